@@ -1,0 +1,72 @@
+"""Decides every name, port and address of a stack once, from its settings."""
+
+from dataclasses import dataclass
+
+from hops.model import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
+from hops.path import request_path
+from hops.settings import Service, Settings
+
+NODE_PORTS = {"http": 80, "https": 443}
+"""The host ports that Envoy takes on its node."""
+ENVOY_PORTS = {"http": 8080, "https": 8443}
+"""The ports that Envoy listens on, as Contour publishes it (examples/contour/03-envoy.yaml)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stack will be.
+
+    context: of its kubeconfig. control_plane, workers: names of kind's node containers, empty for an existing cluster.
+    """
+
+    context: str
+    control_plane: str | None
+    workers: tuple[str, ...]
+    door: Door
+    backends: tuple[Backend, ...]
+    paths: tuple[RequestPath, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return (self.control_plane, *self.workers) if self.control_plane else ()
+
+
+def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
+    """The plan of a stack: complete where `found` holds what its running cluster says."""
+    cluster = settings.cluster
+    published = {"http": cluster.http_port, "https": cluster.https_port}
+    mappings = tuple(
+        PortMapping(scheme, host, NODE_PORTS[scheme], ENVOY_PORTS[scheme]) for scheme, host in published.items() if host
+    )
+    workers: tuple[str, ...] = ()
+    if cluster.existing:
+        context, control_plane = cluster.existing, None
+        door = Door(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
+    else:
+        # kind's own names: pkg/cluster/internal/providers/common/namer.go.
+        context, control_plane = f"kind-{cluster.name}", f"{cluster.name}-control-plane"
+        workers = tuple(
+            f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
+        )
+        # One worker publishes: two containers of one machine cannot claim the same port.
+        door = Door(str(cluster.listen_address), workers[0], mappings)
+    backends = tuple(_backend(service) for service in settings.services)
+    network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+    paths = tuple(request_path(door, backend, found, {} if cluster.existing else network) for backend in backends)
+    return Plan(context, control_plane, workers, door, backends, paths)
+
+
+def _backend(service: Service) -> Backend:
+    return Backend(
+        service=service.name,
+        namespace=service.namespace,
+        ingress=service.ingress,
+        host=service.host,
+        path=service.path,
+        port=service.port,
+        target_port=service.port,
+        selector={"service": service.pod},
+        pods=service.pods,
+        cluster_ip=str(service.cluster_ip) if service.cluster_ip else None,
+        request_path=service.request,
+    )

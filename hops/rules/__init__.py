@@ -1,0 +1,1 @@
+"""Rules over declared objects: a module per family."""
