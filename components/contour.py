@@ -45,7 +45,7 @@ class Contour(pulumi.ComponentResource):
             "ingress-hops:index:Contour", name, {k: v for k, v in args.items() if k not in {"objects", "network"}}, opts
         )
         objects = patched(args)
-        resources = declare(objects, self, args["network"])
+        resources = declare(objects, self, opts, args["network"])
         self.envoy = resources[objects.index(find(objects, "DaemonSet", "envoy"))]
         status = resources[objects.index(find(objects, "Service", "envoy"))].status  # type: ignore[attr-defined]
         self.load_balancer = pulumi.Output.from_input(status).apply(_address)

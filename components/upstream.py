@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import yaml
 
+from components.children import child
 from hops.versions import Manifest
 
 _SECONDS = 30
@@ -71,7 +72,10 @@ def _check(manifest: Manifest, text: bytes, where: str) -> None:
 
 
 def declare(
-    objects: Iterable[Mapping[str, Any]], parent: pulumi.Resource, before_pods: Sequence[pulumi.Resource] = ()
+    objects: Iterable[Mapping[str, Any]],
+    parent: pulumi.ComponentResource,
+    opts: pulumi.ResourceOptions | None,
+    before_pods: Sequence[pulumi.Resource] = (),
 ) -> list[pulumi.CustomResource]:
     """Each object as a resource of its own, named by kind and name, so that previews and policies see it.
 
@@ -90,7 +94,7 @@ def declare(
             f"{kind}-{item['metadata']['name']}".lower(),
             # The status is asked for by naming it, as the typed classes do.
             {**item, "status": None},
-            pulumi.ResourceOptions(parent=parent, depends_on=[*others, *before_pods] if makes_pods else namespaces),
+            child(parent, opts, [*others, *before_pods] if makes_pods else namespaces),
         )
         if kind == "Namespace":
             namespaces = [*namespaces, resources[number]]

@@ -59,13 +59,16 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             "door": intended.door,
             "owner": ground.owner,
             "generation": ground.generation,
+            "fingerprint": intended.fingerprint,
             "kubeconfig": kubeconfig,
-            # calico-node makes its pool once, at its first start.
-            "rebuild_on": {"blockSize": settings.calico.block_size, "encapsulation": settings.calico.encapsulation},
             "stopped": ground.state.stopped,
         },
     )
-    inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.command)
+    # Another cluster holds nothing of the first one, and the provider cannot tell them apart once the first kubeconfig
+    # file is gone (DiffConfig, 4.25.0).
+    inside = pulumi.ResourceOptions(
+        provider=cluster.provider, deleted_with=cluster.command, replacement_trigger=ground.generation
+    )
     network: list[pulumi.Resource] = []
     if "calico" in ground.upstream:
         calico = Calico(
