@@ -105,7 +105,9 @@ def write(manifests: list[dict[str, Any]], folder: Path) -> None:
 
 def main(
     stack: Annotated[str, typer.Argument(help="The stack.")] = "local",
-    manifests: Annotated[Path | None, typer.Option(help="Where to write the objects [.ingress-hops/plan/STACK].")] = None,
+    manifests: Annotated[
+        Path | None, typer.Option(help="Where to write the objects [.ingress-hops/plan/STACK].")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Shows the hops of a stack and writes its manifests, without engine, cluster or account.

@@ -10,11 +10,11 @@ from hops.settings import Settings
 MARK = "/ingress-hops/"
 """Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""
 MEBIBYTE = 1024 * 1024
-# What one kind cluster of this project used when it was measured, doubled (ARCHITECTURE.md, "What a cluster needs").
+# What a node of this project's clusters was measured to use (ARCHITECTURE.md, "What a cluster needs").
 MEMORY_PER_NODE = 1024 * MEBIBYTE
-DISK = 4096 * MEBIBYTE
-INOTIFY_INSTANCES = 128
-INOTIFY_WATCHES = 8192
+DISK_PER_NODE = 2048 * MEBIBYTE
+INOTIFY_INSTANCES_PER_NODE = 24
+INOTIFY_WATCHES_PER_NODE = 512
 
 
 @dataclass(frozen=True)
@@ -178,23 +178,30 @@ def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
 
 
 def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
-    memory = MEMORY_PER_NODE * (1 + settings.cluster.workers)
+    nodes = 1 + settings.cluster.workers
+    memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
         yield (
-            f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {1 + settings.cluster.workers} nodes need "
+            f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {nodes} nodes need "
             f"{memory // MEBIBYTE}: raise it in Docker Desktop's settings, or lower {_KEY}.workers"
         )
-    if docker.disk_free is not None and docker.disk_free < DISK:
+    if docker.disk_free is not None and docker.disk_free < disk:
         yield (
-            f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; the images need {DISK // MEBIBYTE}: "
+            f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; {nodes} nodes need {disk // MEBIBYTE}: "
             "make room, for example with docker system prune"
         )
-    for name, found, bound in (
-        ("max_user_instances", machine.inotify_instances, INOTIFY_INSTANCES),
-        ("max_user_watches", machine.inotify_watches, INOTIFY_WATCHES),
+    # The limits are of one user, and the processes of all nodes are root's.
+    others = sum(c.state == "running" and c.cluster not in (None, settings.cluster.name) for c in docker.containers)
+    for name, found, each in (
+        ("max_user_instances", machine.inotify_instances, INOTIFY_INSTANCES_PER_NODE),
+        ("max_user_watches", machine.inotify_watches, INOTIFY_WATCHES_PER_NODE),
     ):
+        bound = each * (nodes + others)
         if found is not None and found < bound:
-            yield f"fs.inotify.{name} is {found}; the nodes need {bound}: sudo sysctl fs.inotify.{name}={4 * bound}"
+            yield (
+                f"fs.inotify.{name} is {found}; {nodes + others} nodes on this machine need {bound}: "
+                f"sudo sysctl fs.inotify.{name}={4 * bound}"
+            )
 
 
 def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
