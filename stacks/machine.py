@@ -26,7 +26,7 @@ def look(door: Door) -> Machine:
         docker_error=error,
         remote=_remote(os.environ),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
-        busy=tuple(m.host for m in door.mappings if door.listen and _busy(door.listen, m.host)),
+        busy=tuple(m.host for m in door.mappings if door.listen and busy(door.listen, m.host)),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
@@ -92,7 +92,7 @@ def _remote(environment: Mapping[str, str]) -> str | None:
     )
 
 
-def _busy(address: str, port: int) -> bool:
+def busy(address: str, port: int) -> bool:
     """Whether something listens there already; a port that this user may not bind is asked by connecting."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
