@@ -56,17 +56,14 @@ def stack_file(project: Path, name: str) -> Path:
 
 
 def read(path: Path, node_image: str | None = None) -> Settings:
-    """The settings that a stack file leads to, with that node image where it names none. Raises StackError."""
+    """The settings that a stack file leads to; `node_image` is taken where it names none. Raises StackError."""
     try:
         config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
         # YAML has dates where the engine, as JSON, has texts.
         given: dict[str, Any] = json.loads(json.dumps(config, default=str))
         prefix = f"{NAMESPACE}:"
-        return settings(
-            _name_of(path),
-            {key.removeprefix(prefix): v for key, v in given.items() if key.startswith(prefix)},
-            node_image,
-        )
+        own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
+        return settings(_name_of(path), own, node_image)
     except AttributeError:
         raise StackError(f"{path} is not a stack file: it and its `config` are mappings; see the other files") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, SettingsError) as error:

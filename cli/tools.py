@@ -168,6 +168,7 @@ def _fetch(tool: Tool, folder: Path, base: str) -> None:
         for text in (f"{base}/{tool.folder}", tool.file, tool.sums)
     )
     url = f"{folder_url}/{file}"
+    typer.echo(f"fetching {url}", err=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside the folder and not in /tmp: only within one file system does a rename put a whole file in place.
@@ -195,10 +196,11 @@ def _fetch(tool: Tool, folder: Path, base: str) -> None:
 def _download(url: str, path: Path, what: str) -> str:
     """The sha256 of what came."""
     digest = hashlib.sha256()
+    console = Console(stderr=True)
     with (
         urllib.request.urlopen(url, timeout=_SECONDS) as answer,  # noqa: S310 - https, or a test's own server
         path.open("wb") as file,
-        Progress(console=Console(stderr=True), transient=True) as progress,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         size = answer.headers.get("Content-Length")
         task = progress.add_task(f"fetching {what}", total=int(size) if size else None)

@@ -121,11 +121,14 @@ def left(project: Path) -> list[str]:
     return sorted(str(path.relative_to(project)) for path in (project / ".tools").rglob("*") if not path.is_dir())
 
 
-def test_kind_is_fetched_where_there_is_none(server: Server, on_path: Path, project: Path) -> None:
-    publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
+def test_kind_is_fetched_where_there_is_none(
+    server: Server, on_path: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, _ = publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
     where = f"{project}/.tools/bin/kind"
     assert have(KIND, project, server.base) == Found("kind", KIND.version, where)
     assert left(project) == [".tools/bin/kind"]
+    assert capsys.readouterr().err == f"fetching {server.base}{file}\n"
     server.files.clear()
     assert have(KIND, project, server.base).where == where, "what was fetched is found the next time"
     assert not list(on_path.iterdir())
