@@ -121,7 +121,7 @@ def find(objects: Iterable[dict[str, Any]], kind: str, name: str) -> dict[str, A
 def named(items: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
     """The entry of a Kubernetes list of named things. Raises ManifestError where there is none."""
     for item in items:
-        if item["name"] == name:
+        if item.get("name") == name:
             return item
     raise ManifestError(
         f"the published file has no entry named {name}: adapt the component to this version of the file"
@@ -138,6 +138,10 @@ def from_registry(objects: Iterable[dict[str, Any]], registry: str | None) -> No
 
 def started_by_readiness(container: dict[str, Any]) -> None:
     """Asks a starting container every second whether it is ready, in place; once it is, as often as published."""
+    if "readinessProbe" not in container:
+        raise ManifestError(
+            f"the published file gives {container['name']} no readinessProbe: adapt the component to this version of it"
+        )
     probe = {key: value for key, value in container["readinessProbe"].items() if key != "initialDelaySeconds"}
     container["startupProbe"] = {**probe, "periodSeconds": 1, "failureThreshold": 300}
 

@@ -33,8 +33,8 @@ def look(door: Door) -> Machine:
     )
 
 
-def _run(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=True)
+def _run(*words: str, check: bool = True) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=check)
     return done.stdout
 
 
@@ -45,10 +45,11 @@ def _docker() -> tuple[Docker | None, str]:
         if errors := info.get("ServerErrors"):
             return None, " ".join(errors)
         names = _run("docker", "ps", "--all", "--quiet").split()
-        containers = json.loads(_run("docker", "inspect", *names)) if names else []
+        # A container that went away since makes it fail, and the others are on stdout all the same.
+        containers = json.loads(_run("docker", "inspect", *names, check=False)) if names else []
     except subprocess.CalledProcessError as error:
-        return None, (error.stderr or error.stdout).strip().splitlines()[-1]
-    except (subprocess.TimeoutExpired, ValueError) as error:
+        return None, (error.stderr.strip() or str(error)).splitlines()[-1]
+    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
         return None, str(error)
     return _facts(info, containers), ""
 
