@@ -56,33 +56,27 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     taken: dict[str, list[float]] = {}
     with TemporaryDirectory() as folder:
-        environment = _environment(Path(folder))
+        clone, environment = _clone(Path(folder))
         for _ in range(rounds):
             for phase, seconds in _script(Path(folder)):
                 taken.setdefault(phase, []).append(seconds)
-            for phase, seconds in _pulumi(environment):
+            for phase, seconds in _pulumi(clone, environment):
                 taken.setdefault(phase, []).append(seconds)
     _print(taken, rounds)
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def _clone(folder: Path) -> tuple[Path, dict[str, str]]:
+    """What is committed, with a stack and a state of its own, and the environment for it."""
+    clone, state = folder / "project", folder / "state"
+    _run(["git", "clone", "--quiet", str(ROOT), str(clone)])
+    (clone / ".venv").symlink_to(sys.prefix)
+    state.mkdir()
     config = {
-        "config": {
-            "ingress-hops:cluster": {
-                "httpPort": PORT,
-                "httpsPort": None,
-                "kubeconfigFolder": str(folder / "kubeconfig"),
-            },
-            "ingress-hops:services": [{"name": "my-service", "pod": "example-pod"}],
-        }
+        "ingress-hops:cluster": {"httpPort": PORT, "httpsPort": None},
+        "ingress-hops:services": [{"name": "my-service", "pod": "example-pod"}],
     }
-    file = folder / f"Pulumi.{STACK}.yaml"
-    file.write_text(yaml.safe_dump(config))
-    return dict(os.environ) | {
-        "PULUMI_BACKEND_URL": f"file://{folder}",
-        "PULUMI_CONFIG_PASSPHRASE": "",
-        "BENCH_CONFIG": str(file),
-    }
+    (clone / "stacks" / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}))
+    return clone, dict(os.environ) | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": ""}
 
 
 @contextmanager
@@ -121,13 +115,9 @@ def _script(folder: Path) -> Iterator[tuple[str, float]]:
     _run(["kind", "delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(kubeconfig)])
 
 
-def _pulumi(environment: dict[str, str]) -> Iterator[tuple[str, float]]:
-    stack = ["--stack", STACK, "--config-file", environment["BENCH_CONFIG"], "--non-interactive"]
-    _run(
-        ["pulumi", "stack", "select", "--create", STACK, "--config-file", environment["BENCH_CONFIG"]],
-        None,
-        environment,
-    )
+def _pulumi(clone: Path, environment: dict[str, str]) -> Iterator[tuple[str, float]]:
+    stack = ["--stack", STACK, "--non-interactive", "--cwd", str(clone)]
+    _run(["pulumi", "stack", "select", "--create", STACK, "--cwd", str(clone)], None, environment)
     with _clock() as taken:
         _run(["pulumi", "preview", *stack], None, environment)
         yield "preview of a new stack", taken()
@@ -142,7 +132,7 @@ def _pulumi(environment: dict[str, str]) -> Iterator[tuple[str, float]]:
         asking = threading.Thread(target=ask)
         asking.start()
         up = ["pulumi", "up", "--yes", "--skip-preview", *stack]
-        process = subprocess.Popen(up, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(up, env=environment, stdout=subprocess.PIPE, text=True)
         for line in process.stdout or ():
             for name, phase in PHASES.items():
                 if f" {name} created (" in line:
@@ -186,7 +176,7 @@ class _Peak:
 
 
 def _run(words: list[str], text: str | None = None, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(words, cwd=ROOT, input=text, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, input=text, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
 

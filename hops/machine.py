@@ -124,11 +124,11 @@ def problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSta
 def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterState) -> Iterator[str]:
     if settings.cluster.existing:
         return
-    yield from (
-        f"{tool} is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager"
-        for tool in machine.missing_tools
-    )
-    if machine.kind_provider not in (None, "docker"):
+    if "docker" in machine.missing_tools:
+        yield "docker is not on PATH; install Docker Engine or Docker Desktop"
+    if "kind" in machine.missing_tools:
+        yield "kind is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager"
+    if machine.kind_provider not in (None, "", "docker"):
         yield f"KIND_EXPERIMENTAL_PROVIDER is {machine.kind_provider}; ingress-hops works with Docker: unset it"
     if not machine.docker:
         if "docker" not in machine.missing_tools:
@@ -205,6 +205,7 @@ def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
 
 
 def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
+    # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.published}
     for mapping in plan.door.mappings:
         if mapping.host in own:
