@@ -1,0 +1,1 @@
+"""EX: what a pod behind an Ingress gives away."""

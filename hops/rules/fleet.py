@@ -1,0 +1,1 @@
+"""XS: what stacks of one machine take from each other."""

@@ -1,0 +1,1 @@
+"""SV: what a Service leads to."""
