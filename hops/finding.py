@@ -1,0 +1,97 @@
+"""What is wrong, where, and what mends it: the one answer of policy, check and trace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How bad it is if it is true, whatever is done about it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Level(StrEnum):
+    """What is done about it; the later one is the stricter."""
+
+    DISABLED = "disabled"
+    ADVISORY = "advisory"
+    REMEDIATE = "remediate"
+    MANDATORY = "mandatory"
+
+    @property
+    def strictness(self) -> int:
+        return list(Level).index(self)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which object: namespace is None for one that belongs to the whole cluster."""
+
+    api_version: str
+    kind: str
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        """Kind/namespace/name, the form that exceptions and parameters name it by."""
+        return label(self.kind, self.namespace, self.name)
+
+
+def label(kind: str, namespace: str | None, name: str) -> str:
+    return f"{kind}/{namespace}/{name}" if namespace else f"{kind}/{name}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object is declared.
+
+    document: its number in the file, from 0. within: JSON pointer of a List's item inside the document.
+    urn: of the Pulumi resource.
+    """
+
+    file: str | None = None
+    document: int | None = None
+    within: str = ""
+    urn: str | None = None
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A change that mends a finding: RFC 6902 operations on one object, which need not be the finding's own."""
+
+    resource: Identity
+    place: Place
+    operations: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One breach of one rule.
+
+    level: mandatory or advisory. hop: a name of `hops.model.KINDS`. path: JSON pointer inside the object, "" for all of
+    it. message: one sentence without its code. evidence: the value that was met, as text.
+    """
+
+    code: str
+    level: Level
+    severity: Severity
+    hop: str | None
+    resource: Identity
+    place: Place
+    path: str
+    message: str
+    remedy: str
+    patch: Patch | None = None
+    evidence: str = ""
+
+    @property
+    def docs(self) -> str:
+        return f"docs/rules/{self.code}.md"
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.resource}: {self.message} {self.remedy}"

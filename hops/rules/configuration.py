@@ -1,0 +1,89 @@
+"""What the pack and the stack say of the rules, made one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from hops.finding import Level, Place
+from hops.rules import RULES
+from hops.rules.rule import Rule
+from hops.settings import Policy, RuleException, Section, SettingsError
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Level, parameters and exceptions of every rule, by code. policies: what they were made from."""
+
+    levels: Mapping[str, Level]
+    parameters: Mapping[str, Section]
+    exceptions: Mapping[str, Sequence[RuleException]]
+    policies: Sequence[Policy]
+
+    def declared(self) -> list[tuple[dict[str, Any], Place]]:
+        """The policies as objects of kind `Policy`, so that rules judge them too."""
+        return [
+            (
+                {
+                    "apiVersion": "ingress-hops/v1",
+                    "kind": "Policy",
+                    "metadata": {"name": f"policy-{number}"},
+                    **policy.model_dump(mode="json", by_alias=True),
+                },
+                Place(),
+            )
+            for number, policy in enumerate(self.policies, 1)
+        ]
+
+
+def configure(*policies: Policy) -> Configuration:
+    """Joins policies, the pack's before the stack's.
+
+    The stricter level wins, the first value of a parameter wins, exceptions add up. Codes of no rule are left to PK04.
+    Raises SettingsError that names the key, one line a problem.
+    """
+    problems: list[str] = []
+    levels: dict[str, Level] = {}
+    parameters: dict[str, Section] = {}
+    for code, rule in RULES.items():
+        said = [policy.rules[code] for policy in policies if code in policy.rules]
+        named = [Level(settings.level) for settings in said if settings.level]
+        levels[code] = max(named, key=lambda level: level.strictness, default=rule.level)
+        if Level.REMEDIATE in named and not rule.remediable:
+            problems.append(f"policy.rules.{code}.level is remediate: {code} can't mend by itself; take mandatory")
+        given: dict[str, Any] = {}
+        for settings in reversed(said):
+            given |= settings.parameters
+        try:
+            parameters[code] = rule.parameters.model_validate(_whole(given))
+        except ValidationError as error:
+            problems += [_sentence(rule, dict(problem)) for problem in error.errors()]
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Configuration(
+        levels,
+        {code: parameters[RULES[code].parameters_of or code] for code in RULES},
+        {
+            code: [e for policy in policies if code in policy.rules for e in policy.rules[code].exceptions]
+            for code in RULES
+        },
+        policies,
+    )
+
+
+def _whole(value: Any) -> Any:
+    """Parameters with lists as tuples, and with 80 where the Pulumi engine says 80.0."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    return tuple(map(_whole, value)) if isinstance(value, list | tuple) else value
+
+
+def _sentence(rule: Rule, problem: Mapping[str, Any]) -> str:
+    key = ".".join(["policy.rules", rule.code, "parameters", *map(str, problem["loc"])])
+    if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
+        known = ", ".join(field.alias or name for name, field in rule.parameters.model_fields.items()) or "none"
+        return f"{key}: there is no such parameter; {rule.code} has {known}"
+    return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"

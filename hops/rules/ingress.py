@@ -1,0 +1,1 @@
+"""IN: what an Ingress or HTTPProxy leads to."""

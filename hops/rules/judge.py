@@ -1,0 +1,108 @@
+"""Asks every rule about everything that is declared."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date
+
+from hops.finding import Finding, Level, Patch
+from hops.rules import RULES
+from hops.rules.configuration import Configuration
+from hops.rules.installed import INSTALLED
+from hops.rules.inventory import Inventory, Resource
+from hops.rules.pack import holds, undecidable
+from hops.rules.rule import Breach, Rule
+from hops.rules.values import Undecidable, matches, unknown_paths
+
+
+def judge(inventory: Inventory, configuration: Configuration, rules: Iterable[Rule] = RULES.values()) -> list[Finding]:
+    """The findings of the rules, in an order that doesn't depend on that of documents or keys.
+
+    rules: those to ask, such as the ones of one scope. What a rule can't decide is a finding of PK01, never stricter
+    than the rule that it speaks for.
+    """
+    policies = Inventory(configuration.declared(), today=inventory.today)
+    findings: list[Finding] = []
+    for rule in rules:
+        if configuration.levels[rule.code] is not Level.DISABLED:
+            run = _Run(rule, configuration, inventory.today)
+            findings += run.findings(inventory)
+            findings += run.findings(policies)
+    return sorted(findings, key=_order)
+
+
+class _Run:
+    """One rule under one configuration."""
+
+    def __init__(self, rule: Rule, configuration: Configuration, today: date) -> None:
+        self.rule = rule
+        self.level = configuration.levels[rule.code]
+        self.parameters = configuration.parameters[rule.code]
+        self.undecided_level = min(
+            self.level, configuration.levels[undecidable.code], key=lambda level: level.strictness
+        )
+        self.installed = {(entry.resource, entry.path) for entry in INSTALLED if entry.code == rule.code}
+        self.excepted = _excepted(configuration, today, rule.code)
+        self.excepted_undecided = _excepted(configuration, today, rule.code, undecidable.code)
+
+    def findings(self, inventory: Inventory) -> Iterator[Finding]:
+        for subject in self.rule.of(inventory):
+            try:
+                for breach in self.rule.check(subject, inventory, self.parameters):
+                    resource = subject.resource
+                    if not (self.excepted(resource) or (str(resource), breach.path) in self.installed):
+                        yield _finding(self.rule, self.level, resource, breach)
+            except Undecidable:
+                yield from self._undecided(subject.resource)
+            except Exception as error:  # noqa: BLE001 - a rule that fails on an object must not let it pass
+                yield from self._undecided(subject.resource, error)
+
+    def _undecided(self, resource: Resource, error: Exception | None = None) -> Iterator[Finding]:
+        if self.undecided_level is Level.DISABLED or self.excepted_undecided(resource):
+            return
+        paths = sorted(unknown_paths(resource.body))
+        shown = ", ".join(path or "the whole object" for path in paths[:3]) + (" and more" if len(paths) > 3 else "")
+        because = f"{shown} isn't known yet" if paths else "a value of another object isn't known yet"
+        message = f"{self.rule.code} ({self.rule.title}) can't be decided: {because}."
+        if error:
+            message = f"{self.rule.code} ({self.rule.title}) failed with {type(error).__name__}, a fault of the rule."
+        breach = Breach(min(paths, default=""), message, evidence=repr(error) if error else "")
+        yield _finding(undecidable, self.undecided_level, resource, breach)
+
+
+def _excepted(configuration: Configuration, today: date, *codes: str) -> Callable[[Resource], bool]:
+    exceptions = [e for code in codes for e in configuration.exceptions[code]]
+    patterns = [e.resource for e in exceptions if holds(e.reason, e.owner, e.expires, today)]
+    return lambda resource: any(matches(pattern, str(resource)) for pattern in patterns)
+
+
+def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Finding:
+    changed = breach.patches or resource
+    return Finding(
+        code=rule.code,
+        # What a remediation leaves is as bad as if there were none.
+        level=Level.MANDATORY if level is Level.REMEDIATE else level,
+        severity=rule.severity,
+        hop=rule.hop,
+        resource=resource.identity,
+        place=resource.place,
+        path=breach.path,
+        message=breach.message,
+        remedy=breach.remedy or rule.remedy,
+        patch=Patch(changed.identity, changed.place, breach.patch) if breach.patch else None,
+        evidence=breach.evidence,
+    )
+
+
+def _order(finding: Finding) -> tuple[str, ...]:
+    resource, place = finding.resource, finding.place
+    return (
+        finding.code,
+        resource.kind,
+        resource.namespace or "",
+        resource.name,
+        finding.path,
+        finding.message,
+        place.file or "",
+        f"{place.document or 0:09}",
+        place.within,
+        place.urn or "",
+    )

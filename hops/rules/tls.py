@@ -1,0 +1,1 @@
+"""TL: certificates and the way to them."""
