@@ -69,7 +69,8 @@ spec:
 _Operations = tuple[Mapping[str, Any], ...]
 
 
-def _replace(path: str, value: Any) -> Mapping[str, Any]:
+def _set(path: str, value: Any) -> Mapping[str, Any]:
+    """Sets a key, be it there or not."""
     return {"op": "add", "path": path, "value": value}
 
 
@@ -160,7 +161,7 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
     """Names the only port that there is."""
     offered = [port.port for port in service.ports if port.protocol == "TCP"] if service else []
     if service and len(offered) == 1 and offered[0] and port_of(service, offered[0]):
-        return (_replace(target.port_pointer, target.whole_port(offered[0])),)
+        return (_set(target.port_pointer, target.whole_port(offered[0])),)
     return ()
 
 
@@ -316,7 +317,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     free = table.free(route.resource, route.pointer, matched(path, "Prefix"))
     if route.resource.kind != "Ingress" or not free or _refused(path, "Prefix"):
         return ()
-    return _replace(f"{route.pointer}/path", path), _replace(f"{route.pointer}/pathType", "Prefix")
+    return _set(f"{route.pointer}/path", path), _set(f"{route.pointer}/pathType", "Prefix")
 
 
 @partial(
@@ -369,8 +370,8 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
     if not inventory.once(routes).free(ingress.resource, entry.pointer, matched(path, kind)):
         return ()
     return (
-        *((_replace(f"{entry.pointer}/path", path),) if path != entry.path else ()),
-        _replace(f"{entry.pointer}/pathType", kind),
+        *((_set(f"{entry.pointer}/path", path),) if path != entry.path else ()),
+        _set(f"{entry.pointer}/pathType", kind),
     )
 
 
@@ -401,7 +402,7 @@ def path_taken(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Itera
                 yield Breach(
                     f"{entry.pointer}/path",
                     f"path {entry.path or 'without a value'} {problem}, which the API server refuses.",
-                    (_replace(f"{entry.pointer}/path", mended),) if free else (),
+                    (_set(f"{entry.pointer}/path", mended),) if free else (),
                     evidence=entry.path or "",
                 )
 
@@ -493,7 +494,7 @@ def _reclassed(
         return ()
     return (
         *({"op": "remove", "path": pointer("/metadata/annotations", k)} for k in CLASS_ANNOTATIONS if k in annotations),
-        _replace("/spec/ingressClassName", wanted),
+        _set("/spec/ingressClassName", wanted),
     )
 
 
@@ -684,7 +685,11 @@ def _renamed(pointers: Sequence[str], new: str, inventory: Inventory) -> _Operat
     """Another host at every place where an object has it, unless somebody has the new one already."""
     if not is_host_name(new) or new in inventory.once(_hosts):
         return ()
-    return tuple(_replace(where, new) for where in pointers)
+    return _everywhere(pointers, new)
+
+
+def _everywhere(pointers: Sequence[str], value: str) -> _Operations:
+    return tuple({"op": "replace", "path": where, "value": value} for where in pointers)
 
 
 def _hosts(inventory: Inventory) -> frozenset[str]:
@@ -740,7 +745,7 @@ def dns_name(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Breach]
     for host, pointers in subject.hosts:
         if not is_host_name(host):
             name = bare(host)
-            operations = tuple(_replace(where, name) for where in pointers) if is_host_name(name) else ()
+            operations = _everywhere(pointers, name) if is_host_name(name) else ()
             yield Breach(pointers[0], f"the host {host} isn't a DNS name.", operations, evidence=host)
     subject.settle()
 

@@ -110,17 +110,17 @@ def _with_tls(ingress: Ingress, hosts: Sequence[str], inventory: Inventory) -> _
     named = list(dict.fromkeys(host for host in hosts if host))
     if resource.vague or len(found) != 1 or not named:
         return ()
-    return ({"op": "add", "path": "/spec/tls", "value": [{"hosts": named, "secretName": found[0]}]},)
+    entry = {"op": "add", "path": "/spec/tls", "value": [{"hosts": named, "secretName": found[0]}]}
+    return (entry, _redirect(resource)) if _in_the_clear(ingress) else (entry,)
 
 
 def _certificates(inventory: Inventory) -> Mapping[str | None, Sequence[str]]:
     """The names of the Secrets that surely hold a certificate, by namespace."""
     found: dict[str | None, list[str]] = defaultdict(list)
     for secret in inventory.of_kind("Secret"):
-        data = secret.body.get("data")
-        if not secret.vague and repr(secret.body.get("type")) == repr("kubernetes.io/tls") and isinstance(data, dict):
-            if {"tls.crt", "tls.key"} <= set(data):
-                found[secret.namespace].append(secret.name)
+        kind, data = secret.body.get("type"), secret.body.get("data")
+        if isinstance(kind, str) and kind == "kubernetes.io/tls" and isinstance(data, dict) and not secret.vague:
+            found[secret.namespace] += [secret.name] if {"tls.crt", "tls.key"} <= set(data) else []
     return found
 
 
@@ -152,20 +152,22 @@ def redirected(subject: Ingress | Resource, _: Inventory, __: NoParameters) -> I
                 message, operations = "a route is served in the clear too.", ({"op": "remove", "path": path},)
                 yield Breach(path, message, operations, remedy="Remove permitInsecure.")
         return
-    if not subject.tls or subject.annotations.get(_ALLOW) == "false" or subject.annotations.get(_REDIRECT) == "true":
+    if not subject.tls or not _in_the_clear(subject):
         return
-    path, annotations = (
-        pointer("/metadata/annotations", _REDIRECT),
-        at(subject.resource.body, "metadata", "annotations"),
-    )
-    whole = isinstance(annotations, dict)
-    yield Breach(
-        path if whole and _REDIRECT in annotations else "/metadata/annotations",
-        "it has TLS, and serves the same in the clear on port 80.",
-        ({"op": "add", "path": path, "value": "true"},)
-        if whole
-        else ({"op": "add", "path": "/metadata/annotations", "value": {_REDIRECT: "true"}},),
-    )
+    operation = _redirect(subject.resource)
+    wrong = _REDIRECT in subject.annotations
+    path = operation["path"] if wrong else "/metadata/annotations"
+    yield Breach(path, "it has TLS, and serves the same in the clear on port 80.", (operation,))
+
+
+def _in_the_clear(ingress: Ingress) -> bool:
+    return ingress.annotations.get(_ALLOW) != "false" and ingress.annotations.get(_REDIRECT) != "true"
+
+
+def _redirect(resource: Resource) -> Mapping[str, Any]:
+    if isinstance(at(resource.body, "metadata", "annotations"), dict):
+        return {"op": "add", "path": pointer("/metadata/annotations", _REDIRECT), "value": "true"}
+    return {"op": "add", "path": "/metadata/annotations", "value": {_REDIRECT: "true"}}
 
 
 @partial(

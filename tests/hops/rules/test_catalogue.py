@@ -9,8 +9,10 @@ from hops.rules.patch import patched
 from hops.rules.values import unknown_paths
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.test_host_ports import CASES as HOST_PORTS
+from tests.hops.rules.test_ingress import CASES as INGRESS
 from tests.hops.rules.test_kind_nodes import CASES as KIND_NODES
 from tests.hops.rules.test_pack import CASES as PACK
+from tests.hops.rules.test_tls import CASES as TLS
 
 CATALOGUE = {"HP": 10, "KN": 8, "XS": 4, "IN": 17, "TL": 5, "SV": 9, "EX": 7, "PK": 4}
 MISSING = {
@@ -24,6 +26,8 @@ WRITTEN = [code for code in CODES if code[:2] not in MISSING]
 EDGES: list[Case] = [
     *HOST_PORTS,
     *KIND_NODES,
+    *INGRESS,
+    *TLS,
     *PACK,
 ]
 
