@@ -303,7 +303,7 @@ def _wider(route: Route, table: RouteTable) -> CatchAll | None:
         # What it surely begins with.
         plain = re.match(r"[\w/.~-]*", path)[0].rpartition("/")[0] + "/"  # type: ignore[index]
     for length in range(min(len(plain), max(map(len, caught))) + 1):
-        for wider in caught.get(plain[:length], ()):
+        for wider in caught.get(plain[:length], {}).values():
             whole = not wider.segments or "/" in (plain[length - 1 : length], plain[length : length + 1] or "/")
             first = how != "regex" or len(wider.route.match[1]) > len(path)
             if whole and first and wider.route is not route:

@@ -350,12 +350,13 @@ class CatchAll:
 
 
 class RouteTable:
-    """All routes. claims: by what they match. caught: by owner and host, and by the path that all is taken under."""
+    """All routes. claims: by what they match. caught: by owner and host, the path that all is taken under, segments."""
 
     def __init__(self) -> None:
         self.claims: dict[tuple[str, str, tuple[str, str], str], list[Route]] = defaultdict(list)
-        self.caught: dict[tuple[str, str], dict[str, list[CatchAll]]] = defaultdict(lambda: defaultdict(list))
+        self.caught: dict[tuple[str, str], dict[str, dict[bool, CatchAll]]] = defaultdict(lambda: defaultdict(dict))
         self._of: dict[Resource, list[Route]] = defaultdict(list)
+        self._at: dict[tuple[Resource, str], Route] = {}
         self._undecided: set[Resource] = set()
 
     def of(self, resource: Resource) -> Sequence[Route]:
@@ -370,7 +371,7 @@ class RouteTable:
 
     def free(self, resource: Resource, where: str, match: tuple[str, str]) -> bool:
         """Whether the route at a pointer could match something else without meeting another route."""
-        route = next((route for route in self.known(resource) if route.pointer == where), None)
+        route = self._at.get((resource, where))
         if route is None or len(self.claims[route.key]) > 1:
             return False
         return match == route.match or (route.owner, route.host, match, route.conditions) not in self.claims
@@ -384,9 +385,18 @@ class RouteTable:
         for route in found:
             self.claims[route.key].append(route)
             self._of[route.resource].append(route)
-            catch_all = everything_under(route.match[1]) if route.match[0] == "regex" else None
-            if catch_all and not route.conditions:
-                self.caught[route.owner, route.host][catch_all[0]].append(CatchAll(route, *catch_all))
+            self._at[route.resource, route.pointer] = route
+            if route.match[0] == "regex" and not route.conditions:
+                self._catch(route)
+
+    def _catch(self, route: Route) -> None:
+        found = everything_under(route.match[1])
+        if found:
+            under, segments = found
+            rivals = self.caught[route.owner, route.host][under]
+            # The longest is asked first, so it takes everything.
+            if segments not in rivals or len(rivals[segments].route.match[1]) < len(route.match[1]):
+                rivals[segments] = CatchAll(route, under, segments)
 
 
 def routes(inventory: Inventory) -> RouteTable:

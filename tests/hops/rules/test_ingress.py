@@ -178,6 +178,13 @@ BACKENDS = [
     ),
     Case(
         "IN02",
+        "no port is no match for an empty name either",
+        service("[{name: '', port: 80}]") + paths(path(backend="{service: {name: web}}")),
+        (f"{BACKEND}/service/port",),
+    ),
+    Case("IN02", "an ExternalName is another rule's", service("[]", more="type: ExternalName,") + paths()),
+    Case(
+        "IN02",
         "a named port",
         service("[{name: http, port: 80}]") + paths(path(backend="{service: {name: web, port: {name: http}}}")),
     ),
