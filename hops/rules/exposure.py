@@ -12,9 +12,9 @@ from pydantic import Field
 
 from hops.finding import Level, Severity
 from hops.rules.commands import absolute, server
+from hops.rules.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Route, exposed, routes
 from hops.rules.host_ports import Controllers
 from hops.rules.inventory import Container, Inventory, Pod, Resource, Service, ServicePort
-from hops.rules.routes import GATEWAY_ROUTES, OUTSIDE, Exposed, Route, exposed, routes
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 from hops.rules.selection import selects
 from hops.rules.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts

@@ -61,7 +61,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("CronJob", "Job"), ("batch",)),
     **dict.fromkeys(("Ingress", "IngressClass", "NetworkPolicy"), ("networking.k8s.io", "extensions")),
     **dict.fromkeys(
-        ("Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TCPRoute", "TLSRoute"),
+        ("Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute"),
         ("gateway.networking.k8s.io",),
     ),
     **dict.fromkeys(("HTTPProxy", "TLSCertificateDelegation"), ("projectcontour.io",)),
@@ -537,14 +537,15 @@ def _ordered(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     return tuple(
         resource
         for key in sorted(groups)
-        for resource in (sorted(groups[key], key=lambda r: _content(r.body)) if len(groups[key]) > 1 else groups[key])
+        for resource in (sorted(groups[key], key=lambda r: content(r.body)) if len(groups[key]) > 1 else groups[key])
     )
 
 
-def _content(value: JSON) -> str:
+def content(value: JSON) -> str:
+    """A value as text that doesn't depend on the order of keys."""
     if isinstance(value, dict):
-        return "{" + ",".join(sorted(f"{key!r}:{_content(item)}" for key, item in value.items())) + "}"
-    return "[" + ",".join(map(_content, value)) + "]" if isinstance(value, list) else repr(value)
+        return "{" + ",".join(sorted(f"{key!r}:{content(item)}" for key, item in value.items())) + "}"
+    return "[" + ",".join(map(content, value)) + "]" if isinstance(value, list) else repr(value)
 
 
 def _pod(resource: Resource, keys: tuple[str, ...]) -> Pod:

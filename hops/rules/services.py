@@ -10,8 +10,8 @@ from typing import Any
 
 from hops.finding import Level, Severity
 from hops.rules.commands import server
+from hops.rules.exposed import OUTSIDE, routed
 from hops.rules.inventory import ADDED, Container, Inventory, Pod, Port, Resource, Service, ServicePort
-from hops.rules.routes import OUTSIDE, routed
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods, services
 from hops.rules.selection import selects
 from hops.rules.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths

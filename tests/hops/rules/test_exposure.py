@@ -6,9 +6,9 @@ import pytest
 
 from hops.finding import Place
 from hops.rules import RULES
+from hops.rules.exposed import exposed
 from hops.rules.inventory import Inventory
 from hops.rules.patch import patched
-from hops.rules.routes import exposed
 from hops.rules.values import UNKNOWN
 from tests.hops.rules.cases import TODAY, Case, documents, of_rule, verdict
 
