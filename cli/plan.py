@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,15 @@ import pulumi
 import typer
 import yaml
 
-from cli.output import Format, FormatOption, print_hops, print_json, stop
+from cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from cli.stack import StackError, read, stack_file
 from cli.tools import ToolError, project_folder
 from components.upstream import ManifestError, manifests_folder, published
+from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
+from hops.rules.configuration import configure
+from hops.rules.inventory import Inventory
+from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
 from hops.versions import CALICO, CONTOUR
 from stacks.build import Ground, build
@@ -26,12 +31,13 @@ class Planned:
     """What a stack would be.
 
     outputs: as the stack would publish them. manifests: the Kubernetes objects and kind's configuration, in the order
-    of declaration. left_out: what is not among them, and why.
+    of declaration. left_out: what is not among them, and why. findings: what the rules say of the objects.
     """
 
     outputs: dict[str, Any]
     manifests: list[dict[str, Any]]
     left_out: list[str]
+    findings: list[Finding]
 
 
 class _Recorder(pulumi.runtime.Mocks):
@@ -89,7 +95,14 @@ def planned(stack: str, settings: Settings, folder: Path) -> Planned:
         outputs.update(build(settings, ground))
 
     pulumi.runtime.test(declare)()
-    return Planned(outputs, recorder.manifests, left_out)
+    declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
+    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings)
+    return Planned(outputs, recorder.manifests, left_out, judge(inventory, configure(settings.policy)))
+
+
+def _file(number: int, manifest: dict[str, Any]) -> str:
+    name = str(manifest.get("name") or manifest["metadata"]["name"]).replace(":", "-")
+    return f"{number:03}-{manifest['kind'].lower()}-{name}.yaml"
 
 
 def write(manifests: list[dict[str, Any]], folder: Path) -> None:
@@ -98,9 +111,7 @@ def write(manifests: list[dict[str, Any]], folder: Path) -> None:
     for old in folder.glob("[0-9][0-9][0-9]-*.yaml"):
         old.unlink()
     for number, manifest in enumerate(manifests):
-        name = str(manifest.get("name") or manifest["metadata"]["name"]).replace(":", "-")
-        path = folder / f"{number:03}-{manifest['kind'].lower()}-{name}.yaml"
-        path.write_text(yaml.safe_dump(manifest, sort_keys=False))
+        (folder / _file(number, manifest)).write_text(yaml.safe_dump(manifest, sort_keys=False))
 
 
 def main(
@@ -112,7 +123,7 @@ def main(
 ) -> None:
     """Shows the hops of a stack and writes its manifests, without engine, cluster or account.
 
-    Exit status: 0 all planned, 1 something was left out, 2 the stack cannot be planned.
+    Exit status: 0 all planned, 1 something was left out or a mandatory rule is broken, 2 the stack cannot be planned.
     """
     try:
         project = project_folder()
@@ -123,11 +134,15 @@ def main(
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
-        print_json({**plan.outputs, "manifests": str(folder), "leftOut": plan.left_out})
+        findings = [{"level": str(f.level), "code": f.code, "message": str(f)} for f in plan.findings]
+        print_json({**plan.outputs, "manifests": str(folder), "leftOut": plan.left_out, "findings": findings})
     else:
         print_hops(plan.outputs["hops"])
         typer.echo(f"{len(plan.manifests)} objects are written to {folder}")
         typer.echo(f"After an up, try: {plan.outputs['curl']}")
+        for finding in plan.findings:
+            typer.echo(f"{finding.level}: {finding}")
     for sentence in plan.left_out:
         typer.echo(f"hops: left out: {sentence}", err=True)
-    raise typer.Exit(int(bool(plan.left_out)))
+    broken = any(finding.level is Level.MANDATORY for finding in plan.findings)
+    raise typer.Exit(Status.FINDINGS if plan.left_out or broken else Status.ALL_WELL)
