@@ -19,8 +19,9 @@ _NODES = """
 nodes=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")
 foreign=
 for node in $nodes; do
+  # From the line's first character: another owner's folder may end like this one.
   docker inspect --format '{{range .HostConfig.Binds}}{{println .}}{{end}}' "$node" |
-    grep -qF "$OWNER:$MARK" || foreign=$node
+    awk 'index($0, ENVIRON["OWNER"] ":" ENVIRON["MARK"]) == 1 { own = 1 } END { exit !own }' || foreign=$node
 done
 """
 
@@ -63,7 +64,6 @@ _OBSERVE = """set -u
 api() { docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout 10s "$@"; }
 deadline=$(($(date +%s) + $PATIENCE))
 for url in $URLS; do
-  host=${url%%/*}
   until docker exec "$WORKER" curl --silent --max-time 5 --output /dev/null --dump-header - \\
       --connect-to "::$WORKER:$NODE_PORT" "http://$url" 2>/dev/null | grep -qi '^x-envoy-upstream-service-time:'; do
     if [ "$(date +%s)" -ge "$deadline" ]; then break; fi
