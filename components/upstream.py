@@ -1,6 +1,7 @@
 """The published files of Calico and Contour: fetched once, checked against their sums, read as plain objects."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -36,7 +37,7 @@ def published(manifest: Manifest, folder: Path) -> list[dict[str, Any]]:
     path = folder / manifest.file_name
     try:
         text = path.read_bytes() if path.exists() else _download(manifest, path)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise ManifestError(
             f"{path}: {error}. Fetch {manifest.url} on a machine with network, put it there under the name "
             f"{manifest.file_name}, or name its folder in INGRESS_HOPS_MANIFESTS"
@@ -117,7 +118,7 @@ def find(objects: Iterable[dict[str, Any]], kind: str, name: str) -> dict[str, A
 def named(items: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
     """The entry of a Kubernetes list of named things. Raises ManifestError where there is none."""
     for item in items:
-        if item["name"] == name:
+        if item.get("name") == name:
             return item
     raise ManifestError(
         f"the published file has no entry named {name}: adapt the component to this version of the file"
@@ -134,6 +135,10 @@ def from_registry(objects: Iterable[dict[str, Any]], registry: str | None) -> No
 
 def started_by_readiness(container: dict[str, Any]) -> None:
     """Asks a starting container every second whether it is ready, in place; once it is, as often as published."""
+    if "readinessProbe" not in container:
+        raise ManifestError(
+            f"the published file gives {container['name']} no readinessProbe: adapt the component to this version of it"
+        )
     probe = {key: value for key, value in container["readinessProbe"].items() if key != "initialDelaySeconds"}
     container["startupProbe"] = {**probe, "periodSeconds": 1, "failureThreshold": 300}
 
