@@ -24,7 +24,7 @@ def look(door: Door) -> Machine:
         missing_tools=missing,
         docker=docker,
         docker_error=error,
-        remote=_remote(os.environ),
+        remote=None if "docker" in missing else _remote(_endpoint()),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
         busy=tuple(m.host for m in door.mappings if door.listen and _busy(door.listen, m.host)),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
@@ -33,8 +33,8 @@ def look(door: Door) -> Machine:
     )
 
 
-def _run(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=True)
+def _run(*words: str, check: bool = True) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=check)
     return done.stdout
 
 
@@ -45,10 +45,11 @@ def _docker() -> tuple[Docker | None, str]:
         if errors := info.get("ServerErrors"):
             return None, " ".join(errors)
         names = _run("docker", "ps", "--all", "--quiet").split()
-        containers = json.loads(_run("docker", "inspect", *names)) if names else []
+        # A container that went away since makes it fail, and the others are on stdout all the same.
+        containers = json.loads(_run("docker", "inspect", *names, check=False)) if names else []
     except subprocess.CalledProcessError as error:
-        return None, (error.stderr or error.stdout).strip().splitlines()[-1]
-    except (subprocess.TimeoutExpired, ValueError) as error:
+        return None, (error.stderr.strip() or str(error)).splitlines()[-1]
+    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
         return None, str(error)
     return _facts(info, containers), ""
 
@@ -85,11 +86,19 @@ def _container(item: Mapping[str, Any]) -> Container:
     )
 
 
-def _remote(environment: Mapping[str, str]) -> str | None:
-    host = environment.get("DOCKER_HOST", "")
-    return (
-        host if host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host else None
-    )
+def _endpoint() -> str:
+    """The address of the daemon: what DOCKER_HOST says goes before the current context."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    try:
+        return _run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
+    except (subprocess.SubprocessError, OSError):
+        return ""
+
+
+def _remote(host: str) -> str | None:
+    elsewhere = host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host
+    return host if elsewhere else None
 
 
 def _busy(address: str, port: int) -> bool:
