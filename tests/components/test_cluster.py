@@ -35,7 +35,7 @@ def args(**changes: Any) -> KindClusterArgs:
         "owner": "/folder/seed.owner",
         "generation": 17,
         "kubeconfig": "/folder/seed-17.yaml",
-        "rebuild_on": {"blockSize": 26},
+        "fingerprint": "0123abcd",
         "stopped": (),
     }
     whole: KindClusterArgs = plain | changes
@@ -75,7 +75,7 @@ def test_the_documented_cluster() -> None:
 
 def test_every_node_carries_the_mark_and_the_first_worker_the_ports() -> None:
     nodes = kind_config(args(workers=3))["nodes"]
-    mark = [{"hostPath": "/folder/seed.owner", "containerPath": "/ingress-hops/17", "readOnly": True}]
+    mark = [{"hostPath": "/folder/seed.owner", "containerPath": "/ingress-hops/17-0123abcd", "readOnly": True}]
     assert [node["extraMounts"] for node in nodes] == [mark] * 4
     assert ["extraPortMappings" in node for node in nodes] == [False, True, False, False]
 
@@ -123,7 +123,7 @@ def test_the_old_cluster_goes_before_the_new_one_comes() -> None:
         {"door": replace(DOOR, mappings=DOOR.mappings[:1])},
         {"generation": 18},
         {"kubeconfig": "/folder/seed-18.yaml"},
-        {"rebuild_on": {"blockSize": 27}},
+        {"fingerprint": "0123abce"},
     ],
 )
 def test_what_makes_another_cluster(change: dict[str, Any]) -> None:

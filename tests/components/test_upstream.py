@@ -142,7 +142,7 @@ def item(kind: str, name: str = "a", version: str = "v1") -> dict[str, Any]:
 class Parent(pulumi.ComponentResource):
     def __init__(self, objects: list[dict[str, Any]], before_pods: list[pulumi.Resource]) -> None:
         super().__init__("test:index:Parent", "parent")
-        self.children = declare(objects, self, before_pods)
+        self.children = declare(objects, self, None, before_pods)
 
 
 def test_objects_become_resources_in_an_order_that_works() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from hops.machine import ClusterState, Container, Docker, Machine
+from hops.machine import ClusterState, Container, Docker, Machine, mark
 from hops.model import Door, Found
 from hops.plan import plan
 from hops.settings import Settings, settings
@@ -44,6 +44,8 @@ SEEN = Found(
     services={"default/my-service": "10.96.106.9"},
     pods={"projectcontour/envoy-dzdlm": "10.244.55.133", "default/example-pod": "10.244.55.134"},
 )
+
+SEED_PRINT = plan(settings("seed", stack_config("seed"))).fingerprint
 
 Run = Callable[..., Recording]
 
@@ -194,7 +196,7 @@ def test_a_preview_of_a_new_stack_looks_at_nothing(running: Run) -> None:
 
 def own_cluster(folder: Path, **states: str) -> Machine:
     """The seed's own cluster of generation 17, by each node's state."""
-    bind = f"{folder}/.ingress-hops/kubeconfig/seed.owner:/ingress-hops/17:ro"
+    bind = f"{folder}/.ingress-hops/kubeconfig/seed.owner:{mark(17, SEED_PRINT)}:ro"
     containers = tuple(
         Container(f"sam-test-cluster-{role.replace('_', '-')}", "sam-test-cluster", state, (bind,), ())
         for role, state in states.items()
@@ -225,6 +227,16 @@ def test_a_cluster_that_is_gone_or_half_made_is_made_anew(running: Run, tmp_path
         gone = running(machine=machine, preview=True)
         assert gone.outputs["cluster"]["generation"] == NOW
         assert gone.one("Command").inputs["triggers"] != there.inputs["triggers"]
+
+
+def test_settings_that_a_running_cluster_cannot_take_are_announced(running: Run, tmp_path: Path) -> None:
+    """Another block size is another cluster, and the preview says so; the same settings are not."""
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    config = {"ingress-hops:calico": json.dumps({"blockSize": 27})}
+    said = "an up makes it and all in it anew"
+    changed = running(machine=there, config=committed("seed") | config, preview=True)
+    assert any(said in text for _, text in changed.logs)
+    assert not any(said in text for _, text in running(machine=there, preview=True).logs)
 
 
 def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path) -> None:
