@@ -66,7 +66,7 @@ deadline=$(($(date +%s) + $PATIENCE))
 for url in $URLS; do
   until docker exec "$WORKER" curl --silent --max-time 5 --output /dev/null --dump-header - \\
       --connect-to "::$WORKER:$NODE_PORT" "http://$url" 2>/dev/null | grep -qi '^x-envoy-upstream-service-time:'; do
-    if [ "$(date +%s)" -ge "$deadline" ]; then break; fi
+    if [ "$(date +%s)" -ge "$deadline" ]; then printf 'Unanswered\\t\\t%s\\t\\t\\t\\n' "$url"; break; fi
     sleep 0.2
   done
 done

@@ -94,8 +94,16 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             after = [*pods, *ingresses, *([contour.envoy] if contour else [])]
         urls = [f"{backend.host}{backend.request_path}" for backend in intended.backends]
         seen = cluster.observe(urls, after)
-        outputs["hops"] = seen.apply(lambda lines: _hops(plan(settings, found(lines, intended.door.node))))
+        outputs["hops"] = seen.apply(lambda lines: _hops(plan(settings, found(_told(lines), intended.door.node))))
     return outputs
+
+
+def _told(lines: str) -> str:
+    """The same lines; requests that no pod has answered are told."""
+    for line in lines.splitlines():
+        if line.startswith("Unanswered\t"):
+            pulumi.log.warn(f"no pod answered http://{line.split()[1]} within 60 s, asked from the worker itself")
+    return lines
 
 
 def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:

@@ -378,6 +378,7 @@ def test_observe_takes_envoys_own_answer_for_none_and_gives_up(room: Room) -> No
     done = room.run(_OBSERVE, **(OBSERVED | {"PATIENCE": "0"}), URLS="a.local/", ANSWER="HTTP/1.1 404 Not Found")
     assert done.returncode == 0
     assert len([call for call in room.calls("docker") if " curl " in call]) == 1
+    assert "Unanswered\t\ta.local/\t\t\t\n" in done.stdout
 
 
 def test_observe_of_a_cluster_that_does_not_answer_says_nothing(room: Room) -> None:

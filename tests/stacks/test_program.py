@@ -19,7 +19,7 @@ from hops.plan import plan
 from hops.settings import Settings, settings
 from hops.versions import CALICO, CONTOUR, Manifest
 from stacks import program
-from stacks.build import Ground, build
+from stacks.build import Ground, _told, build
 from tests.conftest import committed, stack_config
 from tests.recording import Recording, run, strings
 
@@ -237,6 +237,16 @@ def test_settings_that_a_running_cluster_cannot_take_are_announced(running: Run,
     changed = running(machine=there, config=committed("seed") | config, preview=True)
     assert any(said in text for _, text in changed.logs)
     assert not any(said in text for _, text in running(machine=there, preview=True).logs)
+
+
+def test_a_request_that_no_pod_answers_is_told() -> None:
+    """The line that says so is told once, and the others pass through."""
+    told: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.log, "warn", told.append)
+        assert _told(ANSWER + "\nUnanswered\t\tmy-service.local/etc/passwd\t\t\t").startswith(ANSWER)
+        _told(ANSWER)
+    assert told == ["no pod answered http://my-service.local/etc/passwd within 60 s, asked from the worker itself"]
 
 
 def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path) -> None:
