@@ -1,1 +1,20 @@
-"""To be filled."""
+"""The path's parts as component resources."""
+
+from components.calico import Calico, CalicoArgs
+from components.cluster import KindCluster, KindClusterArgs
+from components.contour import Contour, ContourArgs
+from components.ingress import Ingress, IngressArgs
+from components.workload import Workload, WorkloadArgs
+
+__all__ = [
+    "Calico",
+    "CalicoArgs",
+    "Contour",
+    "ContourArgs",
+    "Ingress",
+    "IngressArgs",
+    "KindCluster",
+    "KindClusterArgs",
+    "Workload",
+    "WorkloadArgs",
+]

@@ -4,22 +4,26 @@ from dataclasses import dataclass
 
 from hops.model import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
 from hops.path import request_path
-from hops.settings import Service, Settings
+from hops.settings import RESERVED, Service, Settings
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
 ENVOY_PORTS = {"http": 8080, "https": 8443}
 """The ports that Envoy listens on, as Contour publishes it (examples/contour/03-envoy.yaml)."""
+XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == "Contour")
+"""Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a stack will be.
 
-    context: of its kubeconfig. control_plane, workers: names of kind's node containers, empty for an existing cluster.
+    context: of its kubeconfig. xds: the IPv4 address of Contour's Service. control_plane, workers: names of kind's node
+    containers, empty for an existing cluster.
     """
 
     context: str
+    xds: str | None
     control_plane: str | None
     workers: tuple[str, ...]
     door: Door
@@ -40,11 +44,12 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
     )
     workers: tuple[str, ...] = ()
     if cluster.existing:
-        context, control_plane = cluster.existing, None
+        context, xds, control_plane = cluster.existing, None, None
         door = Door(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
     else:
         # kind's own names: pkg/cluster/internal/providers/common/namer.go.
         context, control_plane = f"kind-{cluster.name}", f"{cluster.name}-control-plane"
+        xds = str(cluster.service_subnet[XDS_HOST_NUMBER])
         workers = tuple(
             f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
         )
@@ -53,7 +58,7 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
     backends = tuple(_backend(service) for service in settings.services)
     network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network) for backend in backends)
-    return Plan(context, control_plane, workers, door, backends, paths)
+    return Plan(context, xds, control_plane, workers, door, backends, paths)
 
 
 def _backend(service: Service) -> Backend:

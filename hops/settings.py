@@ -19,6 +19,10 @@ NAMESPACE = "ingress-hops"
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
+RESERVED = {0: "the subnet itself", 1: "the Kubernetes API", 8: "Contour", 10: "the cluster's DNS"}
+"""Host numbers in the service subnet that are somebody's already."""
+
+
 class SettingsError(ValueError):
     """Settings that cannot work. The text names each key, its value, the bound and the remedy, one a line."""
 
@@ -42,6 +46,15 @@ def _host_name(text: str) -> str:
     if re.fullmatch(r"[0-9.]+", text):
         raise ValueError("a host name is not an IP address, since an Ingress matches names only")
     return text
+
+
+def _sized(shortest: int, longest: int) -> Callable[[IPv4Network], IPv4Network]:
+    def check(subnet: IPv4Network) -> IPv4Network:
+        if not shortest <= subnet.prefixlen <= longest:
+            raise ValueError(f"the prefix is /{shortest} to /{longest} here")
+        return subnet
+
+    return check
 
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -68,6 +81,10 @@ ClusterName = Annotated[
         )
     ),
 ]
+# Each node takes a /24 of it (kube-controller-manager's --node-cidr-mask-size).
+PodSubnet = Annotated[IPv4Network, AfterValidator(_sized(8, 22))]
+# kubeadm takes no service subnet larger than a /12.
+ServiceSubnet = Annotated[IPv4Network, AfterValidator(_sized(12, 24))]
 FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -86,8 +103,8 @@ class Cluster(Section):
     name: ClusterName = Field(description="the kind cluster's name")
     workers: Annotated[int, Field(ge=1, le=9)] = 1
     node_image: ImageName = versions.NODE_IMAGE
-    pod_subnet: IPv4Network = IPv4Network("10.244.0.0/16")
-    service_subnet: IPv4Network = IPv4Network("10.96.0.0/16")
+    pod_subnet: PodSubnet = IPv4Network("10.244.0.0/16")
+    service_subnet: ServiceSubnet = IPv4Network("10.96.0.0/16")
     listen_address: IPv4Address = IPv4Address("127.0.0.1")
     http_port: Port = 80
     https_port: Port | None = 443
@@ -183,6 +200,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        first = int(self.cluster.service_subnet.network_address)
         problems = [
             *_twice("name", ((f"{s.namespace}/{s.name}", s.name) for s in self.services)),
             *_twice("pod", ((f"{s.namespace}/{pod}", s.name) for s in self.services for pod in s.pods)),
@@ -194,6 +212,12 @@ class Settings(Section):
                 f"calico.blockSize /{self.calico.block_size} does not fit into cluster.podSubnet "
                 f"{self.cluster.pod_subnet}; take a number from {max(20, self.cluster.pod_subnet.prefixlen)} to 32"
             )
+        problems += _twice("clusterIP", ((str(s.cluster_ip), s.name) for s in self.services if s.cluster_ip))
+        problems += [
+            f"services: clusterIP {s.cluster_ip} of {s.name} is {RESERVED[int(s.cluster_ip) - first]}'s; take another"
+            for s in self.services
+            if s.cluster_ip and int(s.cluster_ip) - first in RESERVED
+        ]
         problems += [
             f"services: clusterIP {s.cluster_ip} of {s.name} lies outside cluster.serviceSubnet "
             f"{self.cluster.service_subnet}; take one inside it"

@@ -1,1 +1,1 @@
-"""To be filled."""
+"""Stacks: their configuration, this machine, and the wiring of the components."""

@@ -1,0 +1,5 @@
+"""The Pulumi program: see `stacks/program.py` for what it does and `hops/settings.py` for what it can be told."""
+
+from stacks.program import run
+
+run()

@@ -1,0 +1,204 @@
+"""Wires the components in hop order."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from components import Calico, Contour, Ingress, KindCluster, Workload
+from hops.machine import ClusterState
+from hops.model import Found
+from hops.path import CONTOUR_NAMESPACE
+from hops.plan import Plan, plan
+from hops.read import found
+from hops.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a stack stands on.
+
+    folder: absolute, where kubeconfig files are kept. owner: absolute, the folder whose mount marks the cluster as
+    this stack's. generation: of the cluster to have. state: what is there of it.
+    upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
+    """
+
+    folder: str
+    owner: str
+    generation: int
+    state: ClusterState
+    upstream: Mapping[str, list[dict[str, Any]]]
+
+    def kubeconfig(self, stack: str) -> str:
+        """Another file for each generation: objects of an older cluster must never be looked up in this one."""
+        return f"{self.folder}/{stack}-{self.generation}.yaml"
+
+
+def build(settings: Settings, ground: Ground) -> dict[str, Any]:
+    """Declares the stack and returns its outputs by name."""
+    intended = plan(settings)
+    if settings.cluster.existing:
+        return _on_existing(settings, intended, ground)
+    return _on_kind(settings, intended, ground)
+
+
+def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
+    kubeconfig = ground.kubeconfig(pulumi.get_stack())
+    cluster = KindCluster(
+        "cluster",
+        {
+            "name": settings.cluster.name,
+            "image": settings.cluster.node_image,
+            "workers": settings.cluster.workers,
+            "pod_subnet": str(settings.cluster.pod_subnet),
+            "service_subnet": str(settings.cluster.service_subnet),
+            "door": intended.door,
+            "owner": ground.owner,
+            "generation": ground.generation,
+            "kubeconfig": kubeconfig,
+            # calico-node makes its pool once, at its first start.
+            "rebuild_on": {"blockSize": settings.calico.block_size, "encapsulation": settings.calico.encapsulation},
+            "stopped": ground.state.stopped,
+        },
+    )
+    inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.command)
+    network: list[pulumi.Resource] = []
+    if "calico" in ground.upstream:
+        calico = Calico(
+            "calico",
+            {
+                "objects": ground.upstream["calico"],
+                "pod_subnet": str(settings.cluster.pod_subnet),
+                "block_size": settings.calico.block_size,
+                "encapsulation": settings.calico.encapsulation,
+                "registry": settings.calico.registry,
+            },
+            inside,
+        )
+        network.append(calico.node)
+    contour = _contour(settings, ground, intended, network, inside)
+    pods, ingresses = _services(settings, intended, network, inside)
+    outputs = _outputs(intended)
+    outputs["cluster"] |= {"name": settings.cluster.name, "kubeconfig": kubeconfig, "generation": ground.generation}
+    if ground.state.running or not pulumi.runtime.is_dry_run():
+        # A preview looks at what is there, so that it shows which addresses stay; it waits for nothing.
+        after: list[pulumi.Resource] = []
+        if not pulumi.runtime.is_dry_run():
+            after = [*pods, *ingresses, *([contour.envoy] if contour else [])]
+        urls = [f"{backend.host}{backend.request_path}" for backend in intended.backends]
+        seen = cluster.observe(urls, after)
+        outputs["hops"] = seen.apply(lambda lines: _hops(plan(settings, found(lines, intended.door.node))))
+    return outputs
+
+
+def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
+    provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
+    inside = pulumi.ResourceOptions(provider=provider)
+    contour = _contour(settings, ground, intended, [], inside)
+    pods, _ = _services(settings, intended, [], inside)
+    outputs = _outputs(intended)
+    if contour and not pulumi.runtime.is_dry_run():
+        names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
+        outputs["hops"] = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods)).apply(
+            lambda seen: _hops(
+                plan(settings, Found(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True))))
+            )
+        )
+    return outputs
+
+
+def _contour(
+    settings: Settings,
+    ground: Ground,
+    intended: Plan,
+    network: Sequence[pulumi.Resource],
+    inside: pulumi.ResourceOptions,
+) -> Contour | None:
+    if "contour" not in ground.upstream:
+        return None
+    door = intended.door
+    return Contour(
+        "contour",
+        {
+            "objects": ground.upstream["contour"],
+            "host_ports": {m.scheme: m.node for m in door.mappings} if door.node else {},
+            "xds_address": intended.xds,
+            "service_type": "ClusterIP" if door.node else "LoadBalancer",
+            "status_address": "127.0.0.1" if door.node else None,
+            "replicas": settings.contour.replicas,
+            "registry": settings.contour.registry,
+            "envoy_log_level": settings.contour.envoy_log_level,
+            "network": network,
+        },
+        inside,
+    )
+
+
+def _services(
+    settings: Settings, intended: Plan, network: Sequence[pulumi.Resource], inside: pulumi.ResourceOptions
+) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource]]:
+    """The workloads and their Ingresses, each namespace made once."""
+    namespaces = {
+        name: kubernetes.core.v1.Namespace(
+            name,
+            metadata=ObjectMetaArgs(name=name, labels={"pod-security.kubernetes.io/enforce": "restricted"}),
+            opts=inside,
+        )
+        for name in sorted({service.namespace for service in settings.services} - {"default"})
+    }
+    pods: list[kubernetes.core.v1.Pod] = []
+    ingresses: list[pulumi.Resource] = []
+    for service, backend in zip(settings.services, intended.backends, strict=True):
+        depends_on = [namespaces[service.namespace]] if service.namespace in namespaces else []
+        here = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=depends_on))
+        workload = Workload(
+            service.name,
+            {
+                "name": service.name,
+                "namespace": service.namespace,
+                "pods": backend.pods,
+                "selector": backend.selector,
+                "image": service.image,
+                "command": service.command,
+                "port": service.port,
+                "admit_from": CONTOUR_NAMESPACE,
+                "network": network,
+                "cluster_ip": backend.cluster_ip,
+            },
+            here,
+        )
+        ingress = Ingress(
+            service.ingress,
+            {
+                "name": service.ingress,
+                "namespace": service.namespace,
+                "host": service.host,
+                "path": service.path,
+                "service": service.name,
+                "port": service.port,
+                "tls": service.tls,
+            },
+            here,
+        )
+        pods += workload.pods
+        ingresses.append(ingress.ingress)
+    return pods, ingresses
+
+
+def _outputs(intended: Plan) -> dict[str, Any]:
+    """What is known without the cluster."""
+    first = intended.paths[0]
+    return {
+        "hops": _hops(intended),
+        "url": first.url,
+        "curl": first.curl,
+        "cluster": {"context": intended.context},
+    }
+
+
+def _hops(of: Plan) -> Sequence[dict[str, Any]]:
+    return [dataclasses.asdict(hop) for path in of.paths for hop in path.hops]
