@@ -33,7 +33,7 @@ class Calico(pulumi.ComponentResource):
     def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ingress-hops:index:Calico", name, {k: v for k, v in args.items() if k != "objects"}, opts)
         objects = patched(args)
-        resources = declare(objects, self)
+        resources = declare(objects, self, opts)
         self.node = resources[objects.index(find(objects, "DaemonSet", "calico-node"))]
         self.register_outputs({})
 

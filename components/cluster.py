@@ -5,22 +5,23 @@ Whatever carries the same name without that mount belongs to somebody else and i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import pulumi
 import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 
-from hops.machine import MARK
+from hops.machine import MARK, mark
 from hops.model import Door
 
 _NODES = """
 nodes=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")
 foreign=
 for node in $nodes; do
+  # From the line's first character: another owner's folder may end like this one.
   docker inspect --format '{{range .HostConfig.Binds}}{{println .}}{{end}}' "$node" |
-    grep -qF "$OWNER:$MARK" || foreign=$node
+    awk 'index($0, ENVIRON["OWNER"] ":" ENVIRON["MARK"]) == 1 { own = 1 } END { exit !own }' || foreign=$node
 done
 """
 
@@ -63,7 +64,6 @@ _OBSERVE = """set -u
 api() { docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout 10s "$@"; }
 deadline=$(($(date +%s) + $PATIENCE))
 for url in $URLS; do
-  host=${url%%/*}
   until docker exec "$WORKER" curl --silent --max-time 5 --output /dev/null --dump-header - \\
       --connect-to "::$WORKER:$NODE_PORT" "http://$url" 2>/dev/null | grep -qi '^x-envoy-upstream-service-time:'; do
     if [ "$(date +%s)" -ge "$deadline" ]; then break; fi
@@ -97,11 +97,11 @@ class KindClusterArgs(TypedDict):
     owner: str
     """An absolute folder of this stack alone, mounted into the nodes to mark them."""
     generation: int
-    """Changes when the cluster has to be made anew."""
+    """Changes whenever the cluster has to be made anew."""
+    fingerprint: str
+    """Of all that cannot change in a running cluster (see `hops.plan.Plan`)."""
     kubeconfig: str
     """The absolute path of the kubeconfig file to write, another one for each generation."""
-    rebuild_on: Mapping[str, Any]
-    """Further values that cannot change in a running cluster, such as the block size of its pool."""
     stopped: Sequence[str]
     """The cluster's containers that exist and do not run, control plane first."""
 
@@ -132,7 +132,7 @@ class KindCluster(pulumi.ComponentResource):
                 "MARK": MARK,
                 "KUBECONFIG_FILE": args["kubeconfig"],
             },
-            triggers=[config, args["image"], args["kubeconfig"], dict(args["rebuild_on"])],
+            triggers=[config, args["image"], args["kubeconfig"]],
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -155,7 +155,7 @@ class KindCluster(pulumi.ComponentResource):
             cluster_identifier=f"{args['name']}-{args['generation']}",
             # Objects of a cluster that is gone are gone too.
             delete_unreachable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.command]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.command], replacement_trigger=args["generation"]),
         )
         self.register_outputs({"kubeconfig": args["kubeconfig"]})
 
@@ -181,13 +181,14 @@ class KindCluster(pulumi.ComponentResource):
 
 def kind_config(args: KindClusterArgs) -> dict[str, Any]:
     """The configuration that kind reads of the cluster, as a plain object that rules can read."""
-    mark = [{"hostPath": args["owner"], "containerPath": f"{MARK}{args['generation']}", "readOnly": True}]
+    marked = mark(args["generation"], args["fingerprint"])
+    mounts = [{"hostPath": args["owner"], "containerPath": marked, "readOnly": True}]
     door = args["door"]
     published = [
         {"containerPort": m.node, "hostPort": m.host, "listenAddress": door.listen, "protocol": "TCP"}
         for m in door.mappings
     ]
-    workers = [{"role": "worker", "extraMounts": mark} for _ in range(args["workers"])]
+    workers = [{"role": "worker", "extraMounts": mounts} for _ in range(args["workers"])]
     workers[0] |= {"extraPortMappings": published}
     return {
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -198,5 +199,5 @@ def kind_config(args: KindClusterArgs) -> dict[str, Any]:
             "podSubnet": args["pod_subnet"],
             "serviceSubnet": args["service_subnet"],
         },
-        "nodes": [{"role": "control-plane", "extraMounts": mark}, *workers],
+        "nodes": [{"role": "control-plane", "extraMounts": mounts}, *workers],
     }

@@ -6,7 +6,15 @@ from typing import Any, TypedDict
 import pulumi
 import yaml
 
-from components.upstream import declare, find, from_registry, named, started_by_readiness, without_waiting
+from components.upstream import (
+    ManifestError,
+    declare,
+    find,
+    from_registry,
+    named,
+    started_by_readiness,
+    without_waiting,
+)
 
 
 class ContourArgs(TypedDict):
@@ -45,7 +53,7 @@ class Contour(pulumi.ComponentResource):
             "ingress-hops:index:Contour", name, {k: v for k, v in args.items() if k not in {"objects", "network"}}, opts
         )
         objects = patched(args)
-        resources = declare(objects, self, args["network"])
+        resources = declare(objects, self, opts, args["network"])
         self.envoy = resources[objects.index(find(objects, "DaemonSet", "envoy"))]
         status = resources[objects.index(find(objects, "Service", "envoy"))].status  # type: ignore[attr-defined]
         self.load_balancer = pulumi.Output.from_input(status).apply(_address)
@@ -84,18 +92,23 @@ def _patch_envoy(daemon_set: dict[str, Any], args: ContourArgs) -> None:
     if args["xds_address"]:
         # Right after the cluster's start DNS is the last to answer, and Envoy's next try is slow to come.
         bootstrap = named(pod["initContainers"], "envoy-initconfig")
-        bootstrap["args"] = [_instead(a, "--xds-address=", args["xds_address"]) for a in bootstrap["args"]]
+        _replace(bootstrap["args"], "--xds-address=", args["xds_address"])
     envoy = named(pod["containers"], "envoy")
     for port in envoy["ports"]:
         port.pop("hostPort", None)
-        if port["name"] in args["host_ports"]:
-            port["hostPort"] = args["host_ports"][port["name"]]
-    envoy["args"] = [_instead(a, "--log-level ", args["envoy_log_level"]) for a in envoy["args"]]
+    for name, host_port in args["host_ports"].items():
+        named(envoy["ports"], name)["hostPort"] = host_port
+    _replace(envoy["args"], "--log-level ", args["envoy_log_level"])
     started_by_readiness(envoy)
 
 
-def _instead(argument: str, flag: str, value: str) -> str:
-    return f"{flag}{value}" if argument.startswith(flag) else argument
+def _replace(arguments: list[str], flag: str, value: str) -> None:
+    """Sets the one argument that begins with the flag, in place."""
+    for number, argument in enumerate(arguments):
+        if argument.startswith(flag):
+            arguments[number] = f"{flag}{value}"
+            return
+    raise ManifestError(f"the published file has no argument {flag}…: adapt the component to this version of the file")
 
 
 def _patch_service(service: dict[str, Any], kind: str) -> None:

@@ -6,6 +6,8 @@ import pulumi
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
+from components.children import child
+
 
 class IngressArgs(TypedDict):
     """What an Ingress is made of."""
@@ -56,6 +58,6 @@ class Ingress(pulumi.ComponentResource):
                 ],
                 tls=[networking.IngressTLSArgs(hosts=[args["host"]], secret_name=args["tls"])] if args["tls"] else None,
             ),
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m")),
+            opts=child(self, opts, timeout="5m"),
         )
         self.register_outputs({})

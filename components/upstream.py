@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import yaml
 
+from components.children import child
 from hops.versions import Manifest
 
 _SECONDS = 30
@@ -71,7 +72,10 @@ def _check(manifest: Manifest, text: bytes, where: str) -> None:
 
 
 def declare(
-    objects: Iterable[Mapping[str, Any]], parent: pulumi.Resource, before_pods: Sequence[pulumi.Resource] = ()
+    objects: Iterable[Mapping[str, Any]],
+    parent: pulumi.ComponentResource,
+    opts: pulumi.ResourceOptions | None,
+    before_pods: Sequence[pulumi.Resource] = (),
 ) -> list[pulumi.CustomResource]:
     """Each object as a resource of its own, named by kind and name, so that previews and policies see it.
 
@@ -90,7 +94,7 @@ def declare(
             f"{kind}-{item['metadata']['name']}".lower(),
             # The status is asked for by naming it, as the typed classes do.
             {**item, "status": None},
-            pulumi.ResourceOptions(parent=parent, depends_on=[*others, *before_pods] if makes_pods else namespaces),
+            child(parent, opts, [*others, *before_pods] if makes_pods else namespaces),
         )
         if kind == "Namespace":
             namespaces = [*namespaces, resources[number]]
@@ -117,7 +121,7 @@ def find(objects: Iterable[dict[str, Any]], kind: str, name: str) -> dict[str, A
 def named(items: Iterable[dict[str, Any]], name: str) -> dict[str, Any]:
     """The entry of a Kubernetes list of named things. Raises ManifestError where there is none."""
     for item in items:
-        if item["name"] == name:
+        if item.get("name") == name:
             return item
     raise ManifestError(
         f"the published file has no entry named {name}: adapt the component to this version of the file"
@@ -134,6 +138,10 @@ def from_registry(objects: Iterable[dict[str, Any]], registry: str | None) -> No
 
 def started_by_readiness(container: dict[str, Any]) -> None:
     """Asks a starting container every second whether it is ready, in place; once it is, as often as published."""
+    if "readinessProbe" not in container:
+        raise ManifestError(
+            f"the published file gives {container['name']} no readinessProbe: adapt the component to this version of it"
+        )
     probe = {key: value for key, value in container["readinessProbe"].items() if key != "initialDelaySeconds"}
     container["startupProbe"] = {**probe, "periodSeconds": 1, "failureThreshold": 300}
 

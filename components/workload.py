@@ -8,6 +8,8 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
+from components.children import child
+
 _NOBODY = 65534
 
 
@@ -47,7 +49,7 @@ class Workload(pulumi.ComponentResource):
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ingress-hops:index:Workload", name, {k: v for k, v in args.items() if k != "network"}, opts)
         namespace, labels = args["namespace"], dict(args["selector"])
-        here = pulumi.ResourceOptions(parent=self)
+        here = child(self, opts)
         account = core.ServiceAccount(
             f"{name}-account",
             metadata=meta.ObjectMetaArgs(name=args["pods"][0], namespace=namespace),
@@ -60,12 +62,7 @@ class Workload(pulumi.ComponentResource):
                 metadata=meta.ObjectMetaArgs(name=pod, namespace=namespace, labels=labels),
                 spec=_pod_spec(args, account.metadata.name),
                 # Its name is fixed, so the old pod has to go first.
-                opts=pulumi.ResourceOptions(
-                    parent=self,
-                    depends_on=list(args["network"]),
-                    delete_before_replace=True,
-                    custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m"),
-                ),
+                opts=child(self, opts, args["network"], delete_before_replace=True, timeout="5m"),
             )
             for pod in args["pods"]
         ]

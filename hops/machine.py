@@ -8,13 +8,13 @@ from hops.plan import Plan
 from hops.settings import Settings
 
 MARK = "/ingress-hops/"
-"""Where a cluster's owner is mounted in its nodes; the generation follows."""
+"""Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""
 MEBIBYTE = 1024 * 1024
-# What one kind cluster of this project used when it was measured, doubled (ARCHITECTURE.md, "What a cluster needs").
+# What a node of this project's clusters was measured to use (ARCHITECTURE.md, "What a cluster needs").
 MEMORY_PER_NODE = 1024 * MEBIBYTE
-DISK = 4096 * MEBIBYTE
-INOTIFY_INSTANCES = 128
-INOTIFY_WATCHES = 8192
+DISK_PER_NODE = 2048 * MEBIBYTE
+INOTIFY_INSTANCES_PER_NODE = 24
+INOTIFY_WATCHES_PER_NODE = 512
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Machine:
 class ClusterState:
     """What was seen of a stack's own kind cluster.
 
-    generation: which one of them it is, None where there is none. foreign: it exists and is somebody else's.
-    half_made: nodes are missing. stopped: names of containers that exist and do not run.
+    generation: which one of them it is, None where none can be kept. foreign: one exists and is somebody else's.
+    outdated: it was made by settings that cannot change in it. stopped: containers that exist and do not run.
     """
 
     generation: int | None = None
     foreign: bool = False
-    half_made: bool = False
+    outdated: bool = False
     stopped: tuple[str, ...] = ()
 
     @property
@@ -87,24 +87,32 @@ class ClusterState:
         return self.generation is not None and not self.stopped
 
 
+def mark(generation: int, fingerprint: str) -> str:
+    """Where a node of that cluster has its owner's folder mounted."""
+    return f"{MARK}{generation}-{fingerprint}"
+
+
 def cluster_state(machine: Machine, plan: Plan, cluster: str, owner: str) -> ClusterState:
     """What is there of a cluster that `owner`, an absolute folder, marks as its own."""
     nodes = machine.nodes(cluster)
     if not nodes:
         return ClusterState()
-    marks = [_generation(node, owner) for node in nodes]
+    marks = {_mark(node, owner) for node in nodes}
     if None in marks:
         return ClusterState(foreign=True)
-    if {node.name for node in nodes} != set(plan.nodes) or len(set(marks)) > 1:
-        return ClusterState(half_made=True)
+    if any(found and found[1] != plan.fingerprint for found in marks):
+        return ClusterState(outdated=True)
+    if {node.name for node in nodes} != set(plan.nodes) or len(marks) > 1:
+        return ClusterState()
     stopped = tuple(node.name for node in nodes if node.state != "running")
-    return ClusterState(generation=marks[0], stopped=stopped)
+    return ClusterState(generation=next(found[0] for found in marks if found), stopped=stopped)
 
 
-def _generation(node: Container, owner: str) -> int | None:
+def _mark(node: Container, owner: str) -> tuple[int, str] | None:
+    """Generation and fingerprint of a node that `owner` marks."""
     for bind in node.binds:
-        if found := re.fullmatch(re.escape(f"{owner}:{MARK}") + r"(\d+)(:.*)?", bind):
-            return int(found[1])
+        if found := re.fullmatch(re.escape(f"{owner}:{MARK}") + r"(\d+)-([0-9a-f]{8})(:.*)?", bind):
+            return int(found[1]), found[2]
     return None
 
 
@@ -116,11 +124,11 @@ def problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSta
 def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterState) -> Iterator[str]:
     if settings.cluster.existing:
         return
-    yield from (
-        f"{tool} is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager"
-        for tool in machine.missing_tools
-    )
-    if machine.kind_provider not in (None, "docker"):
+    if "docker" in machine.missing_tools:
+        yield "docker is not on PATH; install Docker Engine or Docker Desktop"
+    if "kind" in machine.missing_tools:
+        yield "kind is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager"
+    if machine.kind_provider not in (None, "", "docker"):
         yield f"KIND_EXPERIMENTAL_PROVIDER is {machine.kind_provider}; ingress-hops works with Docker: unset it"
     if not machine.docker:
         if "docker" not in machine.missing_tools:
@@ -134,7 +142,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
             f"a kind cluster named {settings.cluster.name} exists ({names}) and is not of this stack; set "
             f"{_KEY}.name to another name, or remove it: kind delete cluster --name {settings.cluster.name}"
         )
-    elif state.generation is None:
+    else:
         yield from _taken(plan, machine, machine.docker, settings.cluster.name)
 
 
@@ -170,34 +178,45 @@ def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
 
 
 def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
-    memory = MEMORY_PER_NODE * (1 + settings.cluster.workers)
+    nodes = 1 + settings.cluster.workers
+    memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
         yield (
-            f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {1 + settings.cluster.workers} nodes need "
+            f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {nodes} nodes need "
             f"{memory // MEBIBYTE}: raise it in Docker Desktop's settings, or lower {_KEY}.workers"
         )
-    if docker.disk_free is not None and docker.disk_free < DISK:
+    if docker.disk_free is not None and docker.disk_free < disk:
         yield (
-            f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; the images need {DISK // MEBIBYTE}: "
+            f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; {nodes} nodes need {disk // MEBIBYTE}: "
             "make room, for example with docker system prune"
         )
-    for name, found, bound in (
-        ("max_user_instances", machine.inotify_instances, INOTIFY_INSTANCES),
-        ("max_user_watches", machine.inotify_watches, INOTIFY_WATCHES),
+    # The limits are of one user, and the processes of all nodes are root's.
+    others = sum(c.state == "running" and c.cluster not in (None, settings.cluster.name) for c in docker.containers)
+    for name, found, each in (
+        ("max_user_instances", machine.inotify_instances, INOTIFY_INSTANCES_PER_NODE),
+        ("max_user_watches", machine.inotify_watches, INOTIFY_WATCHES_PER_NODE),
     ):
+        bound = each * (nodes + others)
         if found is not None and found < bound:
-            yield f"fs.inotify.{name} is {found}; the nodes need {bound}: sudo sysctl fs.inotify.{name}={4 * bound}"
+            yield (
+                f"fs.inotify.{name} is {found}; {nodes + others} nodes on this machine need {bound}: "
+                f"sudo sysctl fs.inotify.{name}={4 * bound}"
+            )
 
 
 def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
+    # What the stack's own cluster has, it keeps or gives back.
+    own = {port for node in machine.nodes(cluster) for _, port in node.published}
     for mapping in plan.door.mappings:
+        if mapping.host in own:
+            continue
         key = f"{_KEY}.{mapping.scheme}Port"
         owner = next(
             (
                 container.name
                 for container in docker.containers
                 for address, port in container.published
-                if container.cluster != cluster and port == mapping.host and _overlap(address, plan.door.listen)
+                if port == mapping.host and _overlap(address, plan.door.listen)
             ),
             None,
         )

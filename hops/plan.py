@@ -1,5 +1,7 @@
 """Decides every name, port and address of a stack once, from its settings."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 
 from hops.model import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
@@ -18,11 +20,13 @@ XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == 
 class Plan:
     """What a stack will be.
 
-    context: of its kubeconfig. xds: the IPv4 address of Contour's Service. control_plane, workers: names of kind's node
-    containers, empty for an existing cluster.
+    context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
+    IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
+    cluster.
     """
 
     context: str
+    fingerprint: str
     xds: str | None
     control_plane: str | None
     workers: tuple[str, ...]
@@ -58,7 +62,16 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
     backends = tuple(_backend(service) for service in settings.services)
     network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network) for backend in backends)
-    return Plan(context, xds, control_plane, workers, door, backends, paths)
+    return Plan(context, _fingerprint(settings), xds, control_plane, workers, door, backends, paths)
+
+
+def _fingerprint(settings: Settings) -> str:
+    """Of kind's nodes, ports and subnets, and of Calico's pool, which calico-node makes once at its first start."""
+    fixed = {
+        "cluster": settings.cluster.model_dump(mode="json", exclude={"existing", "kubeconfig_folder"}),
+        "pool": settings.calico.model_dump(mode="json", include={"block_size", "encapsulation"}),
+    }
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _backend(service: Service) -> Backend:

@@ -79,46 +79,62 @@ def _name(item: Mapping[str, Any]) -> str:
     return str(_at(item, "metadata", "name"))
 
 
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, Mapping) else {}
+
+
+def _port(value: object) -> int | None:
+    """A TCP port, None where it is none; an engine hands whole numbers over as floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(1, 65536):
+        return None
+    return int(value)
+
+
+def _ports(pod_spec: object) -> Iterator[Mapping[str, Any]]:
+    """The ports that a pod's containers declare."""
+    for container in _each(pod_spec, "containers"):
+        yield from _each(container, "ports")
+
+
 def _door(objects: Sequence[Mapping[str, Any]]) -> Door | None:
     """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
     envoy = next((item for item in _of(objects, "DaemonSet", "Deployment") if _name(item) == "envoy"), {})
+    own = list(_ports(_at(envoy, "spec", "template", "spec")))
     host_ports = {
-        int(port["hostPort"]): int(port["containerPort"])
-        for container in _each(envoy, "spec", "template", "spec", "containers")
-        for port in _each(container, "ports")
-        if port.get("hostPort")
+        outside: inside
+        for port in own
+        if (outside := _port(port.get("hostPort"))) and (inside := _port(port.get("containerPort")))
     }
     for cluster in (item for item in _of(objects, "Cluster") if "nodes" in item):
         workers = 0
         for node in _each(cluster, "nodes"):
             worker = node.get("role") == "worker"
             workers += worker
-            name = f"{cluster.get('name')}-" + (
+            name = f"{cluster.get('name') or 'kind'}-" + (
                 "control-plane" if not worker else f"worker{workers if workers > 1 else ''}"
             )
             published = list(_each(node, "extraPortMappings"))
-            mappings = tuple(
-                PortMapping(scheme, int(p["hostPort"]), node_port, host_ports[node_port])
+            mappings = {
+                scheme: (p, PortMapping(scheme, outside, node_port, host_ports[node_port]))
                 for scheme, node_port in _SCHEMES.items()
                 for p in published
                 if p.get("containerPort") == node_port and node_port in host_ports
-            )
-            if mappings:
-                return Door(str(published[0].get("listenAddress") or "0.0.0.0"), name, mappings)
+                if (outside := _port(p.get("hostPort")))
+            }
+            if "http" in mappings:
+                listen = str(mappings["http"][0].get("listenAddress") or "0.0.0.0")
+                return Door(listen, name, tuple(mapping for _, mapping in mappings.values()))
     for service in _of(objects, "Service"):
         if _at(service, "spec", "type") == "LoadBalancer" and _at(service, "spec", "selector", "app") == "envoy":
-            ports = {port.get("name"): port for port in _each(service, "spec", "ports")}
-            return Door(
-                None,
-                None,
-                tuple(
-                    PortMapping(
-                        scheme, int(ports[scheme]["port"]), int(ports[scheme]["port"]), int(ports[scheme]["targetPort"])
-                    )
-                    for scheme in _SCHEMES
-                    if scheme in ports
-                ),
+            balanced = tuple(
+                PortMapping(scheme, outside, outside, inside)
+                for scheme in _SCHEMES
+                for port in _each(service, "spec", "ports")
+                if port.get("name") == scheme
+                if (outside := _port(port.get("port"))) and (inside := _target(port, own))
             )
+            if balanced and balanced[0].scheme == "http":
+                return Door(None, None, balanced)
     return None
 
 
@@ -126,7 +142,7 @@ def _network(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Pool and encapsulation, as calico-node is told."""
     for item in _of(objects, "DaemonSet"):
         for container in _each(item, "spec", "template", "spec", "containers"):
-            env = {entry.get("name"): entry.get("value") for entry in _each(container, "env")}
+            env = {str(entry.get("name")): entry.get("value") for entry in _each(container, "env")}
             if "CALICO_IPV4POOL_CIDR" in env:
                 mode = {"CrossSubnet": "VXLANCrossSubnet", "Always": "VXLAN", "Never": "None"}
                 encapsulation = mode.get(str(env.get("CALICO_IPV4POOL_VXLAN")), "None")
@@ -143,10 +159,11 @@ def _backends(objects: Sequence[Mapping[str, Any]]) -> Iterator[Backend]:
             for path in _each(rule, "http", "paths"):
                 name = _at(path, "backend", "service", "name")
                 service = services.get((namespace, str(name)))
-                port = _service_port(service, _at(path, "backend", "service", "port"))
-                if service is None or port is None:
+                port = _service_port(service, _at(path, "backend", "service", "port")) or {}
+                number = _port(port.get("port"))
+                if service is None or number is None:
                     continue
-                selector = {str(k): str(v) for k, v in (_at(service, "spec", "selector") or {}).items()}
+                selector = _texts(_at(service, "spec", "selector"))
                 chosen = [pod for pod in pods if selector and _namespace(pod) == namespace and _matches(pod, selector)]
                 cluster_ip = _at(service, "spec", "clusterIP")
                 yield Backend(
@@ -155,8 +172,8 @@ def _backends(objects: Sequence[Mapping[str, Any]]) -> Iterator[Backend]:
                     ingress=_name(ingress),
                     host=str(rule.get("host") or "*"),
                     path=str(path.get("path") or "/"),
-                    port=int(port["port"]),
-                    target_port=_target(port, chosen),
+                    port=number,
+                    target_port=_target(port, [p for pod in chosen for p in _ports(_at(pod, "spec"))]) or number,
                     selector=selector,
                     pods=tuple(_name(pod) for pod in chosen),
                     cluster_ip=str(cluster_ip) if cluster_ip not in (None, "None") else None,
@@ -172,19 +189,13 @@ def _service_port(service: Mapping[str, Any] | None, wanted: object) -> Mapping[
     return None
 
 
-def _target(port: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> int:
-    """The port that the pods serve: a number, or the number behind a name of theirs."""
-    target = port.get("targetPort", port["port"])
+def _target(port: Mapping[str, Any], declared: Iterable[Mapping[str, Any]]) -> int | None:
+    """The port that a Service's port leads to: a number, or the number behind a name that the pods declare."""
+    target = port.get("targetPort") or port.get("port")
     if not isinstance(target, str):
-        return int(target)
-    for pod in pods:
-        for container in _each(pod, "spec", "containers"):
-            for declared in _each(container, "ports"):
-                if declared.get("name") == target:
-                    return int(declared["containerPort"])
-    return int(port["port"])
+        return _port(target)
+    return next((_port(item.get("containerPort")) for item in declared if item.get("name") == target), None)
 
 
 def _matches(pod: Mapping[str, Any], selector: Mapping[str, str]) -> bool:
-    labels = _at(pod, "metadata", "labels") or {}
-    return all(labels.get(key) == value for key, value in selector.items())
+    return selector.items() <= _texts(_at(pod, "metadata", "labels")).items()

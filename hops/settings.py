@@ -7,7 +7,7 @@ from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -48,6 +48,26 @@ def _host_name(text: str) -> str:
     return text
 
 
+def _address(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            IPv4Address(value)
+        except ValueError:
+            raise ValueError("an IPv4 address such as 127.0.0.1") from None
+    return value
+
+
+def _network(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            network = IPv4Network(value, strict=False)
+        except ValueError:
+            raise ValueError("an IPv4 network such as 10.244.0.0/16") from None
+        if value != str(network):
+            raise ValueError(f"an IPv4 network ends in zero bits and its prefix, here {network}")
+    return value
+
+
 def _sized(shortest: int, longest: int) -> Callable[[IPv4Network], IPv4Network]:
     def check(subnet: IPv4Network) -> IPv4Network:
         if not shortest <= subnet.prefixlen <= longest:
@@ -82,9 +102,10 @@ ClusterName = Annotated[
     ),
 ]
 # Each node takes a /24 of it (kube-controller-manager's --node-cidr-mask-size).
-PodSubnet = Annotated[IPv4Network, AfterValidator(_sized(8, 22))]
+PodSubnet = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_sized(8, 22))]
 # kubeadm takes no service subnet larger than a /12.
-ServiceSubnet = Annotated[IPv4Network, AfterValidator(_sized(12, 24))]
+ServiceSubnet = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24))]
+Address = Annotated[IPv4Address, BeforeValidator(_address)]
 FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -105,7 +126,7 @@ class Cluster(Section):
     node_image: ImageName = versions.NODE_IMAGE
     pod_subnet: PodSubnet = IPv4Network("10.244.0.0/16")
     service_subnet: ServiceSubnet = IPv4Network("10.96.0.0/16")
-    listen_address: IPv4Address = IPv4Address("127.0.0.1")
+    listen_address: Address = IPv4Address("127.0.0.1")
     http_port: Port = 80
     https_port: Port | None = 443
     kubeconfig_folder: FolderName = ".ingress-hops/kubeconfig"
@@ -155,7 +176,7 @@ class Service(Section):
     path: UrlPath = "/"
     request: UrlPath = Field("/", description="the path that the output `curl` asks for")
     tls: Label | None = Field(None, description="a Secret of type kubernetes.io/tls in the service's namespace")
-    cluster_ip: IPv4Address | None = Field(None, alias="clusterIP")
+    cluster_ip: Address | None = Field(None, alias="clusterIP")
 
     @property
     def pods(self) -> tuple[str, ...]:
@@ -262,7 +283,12 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
         problems = error.errors()
         # pydantic also calls a list too short whose only entry is wrong.
         inner = {problem["loc"][:-2] for problem in problems}
-        told = [p for p in problems if not (p["type"] == "too_short" and p["loc"] in inner)]
+        wrong = {problem["loc"] for problem in problems}
+        told = [
+            p
+            for p in problems
+            if not (p["type"] == "too_short" and p["loc"] in inner) and not _follows(p["loc"], services, wrong)
+        ]
         raise SettingsError("\n".join(_sentence(problem) for problem in told)) from None
 
 
@@ -281,6 +307,15 @@ def _with_derived(service: Any) -> Any:
         "command": ["python", "-m", "http.server", str(port), "--directory", "/srv"],
         **service,
     }
+
+
+def _follows(location: tuple[int | str, ...], services: Any, wrong: Iterable[tuple[int | str, ...]]) -> bool:
+    """Whether it is a derived default that is wrong, because what it is derived from is."""
+    if len(location) != 3 or location[0] != "services":
+        return False
+    _, number, key = location
+    source = {"pod": "name", "ingress": "name", "host": "name", "request": "path"}.get(str(key))
+    return source is not None and key not in services[number] and ("services", number, source) in wrong
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -59,13 +59,16 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             "door": intended.door,
             "owner": ground.owner,
             "generation": ground.generation,
+            "fingerprint": intended.fingerprint,
             "kubeconfig": kubeconfig,
-            # calico-node makes its pool once, at its first start.
-            "rebuild_on": {"blockSize": settings.calico.block_size, "encapsulation": settings.calico.encapsulation},
             "stopped": ground.state.stopped,
         },
     )
-    inside = pulumi.ResourceOptions(provider=cluster.provider, deleted_with=cluster.command)
+    # Another cluster holds nothing of the first one, and the provider cannot tell them apart once the first kubeconfig
+    # file is gone (DiffConfig, 4.25.0).
+    inside = pulumi.ResourceOptions(
+        provider=cluster.provider, deleted_with=cluster.command, replacement_trigger=ground.generation
+    )
     network: list[pulumi.Resource] = []
     if "calico" in ground.upstream:
         calico = Calico(
@@ -103,11 +106,12 @@ def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
-        outputs["hops"] = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods)).apply(
-            lambda seen: _hops(
-                plan(settings, Found(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True))))
-            )
+        addresses = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods))
+        whole = addresses.apply(
+            lambda seen: plan(settings, Found(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True))))
         )
+        outputs["hops"] = whole.apply(_hops)
+        outputs["curl"] = whole.apply(lambda of: of.paths[0].curl)
     return outputs
 
 

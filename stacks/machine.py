@@ -26,15 +26,15 @@ def look(door: Door) -> Machine:
         docker_error=error,
         remote=_remote(os.environ),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
-        busy=tuple(m.host for m in door.mappings if door.listen and _busy(door.listen, m.host)),
+        busy=tuple(m.host for m in door.mappings if door.listen and busy(door.listen, m.host)),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
     )
 
 
-def _run(*words: str) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=True)
+def _run(*words: str, check: bool = True) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=check)
     return done.stdout
 
 
@@ -45,10 +45,11 @@ def _docker() -> tuple[Docker | None, str]:
         if errors := info.get("ServerErrors"):
             return None, " ".join(errors)
         names = _run("docker", "ps", "--all", "--quiet").split()
-        containers = json.loads(_run("docker", "inspect", *names)) if names else []
+        # A container that went away since makes it fail, and the others are on stdout all the same.
+        containers = json.loads(_run("docker", "inspect", *names, check=False)) if names else []
     except subprocess.CalledProcessError as error:
-        return None, (error.stderr or error.stdout).strip().splitlines()[-1]
-    except (subprocess.TimeoutExpired, ValueError) as error:
+        return None, (error.stderr.strip() or str(error)).splitlines()[-1]
+    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
         return None, str(error)
     return _facts(info, containers), ""
 
@@ -92,7 +93,7 @@ def _remote(environment: Mapping[str, str]) -> str | None:
     )
 
 
-def _busy(address: str, port: int) -> bool:
+def busy(address: str, port: int) -> bool:
     """Whether something listens there already; a port that this user may not bind is asked by connecting."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -34,6 +34,8 @@ def run() -> None:
         raise pulumi.RunError("nothing was changed, because\n" + "\n".join(f"- {problem}" for problem in found))
     for problem in found:
         pulumi.log.warn(f"an up would stop here: {problem}")
+    if state.outdated:
+        pulumi.log.warn("settings changed that a running cluster cannot take: an up makes it and all in it anew")
     if state.stopped:
         pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")
     generation = int(time.time()) if state.generation is None else state.generation

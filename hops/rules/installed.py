@@ -26,4 +26,13 @@ INSTALLED = (
         "/metadata/labels",
         "Contour's file makes this namespace without a label; whoever adds one is judged by it.",
     ),
+    *(
+        Installed(
+            "EX04",
+            "DaemonSet/projectcontour/envoy",
+            f"/spec/template/spec/containers/{index}/securityContext/readOnlyRootFilesystem",
+            "Contour's file leaves Envoy a file system that can be written; it runs as nobody, without a shell.",
+        )
+        for index in (0, 1)
+    ),
 )

@@ -61,7 +61,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("CronJob", "Job"), ("batch",)),
     **dict.fromkeys(("Ingress", "IngressClass", "NetworkPolicy"), ("networking.k8s.io", "extensions")),
     **dict.fromkeys(
-        ("Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TCPRoute", "TLSRoute"),
+        ("Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute"),
         ("gateway.networking.k8s.io",),
     ),
     **dict.fromkeys(("HTTPProxy", "TLSCertificateDelegation"), ("projectcontour.io",)),
@@ -74,6 +74,16 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "ServiceAccount": ("",),
 }
 """The API groups of the kinds that rules read: other groups use the same names for other things."""
+
+ADDED = frozenset(
+    {
+        *("apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"),
+        *("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-completion-index"),
+        *("batch.kubernetes.io/job-name", "controller-uid", "job-name"),
+        *("controller-revision-hash", "pod-template-generation", "pod-template-hash"),
+    }
+)
+"""Labels that a controller adds to its pods, which no template shows."""
 
 _CLUSTER_SCOPED = frozenset(
     {
@@ -120,6 +130,11 @@ class Resource:
     @property
     def resource(self) -> "Resource":
         return self
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether its namespace isn't known yet."""
+        return self.vague and at(self.body, "metadata", "namespace") is UNKNOWN
 
     @property
     def identity(self) -> Identity:
@@ -326,6 +341,7 @@ class Inventory:
             self._by_kind[resource.kind].append(resource)
         self._given_fleet = fleet or Fleet()
         self._built: dict[Callable[[Inventory], object], object] = {}
+        self._pods_of: dict[Service, Sequence[Pod]] = {}
 
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         for kind in kinds:
@@ -375,9 +391,17 @@ class Inventory:
     def pods_of(self, service: Service) -> Sequence[Pod]:
         """The pods that a Service selects; none for an empty selector.
 
-        Raises Undecidable where the selector, or whether a pod carries its labels, isn't known yet.
+        Raises Undecidable where namespace or selector, or whether a pod carries its labels, isn't known yet.
         """
-        return self.selected(service.resource.namespace, service.selector)
+        found = self._pods_of.get(service)
+        if found is None:
+            if service.resource.nowhere:
+                raise Undecidable
+            wanted = service.selector
+            if not ADDED.isdisjoint(wanted):
+                wanted = {key: value for key, value in wanted.items() if key not in ADDED}
+            found = self._pods_of[service] = self.selected(service.resource.namespace, wanted)
+        return found
 
     def selected(self, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Pod]:
         """The pods of a namespace that carry all the labels; see `pods_of`."""
@@ -386,8 +410,12 @@ class Inventory:
             return ()
         groups = [self._by_label.get((namespace, key, value), ()) for key, value in wanted]
         for pod in chain(self._vague_pods.get(namespace, ()), self._vague_pods.get(None, ())):
-            known = pod.labels
-            if known is UNKNOWN or all(at(known, key) is UNKNOWN or at(known, key) == value for key, value in wanted):
+            if pod.labels is UNKNOWN:
+                raise Undecidable
+            carried = [(pod.labels.get(key), value) for key, value in wanted]
+            may_be = all(has is UNKNOWN or has == value for has, value in carried)
+            # One that has all the labels for certain is selected, unless it may live elsewhere.
+            if may_be and (pod.resource.nowhere or any(has is UNKNOWN for has, _ in carried)):
                 raise Undecidable
         return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in wanted)]
 
@@ -418,7 +446,7 @@ class Inventory:
     def _by_namespace(self) -> Mapping[str | None, list[Pod]]:
         groups: dict[str | None, list[Pod]] = defaultdict(list)
         for pod in self.pods:
-            if not _nowhere(pod):
+            if not pod.resource.nowhere:
                 groups[pod.resource.namespace].append(pod)
         return groups
 
@@ -426,7 +454,7 @@ class Inventory:
     def _by_label(self) -> Mapping[tuple[str | None, str, str], list[Pod]]:
         groups: dict[tuple[str | None, str, str], list[Pod]] = defaultdict(list)
         for pod in self.pods:
-            if pod.labels is not UNKNOWN and not _nowhere(pod):
+            if pod.labels is not UNKNOWN and not pod.resource.nowhere:
                 for key, value in pod.labels.items():
                     if value is not UNKNOWN:
                         groups[pod.resource.namespace, key, value].append(pod)
@@ -437,7 +465,7 @@ class Inventory:
         """Pods of which it isn't known what labels they carry, or (under None) in which namespace."""
         groups: dict[str | None, list[Pod]] = defaultdict(list)
         for pod in self.pods:
-            if _nowhere(pod):
+            if pod.resource.nowhere:
                 groups[None].append(pod)
             elif pod.labels is UNKNOWN or any(value is UNKNOWN for value in pod.labels.values()):
                 groups[pod.resource.namespace].append(pod)
@@ -454,11 +482,6 @@ class Inventory:
             for pod in selected:
                 groups[pod].append(service)
         return groups
-
-
-def _nowhere(pod: Pod) -> bool:
-    """Whether its namespace isn't known yet."""
-    return pod.resource.vague and at(pod.resource.body, "metadata", "namespace") is UNKNOWN
 
 
 def _flat(declared: Iterable[tuple[JSON, Place]]) -> Iterator[tuple[JSON, Place]]:
@@ -514,14 +537,15 @@ def _ordered(resources: Iterable[Resource]) -> tuple[Resource, ...]:
     return tuple(
         resource
         for key in sorted(groups)
-        for resource in (sorted(groups[key], key=lambda r: _content(r.body)) if len(groups[key]) > 1 else groups[key])
+        for resource in (sorted(groups[key], key=lambda r: content(r.body)) if len(groups[key]) > 1 else groups[key])
     )
 
 
-def _content(value: JSON) -> str:
+def content(value: JSON) -> str:
+    """A value as text that doesn't depend on the order of keys."""
     if isinstance(value, dict):
-        return "{" + ",".join(sorted(f"{key!r}:{_content(item)}" for key, item in value.items())) + "}"
-    return "[" + ",".join(map(_content, value)) + "]" if isinstance(value, list) else repr(value)
+        return "{" + ",".join(sorted(f"{key!r}:{content(item)}" for key, item in value.items())) + "}"
+    return "[" + ",".join(map(content, value)) + "]" if isinstance(value, list) else repr(value)
 
 
 def _pod(resource: Resource, keys: tuple[str, ...]) -> Pod:

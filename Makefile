@@ -1,0 +1,105 @@
+# For GNU make 3.81 and later. 3.81, which macOS has, minds the PATH below only where a recipe needs a shell: the quotes
+# around every argument see to that.
+
+STACK ?= local
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+HOPS := $(VENV)/bin/hops
+READY := $(VENV)/.ready
+STATE := .ingress-hops/state
+# The first of these that is new enough fills the environment; its own Python comes first, so that it stays what it is.
+PYTHON3 ?= $(PYTHON) python3 python3.13 python3.12 python3.11
+TOOLS_PATH := $(CURDIR)/.tools/bin:$(CURDIR)/$(VENV)/bin
+OTHER_PATH := $(subst $(TOOLS_PATH):,,$(PATH))
+
+# State in the project and no account, unless the environment says otherwise; cli/tools.py has the same defaults.
+export PULUMI_BACKEND_URL ?= file://$(CURDIR)/$(STATE)
+export PULUMI_SKIP_UPDATE_CHECK ?= true
+ifeq ($(PULUMI_CONFIG_PASSPHRASE_FILE),)
+export PULUMI_CONFIG_PASSPHRASE ?=
+endif
+export PATH := $(TOOLS_PATH):$(OTHER_PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up preview down plan test test-live bench check tools env stack-file
+
+help: ## this list
+	@echo "usage: make TARGET [STACK=local]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+demo: ## the path and one request where Docker answers, otherwise the plan
+	@if docker info >/dev/null 2>&1; then \
+	  echo "demo: Docker answers, so the path is built (make up) and one request sent along it"; \
+	  $(MAKE) --no-print-directory up && \
+	  request=$$(pulumi stack output curl --stack "$(STACK)") && \
+	  echo "$$request" && sh -c "$$request" && \
+	  echo "demo: it answers at $$(pulumi stack output url --stack "$(STACK)")"; \
+	else \
+	  echo "demo: no Docker answers here, so the plan is shown (hops plan) and nothing is built"; \
+	  $(MAKE) --no-print-directory plan; \
+	fi
+
+up: stack-file tools | $(STATE) ## builds or mends the stack
+	pulumi stack select --create "$(STACK)"
+	pulumi up --yes --stack "$(STACK)"
+
+preview: stack-file $(READY) | $(STATE) ## what an up would do
+	@"$(HOPS)" tools pulumi kind
+	pulumi stack select --create "$(STACK)"
+	pulumi preview --stack "$(STACK)"
+
+down: tools | $(STATE) ## removes the stack's cluster and all in it
+	pulumi destroy --yes --stack "$(STACK)"
+
+plan: stack-file $(READY) ## the stack's hops, without engine, cluster or network
+	@"$(HOPS)" plan "$(STACK)" || test $$? -eq 1 # 1: something is left out, and said so
+
+test: $(READY) ## every test that needs no cluster
+	@"$(HOPS)" tools pulumi kind || echo "test: the tests that need them are skipped"
+	@"$(PYTHON)" -m pytest -m "not live"; status=$$?; \
+	echo "test: the live tests are left out; to run them too: make test-live (needs Docker)"; exit $$status
+
+test-live: tools ## the tests in a real cluster (needs Docker)
+	"$(PYTHON)" -m pytest tests/live
+
+bench: tools ## the speed of up, preview and down (needs Docker)
+	"$(PYTHON)" bench/run.py
+
+check: $(READY) ## format, lint, types, import rules, tests
+	"$(VENV)/bin/ruff" format --check .
+	"$(VENV)/bin/ruff" check .
+	"$(VENV)/bin/mypy" .
+	"$(VENV)/bin/lint-imports"
+	"$(PYTHON)" -m pytest -m "not live"
+
+tools: $(READY) ## finds pulumi, kind and docker, or fetches the first two
+	@"$(HOPS)" tools
+
+env: | $(STATE) ## prints what plain pulumi needs; in your shell: eval "$(make -s env)"
+	@export -p | grep -E '^[a-z -]* (PATH|PULUMI_BACKEND_URL|PULUMI_SKIP_UPDATE_CHECK)='
+ifeq ($(PULUMI_CONFIG_PASSPHRASE_FILE),)
+	@echo 'export PULUMI_CONFIG_PASSPHRASE="$${PULUMI_CONFIG_PASSPHRASE-}"' # never the phrase itself
+endif
+
+stack-file:
+	@test -f "stacks/Pulumi.$(STACK).yaml" || \
+	{ echo "make: there is no stacks/Pulumi.$(STACK).yaml; make it with: $(HOPS) stack new $(STACK)" >&2; exit 2; }
+
+$(STATE):
+	@mkdir -p "$@"
+
+$(READY): requirements.txt pyproject.toml
+	@PATH="$(OTHER_PATH)"; python=; for name in $(PYTHON3); do \
+	  if "$$name" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$name; break; \
+	  fi; \
+	done; \
+	if test -z "$$python"; then \
+	  echo "make: no Python 3.11 or later with venv is on PATH; install it (Debian, Ubuntu: apt install python3-venv)," \
+	    "or name it: make PYTHON3=/its/path" >&2; exit 2; \
+	fi; \
+	echo "make: $(VENV) is filled by $$python (about a minute, and again only when requirements change)"; \
+	{ test "$$python" = "$(PYTHON)" || "$$python" -m venv --clear "$(VENV)"; } && \
+	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
+	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	touch "$@"

@@ -1,0 +1,16 @@
+"""The command `hops`: one module for each of its commands."""
+
+import typer
+
+from cli import plan, stack, tools
+
+# Plain help and errors: boxes break the sentences that logs and pull requests quote.
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+app.command("plan")(plan.main)
+app.command("tools")(tools.main)
+app.add_typer(stack.app, name="stack")
+
+
+@app.callback()
+def main() -> None:
+    """Where does my request go, and where does it stop?"""

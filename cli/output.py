@@ -1,0 +1,65 @@
+"""How every command speaks: text or JSON on stdout, errors on stderr, and three exit statuses."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum, StrEnum
+from itertools import groupby
+from textwrap import wrap
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+_COLUMNS = 100
+
+
+class Status(IntEnum):
+    """What an exit status means."""
+
+    ALL_WELL = 0
+    FINDINGS = 1
+    COULD_NOT_LOOK = 2
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+
+
+def stop(error: object) -> NoReturn:
+    """Ends the command, saying why it could not look."""
+    typer.echo(f"hops: {error}", err=True)
+    raise typer.Exit(Status.COULD_NOT_LOOK)
+
+
+def print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+    """Prints a table of at most 100 columns; None is left blank."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(width=_COLUMNS, markup=False, highlight=False).print(table)
+
+
+def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
+    """Prints hops as the output `hops` holds them, a table for each service."""
+    # Names are broken at their hyphens, which rich doesn't do; the widths fill the 100 columns.
+    widths = {"component": 17, "address": 17, "next": 19, "standing": 8}
+    keys = ("number", "name", "component", "address", "port", "next", "standing", "known_at")
+    for service, path in groupby(hops, key=lambda hop: hop["service"]):
+        rows = [
+            ["\n".join(wrap(hop[key], widths[key])) if key in widths and hop[key] else hop[key] for key in keys]
+            for hop in path
+        ]
+        print_table(["", *keys[1:-1], "known\nat"], rows, f"request to {service}")

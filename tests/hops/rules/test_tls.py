@@ -1,0 +1,226 @@
+"""Edges of the rules on TLS."""
+
+import pytest
+
+from hops import settings
+from tests.hops.rules.cases import Case, documents, of_rule, verdict
+from tests.hops.rules.test_ingress import delegation, ingress, policy, proxy
+
+REDIRECT = "/metadata/annotations/ingress.kubernetes.io~1force-ssl-redirect"
+GATEWAY = """
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: web, namespace: apps}
+spec: {listeners: [{protocol: HTTPS, tls: {certificateRefs: [%s]}}]}
+"""
+ENTRY = "tls: [{hosts: [web.localhost], secretName: web-tls}]"
+
+
+def secret(
+    more: str = "data: {tls.crt: a, tls.key: a}", namespace: str = "apps", kind: str = "kubernetes.io/tls"
+) -> str:
+    return f"""
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: web-tls, namespace: {namespace}}}
+type: {kind}
+{more}
+"""
+
+
+def named(*hosts: str, tls: str = "", metadata: str = "") -> str:
+    rules = ", ".join(f"{{host: '{host}'}}" for host in hosts)
+    return ingress(f"{{rules: [{rules}], {tls}}}", metadata=metadata)
+
+
+def asking(*hosts: str) -> str:
+    return policy(f"{{TL01: {{parameters: {{hosts: [{', '.join(repr(host) for host in hosts)}]}}}}}}")
+
+
+def doors(port: int = 443, name: str = "https", node: str = "worker") -> str:
+    return f"""
+---
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes: [{{role: {node}, extraPortMappings: [{{containerPort: {port}, hostPort: 8443}}]}}, {{role: control-plane}}]
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: envoy, namespace: projectcontour}}
+spec: {{template: {{spec: {{containers: [{{ports: [{{name: {name}, containerPort: 8443, hostPort: {port}}}]}}]}}}}}}
+"""
+
+
+ENVOY = "/spec/template/spec/containers/0/ports/0/hostPort"
+
+CASES = [
+    Case("TL01", "nobody asked", named("web.localhost")),
+    Case("TL01", "an empty list is none", named("web.localhost", tls="tls: []") + asking("*"), ("/spec/tls",)),
+    Case("TL01", "null is none", named("web.localhost", tls="tls: null") + asking("*"), ("/spec/tls",)),
+    Case("TL01", "the host counts, and has no case", named("A.example.com") + asking("*.example.com"), ("/spec/tls",)),
+    Case("TL01", "another host", named("web.localhost") + asking("*.example.com")),
+    Case("TL01", "no rules", ingress("{}") + asking("*"), ("/spec/tls",)),
+    Case(
+        "TL01",
+        "an HTTPProxy, roots only",
+        proxy("{virtualhost: {fqdn: a.b}}") + proxy("{}", "leaf") + asking("*"),
+        ("/spec/virtualhost/tls",),
+    ),
+    Case("TL01", "passthrough is TLS", proxy("{virtualhost: {fqdn: a.b, tls: {passthrough: true}}}") + asking("*")),
+    Case("TL01", "entries that aren't known yet", named("a.b", tls="tls: !unknown ") + asking("*"), undecided=True),
+    Case("TL02", "no TLS, nothing to redirect to", named("web.localhost", tls="tls: []")),
+    Case(
+        "TL02",
+        "HTTP forbidden",
+        named("web.localhost", tls=ENTRY, metadata="annotations: {kubernetes.io/ingress.allow-http: 'false'}"),
+    ),
+    Case(
+        "TL02",
+        "only the very texts count",
+        named(
+            "web.localhost",
+            tls=ENTRY,
+            metadata="annotations: {kubernetes.io/ingress.allow-http: 'False', "
+            "ingress.kubernetes.io/force-ssl-redirect: 'yes'}",
+        ),
+        (REDIRECT,),
+    ),
+    Case(
+        "TL02",
+        "nginx's annotation isn't Contour's",
+        named("a.b", tls=ENTRY, metadata="annotations: {nginx.ingress.kubernetes.io/force-ssl-redirect: 'true'}"),
+        ("/metadata/annotations",),
+    ),
+    Case(
+        "TL02",
+        "an HTTPProxy redirects by itself unless a route says otherwise",
+        proxy("{virtualhost: {fqdn: a.b, tls: {secretName: a}}, routes: [{}, {permitInsecure: true}]}"),
+        ("/spec/routes/1/permitInsecure",),
+    ),
+    Case("TL03", "both ways", named("a.b", tls="tls: [{hosts: [c.d]}]"), ("/spec/rules/0/host", "/spec/tls/0/hosts/0")),
+    Case("TL03", "hosts have no case", named("A.b", tls="tls: [{hosts: [a.B]}]")),
+    Case("TL03", "two entries", named("a.b", "c.d", tls="tls: [{hosts: [c.d]}, {hosts: [a.b]}]")),
+    Case("TL03", "two rules for one host", named("a.b", "a.b", tls="tls: [{hosts: [a.b]}]")),
+    Case(
+        "TL03",
+        "a wildcard covers no name",
+        named("a.b", tls="tls: [{hosts: ['*.b']}]"),
+        ("/spec/rules/0/host", "/spec/tls/0/hosts/0"),
+    ),
+    Case(
+        "TL03",
+        "no hosts cover nothing",
+        named("a.b", tls="tls: [{secretName: a}]"),
+        ("/spec/rules/0/host", "/spec/tls/0/hosts"),
+    ),
+    Case("TL03", "no TLS", named("a.b", tls="tls: []")),
+    Case("TL03", "a host that isn't known yet", named("a.b", tls="tls: [{hosts: [!unknown ]}]"), undecided=True),
+    Case("TL04", "it is there", secret() + named("a.b", tls=ENTRY)),
+    Case("TL04", "an entry names none", named("a.b", tls="tls: [{hosts: [a.b]}]"), ("/spec/tls/0/secretName",)),
+    Case(
+        "TL04",
+        "the wrong type",
+        secret(kind="helm.sh/release.v1") + named("a.b", tls=ENTRY),
+        ("/spec/tls/0/secretName",),
+    ),
+    Case(
+        "TL04",
+        "Opaque will do",
+        secret(kind="Opaque", more="stringData: {tls.crt: a, tls.key: a}") + named("a.b", tls=ENTRY),
+    ),
+    Case("TL04", "without a key", secret("data: {tls.crt: a}") + named("a.b", tls=ENTRY), ("/spec/tls/0/secretName",)),
+    Case(
+        "TL04",
+        "values that aren't known yet are there",
+        secret("data: {tls.crt: !unknown , tls.key: !unknown }") + named("a.b", tls=ENTRY),
+    ),
+    Case("TL04", "data that isn't known yet", secret("data: !unknown ") + named("a.b", tls=ENTRY), undecided=True),
+    Case(
+        "TL04", "in another namespace", secret(namespace="certs") + named("a.b", tls=ENTRY), ("/spec/tls/0/secretName",)
+    ),
+    Case(
+        "TL04",
+        "the annotation names the namespace, which doesn't delegate",
+        secret(namespace="certs")
+        + named("a.b", tls=ENTRY, metadata="annotations: {projectcontour.io/tls-cert-namespace: certs}"),
+        ("/spec/tls/0/secretName",),
+    ),
+    Case(
+        "TL04",
+        "a namespace that delegates to all",
+        secret(namespace="certs")
+        + named("a.b", tls=ENTRY, metadata="annotations: {projectcontour.io/tls-cert-namespace: certs}")
+        + delegation("'*'"),
+    ),
+    Case(
+        "TL04",
+        "it exists outside the stack",
+        named("a.b", tls=ENTRY) + policy("{TL04: {parameters: {given: ['Secret/apps/*']}}}"),
+    ),
+    Case(
+        "TL04",
+        "cert-manager makes it",
+        named("a.b", tls=ENTRY)
+        + "---\n{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: a, namespace: apps}, "
+        "spec: {secretName: web-tls}}",
+    ),
+    Case(
+        "TL04",
+        "cert-manager makes it for an annotation",
+        named("a.b", tls=ENTRY, metadata="annotations: {cert-manager.io/issuer: a}"),
+    ),
+    Case("TL04", "a Gateway", GATEWAY % "{name: web-tls}", ("/spec/listeners/0/tls/certificateRefs/0/name",)),
+    Case("TL04", "a Gateway with its Secret", secret() + GATEWAY % "{name: web-tls}"),
+    Case(
+        "TL04",
+        "a Gateway without another namespace's leave",
+        secret(namespace="certs") + GATEWAY % "{name: web-tls, namespace: certs}",
+        ("/spec/listeners/0/tls/certificateRefs/0/name",),
+    ),
+    Case("TL05", "an Ingress has TLS", doors() + named("a.b", tls="tls: [{hosts: [a.b], secretName: a}]")),
+    Case("TL05", "an entry without a Secret is no TLS", doors() + named("a.b", tls="tls: [{hosts: [a.b]}]"), (ENVOY,)),
+    Case(
+        "TL05",
+        "another controller's TLS",
+        doors() + ingress("{ingressClassName: nginx, tls: [{hosts: [a.b], secretName: a}]}"),
+        (ENVOY,),
+    ),
+    Case("TL05", "an HTTPProxy has TLS", doors() + proxy("{virtualhost: {fqdn: a.b, tls: {passthrough: true}}}")),
+    Case("TL05", "a Gateway has", doors() + GATEWAY % ""),
+    Case("TL05", "HTTPS on another port", doors(8443) + named("a.b"), (ENVOY,)),
+    Case("TL05", "HTTP", doors(80, "http") + named("a.b")),
+    Case("TL05", "no routes here", doors()),
+    Case("TL05", "nobody publishes it", "---" + doors().split("---")[2] + named("a.b")),
+    Case(
+        "TL05",
+        "one has TLS, whatever the other has",
+        doors() + named("a.b", tls="tls: !unknown ") + ingress("{tls: [{hosts: [a.b], secretName: a}]}", "other"),
+    ),
+    Case("TL05", "it isn't known yet", doors() + named("a.b", tls="tls: !unknown "), undecided=True),
+]
+
+
+def test_the_settings_ask_for_tls() -> None:
+    stack = settings.settings("test", {"services": [{"name": "shop", "tls": "shop-tls"}, {"name": "wiki"}]})
+    bodies = documents(named("shop.localhost")) + documents(named("wiki.localhost"))
+    (finding,) = verdict(bodies, rules=["TL01"], settings=stack)
+    assert finding.message == "shop.localhost is served without TLS."
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "operations"),
+    [
+        ("TL01", named("a.b") + asking("*"), None),
+        ("TL01", secret() + secret().replace("web-tls", "other") + named("a.b") + asking("*"), None),
+        ("TL01", secret("data: {tls.crt: a}") + named("a.b") + asking("*"), None),
+        ("TL03", named("a.b", tls="tls: [{hosts: [a.b, c.d]}]"), [("remove", "/spec/tls/0/hosts/1")]),
+        ("TL03", named("a.b", tls="tls: [{hosts: [a.b]}, {hosts: [c.d]}]"), [("remove", "/spec/tls/1")]),
+        ("TL03", named(tls="tls: [{hosts: [c.d]}]"), None),
+    ],
+)
+def test_a_patch_takes_what_is_sure_or_nothing(code: str, text: str, operations: object) -> None:
+    (finding,) = of_rule(text, code)
+    assert (finding.patch and [(o["op"], o["path"]) for o in finding.patch.operations]) == operations

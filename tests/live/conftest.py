@@ -1,0 +1,60 @@
+"""Live tests need tools and Docker; where they are missing each test is skipped and says what."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.project import Project, run
+
+ROOT = Path(__file__).parents[2]
+TOOLS = ("docker", "kind", "pulumi", "curl")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    why = _missing()
+    for item in items:
+        if Path(item.fspath).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.live)
+            if why:
+                item.add_marker(pytest.mark.skip(reason=why))
+
+
+def _missing() -> str | None:
+    for tool in TOOLS:
+        if not shutil.which(tool):
+            return f"{tool} is not on PATH"
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "Docker does not answer"
+    return None
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A clone whose stacks are gone afterwards, whatever happened."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in run("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    run("git", "init", "--quiet", str(folder))
+    run("git", "-C", str(folder), "add", "--all")
+    state = folder / ".ingress-hops" / "state"
+    state.mkdir(parents=True)
+    settings = {
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }
+    clone = Project(folder, dict(os.environ) | settings)
+    for stack in ("seed", "local"):
+        clone.pulumi("stack", "init", stack)
+    yield clone
+    for stack in clone.pulumi("stack", "ls", "--json").splitlines():
+        if '"name"' in stack:
+            clone.down(stack.split('"')[3])

@@ -1,0 +1,67 @@
+"""A clone of the project with a backend of its own, in which real stacks are made and taken down."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+def run(*words: str, **environment: str) -> str:
+    """The standard output of a command that has to succeed."""
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | environment)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Project:
+    """A clone of the project: its folder, and the environment that Pulumi runs in."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def pulumi(self, *words: str, fails: bool = False) -> str:
+        """What `pulumi` prints, both streams."""
+        command = ["pulumi", *words, "--non-interactive", "--color=never"]
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, check=False, **streams)
+        assert (done.returncode != 0) == fails, f"pulumi {' '.join(words)}: {done.returncode}\n{done.stdout[-6000:]}"
+        return str(done.stdout)
+
+    def up(self, stack: str, *, fails: bool = False) -> str:
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", stack, fails=fails)
+
+    def preview(self, stack: str) -> str:
+        return self.pulumi("preview", "--stack", stack)
+
+    def down(self, stack: str) -> str:
+        return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
+
+    def outputs(self, stack: str) -> dict[str, Any]:
+        outputs: dict[str, Any] = json.loads(
+            run("pulumi", "stack", "output", "--json", "--stack", stack, "--cwd", str(self.folder), **self.environment)
+        )
+        return outputs
+
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        state = json.loads(self.pulumi("stack", "export", "--stack", stack))
+        return state["deployment"].get("resources") or []
+
+    def kubectl(self, stack: str, *words: str) -> str:
+        """Through the node, so that no kubectl is needed here."""
+        node = f"{self.outputs(stack)['cluster']['name']}-control-plane"
+        return run("docker", "exec", node, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *words)
+
+
+def answer(command: str) -> tuple[int, str]:
+    """Status and body of what a curl command prints."""
+    text = run(*command.split(), "--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}")
+    body, _, status = text.rpartition("\n")
+    return int(status), body
+
+
+def containers(cluster: str) -> list[str]:
+    label = f"label=io.x-k8s.kind.cluster={cluster}"
+    return run("docker", "ps", "--all", "--filter", label, "--format", "{{.Names}}").split()

@@ -1,0 +1,277 @@
+"""What make does, with programs that only write down how they were called."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from cli.tools import environment
+
+ROOT = Path(__file__).parents[1]
+MAKE = shutil.which("make") or "make"
+# What the Makefile may use of the system; a real docker, pulumi or Python beside them must not be met.
+SYSTEM = ("sh", "awk", "grep", "mkdir", "sed", "test", "touch", "cp", "chmod")
+RECORDER = """#!/bin/sh
+echo "{name} $*" >>"$CALLS"
+{body}
+"""
+
+
+class Project:
+    """A copy of the project in a folder with a space, its environment made, and nothing of use on PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "a project"
+        self.bin = folder / "bin"
+        self.calls_file = folder / "calls"
+        self.bin.mkdir()
+        self.folder.mkdir()
+        for file in ("Makefile", "requirements.txt", "pyproject.toml", "stacks"):
+            target = self.folder / file
+            (shutil.copytree if (ROOT / file).is_dir() else shutil.copy2)(ROOT / file, target)
+        for name in SYSTEM:
+            (self.bin / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+        (self.folder / ".venv" / "bin").mkdir(parents=True)
+        for name in ("hops", "python", "ruff", "mypy", "lint-imports"):
+            self.program(self.folder / ".venv/bin" / name)
+        (self.folder / ".venv/.ready").touch()
+        self.program(self.bin / "pulumi")
+        self.program(self.bin / "docker")
+
+    def program(self, path: Path, body: str = "") -> None:
+        path.write_text(RECORDER.format(name=path.name, body=body))
+        path.chmod(0o755)
+
+    def make(self, *words: str, given: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [MAKE, *words],
+            cwd=self.folder,
+            env={"PATH": str(self.bin), "CALLS": str(self.calls_file), **(given or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def calls(self) -> list[str]:
+        return self.calls_file.read_text().splitlines() if self.calls_file.exists() else []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_plain_make_lists_every_target(project: Project) -> None:
+    done = project.make()
+    listed = {line.split()[0] for line in done.stdout.splitlines()[1:]}
+    phony = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith(".PHONY:"))
+    assert listed == set(phony.split()[1:]) - {"stack-file"}
+    assert done.returncode == 0
+    assert project.calls == []
+
+
+def test_up_looks_for_tools_and_then_only_calls_pulumi(project: Project) -> None:
+    done = project.make("up", "STACK=ci")
+    assert done.returncode == 0, done.stderr
+    assert project.calls == ["hops tools", "pulumi stack select --create ci", "pulumi up --yes --stack ci"]
+    assert (project.folder / ".ingress-hops/state").is_dir()
+
+
+def test_preview_needs_no_docker(project: Project) -> None:
+    assert project.make("preview").returncode == 0
+    assert project.calls == [
+        "hops tools pulumi kind",
+        "pulumi stack select --create local",
+        "pulumi preview --stack local",
+    ]
+
+
+def test_down_destroys(project: Project) -> None:
+    assert project.make("down").returncode == 0
+    assert project.calls == ["hops tools", "pulumi destroy --yes --stack local"]
+
+
+def test_a_missing_tool_ends_it_before_pulumi_runs(project: Project) -> None:
+    project.program(project.folder / ".venv/bin/hops", "exit 1")
+    for target in ("up", "preview", "down", "bench", "test-live"):
+        assert project.make(target).returncode != 0
+    assert not any("pulumi stack" in call or call.startswith("python") for call in project.calls)
+
+
+@pytest.mark.parametrize("target", ["up", "preview", "plan"])
+def test_a_stack_without_a_file_is_named(project: Project, target: str) -> None:
+    done = project.make(target, "STACK=nope")
+    assert done.returncode == 2
+    message = "there is no stacks/Pulumi.nope.yaml; make it with: .venv/bin/hops stack new nope"
+    assert message in done.stderr
+    assert not any(call.startswith("pulumi") for call in project.calls)
+
+
+def test_the_demo_shows_the_plan_where_docker_fails(project: Project) -> None:
+    project.program(project.bin / "docker", "exit 1")
+    done = project.make("demo")
+    assert done.stdout.startswith("demo: no Docker answers here, so the plan is shown (hops plan)")
+    assert project.calls == ["docker info", "hops plan local"]
+    assert done.returncode == 0
+
+
+def test_the_demo_shows_the_plan_where_there_is_no_docker(project: Project) -> None:
+    (project.bin / "docker").unlink()
+    assert project.make("demo", "STACK=seed").returncode == 0
+    assert project.calls == ["hops plan seed"]
+
+
+@pytest.mark.parametrize(("status", "makes"), [(0, 0), (1, 0), (2, 2)])
+def test_a_plan_that_leaves_something_out_is_no_failure(project: Project, status: int, makes: int) -> None:
+    project.program(project.folder / ".venv/bin/hops", f"exit {status}")
+    assert project.make("plan").returncode == makes
+
+
+def test_the_demo_builds_and_asks_where_docker_answers(project: Project) -> None:
+    project.program(
+        project.bin / "pulumi",
+        'case "$*" in *"output curl"*) echo "curl -s http://a/";; *output*) echo http://a/;; esac',
+    )
+    project.program(project.bin / "curl", "echo the page")
+    done = project.make("demo")
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("demo: Docker answers, so the path is built")
+    assert lines[-3:] == ["curl -s http://a/", "the page", "demo: it answers at http://a/"]
+    assert project.calls == [
+        "docker info",
+        "hops tools",
+        "pulumi stack select --create local",
+        "pulumi up --yes --stack local",
+        "pulumi stack output curl --stack local",
+        "curl -s http://a/",
+        "pulumi stack output url --stack local",
+    ]
+
+
+def test_the_demo_fails_where_the_request_does(project: Project) -> None:
+    project.program(project.bin / "pulumi", 'case "$*" in *output*) echo false;; esac')
+    assert project.make("demo").returncode != 0
+
+
+def test_env_is_what_plain_pulumi_needs_and_what_the_command_takes(project: Project) -> None:
+    shell = (
+        'eval "$("$MAKE" -s env)"; for n in PATH PULUMI_BACKEND_URL PULUMI_SKIP_UPDATE_CHECK; do printenv $n; done; '
+    )
+    shell += 'echo "[${PULUMI_CONFIG_PASSPHRASE-unset}]"'
+    (project.bin / "printenv").symlink_to(shutil.which("printenv") or "/usr/bin/printenv")
+    done = subprocess.run(
+        ["sh", "-c", shell],
+        cwd=project.folder,
+        env={"PATH": str(project.bin), "MAKE": MAKE},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    path, backend, skip, phrase = done.stdout.splitlines()
+    assert path.split(os.pathsep) == [
+        f"{project.folder}/.tools/bin",
+        f"{project.folder}/.venv/bin",
+        str(project.bin),
+    ]
+    ours = environment(project.folder, {})
+    assert (backend, skip) == (ours["PULUMI_BACKEND_URL"], ours["PULUMI_SKIP_UPDATE_CHECK"])
+    assert phrase == f"[{ours['PULUMI_CONFIG_PASSPHRASE']}]"
+    assert (project.folder / ".ingress-hops/state").is_dir()
+
+
+def test_env_keeps_what_the_shell_has_chosen_and_never_prints_a_passphrase(project: Project) -> None:
+    done = project.make("-s", "env", given={"PULUMI_BACKEND_URL": "s3://state", "PULUMI_CONFIG_PASSPHRASE": "hush"})
+    assert "s3://state" in done.stdout
+    assert "hush" not in done.stdout
+    by_file = project.make("-s", "env", given={"PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"})
+    assert "PASSPHRASE" not in by_file.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "[] [unset]"),
+        ({"PULUMI_CONFIG_PASSPHRASE": "a$b'c"}, "[a$b'c] [unset]"),
+        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"}, "[unset] [/phrase]"),
+    ],
+)
+def test_pulumi_meets_the_passphrase_that_is_meant(project: Project, given: dict[str, str], expected: str) -> None:
+    project.program(
+        project.bin / "pulumi",
+        'echo "[${PULUMI_CONFIG_PASSPHRASE-unset}] [${PULUMI_CONFIG_PASSPHRASE_FILE-unset}]" >>"$CALLS"',
+    )
+    project.make("down", given=given)
+    assert project.calls[-1] == expected
+
+
+def test_fetched_tools_come_before_those_on_path(project: Project) -> None:
+    fetched = project.folder / ".tools" / "bin"
+    fetched.mkdir(parents=True)
+    project.program(fetched / "pulumi", 'echo fetched >>"$CALLS"')
+    project.make("down")
+    assert project.calls[-1] == "fetched"
+
+
+def test_test_goes_on_without_tools_and_says_how_to_run_the_rest(project: Project) -> None:
+    project.program(project.folder / ".venv/bin/hops", "exit 2")
+    project.program(project.folder / ".venv/bin/python", "exit 1")
+    done = project.make("test")
+    assert project.calls == ["hops tools pulumi kind", "python -m pytest -m not live"]
+    assert "the tests that need them are skipped" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("make test-live (needs Docker)")
+    assert done.returncode != 0
+
+
+def test_check_runs_all_of_it(project: Project) -> None:
+    assert project.make("check").returncode == 0
+    assert project.calls == [
+        "ruff format --check .",
+        "ruff check .",
+        "mypy .",
+        "lint-imports ",
+        "python -m pytest -m not live",
+    ]
+
+
+def test_without_a_python_that_will_do_one_line_says_so(project: Project) -> None:
+    shutil.rmtree(project.folder / ".venv")
+    project.program(project.bin / "python3", "exit 1")
+    done = project.make("tools")
+    assert done.stderr.splitlines()[0].startswith("make: no Python 3.11 or later with venv is on PATH; install it")
+    assert done.returncode == 2
+    assert not (project.folder / ".venv").exists()
+
+
+def test_the_environment_is_made_by_the_first_python_that_will_do(project: Project) -> None:
+    shutil.rmtree(project.folder / ".venv")
+    project.program(project.bin / "python3", "exit 1")
+    project.program(
+        project.bin / "python3.12",
+        'case "$*" in *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/hops;; esac',
+    )
+    assert project.make("tools").returncode == 0
+    # The copies of the fake one keep its name.
+    pip = "python3.12 -m pip install --quiet --disable-pip-version-check"
+    assert [call for call in project.calls if " -c " not in call] == [
+        "python3.12 -m venv --clear .venv",
+        f"{pip} --require-hashes -r requirements.txt",
+        f"{pip} --no-deps --no-build-isolation -e .",
+        "python3.12 tools",
+    ]
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "pyproject.toml"])
+def test_the_environment_is_filled_again_when_what_it_holds_changes(project: Project, file: str) -> None:
+    os.utime(project.folder / ".venv/.ready", (1, 1))
+    os.utime(project.folder / "requirements.txt", (0, 0))
+    os.utime(project.folder / "pyproject.toml", (0, 0))
+    project.make("tools")
+    assert project.calls == ["hops tools"]
+    os.utime(project.folder / file)
+    project.make("tools")
+    assert sum("pip install" in call for call in project.calls) == 2
+    assert not any("venv --clear" in call for call in project.calls)
