@@ -1,6 +1,7 @@
 """The published files of Calico and Contour: fetched once, checked against their sums, read as plain objects."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -37,7 +38,7 @@ def published(manifest: Manifest, folder: Path) -> list[dict[str, Any]]:
     path = folder / manifest.file_name
     try:
         text = path.read_bytes() if path.exists() else _download(manifest, path)
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise ManifestError(
             f"{path}: {error}. Fetch {manifest.url} on a machine with network, put it there under the name "
             f"{manifest.file_name}, or name its folder in INGRESS_HOPS_MANIFESTS"

@@ -24,7 +24,7 @@ def look(door: Door) -> Machine:
         missing_tools=missing,
         docker=docker,
         docker_error=error,
-        remote=_remote(os.environ),
+        remote=None if "docker" in missing else _remote(_endpoint()),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
         busy=tuple(m.host for m in door.mappings if door.listen and busy(door.listen, m.host)),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
@@ -86,11 +86,19 @@ def _container(item: Mapping[str, Any]) -> Container:
     )
 
 
-def _remote(environment: Mapping[str, str]) -> str | None:
-    host = environment.get("DOCKER_HOST", "")
-    return (
-        host if host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host else None
-    )
+def _endpoint() -> str:
+    """The address of the daemon: what DOCKER_HOST says goes before the current context."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    try:
+        return _run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
+    except (subprocess.SubprocessError, OSError):
+        return ""
+
+
+def _remote(host: str) -> str | None:
+    elsewhere = host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host
+    return host if elsewhere else None
 
 
 def busy(address: str, port: int) -> bool:

@@ -1,6 +1,7 @@
 """What tests stand on: the committed stacks and the published files."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ def stack_config(stack: str) -> dict[str, Any]:
     """The committed configuration of a stack, without its namespace."""
     config = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
     return {key.removeprefix("ingress-hops:"): value for key, value in config.items()}
+
+
+def committed(stack: str) -> dict[str, str]:
+    """The same as the engine hands it over."""
+    return {f"ingress-hops:{key}": json.dumps(value) for key, value in stack_config(stack).items()}
 
 
 @pytest.fixture(scope="session")

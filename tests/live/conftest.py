@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.project import Project, run
+from tests.project import Project, copy_project
 
-ROOT = Path(__file__).parents[2]
 TOOLS = ("docker", "kind", "pulumi", "curl")
 
 
@@ -37,13 +36,8 @@ def _missing() -> str | None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A clone whose stacks are gone afterwards, whatever happened."""
     folder = tmp_path_factory.mktemp("project")
-    for name in run("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    copy_project(folder)
     (folder / ".venv").symlink_to(sys.prefix)
-    run("git", "init", "--quiet", str(folder))
-    run("git", "-C", str(folder), "add", "--all")
     state = folder / ".ingress-hops" / "state"
     state.mkdir(parents=True)
     settings = {

@@ -12,7 +12,7 @@ import yaml
 
 from components.upstream import manifests_folder
 from hops.versions import CALICO, NODE_IMAGE
-from tests.live.project import Project, answer, containers, run
+from tests.project import Project, answer, containers, run
 
 CLUSTER = "ingress-hops-local"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.project import Project, answer, containers, run
+from tests.project import Project, answer, containers, run
 
 CLUSTER = "sam-test-cluster"
 WORKER = f"{CLUSTER}-worker"

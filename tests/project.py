@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[1]
 
 
 def run(*words: str, **environment: str) -> str:
@@ -53,6 +56,16 @@ class Project:
         """Through the node, so that no kubectl is needed here."""
         node = f"{self.outputs(stack)['cluster']['name']}-control-plane"
         return run("docker", "exec", node, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *words)
+
+
+def copy_project(folder: Path) -> None:
+    """What git would commit of this project now, in a repository of its own."""
+    for name in run("git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    run("git", "init", "--quiet", str(folder))
+    run("git", "-C", str(folder), "add", "--all")
 
 
 def answer(command: str) -> tuple[int, str]:

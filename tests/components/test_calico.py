@@ -1,0 +1,139 @@
+"""Calico: the arguments reach the published objects, and a file of another structure is refused."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import Calico, CalicoArgs
+from components.calico import patched
+from components.upstream import ManifestError, find, named, published
+from hops.versions import CALICO
+from tests.recording import Recording, run
+
+Objects = list[dict[str, Any]]
+
+
+def args(objects: Objects, **changes: Any) -> CalicoArgs:
+    plain: Any = {
+        "objects": copy.deepcopy(objects),
+        "pod_subnet": "10.244.0.0/16",
+        "block_size": 26,
+        "encapsulation": "VXLANCrossSubnet",
+        "registry": None,
+    }
+    whole: CalicoArgs = plain | changes
+    return whole
+
+
+def environment(objects: Objects) -> dict[str, str]:
+    """What the container calico-node is told, each name once."""
+    containers = find(objects, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["containers"]
+    entries = [entry for entry in named(containers, "calico-node")["env"] if "value" in entry]
+    assert len({entry["name"] for entry in entries}) == len(entries)
+    return {entry["name"]: entry["value"] for entry in entries}
+
+
+@pytest.mark.parametrize(
+    ("encapsulation", "mode"), [("VXLANCrossSubnet", "CrossSubnet"), ("VXLAN", "Always"), ("None", "Never")]
+)
+def test_pool_and_encapsulation(calico_objects: Objects, encapsulation: str, mode: str) -> None:
+    given = args(calico_objects, encapsulation=encapsulation, block_size=28, pod_subnet="10.9.0.0/16")
+    assert environment(patched(given)) == {
+        "CALICO_IPV4POOL_VXLAN": mode,
+        "CALICO_IPV4POOL_CIDR": "10.9.0.0/16",
+        "CALICO_IPV4POOL_BLOCK_SIZE": "28",
+    }
+
+
+def test_nothing_waits_for_the_controllers(calico_objects: Objects) -> None:
+    controllers = find(patched(args(calico_objects)), "Deployment", "calico-kube-controllers")
+    assert controllers["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_the_node_is_asked_every_second(calico_objects: Objects) -> None:
+    (server,) = find(patched(args(calico_objects)), "DaemonSet", "calico-node")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert server["startupProbe"]["periodSeconds"] == 1
+    assert server["readinessProbe"]["periodSeconds"] == 10
+
+
+def test_all_images_come_from_the_registry(calico_objects: Objects) -> None:
+    objects = patched(args(calico_objects, registry="mirror.example"))
+    pods = [item["spec"]["template"]["spec"] for item in objects if "spec" in item]
+    images = [c["image"] for pod in pods for c in [*pod.get("initContainers", []), *pod["containers"]]]
+    assert images == [
+        "mirror.example/calico/cni:v1",
+        "mirror.example/calico/node:v1",
+        "mirror.example/calico/controllers:v1",
+    ]
+
+
+def change_of(objects: Objects, what: str) -> None:
+    node = objects[0]
+    server = node["spec"]["template"]["spec"]["containers"][0]
+    match what:
+        case "no DaemonSet":
+            node["kind"] = "Deployment"
+        case "no container":
+            server["name"] = "other"
+        case "no VXLAN entry":
+            server["env"] = []
+        case "no probe":
+            del server["readinessProbe"]
+        case "no controllers":
+            objects[1]["metadata"]["name"] = "other"
+
+
+@pytest.mark.parametrize("what", ["no DaemonSet", "no container", "no VXLAN entry", "no probe", "no controllers"])
+def test_a_file_of_another_structure_is_refused(calico_objects: Objects, what: str) -> None:
+    change_of(calico_objects, what)
+    with pytest.raises(ManifestError, match="adapt the component to this version"):
+        patched(args(calico_objects))
+
+
+def test_the_component(calico_objects: Objects) -> None:
+    networks: list[str] = []
+
+    def program() -> None:
+        calico = Calico("net", args(calico_objects))
+        calico.node.urn.apply(networks.append)
+
+    recording = run(program, Recording())
+    component, *children = recording.resources
+    assert (component.type, component.name) == ("ingress-hops:index:Calico", "net")
+    assert component.inputs == {
+        "pod_subnet": "10.244.0.0/16",
+        "block_size": 26,
+        "encapsulation": "VXLANCrossSubnet",
+    }
+    assert {child.name for child in children} == {
+        "daemonset-calico-node",
+        "deployment-calico-kube-controllers",
+        "configmap-calico-config",
+    }
+    assert all(child.parent == component.urn for child in children)
+    assert all("ingress-hops:index:Calico$kubernetes:" in child.urn for child in children)
+    assert networks == [recording.one("DaemonSet").urn]
+    assert component.urn in recording.registered
+
+
+def test_the_published_file(manifests: Path) -> None:
+    before = published(CALICO, manifests)
+    after = patched(args(published(CALICO, manifests), block_size=27, registry="mirror.example"))
+    assert (
+        environment(after).items()
+        >= {
+            "CALICO_IPV4POOL_VXLAN": "CrossSubnet",
+            "CALICO_IPV4POOL_CIDR": "10.244.0.0/16",
+            "CALICO_IPV4POOL_BLOCK_SIZE": "27",
+            "CALICO_IPV4POOL_IPIP": "Never",
+        }.items()
+    )
+    touched = [(a["kind"], a["metadata"]["name"]) for a, b in zip(after, before, strict=True) if a != b]
+    assert touched == [("DaemonSet", "calico-node"), ("Deployment", "calico-kube-controllers")]
+    recording = run(lambda: Calico("calico", args(before)), Recording())
+    assert len(recording.resources) == 1 + len(before)
+    assert len({resource.urn for resource in recording.resources}) == len(recording.resources)

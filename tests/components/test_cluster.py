@@ -1,0 +1,386 @@
+"""KindCluster: what kind is told, what makes another cluster, and the scripts with stand-ins for docker and kind."""
+
+import os
+import stat
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components import KindCluster, KindClusterArgs
+from components.cluster import _CREATE, _DELETE, _OBSERVE, _START, FIELDS, kind_config
+from hops.machine import MARK
+from hops.model import Door, PortMapping
+from tests.recording import Declared, Recording, run, strings
+
+DOOR = Door(
+    "0.0.0.0",
+    "sam-test-cluster-worker",
+    (PortMapping("http", 80, 80, 8080), PortMapping("https", 443, 443, 8443)),
+)
+
+
+def args(**changes: Any) -> KindClusterArgs:
+    plain: Any = {
+        "name": "sam-test-cluster",
+        "image": "kindest/node:v1.34.8",
+        "workers": 1,
+        "pod_subnet": "10.244.0.0/16",
+        "service_subnet": "10.96.0.0/16",
+        "door": DOOR,
+        "owner": "/folder/seed.owner",
+        "generation": 17,
+        "kubeconfig": "/folder/seed-17.yaml",
+        "fingerprint": "0123abcd",
+        "stopped": (),
+    }
+    whole: KindClusterArgs = plain | changes
+    return whole
+
+
+def recorded(*, preview: bool = False, **changes: Any) -> Recording:
+    return run(lambda: KindCluster("cluster", args(**changes)), Recording(preview=preview))
+
+
+def command(**changes: Any) -> Declared:
+    return recorded(**changes).one("Command")
+
+
+def test_the_documented_cluster() -> None:
+    config = kind_config(args())
+    worker = config["nodes"][1]
+    assert worker["extraPortMappings"][0] == {
+        "containerPort": 80,
+        "hostPort": 80,
+        "listenAddress": "0.0.0.0",
+        "protocol": "TCP",
+    }
+    assert [(m["hostPort"], m["containerPort"]) for m in worker["extraPortMappings"]] == [(80, 80), (443, 443)]
+    assert config["networking"] == {
+        "disableDefaultCNI": True,
+        "podSubnet": "10.244.0.0/16",
+        "serviceSubnet": "10.96.0.0/16",
+    }
+    assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker"]
+    assert (config["kind"], config["apiVersion"], config["name"]) == (
+        "Cluster",
+        "kind.x-k8s.io/v1alpha4",
+        "sam-test-cluster",
+    )
+
+
+def test_every_node_carries_the_mark_and_the_first_worker_the_ports() -> None:
+    nodes = kind_config(args(workers=3))["nodes"]
+    mark = [{"hostPath": "/folder/seed.owner", "containerPath": "/ingress-hops/17-0123abcd", "readOnly": True}]
+    assert [node["extraMounts"] for node in nodes] == [mark] * 4
+    assert ["extraPortMappings" in node for node in nodes] == [False, True, False, False]
+
+
+def test_the_children_are_the_components() -> None:
+    recording = recorded()
+    component, *children = recording.resources
+    assert (component.type, component.name) == ("ingress-hops:index:KindCluster", "cluster")
+    assert [(child.type, child.name) for child in children] == [
+        ("command:local:Command", "cluster-kind"),
+        ("pulumi:providers:kubernetes", "cluster-kubernetes"),
+    ]
+    assert all(child.parent == component.urn for child in children)
+    assert all("ingress-hops:index:KindCluster$" in child.urn for child in children)
+    assert recording.registered[component.urn] == {"kubeconfig": "/folder/seed-17.yaml"}
+
+
+def test_the_command_states_all_three() -> None:
+    inputs = command().inputs
+    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, ":", _DELETE)
+    assert yaml.safe_load(inputs["stdin"]) == kind_config(args())
+    assert inputs["environment"] == {
+        "CLUSTER": "sam-test-cluster",
+        "IMAGE": "kindest/node:v1.34.8",
+        "OWNER": "/folder/seed.owner",
+        "MARK": "/ingress-hops/",
+        "KUBECONFIG_FILE": "/folder/seed-17.yaml",
+    }
+    assert inputs["addPreviousOutputInEnv"] is False
+
+
+def test_the_old_cluster_goes_before_the_new_one_comes() -> None:
+    assert command().request.deleteBeforeReplace
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"image": "kindest/node:v1.34.9"},
+        {"workers": 2},
+        {"pod_subnet": "10.245.0.0/16"},
+        {"service_subnet": "10.97.0.0/16"},
+        {"door": replace(DOOR, listen="127.0.0.1")},
+        {"door": replace(DOOR, mappings=DOOR.mappings[:1])},
+        {"generation": 18},
+        {"kubeconfig": "/folder/seed-18.yaml"},
+        {"fingerprint": "0123abce"},
+    ],
+)
+def test_what_makes_another_cluster(change: dict[str, Any]) -> None:
+    assert command(**change).inputs["triggers"] != command().inputs["triggers"]
+
+
+def test_a_stopped_node_makes_no_other_cluster() -> None:
+    assert command(stopped=("sam-test-cluster-worker",)).inputs == command().inputs
+
+
+def test_the_provider_is_of_this_generation() -> None:
+    inputs = recorded().one("kubernetes").inputs
+    assert inputs["kubeconfig"] == "/folder/seed-17.yaml"
+    assert inputs["context"] == "kind-sam-test-cluster"
+    assert inputs["clusterIdentifier"] == "sam-test-cluster-17"
+    assert inputs["deleteUnreachable"] == "true"
+
+
+def test_no_content_of_a_kubeconfig_is_declared() -> None:
+    recording = recorded()
+    texts = [text for resource in recording.resources for text in strings(resource.inputs)]
+    assert not any(word in text for text in texts for word in ("client-key", "certificate-authority-data", "token"))
+
+
+STOPPED = ("sam-test-cluster-control-plane", "sam-test-cluster-worker")
+
+
+def test_an_up_starts_what_is_stopped() -> None:
+    recording = recorded(stopped=STOPPED)
+    ((function, given),) = recording.calls
+    assert function == "command:local:run"
+    assert given["command"] == _START
+    assert given["environment"] == {"NODES": " ".join(STOPPED), "CONTROL_PLANE": STOPPED[0]}
+    assert recording.one("kubernetes").inputs["kubeconfig"] == "/folder/seed-17.yaml"
+
+
+def test_a_preview_starts_nothing() -> None:
+    assert recorded(stopped=STOPPED, preview=True).calls == []
+
+
+@pytest.mark.parametrize(("preview", "urls"), [(True, ""), (False, "a.local/x b.local/")])
+def test_only_an_up_sends_requests(*, preview: bool, urls: str) -> None:
+    def program() -> None:
+        pulumi.export("seen", KindCluster("cluster", args()).observe(["a.local/x", "b.local/"], []))
+
+    recording = run(program, Recording(preview=preview, answers={"command:local:run": lambda _: {"stdout": "Node"}}))
+    ((_, given),) = recording.calls
+    assert given["command"] == _OBSERVE
+    assert given["environment"] == {
+        "CONTROL_PLANE": "sam-test-cluster-control-plane",
+        "WORKER": "sam-test-cluster-worker",
+        "NODE_PORT": "80",
+        "URLS": urls,
+        "PATIENCE": "60",
+        "FIELDS": FIELDS,
+    }
+    assert recording.outputs == {"seen": "Node"}
+
+
+# The scripts, run by sh. `docker` and `kind` are stand-ins that note each call, and whose answers are files.
+
+DOCKER = """#!/bin/sh
+echo "docker $*" >> "$CALLS"
+case "$1" in
+  ps) ls "$NODES_HERE" ;;
+  inspect) for name; do :; done; cat "$NODES_HERE/$name" ;;
+  unpause) exit 1 ;;
+  exec) [ ! -e "$DEAF" ] || { rm "$DEAF"; exit 1; }; [ -z "${ANSWER:-}" ] || echo "$ANSWER" ;;
+esac
+"""
+KIND = """#!/bin/sh
+echo "kind $*" >> "$CALLS"
+case "$1" in
+  create) cat > "$CALLS.stdin"; echo secret > "$KUBECONFIG_FILE" ;;
+  delete) rm -f "$NODES_HERE"/* ;;
+esac
+"""
+
+
+@dataclass
+class Room:
+    """A machine of stand-ins. nodes: a file for each container, which holds its mounts."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def nodes(self) -> Path:
+        return self.folder / "nodes"
+
+    @property
+    def owner(self) -> Path:
+        return self.folder / "kubeconfig" / "seed.owner"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig" / "seed-17.yaml"
+
+    def run(self, script: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/bin/sh", "-c", script],
+            input="nodes: []",
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+
+    def calls(self, tool: str) -> list[str]:
+        file = self.folder / "calls"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [line.removeprefix(f"{tool} ") for line in lines if line.startswith(f"{tool} ")]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    tools = tmp_path / "bin"
+    for folder in (tools, tmp_path / "nodes"):
+        folder.mkdir()
+    for name, script in (("docker", DOCKER), ("kind", KIND)):
+        (tools / name).write_text(script)
+        (tools / name).chmod(0o755)
+    environment = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "CALLS": str(tmp_path / "calls"),
+        "NODES_HERE": str(tmp_path / "nodes"),
+        "DEAF": str(tmp_path / "deaf"),
+        "CLUSTER": "sam",
+        "IMAGE": "node:1",
+        "MARK": MARK,
+        "CONTROL_PLANE": "sam-control-plane",
+        "WORKER": "sam-worker",
+    }
+    made = Room(tmp_path, environment)
+    environment |= {"OWNER": str(made.owner), "KUBECONFIG_FILE": str(made.kubeconfig)}
+    return made
+
+
+DELETE_CALL = "delete cluster --name sam --kubeconfig {kubeconfig}"
+CREATE_CALL = "create cluster --name sam --image node:1 --kubeconfig {kubeconfig} --config -"
+
+
+def test_create_makes_a_cluster_where_there_is_none(room: Room) -> None:
+    done = room.run(_CREATE)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert room.calls("kind") == [CREATE_CALL.format(kubeconfig=room.kubeconfig)]
+    assert (room.folder / "calls.stdin").read_text() == "nodes: []"
+    assert room.calls("docker") == ["ps --all --quiet --filter label=io.x-k8s.kind.cluster=sam"]
+    assert room.owner.is_dir()
+    assert stat.S_IMODE(room.kubeconfig.stat().st_mode) == 0o600
+    assert stat.S_IMODE(room.owner.parent.stat().st_mode) == 0o700
+
+
+FOREIGN = {
+    "no mount": "",
+    "another mount": "/lib/modules:/lib/modules:ro\n",
+    "another stack's": "/folder/other.owner:/ingress-hops/17:ro\n",
+    "a folder that ends like ours": "/mnt{owner}:/ingress-hops/17:ro\n",
+    "our folder elsewhere": "{owner}:/data\n",
+}
+
+
+@pytest.mark.parametrize("mounts", FOREIGN.values(), ids=list(FOREIGN))
+def test_create_refuses_a_foreign_cluster_and_touches_nothing(room: Room, mounts: str) -> None:
+    (room.nodes / "b").write_text(mounts.format(owner=room.owner))
+    (room.nodes / "a").write_text(f"{room.owner}:/ingress-hops/17:ro\n")
+    done = room.run(_CREATE)
+    assert done.returncode == 1
+    assert "a kind cluster named sam exists and is not of this stack: nothing was touched." in done.stderr
+    assert "Set ingress-hops:cluster.name to another name" in done.stderr
+    assert room.calls("kind") == []
+    assert not room.owner.exists()
+
+
+def test_create_removes_a_half_made_cluster_of_its_own_first(room: Room) -> None:
+    (room.nodes / "a").write_text(f"/lib/modules:/lib/modules:ro\n{room.owner}:/ingress-hops/9:ro\n")
+    assert room.run(_CREATE).returncode == 0
+    assert room.calls("kind") == [call.format(kubeconfig=room.kubeconfig) for call in (DELETE_CALL, CREATE_CALL)]
+
+
+def test_create_stops_where_docker_does_not_answer(room: Room) -> None:
+    (room.folder / "bin" / "docker").write_text("#!/bin/sh\nexit 1\n")
+    assert room.run(_CREATE).returncode != 0
+    assert room.calls("kind") == []
+
+
+def test_delete_removes_cluster_and_kubeconfig(room: Room) -> None:
+    room.run(_CREATE)
+    (room.nodes / "a").write_text(f"{room.owner}:/ingress-hops/17:ro\n")
+    done = room.run(_DELETE)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert room.calls("kind")[1:] == [DELETE_CALL.format(kubeconfig=room.kubeconfig)]
+    assert not room.kubeconfig.exists()
+    assert not room.owner.exists()
+
+
+def test_delete_leaves_a_foreign_cluster_alone(room: Room) -> None:
+    room.kubeconfig.parent.mkdir()
+    room.kubeconfig.write_text("secret")
+    (room.nodes / "a").write_text(FOREIGN["a folder that ends like ours"].format(owner=room.owner))
+    done = room.run(_DELETE)
+    assert done.returncode == 0
+    assert "the cluster sam is not of this stack: left alone" in done.stderr
+    assert room.calls("kind") == []
+    assert not room.kubeconfig.exists(), "it leads to a cluster of this stack that is gone"
+
+
+def test_delete_of_what_is_gone_succeeds(room: Room) -> None:
+    assert room.run(_DELETE).returncode == 0
+
+
+def test_start_keeps_the_order_and_waits_for_the_api(room: Room) -> None:
+    (room.folder / "deaf").write_text("")
+    done = room.run(_START, NODES="sam-control-plane sam-worker")
+    assert (done.returncode, done.stdout) == (0, "")
+    started = [call for call in room.calls("docker") if call.startswith("start ")]
+    assert started == ["start sam-control-plane", "start sam-worker"]
+    asked = [call for call in room.calls("docker") if call.startswith("exec ")]
+    assert len(asked) == 2, "the API server was deaf once"
+    assert all("get --raw /readyz" in call for call in asked)
+
+
+def test_start_wakes_a_paused_node(room: Room) -> None:
+    script = (room.folder / "bin" / "docker").read_text().replace("unpause) exit 1", "unpause) exit 0")
+    (room.folder / "bin" / "docker").write_text(script)
+    assert room.run(_START, NODES="sam-worker").returncode == 0
+    assert not any(call.startswith("start") for call in room.calls("docker"))
+
+
+def test_start_fails_where_a_node_does_not_start(room: Room) -> None:
+    script = (room.folder / "bin" / "docker").read_text().replace("unpause)", "start) exit 1 ;;\n  unpause)")
+    (room.folder / "bin" / "docker").write_text(script)
+    assert room.run(_START, NODES="sam-worker").returncode != 0
+
+
+OBSERVED = {"NODE_PORT": "80", "FIELDS": "{.items}", "PATIENCE": "5"}
+
+
+def test_observe_asks_each_url_until_a_pod_answers(room: Room) -> None:
+    (room.folder / "deaf").write_text("")
+    done = room.run(_OBSERVE, **OBSERVED, URLS="a.local/x b.local:8080/", ANSWER="X-Envoy-Upstream-Service-Time: 3")
+    assert done.returncode == 0
+    curls = [call.split()[-1] for call in room.calls("docker") if " curl " in call]
+    assert curls == ["http://a.local/x", "http://a.local/x", "http://b.local:8080/"]
+    assert "--connect-to ::sam-worker:80" in room.calls("docker")[0]
+    last = room.calls("docker")[-1]
+    assert last.endswith("get nodes,pods,services --all-namespaces --output jsonpath={.items}")
+
+
+def test_observe_takes_envoys_own_answer_for_none_and_gives_up(room: Room) -> None:
+    done = room.run(_OBSERVE, **(OBSERVED | {"PATIENCE": "0"}), URLS="a.local/", ANSWER="HTTP/1.1 404 Not Found")
+    assert done.returncode == 0
+    assert len([call for call in room.calls("docker") if " curl " in call]) == 1
+
+
+def test_observe_of_a_cluster_that_does_not_answer_says_nothing(room: Room) -> None:
+    (room.folder / "deaf").write_text("")
+    done = room.run(_OBSERVE, **OBSERVED, URLS="")
+    assert (done.returncode, done.stdout) == (0, "")

@@ -1,0 +1,218 @@
+"""Contour and Envoy: the arguments reach the published objects, and a file of another structure is refused."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components import Contour, ContourArgs
+from components.contour import patched
+from components.upstream import ManifestError, find, named, published
+from hops.versions import CONTOUR
+from tests.recording import Recording, run
+
+Objects = list[dict[str, Any]]
+
+
+def args(objects: Objects, **changes: Any) -> ContourArgs:
+    plain: Any = {
+        "objects": copy.deepcopy(objects),
+        "host_ports": {"http": 80, "https": 443},
+        "xds_address": "10.96.0.8",
+        "service_type": "ClusterIP",
+        "status_address": "127.0.0.1",
+        "replicas": 1,
+        "registry": None,
+        "envoy_log_level": "info",
+        "network": [],
+    }
+    whole: ContourArgs = plain | changes
+    return whole
+
+
+def container(objects: Objects, kind: str, name: str, where: str = "containers", called: str = "") -> dict[str, Any]:
+    return named(find(objects, kind, name)["spec"]["template"]["spec"][where], called or name)
+
+
+def host_ports(objects: Objects) -> dict[str, int | None]:
+    return {port["name"]: port.get("hostPort") for port in container(objects, "DaemonSet", "envoy")["ports"]}
+
+
+def test_host_ports(contour_objects: Objects) -> None:
+    assert host_ports(patched(args(contour_objects))) == {"http": 80, "https": 443, "metrics": None}
+    other = patched(args(contour_objects, host_ports={"http": 8000}))
+    assert host_ports(other) == {"http": 8000, "https": None, "metrics": None}
+    ports = container(other, "DaemonSet", "envoy")["ports"]
+    assert [port["containerPort"] for port in ports] == [8080, 8443, 8002]
+
+
+def test_envoy_finds_contour_without_dns(contour_objects: Objects) -> None:
+    objects = patched(args(contour_objects))
+    bootstrap = container(objects, "DaemonSet", "envoy", "initContainers", "envoy-initconfig")
+    assert bootstrap["args"] == ["bootstrap", "--xds-address=10.96.0.8", "--xds-port=8001"]
+    assert find(objects, "Service", "contour")["spec"]["clusterIP"] == "10.96.0.8"
+
+
+def test_without_an_address_envoy_asks_dns(contour_objects: Objects) -> None:
+    objects = patched(args(contour_objects, xds_address=None))
+    bootstrap = container(objects, "DaemonSet", "envoy", "initContainers", "envoy-initconfig")
+    assert "--xds-address=contour" in bootstrap["args"]
+    assert "clusterIP" not in find(objects, "Service", "contour")["spec"]
+
+
+def test_the_service_fits_kind(contour_objects: Objects) -> None:
+    service = find(patched(args(contour_objects)), "Service", "envoy")
+    assert service["spec"]["type"] == "ClusterIP"
+    assert "externalTrafficPolicy" not in service["spec"]
+    assert service["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_the_service_of_a_load_balancer_is_waited_for(contour_objects: Objects) -> None:
+    service = find(patched(args(contour_objects, service_type="LoadBalancer")), "Service", "envoy")
+    assert service["spec"]["type"] == "LoadBalancer"
+    assert service["spec"]["externalTrafficPolicy"] == "Local"
+    assert "annotations" not in service["metadata"]
+
+
+def test_the_address_in_the_status_of_ingresses(contour_objects: Objects) -> None:
+    def configuration(**changes: Any) -> Any:
+        objects = patched(args(contour_objects, **changes))
+        return yaml.safe_load(find(objects, "ConfigMap", "contour")["data"]["contour.yaml"])
+
+    assert configuration() == {"accesslog-format": "envoy", "ingress-status-address": "127.0.0.1"}
+    assert configuration(status_address=None) == {"accesslog-format": "envoy"}
+
+
+def test_replicas_registry_and_log_level(contour_objects: Objects) -> None:
+    objects = patched(args(contour_objects, replicas=3, registry="mirror.example", envoy_log_level="debug"))
+    assert find(objects, "Deployment", "contour")["spec"]["replicas"] == 3
+    envoy = container(objects, "DaemonSet", "envoy")
+    assert envoy["args"] == ["-c", "/config/envoy.json", "--log-level debug"]
+    assert envoy["image"] == "mirror.example/envoyproxy/envoy:v1"
+    assert container(objects, "Deployment", "contour")["image"] == "mirror.example/projectcontour/contour:v1"
+    assert container(objects, "Job", "contour-certgen", called="contour")["image"].startswith("mirror.example/")
+
+
+def test_both_are_asked_every_second(contour_objects: Objects) -> None:
+    objects = patched(args(contour_objects))
+    for kind, name in (("Deployment", "contour"), ("DaemonSet", "envoy")):
+        probe = container(objects, kind, name)["startupProbe"]
+        assert (probe["periodSeconds"], probe.get("initialDelaySeconds")) == (1, None)
+
+
+def change_of(objects: Objects, what: str) -> None:
+    envoy = find(objects, "DaemonSet", "envoy")["spec"]["template"]["spec"]
+    (server,), (bootstrap,) = envoy["containers"], envoy["initContainers"]
+    match what:
+        case "no Envoy":
+            find(objects, "DaemonSet", "envoy")["kind"] = "Deployment"
+        case "no bootstrap":
+            bootstrap["name"] = "other"
+        case "no xDS address":
+            bootstrap["args"] = ["bootstrap"]
+        case "no log level":
+            server["args"] = []
+        case "no port http":
+            server["ports"][0]["name"] = "web"
+        case "no probe":
+            del server["readinessProbe"]
+        case "no configuration":
+            objects.remove(find(objects, "ConfigMap", "contour"))
+        case "no Service":
+            objects.remove(find(objects, "Service", "contour"))
+        case "no Envoy Service":
+            objects.remove(find(objects, "Service", "envoy"))
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "no Envoy",
+        "no bootstrap",
+        "no xDS address",
+        "no log level",
+        "no port http",
+        "no probe",
+        "no configuration",
+        "no Service",
+        "no Envoy Service",
+    ],
+)
+def test_a_file_of_another_structure_is_refused(contour_objects: Objects, what: str) -> None:
+    change_of(contour_objects, what)
+    with pytest.raises(ManifestError, match="adapt the component to this version"):
+        patched(args(contour_objects))
+
+
+class Network(pulumi.ComponentResource):
+    def __init__(self) -> None:
+        super().__init__("test:index:Network", "network")
+
+
+def test_the_component(contour_objects: Objects) -> None:
+    def program() -> None:
+        contour = Contour("door", args(contour_objects, network=[Network()]))
+        pulumi.export("envoy", contour.envoy.urn)
+        pulumi.export("address", contour.load_balancer)
+
+    recording = run(program, Recording())
+    component = recording.one("Contour")
+    assert component.name == "door"
+    assert component.inputs == {
+        "host_ports": {"http": 80, "https": 443},
+        "xds_address": "10.96.0.8",
+        "service_type": "ClusterIP",
+        "status_address": "127.0.0.1",
+        "replicas": 1,
+        "envoy_log_level": "info",
+    }
+    children = [resource for resource in recording.resources if resource.type.startswith("kubernetes:")]
+    assert len(children) == len(contour_objects)
+    assert all(child.parent == component.urn and "ingress-hops:index:Contour$" in child.urn for child in children)
+    assert recording.outputs["envoy"] == recording.one("DaemonSet").urn
+    assert recording.outputs.get("address") is None
+    assert component.urn in recording.registered
+
+
+def test_pods_wait_for_the_network(contour_objects: Objects) -> None:
+    def program() -> None:
+        Contour("door", args(contour_objects, network=[pulumi.CustomResource("test:index:Node", "node", {})]))
+
+    recording = run(program, Recording())
+    node = recording.one("Node").urn
+    waiting = {r.type.rsplit(":", 1)[1] for r in recording.resources if node in r.request.dependencies}
+    assert waiting == {"DaemonSet", "Deployment", "Job"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "address"), [({"ip": "203.0.113.5"}, "203.0.113.5"), ({"hostname": "lb.example"}, "lb.example")]
+)
+def test_where_the_load_balancer_is(contour_objects: Objects, entry: dict[str, str], address: str) -> None:
+    def status(name: str) -> dict[str, Any]:
+        return {"status": {"loadBalancer": {"ingress": [entry]}}} if name == "service-envoy" else {}
+
+    def program() -> None:
+        pulumi.export("address", Contour("door", args(contour_objects, service_type="LoadBalancer")).load_balancer)
+
+    recording = run(program, Recording(found={"kubernetes:core/v1:Service": status}))
+    assert recording.outputs == {"address": address}
+
+
+def test_the_published_file(manifests: Path) -> None:
+    before = published(CONTOUR, manifests)
+    after = patched(args(before))
+    assert host_ports(after) == {"http": 80, "https": 443, "metrics": None}
+    touched = [(a["kind"], a["metadata"]["name"]) for a, b in zip(after, before, strict=True) if a != b]
+    assert touched == [
+        ("ConfigMap", "contour"),
+        ("Service", "contour"),
+        ("Service", "envoy"),
+        ("Deployment", "contour"),
+        ("DaemonSet", "envoy"),
+    ]
+    recording = run(lambda: Contour("contour", args(before)), Recording())
+    assert len(recording.resources) == 1 + len(before)
+    assert len({resource.urn for resource in recording.resources}) == len(recording.resources)

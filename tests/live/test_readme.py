@@ -1,0 +1,48 @@
+"""A new user: a fresh copy, and what the README says, in its order."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project import containers, copy_project, run
+from tests.test_documents import LIVE
+
+CLUSTER = "ingress-hops-local"
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Runs a line in a copy that has no environment, no state and no settings from outside."""
+    folder = tmp_path_factory.mktemp("fresh")
+    copy_project(folder)
+    own = {key: value for key, value in os.environ.items() if key not in ("PULUMI_BACKEND_URL", "VIRTUAL_ENV")}
+    assert containers(CLUSTER) == [], f"a cluster named {CLUSTER} is here already; these tests need that name"
+
+    def line(words: str) -> str:
+        done = subprocess.run(
+            ["bash", "-c", words], cwd=folder, env=own, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+    yield line
+    line("make down")
+    assert containers(CLUSTER) == []
+    assert run("git", "-C", str(folder), "diff", "--stat") == "", "the files that git keeps have changed"
+    assert not (Path(folder) / ".ingress-hops" / "kubeconfig" / "local.owner").exists()
+
+
+def test_the_demo_builds_the_path_and_sends_a_request(shell: Callable[[str], str]) -> None:
+    said = shell("make demo")
+    assert said.startswith("demo: Docker answers")
+    assert "Directory listing for /" in said
+
+
+@pytest.mark.parametrize("command", LIVE)
+def test_a_command_of_the_readme_works(shell: Callable[[str], str], command: str) -> None:
+    """Each in a new shell; where the README has called for it, with the environment of `make env`."""
+    before = 'eval "$(make -s env)"; ' if command.startswith("pulumi") else ""
+    assert shell(before + command)

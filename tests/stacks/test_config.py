@@ -1,0 +1,72 @@
+"""Pulumi's configuration as settings."""
+
+import json
+
+import pytest
+
+from hops.settings import Settings, SettingsError
+from stacks import config
+from tests.conftest import committed
+from tests.recording import Recording, run
+
+
+def read(given: dict[str, str], secret: tuple[str, ...] = (), stack: str = "alice") -> Settings:
+    taken: list[Settings] = []
+    run(lambda: taken.append(config.read()), Recording(preview=True), stack, given, secret)
+    return taken[0]
+
+
+@pytest.fixture(autouse=True)
+def _no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INGRESS_HOPS_NODE_IMAGE", raising=False)
+
+
+def test_nothing_set_is_all_defaults() -> None:
+    assert read({}).cluster.name == "ingress-hops-alice"
+
+
+def test_objects_come_as_json() -> None:
+    given = {"ingress-hops:cluster": json.dumps({"httpPort": 8081}), "ingress-hops:services": '[{"name": "a"}]'}
+    taken = read(given)
+    assert taken.cluster.http_port == 8081
+    assert [service.name for service in taken.services] == ["a"]
+
+
+def test_other_namespaces_are_none_of_ours() -> None:
+    assert read({"pulumi:tags": '{"a": "b"}', "kubernetes:context": "x", "ingress-hops-more:cluster": "1"})
+
+
+@pytest.mark.parametrize("text", ["hello", "{", "", "80", "null", "NaN", '"quoted"', "[1]"])
+@pytest.mark.parametrize("key", ["cluster", "services", "policy"])
+def test_a_text_where_an_object_belongs_is_told(key: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^ingress-hops:{key}"):
+        read({f"ingress-hops:{key}": text})
+
+
+def test_an_unknown_key_is_told() -> None:
+    with pytest.raises(SettingsError, match="ingress-hops:clutser: there is no such key"):
+        read({"ingress-hops:clutser": "{}"})
+
+
+def test_a_secret_is_refused_unseen() -> None:
+    given = {"ingress-hops:services": json.dumps([{"name": "hidden"}])}
+    with pytest.raises(SettingsError) as caught:
+        read(given, ("ingress-hops:services",))
+    assert str(caught.value) == (
+        "ingress-hops:services is a secret, and settings are published in outputs: "
+        "remove it with pulumi config rm ingress-hops:services and set it without --secret"
+    )
+
+
+def test_a_secret_of_another_namespace_is_left_alone() -> None:
+    assert read({"other:token": "x"}, ("other:token",))
+
+
+def test_the_node_image_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGRESS_HOPS_NODE_IMAGE", "mine:1")
+    assert read({}).cluster.node_image == "mine:1"
+
+
+@pytest.mark.parametrize("stack", ["seed", "local", "ci"])
+def test_the_committed_stacks_are_settings(stack: str) -> None:
+    assert read(committed(stack), stack=stack).services[0].pods == ("example-pod",)

@@ -1,0 +1,384 @@
+"""The whole stack without an engine: what it declares, what it publishes, what stops it."""
+
+import copy
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from hops.machine import ClusterState, Container, Docker, Machine, mark
+from hops.model import Door, Found
+from hops.plan import plan
+from hops.settings import Settings, settings
+from hops.versions import CALICO, CONTOUR, Manifest
+from stacks import program
+from stacks.build import Ground, build
+from tests.conftest import committed, stack_config
+from tests.recording import Recording, run, strings
+
+Objects = list[dict[str, Any]]
+
+DOCKER = Docker("Debian", "linux", rootless=False, cgroup_version=2, memory=None, disk_free=None, containers=())
+HEALTHY = Machine(docker=DOCKER)
+NOW = 1767225600
+NODE = "sam-test-cluster-worker"
+ANSWER = "\n".join(
+    "\t".join(row)
+    for row in [
+        ("Node", "", NODE, "", "", "172.18.0.3"),
+        ("Pod", "projectcontour", "envoy-dzdlm", "envoy", NODE, "10.244.55.133"),
+        ("Pod", "default", "example-pod", "", NODE, "10.244.55.134"),
+        ("Service", "default", "my-service", "", "", "10.96.106.9"),
+    ]
+)
+SEEN = Found(
+    node="172.18.0.3",
+    envoy="10.244.55.133",
+    services={"default/my-service": "10.96.106.9"},
+    pods={"projectcontour/envoy-dzdlm": "10.244.55.133", "default/example-pod": "10.244.55.134"},
+)
+
+SEED_PRINT = plan(settings("seed", stack_config("seed"))).fingerprint
+
+Run = Callable[..., Recording]
+
+
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, calico_objects: Objects, contour_objects: Objects) -> Run:
+    """Runs the program on a machine of values, with small published files."""
+    small = {CALICO: calico_objects, CONTOUR: contour_objects}
+
+    def published(manifest: Manifest, _: Path) -> Objects:
+        return copy.deepcopy(small[manifest])
+
+    def of(
+        stack: str = "seed",
+        machine: Machine = HEALTHY,
+        config: Mapping[str, str] | None = None,
+        recording: Recording | None = None,
+        *,
+        preview: bool = False,
+    ) -> Recording:
+        def look(_: Door) -> Machine:
+            return machine
+
+        monkeypatch.setattr(program, "look", look)
+        recorded = recording or Recording(preview=preview, answers={"command:local:run": lambda _: {"stdout": ANSWER}})
+        return run(program.run, recorded, stack, committed(stack) if config is None else config)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INGRESS_HOPS_NODE_IMAGE", raising=False)
+    monkeypatch.setattr(program, "published", published)
+    monkeypatch.setattr(time, "time", lambda: float(NOW))
+    return of
+
+
+def hops(of: Settings, found: Found | None = None) -> Any:
+    paths = (plan(of, found) if found else plan(of)).paths
+    return json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
+
+
+def test_the_inventory_of_the_seed(running: Run) -> None:
+    types = Counter(resource.type for resource in running().resources)
+    assert types == {
+        **{f"ingress-hops:index:{name}": 1 for name in ("KindCluster", "Calico", "Contour", "Workload", "Ingress")},
+        "command:local:Command": 1,
+        "pulumi:providers:kubernetes": 1,
+        # Calico: node, controllers, settings; Contour: both Services, certificates, settings, control plane, Envoy.
+        "kubernetes:apps/v1:DaemonSet": 2,
+        "kubernetes:apps/v1:Deployment": 2,
+        "kubernetes:batch/v1:Job": 1,
+        "kubernetes:core/v1:ConfigMap": 2,
+        "kubernetes:core/v1:Namespace": 1,
+        # The workload.
+        "kubernetes:core/v1:Pod": 1,
+        "kubernetes:core/v1:Service": 3,
+        "kubernetes:core/v1:ServiceAccount": 1,
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy": 1,
+        "kubernetes:networking.k8s.io/v1:Ingress": 1,
+    }
+
+
+def test_a_namespace_of_its_own_comes_first(running: Run) -> None:
+    recording = running("local")
+    namespace = recording.one("Namespace", "apps")
+    assert namespace.inputs["metadata"] == {
+        "name": "apps",
+        "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+    }
+    inside = [r for r in recording.resources if r.inputs.get("metadata", {}).get("namespace") == "apps"]
+    assert len(inside) == 5
+    components = {r.urn: r for r in recording.resources}
+    for resource in inside:
+        asked = set(resource.request.dependencies) | set(components[resource.parent].request.dependencies)
+        assert namespace.urn in asked, resource.name
+
+
+def test_everything_in_the_cluster_goes_with_it(running: Run) -> None:
+    recording = running()
+    cluster, provider = recording.one("Command"), recording.one("kubernetes")
+    everything = {r.urn: r for r in recording.resources}
+    inside = [r for r in recording.resources if r.type.startswith("kubernetes:")]
+    assert inside
+    for resource in inside:
+        # The engine lets a child inherit it.
+        owner = everything.get(resource.parent, resource)
+        assert cluster.urn in (resource.request.deletedWith, owner.request.deletedWith), resource.name
+        assert resource.request.provider.startswith(f"{provider.urn}::"), resource.name
+
+
+def test_every_resource_is_somebodys_child_and_every_component_closes(running: Run) -> None:
+    recording = running()
+    components = {r.urn for r in recording.resources if r.type.startswith("ingress-hops:")}
+    assert components <= set(recording.registered)
+    alone = [r.name for r in recording.resources if "pulumi:pulumi:Stack" in r.parent and r.urn not in components]
+    assert alone == []
+
+
+@pytest.mark.parametrize("stack", ["seed", "local", "ci"])
+def test_a_preview_publishes_the_plan(running: Run, stack: str) -> None:
+    of = settings(stack, stack_config(stack))
+    outputs = running(stack, preview=True).outputs
+    folder = Path.cwd() / ".ingress-hops" / "kubeconfig"
+    assert outputs == {
+        "hops": hops(of),
+        "url": plan(of).paths[0].url,
+        "curl": plan(of).paths[0].curl,
+        "cluster": {
+            "name": of.cluster.name,
+            "context": f"kind-{of.cluster.name}",
+            "kubeconfig": f"{folder}/{stack}-{NOW}.yaml",
+            "generation": NOW,
+        },
+    }
+
+
+def test_an_up_publishes_what_the_cluster_says(running: Run, seed: Settings) -> None:
+    outputs = running().outputs
+    assert outputs["hops"] == hops(seed, SEEN)
+    assert all(hop["address"] for hop in outputs["hops"])
+    assert set(outputs) == {"hops", "url", "curl", "cluster"}
+
+
+def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
+    first, *_, last = running().outputs["hops"]
+    assert first == {
+        "service": "default/my-service",
+        "number": 1,
+        "name": "name",
+        "component": "resolver of the host machine",
+        "address": "my-service.local",
+        "port": 80,
+        "protocol": "DNS",
+        "next": "127.0.0.1:80",
+        "standing": "on path",
+        "known_at": "preview",
+        "details": {},
+    }
+    assert (last["number"], last["name"]) == (12, "reply-client")
+
+
+def test_an_up_sends_the_documented_request_when_all_is_there(running: Run) -> None:
+    ((_, given),) = running().calls
+    assert given["environment"]["URLS"] == "my-service.local/etc/passwd"
+
+
+def test_a_preview_of_a_new_stack_looks_at_nothing(running: Run) -> None:
+    assert running(preview=True).calls == []
+
+
+def own_cluster(folder: Path, **states: str) -> Machine:
+    """The seed's own cluster of generation 17, by each node's state."""
+    bind = f"{folder}/.ingress-hops/kubeconfig/seed.owner:{mark(17, SEED_PRINT)}:ro"
+    containers = tuple(
+        Container(f"sam-test-cluster-{role.replace('_', '-')}", "sam-test-cluster", state, (bind,), ())
+        for role, state in states.items()
+    )
+    return replace(HEALTHY, docker=replace(DOCKER, containers=containers))
+
+
+def test_a_running_cluster_keeps_its_generation(running: Run, tmp_path: Path) -> None:
+    own = own_cluster(tmp_path, control_plane="running", worker="running")
+    for preview in (True, False):
+        recording = running(machine=own, preview=preview)
+        assert recording.outputs["cluster"]["generation"] == 17
+        assert recording.one("kubernetes").inputs["kubeconfig"].endswith("/seed-17.yaml")
+
+
+def test_a_preview_of_a_running_cluster_shows_its_addresses_and_sends_nothing(
+    running: Run, tmp_path: Path, seed: Settings
+) -> None:
+    recording = running(machine=own_cluster(tmp_path, control_plane="running", worker="running"), preview=True)
+    ((_, given),) = recording.calls
+    assert given["environment"]["URLS"] == ""
+    assert recording.outputs["hops"] == hops(seed, SEEN)
+
+
+def test_a_cluster_that_is_gone_or_half_made_is_made_anew(running: Run, tmp_path: Path) -> None:
+    there = running(machine=own_cluster(tmp_path, control_plane="running", worker="running")).one("Command")
+    for machine in (HEALTHY, own_cluster(tmp_path, control_plane="running")):
+        gone = running(machine=machine, preview=True)
+        assert gone.outputs["cluster"]["generation"] == NOW
+        assert gone.one("Command").inputs["triggers"] != there.inputs["triggers"]
+
+
+def test_settings_that_a_running_cluster_cannot_take_are_announced(running: Run, tmp_path: Path) -> None:
+    """Another block size is another cluster, and the preview says so; the same settings are not."""
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    config = {"ingress-hops:calico": json.dumps({"blockSize": 27})}
+    said = "an up makes it and all in it anew"
+    changed = running(machine=there, config=committed("seed") | config, preview=True)
+    assert any(said in text for _, text in changed.logs)
+    assert not any(said in text for _, text in running(machine=there, preview=True).logs)
+
+
+def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path) -> None:
+    stopped = own_cluster(tmp_path, control_plane="exited", worker="running")
+    before = running(machine=stopped, preview=True)
+    assert any("stopped, and started again by an up: sam-test-cluster-control-plane" in t for _, t in before.logs)
+    assert before.calls == []
+    after = running(machine=stopped)
+    assert after.calls[0][1]["environment"]["NODES"] == "sam-test-cluster-control-plane"
+    assert after.one("Command").inputs == before.one("Command").inputs
+
+
+DOWN = Machine(docker_error="Cannot connect")
+
+
+def test_a_preview_warns_of_what_an_up_refuses(running: Run) -> None:
+    recording = running(machine=DOWN, preview=True)
+    assert recording.warnings == [
+        "an up would stop here: Docker does not answer (Cannot connect); start it and check with: docker info"
+    ]
+    assert len(recording.resources) == 22
+
+
+def test_an_up_refuses_before_anything_is_declared(running: Run) -> None:
+    recording = Recording()
+    with pytest.raises(pulumi.RunError) as caught:
+        running(machine=replace(DOWN, missing_tools=("kind",)), recording=recording)
+    assert str(caught.value).splitlines() == [
+        "nothing was changed, because",
+        "- kind is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager",
+        "- Docker does not answer (Cannot connect); start it and check with: docker info",
+    ]
+    assert recording.resources == []
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_wrong_settings_stop_preview_and_up_before_anything_is_declared(running: Run, *, preview: bool) -> None:
+    recording = Recording(preview=preview)
+    with pytest.raises(pulumi.RunError, match=r"^ingress-hops:cluster\.httpPort is 0: .*VALUE$"):
+        running(config={"ingress-hops:cluster": '{"httpPort": 0}'}, recording=recording)
+    assert recording.resources == []
+
+
+@pytest.mark.parametrize("manifest", [CALICO, CONTOUR])
+@pytest.mark.parametrize("what", ["altered", "unreadable"])
+def test_a_published_file_that_is_not_as_pinned_stops_both(
+    manifest: Manifest, what: str, manifests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (CALICO, CONTOUR):
+        (tmp_path / each.file_name).write_bytes((manifests / each.file_name).read_bytes())
+    path = tmp_path / manifest.file_name
+    if what == "altered":
+        path.write_text(path.read_text() + "\n")
+    else:
+        path.unlink()
+        path.mkdir()
+    monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(tmp_path))
+    for preview in (True, False):
+        recording = Recording(preview=preview)
+        with pytest.raises(pulumi.RunError) as caught:
+            run(program.run, recording, "seed", committed("seed"))
+        assert str(caught.value).startswith(str(path))
+        assert manifest.url in str(caught.value) or "Delete the file" in str(caught.value)
+        assert recording.resources == []
+
+
+def test_the_whole_stack_from_the_published_files(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(manifests))
+    monkeypatch.setattr(program, "look", lambda _: HEALTHY)
+    recording = run(program.run, Recording(preview=True), "seed", committed("seed"))
+    assert len({resource.urn for resource in recording.resources}) == len(recording.resources) == 72
+    envoy = recording.one("DaemonSet", "daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][1]
+    assert {p["name"]: (p.get("hostPort"), p["containerPort"]) for p in envoy["ports"]} == {
+        "http": (80, 8080),
+        "https": (443, 8443),
+        "metrics": (None, 8002),
+    }
+
+
+def test_nothing_secret_is_published(running: Run) -> None:
+    recording = running()
+    texts = [*strings(recording.outputs), *(t for r in recording.resources for t in strings(r.inputs))]
+    assert not any("client-key-data" in text or "BEGIN " in text for text in texts)
+
+
+EXISTING = {"ingress-hops:cluster": '{"existing": "team-a"}'}
+
+
+def test_an_existing_cluster_gets_contour_and_workloads_only(running: Run) -> None:
+    recording = running("prod", Machine(missing_tools=("docker", "kind")), EXISTING)
+    assert recording.warnings == []
+    assert recording.of("Command") == recording.of("KindCluster") == recording.of("Calico") == []
+    provider = recording.one("kubernetes")
+    assert provider.inputs["context"] == "team-a"
+    assert "deleteUnreachable" not in provider.inputs or provider.inputs["deleteUnreachable"] == "false"
+    assert all(not resource.request.deletedWith for resource in recording.resources)
+    envoy = recording.one("Service", "service-envoy").inputs["spec"]
+    assert envoy["type"] == "LoadBalancer"
+    ports = recording.one("DaemonSet", "daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert not any("hostPort" in port for port in ports)
+
+
+def test_an_existing_clusters_hops(running: Run) -> None:
+    of = settings("prod", {"cluster": {"existing": "team-a"}})
+    early = running("prod", config=EXISTING, preview=True).outputs
+    assert early["hops"] == hops(of)
+    assert early["cluster"] == {"context": "team-a"}
+
+    def balanced(name: str) -> dict[str, Any]:
+        return {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}} if name == "service-envoy" else {}
+
+    recording = Recording(
+        found={
+            "kubernetes:core/v1:Service": balanced,
+            "kubernetes:core/v1:Pod": lambda _: {"status": {"podIP": "10.1.2.3"}},
+        }
+    )
+    late = running("prod", config=EXISTING, recording=recording).outputs
+    there = Found(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})
+    assert late["hops"] == hops(of, there)
+
+
+def test_what_is_not_had_of_the_published_files_is_left_out(seed: Settings, contour_objects: Objects) -> None:
+    def kinds(upstream: dict[str, Objects]) -> set[str]:
+        ground = Ground("/folder", "/folder/seed.owner", 17, ClusterState(), upstream)
+        recording = run(lambda: build(seed, ground), Recording(preview=True))
+        return {r.type.rsplit(":", 1)[1] for r in recording.resources if r.type.startswith("ingress-hops:")}
+
+    assert kinds({}) == {"KindCluster", "Workload", "Ingress"}
+    assert kinds({"contour": contour_objects}) == {"KindCluster", "Contour", "Workload", "Ingress"}
+
+
+def test_pods_wait_for_calico(running: Run) -> None:
+    recording = running()
+    calico = recording.one("DaemonSet", "daemonset-calico-node")
+    for resource in (recording.one("Pod"), recording.one("DaemonSet", "daemonset-envoy")):
+        assert calico.urn in resource.request.dependencies
+
+
+def test_replicas_and_services_of_a_stack(running: Run) -> None:
+    services = [{"name": "a", "replicas": 2}, {"name": "b", "namespace": "other"}]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    assert [pod.inputs["metadata"]["name"] for pod in recording.of("Pod")] == ["a-pod", "a-pod-2", "b-pod"]
+    assert {n.name for n in recording.of("Namespace")} == {"namespace-projectcontour", "apps", "other"}
+    assert len(recording.outputs["hops"]) == 24
