@@ -1,5 +1,6 @@
 """What the pack and the stack say of the rules, made one."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,24 @@ class Configuration:
             )
             for number, policy in enumerate(self.policies, 1)
         ]
+
+
+def read(given: Any) -> Policy:
+    """A policy as JSON or YAML holds it. Raises SettingsError that names the key, one line a problem."""
+    try:
+        # YAML knows dates, JSON takes them as text.
+        return Policy.model_validate_json(json.dumps(given, default=str))
+    except ValidationError as error:
+        raise SettingsError("\n".join(_wrong(dict(problem)) for problem in error.errors())) from None
+
+
+def _wrong(problem: Mapping[str, Any]) -> str:
+    key = ".".join(["policy", *(str(part) for part in problem["loc"] if part != "[key]")])
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: there is no such key"
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def configure(*policies: Policy) -> Configuration:

@@ -19,14 +19,26 @@ def judge(inventory: Inventory, configuration: Configuration, rules: Iterable[Ru
     rules: those to ask, such as the ones of one scope. What a rule can't decide is a finding of PK01, never stricter
     than the rule that it speaks for.
     """
-    policies = Inventory(configuration.declared(), today=inventory.today)
-    findings: list[Finding] = []
-    for rule in rules:
-        if configuration.levels[rule.code] is not Level.DISABLED:
-            run = _Run(rule, configuration, inventory.today)
-            findings += run.findings(inventory)
-            findings += run.findings(policies)
-    return sorted(findings, key=_order)
+    ready = Judge(configuration, inventory.today, rules)
+    return sorted([*ready.found(inventory), *ready.found_in_policies()], key=_order)
+
+
+class Judge:
+    """Rules under one configuration, made ready once to be asked about many inventories of one day."""
+
+    def __init__(self, configuration: Configuration, today: date, rules: Iterable[Rule] = RULES.values()) -> None:
+        self._policies = Inventory(configuration.declared(), today=today)
+        self._runs = [
+            _Run(rule, configuration, today) for rule in rules if configuration.levels[rule.code] is not Level.DISABLED
+        ]
+
+    def found(self, inventory: Inventory) -> list[Finding]:
+        """What is wrong with what is declared."""
+        return sorted((finding for run in self._runs for finding in run.findings(inventory)), key=_order)
+
+    def found_in_policies(self) -> list[Finding]:
+        """What is wrong with the configuration itself."""
+        return self.found(self._policies)
 
 
 class _Run:

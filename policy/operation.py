@@ -1,0 +1,58 @@
+"""Which stack the engine works on, and what that stack is told."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
+from pulumi_policy import policy as sdk
+
+from hops.settings import NAMESPACE, SettingsError
+
+
+@dataclass(frozen=True)
+class Operation:
+    """config: the stack's, by `namespace:key`. secrets: the keys of it that are secret."""
+
+    stack: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+
+    def ours(self) -> dict[str, Any]:
+        """The configuration of our namespace by key, each value as JSON knows it."""
+        found: dict[str, Any] = {}
+        for key, text in self.config.items():
+            namespace, _, name = key.partition(":")
+            if namespace != NAMESPACE:
+                continue
+            if key in self.secrets:
+                raise SettingsError(f"{key} is a secret, and findings would show it: set it without --secret")
+            try:
+                found[name] = json.loads(text)
+            except ValueError:
+                found[name] = text
+        return found
+
+
+def from_environment() -> Operation:
+    """What older engines tell; nothing where there is no stack."""
+    config = get_config_env()
+    return Operation(pulumi.get_stack(), config, frozenset(get_config_secret_keys_env())) if config else Operation()
+
+
+def listen(hear: Callable[[Operation], None]) -> None:
+    """Hears what the engine says of the stack before it asks anything.
+
+    Newer engines start a pack without PULUMI_CONFIG and say it in a call of its own, of which the SDK (1.21.0) keeps
+    only the stack's tags: without this, what a stack says of the rules would never reach them.
+    """
+    served = sdk._PolicyAnalyzerServicer  # noqa: SLF001 - there is no public way
+    answer = served.ConfigureStack
+
+    def configure_stack(self: Any, request: Any, context: Any) -> Any:
+        hear(Operation(request.stack, dict(request.config), frozenset(request.config_secret_keys)))
+        return answer(self, request, context)
+
+    served.ConfigureStack = configure_stack  # type: ignore[assignment, method-assign]

@@ -1,0 +1,249 @@
+"""The pack over gRPC, as the engine asks it."""
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from pulumi.runtime.proto import analyzer_pb2 as messages
+
+from tests.policy.pack import NAME, UNKNOWN, Pack, codes, running
+
+POD = "kubernetes:core/v1:Pod"
+COMMAND = "command:local:Command"
+LATER = "9999-01-01"
+CLUSTER: dict[str, Any] = {
+    "apiVersion": "kind.x-k8s.io/v1alpha4",
+    "kind": "Cluster",
+    "name": "dev",
+    "nodes": [
+        {"role": "control-plane"},
+        {"role": "worker", "extraPortMappings": [{"containerPort": 80, "hostPort": 80, "listenAddress": "0.0.0.0"}]},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+
+
+@pytest.fixture
+def pack(environment: dict[str, str]) -> Iterator[Pack]:
+    with running(environment) as found:
+        yield found
+
+
+def pod(port: object = 81, **metadata: str) -> dict[str, Any]:
+    ports = [{"containerPort": 81, "hostPort": port}]
+    spec = {"automountServiceAccountToken": False, "containers": [{"name": "web", "ports": ports}]}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": "apps", "name": "web", **metadata},
+        "spec": spec,
+    }
+
+
+def command(**properties: object) -> dict[str, Any]:
+    return {"create": "kind create cluster --config -", **properties}
+
+
+def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack) -> None:
+    assert codes(pack.analyze(POD, pod())) == [("mandatory", "HP01"), ("mandatory", "HP02")]
+    assert {code for level, code in codes(pack.stack((POD, pod(), "it"))) if level == "advisory"} == {"EX04", "EX05"}
+
+
+def test_a_message_begins_with_the_code_and_ends_with_the_patch(pack: Pack) -> None:
+    (_, message), _ = pack.analyze(POD, pod())
+    first, patch = message.split("\n")
+    assert first.startswith("HP01 Pod/apps/web: container web takes hostPort 81/TCP")
+    path = "/spec/containers/0/ports/0/hostPort"
+    assert patch == f'Patch of Pod/apps/web: [{{"op": "remove", "path": "{path}"}}]'
+
+
+@pytest.mark.parametrize("port", [UNKNOWN, "3eeb2bf0-c639-47a8-9e75-3b44932eb421"])
+def test_an_unknown_value_is_mandatory_too(pack: Pack, port: str) -> None:
+    said = pack.analyze(POD, pod(port))
+    assert ("mandatory", "PK01") in codes(said)
+    assert "/spec/containers/0/ports/0/hostPort isn't known yet" in said[0][1]
+
+
+def test_unknown_values_elsewhere_are_no_matter(pack: Pack) -> None:
+    bare = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "it", "namespace": "apps"}}
+    assert pack.preview(("kubernetes:core/v1:ConfigMap", {**bare, "data": {"key": UNKNOWN}}, "it")) == []
+
+
+def test_empty_outputs_are_judged_by_their_inputs(pack: Pack) -> None:
+    backend = {"service": {"name": "gone", "port": {"number": 80}}}
+    rule = {"host": "a.localhost", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "it", "namespace": "apps"},
+        "spec": {"ingressClassName": "contour", "rules": [rule]},
+    }
+    kind = "kubernetes:networking.k8s.io/v1:Ingress"
+    pack.analyze(kind, ingress)
+    assert ("mandatory", "IN01") in codes(pack.stack((kind, {}, "it")))
+
+
+def test_empty_outputs_without_inputs_are_undecidable(pack: Pack) -> None:
+    said = codes(pack.stack(("kubernetes:networking.k8s.io/v1:Ingress", {}, "it")))
+    assert ("mandatory", "PK01") in said
+
+
+def test_what_the_cluster_adds_to_an_object_is_not_judged(pack: Pack) -> None:
+    declared = pod(0)
+    live = {**declared, "spec": {**declared["spec"], "hostNetwork": True}}
+    pack.analyze(POD, declared)
+    assert not [code for _, code in codes(pack.stack((POD, live, "it"))) if code.startswith("HP")]
+
+
+def test_an_opaque_resource_is_named(pack: Pack) -> None:
+    assert ("advisory", "PK02") in codes(pack.preview(("kubernetes:helm.sh/v3:Release", {"chart": "nginx"}, "it")))
+    assert ("advisory", "PK02") in codes(pack.preview(("command:remote:Command", {"create": "ls"}, "it")))
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        command(stdin=json.dumps(CLUSTER)),
+        command(stdin=UNKNOWN, triggers=[CLUSTER]),
+        command(stdin=json.dumps({"not": "it"}), triggers=[CLUSTER]),
+    ],
+)
+def test_a_kind_configuration_is_read_from_its_command(pack: Pack, properties: dict[str, Any]) -> None:
+    assert ("mandatory", "KN05") in codes(pack.analyze(COMMAND, properties))
+
+
+@pytest.mark.parametrize("properties", [command(stdin=UNKNOWN), command(), {"create": UNKNOWN}])
+def test_a_cluster_without_a_readable_configuration_is_undecidable(pack: Pack, properties: dict[str, Any]) -> None:
+    assert ("mandatory", "PK01") in codes(pack.analyze(COMMAND, properties))
+
+
+def test_other_commands_are_left_alone(pack: Pack) -> None:
+    assert pack.preview((COMMAND, {"create": "true", "stdin": json.dumps(CLUSTER)}, "it")) == []
+
+
+def test_a_rule_is_switched_by_its_code(pack: Pack) -> None:
+    pack.configure({"HP01": {"level": "disabled"}, "HP02": {"level": "advisory"}})
+    assert pack.analyze(POD, pod()) == []
+    assert ("advisory", "HP02") in codes(pack.stack((POD, pod(), "it")))
+
+
+def test_parameters_and_exceptions_are_heard(pack: Pack) -> None:
+    reason = {"reason": "scraped on the node", "owner": "alice", "expires": LATER}
+    pack.configure(
+        {
+            "HP01": {"parameters": {"allowed": [{"port": 81}]}},
+            "HP02": {"exceptions": [{"resource": "Pod/apps/web", **reason}]},
+        }
+    )
+    assert pack.analyze(POD, pod()) == []
+    # Nobody may except for ever.
+    assert ("mandatory", "PK03") in codes(pack.stack((POD, pod(), "it")))
+
+
+def test_what_is_left_after_remediation_is_mandatory(pack: Pack) -> None:
+    assert pack.mended(POD, pod()) is None
+    pack.configure({code: {"level": "remediate"} for code in ("HP01", "HP02")})
+    mended = pack.mended(POD, pod(UNKNOWN) | pod())
+    assert mended["spec"]["containers"] == [{"name": "web", "ports": [{"containerPort": 81.0}]}]
+    assert mended["metadata"] == {"name": "web", "namespace": "apps"}
+    assert pack.analyze(POD, mended) == []
+    assert codes(pack.analyze(POD, pod())) == [("mandatory", "HP01"), ("mandatory", "HP02")]
+
+
+def test_remediation_leaves_unknown_values_and_secrets_as_they_are(pack: Pack) -> None:
+    pack.configure({"HP01": {"level": "remediate"}})
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "hush"}
+    given = pod(labels={"a": UNKNOWN, "b": secret})  # type: ignore[arg-type]
+    assert pack.mended(POD, given)["metadata"] == given["metadata"]
+    assert pack.mended(POD, pod(UNKNOWN)) is None
+
+
+def test_remediation_of_a_cluster_changes_what_kind_reads_and_its_trigger(pack: Pack) -> None:
+    pack.configure({"KN05": {"level": "remediate"}})
+    mended = pack.mended(COMMAND, command(stdin=json.dumps(CLUSTER), triggers=[CLUSTER, "image"]))
+    assert json.loads(mended["stdin"]) == mended["triggers"][0]
+    assert mended["triggers"][0]["nodes"][1]["extraPortMappings"][0]["listenAddress"] == "127.0.0.1"
+    assert mended["triggers"][1] == "image"
+    assert pack.analyze(COMMAND, mended) == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ({"HP01": {"level": "remedate"}}, "policy.rules.HP01.level is 'remedate'"),
+        ({"HP01": {"parameters": {"allowd": []}}}, "policy.rules.HP01.parameters.allowd: there is no such parameter"),
+        ({"hp1": {}}, "policy.rules.hp1"),
+        ({"HP01": {"exceptions": [{"resource": "a"}]}}, "policy.rules.HP01.exceptions.0.reason is missing"),
+        ({"HP05": {"level": "remediate"}}, "policy.rules.HP05.level is remediate: HP05 can't mend by itself"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error_that_names_the_key(pack: Pack, rules: dict[str, Any], said: str) -> None:
+    pack.configure(rules)
+    with pytest.raises(grpc.RpcError, match="Exception calling application") as error:
+        pack.analyze(POD, pod())
+    assert said in str(error.value)
+
+
+def test_a_code_of_no_rule_is_a_finding(pack: Pack) -> None:
+    pack.configure({"HP99": {"level": "disabled"}})
+    assert [code for _, code in codes(pack.preview((POD, pod(0), "it")))] == ["PK04"]
+
+
+def stack_says(pack: Pack, policy: object, **others: object) -> None:
+    config = {f"{NAME}:{key}": json.dumps(value) for key, value in {"policy": policy, **others}.items()}
+    pack.stub.ConfigureStack(messages.AnalyzerStackConfigureRequest(stack="dev", project="shop", config=config))
+
+
+def test_the_stack_is_heard_and_the_stricter_level_wins(pack: Pack) -> None:
+    rules = {"HP01": {"level": "advisory"}, "HP02": {"level": "disabled"}}
+    stack_says(pack, {"rules": rules})
+    assert pack.analyze(POD, pod()) == []
+    pack.configure({"HP02": {"level": "mandatory"}})
+    assert codes(pack.analyze(POD, pod())) == [("mandatory", "HP02")]
+
+
+def test_older_engines_tell_by_the_environment(environment: dict[str, str]) -> None:
+    config = {f"{NAME}:policy": json.dumps({"rules": {"HP01": {"level": "disabled"}}})}
+    told = {"PULUMI_CONFIG": json.dumps(config), "PULUMI_PROJECT": "shop", "PULUMI_STACK": "dev"}
+    with running({**environment, **told, "PULUMI_DRY_RUN": "true"}) as pack:
+        assert codes(pack.analyze(POD, pod())) == [("mandatory", "HP02")]
+
+
+@pytest.mark.parametrize(
+    ("policy", "others", "said"),
+    [
+        ({"rules": {"HP01": {"lvl": "x"}}}, {}, "policy.rules.HP01.lvl: there is no such key"),
+        ({}, {"cluster": {"httpPort": 0}}, "ingress-hops:cluster.httpPort is 0"),
+    ],
+)
+def test_a_wrong_stack_is_an_error_that_names_the_key(
+    pack: Pack, policy: object, others: dict[str, object], said: str
+) -> None:
+    stack_says(pack, policy, **others)
+    with pytest.raises(grpc.RpcError) as error:
+        pack.analyze(POD, pod())
+    assert said in str(error.value)
+
+
+def test_a_fault_of_the_pack_is_a_finding(pack: Pack) -> None:
+    odd: dict[str, Any] = {"metadata": 1, "spec": [], "stdin": "kind.x-k8s.io: [", "create": "kind create cluster"}
+    for kind in (POD, COMMAND, "kubernetes:core/v1:PodList", "kubernetes:yaml/v2:ConfigGroup", "a:b:C"):
+        assert not [message for _, message in pack.preview((kind, odd, "it")) if "fault of the" in message]
+
+
+def test_a_namespace_that_the_provider_gives_counts(pack: Pack) -> None:
+    def spoken(namespace: str) -> set[tuple[str, str]]:
+        bare = pod(0)
+        del bare["metadata"]["namespace"]
+        pack.analyze(POD, bare, provider={"namespace": namespace} if namespace else {})
+        return set(codes(pack.stack((POD, {}, "it"))))
+
+    assert ("advisory", "EX07") in spoken("")
+    assert ("advisory", "EX07") not in spoken("apps")
