@@ -1,0 +1,189 @@
+"""Previews by the real engine and its real providers; nothing is created, Docker is a stand-in."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hops.plan import plan
+from hops.settings import settings
+from tests.conftest import stack_config
+from tests.engine.conftest import Clone, Preview, clone_of
+
+
+def made(clone: Clone, stack: str) -> Preview:
+    clone.pulumi("stack", "init", stack)
+    preview = clone.preview(stack)
+    assert preview.returncode == 0, preview.text
+    clone.pulumi("stack", "rm", stack, "--yes", "--preserve-config")
+    return preview
+
+
+@pytest.fixture(scope="module")
+def seed_preview(clone: Clone) -> Preview:
+    return made(clone, "seed")
+
+
+def hops(stack: str) -> Any:
+    paths = plan(settings(stack, stack_config(stack))).paths
+    return json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
+
+
+def one(preview: Preview, kind: str, name: str) -> dict[str, Any]:
+    (found,) = [
+        r["inputs"] for r in preview.resources if r["type"].endswith(f":{kind}") and r["urn"].endswith(f"::{name}")
+    ]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_new_seed_lists_everything_with_its_inputs(seed_preview: Preview) -> None:
+    resources = seed_preview.resources
+    assert len(resources) == 72
+    objects = [r for r in resources if r["type"].startswith("kubernetes:")]
+    assert len(objects) == 65
+    assert all(r["inputs"]["metadata"]["name"] for r in objects)
+    assert all("ingress-hops:index:" in r["parent"] for r in objects)
+    envoy = one(seed_preview, "DaemonSet", "daemonset-envoy")["spec"]["template"]["spec"]["containers"][1]
+    assert [(p["name"], p.get("hostPort"), p["containerPort"]) for p in envoy["ports"]] == [
+        ("http", 80, 8080),
+        ("https", 443, 8443),
+        ("metrics", None, 8002),
+    ]
+    ingress = one(seed_preview, "Ingress", "example-ingress-ingress")
+    assert ingress["spec"]["rules"][0]["host"] == "my-service.local"
+    assert one(seed_preview, "Pod", "my-service-example-pod")["metadata"]["name"] == "example-pod"
+    kind = json.loads(one(seed_preview, "Command", "cluster-kind")["stdin"])
+    assert kind["nodes"][1]["extraPortMappings"][0]["hostPort"] == 80
+
+
+def test_a_new_seed_publishes_its_hops(seed_preview: Preview) -> None:
+    assert seed_preview.outputs["hops"] == hops("seed")
+    assert seed_preview.outputs["curl"].endswith("http://my-service.local/etc/passwd")
+    assert seed_preview.outputs["cluster"]["name"] == "sam-test-cluster"
+    assert seed_preview.messages("warning") == seed_preview.messages("error") == []
+
+
+def test_every_object_is_deployed_by_the_clusters_provider(seed_preview: Preview) -> None:
+    objects = [r for r in seed_preview.resources if r["type"].startswith("kubernetes:")]
+    assert {r["provider"].split("::")[-2] for r in objects} == {"cluster-kubernetes"}
+
+
+@pytest.mark.parametrize("stack", ["local", "ci"])
+def test_the_other_stacks(clone: Clone, stack: str) -> None:
+    preview = made(clone, stack)
+    assert len(preview.resources) == 73, "and the namespace apps"
+    assert preview.outputs["hops"] == hops(stack)
+
+
+@pytest.mark.parametrize("developer", ["first", "second"])
+def test_making_and_removing_a_stack_leaves_no_change(
+    origin: Path, manifests: Path, tmp_path: Path, developer: str
+) -> None:
+    clone = clone_of(origin, tmp_path / developer, manifests)
+    clone.pulumi("stack", "init", "local")
+    assert clone.status() == ""
+    assert clone.preview("local").returncode == 0
+    clone.pulumi("stack", "select", "local")
+    assert clone.status() == ""
+    clone.pulumi("stack", "rm", "local", "--yes", "--preserve-config")
+    assert clone.status() == ""
+
+
+def test_one_key_is_set_on_a_new_stack(origin: Path, manifests: Path, tmp_path: Path) -> None:
+    clone = clone_of(origin, tmp_path, manifests)
+    clone.pulumi("stack", "init", "alice")
+    clone.pulumi("config", "set", "--stack", "alice", "--path", "ingress-hops:cluster.httpPort", "9090")
+    clone.pulumi("config", "set", "--stack", "alice", "--path", "ingress-hops:services[0].name", "shop")
+    preview = clone.preview("alice")
+    assert preview.returncode == 0, preview.text
+    assert preview.outputs["url"] == "http://shop.localhost:9090/"
+    assert clone.status() == "?? stacks/Pulumi.alice.yaml\n"
+
+
+def without_docker(folder: Path) -> str:
+    """PATH, with each folder that holds docker seen through links to all the rest."""
+    entries = []
+    for number, entry in enumerate(os.environ["PATH"].split(os.pathsep)):
+        if not Path(entry, "docker").exists():
+            entries.append(entry)
+            continue
+        seen = folder / str(number)
+        seen.mkdir()
+        for program in Path(entry).iterdir():
+            if program.name != "docker":
+                (seen / program.name).symlink_to(program)
+        entries.append(str(seen))
+    return os.pathsep.join(entries)
+
+
+def test_a_preview_needs_no_docker(clone: Clone, tmp_path: Path) -> None:
+    clone.pulumi("stack", "init", "ci")
+    preview = clone.preview("ci", PATH=without_docker(tmp_path))
+    clone.pulumi("stack", "rm", "ci", "--yes", "--preserve-config")
+    assert preview.returncode == 0, preview.text
+    assert len(preview.resources) == 73
+    warnings = preview.messages("warning")
+    assert any("an up would stop here: docker is not on PATH; install Docker" in warning for warning in warnings)
+
+
+@pytest.fixture(scope="module")
+def bad(origin: Path, manifests: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    clone = clone_of(origin, tmp_path_factory.mktemp("bad"), manifests)
+    clone.pulumi("stack", "init", "bad")
+    return clone
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"cluster": {"httpPort": 0}},
+            "ingress-hops:cluster.httpPort is 0: Input should be greater than or equal to 1",
+        ),
+        ({"cluster": {"httpPort": "80"}}, 'ingress-hops:cluster.httpPort is "80": Input should be a valid integer'),
+        (
+            {"cluster": {"htpPort": 80}},
+            "ingress-hops:cluster.htpPort: there is no such key; the keys here are existing",
+        ),
+        ({"clutser": {}}, "ingress-hops:clutser: there is no such key; the keys here are cluster, calico"),
+        (
+            {"cluster": {"httpPort": 443}},
+            "ingress-hops:cluster: httpPort and httpsPort are both 443; give each its own",
+        ),
+        ({"services": []}, "ingress-hops:services is []: at least one entry"),
+        ({"services": [{}, {}]}, "ingress-hops:settings: services: my-service and my-service both claim the name"),
+        ({"cluster": "text"}, "ingress-hops:cluster"),
+        ({"services": {"name": "a"}}, "ingress-hops:services"),
+    ],
+    ids=["range", "type", "key", "section", "clash", "empty", "two services", "text for object", "object for list"],
+)
+def test_a_bad_configuration_stops_before_anything_is_registered(bad: Clone, config: dict[str, Any], said: str) -> None:
+    bad.write_config("bad", config)
+    refuses(bad, said)
+
+
+def refuses(clone: Clone, said: str, **environment: str) -> None:
+    preview = clone.preview("bad", **environment)
+    assert preview.returncode != 0
+    assert said in preview.text.replace('\\"', '"')
+    assert "Traceback" not in preview.text
+    assert preview.resources == []
+
+
+def test_a_secret_stops_before_anything_is_registered(bad: Clone) -> None:
+    bad.write_config("bad", {})
+    bad.pulumi("config", "set", "--stack", "bad", "--secret", "--path", "ingress-hops:cluster.name", "hidden")
+    refuses(bad, "ingress-hops:cluster is a secret, and settings are published in outputs")
+
+
+def test_an_altered_published_file_stops_before_anything_is_registered(
+    bad: Clone, manifests: Path, tmp_path: Path
+) -> None:
+    bad.write_config("bad", {})
+    for file in manifests.glob("*.yaml"):
+        (tmp_path / file.name).write_text(file.read_text() + "\n")
+    refuses(bad, "calico-v3.31.0.yaml is not calico 3.31.0 as published", INGRESS_HOPS_MANIFESTS=str(tmp_path))
