@@ -28,6 +28,7 @@ def test_calicos_interface(namespace: str, pod: str, interface: str) -> None:
         ("n" * 15, "s" * 29, 80, "n" * 15 + "/" + "s" * 29 + "/80/da39a3ee5e"),
         ("n" * 15, "s" * 30, 80, "nnnnnnnnnnnnnnn/ssssssss-91b94b/80/da39a3ee5e"),
         ("n" * 63, "s" * 63, 65535, "nnnnnnnn-f32590/ssssssss-f32590/65535/da39a3ee5e"),
+        ("n" * 63, "s" * 15, 80, "nnnnnnnn-ae465f/sssssssssssssss/80/da39a3ee5e"),
         ("default", "a-service-with-a-name-that-is-far-too-long", 8080, "default/a-servic-fef8bf/8080/da39a3ee5e"),
         ("a-namespace-with-a-name-that-is-far-too-long-", "web", 8080, "a-namesp-aeea82/web/8080/da39a3ee5e"),
     ],
