@@ -1,0 +1,137 @@
+"""The pack in previews of the real engine, and over a state by itself."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import Clone, Preview
+
+POLICY = ("--policy-pack", "policy")
+
+PROGRAM = """
+import pulumi
+import pulumi_command as command
+import pulumi_kubernetes as kubernetes
+
+made = command.local.Command("made", create="cat kubeconfig")
+port = made.stdout.apply(int)
+later = pulumi.ResourceOptions(provider=kubernetes.Provider("later", kubeconfig=made.stdout))
+now = pulumi.ResourceOptions(provider=kubernetes.Provider("now", kubeconfig="/nowhere/config"))
+for name, host_port, opts in (("known", 81, later), ("unknown", port, now), ("healthy", None, later)):
+    kubernetes.core.v1.Pod(
+        name,
+        metadata={"name": name, "namespace": "apps"},
+        spec={
+            "automountServiceAccountToken": False,
+            "containers": [{"name": "web", "image": "web", "ports": [{"containerPort": 81, "hostPort": host_port}]}],
+        },
+        opts=opts,
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def foreign(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A project that isn't this one, with the pack beside it."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "Pulumi.yaml").write_text("{name: shop, runtime: {name: python, options: {virtualenv: .venv}}}")
+    (folder / "__main__.py").write_text(PROGRAM)
+    (folder / ".venv").symlink_to(clone.folder / ".venv")
+    (folder / "policy").symlink_to(clone.folder / "policy")
+    there = Clone(folder, clone.environment)
+    there.pulumi("stack", "init", "dev")
+    return there
+
+
+@pytest.fixture
+def stacks(clone: Clone) -> Iterator[Clone]:
+    for stack in ("local", "ci", "seed"):
+        clone.pulumi("stack", "init", stack)
+    yield clone
+    for stack in ("local", "ci", "seed"):
+        clone.pulumi("stack", "rm", stack, "--yes", "--preserve-config")
+
+
+def preview(clone: Clone, stack: str, folder: Path, rules: Mapping[str, Any]) -> Preview:
+    config = folder / "config.json"
+    config.write_text(json.dumps({"ingress-hops": {"rules": rules}}))
+    words = ("pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *POLICY)
+    more = ("--policy-pack-config", str(config)) if rules else ()
+    done = clone.run(*words, *more, check=False, PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true")
+    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
+    return Preview(done.returncode, events, done.stdout + done.stderr)
+
+
+def said(found: Preview) -> set[tuple[str, str, str]]:
+    """Level, code and resource of what the pack reports."""
+    events = found.of("policyEvent")
+    lines = [
+        (event["enforcementLevel"], *event["message"].splitlines()[1].split(": ")[0].split(" ")) for event in events
+    ]
+    return {(level, code, resource) for level, code, resource, *_ in lines}
+
+
+def test_the_stacks_of_the_project(stacks: Clone, tmp_path: Path) -> None:
+    for stack in ("local", "ci"):
+        healthy = preview(stacks, stack, tmp_path, {})
+        assert (healthy.returncode, said(healthy)) == (0, set())
+    documented = preview(stacks, "seed", tmp_path, {})
+    assert documented.returncode == 0, documented.text
+    assert {level for level, *_ in said(documented)} == {"advisory"}
+    assert {code for _, code, _ in said(documented)} == {"EX01", "EX07", "IN14", "KN05", "TL05"}
+    # The stricter of pack and stack holds.
+    stricter = preview(stacks, "seed", tmp_path, {"KN05": {"level": "mandatory"}})
+    assert stricter.returncode != 0
+    assert ("mandatory", "KN05", "Cluster/sam-test-cluster") in said(stricter)
+
+
+def test_neither_unknown_values_nor_an_unconfigured_provider_let_anything_pass(foreign: Clone, tmp_path: Path) -> None:
+    found = preview(foreign, "dev", tmp_path, {})
+    assert found.returncode != 0
+    assert {(level, code, resource) for level, code, resource in said(found) if level == "mandatory"} == {
+        ("mandatory", "HP01", "Pod/apps/known"),
+        ("mandatory", "HP02", "Pod/apps/known"),
+        ("mandatory", "PK01", "Pod/apps/unknown"),
+    }
+
+
+def test_remediation_changes_what_would_be_made(foreign: Clone, tmp_path: Path) -> None:
+    found = preview(foreign, "dev", tmp_path, {"HP01": {"level": "remediate"}, "HP02": {"level": "disabled"}})
+    (pod,) = [r["inputs"] for r in found.resources if r["urn"].endswith("::known")]
+    assert pod["spec"]["containers"][0]["ports"] == [{"containerPort": 81}]
+    assert {(code, resource) for level, code, resource in said(found) if level == "mandatory"} == {
+        ("PK01", "Pod/apps/unknown")
+    }
+
+
+@pytest.mark.parametrize(
+    ("rules", "key"),
+    [
+        ({"HP01": {"level": "remedate"}}, "rules.HP01.level"),
+        ({"HP01": {"parameters": {"allowd": []}}}, "allowd"),
+        ({"hp1": {}}, "policy.rules.hp1"),
+    ],
+)
+def test_a_wrong_configuration_ends_the_preview_and_names_the_key(
+    foreign: Clone, tmp_path: Path, rules: dict[str, Any], key: str
+) -> None:
+    found = preview(foreign, "dev", tmp_path, rules)
+    assert found.returncode != 0
+    assert key in found.text
+
+
+def test_a_state_is_judged_without_program_and_cluster(foreign: Clone, tmp_path: Path) -> None:
+    spec = {"containers": [{"name": "web", "ports": [{"containerPort": 81, "hostPort": 81}]}]}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "apps"}, "spec": spec}
+    kind = "kubernetes:core/v1:Pod"
+    urn = f"urn:pulumi:dev::shop::{kind}::web"
+    resource = {"urn": urn, "custom": True, "id": "apps/web", "type": kind, "inputs": body, "outputs": body}
+    manifest = {"time": "2026-01-01T00:00:00Z", "magic": "", "version": ""}
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"version": 3, "deployment": {"manifest": manifest, "resources": [resource]}}))
+    done = foreign.run("pulumi", "policy", "analyze", *POLICY, "--file", str(state), "--non-interactive", check=False)
+    assert done.returncode != 0
+    assert "HP01 Pod/apps/web: container web takes hostPort 81/TCP" in done.stdout + done.stderr
