@@ -41,12 +41,12 @@ demo: ## the path and one request where Docker answers, otherwise the plan
 
 up: stack-file tools | $(STATE) ## builds or mends the stack
 	pulumi stack select --create "$(STACK)"
-	pulumi up --yes --stack "$(STACK)"
+	pulumi up --yes --stack "$(STACK)" --policy-pack policy
 
 preview: stack-file $(READY) | $(STATE) ## what an up would do
 	@"$(HOPS)" tools pulumi kind
 	pulumi stack select --create "$(STACK)"
-	pulumi preview --stack "$(STACK)"
+	pulumi preview --stack "$(STACK)" --policy-pack policy
 
 down: tools | $(STATE) ## removes the stack's cluster and all in it
 	pulumi destroy --yes --stack "$(STACK)"

@@ -12,7 +12,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md")
 LIVE = (
     "make up",
     "make preview",
-    "pulumi preview --stack local",
+    "pulumi preview --stack local --policy-pack policy",
     "pulumi stack output --stack local hops",
     ".venv/bin/hops stack show local",
     "curl --resolve my-service.localhost:8080:127.0.0.1 http://my-service.localhost:8080/",

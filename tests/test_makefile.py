@@ -86,7 +86,7 @@ def test_preview_needs_no_docker(project: Project) -> None:
     assert project.calls == [
         "hops tools pulumi kind",
         "pulumi stack select --create local",
-        "pulumi preview --stack local",
+        "pulumi preview --stack local --policy-pack policy",
     ]
 
 
@@ -145,7 +145,7 @@ def test_the_demo_builds_and_asks_where_docker_answers(project: Project) -> None
         "docker info",
         "hops tools",
         "pulumi stack select --create local",
-        "pulumi up --yes --stack local",
+        "pulumi up --yes --stack local --policy-pack policy",
         "pulumi stack output curl --stack local",
         "curl -s http://a/",
         "pulumi stack output url --stack local",
