@@ -21,7 +21,7 @@ endif
 export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview down plan test test-live bench check tools env stack-file
+.PHONY: help demo up preview down plan test test-live bench check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
@@ -65,12 +65,14 @@ test-live: tools ## the tests in a real cluster (needs Docker)
 bench: tools ## the speed of up, preview and down (needs Docker)
 	"$(PYTHON)" bench/run.py
 
-check: $(READY) ## format, lint, types, import rules, tests
+check: lint ## format, lint, types, import rules, tests
+	"$(PYTHON)" -m pytest -m "not live"
+
+lint: $(READY) ## the same without the tests
 	"$(VENV)/bin/ruff" format --check .
 	"$(VENV)/bin/ruff" check .
 	"$(VENV)/bin/mypy" .
 	"$(VENV)/bin/lint-imports"
-	"$(PYTHON)" -m pytest -m "not live"
 
 tools: $(READY) ## finds pulumi, kind and docker, or fetches the first two
 	@"$(HOPS)" tools
