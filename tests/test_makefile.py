@@ -77,7 +77,11 @@ def test_plain_make_lists_every_target(project: Project) -> None:
 def test_up_looks_for_tools_and_then_only_calls_pulumi(project: Project) -> None:
     done = project.make("up", "STACK=ci")
     assert done.returncode == 0, done.stderr
-    assert project.calls == ["hops tools", "pulumi stack select --create ci", "pulumi up --yes --stack ci --policy-pack policy"]
+    assert project.calls == [
+        "hops tools",
+        "pulumi stack select --create ci",
+        "pulumi up --yes --stack ci --policy-pack policy",
+    ]
     assert (project.folder / ".ingress-hops/state").is_dir()
 
 
