@@ -1,0 +1,266 @@
+"""Other projects' test data with the verdicts that they expect, asked of our rules.
+
+Each check of theirs is held against the rules that ask the same, under a configuration that states its policy. Run as a
+module it writes the table of the docs.
+"""
+
+import copy
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from hops.finding import Finding, Place
+from hops.rules import RULES
+from hops.rules.configuration import configure, read
+from hops.rules.documents import documents
+from hops.rules.inventory import Inventory
+from hops.rules.judge import judge
+from hops.rules.patch import patched
+from hops.rules.values import at
+
+FOLDER = Path(os.environ.get("INGRESS_HOPS_CORPORA", "/nonexistent"))
+PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"
+COMMAND = "INGRESS_HOPS_CORPORA=FOLDER python -m tests.agreement.corpora"
+
+_NO_PORTS: Mapping[str, Any] = {"HP01": {"parameters": {"allowed": []}}}
+_ALL_HOSTS: Mapping[str, Any] = {"TL01": {"parameters": {"hosts": ["*"]}}}
+
+
+def exposed(bodies: list[Any]) -> list[Any]:
+    """Every pod with a hostPort: the other tools ask of all pods what our rule asks of those that are reached."""
+    found = copy.deepcopy(bodies)
+    for body in found:
+        for keys in ((), ("spec", "template"), ("spec", "jobTemplate", "spec", "template")):
+            containers = at(body, *keys, "spec", "containers")
+            if containers:
+                containers[0]["ports"] = [{"containerPort": 8080, "hostPort": 8080}]
+    return found
+
+
+def inhabited(bodies: list[Any]) -> list[Any]:
+    """Every namespace with a pod: our rule asks nothing of an empty one."""
+    names = [body["metadata"]["name"] for body in bodies if at(body, "kind") == "Namespace"]
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "it", "namespace": name}} for name in names]
+    return [*bodies, *pods]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of theirs and the rules that ask the same.
+
+    rules: what the configuration says. about: where in an object, as a pattern of the path: rules of ours ask more.
+    given: what is added to the objects, so that both are asked the same.
+    """
+
+    codes: tuple[str, ...]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
+    given: Callable[[list[Any]], list[Any]] = list
+
+
+PROBE = "Probe"
+CHECKS: Mapping[str, Mapping[str, Check]] = {
+    "kube-linter": {
+        "dangling-ingress": Check(("IN01", "IN02")),
+        "dangling-service": Check(("SV01",)),
+        "exposed-services": Check(("SV03",)),
+        "host-network": Check(("HP03",)),
+        "invalid-target-ports": Check(("SV07",), about="/(name|targetPort)$"),
+        "liveness-port": Check(("SV07",), about=PROBE),
+        "mismatching-selector": Check(("SV08",)),
+        "privileged-ports": Check(("HP10",)),
+        "readiness-port": Check(("SV07",), about=PROBE),
+        "ssh-port": Check(("HP10",)),
+        "startup-port": Check(("SV07",), about=PROBE),
+    },
+    "polaris": {
+        "automountServiceAccountToken": Check(("EX02",), given=exposed),
+        "hostNetworkSet": Check(("HP03",)),
+        "hostPortSet": Check(("HP01",), _NO_PORTS),
+        "tlsSettingsMissing": Check(("TL01",), _ALL_HOSTS),
+    },
+    "regolibrary": {
+        "automount-service-account": Check(("EX02",), given=exposed),
+        "container-hostPort": Check(("HP01",), _NO_PORTS),
+        "dangling-gateway-backend": Check(("IN01",)),
+        "dangling-ingress-backend": Check(("IN01",)),
+        "host-network-access": Check(("HP03",)),
+        "ingress-in-default-namespace": Check(("EX07",)),
+        "ingress-no-tls": Check(("TL01",), _ALL_HOSTS),
+        "mismatching-selector": Check(("SV08",)),
+        "pod-security-admission-baseline-applied-1": Check(("KN08",), given=inhabited),
+        "service-in-default-namespace": Check(("EX07",)),
+        "service-with-no-workload": Check(("SV01",)),
+    },
+}
+
+NOT_ASKED: Mapping[str, Mapping[str, str]] = {
+    "kube-linter": {
+        "default-service-account": "no rule of ours asks who a pod is, only whether it holds a token (EX02)",
+        "non-existent-service-account": "no rule of ours asks for ServiceAccounts",
+        "non-isolated-pod": "theirs takes any NetworkPolicy, EX05 only one that admits the ingress controller alone",
+        "sensitive-host-mounts": "EX03 asks what lies below a served folder, not for every mount",
+    },
+    "polaris": {
+        "hostPathSet": "EX03 asks what lies below a served folder, not for every mount",
+        "missingNetworkPolicy": "theirs asks for ingress and egress rules, EX05 for admission of the controller alone",
+    },
+    "regolibrary": {
+        "exposed-sensitive-interfaces-v1": "theirs knows products by their names, EX06 ports by number and name",
+        "exposure-to-internet-via-gateway-api": "theirs lists what is exposed; nothing is wrong with it for us",
+        "ingress-and-egress-blocked": "theirs asks for both directions and reads Cilium's policies too",
+        "non-existent-service-account": "no rule of ours asks for ServiceAccounts",
+        "psp-deny-hostnetwork": "PodSecurityPolicy is gone since Kubernetes 1.25",
+        "serviceaccount-token-mount": "theirs asks whether the account has rights, EX02 doesn't read RBAC",
+        "unauthenticated-service": "theirs reads the results of a network scan",
+    },
+}
+
+REASONS: Mapping[str, str] = {
+    "kube-linter/privileged-ports": "Nothing there says that the container isn't root, and root may open port 80. HP10 "
+    "speaks where runAsNonRoot or runAsUser say so.",
+}
+"""Why we answer otherwise, by corpus/check or corpus/check/case."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One case. wanted, given: what they and we say, in a form that can be compared."""
+
+    corpus: str
+    check: str
+    case: str
+    wanted: str
+    given: str
+
+    @property
+    def agrees(self) -> bool:
+        return self.wanted == self.given
+
+    @property
+    def name(self) -> str:
+        return f"{self.corpus}/{self.check}" + (f"/{self.case}" if self.case else "")
+
+
+def answers() -> list[Answer]:
+    """What all corpora and our rules say, in a fixed order."""
+    return [*_kube_linter(), *_polaris(), *_regolibrary()]
+
+
+def _found(check: Check, files: Iterable[Path]) -> list[Finding]:
+    bodies = [body for file in sorted(files) for body in documents(file.read_text()) if isinstance(body, dict)]
+    return _judged(check, check.given(bodies))
+
+
+def _judged(check: Check, bodies: list[Any]) -> list[Finding]:
+    inventory = Inventory([(body, Place("case", i)) for i, body in enumerate(bodies)], today=date(2026, 6, 1))
+    found = judge(inventory, configure(read({"rules": check.rules})), [RULES[code] for code in check.codes])
+    return [finding for finding in found if re.search(check.about, finding.path)]
+
+
+def _counted(kinds: Iterable[str]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(Counter(kinds).items())) or "nothing"
+
+
+def _kube_linter() -> Iterator[Answer]:
+    """A case is a check: it has one file and says how many findings of which kinds."""
+    folder = FOLDER / "kube-linter"
+    for name, told in json.loads((folder / "expected.json").read_text()).items():
+        if check := CHECKS["kube-linter"].get(name):
+            found = _found(check, [folder / told["file"]])
+            wanted, given = told["messages"], [finding.resource.kind for finding in found]
+            if wanted:
+                yield Answer("kube-linter", name, "", _counted(m.split(":")[0] for m in wanted), _counted(given))
+            else:
+                yield Answer("kube-linter", name, "", str(told["findings"]), str(len(given)))
+
+
+def _polaris() -> Iterator[Answer]:
+    """A case is a file: it fails or it doesn't, and `mutated` is what mends the failure."""
+    for name, check in CHECKS["polaris"].items():
+        folder = FOLDER / "polaris" / name
+        for file in sorted(folder.iterdir()):
+            if file.name.startswith("mutated"):
+                (body,) = documents((folder / "failure.yaml").read_text())
+                mended = _mended(check, body)
+                yield Answer(
+                    "polaris",
+                    name,
+                    file.stem,
+                    "mended",
+                    "mended" if [mended] == documents(file.read_text()) else "other",
+                )
+            else:
+                wanted = "fails" if file.name.startswith("failure") else "passes"
+                yield Answer("polaris", name, file.stem, wanted, "fails" if _found(check, [file]) else "passes")
+
+
+def _mended(check: Check, body: Any) -> Any:
+    while patch := next((finding.patch for finding in _judged(check, [body]) if finding.patch), None):
+        body = patched(body, patch.operations)
+    return body
+
+
+def _regolibrary() -> Iterator[Answer]:
+    """A case is a folder: which objects are named."""
+    for name, check in CHECKS["regolibrary"].items():
+        for case in sorted((FOLDER / "regolibrary" / name).iterdir()):
+            alerts = json.loads((case / "expected.json").read_text())
+            objects = [o for alert in alerts for o in alert["alertObject"]["k8sApiObjects"]]
+            wanted = {f"{o['kind']}/{o['metadata']['name']}" for o in objects}
+            given = {f"{f.resource.kind}/{f.resource.name}" for f in _found(check, (case / "input").iterdir())}
+            said = [", ".join(sorted(names)) or "nothing" for names in (wanted, given)]
+            yield Answer("regolibrary", name, case.name, *said)
+
+
+def reason(answer: Answer) -> str | None:
+    return REASONS.get(answer.name) or REASONS.get(f"{answer.corpus}/{answer.check}")
+
+
+_ABOUT = (
+    "Test data of other projects, with the verdicts that they expect, asked of the rules here, each under a "
+    "configuration that states its policy. None of their files is in this repository. Generated by "
+    f"`{COMMAND}`; a test compares."
+)
+_ADDED = (
+    "For EX02 every pod of theirs is given a hostPort, since it asks of pods that are reached from outside, and for "
+    "KN08 every namespace gets a pod, since it asks nothing of an empty one."
+)
+
+
+def page(found: Iterable[Answer]) -> str:
+    """The table of the docs."""
+    all_ = list(found)
+    lines = [
+        "# Agreement with other tools",
+        "",
+        _ABOUT,
+        "",
+        "| corpus | check | our rules | cases | agree |",
+        "|---|---|---|---:|---:|",
+    ]
+    for corpus, checks in CHECKS.items():
+        for name, check in checks.items():
+            cases = [answer for answer in all_ if (answer.corpus, answer.check) == (corpus, name)]
+            links = ", ".join(f"[{code}](rules/{code}.md)" for code in check.codes)
+            lines.append(f"| {corpus} | {name} | {links} | {len(cases)} | {sum(a.agrees for a in cases)} |")
+    lines.append(f"| all | | | {len(all_)} | {sum(answer.agrees for answer in all_)} |")
+    lines += ["", "## Where we answer otherwise", "", "| case | they say | we say | why |", "|---|---|---|---|"]
+    lines += [f"| {a.name} | {a.wanted} | {a.given} | {reason(a)} |" for a in all_ if not a.agrees]
+    lines += ["", "## What isn't compared", "", "| corpus | check | why |", "|---|---|---|"]
+    lines += [f"| {corpus} | {name} | {why} |" for corpus, checks in NOT_ASKED.items() for name, why in checks.items()]
+    lines += [
+        "",
+        _ADDED,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(answers()))
