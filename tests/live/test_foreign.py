@@ -94,5 +94,7 @@ def test_an_existing_cluster_is_used_by_its_context(project: Project, foreign: P
         time.sleep(1)
     assert status == 200
     theirs.down("elsewhere")
+    theirs.pulumi("stack", "rm", "elsewhere", "--yes")
+    (project.folder / "stacks" / "Pulumi.elsewhere.yaml").unlink(missing_ok=True)
     assert _identity() == before
     assert "projectcontour" not in _kubectl("get", "namespaces", "--output", "name")
