@@ -2,22 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 from hops.finding import Finding, Identity, Level
 from hops.path import CONTOUR_NAMESPACE
-from hops.rules.values import JSON, at, pairs, sequence, text
-from hops.trace import envoy
+from hops.rules.values import JSON, at, pairs
+from hops.trace.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.code import Code
 from hops.trace.contour import contour_pods, contour_runs, contour_said, stale
 from hops.trace.judged import patched
 from hops.trace.pods import Trouble, events, holds, last_line, ready, trouble
 from hops.trace.view import View, identity
-
-_CERTIFICATES = ("contourcert", "envoycert")
-"""The Secrets by which Contour and Envoy know each other (examples/contour/02-job-certgen.yaml)."""
-_REFUSED = ("x509", "certificate", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS error", "TLS_error")
 
 _ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 _CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
@@ -67,12 +61,11 @@ not_trusted = Code(
 
 
 def _envoy_down(view: View) -> Iterator[Finding]:
-    publishing = view.door.node if view.door else None
     answered = any(view.through_envoy(place) for place in ("client", "node", "envoy"))
-    if not view.sees("Pod") or view.well or answered or (publishing and view.running(publishing) is False):
+    if not view.sees("Pod") or answered or (view.publishing and view.running(view.publishing) is False):
         return
     living = [pod for pod in view.envoy_pods if not trouble(view, pod)]
-    here = [pod for pod in view.envoy_pods if publishing in (None, at(pod, "spec", "nodeName"))]
+    here = view.envoys_on(view.publishing) if view.publishing else view.envoy_pods
     if any(pod in living for pod in here) or (living and not here):
         return
     for pod in here or view.envoy_pods:
@@ -86,11 +79,10 @@ def _envoy_down(view: View) -> Iterator[Finding]:
 
 def _anothers(view: View, pod: Mapping[str, JSON], problem: Trouble) -> bool:
     """Whether another code tells it: no free port T15, no network T37, no certificate T21, no inotify instance T49."""
-    no_sandbox = any("calico" in line for line in events(view, pod, "FailedCreatePodSandBox"))
     return (
         "free ports" in problem.detail
-        or no_sandbox
-        or _misses_secret(view, pod) is not None
+        or view.no_sandbox(pod) is not None
+        or misses_secret(view, pod)
         or holds(view, pod, "too many open files", "inotify")
     )
 
@@ -135,7 +127,7 @@ def _install(view: View) -> str:
 
 def _not_delivered(view: View) -> Iterator[Finding]:
     runs = contour_runs(view)
-    if runs is None or _distrust(view):
+    if runs is None or distrust(view):
         return
     difference = stale(view)
     base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
@@ -148,23 +140,21 @@ def _not_delivered(view: View) -> Iterator[Finding]:
         return
     pods = contour_pods(view)
     problems = [(pod, trouble(view, pod)) for pod in pods]
-    if any("inotify" in line or "calico" in line for pod in pods for line in events(view, pod)):
+    if any(view.no_sandbox(pod) or holds(view, pod, "too many open files", "inotify") for pod in pods):
         return
     why = next((f"{identity(pod)}: {problem}" for pod, problem in problems if problem), "") or (
         "its pod is not ready" if pods else "it has no pod"
     )
     replicas = at(view.get("Deployment", CONTOUR_NAMESPACE, "contour"), "spec", "replicas")
-    remedy = (
-        f"{base} scale deployment/contour --replicas 1" if replicas == 0 else f"{base} rollout undo deployment/contour"
-    )
-    evidence = [
+    change = "scale deployment/contour --replicas 1" if replicas == 0 else "rollout undo deployment/contour"
+    shown = [
         f"{_CONTOUR} wants {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
         *([difference] if difference else []),
         *(line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))),
     ]
     suffers = difference is not None or (view.well is False and _waits(view))
     said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
-    finding = not_delivered.finding(_CONTOUR, said, remedy, evidence)
+    finding = not_delivered.finding(_CONTOUR, said, f"{base} {change}", shown)
     yield finding if suffers else advisory(finding)
 
 
@@ -182,84 +172,18 @@ def advisory(finding: Finding) -> Finding:
 
 
 def _not_trusted(view: View) -> Iterator[Finding]:
-    found = _distrust(view)
+    found = distrust(view)
     if found is None:
         return
     who, message, evidence, suffers = found
     base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
     remedy = (
-        f"{base} delete secret {' '.join(_CERTIFICATES)} --ignore-not-found && {base} get job --selector "
+        f"{base} delete secret {' '.join(CERTIFICATES)} --ignore-not-found && {base} get job --selector "
         f"app=contour-certgen --output json | {base} replace --force --filename - && {base} rollout restart "
         "deployment/contour daemonset/envoy"
     )
     finding = not_trusted.finding(who, message, remedy, evidence)
     yield finding if suffers else advisory(finding)
-
-
-def _distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
-    """What is wrong with the certificates: whose, what, by which evidence, and whether a request may suffer by it."""
-    bad = _bad_certificate(view)
-    seen = view.envoy
-    holding = envoy.connected(seen) if seen else None
-    waiting = [p for p in (*contour_pods(view), *view.envoy_pods) if _misses_secret(view, p)]
-    evidence = [line for pod in waiting for line in events(view, pod, "FailedMount")[-1:]]
-    if holding is not None:
-        evidence.append(f"Envoy is {'' if holding else 'not '}connected to Contour")
-    if bad:
-        who, message = bad
-        down = bool(waiting) or holding is False or (contour_runs(view) is False and _contour_refuses(view))
-        return (who, message, [*evidence, *_tls_lines(view)], down) if down or contour_runs(view) else None
-    if holding is False and contour_runs(view):
-        lines = _tls_lines(view)
-        if lines:
-            secret = Identity("v1", "Secret", CONTOUR_NAMESPACE, "envoycert")
-            return secret, "Envoy and Contour refuse each other's certificate.", [*evidence, *lines], True
-    return None
-
-
-def _bad_certificate(view: View) -> tuple[Identity, str] | None:
-    taken = datetime.fromisoformat(view.sight.taken)
-    given = view.sight.cluster.certificates if view.sight.cluster and view.sees_cluster else {}
-    for key, end in sorted(given.items()):
-        namespace, _, rest = key.partition("/")
-        name, _, entry = rest.partition("/")
-        if namespace == CONTOUR_NAMESPACE and name in _CERTIFICATES and datetime.fromisoformat(end) < taken:
-            return Identity(
-                "v1", "Secret", namespace, name
-            ), f"The certificate {entry} of Secret {name} ended on {end}."
-    if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
-        for name in _CERTIFICATES:
-            used = any(name in _secrets(pod) for pod in (*contour_pods(view), *view.envoy_pods))
-            if used and not view.get("Secret", CONTOUR_NAMESPACE, name):
-                return Identity("v1", "Secret", CONTOUR_NAMESPACE, name), f"There is no Secret {name}."
-    return None
-
-
-def _secrets(pod: Mapping[str, JSON]) -> list[Any]:
-    """The Secrets that a pod mounts."""
-    return [at(volume, "secret", "secretName") for volume in sequence(at(dict(pod), "spec", "volumes"))]
-
-
-def _misses_secret(view: View, pod: Mapping[str, JSON]) -> str | None:
-    """The event by which a pod waits for one of the certificates."""
-    lines = events(view, pod, "FailedMount")
-    waits = text(at(dict(pod), "status", "phase")) == "Pending"
-    return next((line for line in lines if waits and any(name in line for name in _CERTIFICATES)), None)
-
-
-def _contour_refuses(view: View) -> bool:
-    return any(holds(view, pod, *_REFUSED) for pod in contour_pods(view))
-
-
-def _tls_lines(view: View) -> list[str]:
-    """The last line about certificates in the logs of Envoy and of Contour."""
-    given = view.sight.cluster.logs if view.sight.cluster else {}
-    found = []
-    for key, log in sorted(given.items()):
-        if key.startswith((f"{CONTOUR_NAMESPACE}/envoy", f"{CONTOUR_NAMESPACE}/contour")):
-            lines = [line for line in log.splitlines() if any(word in line for word in _REFUSED)]
-            found += [f"log of {key}: {lines[-1][:300]}"] if lines else []
-    return found
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)
