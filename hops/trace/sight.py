@@ -41,10 +41,7 @@ class Asked(Part):
 
 
 class Stack(Part):
-    """The stack whose path it is.
-
-    outputs: what the stack published, None where that could not be read. kubeconfig: the file that was used.
-    """
+    """The stack whose path it is. outputs: what the stack published, None where that could not be read."""
 
     name: str
     settings: Settings
@@ -130,12 +127,16 @@ class Node(Part):
 class Cluster(Part):
     """What the Kubernetes API says.
 
-    server: its address. objects: as the API gives them, of all kinds that matter to a path; Secrets without their data.
-    logs: the last lines by "namespace/pod/container", those of a container that died by "namespace/pod/container
-    previous". certificates: end of validity of Secrets' public certificates, ISO 8601, by "namespace/secret/key".
+    server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
+    of all kinds that matter to a path, Secrets without their data; a kind that it didn't give stands in `Sight.unseen`
+    under its name. logs: the last lines by "namespace/pod/container", those of a container that died by
+    "namespace/pod/container previous". certificates: end of validity of Secrets' public certificates, ISO 8601, by
+    "namespace/secret/key".
     """
 
     server: str
+    kubeconfig: str | None = None
+    context: str | None = None
     version: str = ""
     objects: tuple[Mapping[str, Any], ...] = ()
     logs: Mapping[str, str] = {}

@@ -1,5 +1,6 @@
 """One sight, indexed: what belongs to the followed request, found once for all checks."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,9 @@ from hops.path import CONTOUR_NAMESPACE
 from hops.plan import Plan, plan
 from hops.read import backends, door
 from hops.rules.inventory import Inventory
-from hops.rules.values import JSON, at, mapping, pairs, sequence
-from hops.trace.sight import Asked, Envoy, Node, Request, Sight, Where
+from hops.rules.values import JSON, at, mapping, pairs, sequence, text
+from hops.trace.kernel import addresses
+from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
 _KIND_LABEL = "io.x-k8s.kind.cluster"
 
@@ -78,6 +80,17 @@ class View:
     def objects(self) -> tuple[dict[str, JSON], ...]:
         """The path's cluster's objects; empty where it could not be seen."""
         return tuple(dict(item) for item in self._all) if self.sees_cluster else ()
+
+    def sees(self, kind: str) -> bool:
+        """Whether the objects of a kind are all there, so that one that isn't does not exist."""
+        return self.sees_cluster and kind not in self.sight.unseen
+
+    @cached_property
+    def kubectl(self) -> str:
+        """How a remedy begins that changes this cluster."""
+        cluster = self.sight.cluster
+        options = [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)] if cluster else []
+        return " ".join(["kubectl", *(f"{name} {shlex.quote(value)}" for name, value in options if value)])
 
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
         """The objects of a kind, in a namespace or in all."""
@@ -173,6 +186,22 @@ class View:
     def node(self, name: str | None) -> Node | None:
         """A node from inside, None where it was not seen."""
         return next((node for node in self.sight.nodes if node.name == name), None)
+
+    def namespace(self, pod: Mapping[str, JSON]) -> Namespace | None:
+        """A pod's network namespace: the one on its node that holds its address; None where it was not seen."""
+        address = text(at(dict(pod), "status", "podIP"))
+        node = self.node(text(at(dict(pod), "spec", "nodeName")))
+        if node is None or address is None:
+            return None
+        return next((space for space in node.namespaces if address in addresses(space.links)), None)
+
+    @cached_property
+    def well(self) -> bool | None:
+        """Whether the followed request got what it should from a pod; None where it was not sent."""
+        request = self.request("client")
+        if request is None:
+            return None
+        return request.by_pod and (request.status or 500) < 400 and request.expected is not False
 
     def request(self, where: Where) -> Request | None:
         """The request that was sent there."""
