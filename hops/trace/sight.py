@@ -128,10 +128,9 @@ class Cluster(Part):
     """What the Kubernetes API says.
 
     server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
-    of all kinds that matter to a path, Secrets without their data; a kind that it didn't give stands in `Sight.unseen`
-    under its name. logs: the last lines by "namespace/pod/container", those of a container that died by
-    "namespace/pod/container previous". certificates: end of validity of Secrets' public certificates, ISO 8601, by
-    "namespace/secret/key".
+    of all kinds that matter to a path, Secrets without their data. logs: the last lines by "namespace/pod/container",
+    those of a container that died by "namespace/pod/container previous". certificates: end of validity of Secrets'
+    public certificates, ISO 8601, by "namespace/secret/key".
     """
 
     server: str

@@ -83,7 +83,7 @@ class View:
 
     def sees(self, kind: str) -> bool:
         """Whether the objects of a kind are all there, so that one that isn't does not exist."""
-        return self.sees_cluster and kind not in self.sight.unseen
+        return self.sees_cluster and f"cluster: {kind}" not in self.sight.unseen
 
     @cached_property
     def kubectl(self) -> str:
@@ -106,8 +106,7 @@ class View:
         """The live objects and the nodes' published ports, as the rules read them."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
-        whole = [*self.objects, *self._kind_cluster()]
-        return Inventory([(item, Place()) for item in whole], today=taken, settings=settings)
+        return Inventory([(item, Place()) for item in self.declared], today=taken, settings=settings)
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of kind as the containers show it."""
@@ -138,9 +137,14 @@ class View:
     # --- the path
 
     @cached_property
+    def declared(self) -> tuple[dict[str, JSON], ...]:
+        """The objects, and kind's configuration as the containers show it."""
+        return (*self.objects, *self._kind_cluster())
+
+    @cached_property
     def door(self) -> Door | None:
         """Where the request should enter: as planned, or else as the containers and objects declare it."""
-        return self.planned.door if self.planned else door([*self.objects, *self._kind_cluster()])
+        return self.planned.door if self.planned else door(self.declared)
 
     @cached_property
     def backend(self) -> Backend | None:
@@ -194,6 +198,16 @@ class View:
         if node is None or address is None:
             return None
         return next((space for space in node.namespaces if address in addresses(space.links)), None)
+
+    def answered(self, where: Where) -> bool:
+        """Whether a request that was sent there was answered, by whomever."""
+        request = self.request(where)
+        return request is not None and request.status is not None
+
+    def through_envoy(self, where: Where) -> bool:
+        """Whether an answer came through Envoy, which writes its name into each."""
+        request = self.request(where)
+        return request is not None and request.headers.get("server") == "envoy"
 
     @cached_property
     def well(self) -> bool | None:
