@@ -42,6 +42,8 @@ class API:
             )
         except (config.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
             raise APIError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from None
+        self.kubeconfig = str(kubeconfig) if kubeconfig else None
+        self.context = context
         self._client = client.ApiClient(self._configuration)
         self._gate = BoundedSemaphore(_AT_ONCE)
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from diagnose.later import later
 from hops.trace.sight import Docker
+from hops.trace.view import KIND_LABEL
 
 SECONDS = 8.0
-_KIND_LABEL = "io.x-k8s.kind.cluster"
 
 
 class DockerError(RuntimeError):
@@ -41,7 +41,7 @@ def docker(cluster: str | None, port: int) -> Docker:
     cluster: its name, None for those of all kind clusters. Raises DockerError.
     """
     told = later(partial(run, "info", "--format", "{{json .}}"))
-    label = f"label={_KIND_LABEL}={cluster}" if cluster else f"label={_KIND_LABEL}"
+    label = f"label={KIND_LABEL}={cluster}" if cluster else f"label={KIND_LABEL}"
     listed = [
         later(partial(run, "ps", "--all", "--quiet", "--no-trunc", "--filter", chosen))
         for chosen in (label, f"publish={port}")

@@ -17,13 +17,13 @@ from diagnose import docker
 from diagnose.host import Resolved
 from diagnose.later import later
 from diagnose.nodes import PART, sections
-from hops.trace.sight import Asked, Failure, Node, Request, Where
+from hops.trace.probes import Probe, probing
+from hops.trace.sight import Asked, Failure, Node, Request
 
 # Longer than Envoy's own time-out for connecting to a pod, 2 s with Contour, so that its 503 is still seen.
 CONNECT_SECONDS = 3.0
 SECONDS = 4.0
 MEBIBYTE = 1 << 20
-_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 _SHOWN = 2048
 _AGENT = "hops-trace"
 
@@ -63,17 +63,6 @@ _FAILURES: Mapping[int, Failure] = {
 
 
 @dataclass(frozen=True)
-class Probe:
-    """A request to send. namespace: the node's network namespace to send it in, None for the node's own."""
-
-    where: Where
-    address: str
-    port: int
-    method: str = "GET"
-    namespace: str | None = None
-
-
-@dataclass(frozen=True)
 class _Outcome:
     """How a request ended, as in `Request`."""
 
@@ -82,11 +71,6 @@ class _Outcome:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
-
-
-def probing(asked: Asked) -> str:
-    """The method of all requests but the followed one: it must not change anything."""
-    return asked.method if asked.method in _SAFE else "GET"
 
 
 def from_client(asked: Asked, resolved: Resolved, published: str | None) -> list[Request]:
