@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from hops.rules.values import JSON, at, number, sequence, text
@@ -129,6 +129,42 @@ def addresses(links: str) -> frozenset[str]:
     """The IP addresses of all interfaces of `ip -json address`."""
     found = (entry for link in parsed(links) for entry in sequence(at(dict(link), "addr_info")))
     return frozenset(local for entry in found if (local := text(at(entry, "local"))))
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface. up: whether it is switched on and so is its other end. mtu: bytes, None where not told."""
+
+    name: str
+    up: bool
+    mtu: int | None
+
+
+def links(printed: str) -> Mapping[str, Link]:
+    """The interfaces of `ip -json address`, by name."""
+    found = {}
+    for item in parsed(printed):
+        flags = sequence(at(dict(item), "flags"))
+        if name := text(at(dict(item), "ifname")):
+            up = "UP" in flags and not {"NO-CARRIER", "M-DOWN"} & set(flags)
+            found[name] = Link(name, up, number(at(dict(item), "mtu")))
+    return found
+
+
+def longest(routes: str, address: str) -> Mapping[str, Any] | None:
+    """The route of `ip -json route` that leads to an address: the longest prefix, then the smallest metric."""
+    best: tuple[int, int] | None = None
+    chosen = None
+    for route in parsed(routes):
+        try:
+            given = "0.0.0.0/0" if route.get("dst") == "default" else str(route.get("dst"))
+            network = ip_network(given, strict=False)
+        except ValueError:
+            continue
+        rank = (network.prefixlen, -(number(route.get("metric")) or 0))
+        if ip_address(address) in network and (best is None or rank > best):
+            best, chosen = rank, route
+    return chosen
 
 
 def device(routes: str, address: str) -> str | None:

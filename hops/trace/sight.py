@@ -188,6 +188,11 @@ class Request(Part):
     expected: bool | None = None
 
     @property
+    def by_envoy(self) -> bool:
+        """Whether the answer came through an Envoy: it names itself as the server, or how long the pod took."""
+        return self.headers.get("server") == "envoy" or "x-envoy-upstream-service-time" in self.headers
+
+    @property
     def by_pod(self) -> bool:
         """Whether a pod gave the answer: Envoy's own 404 and 503 carry no upstream time."""
         return "x-envoy-upstream-service-time" in self.headers or (

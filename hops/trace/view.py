@@ -15,6 +15,7 @@ from hops.read import backends, door
 from hops.rules.inventory import Inventory
 from hops.rules.values import JSON, at, mapping, pairs, sequence, text
 from hops.trace.kernel import addresses
+from hops.trace.published import Published, published
 from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
@@ -58,6 +59,44 @@ class View:
             return None
         state = at(dict(self.containers.get(container, {})), "State") or {}
         return bool(at(state, "Running")) and not at(state, "Paused")
+
+    @cached_property
+    def published(self) -> tuple[Published, ...]:
+        """Where the cluster's nodes publish the asked port, the running ones first; empty where Docker was not seen."""
+        found = (one for name, item in self.node_containers.items() for one in published(name, item))
+        return tuple(sorted((one for one in found if one.port == self.asked.port), key=lambda one: not one.bound))
+
+    @cached_property
+    def publishing(self) -> str | None:
+        """The node that requests enter by: that which publishes the asked port, else the planned one."""
+        return self.published[0].container if self.published else self.door.node if self.door else None
+
+    @cached_property
+    def node_port(self) -> int | None:
+        """The port of the publishing node that the asked port leads to."""
+        mappings = self.door.mappings if self.door else ()
+        planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == "http")
+        return self.published[0].inside if self.published else next(planned, None)
+
+    # --- the machine
+
+    @cached_property
+    def resolved(self) -> tuple[str, ...]:
+        """What the name means here, IPv4 before IPv6; empty where it means nothing or wasn't looked up."""
+        lookups = sorted(self.sight.host.lookups, key=lambda lookup: lookup.family) if self.sight.host else ()
+        return tuple(dict.fromkeys(address for lookup in lookups for address in lookup.addresses))
+
+    @cached_property
+    def entered(self) -> bool:
+        """Whether the client's request came as far as Envoy."""
+        request = self.request("client")
+        return request is not None and request.by_envoy
+
+    @cached_property
+    def arrived(self) -> bool:
+        """Whether a pod answered the client's request, through Envoy."""
+        request = self.request("client")
+        return request is not None and request.by_envoy and request.by_pod
 
     # --- Kubernetes
 
@@ -193,6 +232,25 @@ class View:
         names = [f"{CONTOUR_NAMESPACE}/{at(pod, 'metadata', 'name')}" for pod in self.envoy_pods]
         return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
 
+    def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:
+        """Envoy's pods that run on a node or wait for it, those that are being deleted left out."""
+        return tuple(
+            pod for pod in self.envoy_pods if _node_of(pod) == node and not at(pod, "metadata", "deletionTimestamp")
+        )
+
+    def no_sandbox(self, pod: Mapping[str, JSON]) -> str | None:
+        """Why a pod that waits has no network yet, by its newest event; None where that isn't its trouble."""
+        name, namespace = at(dict(pod), "metadata", "name"), at(dict(pod), "metadata", "namespace")
+        if at(dict(pod), "status", "phase") != "Pending" or at(dict(pod), "status", "podIP"):
+            return None
+        told = [
+            (str(at(event, "lastTimestamp") or at(event, "eventTime") or ""), text(at(event, "message")) or "")
+            for event in self.of("Event", str(namespace))
+            if at(event, "reason") == "FailedCreatePodSandBox"
+            and (at(event, "involvedObject") or at(event, "regarding") or {}).get("name") == name
+        ]
+        return max(told)[1] if told else None
+
     def node(self, name: str | None) -> Node | None:
         """A node from inside, None where it was not seen."""
         return next((node for node in self.sight.nodes if node.name == name), None)
@@ -226,6 +284,18 @@ class View:
     def request(self, where: Where) -> Request | None:
         """The request that was sent there."""
         return next((request for request in self.sight.requests if request.where == where), None)
+
+
+def _node_of(pod: Mapping[str, JSON]) -> str | None:
+    """The node that a pod is on, or that its DaemonSet wants it on while it waits."""
+    if node := text(at(dict(pod), "spec", "nodeName")):
+        return node
+    terms = at(
+        dict(pod),
+        *("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
+    )
+    fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
+    return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
 
 
 def container(name: str) -> Identity:
