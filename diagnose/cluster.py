@@ -55,14 +55,14 @@ def cluster(api: API, unseen: MutableMapping[str, str]) -> Cluster:
         except APIError as error:
             # A kind that the cluster does not know, or an object that is not there, has been seen: there is none.
             if error.status != 404:
-                unseen[what] = str(error)
+                unseen[f"cluster: {what}"] = str(error)
     return Cluster(server=api.server, version=version, objects=tuple(objects))
 
 
 def _listed(api: API, kind: str, path: str, unseen: MutableMapping[str, str]) -> list[JSON]:
     whole = api.json(f"{path}{'&' if '?' in path else '?'}limit={_MOST}")
     if at(whole, "metadata", "continue"):
-        unseen[kind] = f"there are more than {_MOST}, and the others were left out"
+        unseen[f"cluster: {kind}"] = f"there are more than {_MOST}, and the others were left out"
     singular = str(at(whole, "kind")).removesuffix("List")
     return [
         _plain({"apiVersion": at(whole, "apiVersion"), "kind": singular, **item})

@@ -56,7 +56,9 @@ def _probes(view: View) -> Iterator[Probe]:
     door = view.door.node if view.door else None
     entry = view.entry
     if door and entry and (address := _container_address(view.containers.get(door))):
-        yield Probe("node", address, entry.node, view.asked.method if view.asked.from_node else method, door)
+        yield Probe("node", address, entry.node, method, door)
+        if view.asked.from_node:
+            yield Probe("client", address, entry.node, view.asked.method, door)
     envoy = next((pod for pod in view.envoy_pods if _address(pod)), None)
     if envoy and (address := _address(envoy)):
         of_envoy = text(at(envoy, "spec", "nodeName"))
