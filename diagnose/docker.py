@@ -11,6 +11,11 @@ from hops.trace.sight import Docker
 from hops.trace.view import KIND_LABEL
 
 SECONDS = 8.0
+_INFO = (
+    *("Architecture", "CgroupVersion", "ClientInfo", "Driver", "IPv4Forwarding", "KernelVersion", "MemTotal", "NCPU"),
+    *("OSType", "OperatingSystem", "SecurityOptions", "ServerVersion", "Warnings", "host"),
+)
+"""What is kept of `docker info`: which Docker it is, and what of it bears on ports. `host` is Podman's."""
 
 
 class DockerError(RuntimeError):
@@ -51,7 +56,7 @@ def docker(cluster: str | None, port: int) -> Docker:
     info = _json(told.result())
     if errors := info.get("ServerErrors"):
         raise DockerError(" ".join(errors))
-    return Docker(info=info, containers=tuple(containers))
+    return Docker(info={key: info[key] for key in _INFO if key in info}, containers=tuple(containers))
 
 
 def _inspected(names: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -87,7 +87,7 @@ class _Look:
         later(partial(import_module, "kubernetes"))
         self._add(docker=docker_seen())
 
-        connecting = parts.start("kubeconfig", self._connect, _OTHERS)
+        connecting = parts.start("cluster: kubeconfig", self._connect, _OTHERS)
         if self.seen.stack is None and (api := connecting()):
             self._add(cluster_name=_kind(api, self.seen.docker))
         nodes_seen = self._nodes()
