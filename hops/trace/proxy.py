@@ -11,7 +11,7 @@ from hops.trace.code import Code
 from hops.trace.contour import contour_pods, contour_runs, contour_said, stale
 from hops.trace.judged import patched
 from hops.trace.pods import Trouble, events, holds, last_line, ready, trouble
-from hops.trace.view import View, identity
+from hops.trace.view import THROUGH_ENVOY, View, identity
 
 _ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 _CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
@@ -61,7 +61,7 @@ not_trusted = Code(
 
 
 def _envoy_down(view: View) -> Iterator[Finding]:
-    answered = any(view.through_envoy(place) for place in ("client", "node", "envoy"))
+    answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
     if not view.sees("Pod") or answered or (view.publishing and view.running(view.publishing) is False):
         return
     living = [pod for pod in view.envoy_pods if not trouble(view, pod)]
