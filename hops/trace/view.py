@@ -269,9 +269,9 @@ class View:
         return request is not None and request.status is not None
 
     def through_envoy(self, where: Where) -> bool:
-        """Whether an answer came through Envoy, which writes its name into each."""
+        """Whether an answer came through Envoy."""
         request = self.request(where)
-        return request is not None and request.headers.get("server") == "envoy"
+        return request is not None and request.by_envoy
 
     @cached_property
     def well(self) -> bool | None:
