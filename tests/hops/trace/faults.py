@@ -112,7 +112,8 @@ def contourless(sight: JSON) -> None:
 
 def disconnected(sight: JSON) -> None:
     for key in ("stats", "stats_after"):
-        envoy(sight)[key]["control_plane.connected_state"] = 0
+        for part in ("listener_manager.lds", "cluster.apps_my-service_8080"):
+            envoy(sight)[key][f"{part}.control_plane.connected_state"] = 0
 
 
 def listening(sight: JSON, *sockets: tuple[str, int]) -> None:
