@@ -72,7 +72,7 @@ def unknown(view: View) -> Iterator[Finding]:
 
 def elsewhere(view: View) -> Iterator[Finding]:
     """T02 and T04."""
-    if _beside(view) or not view.resolved or view.entered or _served(view) is not False:
+    if _beside(view) or not view.resolved or view.through_envoy("client") or _served(view) is not False:
         return
     name, addresses = view.asked.host, " and ".join(view.resolved)
     where = ", ".join(map(str, view.published)) or client_address(view) or "?"
@@ -147,7 +147,9 @@ def _served(view: View) -> bool | None:
     if request is None or request.status is not None or client_address(view) in view.resolved:
         return None
     # Where Docker wasn't seen, only that the right address takes requests tells that the name is wrong.
-    right = [other for other in view.sight.requests if other.where == "client" and other.address == client_address(view)]
+    right = [
+        other for other in view.sight.requests if other.where == "client" and other.address == client_address(view)
+    ]
     return False if any(other.by_envoy for other in right) else None
 
 

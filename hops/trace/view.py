@@ -78,6 +78,14 @@ class View:
         planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == "http")
         return self.published[0].inside if self.published else next(planned, None)
 
+    def address_of(self, node: str | None) -> str | None:
+        """A node's address: its container's, else what the API says; None where neither was seen."""
+        networks = mapping(at(dict(self.node_containers.get(node or "", {})), "NetworkSettings", "Networks"))
+        given = (text(at(dict(network), "IPAddress")) for network in networks.values())
+        declared = sequence(at(self.get("Node", None, node) if node else None, "status", "addresses"))
+        internal = (text(at(entry, "address")) for entry in declared if at(entry, "type") == "InternalIP")
+        return next((address for address in (*given, *internal) if address), None)
+
     # --- the machine
 
     @cached_property
@@ -87,16 +95,10 @@ class View:
         return tuple(dict.fromkeys(address for lookup in lookups for address in lookup.addresses))
 
     @cached_property
-    def entered(self) -> bool:
-        """Whether the client's request came as far as Envoy."""
-        request = self.request("client")
-        return request is not None and request.by_envoy
-
-    @cached_property
     def arrived(self) -> bool:
         """Whether a pod answered the client's request, through Envoy."""
         request = self.request("client")
-        return request is not None and request.by_envoy and request.by_pod
+        return request is not None and request.by_pod and self.through_envoy("client")
 
     # --- Kubernetes
 
@@ -263,9 +265,9 @@ class View:
         return request is not None and request.status is not None
 
     def through_envoy(self, where: Where) -> bool:
-        """Whether an answer came through Envoy, which writes its name into each."""
+        """Whether an answer came through Envoy."""
         request = self.request(where)
-        return request is not None and request.headers.get("server") == "envoy"
+        return request is not None and request.by_envoy
 
     @cached_property
     def well(self) -> bool | None:
