@@ -85,7 +85,7 @@ class Host(Part):
 
 
 class Docker(Part):
-    """info: of `docker info`. containers: of `docker inspect`, the cluster's nodes and whoever publishes the port."""
+    """info: some of `docker info`. containers: of `docker inspect`, the cluster's nodes and who publishes the port."""
 
     info: Mapping[str, Any]
     containers: tuple[Mapping[str, Any], ...]

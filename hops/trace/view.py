@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from hops.finding import Identity, Place
-from hops.model import Backend, Door
+from hops.model import Backend, Door, PortMapping
 from hops.path import CONTOUR_NAMESPACE
 from hops.plan import Plan, plan
 from hops.read import backends, door
@@ -18,7 +18,7 @@ from hops.trace.kernel import addresses
 from hops.trace.published import Published, published
 from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
-_KIND_LABEL = "io.x-k8s.kind.cluster"
+KIND_LABEL = "io.x-k8s.kind.cluster"
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class View:
         return {
             name: item
             for name, item in self.containers.items()
-            if self.sight.cluster_name and at(dict(item), "Config", "Labels", _KIND_LABEL) == self.sight.cluster_name
+            if self.sight.cluster_name and at(dict(item), "Config", "Labels", KIND_LABEL) == self.sight.cluster_name
         }
 
     def running(self, container: str) -> bool | None:
@@ -186,6 +186,12 @@ class View:
     def door(self) -> Door | None:
         """Where the request should enter: as planned, or else as the containers and objects declare it."""
         return self.planned.door if self.planned else door(self.declared)
+
+    @cached_property
+    def entry(self) -> PortMapping | None:
+        """The mapping of the door that the request takes: the one of its port, else the first."""
+        mappings = self.door.mappings if self.door else ()
+        return next((m for m in mappings if m.host == self.asked.port), mappings[0] if mappings else None)
 
     @cached_property
     def backend(self) -> Backend | None:
