@@ -228,7 +228,8 @@ def _door(view: View) -> _Door | None:
     found = translations(inside.nat, view.address_of(node), port) if inside else ()
     wanted = (address, target) if target else None
     door = _Door(node, port, envoy, wanted, inside, found)
-    reached = view.through_envoy("node") or view.through_envoy("client")
+    asked = view.request("node")
+    reached = view.through_envoy("client") or (asked is not None and asked.port == port and asked.by_envoy)
     return None if reached and not door.led else door
 
 
