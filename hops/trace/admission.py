@@ -66,7 +66,7 @@ class Policy:
     rules: tuple[Rule, ...]
 
 
-def policy(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+def as_policy(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
     """None where the policy is not for the pod or the direction."""
     kind, version = item.get("kind"), str(item.get("apiVersion"))
     if kind in _UNREAD:
@@ -106,7 +106,7 @@ def _within(address: str | None, nets: Iterable[str]) -> bool | None:
     return any(ip_address(address) in net for given in nets if (net := network(given)))
 
 
-def order(value: JSON) -> float:
+def as_order(value: JSON) -> float:
     return float(value) if isinstance(value, int | float) else LAST
 
 
@@ -188,7 +188,7 @@ def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connecti
         if at(rule, "action") in ("Allow", "Deny", "Pass")
     )
     tier = text(at(spec, "tier")) or DEFAULT
-    return Policy(item, tier, order(at(spec, "order")), sure=mine is True, rules=rules)
+    return Policy(item, tier, as_order(at(spec, "order")), sure=mine is True, rules=rules)
 
 
 def _labels(peer: Peer) -> Mapping[str, str]:

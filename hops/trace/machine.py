@@ -136,7 +136,7 @@ def _crashes(view: View, where: str) -> bool:
         *sequence(at(pod, "status", "initContainerStatuses")),
     )
     return any(
-        at(status, "name") == of and (not at(status, "state", "running") or not at(status, "ready"))
+        at(status, "name") == of and (at(status, "state", "running") is None or not at(status, "ready"))
         for status in statuses
     )
 

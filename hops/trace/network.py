@@ -24,7 +24,7 @@ T33 = Code(
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="A NetworkPolicy of Kubernetes or Calico is for the pod, and none of its rules admits Envoy's.",
     told_apart="The policies themselves, asked for the connection from Envoy's pod to the pod's port. The pod's own "
-    "node gets in past them, Envoy's pod does not. A policy that isn't understood is told only where just that is seen.",
+    "node gets in past them, Envoy's pod does not. One that isn't understood is told only where just that is seen.",
     remedy="Admit Envoy's pod, or take the rule away that denies it.",
     references=("https://kubernetes.io/docs/concepts/services-networking/network-policies/",),
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hops.rules.values import JSON, at
-from hops.trace.admission import DEFAULT, LAST, Connection, Direction, Policy, order, policy
+from hops.trace.admission import DEFAULT, LAST, Connection, Direction, Policy, as_order, as_policy
 
 _TIER_ORDERS = {DEFAULT: 1_000_000.0, "adminnetworkpolicy": 1_000.0, "baselineadminnetworkpolicy": 10_000_000.0}
 
@@ -31,13 +31,13 @@ def ruling(objects: Iterable[Mapping[str, JSON]], direction: Direction, connecti
     """What the policies of the target (Ingress) or of the source (Egress) say of a connection."""
     given = [dict(item) for item in objects]
     own = {str(at(i, "metadata", "name")): at(i, "spec", "order") for i in given if i.get("kind") == "Tier"}
-    tiers = {**{name: order(given_order) for name, given_order in own.items()}, **_TIER_ORDERS}
+    tiers = {**{name: as_order(order) for name, order in own.items()}, **_TIER_ORDERS}
     open_ended = {
         str(at(i, "metadata", "name"))
         for i in given
         if i.get("kind") == "Tier" and at(i, "spec", "defaultAction") == "Pass"
     }
-    policies = [found for item in given if (found := policy(item, direction, connection))]
+    policies = [found for item in given if (found := as_policy(item, direction, connection))]
     policies.sort(key=lambda p: (tiers.get(p.tier, LAST), p.tier, p.order, str(at(dict(p.body), "metadata", "name"))))
     possible = list(_outcomes([list(group) for _, group in groupby(policies, lambda p: p.tier)], open_ended))
     if len({outcome.allowed for outcome in possible}) == 1:

@@ -135,8 +135,8 @@ def blocked(view: View) -> Iterator[Finding]:
     for wire in found if envoy else ():
         failed = _failed(view, wire)
         if envoy and failed and wire.node.name != envoy.node.name:
-            yield from _one_way(envoy, wire, failed)
-            yield from _one_way(wire, envoy, failed)
+            # The way there is the first to be cut, so the way back is asked only where it isn't.
+            yield from [*_one_way(envoy, wire, failed), *_one_way(wire, envoy, failed)][:1]
 
 
 def narrowed(view: View) -> Iterator[Finding]:
@@ -244,5 +244,5 @@ def _one_way(one: Wire, other: Wire, failed: Request) -> Iterator[Finding]:
         f"there while the way back is {back}."
     )
     evidence = [f"{one.node.name}: to {other.address} by {out}", f"{other.node.name}: back by {back}", told(failed)]
-    remedy = f"docker exec {other.node.name} sysctl --write net.ipv4.conf.{out}.rp_filter=2"
+    remedy = f"docker exec {other.node.name} sysctl --write net/ipv4/conf/{out}/rp_filter=2"
     yield T36.finding(container(other.node.name), message, remedy, evidence)
