@@ -21,6 +21,8 @@ DEFAULT = "default"
 """The tier of all policies that name none."""
 LAST = float("inf")
 _KUBERNETES_ORDER = 1000.0
+_NAME_LABEL = "kubernetes.io/metadata.name"
+"""Kubernetes gives it to every namespace."""
 _UNREAD = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
 KINDS = ("Tier", "NetworkPolicy", "GlobalNetworkPolicy", *_UNREAD)
 """The kinds of object that have a say; those that aren't understood here leave the verdict open."""
@@ -28,11 +30,14 @@ KINDS = ("Tier", "NetworkPolicy", "GlobalNetworkPolicy", *_UNREAD)
 
 @dataclass(frozen=True)
 class Peer:
-    """One end of a connection. around: the labels of its namespace. ports: numbers by the names that it declares."""
+    """One end of a connection.
+
+    around: the labels of its namespace, None where that wasn't seen. ports: numbers by the names that it declares.
+    """
 
     namespace: str
     labels: Mapping[str, str]
-    around: Mapping[str, str]
+    around: Mapping[str, str] | None
     account: str
     address: str | None
     ports: Mapping[str, int]
@@ -144,8 +149,18 @@ def _is_peer(peer: JSON, namespace: str, remote: Peer) -> bool | None:
         inside = _within(remote.address, [text(at(block, "cidr")) or ""])
         return _all(inside, _not(_within(remote.address, texts(at(block, "except")))))
     around, inside_of = at(peer, "namespaceSelector"), at(peer, "podSelector")
-    near = remote.namespace == namespace if around is None else selects(around, remote.around)
-    return near and (inside_of is None or selects(inside_of, remote.labels))
+    near = remote.namespace == namespace if around is None else _is_around(around, remote)
+    return _all(near, inside_of is None or selects(inside_of, remote.labels))
+
+
+def _is_around(selector: JSON, peer: Peer) -> bool | None:
+    """Whether a selector takes a pod's namespace."""
+    if peer.around is not None:
+        return selects(selector, peer.around)
+    wanted = pairs(at(selector, "matchLabels"))
+    if at(selector, "matchExpressions") or wanted.keys() - {_NAME_LABEL}:
+        return None
+    return wanted.get(_NAME_LABEL) in (None, peer.namespace)
 
 
 def _at_port(ports: JSON, connection: Connection) -> bool:
@@ -177,7 +192,7 @@ def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connecti
     mine = _all(
         namespace in (None, subject.namespace),
         _takes(at(spec, "selector"), _labels(subject)),
-        _takes(at(spec, "namespaceSelector"), _namespace_labels(subject)) if namespace is None else True,
+        _takes_around(at(spec, "namespaceSelector"), subject) if namespace is None else True,
         None if at(spec, "serviceAccountSelector") else True,
     )
     if mine is False:
@@ -200,8 +215,11 @@ def _labels(peer: Peer) -> Mapping[str, str]:
     }
 
 
-def _namespace_labels(peer: Peer) -> Mapping[str, str]:
-    return {**peer.around, "projectcalico.org/name": peer.namespace}
+def _takes_around(selector: JSON, peer: Peer) -> bool | None:
+    """Whether a selector takes a pod's namespace."""
+    if peer.around is None and selector:
+        return None
+    return _takes(selector, {**(peer.around or {}), "projectcalico.org/name": peer.namespace})
 
 
 def _takes(selector: JSON, labels: Mapping[str, str]) -> bool | None:
@@ -232,7 +250,7 @@ def _is_end(end: JSON, namespace: str | None, peer: Peer, in_ports: Callable[[JS
     accounts, ports, excluded = at(end, "serviceAccounts"), at(end, "ports"), at(end, "notPorts")
     near: bool | None = True
     if around:
-        near = _takes(around, _namespace_labels(peer))
+        near = _takes_around(around, peer)
     elif namespace and (chosen or others):
         near = peer.namespace == namespace
     nets, without = texts(at(end, "nets")), texts(at(end, "notNets"))
@@ -270,7 +288,7 @@ def peer(pod: Mapping[str, JSON], namespace: Mapping[str, JSON] | None) -> Peer:
     return Peer(
         namespace=str(at(body, "metadata", "namespace")),
         labels=pairs(at(body, "metadata", "labels")),
-        around=pairs(at(dict(namespace or {}), "metadata", "labels")),
+        around=pairs(at(dict(namespace), "metadata", "labels")) if namespace else None,
         account=text(at(body, "spec", "serviceAccountName")) or "default",
         address=text(at(body, "status", "podIP")),
         ports={

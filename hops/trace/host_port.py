@@ -170,7 +170,7 @@ def missing(view: View) -> Iterator[Finding]:
     door = _door(view)
     if door is None or not door.wanted or not door.inside or not door.inside.nat:
         return
-    if door.mine or taken(door.found) or any(unsupported(view)):
+    if door.mine or taken(door.found) or not _runs(door.envoy) or any(unsupported(view)):
         return
     name = at(dict(door.envoy), "metadata", "name")
     phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
@@ -231,6 +231,12 @@ def _door(view: View) -> _Door | None:
     asked = view.request("node")
     reached = view.through_envoy("client") or (asked is not None and asked.port == port and asked.by_envoy)
     return None if reached and not door.led else door
+
+
+def _runs(pod: Mapping[str, JSON]) -> bool:
+    """Whether all containers run; one that doesn't is the cause, and its rules are no matter."""
+    statuses = sequence(at(dict(pod), "status", "containerStatuses"))
+    return bool(statuses) and all(at(status, "state", "running") is not None for status in statuses)
 
 
 def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from hops.trace.found import told
 from hops.trace.name import LOOPBACK, balanced
 from hops.trace.published import Published, published
 from hops.trace.sight import Listener
-from hops.trace.view import View, container
+from hops.trace.view import KIND_LABEL, View, container
 
 _FORWARDERS = (
     *("docker-proxy", "dockerd", "rootlesskit", "rootlesskit-docker-proxy", "slirp4netns", "pasta", "vpnkit"),
@@ -68,8 +68,11 @@ def strangers(view: View) -> Iterator[Finding]:
 
 def absent(view: View) -> bool:
     """Whether Docker was seen to have no node of the stack's kind cluster."""
-    planned = view.planned
-    return bool(planned and planned.nodes) and view.sight.docker is not None and not view.node_containers
+    stack = view.sight.stack
+    if view.sight.docker is None or stack is None or stack.settings.cluster.existing:
+        return False
+    labels = (at(dict(item), "Config", "Labels", KIND_LABEL) for item in view.containers.values())
+    return stack.settings.cluster.name not in labels
 
 
 def other_door(view: View) -> bool:

@@ -18,7 +18,10 @@ from hops.trace.kernel import addresses
 from hops.trace.published import Published, published
 from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
+THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
+"""Where requests are sent that go through Envoy."""
 KIND_LABEL = "io.x-k8s.kind.cluster"
+"""Of a container that is a node: the name of its kind cluster."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,8 @@ def wires(view: View) -> tuple[Wire, ...]:
 def disconnected(view: View) -> Iterator[Finding]:
     """T34."""
     for wire in wires(view):
-        if wire.up or _reached(view, wire):
+        # A pod may have been made between the look at its node and at the API.
+        if wire.up or _reached(view, wire) or (wire.host is None and not _failed(view, wire)):
             continue
         what, remedy = _broken(view, wire)
         evidence = [f"{wire.node.name}: {wire.interface} is {wire.host or 'gone'}"]
@@ -134,7 +135,7 @@ def blocked(view: View) -> Iterator[Finding]:
     envoy = next((wire for wire in found if wire.hop == "host-port"), None)
     for wire in found if envoy else ():
         failed = _failed(view, wire)
-        if envoy and failed and wire.node.name != envoy.node.name:
+        if envoy and failed and failed.where == "pod from envoy" and wire.node.name != envoy.node.name:
             # The way there is the first to be cut, so the way back is asked only where it isn't.
             yield from [*_one_way(envoy, wire, failed), *_one_way(wire, envoy, failed)][:1]
 
@@ -205,9 +206,10 @@ def _reached(view: View, wire: Wire) -> bool:
 
 
 def _failed(view: View, wire: Wire) -> Request | None:
-    """The request from Envoy's pod to this one, where it got no answer."""
-    there = (r for r in view.sight.requests if r.where == "pod from envoy" and r.address == wire.address)
-    return next((r for r in there if r.status is None), None)
+    """The request to the pod that got no answer, that from Envoy's pod first."""
+    places = ("envoy",) if wire.hop == "host-port" else ("pod from envoy", "pod")
+    there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
+    return next((request for request in there if request.status is None), None)
 
 
 def _way(route: Mapping[str, Any] | None) -> str:
