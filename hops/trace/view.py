@@ -159,8 +159,8 @@ class View:
             bindings = mapping(at(dict(item), "HostConfig", "PortBindings"))
             published = [
                 {
-                    "containerPort": int(port.partition("/")[0]),
-                    "hostPort": int(at(binding, "HostPort") or 0),
+                    "containerPort": _whole(port.partition("/")[0]),
+                    "hostPort": _whole(at(binding, "HostPort")),
                     "listenAddress": at(binding, "HostIp") or "0.0.0.0",
                     "protocol": port.partition("/")[2].upper(),
                 }
@@ -301,6 +301,12 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     )
     fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
     return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
+
+
+def _whole(value: JSON) -> int:
+    """A port that is written as text, 0 where it isn't one."""
+    written = text(value) or ""
+    return int(written) if written.isascii() and written.isdecimal() else 0
 
 
 def container(name: str) -> Identity:
