@@ -52,6 +52,9 @@ class API:
     def server(self) -> str:
         return str(self._configuration.host)
 
+    def close(self) -> None:
+        self._client.close()
+
     def text(self, path: str, accept: str = "application/json") -> str:
         """What a GET of a path answers. Raises APIError."""
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client

@@ -108,6 +108,8 @@ class _Look:
         if self.seen.cluster and logs_seen and dates_seen:
             more = {"logs": logs_seen() or {}, "certificates": dates_seen() or {}}
             self._add(cluster=self.seen.cluster.model_copy(update=more))
+        if api:
+            api.close()
         if self.seen.stack and published_outputs:
             self._add(stack=self.seen.stack.model_copy(update={"outputs": published_outputs()}))
         self._add(host=host_seen(), versions=_versions(self.seen), unseen=dict(parts.unseen))
@@ -199,8 +201,9 @@ class _Look:
 
     def _afterwards(self, opened: list[tuple[Admin, Envoy]]) -> Iterator[Envoy]:
         asked = [self._parts.start(f"envoy {admin.pod} afterwards", admin.stats, _OTHERS) for admin, _ in opened]
-        for (_, found), stats in zip(opened, asked, strict=True):
+        for (admin, found), stats in zip(opened, asked, strict=True):
             yield found.model_copy(update={"stats_after": stats() or {}})
+            admin.close()
 
 
 def _opened(api: API, namespace: str, pod: str) -> tuple[Admin, Envoy]:
