@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -217,11 +218,12 @@ def _from_client(asked: Asked, resolved: Future[Resolved], address: str | None) 
 
 def _forwarded(api: API, wanted: list[Probe], asked: Asked) -> list[Request]:
     """By port-forward, where a node cannot be entered. Raises APIError."""
-    pods = (str(probe.pod).partition("/") for probe in wanted)
-    return [
-        over(api.forward(namespace, pod, probe.port), probe, asked, {})
-        for probe, (namespace, _, pod) in zip(wanted, pods, strict=True)
-    ]
+    answers = []
+    for probe in wanted:
+        namespace, _, pod = str(probe.pod).partition("/")
+        with closing(api.forward(namespace, pod, probe.port)) as connection:
+            answers.append(over(connection, probe, asked, {}))
+    return answers
 
 
 def _kind(api: API, found: Docker | None) -> str | None:
