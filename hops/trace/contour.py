@@ -8,7 +8,7 @@ from hops.rules.values import JSON, at, sequence, text
 from hops.trace import envoy
 from hops.trace.pods import ready, trouble
 from hops.trace.view import View
-from hops.trace.wanted import claims, http_refused, is_cluster, leads_to
+from hops.trace.wanted import Claims, claims, http_refused, is_cluster, leads_to
 
 
 def taken(view: View) -> Mapping[str, JSON] | None:
@@ -45,9 +45,18 @@ def stale(view: View) -> str | None:
         return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
     namespace, service, port = leads
     own = envoy.clusters(has) if has else ()
+    if own and _rivals(view, claimed, own):
+        return None
     if has is None or (own and not any(is_cluster(name, namespace, service, port) for name in own)):
         return f"{wanted.resource} wants {service}:{port}, Envoy has {envoy.shown(has) if has else 'no route'}"
     return _other_pods(view, own, namespace, service)
+
+
+def _rivals(view: View, claimed: Claims, own: tuple[str, ...]) -> bool:
+    """Whether Envoy has another of several routes that claim the same: one of them is all that it can have."""
+    same = [route for route in claimed.served[1:] if claimed.first and route.key == claimed.first.key]
+    leads = [lead for route in same if (lead := leads_to(view, route))]
+    return any(is_cluster(name, *lead) for lead in leads for name in own)
 
 
 def _other_pods(view: View, own: tuple[str, ...], namespace: str, service: str) -> str | None:

@@ -231,11 +231,12 @@ def _subject(view: View) -> Identity:
 def _create(view: View) -> str:
     """The command that declares the Ingress that is missing."""
     backend = view.backend
-    namespace, name = (backend.namespace, backend.ingress) if backend else ("NAMESPACE", "NAME")
-    service = f"{backend.service}:{backend.port}" if backend else "SERVICE:PORT"
-    path = backend.path if backend else "/"
-    rule = shlex.quote(f"{view.asked.host}{path}*={service}")
-    return f"{view.kubectl} --namespace {namespace} create ingress {name} --class contour --rule {rule}"
+    if backend is None:
+        # Who should answer isn't known: what is served instead is what there is to compare.
+        return f"{view.kubectl} get ingresses --all-namespaces"
+    rule = shlex.quote(f"{view.asked.host}{backend.path}*={backend.service}:{backend.port}")
+    base = f"{view.kubectl} --namespace {backend.namespace}"
+    return f"{base} create ingress {backend.ingress} --class contour --rule {rule}"
 
 
 def _rule(pointer: str) -> str:

@@ -9,7 +9,7 @@ from hops.trace import kernel
 from hops.trace.code import Code
 from hops.trace.judged import judged, patched, retold
 from hops.trace.pods import events, holds, last_line, ready
-from hops.trace.view import View, identity
+from hops.trace.view import THROUGH_ENVOY, View, identity
 
 kube_proxy_gone = Code(
     code="T45",
@@ -147,7 +147,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         # That is told of the machine.
         return
     answer = view.request("service")
-    unserved = answer is not None and answer.status is None and _has_endpoints(view) and _pods_answer(view)
+    unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view)
     idle = [pod for pod in pods if ready(pod) is False]
     base = f"{view.kubectl} --namespace kube-system"
@@ -190,8 +190,10 @@ def _has_endpoints(view: View) -> bool:
     )
 
 
-def _pods_answer(view: View) -> bool:
-    return view.answered("pod") or view.arrived
+def _envoy_is_served(view: View) -> bool:
+    """Whether the endpoints that the ClusterIP leads to answer Envoy."""
+    through = (view.request(place) for place in THROUGH_ENVOY)
+    return any(request is not None and request.by_envoy and request.by_pod for request in through)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_kube_proxy, _selects, _target_port)
