@@ -239,6 +239,8 @@ def _kind(api: API, found: Docker | None) -> str | None:
 def _versions(seen: Sight) -> dict[str, str]:
     """Of all that was met, by its name."""
     info: Mapping[str, Any] = seen.docker.info if seen.docker else {}
+    # COMMIT/VERSION/…
+    releases = [str(at(dict(one.server), "version")).split("/") for one in seen.envoys]
     found = {
         "ingress-hops": version("ingress-hops"),
         "python": platform.python_version(),
@@ -246,7 +248,7 @@ def _versions(seen: Sight) -> dict[str, str]:
         "docker": info.get("ServerVersion"),
         "kernel": info.get("KernelVersion"),
         "kubernetes": seen.cluster.version if seen.cluster else None,
-        "envoy": next((str(at(dict(e.server), "version")) for e in seen.envoys if e.server), None),
+        "envoy": next((release[1] for release in releases if len(release) > 1), None),
     }
     for item in seen.cluster.objects if seen.cluster else ():
         for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
