@@ -102,7 +102,9 @@ def test_without_docker_the_published_address_has_to_answer_before_the_name_is_b
     failed(sight, "timeout", "client")
     assert _codes(sight) == []
     sight["requests"].append({**_ANSWER, "address": "127.0.0.1"})
-    assert _codes(sight) == ["T02"]
+    (finding,) = _found(sight)
+    assert finding.code == "T02"
+    assert finding.message.endswith("that is at 127.0.0.1.")
 
 
 def test_a_load_balancer_s_address_is_the_one_to_lead_to() -> None:
