@@ -136,8 +136,9 @@ def _crashes(view: View, where: str) -> bool:
         *sequence(at(pod, "status", "initContainerStatuses")),
     )
     return any(
-        at(status, "name") == of and (at(status, "state", "running") is None or not at(status, "ready"))
+        at(status, "state", "running") is None or not at(status, "ready") or at(status, "lastState", "terminated")
         for status in statuses
+        if at(status, "name") == of
     )
 
 

@@ -8,7 +8,7 @@ from hops.rules.routes import Route, routes
 from hops.rules.values import at, text
 from hops.trace import envoy
 from hops.trace.code import Code
-from hops.trace.contour import astray, contour_said, dialled, proxy_said, taken
+from hops.trace.contour import astray, contour_said, dialled, proxy_said, suffers, taken
 from hops.trace.judged import judged, patched, retold
 from hops.trace.view import View
 from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster
@@ -139,8 +139,7 @@ def _forbidden(view: View) -> Iterator[Finding]:
 def _dropped(view: View) -> Iterator[Finding]:
     """IN01, IN02, IN17: the objects that should take the request, and that Contour drops."""
     claimed = claims(view)
-    suffers = view.well is False or astray(view)
-    if not (suffers and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
+    if not (suffers(view) and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
         return
     of_request = {(str(route.resource), route.pointer) for route in claimed.served}
     for finding in judged(view, "IN01", "IN02", "IN17"):

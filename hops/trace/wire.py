@@ -49,12 +49,12 @@ T36 = Code(
 T39 = Code(
     code="T39",
     hop="endpoint",
-    title="The two ends of a pod's interface have different MTUs",
+    title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
-    cause="One end was set lower than the other: what fits the pod's end is dropped at the node's.",
+    cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
     told_apart="The MTU of the pod's eth0 against that of its cali interface on the node. It is advisory where the "
-    "request is answered.",
-    remedy="Set both to the larger.",
+    "request is answered; pods of different MTUs are well as long as both ends are the same.",
+    remedy="Set the node's end to the MTU of the pod's.",
 )
 
 
@@ -146,16 +146,15 @@ def narrowed(view: View) -> Iterator[Finding]:
     well = view.arrived and request is not None and request.failure is None
     for wire in wires(view):
         outer, inner = (wire.host.mtu if wire.host else None), (wire.own.mtu if wire.own else None)
-        if outer is None or inner is None or outer == inner:
+        # A lower end in the pod does no harm: TCP tells its peers how much fits.
+        if outer is None or inner is None or outer >= inner:
             continue
-        name = wire.interface if outer < inner else "eth0"
         message = (
-            f"{name} of {wire.name} has MTU {min(outer, inner)} and its other end {max(outer, inner)}: "
-            "what is larger gets lost between them."
+            f"{wire.interface} of {wire.name} has MTU {outer} on {wire.node.name}, and the pod's end {inner}: "
+            "what the pod sends in larger packets is dropped."
         )
         evidence = [f"{wire.node.name}: {wire.interface} has MTU {outer}", f"{wire.name}: eth0 has MTU {inner}"]
-        tool = "ip link" if outer < inner else f"ip -netns {wire.space} link"
-        remedy = f"docker exec {wire.node.name} {tool} set {name} mtu {max(outer, inner)}"
+        remedy = f"docker exec {wire.node.name} ip link set {wire.interface} mtu {inner}"
         level = Level.ADVISORY if well else Level.MANDATORY
         yield replace(T39.finding(identity(wire.pod), message, remedy, evidence), level=level, hop=wire.hop)
 

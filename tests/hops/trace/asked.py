@@ -1,19 +1,17 @@
-"""Asks the checks of the ways between this machine and the pods, all of them together."""
+"""What all checks find in a changed sight, so that no fault is told by two of them."""
 
 from hops.finding import Finding
-from hops.trace import docker, host_port, machine, name, network, owner, wire
+from hops.trace.checks import CHECKS
 from tests.hops.trace.names import JSON
 from tests.hops.trace.sights import view
 
-MODULES = (machine, name, docker, owner, host_port, network, wire)
-
 
 def found(sight: JSON) -> list[Finding]:
-    """What they find."""
+    """The findings in the order of the checks."""
     seen = view(sight)
-    return [finding for module in MODULES for check in module.CHECKS for finding in check(seen)]
+    return [finding for check in CHECKS for finding in check(seen)]
 
 
 def codes(sight: JSON) -> list[str]:
-    """The codes of what they find."""
+    """The codes of the findings."""
     return [finding.code for finding in found(sight)]

@@ -186,7 +186,8 @@ def test_a_pod_that_waits_for_something_else_is_left_alone(change: str) -> None:
         sight["unseen"] = {"cluster: Pod": "timed out"}
     if change in ("ready", "elsewhere"):
         get(sight, "Pod", POD)["spec"]["nodeName"] = WORKER
-    assert codes(sight) == []
+    # Whatever else keeps it from running is another code's to tell.
+    assert [code for code in codes(sight) if code != "T42"] == []
 
 
 # T38

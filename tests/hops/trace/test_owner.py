@@ -67,7 +67,6 @@ def test_a_process_on_another_address_is_no_matter() -> None:
 
 def test_a_process_on_the_other_family_that_answers_first_is_told() -> None:
     sight = healthy()
-    sight["asked"]["host"] = "my-service.local"
     sight["host"]["lookups"][1]["addresses"] = ["::1"]
     sight["host"]["listeners"].append({"address": "::1", "port": PORT, "pid": 815, "process": "node"})
     assert codes(sight) == []

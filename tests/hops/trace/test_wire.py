@@ -266,12 +266,16 @@ def test_a_narrow_end_at_the_node_is_told_by_what_it_does_to_the_request() -> No
     assert [one.level for one in found(sight)] == [Level.MANDATORY]
 
 
-def test_a_narrow_end_in_the_pod_is_told_too() -> None:
+def test_envoy_s_narrow_end_is_the_host_port_s() -> None:
     sight = healthy()
-    narrow(space(sight, ENVOY_IP), "eth0", 600)
-    (finding,) = found(sight)
-    assert (finding.code, finding.hop) == ("T39", "host-port")
-    assert finding.remedy == f"docker exec {WORKER} ip -netns cni-cc03 link set eth0 mtu 1450"
+    narrow(node(sight), ENVOY_INTERFACE, 600)
+    assert [(finding.code, finding.hop) for finding in found(sight)] == [("T39", "host-port")]
+
+
+def test_a_narrow_end_in_the_pod_does_tcp_no_harm() -> None:
+    sight = healthy()
+    narrow(space(sight, POD_IP), "eth0", 600)
+    assert codes(sight) == []
 
 
 def test_pods_of_different_days_may_have_different_mtus() -> None:
