@@ -24,6 +24,7 @@ ELSEWHERE = {
     "make demo": "tests/live/test_readme.py",
     "make down": "tests/live/test_readme.py",
     'eval "$(make -s env)"': "tests/live/test_readme.py",
+    ".venv/bin/hops plan local --html path.html": "tests/cli/test_plan.py, since it writes a file",
     ".venv/bin/hops stack new alice": "tests/cli/test_stack.py, since it writes a file",
     ".venv/bin/hops tools": "tests/cli/test_tools.py, since it may download",
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",
