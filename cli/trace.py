@@ -185,7 +185,8 @@ def _look(
 
         def tell(parts: Mapping[str, float | None]) -> None:
             waiting = [part for part, seconds in parts.items() if seconds is None]
-            said = f"{len(parts) - len(waiting)} of {len(parts)} seen, looking at {', '.join(waiting)}"
+            said = f"{len(parts) - len(waiting)} of {len(parts)} seen"
+            said += f", looking at {', '.join(waiting)}" if waiting else ""
             line.update(Text(said, no_wrap=True, overflow="ellipsis"))
 
         return redacted(look(asked, way, stack, outputs, tell))
