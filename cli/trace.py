@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -168,7 +168,8 @@ def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
-    return partial(_look, asked, way, Stack(name=name, settings=settings), partial(published, project, name))
+    # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
+    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(published, project, name)))
 
 
 # Looking
