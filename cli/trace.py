@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from cli.output import print_json, stop
 from cli.stack import StackError, published, read, stack_file
@@ -184,7 +185,9 @@ def _look(
 
         def tell(parts: Mapping[str, float | None]) -> None:
             waiting = [part for part, seconds in parts.items() if seconds is None]
-            line.update(f"{len(parts) - len(waiting)} of {len(parts)} seen, looking at {', '.join(waiting)}"[:90])
+            said = f"{len(parts) - len(waiting)} of {len(parts)} seen"
+            said += f", looking at {', '.join(waiting)}" if waiting else ""
+            line.update(Text(said, no_wrap=True, overflow="ellipsis"))
 
         return redacted(look(asked, way, stack, outputs, tell))
 

@@ -15,6 +15,9 @@ LIVE = (
     "pulumi preview --stack local --policy-pack policy",
     "pulumi stack output --stack local hops",
     ".venv/bin/hops stack show local",
+    "make trace",
+    ".venv/bin/hops trace local --bundle seen.json",
+    ".venv/bin/hops trace --replay seen.json",
     "curl --resolve my-service.localhost:8080:127.0.0.1 http://my-service.localhost:8080/",
 )
 """Run by tests/live/test_readme.py in a real cluster, between `make demo` and `make down`."""
