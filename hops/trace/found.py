@@ -201,13 +201,7 @@ def _service(view: View) -> Found:
 
 
 def _slices(view: View, backend: Backend) -> Iterator[str]:
-    shown = [
-        f"{', '.join(map(str, sequence(at(entry, 'addresses'))))}"
-        f"{'' if at(entry, 'conditions', 'ready') is not False else ' (not ready)'}"
-        for item in view.of("EndpointSlice", backend.namespace)
-        if at(item, "metadata", "labels", "kubernetes.io/service-name") == backend.service
-        for entry in sequence(item.get("endpoints"))
-    ]
+    shown = map(str, view.endpoints(backend.namespace, backend.service))
     if view.sees("EndpointSlice"):
         yield f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}"
 

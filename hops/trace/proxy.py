@@ -62,7 +62,7 @@ not_trusted = Code(
 
 def _envoy_down(view: View) -> Iterator[Finding]:
     answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
-    if not view.sees("Pod") or answered or (view.publishing and view.running(view.publishing) is False):
+    if not view.sees("Pod") or answered:
         return
     living = [pod for pod in view.envoy_pods if not trouble(view, pod)]
     here = view.envoys_on(view.publishing) if view.publishing else view.envoy_pods

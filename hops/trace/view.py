@@ -13,7 +13,7 @@ from hops.path import CONTOUR_NAMESPACE
 from hops.plan import Plan, plan
 from hops.read import backends, door
 from hops.rules.inventory import Inventory
-from hops.rules.values import JSON, at, mapping, pairs, sequence, text
+from hops.rules.values import JSON, at, mapping, number, pairs, sequence, text, texts
 from hops.trace.kernel import addresses
 from hops.trace.published import Published, published
 from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
@@ -22,6 +22,23 @@ THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
 """Where requests are sent that go through Envoy."""
 KIND_LABEL = "io.x-k8s.kind.cluster"
 """Of a container that is a node: the name of its kind cluster."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A pod's address that a Service leads to. port: None where its targetPort is none of the pod's."""
+
+    address: str
+    port: int | None
+    ready: bool
+
+    @property
+    def reached(self) -> bool:
+        """Whether requests are sent there."""
+        return self.ready and self.port is not None
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port or 'no port'}{'' if self.ready else ' (not ready)'}"
 
 
 @dataclass(frozen=True)
@@ -102,6 +119,10 @@ class View:
         """Whether a pod answered the client's request, through Envoy."""
         request = self.request("client")
         return request is not None and request.by_pod and self.through_envoy("client")
+
+    def down(self, node: str | None) -> bool:
+        """Whether a node's container is there and does not run: whoever asks its pods only waits."""
+        return node in self.node_containers and not self.running(str(node))
 
     # --- Kubernetes
 
@@ -208,6 +229,18 @@ class View:
     def service(self) -> dict[str, JSON] | None:
         """The backend's Service, None where there is none or it was not seen."""
         return self.get("Service", self.backend.namespace, self.backend.service) if self.backend else None
+
+    def endpoints(self, namespace: str, service: str) -> tuple[Endpoint, ...]:
+        """What EndpointSlices say of a Service."""
+        return tuple(
+            Endpoint(address, port, at(entry, "conditions", "ready") is not False)
+            for item in self.of("EndpointSlice", namespace)
+            if at(item, "metadata", "labels", "kubernetes.io/service-name") == service
+            for entry in sequence(item.get("endpoints"))
+            for address in texts(at(entry, "addresses"))
+            # A targetPort that no pod has leaves a slice without a port.
+            for port in [number(at(one, "port")) for one in sequence(item.get("ports"))] or [None]
+        )
 
     @cached_property
     def pods(self) -> tuple[dict[str, JSON], ...]:
