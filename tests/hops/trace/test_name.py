@@ -129,6 +129,17 @@ def test_a_name_with_a_line_for_ipv6_only_meets_no_ipv4_port() -> None:
     assert finding.remedy.startswith("printf '%s\\n' '127.0.0.1")
 
 
+def test_the_ipv4_address_that_glibc_makes_of_a_line_for_ipv6_is_not_the_name_s() -> None:
+    sight = _asking("127.0.0.1", "::1", hosts=(f"::1 {NAME}",))
+    failed(sight, "refused", "client")
+    request(sight, "client").update(address="::1", seconds={"name": 0.1})
+    sight["requests"].append({**_ANSWER, "address": "127.0.0.1", "seconds": {"name": 0.1, "connect": 0.1}})
+    assert _codes(sight) == ["T04"]
+    # Where nothing connects, nothing is known of it.
+    sight["requests"][-1]["seconds"] = {"name": 0.1}
+    assert _codes(sight) == []
+
+
 def test_a_port_that_is_bound_for_both_families_serves_ipv6() -> None:
     sight = _asking("::1")
     failed(sight, "refused", "client")
@@ -165,6 +176,9 @@ def test_a_stalling_look_up_is_told_though_the_request_is_answered() -> None:
 def test_a_look_up_that_fails_at_once_is_no_stall_and_a_missing_name_is_told_as_missing() -> None:
     sight = _asking("127.0.0.1")
     sight["host"]["lookups"][1]["error"] = "Name has no address"
+    assert _codes(sight) == []
+    # Seen on two cores under load.
+    sight["host"]["lookups"][0]["seconds"] = 1.001
     assert _codes(sight) == []
     sight = _asking(seconds=5.0)
     failed(sight, "no name", "client")
