@@ -75,6 +75,8 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
         if code.upper() not in RULES:
             stop(f"there is no rule {code}; hops rules lists them")
     wanted = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
+    if not wanted:
+        stop("--rule and --skip leave no rule to ask")
     return [rule for code, rule in RULES.items() if code in wanted]
 
 
@@ -138,8 +140,9 @@ def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None
             counts = counted(found)
             mendable = sum(located.finding.patch is not None for located in found)
             typer.echo(
-                f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings in "
-                f"{len(manifests.files)} files" + (f"; --fix mends {mendable}" if mendable else "")
+                f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
+                f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
+                + (f"; --fix has a patch for {mendable}" if mendable else "")
             )
 
 

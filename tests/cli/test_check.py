@@ -68,7 +68,7 @@ def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
     said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
     assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP")
     assert "Remove the hostPort" in said[0]
-    assert said[1] == "1 mandatory and 0 advisory findings in 1 files; --fix mends 1"
+    assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix has a patch for 1"
 
 
 def test_json_has_the_documented_shape(pod: Path) -> None:
@@ -120,8 +120,9 @@ def test_folders_documents_lists_and_json_are_one_stack(tmp_path: Path) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [service]}
     (tmp_path / "deeper" / "services.json").write_text(json.dumps(listed, indent="\t"))
     assert found(tmp_path, "--rule", "IN01") == []
-    # A file that is named twice is still one.
-    assert found(tmp_path, tmp_path / "a.yml", "--rule", "IN05") == []
+    # A file is one, however often and by whatever name it is met.
+    (tmp_path / "link.yaml").symlink_to("a.yml")
+    assert found(tmp_path, tmp_path / "deeper" / ".." / "a.yml", "--rule", "IN05") == []
 
 
 def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
@@ -146,6 +147,8 @@ def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
         (b"[" * 200_000 + b"]" * 200_000, ":1: it is nested too deeply"),
         (b"- " * 200_000, ":1: it is nested too deeply"),
         (b'{"a": 1', ":"),
+        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2: the key c stands twice"),
+        (b'{"a": {"b": 1,\n"b": 2}}', ":2: the key b stands twice"),
     ],
 )
 def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
@@ -165,11 +168,53 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no YAML or JSON file in it" in hops("check", tmp_path / "empty").stderr
 
 
+def test_merges_are_no_key_that_stands_twice(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("a: &a {x: 1}\nb: &b {y: 1}\nc:\n  <<: *a\n  <<: *b\n  x: 2\n")
+    assert hops("check", path).exit_code == 0
+
+
+def test_a_folder_may_hold_anything(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "up").symlink_to("..")
+    (tmp_path / "deeper" / "pod.yaml").write_text(POD)
+    (tmp_path / "deeper" / "folder.yaml").mkdir()
+    assert len(found(tmp_path, "--rule", "HP01")) == 1
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    (tmp_path / "itself.yaml").symlink_to("itself.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    result = hops("check", tmp_path, "--rule", "HP01")
+    assert result.exit_code == 2
+    assert [line.split("/")[-1] for line in result.stderr.splitlines()] == [
+        "gone.yaml: No such file or directory",
+        "itself.yaml: Too many levels of symbolic links",
+        "pipe.yaml: it isn't a file",
+    ]
+    assert "files read: 1, not read: 3" in result.stdout
+
+
+def test_a_folder_that_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shut").mkdir()
+    listed = os.scandir
+
+    def scandir(path: str) -> Any:
+        if path.endswith("shut"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (tmp_path / "healthy.yaml").write_text(HEALTHY)
+    result = hops("check", tmp_path)
+    assert (result.exit_code, result.stderr) == (2, f"hops: {tmp_path / 'shut'}: Permission denied\n")
+
+
 def test_rules_are_chosen_by_their_codes(pod: Path) -> None:
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02")) == ["HP01", "HP02"]
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02", "--skip", "HP01")) == ["HP02"]
     wrong = hops("check", pod, "--skip", "HP99")
     assert (wrong.exit_code, wrong.stderr) == (2, "hops: there is no rule HP99; hops rules lists them\n")
+    none = hops("check", pod, "--rule", "HP01", "--skip", "HP01")
+    assert (none.exit_code, none.stderr) == (2, "hops: --rule and --skip leave no rule to ask\n")
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -291,7 +336,7 @@ def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text)
     result = hops("check", tmp_path, "--fix", "--rule", "HP01")
     assert (tmp_path / "a.yaml").read_text() == text
-    assert "HP01 Pod/apps/web isn't mended" in result.stderr
+    assert f"HP01 Pod/apps/web isn't mended in {tmp_path / 'a.yaml'}: an alias, a merge key or" in result.stderr
     assert result.exit_code == 1
 
 
