@@ -16,6 +16,7 @@ from cli.app import app
 from hops.rules import RULES
 from hops.rules.pages import pages
 from hops.rules.schema import schema
+from tests.cli.sarif import SARIF
 from tests.conftest import PROJECT
 
 POD = """\
@@ -269,7 +270,7 @@ def test_sarif(tmp_path: Path) -> None:
     result = hops("check", tmp_path, "--format", "sarif")
     assert result.exit_code == 2
     log = json.loads(result.stdout)
-    assert log["version"] == "2.1.0"
+    jsonschema.validate(log, SARIF)
     (run,) = log["runs"]
     driver = run["tool"]["driver"]
     assert driver["name"] == "ingress-hops"
@@ -288,6 +289,7 @@ def test_sarif(tmp_path: Path) -> None:
     assert invocation["executionSuccessful"] is False
     (unread,) = invocation["toolExecutionNotifications"]
     assert unread["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith("/%C3%A4%20b.yaml")
+    jsonschema.validate(json.loads(hops("check", "-", "--format", "sarif", stdin=POD).stdout), SARIF)
 
 
 @pytest.mark.usefixtures("pod")
@@ -362,3 +364,74 @@ def test_the_committed_pages_are_those_of_the_rules(tmp_path: Path) -> None:
     assert hops("rules", "--write", tmp_path).exit_code == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages()
     assert hops("rules", "--write", tmp_path / "HP01.md").exit_code == 2
+
+
+KIND = """\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+name: {name}
+nodes:
+- extraPortMappings: [{{containerPort: 80, hostPort: {port}, listenAddress: 127.0.0.1}}]
+"""
+RIVALS = ("--rule", "XS01", "--rule", "XS02", "--rule", "XS03")
+
+
+@pytest.fixture
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the stacks alice and bob, on a machine without tools."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    for name, port in (("alice", 8090), ("bob", 8091)):
+        cluster = f"{{name: {name}, httpPort: {port}, httpsPort: null}}"
+        text = f"config: {{ingress-hops:cluster: {cluster}, ingress-hops:services: [{{host: {name}.localhost}}]}}"
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    return tmp_path
+
+
+def test_the_files_of_a_stack_are_held_against_what_others_hold(stacks: Path) -> None:
+    (stacks / "kind.yaml").write_text(KIND.format(name="alice", port=8090))
+    assert codes(found("kind.yaml", *RIVALS)) == []
+    assert codes(found("kind.yaml", *RIVALS, "--stack", "alice")) == []
+    said = {f["code"]: f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")}
+    assert said == {
+        "XS01": "127.0.0.1:8090/TCP is held by the stack alice.",
+        "XS03": "its name is held by the stack alice.",
+    }
+    mended = hops("check", "kind.yaml", *RIVALS, "--stack", "bob", "--fix")
+    assert mended.exit_code == 0
+    assert "hostPort: 8091" in (stacks / "kind.yaml").read_text()
+
+
+def test_what_docker_publishes_is_held_too(stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8092"}], "53/udp": [{"HostIp": "", "HostPort": "8093"}]}
+    bindings = {"Binds": None, "PortBindings": ports}
+    state = {"Running": True, "Status": "running"}
+    shown = [{"Name": "/registry", "Config": {"Labels": None}, "HostConfig": bindings, "State": state}]
+    (stacks / "bin").mkdir()
+    (stacks / "bin" / "docker").write_text(
+        "#!/bin/sh\n"
+        'case $1 in info) echo \'{"OSType": "linux"}\' ;; ps) echo 1 ;; '
+        f"inspect) echo '{json.dumps(shown)}' ;; esac\n"
+    )
+    (stacks / "bin" / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stacks / 'bin'}")
+    for port, wanted in ((8092, ["127.0.0.1:8092/TCP is held by the container registry."]), (8093, []), (8094, [])):
+        (stacks / "kind.yaml").write_text(KIND.format(name="bob", port=port))
+        assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == wanted
+
+
+def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
+    (stacks / "pod.yaml").write_text(POD)
+    file = stacks / "stacks" / "Pulumi.alice.yaml"
+    file.write_text("config: {ingress-hops:policy: {rules: {HP01: {level: advisory}}}}")
+    assert [f["level"] for f in found("pod.yaml", "--rule", "HP01", "--stack", "alice")] == ["advisory"]
+    assert [f["level"] for f in found("pod.yaml", "--rule", "HP01", "--stack", "bob")] == ["mandatory"]
+    file.write_text("config: {ingress-hops:cluster: 1}")
+    wrong = hops("check", "pod.yaml", "--stack", "alice")
+    assert (wrong.exit_code, "Pulumi.alice.yaml: ingress-hops:cluster" in wrong.stderr) == (2, True)
+    # Another's mistake is told and stops nobody.
+    told = hops("check", "pod.yaml", "--stack", "bob")
+    assert (told.exit_code, "what the stack alice holds isn't known" in told.stderr) == (1, True)
+    assert hops("check", "pod.yaml", "--stack", "nobody").exit_code == 2
