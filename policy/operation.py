@@ -52,7 +52,8 @@ def listen(hear: Callable[[Operation], None], seen: Callable[[str], bool]) -> No
     half of the time that a stack takes, and the pack reads only those that it doesn't know.
     """
     served = sdk._PolicyAnalyzerServicer  # noqa: SLF001 - see above
-    answer_configure, answer_stack = served.ConfigureStack, served.AnalyzeStack
+    answer_configure = served.ConfigureStack
+    answer_stack: Callable[..., Any] = served.AnalyzeStack
 
     def configure_stack(self: Any, request: Any, context: Any) -> Any:
         hear(Operation(request.stack, dict(request.config), frozenset(request.config_secret_keys)))
