@@ -16,7 +16,7 @@ from hops.settings import NAMESPACE, Settings, SettingsError
 from stacks.fleet import FOLDER
 from stacks.machine import busy
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and show stacks.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list and show stacks.")
 
 PORTS = range(8080, 9000)
 _SECONDS = 60

@@ -91,7 +91,7 @@ class Finding:
 
     @property
     def docs(self) -> str:
-        return f"docs/rules/{self.code}.md"
+        return f"docs/{'codes' if self.code.startswith('T') and self.code[1:].isdigit() else 'rules'}/{self.code}.md"
 
     def __str__(self) -> str:
         return f"{self.code} {self.resource}: {self.message} {self.remedy}"

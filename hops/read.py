@@ -43,10 +43,11 @@ def read(objects: Iterable[Mapping[str, Any]], found: Found = NOTHING_FOUND) -> 
     kind declares nothing here; to say so is a rule's business.
     """
     everything = [item for item in objects if isinstance(item, Mapping)]
-    door = _door(everything)
-    if door is None:
+    entrance = door(everything)
+    if entrance is None:
         return ()
-    return tuple(request_path(door, backend, found, _network(everything)) for backend in _backends(everything))
+    network, xds = _network(everything), _xds(everything)
+    return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(everything))
 
 
 def _of(objects: Sequence[Mapping[str, Any]], *kinds: str) -> Iterator[Mapping[str, Any]]:
@@ -96,7 +97,7 @@ def _ports(pod_spec: object) -> Iterator[Mapping[str, Any]]:
         yield from _each(container, "ports")
 
 
-def _door(objects: Sequence[Mapping[str, Any]]) -> Door | None:
+def door(objects: Sequence[Mapping[str, Any]]) -> Door | None:
     """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
     envoy = next((item for item in _of(objects, "DaemonSet", "Deployment") if _name(item) == "envoy"), {})
     own = list(_ports(_at(envoy, "spec", "template", "spec")))
@@ -150,7 +151,17 @@ def _network(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {}
 
 
-def _backends(objects: Sequence[Mapping[str, Any]]) -> Iterator[Backend]:
+def _xds(objects: Sequence[Mapping[str, Any]]) -> str | None:
+    """The address of Contour's Service, where it is declared."""
+    for item in _of(objects, "Service"):
+        if _name(item) == "contour":
+            address = _at(item, "spec", "clusterIP")
+            return str(address) if address not in (None, "", "None") else None
+    return None
+
+
+def backends(objects: Sequence[Mapping[str, Any]]) -> Iterator[Backend]:
+    """What Ingresses lead to: one for each of their paths whose Service is among the objects."""
     services = {(_namespace(item), _name(item)): item for item in _of(objects, "Service")}
     pods = list(_of(objects, "Pod"))
     for ingress in _of(objects, "Ingress"):

@@ -1,0 +1,43 @@
+"""What a fault of a running path is called, and how it is told."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hops.finding import Finding, Identity, Level, Place, Severity
+
+
+@dataclass(frozen=True)
+class Code:
+    """One kind of fault that only a running path shows.
+
+    hop: the name of the hop that breaks, of `hops.model.KINDS`; None where it is the machine below them. symptom: what
+    the client sees. cause: why. told_apart: by which evidence. remedy: what mends it, for the page; a finding brings
+    its own, as a command that can be pasted.
+    level: mandatory where the request stops, advisory where it doesn't.
+    """
+
+    code: str
+    hop: str | None
+    title: str
+    symptom: str
+    cause: str
+    told_apart: str
+    remedy: str
+    level: Level = Level.MANDATORY
+    severity: Severity = Severity.HIGH
+    references: tuple[str, ...] = ()
+
+    def finding(self, resource: Identity, message: str, remedy: str, evidence: Iterable[str] = ()) -> Finding:
+        """One case of it. message: one sentence. remedy: a command. evidence: what was seen, a line each."""
+        return Finding(
+            code=self.code,
+            level=self.level,
+            severity=self.severity,
+            hop=self.hop,
+            resource=resource,
+            place=Place(),
+            path="",
+            message=message,
+            remedy=remedy,
+            evidence="\n".join(evidence),
+        )
