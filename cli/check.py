@@ -179,26 +179,27 @@ def _mended(manifests: Manifests, asked: _Asked, findings: list[Finding], *, qui
     """Writes every patch that removes its finding, after showing what changes, and returns what is left."""
     before = {name: file.text for name, file in manifests.files.items()}
     tried: set[str] = set()
-    # In the order of the catalogue: a door that is shut needs no more mending behind it.
-    codes = list(RULES)
+    singly: set[str] = set()
     while open_ := [f for f in findings if f.patch and repr(f) not in tried]:
-        finding = min(open_, key=lambda f: codes.index(f.code))
-        tried.add(repr(finding))
-        patch = finding.patch
-        file = manifests.files.get((patch and patch.place.file) or "")
-        if patch is None or file is None:
-            continue
-        try:
-            text = written(file.text, patch)
-        except NotWrittenError as error:
-            typer.echo(f"hops: {finding.code} {finding.resource} isn't mended in {file.name}: {error}", err=True)
-            continue
-        manifests.files[file.name] = File(file.name, text, documents(text))
-        after = asked.findings(manifests)
-        if _breaches(after, finding.code) < _breaches(findings, finding.code):
+        # In the order of the catalogue: a door that is shut needs no more mending behind it.
+        code = min((f.code for f in open_), key=list(RULES).index)
+        # Every file's first at once, since all files are judged anew each time; never two in a file, since a patch
+        # moves what stands behind it.
+        chosen = list({f.patch.place.file: f for f in reversed(open_) if f.patch and f.code == code}.values())
+        if code in singly:
+            chosen = chosen[-1:]
+        kept = dict(manifests.files)
+        done = [finding for finding in chosen if _written(manifests, finding)]
+        tried |= {repr(finding) for finding in chosen if finding not in done}
+        after = asked.findings(manifests) if done else findings
+        if _breaches(after, code) <= _breaches(findings, code) - len(done):
             findings = after
         else:
-            manifests.files[file.name] = file
+            manifests.files = kept
+            if len(done) > 1:
+                singly.add(code)
+                continue
+        tried |= {repr(finding) for finding in done}
     changed = [file for name, file in manifests.files.items() if file.text != before[name]]
     for file in changed:
         old, new = before[file.name].splitlines(keepends=True), file.text.splitlines(keepends=True)
@@ -210,6 +211,21 @@ def _mended(manifests: Manifests, asked: _Asked, findings: list[Finding], *, qui
         except OSError as error:
             stop(error)
     return findings
+
+
+def _written(manifests: Manifests, finding: Finding) -> bool:
+    """Whether the finding's patch could be put into the file that it is for, which isn't saved yet."""
+    patch = finding.patch
+    file = manifests.files.get((patch and patch.place.file) or "")
+    if patch is None or file is None:
+        return False
+    try:
+        text = written(file.text, patch)
+    except NotWrittenError as error:
+        typer.echo(f"hops: {finding.code} {finding.resource} isn't mended in {file.name}: {error}", err=True)
+        return False
+    manifests.files[file.name] = File(file.name, text, documents(text))
+    return True
 
 
 def _breaches(findings: Iterable[Finding], code: str) -> int:

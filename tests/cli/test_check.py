@@ -12,6 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
+from cli import check
 from cli.app import app
 from hops.rules import RULES
 from hops.rules.pages import pages
@@ -331,6 +332,22 @@ def test_fix_writes_several_patches_into_several_files(tmp_path: Path) -> None:
         "      hostPort: 81\r\n", ""
     )
     assert "hostPort" not in (tmp_path / "b.json").read_text()
+
+
+def test_fix_takes_back_a_patch_that_mends_nothing_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text(POD.replace("web", name))
+    really = check.written
+    idle = tmp_path / "b.yaml"
+    monkeypatch.setattr(
+        check, "written", lambda text, p: text + "#\n" if p.place.file == str(idle) else really(text, p)
+    )
+    result = hops("check", tmp_path, "--fix", "--rule", "HP01")
+    assert result.exit_code == 1
+    assert idle.read_text() == POD.replace("web", "b")
+    assert ["hostPort" in (tmp_path / f"{name}.yaml").read_text() for name in "abc"] == [False, True, False]
 
 
 def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
