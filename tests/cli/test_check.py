@@ -12,9 +12,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner, Result
 
-from cli import check
 from cli.app import app
+from hops.finding import Patch
 from hops.rules import RULES
+from hops.rules.edit import written
 from hops.rules.pages import pages
 from hops.rules.schema import schema
 from tests.cli.sarif import SARIF
@@ -339,7 +340,6 @@ def test_fix_takes_back_a_patch_that_mends_nothing_and_no_other(
 ) -> None:
     for name in "abc":
         (tmp_path / f"{name}.yaml").write_text(POD.replace("web", name))
-    really = check.written
     idle = tmp_path / "b.yaml"
     monkeypatch.setattr(
         check, "written", lambda text, p: text + "#\n" if p.place.file == str(idle) else really(text, p)
