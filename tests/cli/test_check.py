@@ -341,9 +341,11 @@ def test_fix_takes_back_a_patch_that_mends_nothing_and_no_other(
     for name in "abc":
         (tmp_path / f"{name}.yaml").write_text(POD.replace("web", name))
     idle = tmp_path / "b.yaml"
-    monkeypatch.setattr(
-        check, "written", lambda text, p: text + "#\n" if p.place.file == str(idle) else really(text, p)
-    )
+
+    def half(text: str, patch: Patch) -> str:
+        return f"{text}#\n" if patch.place.file == str(idle) else written(text, patch)
+
+    monkeypatch.setattr("cli.check.written", half)
     result = hops("check", tmp_path, "--fix", "--rule", "HP01")
     assert result.exit_code == 1
     assert idle.read_text() == POD.replace("web", "b")

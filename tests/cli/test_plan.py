@@ -1,6 +1,8 @@
 """`hops plan`: the whole program without engine, cluster or Docker."""
 
+import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,12 +24,12 @@ PINNED = {
 
 
 def hops_plan(
-    stack: str, folder: Path, project: Path | None = None, **environment: str
+    stack: str, folder: Path, *more: str, project: Path | None = None, **environment: str
 ) -> tuple[int, dict[str, Any], str]:
     """Status, what it prints as JSON, what it says on stderr. PATH has no tool at all."""
     words = [sys.executable, "-c", "from cli.app import app; app()", "plan", stack, "--format", "json"]
     done = subprocess.run(
-        [*words, "--manifests", str(folder)],
+        [*words, "--manifests", str(folder), *more],
         cwd=project,
         env={"PATH": "/nowhere", "HOME": str(folder), **environment},
         capture_output=True,
@@ -99,8 +101,27 @@ def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str,
     for name, text in (("alice", alice), ("bob", bob), ("broken", "cluster: 1")):
         text_ = text.replace("cluster:", "ingress-hops:cluster:").replace("services:", "ingress-hops:services:")
         (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(f"config: {{{text_}}}")
-    _, plan, said = hops_plan("bob", tmp_path / "plan", tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    _, plan, said = hops_plan("bob", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
     held = [finding for finding in plan["findings"] if finding["code"].startswith("XS")]
     assert {finding["code"] for finding in held} == told
     assert all(finding["level"] == "mandatory" and "the stack alice" in finding["message"] for finding in held)
     assert "hops: what the stack broken holds isn't known" in said
+
+
+def test_the_path_is_drawn_as_a_page_with_all_that_was_said(tmp_path: Path) -> None:
+    """Without the published files, so that there is something of each kind to say."""
+    page = tmp_path / "plan.html"
+    status, plan, _ = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 1
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert plan["curl"] in text
+    assert all(hop["component"] in text for hop in plan["hops"])
+    assert all(sentence in text for sentence in plan["leftOut"])
+    assert {finding["code"] for finding in plan["findings"]} <= set(re.findall(r"<b>([A-Z]{2}[0-9]{2})</b>", text))
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "plan.html"
+    status, _, said = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 2
+    assert str(page) in said
