@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from bench.objects import objects
+from cli.check import uncollected
 from cli.manifests import read
 from hops.finding import Place
 from hops.rules.configuration import configure
@@ -106,6 +107,7 @@ def _rules(rounds: int) -> None:
     print()
 
 
+@uncollected()
 def _judged(declared: Iterable[tuple[Any, Place]]) -> None:
     if not judge(Inventory(declared, today=datetime.now(UTC).date()), configure()):
         sys.exit("the rules found nothing where something is wrong")

@@ -1,8 +1,10 @@
 """`hops check`: the rules over plain files, without Pulumi and without a cluster."""
 
 import difflib
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -40,6 +42,19 @@ class Report(StrEnum):
     JUNIT = "junit"
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage: all that is read is kept to the end, and looking took a fourth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@uncollected()
 def main(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
     form: Annotated[Report, typer.Option("--format", help="How to print the findings.")] = Report.TEXT,
