@@ -17,11 +17,12 @@ from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
 from hops.rules.configuration import configure
-from hops.rules.inventory import Inventory
+from hops.rules.inventory import Fleet, Inventory
 from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
 from hops.versions import CALICO, CONTOUR
 from stacks.build import Ground, build
+from stacks.fleet import fleet
 
 _KUBERNETES = "kubernetes:"
 
@@ -78,8 +79,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def planned(stack: str, settings: Settings, folder: Path) -> Planned:
-    """The plan of a stack. folder: where kubeconfig files would be kept."""
+def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = None) -> Planned:
+    """The plan of a stack. folder: where kubeconfig files would be kept. held: what others hold of this machine."""
     upstream, left_out = {}, []
     for manifest in (CALICO, CONTOUR):
         try:
@@ -96,7 +97,7 @@ def planned(stack: str, settings: Settings, folder: Path) -> Planned:
 
     pulumi.runtime.test(declare)()
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
-    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings)
+    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
     return Planned(outputs, recorder.manifests, left_out, judge(inventory, configure(settings.policy)))
 
 
@@ -128,7 +129,8 @@ def main(
     try:
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-        plan = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve())
+        others = fleet(project, stack, settings)
+        plan = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(plan.manifests, folder)
     except (OSError, StackError, ToolError) as error:
@@ -142,7 +144,7 @@ def main(
         typer.echo(f"After an up, try: {plan.outputs['curl']}")
         for finding in plan.findings:
             typer.echo(f"{finding.level}: {finding}")
-    for sentence in plan.left_out:
-        typer.echo(f"hops: left out: {sentence}", err=True)
+    for sentence in (*(f"left out: {what}" for what in plan.left_out), *others.unread):
+        typer.echo(f"hops: {sentence}", err=True)
     broken = any(finding.level is Level.MANDATORY for finding in plan.findings)
     raise typer.Exit(Status.FINDINGS if plan.left_out or broken else Status.ALL_WELL)

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from cli.output import Format, FormatOption, Status, print_hops, print_json, print_table, stop
 from cli.tools import ToolError, environment, project_folder
-from hops.settings import NAMESPACE, Settings, SettingsError, settings
+from hops.fleet import stack_settings
+from hops.settings import NAMESPACE, Settings, SettingsError
+from stacks.fleet import FOLDER
 from stacks.machine import busy
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and show stacks.")
 
-FOLDER = "stacks"
 PORTS = range(8080, 9000)
 _SECONDS = 60
 # The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/settings.py).
@@ -58,15 +58,8 @@ def stack_file(project: Path, name: str) -> Path:
 def read(path: Path, node_image: str | None = None) -> Settings:
     """The settings that a stack file leads to; `node_image` is taken where it names none. Raises StackError."""
     try:
-        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        # YAML has dates where the engine, as JSON, has texts.
-        given: dict[str, Any] = json.loads(json.dumps(config, default=str))
-        prefix = f"{NAMESPACE}:"
-        own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
-        return settings(_name_of(path), own, node_image)
-    except AttributeError:
-        raise StackError(f"{path} is not a stack file: it and its `config` are mappings; see the other files") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, SettingsError) as error:
+        return stack_settings(_name_of(path), path.read_bytes(), node_image)
+    except (OSError, SettingsError) as error:
         raise StackError(f"{path}: {error}") from None
 
 
