@@ -16,6 +16,7 @@ from cli.tools import ToolError, project_folder
 from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
+from hops.plan import plan as intended
 from hops.rules.configuration import configure
 from hops.rules.inventory import Fleet, Inventory
 from hops.rules.judge import judge
@@ -23,6 +24,7 @@ from hops.settings import NAMESPACE, Settings
 from hops.versions import CALICO, CONTOUR
 from stacks.build import Ground, build
 from stacks.fleet import fleet
+from stacks.machine import look
 
 _KUBERNETES = "kubernetes:"
 
@@ -129,7 +131,7 @@ def main(
     try:
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-        others = fleet(project, stack, settings)
+        others = fleet(project, stack, settings, look(intended(settings).door))
         plan = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(plan.manifests, folder)
