@@ -16,12 +16,11 @@ from cli.tools import ToolError, project_folder
 from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
-from hops.plan import plan as intended
+from hops.plan import plan
 from hops.rules.configuration import configure
 from hops.rules.inventory import Fleet, Inventory
 from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
-from hops.versions import CALICO, CONTOUR
 from stacks.build import Ground, build
 from stacks.fleet import fleet
 from stacks.machine import look
@@ -84,7 +83,7 @@ def _whole(value: Any) -> Any:
 def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = None) -> Planned:
     """The plan of a stack. folder: where kubeconfig files would be kept. held: what others hold of this machine."""
     upstream, left_out = {}, []
-    for manifest in (CALICO, CONTOUR):
+    for manifest in plan(settings).manifests:
         try:
             upstream[manifest.name] = published(manifest, manifests_folder())
         except ManifestError as error:
@@ -131,22 +130,22 @@ def main(
     try:
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-        others = fleet(project, stack, settings, look(intended(settings).door))
-        plan = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
+        others = fleet(project, stack, settings, look(plan(settings).door))
+        found = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
-        write(plan.manifests, folder)
+        write(found.manifests, folder)
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
-        findings = [{"level": str(f.level), "code": f.code, "message": str(f)} for f in plan.findings]
-        print_json({**plan.outputs, "manifests": str(folder), "leftOut": plan.left_out, "findings": findings})
+        findings = [{"level": str(f.level), "code": f.code, "message": str(f)} for f in found.findings]
+        print_json({**found.outputs, "manifests": str(folder), "leftOut": found.left_out, "findings": findings})
     else:
-        print_hops(plan.outputs["hops"])
-        typer.echo(f"{len(plan.manifests)} objects are written to {folder}")
-        typer.echo(f"After an up, try: {plan.outputs['curl']}")
-        for finding in plan.findings:
+        print_hops(found.outputs["hops"])
+        typer.echo(f"{len(found.manifests)} objects are written to {folder}")
+        typer.echo(f"After an up, try: {found.outputs['curl']}")
+        for finding in found.findings:
             typer.echo(f"{finding.level}: {finding}")
-    for sentence in (*(f"left out: {what}" for what in plan.left_out), *others.unread):
+    for sentence in (*(f"left out: {what}" for what in found.left_out), *others.unread):
         typer.echo(f"hops: {sentence}", err=True)
-    broken = any(finding.level is Level.MANDATORY for finding in plan.findings)
-    raise typer.Exit(Status.FINDINGS if plan.left_out or broken else Status.ALL_WELL)
+    broken = any(finding.level is Level.MANDATORY for finding in found.findings)
+    raise typer.Exit(Status.FINDINGS if found.left_out or broken else Status.ALL_WELL)
