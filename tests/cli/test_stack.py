@@ -162,7 +162,7 @@ def test_the_list_has_a_line_for_each_stack(project: Path) -> None:
     done = CliRunner().invoke(app, ["stack", "list"])
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["name", "cluster", "address", "host", "file"],
-        ["ci", "ingress-hops-ci", "127.0.0.1:8081", "my-service.localhost", "stacks/Pulumi.ci.yaml"],
+        ["ci", "ingress-hops-ci", "127.0.0.1:8081", "my-service.ci.localhost", "stacks/Pulumi.ci.yaml"],
         ["cloud", "prod", "its", "load", "balancer", "my-service.localhost", "stacks/Pulumi.cloud.yaml"],
         ["local", "ingress-hops-local", "127.0.0.1:8080", "my-service.localhost", "stacks/Pulumi.local.yaml"],
         ["seed", "sam-test-cluster", "0.0.0.0:80,443", "my-service.local", "stacks/Pulumi.seed.yaml"],

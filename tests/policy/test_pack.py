@@ -3,16 +3,18 @@
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from pulumi.runtime.proto import analyzer_pb2 as messages
 
-from tests.policy.pack import NAME, UNKNOWN, Pack, codes, running
+from tests.policy.pack import FOLDER, NAME, UNKNOWN, Pack, codes, running
 
 POD = "kubernetes:core/v1:Pod"
 COMMAND = "command:local:Command"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 LATER = "9999-01-01"
 CLUSTER: dict[str, Any] = {
     "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -85,13 +87,12 @@ def test_empty_outputs_are_judged_by_their_inputs(pack: Pack) -> None:
         "metadata": {"name": "it", "namespace": "apps"},
         "spec": {"ingressClassName": "contour", "rules": [rule]},
     }
-    kind = "kubernetes:networking.k8s.io/v1:Ingress"
-    pack.analyze(kind, ingress)
-    assert ("mandatory", "IN01") in codes(pack.stack((kind, {}, "it")))
+    pack.analyze(INGRESS, ingress)
+    assert ("mandatory", "IN01") in codes(pack.stack((INGRESS, {}, "it")))
 
 
 def test_empty_outputs_without_inputs_are_undecidable(pack: Pack) -> None:
-    said = codes(pack.stack(("kubernetes:networking.k8s.io/v1:Ingress", {}, "it")))
+    said = codes(pack.stack((INGRESS, {}, "it")))
     assert ("mandatory", "PK01") in said
 
 
@@ -247,3 +248,64 @@ def test_a_namespace_that_the_provider_gives_counts(pack: Pack) -> None:
 
     assert ("advisory", "EX07") in spoken("")
     assert ("advisory", "EX07") not in spoken("apps")
+
+
+def kind(name: str, port: int) -> dict[str, Any]:
+    ports = [{"containerPort": 80, "hostPort": port, "listenAddress": "127.0.0.1"}]
+    nodes = [{"role": "control-plane", "extraPortMappings": ports}]
+    return command(stdin=json.dumps({**CLUSTER, "name": name, "nodes": nodes}))
+
+
+def ingress(host: str) -> dict[str, Any]:
+    metadata = {"name": "it", "namespace": "apps"}
+    rules = [{"host": host, "http": {"paths": []}}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": metadata,
+        "spec": {"ingressClassName": "contour", "rules": rules},
+    }
+
+
+@pytest.fixture
+def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
+    """A pack that lies beside the stack files of alice, of ours, and of one that is broken."""
+    (tmp_path / "policy").symlink_to(FOLDER)
+    (tmp_path / "stacks").mkdir()
+    cluster = "{name: alice, httpPort: 8090, httpsPort: null}"
+    alice = f"config: {{ingress-hops:cluster: {cluster}, ingress-hops:services: [{{host: a.localhost}}]}}"
+    for name, text in {"alice": alice, "dev": alice, "broken": "config: {ingress-hops:cluster: 1}"}.items():
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+    with running(environment, tmp_path / "policy") as pack:
+        yield pack
+
+
+def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
+    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
+    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is held by the stack alice. ")
+    assert said["XS03"].startswith("Cluster/alice: its name is held by the stack alice. ")
+    assert ("mandatory", "XS02") in codes(beside_alice.analyze(INGRESS, ingress("A.localhost")))
+    provider = "pulumi:providers:kubernetes"
+    assert ("mandatory", "XS03") in codes(beside_alice.analyze(provider, {"context": "kind-alice"}))
+    assert not [c for _, c in codes(beside_alice.analyze(COMMAND, kind("bob", 8091))) if c.startswith("XS")]
+    assert not [c for _, c in codes(beside_alice.analyze(INGRESS, ingress("b.localhost"))) if c.startswith("XS")]
+    assert beside_alice.analyze(provider, {"context": "kind-bob"}) == []
+
+
+def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside_alice: Pack) -> None:
+    config = {f"{NAME}:cluster": json.dumps({"httpPort": 8090})}
+    ours = messages.AnalyzerStackConfigureRequest(stack="alice", project=NAME, config=config)
+    beside_alice.stub.ConfigureStack(ours)
+    # The stack dev has the same file, and that is another.
+    said = [message for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090))]
+    assert {message.partition("held by ")[2].partition(".")[0] for message in said} == {"the stack dev"}
+    stack_says(beside_alice, {})
+    assert beside_alice.analyze(COMMAND, kind("alice", 8090)) == []
+
+
+def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
+    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    (said,) = beside_alice.preview()
+    assert said[0] == "advisory"
+    assert said[1].startswith("what the stack broken holds isn't known, since its file can't be used: ingress-hops:cl")
