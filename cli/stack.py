@@ -98,7 +98,7 @@ def create(project: Path, name: str, wanted: Wanted) -> tuple[Stack, tuple[str, 
         )
         of = stack_settings(name, text.encode())
         if found := seen.clashes(name, of):
-            raise StackError("\n".join(f"{finding.message} {finding.remedy}" for finding in found))
+            raise StackError(f"{path} is not written: " + "\n".join(map(str, found)))
         with path.open("x") as file:
             file.write(text)
     except (OSError, SettingsError) as error:
