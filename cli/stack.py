@@ -18,7 +18,9 @@ from hops.settings import NAMESPACE, Settings, SettingsError
 from stacks.fleet import FOLDER
 from stacks.machine import busy, has_address
 
-app = typer.Typer(no_args_is_help=True, help="Make, list, check and show stacks.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list, check and show stacks."
+)
 app.command("list")(fleet.list_)
 app.command("check")(fleet.check)
 
