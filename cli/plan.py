@@ -23,7 +23,6 @@ from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
 from stacks.build import Ground, build
 from stacks.fleet import fleet
-from stacks.machine import look
 
 _KUBERNETES = "kubernetes:"
 
@@ -130,7 +129,7 @@ def main(
     try:
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-        others = fleet(project, stack, settings, look(plan(settings).door))
+        others = fleet(project, stack, settings)
         found = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(found.manifests, folder)

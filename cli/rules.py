@@ -57,7 +57,7 @@ def _write(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def explain(code: Annotated[str, typer.Argument(help="A rule's code, such as HP01.")]) -> None:
+def explain(code: Annotated[str, typer.Argument(metavar="CODE", help="A rule's code, such as HP01.")]) -> None:
     """Shows what a rule is for, what breaks it and what doesn't.
 
     Exit status: 0 shown, 2 there is no such rule.

@@ -23,7 +23,7 @@ class Container:
     """A Docker container.
 
     cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
-    published: IPv4 address and port on the host machine, which it has while it runs.
+    published: IPv4 address and TCP port on the host machine, which it has while it runs.
     """
 
     name: str

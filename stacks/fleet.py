@@ -6,6 +6,7 @@ from hops.fleet import Others, joined, others, published
 from hops.machine import ClusterState, Machine, cluster_state
 from hops.plan import plan
 from hops.settings import Settings
+from stacks.machine import look
 
 FOLDER = "stacks"
 
@@ -22,8 +23,9 @@ def own_state(project: Path, stack: str, of: Settings, machine: Machine) -> Clus
     return cluster_state(machine, plan(of), of.cluster.name, f"{folder}/{stack}.owner")
 
 
-def fleet(project: Path, stack: str, of: Settings, machine: Machine) -> Others:
+def fleet(project: Path, stack: str, of: Settings) -> Others:
     """What the other stacks of the project and Docker, where one answers, hold beside a stack. Raises OSError."""
+    machine = look(plan(of).door)
     found = others(stack_files(project), stack)
     docker = published(machine, of.cluster.name, own_state(project, stack, of, machine))
     return Others(joined(found.fleet, docker), found.unread)

@@ -78,8 +78,9 @@ def _container(item: Mapping[str, Any]) -> Container:
         binds=tuple(item["HostConfig"].get("Binds") or ()),
         published=tuple(
             (binding.get("HostIp") or "0.0.0.0", int(binding["HostPort"]))
-            for of_port in bindings.values()
-            for binding in of_port or ()
+            for of_port, given in bindings.items()
+            if of_port.endswith("/tcp")
+            for binding in given or ()
             if binding.get("HostPort", "0") not in ("", "0")
         ),
     )

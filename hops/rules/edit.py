@@ -35,9 +35,9 @@ def written(text: str, patch: Patch) -> str:
             changed = _edited(changed, number, operation)
         if plain(documents(changed)) == wanted:
             return changed
-    except (IndexError, KeyError, TypeError, UnreadableError) as error:
-        raise NotWrittenError(str(error)) from None
-    raise NotWrittenError("the document is written in a way that can't be changed in one place")
+    except (IndexError, KeyError, TypeError, UnreadableError):
+        pass
+    raise NotWrittenError("an alias, a merge key or a template stands there; change it by hand")
 
 
 def _edited(text: str, number: int, operation: Mapping[str, Any]) -> str:
