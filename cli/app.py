@@ -13,6 +13,7 @@ _COMMANDS = {
     "rules": "cli.rules:catalogue",
     "stack": "cli.stack:app",
     "tools": "cli.tools:main",
+    "trace": "cli.trace:main",
 }
 """Where each command is: a function, or a typer.Typer that has commands of its own."""
 

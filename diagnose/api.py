@@ -40,8 +40,9 @@ class API:
                 client_configuration=self._configuration,
                 persist_config=False,
             )
-        except (config.ConfigException, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-            raise APIError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {error}") from None
+        except Exception as error:  # noqa: BLE001 - a file can be wrong in more ways than the client has exceptions
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise APIError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {said}") from None
         self.kubeconfig = str(kubeconfig) if kubeconfig else None
         self.context = context
         self._client = client.ApiClient(self._configuration)

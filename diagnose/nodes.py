@@ -7,6 +7,7 @@ from diagnose import docker
 from hops.trace.sight import Namespace, Node
 
 _MARK = "\x1e"
+_SYSCTLS = "/proc/sys/"
 
 # A section begins with ASCII's record separator and its name; one that failed has its name after "! " and says why.
 PART = """
@@ -74,7 +75,7 @@ def _sysctls(lines: str) -> Iterable[tuple[str, int]]:
     for line in lines.splitlines():
         path, _, value = line.partition(":")
         if value.strip("-").isdigit():
-            yield path.removeprefix("/proc/sys/").replace("/", "."), int(value)
+            yield path.removeprefix(_SYSCTLS).replace("/", "."), int(value)
 
 
 def _namespaces(parts: dict[str, str]) -> Iterable[Namespace]:

@@ -24,6 +24,7 @@ from hops.trace.sight import Asked, Failure, Node, Request
 CONNECT_SECONDS = 3.0
 SECONDS = 4.0
 MEBIBYTE = 1 << 20
+_HEADERS = 1 << 16
 _SHOWN = 2048
 _AGENT = "hops-trace"
 
@@ -37,7 +38,7 @@ ask() {{
   test "$1" = - || enter=(nsenter "--net=/var/run/netns/$1")
   test "$4" = HEAD && method=(--head)
   "${{enter[@]}}" curl --config <(printf '%s\\n' "$config") --connect-to "::$2:$3" "${{method[@]}}" 2>&3 |
-    {{ body=$({{ head --bytes {MEBIBYTE}; cat >/dev/null; }} | base64 --wrap 0); printf '%s\\n' "$body"; }}
+    {{ body=$({{ head --bytes {MEBIBYTE + _HEADERS}; cat >/dev/null; }} | base64 --wrap 0); printf '%s\\n' "$body"; }}
 }}
 asked=()
 for probe in "${{probes[@]}}"; do
@@ -267,6 +268,6 @@ def _answer(probe: Probe, asked: Asked, text: str) -> Request:
         said if code else "",
         int(told["response_code"]) or None,
         {name.strip().lower(): value.strip() for name, _, value in pairs},
-        answer[size:],
+        answer[size:][:MEBIBYTE],
     )
     return _request(probe, asked, taken, outcome)

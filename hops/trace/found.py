@@ -8,8 +8,10 @@ from hops.rules.inventory import IngressPath
 from hops.rules.routes import bare
 from hops.rules.values import JSON, at, pairs, sequence, text
 from hops.trace import envoy, kernel
+from hops.trace.contour import dialled, taken
 from hops.trace.sight import Request, Where
 from hops.trace.view import View, identity
+from hops.trace.wanted import takes_host
 
 _MILLISECONDS = 1000
 
@@ -142,18 +144,17 @@ def _route(view: View) -> Found:
     evidence = [
         f"{ingress}: {path.host or '*'}{path.path or '/'} ({path.path_type}) to "
         f"{path.backend.service}:{path.backend.port_number or path.backend.port_name}"
-        for ingress, path in claims(view)
+        for ingress, path in _declared(view)
     ]
     value, seen = None, view.envoy
     if seen:
         bound = envoy.listens(seen)
         evidence.append(f"Envoy's listener {envoy.HTTP}: {bound or 'none'}")
-        host = envoy.virtual_host(seen, view.asked.host)
-        taken = envoy.matching(host, view.asked.path) if host else None
+        route = taken(view)
         names = ", ".join(dict.fromkeys(name for h in envoy.virtual_hosts(seen) for name in envoy.domains(h)))
         evidence.append(f"Envoy's virtual hosts: {names or 'none'}")
-        if taken:
-            value = envoy.shown(taken)
+        if route:
+            value = envoy.shown(route)
             evidence.append(f"Envoy's route: {value}")
         evidence += _counted(view)
         holds = envoy.connected(seen)
@@ -172,21 +173,15 @@ def _counted(view: View) -> Iterator[str]:
             yield f"Envoy's {name}: {before} before and {after} after"
 
 
-def claims(view: View) -> list[tuple[str, IngressPath]]:
+def _declared(view: View) -> list[tuple[str, IngressPath]]:
     """What Ingresses say of the asked host, as Kind/namespace/name and path: of any class."""
     return [
         (str(ingress.resource), path)
         for ingress in view.inventory.ingresses
         for rule in ingress.rules
-        if rule.host == "" or bare(rule.host) == view.asked.host.lower() or _wildcard(rule.host, view.asked.host)
+        if takes_host(bare(rule.host), view.asked.host) is not None
         for path in rule.paths
     ]
-
-
-def _wildcard(pattern: str, host: str) -> bool:
-    """Whether `*.example.com` takes a host: one label in the place of the star."""
-    first, _, rest = host.lower().partition(".")
-    return pattern.lower() == f"*.{rest}" and bool(first)
 
 
 def _service(view: View) -> Found:
@@ -236,13 +231,6 @@ def _endpoint(view: View) -> Found:
             evidence.append(f"route in {node.name}: {address} dev {device}")
             value = f"{value or address} dev {device}" if " dev " not in (value or "") else value
     return Found(value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name"))
-
-
-def dialled(view: View) -> str | None:
-    """The cluster that Envoy sends the followed request to; None where it takes no such route or was not seen."""
-    host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
-    taken = envoy.matching(host, view.asked.path) if host else None
-    return next(iter(envoy.clusters(taken)), None) if taken else None
 
 
 def _pod(view: View) -> Found:

@@ -11,6 +11,7 @@ from hops.read import backends, door
 from hops.rules.values import at, sequence, text
 from hops.trace.checks import CHECKS, Check
 from hops.trace.found import NOTHING, found
+from hops.trace.ladder import climbed
 from hops.trace.sight import Sight
 from hops.trace.trace import Trace, TracedHop, Verdict
 from hops.trace.view import View
@@ -37,6 +38,8 @@ def trace(sight: Sight) -> Trace:
     view = View(sight)
     unseen = dict(sight.unseen)
     findings = _in_order([finding for check in CHECKS for finding in _asked(check, view, unseen)])
+    if not any(finding.level is Level.MANDATORY for finding in findings):
+        findings = _in_order([*findings, *_asked(climbed, view, unseen)])
     looked = _Looked(view, tuple(findings), _crossed(view), unseen)
     planned, declared = _planned(view), _declared(view)
     return Trace(

@@ -18,6 +18,8 @@ from hops.trace.kernel import addresses
 from hops.trace.published import Published, published
 from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
+THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
+"""Where requests are sent that go through Envoy."""
 KIND_LABEL = "io.x-k8s.kind.cluster"
 
 
@@ -269,9 +271,9 @@ class View:
         return request is not None and request.status is not None
 
     def through_envoy(self, where: Where) -> bool:
-        """Whether an answer came through Envoy, which writes its name into each."""
+        """Whether an answer came through Envoy."""
         request = self.request(where)
-        return request is not None and request.headers.get("server") == "envoy"
+        return request is not None and request.by_envoy
 
     @cached_property
     def well(self) -> bool | None:

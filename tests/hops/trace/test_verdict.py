@@ -52,11 +52,13 @@ def test_nothing_seen_is_no_verdict() -> None:
     assert status(told) == 2
 
 
-def test_an_answer_of_envoy_itself_ends_at_envoy() -> None:
+def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
     sight = healthy()
     failed(sight, "503", "client", "node", "envoy")
     verdicts = {hop.name: hop.verdict for hop in traced(sight).hops}
-    assert verdicts["route"] is Verdict.OK
+    assert verdicts["host-port"] is Verdict.OK
+    assert verdicts["route"] is Verdict.BROKEN
+    assert [finding.code for finding in traced(sight).findings] == ["T50"]
     assert verdicts["reply-endpoint"] is Verdict.NOT_SEEN
     assert verdicts["reply-client"] is Verdict.OK
     assert status(traced(sight)) == 1
