@@ -21,7 +21,7 @@ endif
 export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview down plan test test-live bench check lint tools env stack-file
+.PHONY: help demo up preview down plan test test-live bench bench-rules check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
@@ -64,6 +64,9 @@ test-live: tools ## the tests in a real cluster (needs Docker)
 
 bench: tools ## the speed of up, preview and down (needs Docker)
 	"$(PYTHON)" bench/run.py
+
+bench-rules: tools ## the speed of the rules, of hops check and of the pack
+	"$(PYTHON)" -m bench.rules
 
 check: lint ## format, lint, types, import rules, tests
 	"$(PYTHON)" -m pytest -m "not live"

@@ -150,7 +150,7 @@ def _policies(manifests: Manifests) -> Iterator[Policy]:
 
 
 def _line(manifests: Manifests, finding: Finding, form: Report) -> int | None:
-    # Finding lines takes a second, slower reading of the file.
+    # Finding lines takes a second reading of the file.
     file = manifests.files.get(finding.place.file or "")
     return file.line(finding.place, finding.path) if file and form is not Report.JSON else None
 

@@ -8,5 +8,5 @@ from policy.dispatcher import Dispatcher
 from policy.operation import listen
 
 dispatcher = Dispatcher(Path(__file__).absolute().parents[1] / "stacks")
-listen(dispatcher.hear)
+listen(dispatcher.hear, dispatcher.seen)
 PolicyPack("ingress-hops", policies=dispatcher.policies())

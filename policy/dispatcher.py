@@ -54,6 +54,10 @@ class Dispatcher:
         """Takes what the engine says of the stack."""
         self._operation, self._asked = operation, None
 
+    def seen(self, urn: str) -> bool:
+        """Whether it knows what a resource declares."""
+        return bool(self._declared.get(urn))
+
     def policies(self) -> list[Policy]:
         return [
             ResourceValidationPolicy(

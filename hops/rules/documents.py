@@ -40,12 +40,12 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
         return found
 
 
-class _Composer(yaml.SafeLoader):
-    """In Python throughout: its marks count characters, whatever they are."""
+class Exact(yaml.SafeLoader):
+    """In Python throughout, and slow: its marks count characters, where libyaml's know lines."""
 
 
 _WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
-for _loader in (Loader, _Composer):
+for _loader in (Loader, Exact):
     _loader.yaml_implicit_resolvers = {
         first: [
             (tag, _WHOLE if tag.endswith(":int") else pattern)
@@ -133,12 +133,12 @@ def _bounded(value: JSON) -> None:
             rest += [(child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)]
 
 
-def nodes(text: str) -> list[yaml.Node | None]:
-    """The documents as nodes that know where they stand. Raises UnreadableError."""
+def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | None]:
+    """The documents as nodes that know their lines, and with Exact their characters. Raises UnreadableError."""
     # JSON may be indented with tabs, and a tab within one of its strings would be no JSON.
     spaced = text.replace("\t", " ") if is_json(text) else text
     try:
-        return list(yaml.compose_all(spaced, Loader=_Composer))
+        return list(yaml.compose_all(spaced, Loader=loader))
     except yaml.YAMLError as error:
         raise _unreadable(error) from None
 

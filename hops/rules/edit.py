@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hops.finding import Patch
-from hops.rules.documents import UnreadableError, child, documents, is_json, nodes, parts
+from hops.rules.documents import Exact, UnreadableError, child, documents, is_json, nodes, parts
 from hops.rules.patch import patched
 from hops.rules.values import plain
 
@@ -44,7 +44,7 @@ def _edited(text: str, number: int, operation: Mapping[str, Any]) -> str:
     """The text with one operation in one document."""
     editor = _Editor(text)
     *above, last = parts(operation["path"])
-    key, node = None, nodes(text)[number]
+    key, node = None, nodes(text, Exact)[number]
     for part in above:
         found = child(node, part)
         if found is None:
