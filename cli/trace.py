@@ -14,8 +14,9 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from cli.backend import outputs
 from cli.output import print_json, stop
-from cli.stack import StackError, published, read, stack_file
+from cli.stack import StackError, read, stack_file
 from cli.tools import ToolError, project_folder
 from cli.traced import show
 from diagnose.look import Way, look
@@ -163,7 +164,7 @@ def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
-    return partial(_look, asked, way, Stack(name=name, settings=settings), partial(published, project, name))
+    return partial(_look, asked, way, Stack(name=name, settings=settings), partial(outputs, project, name))
 
 
 # Looking
