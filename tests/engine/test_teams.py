@@ -224,7 +224,10 @@ def test_the_second_up_is_told_who_has_the_lock(waiting: tuple[Clone, subprocess
 
 def test_the_lock_of_a_killed_up_is_cancelled(waiting: tuple[Clone, subprocess.Popen[str]]) -> None:
     clone, first = waiting
-    first.send_signal(signal.SIGKILL)
+    # Stopped before its children go, so that it cannot end well; they would stay behind otherwise.
+    first.send_signal(signal.SIGSTOP)
+    subprocess.run(["pkill", "-KILL", "-P", str(first.pid)], check=False)
+    first.kill()
     first.wait(60)
     (clone.folder / "go").touch()
     assert locked(second(clone, "up", "--yes", "--skip-preview"))
