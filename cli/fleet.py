@@ -1,5 +1,6 @@
 """`hops stack list` and `hops stack check`: the stacks of the project side by side."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -114,7 +115,7 @@ def look_around(project: Path) -> Seen:
     settings, unusable = {}, []
     for name, file in files.items():
         try:
-            settings[name] = stack_settings(name, file)
+            settings[name] = stack_settings(name, file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         except SettingsError as error:
             unusable.append(f"{project / FOLDER}/Pulumi.{name}.yaml: {error}")
     unseen, fileless, kept = [], {}, None

@@ -30,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stack, "busy", lambda _address, _port: False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for name in ("DOCKER_HOST", "PULUMI_BACKEND_URL"):
+    for name in ("DOCKER_HOST", "INGRESS_HOPS_NODE_IMAGE", "PULUMI_BACKEND_URL"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 

@@ -35,9 +35,9 @@ def write(project: Path, name: str, **config: Any) -> None:
     stack_file(project, name).write_text(yaml.safe_dump(whole))
 
 
-def local_nodes(project: Path, **changes: Any) -> list[dict[str, Any]]:
+def local_nodes(project: Path, image: str | None = None, **changes: Any) -> list[dict[str, Any]]:
     """The containers of the stack local's own cluster."""
-    fingerprint = plan(read(stack_file(project, "local"))).fingerprint
+    fingerprint = plan(read(stack_file(project, "local"), image)).fingerprint
     bind = f"{project}/.ingress-hops/kubeconfig/local.owner:{mark(17, fingerprint)}"
     cluster = "ingress-hops-local"
     return [
@@ -79,6 +79,17 @@ def test_the_list_as_json(project: Path, docker: Docker, pulumi: Path) -> None:
         "state": "stopped",
         "resources": 73,
     }
+
+
+def test_a_cluster_of_the_environments_node_image_is_not_of_older_settings(
+    project: Path, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the program has it, which the image of `INGRESS_HOPS_NODE_IMAGE` reaches too."""
+    docker(*local_nodes(project))
+    monkeypatch.setenv("INGRESS_HOPS_NODE_IMAGE", "kindest/node:v1.34.10")
+    assert rows()["local"]["state"] == "of older settings"
+    docker(*local_nodes(project, image="kindest/node:v1.34.10"))
+    assert rows()["local"]["state"] == "running"
 
 
 def test_a_cluster_of_that_name_may_be_somebody_elses(project: Path, docker: Docker) -> None:
