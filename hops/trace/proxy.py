@@ -53,8 +53,8 @@ not_trusted = Code(
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
     "that has expired, is gone, or was signed by another authority ends the connection or keeps a pod from starting.",
-    told_apart="The public certificates' ends of validity, the Secrets' names, Envoy's `control_plane.connected_state` "
-    "and its and Contour's logs, while Contour runs.",
+    told_apart="The public certificates' ends of validity, the Secrets' names, Envoy's stats "
+    "`control_plane.connected_state` and its and Contour's logs, while Contour runs.",
     remedy="Delete both Secrets and run Contour's certgen Job again, then restart Contour and Envoy.",
     references=("https://projectcontour.io/docs/1.33/grpc-tls-howto/",),
 )
@@ -62,7 +62,7 @@ not_trusted = Code(
 
 def _envoy_down(view: View) -> Iterator[Finding]:
     answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
-    if not view.sees("Pod") or answered or (view.publishing and view.running(view.publishing) is False):
+    if not view.sees("Pod") or answered:
         return
     living = [pod for pod in view.envoy_pods if not trouble(view, pod)]
     here = view.envoys_on(view.publishing) if view.publishing else view.envoy_pods

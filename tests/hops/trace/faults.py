@@ -1,9 +1,12 @@
 """What follows from a fault of Envoy, a route, a Service or a pod: a test breaks a path as it really breaks."""
 
+import copy
+
 from hops.path import envoy_cluster
 from hops.trace.verdict import trace
-from tests.hops.trace.names import CONTOUR, JSON, POD, POD_IP, SERVICE_IP
-from tests.hops.trace.sights import failed, found, node, request, view, without
+from tests.hops.trace.names import CONTOUR, ENVOY, HOST, JSON, POD, POD_IP, SERVICE_IP, WORKER
+from tests.hops.trace.objects import thing
+from tests.hops.trace.sights import added, container, failed, found, node, request, view, without
 
 THROUGH_ENVOY = ("client", "node", "envoy")
 DIRECT = ("pod", "pod from envoy")
@@ -112,7 +115,8 @@ def contourless(sight: JSON) -> None:
 
 def disconnected(sight: JSON) -> None:
     for key in ("stats", "stats_after"):
-        envoy(sight)[key]["control_plane.connected_state"] = 0
+        for part in ("listener_manager.lds", "cluster.apps_my-service_8080"):
+            envoy(sight)[key][f"{part}.control_plane.connected_state"] = 0
 
 
 def listening(sight: JSON, *sockets: tuple[str, int]) -> None:
@@ -121,3 +125,36 @@ def listening(sight: JSON, *sockets: tuple[str, int]) -> None:
     space["sockets"] = "\n".join(f"LISTEN 0 5 {address}:{port} 0.0.0.0:*" for address, port in sockets)
     unready(sight)
     failed(sight, "refused", *DIRECT)
+
+
+def second(sight: JSON, name: str = "other", host: str = "other.localhost") -> JSON:
+    """Another Ingress beside the path's own."""
+    other = copy.deepcopy(ingress(sight))
+    other["metadata"] |= {"name": name, "creationTimestamp": "2026-11-24T09:59:00Z"}
+    other["spec"]["rules"][0]["host"] = host
+    added(sight, other)
+    return other
+
+
+def claimed_twice(sight: JSON) -> JSON:
+    """A second Ingress for the same host and path, whose Service gets the requests."""
+    other = second(sight, host=HOST)
+    other["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "other"
+    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
+    added(sight, thing("v1", "Service", "other", "apps", spec={"selector": {"app": "other"}, "ports": [port]}))
+    cluster = "apps/other/8080/da39a3ee5e"
+    envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]["route"]["cluster"] = cluster
+    return other
+
+
+def stopped(sight: JSON) -> None:
+    """The worker's container stopped: its pods lose their readiness, and nothing comes through it."""
+    container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
+    conditions = found(sight, "Node", WORKER)["status"]["conditions"]
+    next(one for one in conditions if one["type"] == "Ready")["status"] = "Unknown"
+    for name in (ENVOY, CONTOUR, "kube-proxy-2m9xj"):
+        next(one for one in status(sight, name)["conditions"] if one["type"] == "Ready")["status"] = "False"
+    sight["nodes"] = [one for one in sight["nodes"] if one["name"] != WORKER]
+    sight["envoys"] = []
+    sight["requests"] = [one for one in sight["requests"] if one["where"] == "client"]
+    failed(sight, "refused", "client")

@@ -248,3 +248,25 @@ def test_a_missing_pod_of_the_plan() -> None:
     failed(sight, "unreachable", *faults.DIRECT)
     assert told(sight) == [("pod", "T42")]
     assert first(sight)[0] == "There is no such pod."
+
+
+def test_a_pod_on_a_stopped_node_is_the_nodes_matter() -> None:
+    sight = healthy()
+    faults.unready(sight)
+    faults.stopped(sight)
+    assert not {"T16", "T20", "T32", "T42", "T45"} & {code for _, code in told(sight)}
+
+
+def test_a_pod_that_failed_before_its_node_stopped_is_told_as_well() -> None:
+    sight = healthy()
+    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    faults.stopped(sight)
+    assert ("pod", "T42") in told(sight)
+
+
+def test_behind_an_ingress_that_takes_the_requests_the_pods_own_fault_is_told() -> None:
+    sight = healthy()
+    faults.claimed_twice(sight)
+    for place in faults.DIRECT:
+        request(sight, place)["status"] = 404
+    assert told(sight) == [("route", "IN05"), ("pod", "T43")]

@@ -163,7 +163,7 @@ def test_an_expired_certificate_with_the_connection_still_up_is_advice() -> None
     sight = healthy()
     sight["cluster"]["certificates"]["projectcontour/envoycert/tls.crt"] = "2026-11-23T09:00:00+00:00"
     for key in ("stats", "stats_after"):
-        faults.envoy(sight)[key]["control_plane.connected_state"] = 1
+        faults.envoy(sight)[key]["listener_manager.lds.control_plane.connected_state"] = 1
     assert [str(finding.level) for finding in trace(view(sight).sight).findings] == ["advisory"]
 
 

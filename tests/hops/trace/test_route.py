@@ -1,7 +1,5 @@
 """The route that Envoy takes: T17, T18, T22, T23, IN01, IN02, IN05, IN09."""
 
-import copy
-
 import pytest
 
 from hops.trace.verdict import trace
@@ -16,15 +14,6 @@ INGRESS = "my-service-ingress"
 
 def remedy(sight: JSON) -> str:
     return trace(view(sight).sight).findings[0].remedy
-
-
-def second(sight: JSON, name: str = "other", host: str = "other.localhost") -> JSON:
-    """Another Ingress beside the path's own."""
-    other = copy.deepcopy(faults.ingress(sight))
-    other["metadata"] |= {"name": name, "creationTimestamp": "2026-11-24T09:59:00Z"}
-    other["spec"]["rules"][0]["host"] = host
-    added(sight, other)
-    return other
 
 
 def test_no_ingress_at_all_closes_the_listener() -> None:
@@ -68,7 +57,7 @@ def test_a_class_that_contour_does_not_serve() -> None:
 def test_a_host_that_the_ingress_misspells() -> None:
     sight = healthy()
     faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
-    second(sight)
+    faults.second(sight)
     faults.unrouted(sight)
     assert told(sight) == [("route", "T22")]
     assert f'"path":"/spec/rules/0/host","value":"{HOST}"' in remedy(sight)
@@ -149,26 +138,15 @@ def test_a_deleted_service_is_told_once() -> None:
 
 def test_an_unused_ingress_of_another_host_is_left_alone() -> None:
     sight = healthy()
-    second(sight)["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "nobody"
+    faults.second(sight)["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "nobody"
     assert told(sight) == []
     failed(sight, "503", *faults.THROUGH_ENVOY)
     assert ("route", "IN01") not in told(sight)
 
 
-def claimed_twice(sight: JSON) -> JSON:
-    """A second Ingress for the same host and path, whose Service gets the requests."""
-    other = second(sight, host=HOST)
-    other["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "other"
-    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
-    added(sight, thing("v1", "Service", "other", "apps", spec={"selector": {"app": "other"}, "ports": [port]}))
-    cluster = "apps/other/8080/da39a3ee5e"
-    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]["route"]["cluster"] = cluster
-    return other
-
-
 def test_a_second_ingress_takes_the_requests() -> None:
     sight = healthy()
-    claimed_twice(sight)
+    faults.claimed_twice(sight)
     assert told(sight) == [("route", "IN05")]
     traced = trace(view(sight).sight)
     assert traced.first
@@ -181,14 +159,14 @@ def test_a_second_ingress_takes_the_requests() -> None:
 
 def test_a_second_ingress_that_gets_nothing_is_advice() -> None:
     sight = healthy()
-    claimed_twice(sight)
+    faults.claimed_twice(sight)
     faults.envoy(sight)["routes"] = healthy()["envoys"][0]["routes"]
     assert [str(finding.level) for finding in trace(view(sight).sight).findings] == ["advisory"]
 
 
 def test_a_second_ingress_for_the_same_service_is_no_fault() -> None:
     sight = healthy()
-    second(sight, host=HOST)
+    faults.second(sight, host=HOST)
     assert told(sight) == []
 
 

@@ -137,3 +137,12 @@ def test_kube_proxy_out_of_inotify_instances_is_the_machines() -> None:
     next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
     sight["cluster"]["logs"]["kube-system/kube-proxy-2m9xj/kube-proxy"] = "fsnotify: too many open files"
     assert ("service", "T45") not in told(sight)
+
+
+def test_a_named_target_port_whose_slice_has_no_port_is_no_matter_of_contour() -> None:
+    sight = healthy()
+    port(sight)["targetPort"] = "web"
+    faults.no_endpoints(sight)
+    found(sight, "EndpointSlice", "my-service-8fmwz").update({"ports": [{"name": "http", "protocol": "TCP"}]})
+    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["conditions"]["ready"] = True
+    assert told(sight) == [("endpoint", "SV02")]
