@@ -22,8 +22,8 @@ esac
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the stack files, on a machine without pulumi and Docker where no port is taken."""
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a copy of the stack files, on a machine without pulumi and Docker where no port is taken."""
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "bin").mkdir()
@@ -36,11 +36,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def pulumi(project: Path) -> Path:
+def pulumi(alone: Path) -> Path:
     """A pulumi that answers by what its test writes into it."""
-    program = project / "bin" / "pulumi"
+    program = alone / "bin" / "pulumi"
     program.touch(0o755)
-    (project / ".ingress-hops" / "state").mkdir(parents=True)
+    (alone / ".ingress-hops" / "state").mkdir(parents=True)
     return program
 
 
@@ -48,9 +48,9 @@ Docker = Callable[..., None]
 
 
 @pytest.fixture
-def docker(project: Path) -> Docker:
+def docker(alone: Path) -> Docker:
     """Puts nodes of kind clusters into a Docker of the machine's own, each by keyword arguments of `node`."""
-    program = project / "bin" / "docker"
+    program = alone / "bin" / "docker"
     program.write_text(_DOCKER)
     program.chmod(0o755)
 

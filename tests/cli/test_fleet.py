@@ -30,15 +30,15 @@ def rows() -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in json.loads(run("list", "--format", "json")[1])}
 
 
-def write(project: Path, name: str, **config: Any) -> None:
+def write(alone: Path, name: str, **config: Any) -> None:
     whole = {"config": {f"ingress-hops:{key}": value for key, value in config.items()}}
-    stack_file(project, name).write_text(yaml.safe_dump(whole))
+    stack_file(alone, name).write_text(yaml.safe_dump(whole))
 
 
-def local_nodes(project: Path, image: str | None = None, **changes: Any) -> list[dict[str, Any]]:
+def local_nodes(alone: Path, image: str | None = None, **changes: Any) -> list[dict[str, Any]]:
     """The containers of the stack local's own cluster."""
-    fingerprint = plan(read(stack_file(project, "local"), image)).fingerprint
-    bind = f"{project}/.ingress-hops/kubeconfig/local.owner:{mark(17, fingerprint)}"
+    fingerprint = plan(read(stack_file(alone, "local"), image)).fingerprint
+    bind = f"{alone}/.ingress-hops/kubeconfig/local.owner:{mark(17, fingerprint)}"
     cluster = "ingress-hops-local"
     return [
         node(f"{cluster}-control-plane", cluster, bind=bind, **changes),
@@ -52,9 +52,9 @@ def answers(pulumi: Path, stacks: Iterable[dict[str, Any]], outputs: object = No
 
 
 @pytest.mark.usefixtures("pulumi")
-def test_the_list_has_a_line_for_each_stack(project: Path, docker: Docker, pulumi: Path) -> None:
-    write(project, "cloud", cluster={"existing": "prod"}, services=[{"host": "cloud.example"}])
-    docker(*local_nodes(project))
+def test_the_list_has_a_line_for_each_stack(alone: Path, docker: Docker, pulumi: Path) -> None:
+    write(alone, "cloud", cluster={"existing": "prod"}, services=[{"host": "cloud.example"}])
+    docker(*local_nodes(alone))
     answers(pulumi, [{"name": "local", "resourceCount": 73}, {"name": "organization/x/seed"}])
     status, said, errors = run("list")
     assert (status, errors) == (0, "")
@@ -67,8 +67,8 @@ def test_the_list_has_a_line_for_each_stack(project: Path, docker: Docker, pulum
     ]
 
 
-def test_the_list_as_json(project: Path, docker: Docker, pulumi: Path) -> None:
-    docker(*local_nodes(project, status="exited"))
+def test_the_list_as_json(alone: Path, docker: Docker, pulumi: Path) -> None:
+    docker(*local_nodes(alone, status="exited"))
     answers(pulumi, [{"name": "local", "resourceCount": 73}])
     assert rows()["local"] == {
         "name": "local",
@@ -82,26 +82,26 @@ def test_the_list_as_json(project: Path, docker: Docker, pulumi: Path) -> None:
 
 
 def test_a_cluster_of_the_environments_node_image_is_not_of_older_settings(
-    project: Path, docker: Docker, monkeypatch: pytest.MonkeyPatch
+    alone: Path, docker: Docker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the program has it, which the image of `INGRESS_HOPS_NODE_IMAGE` reaches too."""
-    docker(*local_nodes(project))
+    docker(*local_nodes(alone))
     monkeypatch.setenv("INGRESS_HOPS_NODE_IMAGE", "kindest/node:v1.34.10")
     assert rows()["local"]["state"] == "of older settings"
-    docker(*local_nodes(project, image="kindest/node:v1.34.10"))
+    docker(*local_nodes(alone, image="kindest/node:v1.34.10"))
     assert rows()["local"]["state"] == "running"
 
 
-def test_a_cluster_of_that_name_may_be_somebody_elses(project: Path, docker: Docker) -> None:
+def test_a_cluster_of_that_name_may_be_somebody_elses(alone: Path, docker: Docker) -> None:
     docker(node("ingress-hops-local-control-plane", "ingress-hops-local", bind="/theirs:/data"))
     assert rows()["local"]["state"] == "somebody else's"
-    docker(*local_nodes(project)[:1])
+    docker(*local_nodes(alone)[:1])
     assert rows()["local"]["state"] == "half made"
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_what_cannot_be_seen_is_told_and_is_not_absent(project: Path, command: str) -> None:
-    (project / ".ingress-hops" / "state").mkdir(parents=True)
+def test_what_cannot_be_seen_is_told_and_is_not_absent(alone: Path, command: str) -> None:
+    (alone / ".ingress-hops" / "state").mkdir(parents=True)
     status, said, errors = run(command)
     assert status == 0
     assert errors.splitlines() == [
@@ -112,9 +112,9 @@ def test_what_cannot_be_seen_is_told_and_is_not_absent(project: Path, command: s
     assert {(row["state"], row["resources"]) for row in rows().values()} == {(None, None)}
 
 
-@pytest.mark.usefixtures("project")
-def test_a_docker_that_does_not_answer_is_not_an_empty_one(project: Path) -> None:
-    program = project / "bin" / "docker"
+@pytest.mark.usefixtures("alone")
+def test_a_docker_that_does_not_answer_is_not_an_empty_one(alone: Path) -> None:
+    program = alone / "bin" / "docker"
     program.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
     program.chmod(0o755)
     _, said, errors = run("list")
@@ -122,7 +122,7 @@ def test_a_docker_that_does_not_answer_is_not_an_empty_one(project: Path) -> Non
     assert "absent" not in said
 
 
-@pytest.mark.usefixtures("docker", "project")
+@pytest.mark.usefixtures("docker", "alone")
 def test_before_the_first_up_there_is_no_backend_and_nothing_in_it() -> None:
     """And pulumi isn't asked, which is missing here."""
     status, _, errors = run("list")
@@ -130,7 +130,7 @@ def test_before_the_first_up_there_is_no_backend_and_nothing_in_it() -> None:
     assert {row["resources"] for row in rows().values()} == {0}
 
 
-@pytest.mark.usefixtures("docker", "project")
+@pytest.mark.usefixtures("docker", "alone")
 @pytest.mark.parametrize(
     ("script", "said"),
     [
@@ -148,7 +148,7 @@ def test_a_backend_that_cannot_be_read_is_told(pulumi: Path, script: str, said: 
 
 
 @pytest.mark.usefixtures("docker")
-def test_a_stack_that_is_in_the_backend_only_is_listed_and_keeps_what_it_has(project: Path, pulumi: Path) -> None:
+def test_a_stack_that_is_in_the_backend_only_is_listed_and_keeps_what_it_has(alone: Path, pulumi: Path) -> None:
     hop = {
         "name": "port-mapping",
         "address": "127.0.0.1",
@@ -169,28 +169,28 @@ def test_a_stack_that_is_in_the_backend_only_is_listed_and_keeps_what_it_has(pro
         "resources": 73,
     }
     assert "left" not in rows()
-    write(project, "alice", cluster={"httpPort": 8082, "httpsPort": None}, services=[{"host": "alice.localhost"}])
+    write(alone, "alice", cluster={"httpPort": 8082, "httpsPort": None}, services=[{"host": "alice.localhost"}])
     status, said, _ = run("check")
     assert status == 1
     assert "127.0.0.1:8082/TCP is held by the stack bob (it has no file)." in said
 
 
-@pytest.mark.usefixtures("docker", "project", "pulumi")
+@pytest.mark.usefixtures("docker", "alone", "pulumi")
 def test_an_empty_stack_in_the_backend_has_no_outputs_to_read(pulumi: Path) -> None:
     answers(pulumi, [{"name": "bob", "resourceCount": 3}], {})
     assert rows()["bob"] | {"file": None} == rows()["bob"]
     assert rows()["bob"]["address"] == "?"
 
 
-@pytest.mark.usefixtures("docker", "project")
+@pytest.mark.usefixtures("docker", "alone")
 def test_the_projects_own_stacks_do_not_clash() -> None:
     assert run("check") == (0, "0 of 3 stacks clash\n", "")
     assert run("check", "--format", "json") == (0, "[]\n", "")
 
 
 @pytest.mark.usefixtures("docker")
-def test_both_of_two_stacks_that_clash_are_told(project: Path) -> None:
-    write(project, "alice", cluster={"httpPort": 8080, "httpsPort": None}, services=[{"host": "alice.localhost"}])
+def test_both_of_two_stacks_that_clash_are_told(alone: Path) -> None:
+    write(alone, "alice", cluster={"httpPort": 8080, "httpsPort": None}, services=[{"host": "alice.localhost"}])
     status, said, errors = run("check")
     assert (status, errors) == (1, "")
     port = "127.0.0.1:8080/TCP is held by the stack {}. Publish on another port of the machine."
@@ -212,8 +212,8 @@ def test_both_of_two_stacks_that_clash_are_told(project: Path) -> None:
     }
 
 
-def test_what_docker_publishes_now_clashes_and_what_is_stopped_does_not(project: Path, docker: Docker) -> None:
-    docker(node("registry", port=8081), *local_nodes(project))
+def test_what_docker_publishes_now_clashes_and_what_is_stopped_does_not(alone: Path, docker: Docker) -> None:
+    docker(node("registry", port=8081), *local_nodes(alone))
     status, said, _ = run("check")
     assert status == 1
     assert "127.0.0.1:8081/TCP is held by the container registry." in said
@@ -230,11 +230,11 @@ def test_a_cluster_of_somebody_else_clashes_by_its_name(docker: Docker) -> None:
 
 
 @pytest.mark.usefixtures("docker")
-def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(project: Path) -> None:
+def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(alone: Path) -> None:
     policy = {"rules": {"XS01": {"level": "advisory"}}}
     for name in ("alice", "bob"):
         services = [{"host": f"{name}.localhost"}]
-        write(project, name, cluster={"httpPort": 8082, "httpsPort": None}, services=services, policy=policy)
+        write(alone, name, cluster={"httpPort": 8082, "httpsPort": None}, services=services, policy=policy)
     status, said, _ = run("check")
     assert status == 0
     assert said.count(": advisory: XS01") == 2
@@ -250,10 +250,10 @@ def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(project: 
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_and_the_others_are_checked(
-    project: Path, config: dict[str, Any], message: str
+    alone: Path, config: dict[str, Any], message: str
 ) -> None:
     write(
-        project,
+        alone,
         "bad",
         services=[{"host": "bad.localhost"}],
         **{"cluster": {"httpPort": 8090, "httpsPort": None}} | config,
@@ -264,16 +264,16 @@ def test_a_file_that_cannot_be_used_is_told_and_the_others_are_checked(
 
 
 @pytest.mark.usefixtures("docker")
-def test_hops_plan_says_the_same(project: Path) -> None:
+def test_hops_plan_says_the_same(alone: Path) -> None:
     """The rules find in all that a stack declares what they find in the little that makes its claims."""
-    create(project, "alice", Wanted())
-    twin = stack_file(project, "alice").read_text().replace("name: ingress-hops-alice", "name: ingress-hops-bob")
-    stack_file(project, "bob").write_text(twin)
+    create(alone, "alice", Wanted())
+    twin = stack_file(alone, "alice").read_text().replace("name: ingress-hops-alice", "name: ingress-hops-bob")
+    stack_file(alone, "bob").write_text(twin)
     said = json.loads(run("check", "--format", "json")[1])
     words = [sys.executable, "-c", "from cli.app import app; app()", "plan", "alice", "--format", "json"]
     # Without the published files, which hold no claim: nobody serves that proxy.
-    environment = {"PATH": "/nowhere", "HOME": str(project), "HTTPS_PROXY": "http://127.0.0.1:9"}
-    done = subprocess.run(words, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    environment = {"PATH": "/nowhere", "HOME": str(alone), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    done = subprocess.run(words, cwd=alone, env=environment, capture_output=True, text=True, check=False)
     planned = [f["message"] for f in json.loads(done.stdout)["findings"] if f["code"].startswith("XS")]
     assert planned == [
         f"{f['code']} {f['resource']}: {f['message']} {f['remedy']}" for f in said if f["stack"] == "alice"
