@@ -1,15 +1,23 @@
 """Who holds what of this machine already: the other stacks of the project, by their files, and Docker's containers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import yaml
 
+from hops.finding import Finding, Place
 from hops.machine import ClusterState, Machine
-from hops.rules.inventory import Fleet, NameClaim, PortClaim
+from hops.rules import RULES
+from hops.rules.configuration import configure
+from hops.rules.inventory import Fleet, Inventory, NameClaim, PortClaim
+from hops.rules.judge import Judge
+from hops.rules.rule import Scope
 from hops.settings import NAMESPACE, Settings, SettingsError, settings
+
+_PROVIDER = "pulumi:providers:kubernetes"
 
 
 def stack_settings(stack: str, file: bytes, node_image: str | None = None) -> Settings:
@@ -43,6 +51,56 @@ def claims(stack: str, of: Settings) -> Fleet:
     )
 
 
+def claims_of_outputs(stack: str, outputs: Mapping[str, Any]) -> Fleet:
+    """What a stack whose file is gone took of its machine, by the outputs that its last `up` published."""
+    holder = f"the stack {stack} (it has no file)"
+    hops, cluster = outputs.get("hops") or (), outputs.get("cluster") or {}
+    names = [NameClaim(holder, "host", hop["address"]) for hop in hops if hop["name"] == "name"]
+    if "name" in cluster:
+        names.append(NameClaim(holder, "cluster", cluster["name"]))
+    if "context" in cluster:
+        names.append(NameClaim(holder, "context", cluster["context"]))
+    ports = {
+        PortClaim(holder, hop["address"], int(way.split(" ")[0]))
+        for hop in hops
+        if hop["name"] == "port-mapping"
+        for way in hop["details"].values()
+    }
+    return Fleet(tuple(sorted(ports, key=lambda claim: claim.port)), tuple(names))
+
+
+def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
+    """The objects of a stack that claim something of its machine, each with what claims it and nothing else."""
+    cluster, context = of.cluster, of.cluster.existing
+    if context:
+        yield (
+            {"apiVersion": "pulumi", "kind": _PROVIDER, "metadata": {"name": "existing"}, "spec": {"context": context}},
+            Place(),
+        )
+    else:
+        ports = [
+            {"hostPort": port, "listenAddress": str(cluster.listen_address)}
+            for port in (cluster.http_port, cluster.https_port)
+            if port
+        ]
+        nodes = [{"role": "control-plane"}, {"role": "worker", "extraPortMappings": ports}]
+        yield {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
+    for service in of.services:
+        metadata = {"name": service.ingress, "namespace": service.namespace}
+        spec = {"rules": [{"host": service.host}]}
+        yield {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}, Place()
+
+
+def clashes(of: Settings, held: Fleet, today: date) -> list[Finding]:
+    """What XS01 to XS03 say of a stack, by the levels and exceptions that are its own. held: what others hold.
+
+    Raises SettingsError where the stack's policy cannot be used.
+    """
+    inventory = Inventory(declared(of), today=today, settings=of, fleet=held)
+    rules = [rule for rule in RULES.values() if rule.scope is Scope.FLEET]
+    return Judge(configure(of.policy), today, rules).found(inventory)
+
+
 @dataclass(frozen=True)
 class Others:
     """What the other stacks of a project hold.
@@ -73,7 +131,7 @@ def published(machine: Machine, cluster: str, state: ClusterState) -> Fleet:
             PortClaim(f"the container {container.name}", address, port)
             for container in containers
             if container.cluster != cluster or state.foreign
-            for address, port in container.published
+            for address, port in container.holds
         ),
         (NameClaim("a kind cluster that is not of this stack", "cluster", cluster),) if state.foreign else (),
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hops.fleet import Others, joined, others, published
-from hops.machine import cluster_state
+from hops.machine import ClusterState, Machine, cluster_state
 from hops.plan import plan
 from hops.settings import Settings
 from stacks.machine import look
@@ -17,11 +17,15 @@ def stack_files(project: Path) -> dict[str, bytes]:
     return {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path.read_bytes() for path in files}
 
 
+def own_state(project: Path, stack: str, of: Settings, machine: Machine) -> ClusterState:
+    """What is there of a stack's own cluster."""
+    folder = (project / of.cluster.kubeconfig_folder).expanduser().resolve()
+    return cluster_state(machine, plan(of), of.cluster.name, f"{folder}/{stack}.owner")
+
+
 def fleet(project: Path, stack: str, of: Settings) -> Others:
     """What the other stacks of the project and Docker, where one answers, hold beside a stack. Raises OSError."""
-    intended = plan(of)
-    folder = (project / of.cluster.kubeconfig_folder).expanduser().resolve()
-    machine = look(intended.door)
-    state = cluster_state(machine, intended, of.cluster.name, f"{folder}/{stack}.owner")
+    machine = look(plan(of).door)
     found = others(stack_files(project), stack)
-    return Others(joined(found.fleet, published(machine, of.cluster.name, state)), found.unread)
+    docker = published(machine, of.cluster.name, own_state(project, stack, of, machine))
+    return Others(joined(found.fleet, docker), found.unread)
