@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from pulumi_policy import (
@@ -38,9 +39,11 @@ class Dispatcher:
 
     What the program declares is kept as the engine shows it before each resource is made: the outputs that a stack
     policy is shown are empty where a provider isn't configured yet, and hold the cluster's own additions afterwards.
+    stack_files: the folder with those of the project.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stack_files: Path) -> None:
+        self._stack_files = stack_files
         self._declared: dict[str, list[tuple[JSON, Place]]] = {}
         self._operation: Operation | None = None
         self._asked: Asked | None = None
@@ -50,6 +53,10 @@ class Dispatcher:
     def hear(self, operation: Operation) -> None:
         """Takes what the engine says of the stack."""
         self._operation, self._asked = operation, None
+
+    def seen(self, urn: str) -> bool:
+        """Whether it knows what a resource declares."""
+        return bool(self._declared.get(urn))
 
     def policies(self) -> list[Policy]:
         return [
@@ -117,6 +124,8 @@ class Dispatcher:
             asked = self._ready()
             together, alone = self._found(asked, args.resources)
             _report([*together, *alone, *asked.everything.found_in_policies()], Level.ADVISORY, report)
+            for sentence in asked.others.unread:
+                report(sentence, None)
 
     def _found(self, asked: Asked, resources: Iterable[PolicyResource]) -> tuple[list[Finding], list[Finding]]:
         """What the rules say of a stack, found once for the policies that tell it."""
@@ -131,7 +140,7 @@ class Dispatcher:
     def _ready(self, given: Mapping[str, Any] | None = None) -> Asked:
         """The rules, made ready on first use. given: the pack's configuration, which the first policy alone is told."""
         if self._asked is None or (given is not None and given != self._asked.given):
-            self._asked = Asked(given or {}, self._operation or from_environment())
+            self._asked = Asked(given or {}, self._operation or from_environment(), self._stack_files)
         return self._asked
 
 
