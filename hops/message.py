@@ -8,7 +8,7 @@ from dataclasses import replace
 from hops.finding import Finding, Identity, Level, Patch, Place, Severity
 from hops.rules import RULES
 
-_FIRST = re.compile(r"([A-Z]{2}[0-9]{2}) (?:([A-Za-z]+/.*?): )?(.*)")
+_FIRST = re.compile(r"([A-Z]{2}[0-9]{2}) (?:([\w:.]+/.*?): )?(.*)")
 _REMEDY, _AT, _PATCH = "Remedy: ", "At: ", "Patch of "
 _OBJECT = re.compile(r"kubernetes:(?:core/)?([^:]+):")
 _KIND_API = "kind.x-k8s.io/v1alpha4"
@@ -100,13 +100,22 @@ def _identity(label: str, api_version: str) -> Identity:
     return Identity(api_version, kind, namespace if slash else None, name if slash else namespace)
 
 
+def urn_parts(urn: str) -> tuple[str, str, str]:
+    """Stack, types of the resource and of its parents joined by $, and name; "" for what isn't there.
+
+    Source: Pulumi, sdk/go/common/resource/urn/urn.go: urn:pulumi:STACK::PROJECT::TYPES::NAME.
+    """
+    stack, _, types, name = [*urn.removeprefix("urn:pulumi:").split("::", 3), "", "", ""][:4]
+    return stack, types, name
+
+
 def _declared(urn: str) -> Identity:
     """What a URN alone says of its resource."""
-    token, _, name = urn.split("$")[-1].rpartition("::")
-    return Identity(_api(urn), token.rpartition(":")[2] or "Stack", None, name)
+    _, types, name = urn_parts(urn)
+    return Identity(_api(urn), types.rpartition(":")[2] or "Stack", None, name)
 
 
 def _api(urn: str) -> str:
-    token = urn.split("$")[-1]
+    token = urn_parts(urn)[1].rpartition("$")[2]
     found = _OBJECT.match(token)
     return found[1] if found else _KIND_API if token.startswith("command:") else ""
