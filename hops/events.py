@@ -5,6 +5,7 @@ is taken for granted of them: what hasn't the form of its kind says nothing.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,8 @@ from hops.settings import NAMESPACE
 _STACK = "pulumi:pulumi:Stack"
 _ONLY_FINDINGS = "preview failed"
 """The engine's whole word on a preview that nothing but a finding stopped."""
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""Source: Pulumi, sdk/go/common/tokens/stack.go."""
 _DEEPEST = 40
 _HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
 
@@ -106,7 +109,8 @@ def _text(value: object) -> str:
 
 def _stack(events: list[dict[str, Any]], resources: Mapping[str, Declared]) -> str:
     urns = [*resources, *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent"))]
-    return next((urn_parts(urn)[0] for urn in urns if urn.startswith("urn:pulumi:")), "")
+    named = (urn_parts(urn)[0] for urn in urns if urn.startswith("urn:pulumi:"))
+    return next((stack for stack in named if _STACK_NAME.fullmatch(stack)), "")
 
 
 def _config(events: list[dict[str, Any]]) -> dict[str, Any]:

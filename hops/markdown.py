@@ -14,6 +14,7 @@ from itertools import groupby
 
 from hops.difference import Changed, Difference, Hop, HopPair
 from hops.finding import Level
+from hops.pull_request import PullRequest
 from hops.report import Located
 from hops.rules import RULES
 
@@ -47,25 +48,6 @@ def cell(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Comment:
-    """What a comment tells.
-
-    stack: its name. compared: whether there is a base; why_not: why there is none, where one was asked for. failure,
-    warnings: the engine's words. mended: names of resources that the pack changed. unread: lines that are no events.
-    """
-
-    stack: str
-    difference: Difference
-    resources: Sequence[Changed]
-    compared: bool
-    why_not: str | None = None
-    failure: str | None = None
-    warnings: Sequence[str] = ()
-    mended: Sequence[str] = ()
-    unread: int = 0
-
-
-@dataclass
 class _Section:
     """rows: each complete in itself. head: what stands above the first of them. share: of the limit, at most."""
 
@@ -89,7 +71,7 @@ class _Section:
         return f"#### {self.title}\n\n{self.head}" + "\n".join(shown) + (note if rest else "")
 
 
-def comment(of: Comment, limit: int = LIMIT) -> str:
+def comment(of: PullRequest, limit: int = LIMIT) -> str:
     """The comment, never longer than the limit."""
     parts = [MARKER, f"### Preview of {code(of.stack)}: {_verdict(of)}", *_notes(of)]
     return _page(parts, _sections(of), limit)
@@ -113,19 +95,18 @@ def findings_and_hops(of: Difference, limit: int = LIMIT) -> str:
     return _page([], [*_findings(of, compared=True), *_hops(of.hops, compared=True)], limit)
 
 
-def _verdict(of: Comment) -> str:
+def _verdict(of: PullRequest) -> str:
     if of.failure:
         return "it failed"
-    found = [*of.difference.adds, *of.difference.leaves]
-    mandatory = sum(located.finding.level is Level.MANDATORY for located in found)
-    return f"{counted(mandatory, 'mandatory finding')}, {len(found) - mandatory} advisory"
+    mandatory = sum(located.finding.level is Level.MANDATORY for located in of.found)
+    return f"{counted(mandatory, 'mandatory finding')}, {len(of.found) - mandatory} advisory"
 
 
 def counted(number: int, thing: str) -> str:
     return f"{number or 'no'} {thing}{'' if number == 1 else 's'}"
 
 
-def _notes(of: Comment) -> Iterator[str]:
+def _notes(of: PullRequest) -> Iterator[str]:
     if of.failure:
         yield f"**The preview failed, and what follows is not all of it.**\n\n{code(of.failure)}"
     if of.why_not:
@@ -139,7 +120,7 @@ def _notes(of: Comment) -> Iterator[str]:
         yield f"{counted(of.unread, 'line')} of the stream were no events and are left out."
 
 
-def _sections(of: Comment) -> Iterator[_Section]:
+def _sections(of: PullRequest) -> Iterator[_Section]:
     yield from _findings(of.difference, compared=of.compared)
     yield from _hops(of.difference.hops, compared=of.compared)
     yield _Section(

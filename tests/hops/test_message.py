@@ -61,4 +61,6 @@ def test_a_fault_of_the_pack_keeps_its_code() -> None:
 
 @pytest.mark.parametrize("patch", ["[", "[1]", '[{"op": 1, "path": "/a"}]', '[{"op": "add"}]', "[" * 100_000])
 def test_a_patch_that_is_none_is_left_out(patch: str) -> None:
-    assert heard(f"HP01 Pod/apps/web: it is so.\nPatch of Pod/apps/web: {patch}", URN, Level.ADVISORY, "it").patch is None
+    assert (
+        heard(f"HP01 Pod/apps/web: it is so.\nPatch of Pod/apps/web: {patch}", URN, Level.ADVISORY, "it").patch is None
+    )
