@@ -53,7 +53,7 @@ def main(
         stop("--fix can't write standard input: name a file")
     manifests = read(paths)
     try:
-        asked = _Asked(_policy(config), manifests, rules)
+        asked = Asked(_policy(config), manifests, rules)
     except (OSError, UnreadableError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
@@ -92,7 +92,7 @@ def _policy(path: Path | None) -> Policy:
     return read_policy(given)
 
 
-class _Asked:
+class Asked:
     """The rules under the configuration of the command, and of the `Policy` objects among the files.
 
     Raises SettingsError that names the key.
@@ -143,7 +143,7 @@ def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None
             )
 
 
-def _mended(manifests: Manifests, asked: _Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
+def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
     """Writes every patch that removes its finding, after showing what changes, and returns what is left."""
     before = {name: file.text for name, file in manifests.files.items()}
     tried: set[str] = set()

@@ -17,6 +17,7 @@ from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
 from hops.plan import plan
+from hops.report import as_json
 from hops.rules.configuration import configure
 from hops.rules.inventory import Inventory
 from hops.rules.judge import judge
@@ -134,7 +135,7 @@ def main(
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
-        findings = [{"level": str(f.level), "code": f.code, "message": str(f)} for f in plan.findings]
+        findings = [as_json(finding) for finding in plan.findings]
         print_json({**plan.outputs, "manifests": str(folder), "leftOut": plan.left_out, "findings": findings})
     else:
         print_hops(plan.outputs["hops"])

@@ -59,6 +59,15 @@ def difference(
     return Difference(pairs, tuple(_without(head, base)), tuple(_without(base, head)), tuple(_also(head, base)))
 
 
+def summary(of: Difference) -> str:
+    """How much differs, in a sentence."""
+    hops = sum(pair.changed for pair in of.hops)
+    return (
+        f"Hops that change: {hops}. Findings that appear: {len(of.adds)}, that go: {len(of.fixes)}, "
+        f"on both sides: {len(of.leaves)}."
+    )
+
+
 def _by_number(hops: Iterable[Hop]) -> dict[tuple[str, int], Hop]:
     return {(hop["service"], hop["number"]): hop for hop in hops}
 

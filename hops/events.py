@@ -79,7 +79,7 @@ def read(text: str) -> Preview:
         stack=_stack(events, resources),
         config=_config(events),
         resources=_comparable(resources, outputs),
-        hops=tuple(_hops(outputs)),
+        hops=tuple(hop_rows(outputs.get("hops"))),
         findings=found,
         mended=tuple(dict.fromkeys(_text(at(e, "resourceUrn")) for e in _of(events, "policyRemediationEvent"))),
         warnings=tuple(_said(events, "warning")),
@@ -191,8 +191,8 @@ def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -
     }
 
 
-def _hops(outputs: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    listed = outputs.get("hops")
+def hop_rows(listed: object) -> Iterator[dict[str, Any]]:
+    """The hops of an output `hops`, without their details."""
     for hop in listed if isinstance(listed, list) else ():
         number = _whole(at(hop, "number"))
         if number and _text(at(hop, "service")) and _text(at(hop, "name")):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from hops.difference import Changed, Difference, Hop, HopPair
+from hops.difference import Changed, Difference, Hop, HopPair, summary
 from hops.finding import Level
 from hops.pull_request import PullRequest
 from hops.report import Located
@@ -92,7 +92,7 @@ def _page(parts: list[str], sections: Iterable[_Section], limit: int) -> str:
 
 def findings_and_hops(of: Difference, limit: int = LIMIT) -> str:
     """Two sides compared."""
-    return _page([], [*_findings(of, compared=True), *_hops(of.hops, compared=True)], limit)
+    return _page([summary(of)], [*_findings(of, compared=True), *_hops(of.hops, compared=True)], limit)
 
 
 def _verdict(of: PullRequest) -> str:
@@ -122,22 +122,22 @@ def _notes(of: PullRequest) -> Iterator[str]:
 
 def _sections(of: PullRequest) -> Iterator[_Section]:
     yield from _findings(of.difference, compared=of.compared)
+    yield _Section("Mended by the pack", [f"- {code(name)}" for name in of.mended], 0.03, left_out="resources")
+    yield _Section("Warnings", [f"- {code(warning)}" for warning in of.warnings], 0.04, left_out="warnings")
     yield from _hops(of.difference.hops, compared=of.compared)
     yield _Section(
         f"Resources: {_operations(of.resources)}",
         [_resource(one) for one in of.resources],
-        0.12,
+        0.1,
         "| change | resource | values |\n|---|---|---|\n",
         "resources",
     )
-    yield _Section("Mended by the pack", [f"- {code(name)}" for name in of.mended], 0.03, left_out="resources")
-    yield _Section("Warnings", [f"- {code(warning)}" for warning in of.warnings], 0.04, left_out="warnings")
 
 
 def _findings(of: Difference, *, compared: bool) -> Iterator[_Section]:
     titles = {"adds": "Findings that the change adds" if compared else "Findings"}
     titles |= {"leaves": "Findings that it leaves", "fixes": "Findings that it fixes"}
-    shares = {"adds": 0.36, "leaves": 0.12, "fixes": 0.05}
+    shares = {"adds": 0.5, "leaves": 0.12, "fixes": 0.05}
     for name, title in titles.items():
         found = sorted(getattr(of, name), key=lambda located: -located.finding.level.strictness)
         rows = [_finding(located, gone=name == "fixes") for located in found]
