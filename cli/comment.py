@@ -124,35 +124,33 @@ def uploaded(github: GitHub, run: int) -> dict[str, str] | None:
 
 def files(archive: bytes) -> dict[str, str]:
     """The texts in an archive by name; nothing of it is ever written to a disk. Raises CommentError."""
-    found: dict[str, str] = {}
-    left = _MOST_BYTES
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
-            entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-            if len(entries) > _MOST_FILES:
-                raise CommentError(
-                    f"the artifact is refused: {len(entries)} files, and at most {_MOST_FILES} are taken"
-                )
-            for entry in entries:
-                _check(entry, found)
-                with opened.open(entry) as file:
-                    # What an archive says of its sizes is as hostile as the rest.
-                    data = file.read(left + 1)
-                left -= len(data)
-                if left < 0:
-                    raise CommentError(f"the artifact is refused: it unpacks to more than {_MOST_BYTES} bytes")
-                found[entry.filename] = data.decode("utf-8", "replace")
-    except CommentError:
-        raise
+            return _texts(opened)
+    except CommentError as error:
+        raise CommentError(f"the artifact is refused: {error}") from None
     except Exception as error:  # noqa: BLE001 - what a damaged archive makes of its reader is no matter
         raise CommentError(f"the artifact is refused: {error!r}") from None
+
+
+def _texts(archive: zipfile.ZipFile) -> dict[str, str]:
+    found: dict[str, str] = {}
+    left = _MOST_BYTES
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if len(entries) > _MOST_FILES:
+        raise CommentError(f"{len(entries)} files, and at most {_MOST_FILES} are taken")
+    for entry in entries:
+        kind = stat.S_IFMT(entry.external_attr >> 16)
+        if not _NAMES.fullmatch(entry.filename) or entry.filename in found or kind not in (0, stat.S_IFREG):
+            raise CommentError(f"{entry.filename[:200]!r} is no file of a preview")
+        with archive.open(entry) as file:
+            # What an archive says of its sizes is as hostile as the rest.
+            data = file.read(left + 1)
+        left -= len(data)
+        if left < 0:
+            raise CommentError(f"it unpacks to more than {_MOST_BYTES} bytes")
+        found[entry.filename] = data.decode("utf-8", "replace")
     return found
-
-
-def _check(entry: zipfile.ZipInfo, found: Mapping[str, str]) -> None:
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if not _NAMES.fullmatch(entry.filename) or entry.filename in found or kind not in (0, stat.S_IFREG):
-        raise CommentError(f"the artifact is refused: {entry.filename[:200]!r} is no file of a preview")
 
 
 def post(github: GitHub, number: int, body: str) -> str:

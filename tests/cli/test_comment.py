@@ -5,6 +5,7 @@ import json
 import stat
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -109,10 +110,8 @@ def test_an_archive_that_is_damaged_inside_is_refused(github: GitHub) -> None:
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=8))
 def test_no_damage_gets_through(where: int, bytes_: bytes) -> None:
     sound = zipped({"head.jsonl": "x" * 50, "base.jsonl": "y" * 50})
-    try:
+    with suppress(CommentError):
         assert set(files(sound[:where] + bytes_ + sound[where + len(bytes_) :])) <= {"head.jsonl", "base.jsonl"}
-    except CommentError:
-        pass
 
 
 def test_a_size_that_is_told_wrongly_is_found_out(github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
