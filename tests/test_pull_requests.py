@@ -18,6 +18,8 @@ import yaml
 from hops.markdown import LIMIT, MARKER
 from tests.conftest import PROJECT
 from tests.github import BOT, RUN, GitHub, codes_in, pull, serving, zipped
+from tests.hops.test_markdown import contained
+from tests.hostile import PAYLOADS, TOKEN, replaced, with_names
 from tests.project import copy_project
 from tests.recordings.record import recorded, stack_file
 
@@ -289,6 +291,24 @@ def test_the_token_is_shown_to_the_api_alone(checkout: Checkout, github: GitHub)
     assert ("GET", "/elsewhere", False) in github.asked
     assert all(has for _, path, has in github.asked if path != "/elsewhere")
     assert github.environment["GITHUB_TOKEN"] not in done.stdout + done.stderr
+
+
+def test_a_hostile_stack_file_and_hostile_names_run_nothing(checkout: Checkout, github: GitHub) -> None:
+    base = checkout.commit("base", "clean")
+    names = " ".join(payload.replace("\n", " ") for payload in PAYLOADS[:-1])
+    hostile = with_names(recorded("open"), "my-service", names)
+    stack = yaml.safe_dump(replaced(yaml.safe_load(stack_file("open")), "example-pod", names))
+    checkout.commit("head", "open", stack)
+    (checkout.recorded / "head.jsonl").write_text(hostile)
+    before = {path for path in checkout.folder.rglob("*") if TOKEN in path.name}
+    for step in (step for step in steps("preview.yml", "preview") if "run" in step):
+        checkout.run(step["run"], BASE=base)
+    root = checkout.folder / ".ingress-hops/pull-request"
+    github.archive = zipped({str(f.relative_to(root)): f.read_text() for f in root.rglob("*") if f.is_file()})
+    assert checkout.comment(github).returncode == 0
+    contained(github.comments[0]["body"])
+    assert codes_in(github.comments[0]["body"]) == ["KN05"]
+    assert {path for path in checkout.folder.rglob("*") if TOKEN in path.name} == before == set()
 
 
 def test_gitlab_runs_the_same(checkout: Checkout) -> None:
