@@ -28,19 +28,19 @@ EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-i
 FAILED = echo "make: a preview failed; the report of its events says why"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down plan test test-live bench check lint tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live bench check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
-demo: ## the path and one request where Docker answers, otherwise the plan
+demo: ## the path, one request and its trace where Docker answers, otherwise the plan
 	@if docker info >/dev/null 2>&1; then \
-	  echo "demo: Docker answers, so the path is built (make up) and one request sent along it"; \
+	  echo "demo: Docker answers, so the path is built (make up), and a request sent along it and followed (hops trace)"; \
 	  $(MAKE) --no-print-directory up && \
 	  request=$$(pulumi stack output curl --stack "$(STACK)") && \
 	  echo "$$request" && sh -c "$$request" && \
-	  echo "demo: it answers at $$(pulumi stack output url --stack "$(STACK)")"; \
+	  "$(HOPS)" trace "$(STACK)"; \
 	else \
 	  echo "demo: no Docker answers here, so the plan is shown (hops plan) and nothing is built"; \
 	  $(MAKE) --no-print-directory plan; \
@@ -69,6 +69,9 @@ pull-request: stack-file $(READY) | $(STATE) ## previews the stack here and wher
 
 down: tools | $(STATE) ## removes the stack's cluster and all in it
 	pulumi destroy --yes --stack "$(STACK)"
+
+trace: stack-file $(READY) ## follows a request: the first broken hop, why, and what mends it
+	@"$(HOPS)" trace "$(STACK)"
 
 plan: stack-file $(READY) ## the stack's hops, without engine, cluster or network
 	@"$(HOPS)" plan "$(STACK)" || test $$? -eq 1 # 1: something is left out, and said so

@@ -41,10 +41,7 @@ class Asked(Part):
 
 
 class Stack(Part):
-    """The stack whose path it is.
-
-    outputs: what the stack published, None where that could not be read. kubeconfig: the file that was used.
-    """
+    """The stack whose path it is. outputs: what the stack published, None where that could not be read."""
 
     name: str
     settings: Settings
@@ -88,7 +85,7 @@ class Host(Part):
 
 
 class Docker(Part):
-    """info: of `docker info`. containers: of `docker inspect`, the cluster's nodes and whoever publishes the port."""
+    """info: some of `docker info`. containers: of `docker inspect`, the cluster's nodes and who publishes the port."""
 
     info: Mapping[str, Any]
     containers: tuple[Mapping[str, Any], ...]
@@ -130,12 +127,15 @@ class Node(Part):
 class Cluster(Part):
     """What the Kubernetes API says.
 
-    server: its address. objects: as the API gives them, of all kinds that matter to a path; Secrets without their data.
-    logs: the last lines by "namespace/pod/container", those of a container that died by "namespace/pod/container
-    previous". certificates: end of validity of Secrets' public certificates, ISO 8601, by "namespace/secret/key".
+    server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
+    of all kinds that matter to a path, Secrets without their data. logs: the last lines by "namespace/pod/container",
+    those of a container that died by "namespace/pod/container previous". certificates: end of validity of Secrets'
+    public certificates, ISO 8601, by "namespace/secret/key".
     """
 
     server: str
+    kubeconfig: str | None = None
+    context: str | None = None
     version: str = ""
     objects: tuple[Mapping[str, Any], ...] = ()
     logs: Mapping[str, str] = {}
@@ -186,6 +186,11 @@ class Request(Part):
     sha256: str = ""
     seconds: Mapping[str, float] = {}
     expected: bool | None = None
+
+    @property
+    def by_envoy(self) -> bool:
+        """Whether the answer came through an Envoy: it names itself as the server, or how long the pod took."""
+        return self.headers.get("server") == "envoy" or "x-envoy-upstream-service-time" in self.headers
 
     @property
     def by_pod(self) -> bool:
