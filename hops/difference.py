@@ -97,22 +97,29 @@ def _also(these: Sequence[Located], those: Sequence[Located]) -> Iterator[Locate
 
 
 def changed(base: Preview | None, head: Preview) -> list[Changed]:
-    """The resources that the head changes: against the base, or else against what the stack's state holds."""
+    """The resources that the head changes: against the base, or else against what the stack's state holds.
+
+    By URN: the engine's own order is another one each time.
+    """
+    return sorted(_changed(base, head), key=lambda one: one.resource.urn)
+
+
+def _changed(base: Preview | None, head: Preview) -> Iterator[Changed]:
     if base is None:
-        return [Changed(r.op, r) for r in head.resources.values() if r.op not in ("same", "read", "refresh")]
-    found = []
+        yield from (Changed(r.op, r) for r in head.resources.values() if r.op not in ("same", "read", "refresh"))
+        return
     for urn, resource in head.resources.items():
         before = base.resources.get(urn)
         values = () if before is None else tuple(_differing(before.inputs, resource.inputs))
         if before is None or values:
-            found.append(Changed("update" if before else "create", resource, values))
+            yield Changed("update" if before else "create", resource, values)
     # Of a preview that failed nobody knows what it would still have declared.
-    gone = [] if head.failure else [r for urn, r in base.resources.items() if urn not in head.resources]
-    return found + [Changed("delete", resource) for resource in gone]
+    if not head.failure:
+        yield from (Changed("delete", r) for urn, r in base.resources.items() if urn not in head.resources)
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for pointer in dict.fromkeys((*after, *before)):
+    for pointer in sorted({*after, *before}):
         if before.get(pointer, before) != after.get(pointer, after):
             yield pointer
 
