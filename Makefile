@@ -28,7 +28,7 @@ EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-i
 FAILED = echo "make: a preview failed; the report of its events says why"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live bench check lint tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live bench bench-trace check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
@@ -86,6 +86,9 @@ test-live: tools ## the tests in a real cluster (needs Docker)
 
 bench: tools ## the speed of up, preview and down (needs Docker)
 	"$(PYTHON)" bench/run.py
+
+bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a running stack
+	"$(PYTHON)" bench/trace.py "$(STACK)"
 
 check: lint ## format, lint, types, import rules, tests
 	"$(PYTHON)" -m pytest -m "not live"
