@@ -76,7 +76,7 @@ def main(
         stop("--fix can't write standard input: name a file")
     manifests = read(paths)
     try:
-        asked = _Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
+        asked = Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
     except (OSError, StackError, ToolError, UnreadableError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
@@ -135,7 +135,7 @@ def _stack(name: str) -> _Stack:
     return _Stack(settings, others.fleet)
 
 
-class _Asked:
+class Asked:
     """The rules under the configuration of the command, of the stack, and of the `Policy` objects among the files.
 
     Raises SettingsError that names the key.
@@ -190,7 +190,7 @@ def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None
             )
 
 
-def _mended(manifests: Manifests, asked: _Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
+def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
     """Writes every patch that removes its finding, after showing what changes, and returns what is left."""
     before = {name: file.text for name, file in manifests.files.items()}
     tried: set[str] = set()

@@ -17,6 +17,7 @@ from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
 from hops.plan import plan
+from hops.report import as_json
 from hops.rules.configuration import configure
 from hops.rules.inventory import Fleet, Inventory
 from hops.rules.judge import judge
@@ -143,7 +144,7 @@ def main(
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
-        findings = [{"level": str(f.level), "code": f.code, "message": str(f)} for f in found.findings]
+        findings = [as_json(finding) for finding in found.findings]
         print_json({**found.outputs, "manifests": str(folder), "leftOut": found.left_out, "findings": findings})
     else:
         print_hops(found.outputs["hops"])

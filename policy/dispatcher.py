@@ -4,7 +4,6 @@ The SDK unpacks every resource anew for every policy, so there is one for each t
 stop a resource, stop a stack, advise. Which rule speaks through which follows from the rules' own configuration.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
@@ -24,6 +23,7 @@ from pulumi_policy import (
 )
 
 from hops.finding import Finding, Level, Place
+from hops.message import told
 from hops.rules.schema import schema
 from hops.rules.values import JSON
 from hops.settings import NAMESPACE, SettingsError
@@ -160,14 +160,7 @@ def _outputs(resource: PolicyResource) -> list[tuple[JSON, Place]]:
 def _report(findings: Iterable[Finding], level: Level, report: ReportViolation) -> None:
     for finding in findings:
         if finding.level is level:
-            report(_text(finding), finding.place.urn)
-
-
-def _text(finding: Finding) -> str:
-    if not finding.patch:
-        return str(finding)
-    operations = json.dumps([dict(operation) for operation in finding.patch.operations])
-    return f"{finding}\nPatch of {finding.patch.resource}: {operations}"
+            report(told(finding), finding.place.urn)
 
 
 def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any, ReportViolation], None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/teams.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/pull-requests.md", "docs/teams.md")
 LIVE = (
     "make up",
     "make preview",
@@ -54,6 +54,19 @@ ELSEWHERE = {
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",
     "make down STACK=seed": "as before",
     "make test": "it runs this test",
+    "make pull-request STACK=ci BASE=origin/main": "tests/test_pull_requests.py, on recorded previews",
+    ".venv/bin/hops report .ingress-hops/pull-request/head.jsonl --base .ingress-hops/pull-request/base.jsonl": (
+        "tests/test_pull_requests.py"
+    ),
+    (
+        "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --stack local --policy-pack policy "
+        "> events.jsonl"
+    ): "tests/engine/test_report.py, of another stack",
+    ".venv/bin/hops report events.jsonl": "tests/cli/test_report.py",
+    ".venv/bin/hops diff local ci": "tests/cli/test_diff.py, since something differs",
+    ".venv/bin/hops diff stacks/Pulumi.local.yaml ci --format markdown": "as before",
+    ".venv/bin/hops diff before.json after.json": "as before",
+    ".venv/bin/hops diff .ingress-hops/plan/local .ingress-hops/plan/ci": "as before",
     "printf '127.0.0.1 my-service.local\\n::1 my-service.local\\n' | sudo tee -a /etc/hosts": (
         "it changes the machine's hosts file"
     ),

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from hops.finding import label
+
 PINNED = {
     "advisory EX01 Pod/default/example-pod",
     "advisory EX07 Ingress/default/example-ingress",
@@ -21,6 +23,10 @@ PINNED = {
     "advisory TL05 DaemonSet/projectcontour/envoy",
 }
 """What the documents do that they should not."""
+
+
+def named(resource: dict[str, str]) -> str:
+    return label(resource["kind"], resource["namespace"], resource["name"])
 
 
 def hops_plan(
@@ -43,7 +49,7 @@ def test_the_documented_stack_is_planned_and_its_findings_are_these(tmp_path: Pa
     status, plan, said = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
     assert (status, said) == (0, "")
     assert len(plan["hops"]) == 12
-    told = {f"{finding['level']} {finding['message'].split(':')[0]}" for finding in plan["findings"]}
+    told = {f"{f['level']} {f['code']} {named(f['resource'])}" for f in plan["findings"]}
     assert told == PINNED
 
 

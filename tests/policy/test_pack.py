@@ -68,9 +68,11 @@ def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack
 
 def test_a_message_begins_with_the_code_and_ends_with_the_patch(pack: Pack) -> None:
     (_, message), _ = pack.analyze(POD, pod())
-    first, patch = message.split("\n")
+    first, remedy, place, patch = message.split("\n")
     assert first.startswith("HP01 Pod/apps/web: container web takes hostPort 81/TCP")
+    assert remedy == f"Remedy: {RULES['HP01'].remedy}"
     path = "/spec/containers/0/ports/0/hostPort"
+    assert place == f"At: {path}"
     assert patch == f'Patch of Pod/apps/web: [{{"op": "remove", "path": "{path}"}}]'
 
 
