@@ -12,6 +12,7 @@ import pytest
 from pulumi.runtime.proto import analyzer_pb2 as messages
 
 from hops.finding import Place
+from hops.message import told
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.inventory import Inventory
@@ -402,7 +403,7 @@ def declared(number: int, body: dict[str, Any]) -> tuple[str, dict[str, Any], st
 def test_pack_and_check_say_the_same_sentence(shared_pack: Pack, rule: Rule) -> None:
     bodies = documents(rule.bad)
     inventory = Inventory(((body, Place()) for body in bodies), today=datetime.now(UTC).date())
-    said = {str(finding) for finding in judge(inventory, configure(), [rule])}
+    said = {told(finding).partition("\nPatch of ")[0] for finding in judge(inventory, configure(), [rule])}
     resources = [declared(number, body) for number, body in enumerate(bodies)]
     heard = {message.partition("\nPatch of ")[0] for _, message in shared_pack.preview(*resources)}
     assert said
