@@ -350,8 +350,8 @@ def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
 def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
     stack_says(beside_alice, {}, cluster={"httpPort": 8090})
     said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
-    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is held by the stack alice. ")
-    assert said["XS03"].startswith("Cluster/alice: its name is held by the stack alice. ")
+    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is held by the stack alice.\n")
+    assert said["XS03"].startswith("Cluster/alice: its name is held by the stack alice.\n")
     assert ("mandatory", "XS02") in codes(beside_alice.analyze(INGRESS, ingress("A.localhost")))
     provider = "pulumi:providers:kubernetes"
     assert ("mandatory", "XS03") in codes(beside_alice.analyze(provider, {"context": "kind-alice"}))
