@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from cli.backend import outputs
 from cli.output import print_json, stop
-from cli.stack import StackError, published, read, stack_file
+from cli.stack import StackError, read, stack_file
 from cli.tools import ToolError, project_folder
 from cli.traced import show
 from diagnose.look import Way, look
@@ -169,7 +170,7 @@ def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
-    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(published, project, name)))
+    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(outputs, project, name)))
 
 
 # Looking

@@ -50,7 +50,7 @@ def looked(monkeypatch: pytest.MonkeyPatch, project: Path) -> Looked:
     one = Looked()
     monkeypatch.setattr(module, "look", one)
     answers = iter([{"url": "first"}])
-    monkeypatch.setattr(module, "published", lambda _project, _name: next(answers, {"url": "later"}))
+    monkeypatch.setattr(module, "outputs", lambda _project, _name: next(answers, {"url": "later"}))
     return one
 
 
