@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -16,6 +17,7 @@ from hops.finding import Finding, Level
 from hops.fleet import claims, claims_of_outputs, clashes, joined, published, stack_settings
 from hops.machine import Machine, standing
 from hops.model import Door
+from hops.report import as_json
 from hops.rules.inventory import Fleet
 from hops.settings import Settings, SettingsError
 from stacks.fleet import FOLDER, own_state, stack_files
@@ -205,13 +207,6 @@ def check(form: FormatOption = Format.TEXT) -> None:
     raise typer.Exit(Status.FINDINGS if broken else Status.ALL_WELL)
 
 
-def _as_json(stack: str, finding: Finding) -> dict[str, str]:
-    return {
-        "stack": stack,
-        "file": f"{FOLDER}/Pulumi.{stack}.yaml",
-        "code": finding.code,
-        "level": str(finding.level),
-        "resource": str(finding.resource),
-        "message": finding.message,
-        "remedy": finding.remedy,
-    }
+def _as_json(stack: str, finding: Finding) -> dict[str, Any]:
+    # A patch would mend the object, and it is the stack's file that wants another value.
+    return {"stack": stack, **as_json(finding), "file": f"{FOLDER}/Pulumi.{stack}.yaml", "patch": None}
