@@ -1,0 +1,133 @@
+"""Faults of hop 4 that are Envoy's own or Contour's: nobody takes the request, or what is taken is out of date."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from hops.path import CONTOUR_NAMESPACE
+from tests.live.faults.fault import ROUTE, Broken, fault
+from tests.live.faults.host_ports import envoy_container
+from tests.live.faults.kubernetes import MISSING_IMAGE, Object, nowhere, until, waiting
+from tests.live.faults.path import Path, hosts
+from tests.live.faults.routes import other_ingress
+
+CERTIFICATE = "envoycert"
+
+
+def bad_image(daemon_set: Object) -> None:
+    envoy_container(daemon_set)["image"] = MISSING_IMAGE
+
+
+def bad_arguments(daemon_set: Object) -> None:
+    envoy_container(daemon_set)["args"][:2] = ["-c", "/config/missing.json"]
+
+
+@fault(16, "Envoy's image is missing, no node is selected, or Envoy crashes", "curl 52 or 56", (ROUTE, "T16"),
+       touches="envoy", slow=True)  # fmt: skip
+def no_envoy(path: Path, chance: Random) -> Iterator[Broken]:
+    change = chance.choice([bad_image, nowhere, bad_arguments])
+    with path.another_envoy(change):
+        yield Broken(
+            lambda: (
+                not path.envoys()
+                if change is nowhere
+                else bool(waiting(path.envoys()) & {"ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff"})
+            )
+        )
+
+
+@contextmanager
+def no_contour(path: Path) -> Iterator[None]:
+    def scaled(deployment: Object) -> None:
+        deployment["spec"]["replicas"] = 0
+
+    with path.changed("deployment", "contour", CONTOUR_NAMESPACE, scaled):
+        for pod in contours(path):
+            path.delete("pod", pod["metadata"]["name"], CONTOUR_NAMESPACE)
+        until("Contour is away", lambda: not contours(path))
+        yield
+    until("Contour is back", lambda: bool(contours(path)) and path.settled())
+
+
+def contours(path: Path) -> list[Object]:
+    return path.list("pods", CONTOUR_NAMESPACE, "app=contour")
+
+
+@fault(
+    20,
+    "Contour is scaled to 0, then an Ingress is added",
+    "Envoy's 404, as before the change",
+    (ROUTE, "T20"),
+    touches="contour ingress",
+    slow=True,
+)
+def stale(path: Path, _: Random) -> Iterator[Broken]:
+    host = f"another.{path.backend.host}"
+    with no_contour(path), path.created(other_ingress(path, host)):
+        yield Broken(lambda: path.ask(host).status == 404, ("--host", host), files=hosts(f"127.0.0.1 {host}"))
+
+
+def certificate(name: str, days: int) -> tuple[bytes, bytes]:
+    """A certificate that its own authority signed and its key, PEM; it ends so many days from now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    end = datetime.now(UTC) + timedelta(days=days)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(end - timedelta(days=365))
+        .not_valid_after(end)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return made.public_bytes(serialization.Encoding.PEM), private
+
+
+@contextmanager
+def another_certificate(path: Path, days: int) -> Iterator[None]:
+    """Envoy's certificate is another's, with an end so many days from now."""
+    public, private = certificate("envoy", days)
+
+    def replaced(secret: Object) -> None:
+        encoded = {"tls.crt": base64.b64encode(public).decode(), "tls.key": base64.b64encode(private).decode()}
+        secret["data"] |= encoded
+
+    with path.changed("secret", CERTIFICATE, CONTOUR_NAMESPACE, replaced):
+        yield
+
+
+@fault(21, "Envoy's xDS certificate is expired, deleted or another authority's", "curl 52 or 56", (ROUTE, "T21"),
+       touches="envoy", slow=True)  # fmt: skip
+def no_certificate(path: Path, chance: Random) -> Iterator[Broken]:
+    how = chance.choice(["expired", "deleted", "foreign"])
+    with (
+        path.deleted("secret", CERTIFICATE, CONTOUR_NAMESPACE)
+        if how == "deleted"
+        else another_certificate(path, -1 if how == "expired" else 30)
+    ):
+        path.new_envoy()
+        yield Broken(lambda: told_of_certificate(path, how))
+    path.new_envoy()
+    until("Envoy is ready again", path.envoy_ready)
+
+
+def told_of_certificate(path: Path, how: str) -> bool:
+    """The kubelet tells of a missing Secret; an Envoy that runs and has no configuration waits for its start."""
+    if how == "deleted":
+        events = json.dumps(path.list("events", CONTOUR_NAMESPACE))
+        return f'secret \\"{CERTIFICATE}\\" not found' in events and bool(path.envoys())
+    statuses = [s for pod in path.envoys() for s in pod["status"].get("containerStatuses", []) if s["name"] == "envoy"]
+    return any("running" in s["state"] and not s["ready"] for s in statuses)
