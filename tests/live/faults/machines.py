@@ -64,7 +64,7 @@ def not_root() -> str | None:
 
 
 @fault(49, "fs.inotify.max_user_instances is too low, and kube-proxy starts", "200", (None, "T49"),
-       touches="kube-proxy", stops=False, why_not=not_root)  # fmt: skip
+       touches="kube-proxy", stops=False, slow=True, why_not=not_root)  # fmt: skip
 def few_instances(path: Path, _: Random) -> Iterator[Broken]:
     def proxies() -> list[str]:
         pods = path.list("pods", "kube-system", "k8s-app=kube-proxy")
