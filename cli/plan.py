@@ -16,11 +16,11 @@ from cli.tools import ToolError, project_folder
 from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
+from hops.plan import plan
 from hops.rules.configuration import configure
 from hops.rules.inventory import Inventory
 from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
-from hops.versions import CALICO, CONTOUR
 from stacks.build import Ground, build
 
 _KUBERNETES = "kubernetes:"
@@ -81,7 +81,7 @@ def _whole(value: Any) -> Any:
 def planned(stack: str, settings: Settings, folder: Path) -> Planned:
     """The plan of a stack. folder: where kubeconfig files would be kept."""
     upstream, left_out = {}, []
-    for manifest in (CALICO, CONTOUR):
+    for manifest in plan(settings).manifests:
         try:
             upstream[manifest.name] = published(manifest, manifests_folder())
         except ManifestError as error:

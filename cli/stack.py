@@ -15,7 +15,7 @@ from cli.tools import ToolError, environment, project_folder
 from hops.settings import NAMESPACE, Settings, SettingsError, settings
 from stacks.machine import busy
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and show stacks.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list and show stacks.")
 
 FOLDER = "stacks"
 PORTS = range(8080, 9000)

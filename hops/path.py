@@ -3,13 +3,23 @@
 import hashlib
 import shlex
 from collections.abc import Mapping
+from ipaddress import ip_address
 
-from hops.model import KINDS, Backend, Door, Found, Hop, KnownAt, RequestPath
+from hops.model import KINDS, Backend, Door, Found, Hop, KnownAt, RequestPath, Standing
 
 CONTOUR_NAMESPACE = "projectcontour"
 HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 """The nat chain in which the portmap plugin keeps all host ports of a node (plugins/meta/portmap)."""
+XDS_PORT = 8001
+"""Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
 _EDS_NAME_LENGTH = 60
+_BEHIND_A_LOAD_BALANCER = {
+    "port-mapping": "load-balancer",
+    "host-port": "node-port",
+    "reply-host-port": "reply-node-port",
+    "reply-port-mapping": "reply-load-balancer",
+}
+"""What hops are called where no kind node publishes the ports."""
 
 
 def calico_interface(namespace: str, pod: str) -> str:
@@ -37,10 +47,13 @@ def envoy_cluster(namespace: str, service: str, port: int) -> str:
     return "/".join(parts)
 
 
-def request_path(door: Door, backend: Backend, found: Found, network: Mapping[str, str]) -> RequestPath:
+def request_path(
+    door: Door, backend: Backend, found: Found, network: Mapping[str, str], xds: str | None = None
+) -> RequestPath:
     """The path of the requests to one backend.
 
-    found: the running cluster's addresses, empty before it runs. network: further facts of the endpoint hop.
+    found: the running cluster's addresses, empty before it runs. network: further facts of the endpoint hop. xds: the
+    IPv4 address of Contour's Service, from which Envoy has its routes.
     """
     http = next(mapping for mapping in door.mappings if mapping.scheme == "http")
     name = f"{backend.namespace}/{backend.service}"
@@ -69,7 +82,7 @@ def request_path(door: Door, backend: Backend, found: Found, network: Mapping[st
         "match": f"{backend.host}{backend.path}",
         "backend": f"{backend.service}:{backend.port}",
         "cluster": envoy_cluster(backend.namespace, backend.service, backend.port),
-    }
+    } | ({str(Standing.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
     selector = {
         "dns": f"{backend.service}.{backend.namespace}.svc.cluster.local",
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
@@ -121,9 +134,7 @@ def request_path(door: Door, backend: Backend, found: Found, network: Mapping[st
         Hop(
             service=name,
             number=kind.number,
-            name=kind.name
-            if door.node
-            else {"port-mapping": "load-balancer", "host-port": "node-port"}.get(kind.name, kind.name),
+            name=kind.name if door.node else _BEHIND_A_LOAD_BALANCER.get(kind.name, kind.name),
             component=component,
             address=address,
             port=port,
@@ -135,5 +146,14 @@ def request_path(door: Door, backend: Backend, found: Found, network: Mapping[st
         )
         for kind, (component, address, port, onward, details) in zip(KINDS, rows, strict=True)
     )
-    resolve = f"--resolve {backend.host}:{http.host}:{client} " if client else ""
+    resolve = f"{_connect(backend.host, http.host, client)} " if client else ""
     return RequestPath(service=name, url=url, curl=f"curl {resolve}{shlex.quote(url)}", hops=hops)
+
+
+def _connect(host: str, port: int, client: str) -> str:
+    """The option that makes curl go there for this name; a load balancer may be known by a name of its own only."""
+    try:
+        ip_address(client)
+    except ValueError:
+        return f"--connect-to {host}:{port}:{client}:{port}"
+    return f"--resolve {host}:{port}:{client}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hops.model import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
 from hops.path import request_path
 from hops.settings import RESERVED, Service, Settings
+from hops.versions import CALICO, CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
@@ -22,7 +23,7 @@ class Plan:
 
     context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
     IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
-    cluster.
+    cluster. manifests: the published files that it is made of.
     """
 
     context: str
@@ -33,6 +34,7 @@ class Plan:
     door: Door
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
+    manifests: tuple[Manifest, ...]
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -61,8 +63,10 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
         door = Door(str(cluster.listen_address), workers[0], mappings)
     backends = tuple(_backend(service) for service in settings.services)
     network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
-    paths = tuple(request_path(door, backend, found, {} if cluster.existing else network) for backend in backends)
-    return Plan(context, _fingerprint(settings), xds, control_plane, workers, door, backends, paths)
+    paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
+    # An existing cluster has a pod network already.
+    manifests = (CONTOUR,) if cluster.existing else (CALICO, CONTOUR)
+    return Plan(context, _fingerprint(settings), xds, control_plane, workers, door, backends, paths, manifests)
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -46,7 +46,8 @@ def read(objects: Iterable[Mapping[str, Any]], found: Found = NOTHING_FOUND) -> 
     entrance = door(everything)
     if entrance is None:
         return ()
-    return tuple(request_path(entrance, backend, found, _network(everything)) for backend in backends(everything))
+    network, xds = _network(everything), _xds(everything)
+    return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(everything))
 
 
 def _of(objects: Sequence[Mapping[str, Any]], *kinds: str) -> Iterator[Mapping[str, Any]]:
@@ -148,6 +149,15 @@ def _network(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
                 encapsulation = mode.get(str(env.get("CALICO_IPV4POOL_VXLAN")), "None")
                 return {"podSubnet": str(env["CALICO_IPV4POOL_CIDR"]), "encapsulation": encapsulation}
     return {}
+
+
+def _xds(objects: Sequence[Mapping[str, Any]]) -> str | None:
+    """The address of Contour's Service, where it is declared."""
+    for item in _of(objects, "Service"):
+        if _name(item) == "contour":
+            address = _at(item, "spec", "clusterIP")
+            return str(address) if address not in (None, "", "None") else None
+    return None
 
 
 def backends(objects: Sequence[Mapping[str, Any]]) -> Iterator[Backend]:

@@ -166,10 +166,10 @@ def junit(files: Iterable[str], found: Iterable[Located], unread: Iterable[Unrea
         suite.set("errors", str(sum(case.find("error") is not None for case in cases)))
         suite.extend(cases)
     ET.indent(root)
-    return _xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
+    return xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
 
 
-def _xml(text: str) -> str:
+def xml(text: str) -> str:
     """Without what XML 1.0 can't hold."""
     return "".join(c if c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" else "?" for c in text)
 

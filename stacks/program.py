@@ -8,7 +8,6 @@ import pulumi
 from components.upstream import manifests_folder, published
 from hops.machine import cluster_state, problems
 from hops.plan import plan
-from hops.versions import CALICO, CONTOUR
 from stacks import config
 from stacks.build import Ground, build
 from stacks.machine import look
@@ -22,10 +21,10 @@ def run() -> None:
     try:
         settings = config.read()
         folder = Path(settings.cluster.kubeconfig_folder).expanduser().resolve()
-        upstream = {m.name: published(m, manifests_folder()) for m in (CALICO, CONTOUR)}
+        intended = plan(settings)
+        upstream = {m.name: published(m, manifests_folder()) for m in intended.manifests}
     except (ValueError, RuntimeError) as error:
         raise pulumi.RunError(str(error)) from None
-    intended = plan(settings)
     owner = f"{folder}/{pulumi.get_stack()}.owner"
     machine = look(intended.door)
     state = cluster_state(machine, intended, settings.cluster.name, owner)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.finding import Finding
-from hops.trace import docker, host_port, machine, name, network, pod, proxy, route, service
+from hops.trace import docker, host_port, ladder, machine, name, network, pod, proxy, route, service
 from hops.trace.code import Code
 from hops.trace.view import View
 
@@ -17,7 +17,7 @@ CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in modu
 CODES: Mapping[str, Code] = {
     code.code: code
     for code in sorted(
-        (code for module in _MODULES for code in vars(module).values() if isinstance(code, Code)),
+        (code for module in (*_MODULES, ladder) for code in vars(module).values() if isinstance(code, Code)),
         key=lambda code: code.code,
     )
 }

@@ -1,8 +1,271 @@
 """What can break: hop 4, the route that Envoy takes."""
 
+import shlex
 from collections.abc import Callable, Iterator
 
-from hops.finding import Finding
+from hops.finding import Finding, Identity, Level
+from hops.rules.routes import Route, routes
+from hops.rules.values import at, text
+from hops.trace import envoy
+from hops.trace.code import Code
+from hops.trace.contour import astray, contour_said, dialled, proxy_said, taken
+from hops.trace.judged import judged, patched, retold
 from hops.trace.view import View
+from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = ()
+no_route_at_all = Code(
+    code="T17",
+    hop="route",
+    title="Nothing is routed, so Envoy does not listen",
+    symptom="`curl` connects to the published port and has a reset or an empty reply, not a 404.",
+    cause="Contour opens Envoy's plain listener with the first valid route and closes it with the last: in a cluster "
+    "without any Ingress or HTTPProxy for it, nothing listens in Envoy's pod.",
+    told_apart="Envoy runs, its admin interface shows no listener `ingress_http`, and no object claims the asked host. "
+    "Where an object claims it, the code says what keeps it from being served: T18, IN01, IN02 or IN09.",
+    remedy="Declare an Ingress for the host, in the namespace of its Service: `kubectl create ingress`.",
+    references=("https://github.com/projectcontour/contour/issues/5371",),
+)
+
+http_not_allowed = Code(
+    code="T18",
+    hop="route",
+    title="The Ingress forbids plain HTTP",
+    symptom="As T17 where it is the only Ingress, else 404.",
+    cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
+    "listener.",
+    told_apart="The Ingress that claims the asked host and path carries the annotation, and Envoy has no plain route "
+    "for it.",
+    remedy="`kubectl annotate ingress NAME kubernetes.io/ingress.allow-http-`, or ask by https.",
+    references=("https://projectcontour.io/docs/1.33/config/ingress/",),
+)
+
+no_virtual_host = Code(
+    code="T22",
+    hop="route",
+    title="No route for the host name",
+    symptom="404 from Envoy itself: it has no `x-envoy-upstream-service-time`. Other host names are served.",
+    cause="No Ingress and no HTTPProxy names the asked host, often by a typing error in either.",
+    told_apart="Envoy listens and has virtual hosts, none of them for the asked host, and no object claims it.",
+    remedy="Correct the host in the Ingress, or ask for one that is served.",
+    references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
+)
+
+no_path = Code(
+    code="T23",
+    hop="route",
+    title="The host is routed, the path is not",
+    symptom="404 from Envoy itself for this path; another path of the same host is served.",
+    cause="The paths of the host's Ingress don't take the asked one: another prefix, or an Exact path where a Prefix "
+    "was meant.",
+    told_apart="Envoy has a virtual host for the asked host, and none of its routes takes the path; nor does any path "
+    "of the objects.",
+    remedy="Give the Ingress a path that takes it: `/` of type Prefix takes all.",
+    references=("https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types",),
+)
+
+
+def _sees(view: View) -> bool:
+    """Whether what the objects claim is known, and no pod answered the request as it should."""
+    return view.sees("Ingress") and view.sees("HTTPProxy") and view.well is False
+
+
+def _unclaimed(view: View) -> Iterator[Finding]:
+    claimed = claims(view)
+    if not _sees(view) or claimed.hit or taken(view):
+        return
+    # A class that nobody serves is told as that.
+    if claimed.all and all(route.owner for route in claimed.all):
+        return
+    if claimed.all:
+        yield _path_missing(view, claimed)
+        return
+    listening = envoy.listens(view.envoy) if view.envoy and view.envoy.listeners else None
+    others = [route for group in view.inventory.once(routes).claims.values() for route in group if not route.owner]
+    open_ = listening is not None if view.envoy and view.envoy.listeners else bool(others)
+    yield _host_missing(view, others) if open_ else _nothing(view, others)
+
+
+def _nothing(view: View, others: list[Route]) -> Finding:
+    evidence = [_listener(view), f"No Ingress or HTTPProxy claims {view.asked.host}"]
+    evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
+    message = f"Nothing routes {view.asked.host}, and Envoy has no plain listener."
+    return no_route_at_all.finding(_subject(view), message, _create(view), evidence)
+
+
+def _host_missing(view: View, others: list[Route]) -> Finding:
+    planned = _planned_ingress(view)
+    evidence = [_listener(view), *_hosts(view)]
+    evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
+    message = f"No Ingress or HTTPProxy names the host {view.asked.host}."
+    meant = next((route for route in others if route.resource.identity == planned), None)
+    if planned and meant:
+        message = f"{planned} names the host {meant.host} and not {view.asked.host}."
+        change = {"op": "replace", "path": f"{_rule(meant.pointer)}/host", "value": view.asked.host}
+        remedy = patched(view, planned.kind, planned.namespace, planned.name, change)
+        return no_virtual_host.finding(planned, message, remedy, evidence)
+    return no_virtual_host.finding(_subject(view), message, _create(view), evidence)
+
+
+def _path_missing(view: View, claimed: Claims) -> Finding:
+    route = next(route for route in claimed.all if not route.owner)
+    shown = ", ".join(f"{one} of {one.resource}" for one in claimed.all)
+    evidence = [_listener(view), f"{view.asked.host} has {shown}", *_routes(view), *proxy_said(route)]
+    message = f"No path of {view.asked.host} takes {view.asked.path}."
+    who = route.resource.identity
+    remedy = f"{view.kubectl} --namespace {who.namespace} edit {who.kind.lower()} {who.name}"
+    if who.kind == "Ingress":
+        path = view.backend.path if view.planned and view.backend else view.asked.path
+        changes = [
+            {"op": "replace", "path": f"{route.pointer}/path", "value": path},
+            {"op": "replace", "path": f"{route.pointer}/pathType", "value": "Prefix"},
+        ]
+        remedy = patched(view, who.kind, who.namespace, who.name, *changes)
+    return no_path.finding(who, message, remedy, evidence)
+
+
+def _forbidden(view: View) -> Iterator[Finding]:
+    first = claims(view).first
+    if first is None or not _sees(view) or not http_refused(first) or taken(view):
+        return
+    who = first.resource.identity
+    remedy = f"{view.kubectl} --namespace {who.namespace} annotate ingress {who.name} {ALLOW_HTTP}-"
+    message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
+    yield http_not_allowed.finding(who, message, remedy, [_listener(view), *_hosts(view)])
+
+
+# Rules
+
+
+def _dropped(view: View) -> Iterator[Finding]:
+    """IN01, IN02, IN17: the objects that should take the request, and that Contour drops."""
+    claimed = claims(view)
+    suffers = view.well is False or astray(view)
+    if not (suffers and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
+        return
+    of_request = {(str(route.resource), route.pointer) for route in claimed.served}
+    for finding in judged(view, "IN01", "IN02", "IN17"):
+        own = [pointer for resource, pointer in of_request if resource == str(finding.resource)]
+        if any(finding.path.startswith(pointer) or finding.resource.kind == "HTTPProxy" for pointer in own):
+            route = next(r for r in claimed.served if str(r.resource) == str(finding.resource))
+            evidence = [
+                _listener(view),
+                *_hosts(view),
+                *contour_said(view, finding.resource.name),
+                *proxy_said(route),
+            ]
+            yield retold(finding, "route", _mended(view, finding, route), evidence)
+
+
+def _mended(view: View, finding: Finding, route: Route) -> str:
+    who, backend = finding.resource, view.backend
+    base = f"{view.kubectl} --namespace {who.namespace}"
+    if finding.patch:
+        return patched(view, who.kind, who.namespace, who.name, *finding.patch.operations)
+    if backend is None or view.planned is None or who.kind != "Ingress":
+        return f"{base} edit {who.kind.lower()} {who.name}"
+    if who.namespace != backend.namespace:
+        return f"{base} delete ingress {who.name} && {_create(view)}"
+    if view.service is None:
+        pod = backend.pods[0]
+        return (
+            f"{base} expose pod {pod} --name {backend.service} --port {backend.port} "
+            f"--target-port {backend.target_port}"
+        )
+    meant = {"service": {"name": backend.service, "port": {"number": backend.port}}}
+    change = {"op": "replace", "path": f"{route.pointer}/backend", "value": meant}
+    return patched(view, who.kind, who.namespace, who.name, change)
+
+
+def _unserved(view: View) -> Iterator[Finding]:
+    """IN09: all that claims the host is of a class that Contour doesn't serve."""
+    claimed = claims(view)
+    nearest = claimed.hit or claimed.all
+    if not _sees(view) or any(not route.owner for route in nearest) or taken(view):
+        return
+    of_request = {str(route.resource) for route in nearest}
+    for finding in judged(view, "IN09"):
+        if str(finding.resource) in of_request:
+            who = finding.resource
+            change = {"op": "add", "path": "/spec/ingressClassName", "value": "contour"}
+            operations = finding.patch.operations if finding.patch else (change,)
+            remedy = patched(view, who.kind, who.namespace, who.name, *operations)
+            yield retold(finding, "route", remedy, [_listener(view), *_hosts(view)])
+
+
+def _claimed_twice(view: View) -> Iterator[Finding]:
+    """IN05: two objects claim the request for two Services, and Contour keeps one of them."""
+    first = claims(view).first
+    rivals = [route for route in view.inventory.once(routes).claims[first.key] if first] if first else []
+    if first is None or all(rival.ends_with(first) for rival in rivals):
+        return
+    planned = _planned_ingress(view)
+    intruders = [rival.resource for rival in rivals if rival.resource.identity != planned]
+    newest = max(intruders, key=lambda r: text(at(dict(r.body), "metadata", "creationTimestamp")) or "")
+    cluster, backend = dialled(view), view.backend
+    well = view.well is not False and not astray(view)
+    if cluster and backend and not view.planned:
+        well = well and is_cluster(cluster, backend.namespace, backend.service, backend.port)
+    for finding in judged(view, "IN05"):
+        if str(finding.resource) == str(newest):
+            who = finding.resource
+            remedy = f"{view.kubectl} --namespace {who.namespace} delete {who.kind.lower()} {who.name}"
+            shown = [f"{rival.resource} claims {rival} of {rival.host} for {rival.leads}" for rival in rivals]
+            evidence = [*shown, f"Envoy sends the request to {cluster}"] if cluster else shown
+            yield retold(finding, "route", remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
+            return
+
+
+# What is shown
+
+
+def _planned_ingress(view: View) -> Identity | None:
+    if not view.planned or not view.backend:
+        return None
+    return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
+
+
+def _subject(view: View) -> Identity:
+    return _planned_ingress(view) or Identity("networking.k8s.io/v1", "Ingress", None, view.asked.host)
+
+
+def _create(view: View) -> str:
+    """The command that declares the Ingress that is missing."""
+    backend = view.backend
+    namespace, name = (backend.namespace, backend.ingress) if backend else ("NAMESPACE", "NAME")
+    service = f"{backend.service}:{backend.port}" if backend else "SERVICE:PORT"
+    path = backend.path if backend else "/"
+    rule = shlex.quote(f"{view.asked.host}{path}*={service}")
+    return f"{view.kubectl} --namespace {namespace} create ingress {name} --class contour --rule {rule}"
+
+
+def _rule(pointer: str) -> str:
+    """The pointer of the rule that a path is of: /spec/rules/0/http/paths/1 of /spec/rules/0."""
+    return "/".join(pointer.split("/")[:4])
+
+
+def _listener(view: View) -> str:
+    if view.envoy is None or not view.envoy.listeners:
+        return "Envoy's listeners were not seen"
+    return f"Envoy's listener {envoy.HTTP}: {envoy.listens(view.envoy) or 'none'}"
+
+
+def _hosts(view: View) -> tuple[str, ...]:
+    if view.envoy is None:
+        return ()
+    names = dict.fromkeys(name for host in envoy.virtual_hosts(view.envoy) for name in envoy.domains(host))
+    return (f"Envoy serves {', '.join(names) or 'no host'}",)
+
+
+def _routes(view: View) -> tuple[str, ...]:
+    host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
+    given = (host or {}).get("routes") or ()
+    return tuple(f"Envoy's route: {envoy.shown(route)}" for route in given if isinstance(route, dict))
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
+    _unclaimed,
+    _forbidden,
+    _dropped,
+    _unserved,
+    _claimed_twice,
+)

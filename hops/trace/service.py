@@ -2,7 +2,196 @@
 
 from collections.abc import Callable, Iterator
 
-from hops.finding import Finding
-from hops.trace.view import View
+from hops.finding import Finding, Identity, Level, Place
+from hops.rules import RULES
+from hops.rules.values import at, number, sequence, text
+from hops.trace import kernel
+from hops.trace.code import Code
+from hops.trace.judged import judged, patched, retold
+from hops.trace.pods import events, holds, last_line, ready
+from hops.trace.view import View, identity
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = ()
+kube_proxy_gone = Code(
+    code="T45",
+    hop="service",
+    title="kube-proxy does not serve the ClusterIP",
+    symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
+    "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
+    cause="kube-proxy doesn't run on the node, or its rules were flushed.",
+    told_apart="kube-proxy's DaemonSet and pods, its nat chain for the ClusterIP, and a request to the ClusterIP "
+    "beside one through Envoy. Envoy dials the pods themselves, so this is never what stops a request through it.",
+    remedy="`kubectl --namespace kube-system rollout restart daemonset/kube-proxy`; where it is gone, in the control "
+    "plane's node: `kubeadm init phase addon kube-proxy`.",
+    level=Level.ADVISORY,
+    references=("https://kubernetes.io/docs/reference/networking/virtual-ips/",),
+)
+
+
+def _selects(view: View) -> Iterator[Finding]:
+    """SV01, told at the endpoint: Envoy has nobody to dial."""
+    service, backend = view.service, view.backend
+    if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
+        return
+    if view.planned and not view.pods:
+        # There is no pod to be selected: that is told of the pod.
+        return
+    for finding in judged(view, "SV01"):
+        if finding.resource == identity(service):
+            remedy = _reselected(view, finding)
+            yield retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+
+
+def _reselected(view: View, finding: Finding) -> str:
+    who = finding.resource
+    if view.planned and view.backend:
+        change = {"op": "replace", "path": "/spec/selector", "value": dict(view.backend.selector)}
+        return patched(view, who.kind, who.namespace, who.name, change)
+    if finding.patch:
+        return patched(view, who.kind, who.namespace, who.name, *finding.patch.operations)
+    return f"{view.kubectl} --namespace {who.namespace} get pods --show-labels"
+
+
+def _target_port(view: View) -> Iterator[Finding]:
+    """SV02, told at the endpoint: Envoy dials a port that no pod offers, or nobody."""
+    service, backend = view.service, view.backend
+    if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
+        return
+    index, port = _port(view)
+    if port is None:
+        return
+    target = at(port, "targetPort") or backend.port
+    planned = view.backend.target_port if view.planned and view.backend else None
+    if target == planned and not isinstance(target, str):
+        # The Service asks for what was planned: where the process doesn't listen there, the pod is told.
+        return
+    for finding in judged(view, "SV02"):
+        if finding.resource == identity(service) and finding.path == f"/spec/ports/{index}/targetPort":
+            yield _retargeted(view, finding, index)
+            return
+    if planned and not isinstance(target, str) and _listening(view, planned) and not _listening(view, target):
+        rule = RULES["SV02"]
+        found = Finding(
+            code=rule.code,
+            level=rule.level,
+            severity=rule.severity,
+            hop=rule.hop,
+            resource=identity(service),
+            place=Place(),
+            path=f"/spec/ports/{index}/targetPort",
+            message=f"no pod listens on {target}.",
+            remedy=rule.remedy,
+        )
+        yield _retargeted(view, found, index)
+
+
+def _retargeted(view: View, finding: Finding, index: int) -> Finding:
+    who = finding.resource
+    offered = {
+        number(at(port, "containerPort"))
+        for pod in view.pods
+        for container in sequence(at(pod, "spec", "containers"))
+        for port in sequence(at(container, "ports"))
+    }
+    wanted = view.backend.target_port if view.planned and view.backend else next(iter(offered), None)
+    remedy = f"{view.kubectl} --namespace {who.namespace} edit service {who.name}"
+    if wanted:
+        change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
+        remedy = patched(view, who.kind, who.namespace, who.name, change)
+    return retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+
+
+def _port(view: View) -> tuple[int, dict[str, object] | None]:
+    """The Service's port that the route names, with its place."""
+    for index, port in enumerate(sequence(at(view.service, "spec", "ports"))):
+        if view.backend and at(port, "port") == view.backend.port:
+            return index, port
+    return 0, None
+
+
+def _listening(view: View, port: int) -> bool:
+    spaces = (view.namespace(pod) for pod in view.pods)
+    return any(socket.port == port for space in spaces if space for socket in kernel.sockets(space.sockets))
+
+
+def _suffers(view: View) -> bool:
+    return view.well is False and view.sees("Service")
+
+
+def _endpoints(view: View) -> tuple[str, ...]:
+    backend = view.backend
+    if backend is None or not view.sees("EndpointSlice"):
+        return ()
+    shown = [
+        f"{', '.join(map(str, sequence(at(entry, 'addresses'))))}:"
+        f"{', '.join(str(at(port, 'port')) for port in sequence(item.get('ports'))) or 'no port'}"
+        for item in view.of("EndpointSlice", backend.namespace)
+        if at(item, "metadata", "labels", "kubernetes.io/service-name") == backend.service
+        for entry in sequence(item.get("endpoints"))
+    ]
+    return (f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}",)
+
+
+def _envoys_answer(view: View) -> tuple[str, ...]:
+    answer = view.request("client")
+    if answer is None or answer.status is None or answer.by_pod:
+        return ()
+    return (f"Envoy answers {answer.status}: {' '.join(answer.body.split())[:120] or 'no text'}",)
+
+
+def _kube_proxy(view: View) -> Iterator[Finding]:
+    if not view.sees("DaemonSet") or not view.sees("Pod"):
+        return
+    workload = view.get("DaemonSet", "kube-system", "kube-proxy")
+    pods = [p for p in view.of("Pod", "kube-system") if at(p, "metadata", "labels", "k8s-app") == "kube-proxy"]
+    if any(holds(view, pod, "too many open files", "inotify") for pod in pods):
+        # That is told of the machine.
+        return
+    answer = view.request("service")
+    unserved = answer is not None and answer.status is None and _has_endpoints(view) and _pods_answer(view)
+    lacking = _lacks_rules(view)
+    idle = [pod for pod in pods if ready(pod) is False]
+    base = f"{view.kubectl} --namespace kube-system"
+    evidence = [
+        *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
+        *((f"request to {answer.address}:{answer.port} (service): {answer.failure}",) if answer and unserved else ()),
+        *(line for pod in idle for line in (*events(view, pod)[-1:], *last_line(view, pod))),
+    ]
+    who = Identity("apps/v1", "DaemonSet", "kube-system", "kube-proxy")
+    restart = f"{base} rollout restart daemonset/kube-proxy"
+    if workload is None and not pods and (unserved or lacking):
+        control = next((name for name in view.node_containers if name.endswith("-control-plane")), None)
+        again = "kubeadm init phase addon kube-proxy --kubeconfig /etc/kubernetes/admin.conf"
+        remedy = f"docker exec {control} {again}" if control else again
+        yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
+    elif workload is not None and (idle or not pods):
+        names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
+        yield kube_proxy_gone.finding(who, f"Pods of kube-proxy are not ready: {names}.", restart, evidence)
+    elif workload is not None and (unserved or lacking):
+        message = "kube-proxy runs, and the ClusterIP is not served."
+        yield kube_proxy_gone.finding(who, message, restart, evidence)
+
+
+def _lacks_rules(view: View) -> bool:
+    """Whether the publishing node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
+    node, address = view.node(view.publishing), text(at(view.service, "spec", "clusterIP"))
+    if node is None or not node.nat or not view.backend or address in (None, "None") or not _has_endpoints(view):
+        return False
+    # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.
+    return not view.answered("service") and not kernel.service_rules(node.nat, str(address), view.backend.port)
+
+
+def _has_endpoints(view: View) -> bool:
+    backend = view.backend
+    return backend is not None and any(
+        at(entry, "conditions", "ready") is not False
+        for item in view.of("EndpointSlice", backend.namespace)
+        if at(item, "metadata", "labels", "kubernetes.io/service-name") == backend.service
+        for entry in sequence(item.get("endpoints"))
+    )
+
+
+def _pods_answer(view: View) -> bool:
+    return view.answered("pod") or view.arrived
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_kube_proxy, _selects, _target_port)

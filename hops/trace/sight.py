@@ -41,10 +41,7 @@ class Asked(Part):
 
 
 class Stack(Part):
-    """The stack whose path it is.
-
-    outputs: what the stack published, None where that could not be read. kubeconfig: the file that was used.
-    """
+    """The stack whose path it is. outputs: what the stack published, None where that could not be read."""
 
     name: str
     settings: Settings
@@ -52,7 +49,10 @@ class Stack(Part):
 
 
 class Lookup(Part):
-    """One look-up of the host name. family: 4 or 6. seconds: how long it took."""
+    """One look-up of the host name. family: 4 or 6. seconds: how long it took.
+
+    A name in `.localhost` is not looked up: clients take it for 127.0.0.1 without asking (RFC 6761, section 6.3).
+    """
 
     family: Literal[4, 6]
     addresses: tuple[str, ...]
@@ -85,7 +85,7 @@ class Host(Part):
 
 
 class Docker(Part):
-    """info: of `docker info`. containers: of `docker inspect`, the cluster's nodes and whoever publishes the port."""
+    """info: some of `docker info`. containers: of `docker inspect`, the cluster's nodes and who publishes the port."""
 
     info: Mapping[str, Any]
     containers: tuple[Mapping[str, Any], ...]
@@ -127,12 +127,15 @@ class Node(Part):
 class Cluster(Part):
     """What the Kubernetes API says.
 
-    server: its address. objects: as the API gives them, of all kinds that matter to a path. logs: the last lines by
-    "namespace/pod/container". certificates: end of validity of Secrets' public certificates, ISO 8601, by
-    "namespace/secret/key".
+    server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
+    of all kinds that matter to a path, Secrets without their data. logs: the last lines by "namespace/pod/container",
+    those of a container that died by "namespace/pod/container previous". certificates: end of validity of Secrets'
+    public certificates, ISO 8601, by "namespace/secret/key".
     """
 
     server: str
+    kubeconfig: str | None = None
+    context: str | None = None
     version: str = ""
     objects: tuple[Mapping[str, Any], ...] = ()
     logs: Mapping[str, str] = {}
@@ -143,7 +146,8 @@ class Envoy(Part):
     """One Envoy by its admin interface, JSON as it answers.
 
     pod: "namespace/name". listeners: of /listeners. routes: the route configurations of /config_dump. clusters: of
-    /clusters. stats: before the requests, stats_after: after them, by name. server: of /server_info.
+    /clusters. stats: before the requests, stats_after: after them, by name; what was never counted is left out.
+    server: of /server_info. certs: of /certs, the certificates that it holds.
     """
 
     pod: str
@@ -153,19 +157,26 @@ class Envoy(Part):
     stats: Mapping[str, int] = {}
     stats_after: Mapping[str, int] = {}
     server: Mapping[str, Any] = {}
+    certs: Mapping[str, Any] = {}
 
 
 class Request(Part):
     """One request and its answer.
 
-    failure: None where an answer came. status: of HTTP. headers: lower-case names. body: its beginning where Envoy
-    itself answered, else empty. size: bytes. seconds: since the start, by stage: `name`, `connect`, `first byte`,
-    `total`. expected: whether the body held what was expected, None where nothing was.
+    Of several to one place the first is the one that a client like curl would have sent; the others went to the name's
+    other addresses, to the address that Docker publishes on where the name does not lead there, or to other pods.
+
+    method: as asked, and GET for all but the first of `client` where the asked one may change something (RFC 9110,
+    section 9.2.1). failure: None where a whole answer came. status: of HTTP; one with a failure broke off in its body.
+    headers: lower-case names. body: its beginning where Envoy itself answered, else empty. size, sha256: of its first
+    MiB. seconds: since the start, by stage: `name`, `connect`, `first byte`, `total`; a stage that was not reached is
+    left out. expected: whether the body held what was expected, None where nothing was.
     """
 
     where: Where
     address: str
     port: int
+    method: str = "GET"
     failure: Failure | None = None
     error: str = ""
     status: int | None = None
@@ -175,6 +186,11 @@ class Request(Part):
     sha256: str = ""
     seconds: Mapping[str, float] = {}
     expected: bool | None = None
+
+    @property
+    def by_envoy(self) -> bool:
+        """Whether the answer came through an Envoy: it names itself as the server, or how long the pod took."""
+        return self.headers.get("server") == "envoy" or "x-envoy-upstream-service-time" in self.headers
 
     @property
     def by_pod(self) -> bool:
@@ -188,8 +204,10 @@ class Sight(Part):
     """All that was seen in one look.
 
     taken: ISO 8601 with offset. versions: of the programs met, by name. cluster_name: of the kind cluster, None where
-    it is another kind of cluster or none is known. unseen: what could not be looked at, by what it is, and why.
-    seconds: how long each part of the look took. Everything else is None or empty where it could not be seen.
+    it is another kind of cluster or none is known. unseen: what could not be looked at, and why, by what it is:
+    `host…`, `docker`, `node NAME`, `node NAME: PART`, `cluster`, `cluster: KIND`, `logs: POD`, `envoy POD`,
+    `requests…`, `outputs`. seconds: how long each part of the look took. Everything else is None or empty where it
+    could not be seen.
     """
 
     taken: str

@@ -1,5 +1,6 @@
 """One sight, indexed: what belongs to the followed request, found once for all checks."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +8,17 @@ from functools import cached_property
 from typing import Any
 
 from hops.finding import Identity, Place
-from hops.model import Backend, Door
+from hops.model import Backend, Door, PortMapping
 from hops.path import CONTOUR_NAMESPACE
 from hops.plan import Plan, plan
 from hops.read import backends, door
 from hops.rules.inventory import Inventory
-from hops.rules.values import JSON, at, mapping, pairs, sequence
-from hops.trace.sight import Asked, Envoy, Node, Request, Sight, Where
+from hops.rules.values import JSON, at, mapping, pairs, sequence, text
+from hops.trace.kernel import addresses
+from hops.trace.published import Published, published
+from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
-_KIND_LABEL = "io.x-k8s.kind.cluster"
+KIND_LABEL = "io.x-k8s.kind.cluster"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class View:
         return {
             name: item
             for name, item in self.containers.items()
-            if self.sight.cluster_name and at(dict(item), "Config", "Labels", _KIND_LABEL) == self.sight.cluster_name
+            if self.sight.cluster_name and at(dict(item), "Config", "Labels", KIND_LABEL) == self.sight.cluster_name
         }
 
     def running(self, container: str) -> bool | None:
@@ -56,6 +59,44 @@ class View:
             return None
         state = at(dict(self.containers.get(container, {})), "State") or {}
         return bool(at(state, "Running")) and not at(state, "Paused")
+
+    @cached_property
+    def published(self) -> tuple[Published, ...]:
+        """Where the cluster's nodes publish the asked port, the running ones first; empty where Docker was not seen."""
+        found = (one for name, item in self.node_containers.items() for one in published(name, item))
+        return tuple(sorted((one for one in found if one.port == self.asked.port), key=lambda one: not one.bound))
+
+    @cached_property
+    def publishing(self) -> str | None:
+        """The node that requests enter by: that which publishes the asked port, else the planned one."""
+        return self.published[0].container if self.published else self.door.node if self.door else None
+
+    @cached_property
+    def node_port(self) -> int | None:
+        """The port of the publishing node that the asked port leads to."""
+        mappings = self.door.mappings if self.door else ()
+        planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == "http")
+        return self.published[0].inside if self.published else next(planned, None)
+
+    # --- the machine
+
+    @cached_property
+    def resolved(self) -> tuple[str, ...]:
+        """What the name means here, IPv4 before IPv6; empty where it means nothing or wasn't looked up."""
+        lookups = sorted(self.sight.host.lookups, key=lambda lookup: lookup.family) if self.sight.host else ()
+        return tuple(dict.fromkeys(address for lookup in lookups for address in lookup.addresses))
+
+    @cached_property
+    def entered(self) -> bool:
+        """Whether the client's request came as far as Envoy."""
+        request = self.request("client")
+        return request is not None and request.by_envoy
+
+    @cached_property
+    def arrived(self) -> bool:
+        """Whether a pod answered the client's request, through Envoy."""
+        request = self.request("client")
+        return request is not None and request.by_envoy and request.by_pod
 
     # --- Kubernetes
 
@@ -79,6 +120,17 @@ class View:
         """The path's cluster's objects; empty where it could not be seen."""
         return tuple(dict(item) for item in self._all) if self.sees_cluster else ()
 
+    def sees(self, kind: str) -> bool:
+        """Whether the objects of a kind are all there, so that one that isn't does not exist."""
+        return self.sees_cluster and f"cluster: {kind}" not in self.sight.unseen
+
+    @cached_property
+    def kubectl(self) -> str:
+        """How a remedy begins that changes this cluster."""
+        cluster = self.sight.cluster
+        options = [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)] if cluster else []
+        return " ".join(["kubectl", *(f"{name} {shlex.quote(value)}" for name, value in options if value)])
+
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
         """The objects of a kind, in a namespace or in all."""
         for item in self.objects:
@@ -93,8 +145,7 @@ class View:
         """The live objects and the nodes' published ports, as the rules read them."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
-        whole = [*self.objects, *self._kind_cluster()]
-        return Inventory([(item, Place()) for item in whole], today=taken, settings=settings)
+        return Inventory([(item, Place()) for item in self.declared], today=taken, settings=settings)
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of kind as the containers show it."""
@@ -125,9 +176,20 @@ class View:
     # --- the path
 
     @cached_property
+    def declared(self) -> tuple[dict[str, JSON], ...]:
+        """The objects, and kind's configuration as the containers show it."""
+        return (*self.objects, *self._kind_cluster())
+
+    @cached_property
     def door(self) -> Door | None:
         """Where the request should enter: as planned, or else as the containers and objects declare it."""
-        return self.planned.door if self.planned else door([*self.objects, *self._kind_cluster()])
+        return self.planned.door if self.planned else door(self.declared)
+
+    @cached_property
+    def entry(self) -> PortMapping | None:
+        """The mapping of the door that the request takes: the one of its port, else the first."""
+        mappings = self.door.mappings if self.door else ()
+        return next((m for m in mappings if m.host == self.asked.port), mappings[0] if mappings else None)
 
     @cached_property
     def backend(self) -> Backend | None:
@@ -170,13 +232,70 @@ class View:
         names = [f"{CONTOUR_NAMESPACE}/{at(pod, 'metadata', 'name')}" for pod in self.envoy_pods]
         return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
 
+    def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:
+        """Envoy's pods that run on a node or wait for it, those that are being deleted left out."""
+        return tuple(
+            pod for pod in self.envoy_pods if _node_of(pod) == node and not at(pod, "metadata", "deletionTimestamp")
+        )
+
+    def no_sandbox(self, pod: Mapping[str, JSON]) -> str | None:
+        """Why a pod that waits has no network yet, by its newest event; None where that isn't its trouble."""
+        name, namespace = at(dict(pod), "metadata", "name"), at(dict(pod), "metadata", "namespace")
+        if at(dict(pod), "status", "phase") != "Pending" or at(dict(pod), "status", "podIP"):
+            return None
+        told = [
+            (str(at(event, "lastTimestamp") or at(event, "eventTime") or ""), text(at(event, "message")) or "")
+            for event in self.of("Event", str(namespace))
+            if at(event, "reason") == "FailedCreatePodSandBox"
+            and (at(event, "involvedObject") or at(event, "regarding") or {}).get("name") == name
+        ]
+        return max(told)[1] if told else None
+
     def node(self, name: str | None) -> Node | None:
         """A node from inside, None where it was not seen."""
         return next((node for node in self.sight.nodes if node.name == name), None)
 
+    def namespace(self, pod: Mapping[str, JSON]) -> Namespace | None:
+        """A pod's network namespace: the one on its node that holds its address; None where it was not seen."""
+        address = text(at(dict(pod), "status", "podIP"))
+        node = self.node(text(at(dict(pod), "spec", "nodeName")))
+        if node is None or address is None:
+            return None
+        return next((space for space in node.namespaces if address in addresses(space.links)), None)
+
+    def answered(self, where: Where) -> bool:
+        """Whether a request that was sent there was answered, by whomever."""
+        request = self.request(where)
+        return request is not None and request.status is not None
+
+    def through_envoy(self, where: Where) -> bool:
+        """Whether an answer came through Envoy."""
+        request = self.request(where)
+        return request is not None and request.by_envoy
+
+    @cached_property
+    def well(self) -> bool | None:
+        """Whether the followed request got what it should from a pod; None where it was not sent."""
+        request = self.request("client")
+        if request is None:
+            return None
+        return request.by_pod and (request.status or 500) < 400 and request.expected is not False
+
     def request(self, where: Where) -> Request | None:
         """The request that was sent there."""
         return next((request for request in self.sight.requests if request.where == where), None)
+
+
+def _node_of(pod: Mapping[str, JSON]) -> str | None:
+    """The node that a pod is on, or that its DaemonSet wants it on while it waits."""
+    if node := text(at(dict(pod), "spec", "nodeName")):
+        return node
+    terms = at(
+        dict(pod),
+        *("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
+    )
+    fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
+    return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
 
 
 def container(name: str) -> Identity:

@@ -58,6 +58,7 @@ def test_the_documented_path_before_the_cluster_exists(seed: Settings) -> None:
                 "match": "my-service.local/",
                 "backend": "my-service:8080",
                 "cluster": "default/my-service/8080/da39a3ee5e",
+                "control": "xDS of contour at 10.96.0.8:8001",
             },
         ),
         (
@@ -191,8 +192,8 @@ def test_an_existing_cluster_has_a_load_balancer_in_front(existing: Settings) ->
     assert [h.name for h in path.hops][7:] == [
         "reply-endpoint",
         "reply-route",
-        "reply-host-port",
-        "reply-port-mapping",
+        "reply-node-port",
+        "reply-load-balancer",
         "reply-client",
     ]
     assert hop(path, "load-balancer").component == "load balancer"
@@ -206,6 +207,16 @@ def test_an_existing_cluster_says_where_its_load_balancer_is(existing: Settings)
     assert hop(path, "load-balancer").address == "203.0.113.5"
     assert path.curl == "curl --resolve my-service.localhost:80:203.0.113.5 http://my-service.localhost/"
     assert hop(path, "pod").address == "10.1.2.3"
+
+
+def test_a_load_balancer_without_an_address_is_meant_by_its_name(existing: Settings) -> None:
+    (path,) = plan(existing, Found(load_balancer="lb.example.com")).paths
+    assert path.curl == ("curl --connect-to my-service.localhost:80:lb.example.com:80 http://my-service.localhost/")
+
+
+def test_an_existing_cluster_needs_no_pod_network(existing: Settings, seed: Settings) -> None:
+    assert [m.name for m in plan(existing).manifests] == ["contour"]
+    assert [m.name for m in plan(seed).manifests] == ["calico", "contour"]
 
 
 def test_a_path_is_plain_data(seed: Settings) -> None:

@@ -1,0 +1,82 @@
+"""Whether Envoy and Contour trust each other: their certificates, and what their connection says."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hops.finding import Identity
+from hops.path import CONTOUR_NAMESPACE
+from hops.rules.values import JSON, at, sequence, text
+from hops.trace import envoy
+from hops.trace.contour import contour_pods, contour_runs
+from hops.trace.pods import events, holds
+from hops.trace.view import View
+
+CERTIFICATES = ("contourcert", "envoycert")
+"""The Secrets by which Contour and Envoy know each other (examples/contour/02-job-certgen.yaml)."""
+_REFUSED = ("x509", "certificate", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS error", "TLS_error")
+
+
+def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
+    """What is wrong with the certificates: whose, what, by which evidence, and whether a request may suffer by it."""
+    bad = _bad_certificate(view)
+    seen = view.envoy
+    holding = envoy.connected(seen) if seen else None
+    waiting = [p for p in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, p)]
+    evidence = [line for pod in waiting for line in events(view, pod, "FailedMount")[-1:]]
+    if holding is not None:
+        evidence.append(f"Envoy is {'' if holding else 'not '}connected to Contour")
+    if bad:
+        who, message = bad
+        down = bool(waiting) or holding is False or (contour_runs(view) is False and _contour_refuses(view))
+        return (who, message, [*evidence, *_tls_lines(view)], down) if down or contour_runs(view) else None
+    if holding is False and contour_runs(view):
+        lines = _tls_lines(view)
+        if lines:
+            secret = Identity("v1", "Secret", CONTOUR_NAMESPACE, "envoycert")
+            return secret, "Envoy and Contour refuse each other's certificate.", [*evidence, *lines], True
+    return None
+
+
+def _bad_certificate(view: View) -> tuple[Identity, str] | None:
+    taken = datetime.fromisoformat(view.sight.taken)
+    given = view.sight.cluster.certificates if view.sight.cluster and view.sees_cluster else {}
+    for key, end in sorted(given.items()):
+        namespace, _, rest = key.partition("/")
+        name, _, entry = rest.partition("/")
+        if namespace == CONTOUR_NAMESPACE and name in CERTIFICATES and datetime.fromisoformat(end) < taken:
+            return Identity(
+                "v1", "Secret", namespace, name
+            ), f"The certificate {entry} of Secret {name} ended on {end}."
+    if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
+        for name in CERTIFICATES:
+            used = any(name in _secrets(pod) for pod in (*contour_pods(view), *view.envoy_pods))
+            if used and not view.get("Secret", CONTOUR_NAMESPACE, name):
+                return Identity("v1", "Secret", CONTOUR_NAMESPACE, name), f"There is no Secret {name}."
+    return None
+
+
+def _secrets(pod: Mapping[str, JSON]) -> list[Any]:
+    """The Secrets that a pod mounts."""
+    return [at(volume, "secret", "secretName") for volume in sequence(at(dict(pod), "spec", "volumes"))]
+
+
+def misses_secret(view: View, pod: Mapping[str, JSON]) -> bool:
+    """Whether a pod waits for one of the certificates."""
+    waits = text(at(dict(pod), "status", "phase")) == "Pending"
+    return waits and any(name in line for line in events(view, pod, "FailedMount") for name in CERTIFICATES)
+
+
+def _contour_refuses(view: View) -> bool:
+    return any(holds(view, pod, *_REFUSED) for pod in contour_pods(view))
+
+
+def _tls_lines(view: View) -> list[str]:
+    """The last line about certificates in the logs of Envoy and of Contour."""
+    given = view.sight.cluster.logs if view.sight.cluster else {}
+    found = []
+    for key, log in sorted(given.items()):
+        if key.startswith((f"{CONTOUR_NAMESPACE}/envoy", f"{CONTOUR_NAMESPACE}/contour")):
+            lines = [line for line in log.splitlines() if any(word in line for word in _REFUSED)]
+            found += [f"log of {key}: {lines[-1][:300]}"] if lines else []
+    return found

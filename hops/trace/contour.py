@@ -1,0 +1,109 @@
+"""What Contour has told Envoy, against what the objects want, and whether Contour can tell it at all."""
+
+from collections.abc import Mapping
+
+from hops.path import CONTOUR_NAMESPACE
+from hops.rules.routes import Route
+from hops.rules.values import JSON, at, sequence, text
+from hops.trace import envoy
+from hops.trace.pods import ready, trouble
+from hops.trace.view import View
+from hops.trace.wanted import claims, http_refused, is_cluster, leads_to
+
+
+def taken(view: View) -> Mapping[str, JSON] | None:
+    """Envoy's route for the followed request; None where it has none or was not seen."""
+    host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
+    return envoy.matching(host, view.asked.path) if host else None
+
+
+def dialled(view: View) -> str | None:
+    """The cluster that Envoy sends the followed request to; None where it takes no such route or was not seen."""
+    route = taken(view)
+    return next(iter(envoy.clusters(route)), None) if route else None
+
+
+def astray(view: View) -> bool:
+    """Whether Envoy sends the followed request to another Service than the planned one."""
+    cluster, backend = dialled(view), view.backend
+    if cluster is None or backend is None or view.planned is None:
+        return False
+    return not is_cluster(cluster, backend.namespace, backend.service, backend.port)
+
+
+def stale(view: View) -> str | None:
+    """In which way Envoy has something else than the objects want; None where it doesn't, or where that isn't known."""
+    if view.envoy is None or not view.envoy.listeners or not (view.sees("Ingress") and view.sees("HTTPProxy")):
+        return None
+    claimed, has = claims(view), taken(view)
+    if any(route.resource.kind != "Ingress" for route in claimed.all if not route.owner):
+        return None
+    wanted = claimed.first
+    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else None
+    if wanted is None or leads is None:
+        who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
+        return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
+    namespace, service, port = leads
+    own = envoy.clusters(has) if has else ()
+    if has is None or (own and not any(is_cluster(name, namespace, service, port) for name in own)):
+        return f"{wanted.resource} wants {service}:{port}, Envoy has {envoy.shown(has) if has else 'no route'}"
+    return _other_pods(view, own, namespace, service)
+
+
+def _other_pods(view: View, own: tuple[str, ...], namespace: str, service: str) -> str | None:
+    if not view.sees("EndpointSlice") or not own or view.envoy is None:
+        return None
+    has = envoy.endpoints(view.envoy, own[0])
+    wants = {
+        address
+        for item in view.of("EndpointSlice", namespace)
+        if at(item, "metadata", "labels", "kubernetes.io/service-name") == service
+        for entry in sequence(item.get("endpoints"))
+        if at(entry, "conditions", "ready") is not False
+        for address in sequence(at(entry, "addresses"))
+    }
+    old = {one.address for one in has or ()} - wants
+    if has is None or not (old or wants - {one.address for one in has}):
+        return None
+    shown = ", ".join(sorted({one.address for one in has})) or "nobody"
+    return f"Service {service} has the pods {', '.join(sorted(map(str, wants))) or 'none'}, Envoy dials {shown}"
+
+
+def contour_pods(view: View) -> tuple[dict[str, JSON], ...]:
+    """The pods that tell Envoy its routes."""
+    return tuple(p for p in view.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "contour")
+
+
+def contour_runs(view: View) -> bool | None:
+    """Whether a pod of Contour is ready; None where that isn't known, or Contour lives elsewhere."""
+    if not view.sees("Pod"):
+        return None
+    pods = contour_pods(view)
+    if not pods and not (view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")):
+        return None
+    return any(ready(pod) and not trouble(view, pod) for pod in pods)
+
+
+def contour_said(view: View, *words: str) -> tuple[str, ...]:
+    """The last line of Contour's log that holds all the words."""
+    given = view.sight.cluster.logs if view.sight.cluster else {}
+    lines = [
+        line
+        for key, log in given.items()
+        if key.startswith(f"{CONTOUR_NAMESPACE}/contour")
+        for line in log.splitlines()
+        if all(word in line for word in words)
+    ]
+    return (f"Contour's log: {lines[-1][:400]}",) if lines else ()
+
+
+def proxy_said(route: Route) -> tuple[str, ...]:
+    """What Contour wrote into the status of an HTTPProxy."""
+    if route.resource.kind != "HTTPProxy":
+        return ()
+    status = at(dict(route.resource.body), "status")
+    return tuple(
+        f"{route.resource} is {text(at(status, 'currentStatus')) or 'without status'}: {text(at(entry, 'message'))}"
+        for condition in sequence(at(status, "conditions"))
+        for entry in (*sequence(at(condition, "errors")), *sequence(at(condition, "warnings")))
+    ) or tuple(f"{route.resource}: {d}" for d in (text(at(status, "description")),) if d)

@@ -1,0 +1,56 @@
+"""What no check explains: the requests answer on one side of a hop and not on the other."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hops.finding import Finding, Identity
+from hops.trace.code import Code
+from hops.trace.found import told
+from hops.trace.sight import Request, Where
+from hops.trace.view import View
+
+unexplained = Code(
+    code="T50",
+    hop=None,
+    title="The request stops here, and the cause was not seen",
+    symptom="The followed request fails.",
+    cause="Not known: no other code fits what was seen.",
+    told_apart="Requests were sent at each hop: it lies between the last that failed and the first that was answered.",
+    remedy="`hops trace --bundle FILE` keeps all that was seen, for whoever looks further.",
+)
+
+_RUNGS: tuple[tuple[Where, str], ...] = (
+    ("client", "port-mapping"),
+    ("node", "host-port"),
+    ("envoy", "route"),
+    ("pod from envoy", "endpoint"),
+    ("pod", "pod"),
+)
+"""Where requests are sent, in the order of the path, and the hop that only those cross which start there or before."""
+
+
+def climbed(view: View) -> Iterator[Finding]:
+    """The hop that stops the request by the requests alone; nothing where a rung beside it is missing."""
+    if view.well is not False:
+        return
+    rungs = [(place, hop, view.request(place)) for place, hop in _RUNGS]
+    for (place, hop, request), (_, _, beyond) in zip(rungs, [*rungs[1:], (None, None, None)], strict=True):
+        if request is None or _fine(request):
+            return
+        if place == "pod" or (beyond and _fine(beyond)):
+            yield _stopped(view, hop, request, beyond)
+            return
+
+
+def _fine(request: Request) -> bool:
+    return request.by_pod and request.failure is None and (request.status or 500) < 400
+
+
+def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
+    who = Identity("ingress-hops", "Hop", None, hop)
+    reached = f"{request.address}:{request.port}"
+    answers = f" and is answered at {beyond.address}:{beyond.port}" if beyond else ""
+    url = f"http://{view.asked.host}:{view.asked.port}{view.asked.path}"
+    evidence = [told(request), *([told(beyond)] if beyond else [])]
+    message = f"The request fails at {reached}{answers}; why was not seen."
+    return replace(unexplained, hop=hop).finding(who, message, f"hops trace {url} --bundle trace.json", evidence)

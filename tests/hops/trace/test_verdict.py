@@ -1,0 +1,88 @@
+"""The verdict on a whole path, and the forms in which it is handed on."""
+
+import json
+from xml.etree import ElementTree as ET
+
+from hops.trace.report import as_json, junit
+from hops.trace.trace import Trace, Verdict
+from hops.trace.verdict import status, trace
+from tests.hops.trace.names import JSON
+from tests.hops.trace.sights import failed, healthy, view
+
+
+def traced(sight: JSON) -> Trace:
+    return trace(view(sight).sight)
+
+
+def test_every_hop_of_a_healthy_path_is_as_planned() -> None:
+    told = traced(healthy())
+    assert [hop.verdict for hop in told.hops if hop.number != 5] == [Verdict.OK] * 11
+    assert told.hops[4].verdict is Verdict.BESIDE
+    assert [(hop.planned, hop.found) for hop in told.hops[1:2]] == [(told.hops[1].declared,) * 2]
+    assert [hop.declared for hop in told.hops[1:6]] == [hop.found for hop in told.hops[1:6]]
+    assert (told.first, told.findings, told.unseen, status(told)) == (None, (), (), 0)
+
+
+def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
+    evidence = {hop.name: "\n".join(hop.evidence) for hop in traced(healthy()).hops}
+    assert "look-up of my-service.localhost for IPv4: 127.0.0.1" in evidence["name"]
+    assert (
+        "docker port ingress-hops-local-worker: 80/tcp on 127.0.0.1:8080, container running" in evidence["port-mapping"]
+    )
+    assert "Pod/projectcontour/envoy-7xk2p Running, ready" in evidence["host-port"]
+    assert "host port 80 -> 8080" in evidence["host-port"]
+    assert "Ingress/apps/my-service-ingress: my-service.localhost/ (Prefix) to my-service:8080" in evidence["route"]
+    assert "endpoints of apps/my-service: 10.244.81.68" in evidence["service"]
+    assert "Pod/apps/example-pod Running, ready" in evidence["pod"]
+    assert "listens in its namespace: 0.0.0.0:8080" in evidence["pod"]
+
+
+def test_counters_show_which_hops_a_request_crossed() -> None:
+    evidence = {hop.name: "\n".join(hop.evidence) for hop in traced(healthy()).hops}
+    assert "5 packets before and 7 after" in evidence["host-port"]
+    assert "upstream_rq_total: 6 before and 9 after" in evidence["route"]
+    assert "0 packets before and 0 after" in evidence["service"]
+
+
+def test_nothing_seen_is_no_verdict() -> None:
+    sight = {key: healthy()[key] for key in ("taken", "asked")}
+    told = traced(sight)
+    assert {hop.verdict for hop in told.hops} == {Verdict.NOT_SEEN, Verdict.BESIDE}
+    assert all(hop.unseen for hop in told.hops if hop.verdict is Verdict.NOT_SEEN)
+    assert status(told) == 2
+
+
+def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
+    sight = healthy()
+    failed(sight, "503", "client", "node", "envoy")
+    verdicts = {hop.name: hop.verdict for hop in traced(sight).hops}
+    assert verdicts["host-port"] is Verdict.OK
+    assert verdicts["route"] is Verdict.BROKEN
+    assert [finding.code for finding in traced(sight).findings] == ["T50"]
+    assert verdicts["reply-endpoint"] is Verdict.NOT_SEEN
+    assert verdicts["reply-client"] is Verdict.OK
+    assert status(traced(sight)) == 1
+
+
+def test_a_request_from_the_node_crosses_neither_name_nor_docker() -> None:
+    sight = healthy()
+    sight["asked"]["from_node"] = True
+    hops = {hop.name: hop for hop in traced(sight).hops}
+    assert hops["name"].verdict is Verdict.NOT_SEEN
+    assert hops["reply-port-mapping"].unseen == "the request starts in the node"
+    assert hops["reply-client"].verdict is Verdict.OK
+
+
+def test_json_is_plain_and_whole() -> None:
+    plain = as_json(traced(healthy()))
+    assert json.loads(json.dumps(plain)) == plain
+    assert [hop["number"] for hop in plain["hops"]] == list(range(1, 13))
+    assert plain["status"] == 0
+    assert plain["answer"]["status"] == 200
+
+
+def test_junit_has_a_case_for_the_machine_and_each_hop() -> None:
+    suite = ET.fromstring(junit(traced(healthy())))[0]  # noqa: S314 - it is our own text
+    assert [suite.get(key) for key in ("tests", "failures", "skipped")] == ["13", "0", "0"]
+    unseen = ET.fromstring(junit(traced({key: healthy()[key] for key in ("taken", "asked")})))[0]  # noqa: S314
+    assert unseen.get("skipped") == "11"
