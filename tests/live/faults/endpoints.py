@@ -57,7 +57,7 @@ def no_kube_proxy(path: Path, _: Random) -> Iterator[Broken]:
         kept = [line for line in rules() if "KUBE-" not in line]
         path.node("iptables-restore", "--table", "nat", stdin="\n".join([*kept, ""]))
         yield Broken(lambda: not of_services())
-    until("kube-proxy is back", lambda: of_services() and path.settled())
+    until("kube-proxy has its rules back", of_services)
 
 
 @fault(50, "28 and 40 at once", "503", (ENDPOINT, "SV01"), (POD, "T40"), touches="service pod")

@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from random import Random
 
-from hops.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
+from hops.path import HOST_PORT_CHAIN
 from tests.live.faults.fault import HOST_PORT, Broken, fault
 from tests.live.faults.kubernetes import Object, nowhere, ready, until
 from tests.live.faults.path import Path
@@ -64,7 +64,6 @@ def no_portmap(path: Path, _: Random) -> Iterator[Broken]:
     finally:
         path.node("tee", CNI, stdin=published)
         path.new_envoy()
-        until("Envoy is ready again", path.envoy_ready)
         sweep(path)
 
 
@@ -123,17 +122,18 @@ def claimer(path: Path) -> Iterator[None]:
             }
         ],
     }
-    with path.changed("daemonset", "envoy", CONTOUR_NAMESPACE, nowhere):
-        path.new_envoy()
-        until("Envoy is away", lambda: not path.envoys())
-        metadata = {"name": "claimer", "namespace": "default"}
-        path.apply("create", {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    try:
-        until("the other pod has the port", lambda: ready(path.get("pod", "claimer", "default")))
+    claiming = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "claimer", "namespace": "default"},
+        "spec": spec,
+    }
+    with ExitStack() as stack:
+        with path.another_envoy(nowhere):
+            until("Envoy is away", lambda: not path.envoys())
+            stack.enter_context(path.created(claiming))
+            until("the other pod has the port", lambda: ready(path.get("pod", "claimer", "default")))
         yield
-    finally:
-        path.delete("pod", "claimer", "default")
-        until("Envoy is ready again", path.envoy_ready)
 
 
 @fault(

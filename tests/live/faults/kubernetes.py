@@ -91,10 +91,11 @@ class Kubernetes:
         """verb: create or replace."""
         self.kubectl(verb, "--filename", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
 
-    def delete(self, kind: str, name: str, namespace: str) -> None:
+    def delete(self, kind: str, name: str, namespace: str, *, wait: bool = True) -> None:
         """A pod with the shortest grace that the kubelet still ends by itself."""
-        grace = ["--grace-period=1"] if kind == "pod" else []
-        self.kubectl("delete", kind, name, "--namespace", namespace, "--ignore-not-found", "--timeout=60s", *grace)
+        how = ["--ignore-not-found", "--timeout=60s" if wait else "--wait=false"]
+        how += ["--grace-period=1"] if kind == "pod" else []
+        self.kubectl("delete", kind, name, "--namespace", namespace, *how)
 
     @contextmanager
     def created(self, *items: Mapping[str, Any]) -> Iterator[None]:
@@ -130,8 +131,9 @@ class Kubernetes:
             self.apply("replace", saved)
 
     def settled(self) -> bool:
-        """Whether every pod that should run is ready, and every daemon is everywhere."""
-        items = json.loads(self.kubectl("get", "pods,daemonsets", "--all-namespaces", "--output", "json"))["items"]
+        """Whether every pod that should run is ready, and as many run as their controllers want."""
+        kinds = "pods,daemonsets,deployments"
+        items = json.loads(self.kubectl("get", kinds, "--all-namespaces", "--output", "json"))["items"]
         return all(_settled(item) for item in items)
 
 
@@ -143,9 +145,12 @@ def _kind(item: Mapping[str, Any]) -> str:
 
 def _settled(item: Mapping[str, Any]) -> bool:
     status = item.get("status", {})
+    if item["kind"] == "Pod":
+        return status.get("phase") == "Succeeded" or ready(item)
+    if status.get("observedGeneration") != item["metadata"]["generation"]:
+        return False
     if item["kind"] == "DaemonSet":
-        wanted = status.get("desiredNumberScheduled", 0)
-        newest = status.get("observedGeneration") == item["metadata"]["generation"]
-        there = status.get("numberReady"), status.get("updatedNumberScheduled")
-        return bool(newest and wanted and there == (wanted, wanted))
-    return status.get("phase") == "Succeeded" or ready(item)
+        wanted = status["desiredNumberScheduled"]
+        return bool(wanted and status["numberReady"] == status.get("updatedNumberScheduled") == wanted)
+    wanted = item["spec"]["replicas"]
+    return bool(status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == wanted)

@@ -9,7 +9,6 @@ from random import Random
 import yaml
 
 from tests.live.faults.fault import Broken, fault
-from tests.live.faults.kubernetes import until
 from tests.live.faults.path import STACK, Path
 from tests.project import run
 
@@ -41,7 +40,6 @@ def swapped(path: Path, _: Random) -> Iterator[Broken]:
     finally:
         reconnect(path, *reversed(nodes))
         assert addresses(path) == before
-        until("the nodes see each other again", path.whole)
 
 
 @fault(47, "the kubeconfig leads to another cluster", "200", (None, "T47"), touches="elsewhere kubeconfig", stops=False)
@@ -87,4 +85,3 @@ def few_instances(path: Path, _: Random) -> Iterator[Broken]:
         INSTANCES.write_text(before)
         for name in proxies():
             path.delete("pod", name, "kube-system")
-        until("kube-proxy is back", path.settled)

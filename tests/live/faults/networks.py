@@ -80,7 +80,6 @@ def no_calico(path: Path) -> Iterator[None]:
     with path.changed("daemonset", "calico-node", "kube-system", nowhere):
         until("calico-node is away", lambda: not path.list("pods", "kube-system", "k8s-app=calico-node"))
         yield
-    until("calico-node is back", path.settled)
 
 
 @fault(37, "calico-node is stopped and the pod made anew", "503", (ENDPOINT, "T37"), touches="veth pod", slow=True)

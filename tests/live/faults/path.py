@@ -55,7 +55,6 @@ CONFIG: dict[str, Any] = {
 }
 IN_THE_BODY = "root:"
 """What the right answer holds."""
-ENVOY = ("daemonset", "envoy")
 
 
 @dataclass(frozen=True)
@@ -209,21 +208,31 @@ class Path(Kubernetes):
         finally:
             self.delete("pod", self.pod, self.namespace)
             self.apply("create", saved)
-            until("the pod is ready again", lambda: ready(self.workload()))
 
-    def new_envoy(self) -> None:
-        """Envoy's pods go, and the DaemonSet makes others."""
-        for pod in self.envoys():
-            self.delete("pod", pod["metadata"]["name"], CONTOUR_NAMESPACE)
+    def new_envoy(self, daemon_set: Object | None = None) -> None:
+        """Envoy's pods go, and the DaemonSet, which may be another from then on, makes others.
+
+        The pods go first: the DaemonSet would give them the five minutes that its template names, and a pod whose Envoy
+        does not run takes them.
+        """
+        names = [pod["metadata"]["name"] for pod in self.envoys()]
+        for name in names:
+            self.delete("pod", name, CONTOUR_NAMESPACE, wait=False)
+        if daemon_set:
+            self.apply("replace", daemon_set)
+        until("Envoy's pod is gone", lambda: not {pod["metadata"]["name"] for pod in self.envoys()} & set(names))
 
     @contextmanager
     def another_envoy(self, change: Callable[[Object], None]) -> Iterator[None]:
         """Envoy's DaemonSet otherwise, and its pods made anew by it."""
-        with self.changed(*ENVOY, CONTOUR_NAMESPACE, change):
-            self.new_envoy()
+        saved = bare(self.get("daemonset", "envoy", CONTOUR_NAMESPACE))
+        other = copy.deepcopy(saved)
+        change(other)
+        self.new_envoy(other)
+        try:
             yield
-        self.new_envoy()
-        until("Envoy is ready again", self.envoy_ready)
+        finally:
+            self.new_envoy(saved)
 
     def envoy_ready(self) -> bool:
         return all([ready(pod) for pod in self.envoys()] or [False])

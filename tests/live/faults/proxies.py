@@ -53,7 +53,6 @@ def no_contour(path: Path) -> Iterator[None]:
             path.delete("pod", pod["metadata"]["name"], CONTOUR_NAMESPACE)
         until("Contour is away", lambda: not contours(path))
         yield
-    until("Contour is back", lambda: bool(contours(path)) and path.settled())
 
 
 def contours(path: Path) -> list[Object]:
@@ -121,7 +120,6 @@ def no_certificate(path: Path, chance: Random) -> Iterator[Broken]:
         path.new_envoy()
         yield Broken(lambda: told_of_certificate(path, how))
     path.new_envoy()
-    until("Envoy is ready again", path.envoy_ready)
 
 
 def told_of_certificate(path: Path, how: str) -> bool:

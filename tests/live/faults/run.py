@@ -67,7 +67,7 @@ class Run:
         finally:
             if not last:
                 try:
-                    until("a request is answered and every pod is ready", self.path.whole, 120)
+                    until("a request is answered and every pod is ready", self.path.whole, 180)
                 except StuckError as stuck:
                     pytest.exit(
                         f"after {name} the path is not whole again, so nothing can follow: {stuck}", returncode=3
