@@ -21,19 +21,19 @@ endif
 export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview down plan test test-live bench check lint tools env stack-file
+.PHONY: help demo up preview down trace plan test test-live bench check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
-demo: ## the path and one request where Docker answers, otherwise the plan
+demo: ## the path, one request and its trace where Docker answers, otherwise the plan
 	@if docker info >/dev/null 2>&1; then \
-	  echo "demo: Docker answers, so the path is built (make up) and one request sent along it"; \
+	  echo "demo: Docker answers, so the path is built (make up), and a request sent along it and followed (hops trace)"; \
 	  $(MAKE) --no-print-directory up && \
 	  request=$$(pulumi stack output curl --stack "$(STACK)") && \
 	  echo "$$request" && sh -c "$$request" && \
-	  echo "demo: it answers at $$(pulumi stack output url --stack "$(STACK)")"; \
+	  "$(HOPS)" trace "$(STACK)"; \
 	else \
 	  echo "demo: no Docker answers here, so the plan is shown (hops plan) and nothing is built"; \
 	  $(MAKE) --no-print-directory plan; \
@@ -50,6 +50,9 @@ preview: stack-file $(READY) | $(STATE) ## what an up would do
 
 down: tools | $(STATE) ## removes the stack's cluster and all in it
 	pulumi destroy --yes --stack "$(STACK)"
+
+trace: stack-file $(READY) ## follows a request: the first broken hop, why, and what mends it
+	@"$(HOPS)" trace "$(STACK)"
 
 plan: stack-file $(READY) ## the stack's hops, without engine, cluster or network
 	@"$(HOPS)" plan "$(STACK)" || test $$? -eq 1 # 1: something is left out, and said so

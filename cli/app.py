@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 _COMMANDS = {
     "check": "cli.check:main",
+    "codes": "cli.codes:main",
     "explain": "cli.rules:explain",
     "plan": "cli.plan:main",
     "rules": "cli.rules:catalogue",

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from itertools import groupby
+from pathlib import Path
 from textwrap import wrap
 from typing import Annotated, Any, NoReturn
 
@@ -50,6 +51,18 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(width=_COLUMNS, markup=False, highlight=False).print(table)
+
+
+def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:
+    """Writes what changed of the pages, by file name, and removes those that are gone. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.md"):
+        if old.name not in wanted:
+            old.unlink()
+    for name, text in wanted.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
 
 
 def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
-from cli.output import Format, FormatOption, print_json, print_table, stop
+from cli.output import Format, FormatOption, print_json, print_table, stop, write_pages
 from hops.rules import RULES
 from hops.rules.pages import page, pages
+from hops.trace import pages as codes
+from hops.trace.checks import CODES
 
 
 def catalogue(
@@ -20,7 +22,7 @@ def catalogue(
     """
     if write:
         try:
-            _write(write)
+            write_pages(write, pages())
         except OSError as error:
             stop(error)
     elif form is Format.JSON:
@@ -44,25 +46,17 @@ def catalogue(
         print_table(("code", "rule", "level", "severity"), rows)
 
 
-def _write(folder: Path) -> None:
-    """Writes what changed, and removes the pages of rules that are gone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = pages()
-    for old in folder.glob("*.md"):
-        if old.name not in wanted:
-            old.unlink()
-    for name, text in wanted.items():
-        path = folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+def explain(
+    code: Annotated[str, typer.Argument(help="The code of a rule or of a trace, such as HP01 or T17.")],
+) -> None:
+    """Shows what a rule is for, what breaks it and what doesn't; or what a code of `hops trace` means.
 
-
-def explain(code: Annotated[str, typer.Argument(help="A rule's code, such as HP01.")]) -> None:
-    """Shows what a rule is for, what breaks it and what doesn't.
-
-    Exit status: 0 shown, 2 there is no such rule.
+    Exit status: 0 shown, 2 there is no such code.
     """
-    rule = RULES.get(code.upper())
-    if rule is None:
-        stop(f"there is no rule {code}; hops rules lists them")
-    typer.echo(page(rule), nl=False)
+    rule, traced = RULES.get(code.upper()), CODES.get(code.upper())
+    if rule:
+        typer.echo(page(rule), nl=False)
+    elif traced:
+        typer.echo(codes.page(traced), nl=False)
+    else:
+        stop(f"there is no rule or code {code}; hops rules and hops codes list them")

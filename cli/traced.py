@@ -1,15 +1,19 @@
 """A trace as plain text: the verdict, the hops, what else was found, and what could not be seen."""
 
+from collections.abc import Sequence
+from textwrap import wrap
+
 import typer
 
 from cli.output import print_table
 from hops.finding import Finding, Level
 from hops.trace.found import told
-from hops.trace.trace import Trace, TracedHop
+from hops.trace.trace import Trace
 from hops.trace.verdict import status
 
 _SAME = '"'
-_COLUMNS = ("", "hop", "planned", "declared", "found", "verdict", "time")
+_WIDE = 52
+"""Characters that planned, declared and found have together."""
 
 
 def show(traced: Trace) -> None:
@@ -19,7 +23,7 @@ def show(traced: Trace) -> None:
     for finding in stopping[:1]:
         _remedy(finding)
     typer.echo()
-    print_table(_COLUMNS, [_row(hop) for hop in traced.hops])
+    print_table(*_rows(traced))
     for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
         typer.echo(
             f"\n{_where(traced, finding)}, {finding.level}: {finding.code} {finding.resource}: {finding.message}"
@@ -53,15 +57,27 @@ def _remedy(finding: Finding) -> None:
     typer.echo(f"  mend: {finding.remedy}" if "\n" not in finding.remedy else f"  mend:\n{finding.remedy}")
 
 
-def _row(hop: TracedHop) -> tuple[object, ...]:
-    planned, declared, found = hop.planned, hop.declared, hop.found
-    time = f"{hop.seconds * 1000:.1f} ms" if hop.seconds is not None else None
-    return (
-        hop.number,
-        hop.name,
-        planned,
-        _SAME if declared and declared == planned else declared,
-        _SAME if found and found == (declared or planned) else found,
-        hop.verdict,
-        time,
-    )
+def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+    """The columns, and the rows. A column that nothing is known for is left out."""
+    told = {
+        "planned": [hop.planned for hop in traced.hops],
+        "declared": [_SAME if hop.declared and hop.declared == hop.planned else hop.declared for hop in traced.hops],
+        "found": [
+            _SAME if hop.found and hop.found == (hop.declared or hop.planned) else hop.found for hop in traced.hops
+        ],
+    }
+    told = {name: cells for name, cells in told.items() if any(cells)}
+    # Names are broken at their hyphens, which rich doesn't do.
+    width = _WIDE // (len(told) or 1)
+    rows = [
+        [
+            hop.number,
+            hop.name,
+            *("\n".join(wrap(cells[index] or "", width)) for cells in told.values()),
+            hop.verdict,
+            time,
+        ]
+        for index, hop in enumerate(traced.hops)
+        for time in [f"{hop.seconds * 1000:.1f} ms" if hop.seconds is not None else None]
+    ]
+    return ["", "hop", *told, "verdict", "time"], rows

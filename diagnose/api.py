@@ -6,6 +6,7 @@ from pathlib import Path
 from socket import socket
 from threading import BoundedSemaphore
 from typing import Any
+from urllib.parse import quote
 
 CONNECT_SECONDS = 2.0
 SECONDS = 5.0
@@ -52,6 +53,9 @@ class API:
     def server(self) -> str:
         return str(self._configuration.host)
 
+    def close(self) -> None:
+        self._client.close()
+
     def text(self, path: str, accept: str = "application/json") -> str:
         """What a GET of a path answers. Raises APIError."""
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client
@@ -83,12 +87,13 @@ class API:
 
     def forward(self, namespace: str, pod: str, port: int) -> socket:
         """A connection to a port in a pod's network namespace, its loopback included. Raises APIError."""
-        from kubernetes import client, stream  # noqa: PLC0415
+        from kubernetes.stream.ws_client import portforward_call  # noqa: PLC0415
 
-        # A client of its own, since the port-forward bends it for the time of the call.
-        core = client.CoreV1Api(client.ApiClient(self._configuration))
+        # Its public way, stream.portforward, needs CoreV1Api, which takes a second to import.
+        path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}/portforward?ports={port}"
+        method, url, headers, _, _ = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
         try:
-            forwarded = stream.portforward(core.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+            forwarded = portforward_call(self._configuration, method, url, headers=headers)
         except Exception as error:  # noqa: BLE001 - whatever the websocket meets becomes one exception of the client
             raise APIError(f"no port-forward to {namespace}/{pod}: {str(error).strip()}") from None
         connection: socket = forwarded.socket(port)

@@ -33,6 +33,9 @@ class Admin:
         except (http.client.HTTPException, OSError, ValueError) as error:
             raise APIError(f"Envoy's admin interface in {self.pod} does not answer: {error!r}") from None
 
+    def close(self) -> None:
+        self._connection.close()
+
     def stats(self) -> dict[str, int]:
         """Counters and gauges that were ever set. Raises APIError."""
         found = self.get(f"/stats?format=json&usedonly&filter={quote(_STATS)}")

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -108,6 +109,8 @@ class _Look:
         if self.seen.cluster and logs_seen and dates_seen:
             more = {"logs": logs_seen() or {}, "certificates": dates_seen() or {}}
             self._add(cluster=self.seen.cluster.model_copy(update=more))
+        if api:
+            api.close()
         if self.seen.stack and published_outputs:
             self._add(stack=self.seen.stack.model_copy(update={"outputs": published_outputs()}))
         self._add(host=host_seen(), versions=_versions(self.seen), unseen=dict(parts.unseen))
@@ -199,8 +202,9 @@ class _Look:
 
     def _afterwards(self, opened: list[tuple[Admin, Envoy]]) -> Iterator[Envoy]:
         asked = [self._parts.start(f"envoy {admin.pod} afterwards", admin.stats, _OTHERS) for admin, _ in opened]
-        for (_, found), stats in zip(opened, asked, strict=True):
+        for (admin, found), stats in zip(opened, asked, strict=True):
             yield found.model_copy(update={"stats_after": stats() or {}})
+            admin.close()
 
 
 def _opened(api: API, namespace: str, pod: str) -> tuple[Admin, Envoy]:
@@ -214,11 +218,12 @@ def _from_client(asked: Asked, resolved: Future[Resolved], address: str | None) 
 
 def _forwarded(api: API, wanted: list[Probe], asked: Asked) -> list[Request]:
     """By port-forward, where a node cannot be entered. Raises APIError."""
-    pods = (str(probe.pod).partition("/") for probe in wanted)
-    return [
-        over(api.forward(namespace, pod, probe.port), probe, asked, {})
-        for probe, (namespace, _, pod) in zip(wanted, pods, strict=True)
-    ]
+    answers = []
+    for probe in wanted:
+        namespace, _, pod = str(probe.pod).partition("/")
+        with closing(api.forward(namespace, pod, probe.port)) as connection:
+            answers.append(over(connection, probe, asked, {}))
+    return answers
 
 
 def _kind(api: API, found: Docker | None) -> str | None:
@@ -234,6 +239,8 @@ def _kind(api: API, found: Docker | None) -> str | None:
 def _versions(seen: Sight) -> dict[str, str]:
     """Of all that was met, by its name."""
     info: Mapping[str, Any] = seen.docker.info if seen.docker else {}
+    # COMMIT/VERSION/…
+    releases = [str(at(dict(one.server), "version")).split("/") for one in seen.envoys]
     found = {
         "ingress-hops": version("ingress-hops"),
         "python": platform.python_version(),
@@ -241,7 +248,7 @@ def _versions(seen: Sight) -> dict[str, str]:
         "docker": info.get("ServerVersion"),
         "kernel": info.get("KernelVersion"),
         "kubernetes": seen.cluster.version if seen.cluster else None,
-        "envoy": next((str(at(dict(e.server), "version")) for e in seen.envoys if e.server), None),
+        "envoy": next((release[1] for release in releases if len(release) > 1), None),
     }
     for item in seen.cluster.objects if seen.cluster else ():
         for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):

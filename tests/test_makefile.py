@@ -136,15 +136,13 @@ def test_a_plan_that_leaves_something_out_is_no_failure(project: Project, status
 
 
 def test_the_demo_builds_and_asks_where_docker_answers(project: Project) -> None:
-    project.program(
-        project.bin / "pulumi",
-        'case "$*" in *"output curl"*) echo "curl -s http://a/";; *output*) echo http://a/;; esac',
-    )
+    project.program(project.bin / "pulumi", 'case "$*" in *output*) echo "curl -s http://a/";; esac')
     project.program(project.bin / "curl", "echo the page")
+    project.program(project.folder / ".venv/bin/hops", 'case "$1" in trace) echo all is well;; esac')
     done = project.make("demo")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("demo: Docker answers, so the path is built")
-    assert lines[-3:] == ["curl -s http://a/", "the page", "demo: it answers at http://a/"]
+    assert lines[-3:] == ["curl -s http://a/", "the page", "all is well"]
     assert project.calls == [
         "docker info",
         "hops tools",
@@ -152,8 +150,15 @@ def test_the_demo_builds_and_asks_where_docker_answers(project: Project) -> None
         "pulumi up --yes --stack local --policy-pack policy",
         "pulumi stack output curl --stack local",
         "curl -s http://a/",
-        "pulumi stack output url --stack local",
+        "hops trace local",
     ]
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_a_trace_fails_where_the_path_is_broken(project: Project, status: int) -> None:
+    project.program(project.folder / ".venv/bin/hops", f"exit {status}")
+    assert (project.make("trace", "STACK=seed").returncode == 0) == (status == 0)
+    assert project.calls == ["hops trace seed"]
 
 
 def test_the_demo_fails_where_the_request_does(project: Project) -> None:

@@ -28,8 +28,11 @@ def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
         evidence.append(f"Envoy is {'' if holding else 'not '}connected to Contour")
     if bad:
         who, message = bad
-        down = bool(waiting) or holding is False or (contour_runs(view) is False and _contour_refuses(view))
-        return (who, message, [*evidence, *_tls_lines(view)], down) if down or contour_runs(view) else None
+        stopped = contour_runs(view) is False
+        if stopped and not waiting and not _contour_refuses(view):
+            # Contour is gone for another reason, and that is told.
+            return None
+        return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or holding is False
     if holding is False and contour_runs(view):
         lines = _tls_lines(view)
         if lines:

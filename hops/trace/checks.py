@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.finding import Finding
-from hops.trace import docker, host_port, ladder, machine, name, network, pod, proxy, route, service
+from hops.trace import docker, host_port, ladder, machine, name, network, owner, pod, proxy, route, service, wire
 from hops.trace.code import Code
 from hops.trace.view import View
 
 Check = Callable[[View], Iterator[Finding]]
 
-_MODULES = (machine, name, docker, host_port, proxy, route, service, network, pod)
+_MODULES = (machine, name, docker, owner, host_port, proxy, route, service, network, wire, pod)
 
 CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)
 """Each yields the faults that it finds, and nothing where it cannot see."""

@@ -6,9 +6,9 @@ from hops.path import CONTOUR_NAMESPACE
 from hops.rules.routes import Route
 from hops.rules.values import JSON, at, sequence, text
 from hops.trace import envoy
-from hops.trace.pods import ready, trouble
+from hops.trace.pods import ready, stranded, trouble
 from hops.trace.view import View
-from hops.trace.wanted import claims, http_refused, is_cluster, leads_to
+from hops.trace.wanted import Claims, claims, http_refused, is_cluster, leads_to
 
 
 def taken(view: View) -> Mapping[str, JSON] | None:
@@ -31,6 +31,11 @@ def astray(view: View) -> bool:
     return not is_cluster(cluster, backend.namespace, backend.service, backend.port)
 
 
+def suffers(view: View) -> bool:
+    """Whether the followed request has no good answer of the pods that should give it."""
+    return view.well is False or astray(view)
+
+
 def stale(view: View) -> str | None:
     """In which way Envoy has something else than the objects want; None where it doesn't, or where that isn't known."""
     if view.envoy is None or not view.envoy.listeners or not (view.sees("Ingress") and view.sees("HTTPProxy")):
@@ -45,28 +50,30 @@ def stale(view: View) -> str | None:
         return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
     namespace, service, port = leads
     own = envoy.clusters(has) if has else ()
+    if own and _rivals(view, claimed, own):
+        return None
     if has is None or (own and not any(is_cluster(name, namespace, service, port) for name in own)):
         return f"{wanted.resource} wants {service}:{port}, Envoy has {envoy.shown(has) if has else 'no route'}"
     return _other_pods(view, own, namespace, service)
 
 
+def _rivals(view: View, claimed: Claims, own: tuple[str, ...]) -> bool:
+    """Whether Envoy has another of several routes that claim the same: one of them is all that it can have."""
+    same = [route for route in claimed.served[1:] if claimed.first and route.key == claimed.first.key]
+    leads = [lead for route in same if (lead := leads_to(view, route))]
+    return any(is_cluster(name, *lead) for lead in leads for name in own)
+
+
 def _other_pods(view: View, own: tuple[str, ...], namespace: str, service: str) -> str | None:
     if not view.sees("EndpointSlice") or not own or view.envoy is None:
         return None
-    has = envoy.endpoints(view.envoy, own[0])
-    wants = {
-        address
-        for item in view.of("EndpointSlice", namespace)
-        if at(item, "metadata", "labels", "kubernetes.io/service-name") == service
-        for entry in sequence(item.get("endpoints"))
-        if at(entry, "conditions", "ready") is not False
-        for address in sequence(at(entry, "addresses"))
-    }
-    old = {one.address for one in has or ()} - wants
-    if has is None or not (old or wants - {one.address for one in has}):
+    given = envoy.endpoints(view.envoy, own[0])
+    wants = {one.address for one in view.endpoints(namespace, service) if one.reached and ":" not in one.address}
+    has = {one.address for one in given or () if ":" not in one.address}
+    if given is None or has == wants:
         return None
-    shown = ", ".join(sorted({one.address for one in has})) or "nobody"
-    return f"Service {service} has the pods {', '.join(sorted(map(str, wants))) or 'none'}, Envoy dials {shown}"
+    shown = ", ".join(sorted(has)) or "nobody"
+    return f"Service {service} has the pods {', '.join(sorted(wants)) or 'none'}, Envoy dials {shown}"
 
 
 def contour_pods(view: View) -> tuple[dict[str, JSON], ...]:
@@ -81,7 +88,10 @@ def contour_runs(view: View) -> bool | None:
     pods = contour_pods(view)
     if not pods and not (view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")):
         return None
-    return any(ready(pod) and not trouble(view, pod) for pod in pods)
+    # What stood on a node that is gone may run; of that the node's own finding tells.
+    return any(ready(pod) and not trouble(view, pod) for pod in pods) or (
+        None if any(stranded(view, pod) for pod in pods) else False
+    )
 
 
 def contour_said(view: View, *words: str) -> tuple[str, ...]:

@@ -125,6 +125,7 @@ def _endpoints(status: JSON) -> Iterator[Endpoint]:
 
 
 def connected(envoy: Envoy) -> bool | None:
-    """Whether Envoy holds its connection to Contour; None where its stats don't tell."""
+    """Whether Envoy holds a connection to Contour, of those by which it gets its parts; None where no stat tells."""
     stats = envoy.stats_after or envoy.stats
-    return bool(stats["control_plane.connected_state"]) if "control_plane.connected_state" in stats else None
+    told = [value for name, value in stats.items() if name.endswith("control_plane.connected_state")]
+    return any(told) if told else None

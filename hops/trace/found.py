@@ -42,14 +42,12 @@ def told(request: Request) -> str:
         return f"request to {reached} ({request.where}): {request.failure or 'no answer'}{time}"
     by = "a pod" if request.by_pod else request.headers.get("server") or "an unknown server"
     broken = f", then {request.failure}" if request.failure else ""
-    return f"request to {reached} ({request.where}): {request.status} from {by}{broken}{time}"
+    said = f": {' '.join(request.body.split())[:160]}" if request.body and not request.by_pod else ""
+    return f"request to {reached} ({request.where}): {request.status} from {by}{broken}{time}{said}"
 
 
 def _asked(view: View, *places: Where) -> Iterator[str]:
-    for place in places:
-        request = view.request(place)
-        if request:
-            yield told(request)
+    yield from (told(request) for request in view.sight.requests if request.where in places)
 
 
 def _stage(view: View, place: Where, stage: str, since: str = "") -> float | None:
@@ -203,13 +201,7 @@ def _service(view: View) -> Found:
 
 
 def _slices(view: View, backend: Backend) -> Iterator[str]:
-    shown = [
-        f"{', '.join(map(str, sequence(at(entry, 'addresses'))))}"
-        f"{'' if at(entry, 'conditions', 'ready') is not False else ' (not ready)'}"
-        for item in view.of("EndpointSlice", backend.namespace)
-        if at(item, "metadata", "labels", "kubernetes.io/service-name") == backend.service
-        for entry in sequence(item.get("endpoints"))
-    ]
+    shown = map(str, view.endpoints(backend.namespace, backend.service))
     if view.sees("EndpointSlice"):
         yield f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}"
 

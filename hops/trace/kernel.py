@@ -133,21 +133,25 @@ def addresses(links: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Link:
-    """An interface. up: whether it is switched on and so is its other end. mtu: bytes, None where not told."""
+    """An interface. on: whether it is switched on. up: whether its other end is too. mtu: bytes, None if not told."""
 
     name: str
+    on: bool
     up: bool
     mtu: int | None
+
+    def __str__(self) -> str:
+        return "up" if self.up else "on, without carrier" if self.on else "down"
 
 
 def links(printed: str) -> Mapping[str, Link]:
     """The interfaces of `ip -json address`, by name."""
     found = {}
     for item in parsed(printed):
-        flags = sequence(at(dict(item), "flags"))
+        flags = set(sequence(at(dict(item), "flags")))
         if name := text(at(dict(item), "ifname")):
-            up = "UP" in flags and not {"NO-CARRIER", "M-DOWN"} & set(flags)
-            found[name] = Link(name, up, number(at(dict(item), "mtu")))
+            on = "UP" in flags
+            found[name] = Link(name, on, on and not {"NO-CARRIER", "M-DOWN"} & flags, number(at(dict(item), "mtu")))
     return found
 
 

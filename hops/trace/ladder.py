@@ -1,6 +1,7 @@
 """What no check explains: the requests answer on one side of a hop and not on the other."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from hops.finding import Finding, Identity
@@ -28,6 +29,15 @@ _RUNGS: tuple[tuple[Where, str], ...] = (
 )
 """Where requests are sent, in the order of the path, and the hop that only those cross which start there or before."""
 
+_SENT: Mapping[Where, str] = {
+    "client": "from this machine",
+    "node": "from the node to its own port",
+    "envoy": "at Envoy's pod",
+    "pod from envoy": "from Envoy's network to the pod",
+    "pod": "at the pod from its own node",
+    "service": "at the ClusterIP",
+}
+
 
 def climbed(view: View) -> Iterator[Finding]:
     """The hop that stops the request by the requests alone; nothing where a rung beside it is missing."""
@@ -48,9 +58,17 @@ def _fine(request: Request) -> bool:
 
 def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
     who = Identity("ingress-hops", "Hop", None, hop)
-    reached = f"{request.address}:{request.port}"
-    answers = f" and is answered at {beyond.address}:{beyond.port}" if beyond else ""
-    url = f"http://{view.asked.host}:{view.asked.port}{view.asked.path}"
+    answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]
-    message = f"The request fails at {reached}{answers}; why was not seen."
-    return replace(unexplained, hop=hop).finding(who, message, f"hops trace {url} --bundle trace.json", evidence)
+    message = f"The request fails {_SENT[request.where]}{answers}; why was not seen."
+    return replace(unexplained, hop=hop).finding(who, message, _again(view), evidence)
+
+
+def _again(view: View) -> str:
+    """The command that follows the same request again and keeps all that it sees."""
+    stack, cluster, asked = view.sight.stack, view.sight.cluster, view.asked
+    options = [("--host", asked.host), ("--path", asked.path), ("--port", str(asked.port))]
+    if cluster and cluster.kubeconfig and not stack:
+        options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]
+    given = [f"{name} {shlex.quote(value)}" for name, value in options if value]
+    return " ".join(["hops trace", *([stack.name] if stack else []), *given, "--bundle trace.json"])

@@ -1,8 +1,271 @@
-"""What can break: hop 6, the way from Envoy's pod to the backend's."""
+"""What can break: hop 6, what Calico makes of the way from Envoy's pod to the backend's."""
 
-from collections.abc import Callable, Iterator
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Network, IPv6Network
 
-from hops.finding import Finding
-from hops.trace.view import View
+from hops.finding import Finding, Level
+from hops.path import CONTOUR_NAMESPACE
+from hops.rules.values import JSON, at, mapping, network, pairs, sequence, text
+from hops.trace.admission import KINDS, Connection, Direction, Peer, peer
+from hops.trace.code import Code
+from hops.trace.found import told
+from hops.trace.policies import Ruling, ruling
+from hops.trace.sight import Request
+from hops.trace.view import View, identity
+from hops.trace.wire import wires
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = ()
+T33 = Code(
+    code="T33",
+    hop="endpoint",
+    title="A network policy keeps Envoy from the pod",
+    symptom="503 from Envoy, after its connect time-out of 2 s.",
+    cause="A NetworkPolicy of Kubernetes or Calico is for the pod, and none of its rules admits Envoy's.",
+    told_apart="The policies themselves, asked for the connection from Envoy's pod to the pod's port. The pod's own "
+    "node gets in past them, Envoy's pod does not. One that isn't understood is told only where just that is seen.",
+    remedy="Admit Envoy's pod, or take the rule away that denies it.",
+    references=("https://kubernetes.io/docs/concepts/services-networking/network-policies/",),
+)
+T37 = Code(
+    code="T37",
+    hop="endpoint",
+    title="Calico does not run on the pod's node",
+    symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
+    cause="calico-node is stopped, removed or fails, and what it would set up for a new pod is missing.",
+    told_apart="No calico-node is ready on the node, and the pod's sandbox error names Calico, or the node's firewall "
+    "drops the pod's interface as unknown.",
+    remedy="Let calico-node run on the node again.",
+)
+T38 = Code(
+    code="T38",
+    hop="endpoint",
+    title="Calico gives pods addresses outside of the cluster's pod subnet",
+    symptom="Mixed: some connections work, others are masqueraded or dropped.",
+    cause="The IPPool's CIDR is not in the podSubnet that the cluster was made with.",
+    told_apart="The pool's CIDR against podSubnet of kubeadm's configuration. It is advisory where the request is "
+    "answered.",
+    remedy="Make a pool in the pod subnet, disable the other, and make the pods again.",
+    references=("https://docs.tigera.io/calico/latest/networking/ipam/migrate-pools",),
+)
+
+
+def denied(view: View) -> Iterator[Finding]:
+    """T33."""
+    envoy = next(iter(view.envoys_on(view.publishing)), None) or next(iter(view.envoy_pods), None)
+    if envoy is None or view.backend is None or at(envoy, "spec", "hostNetwork"):
+        return
+    policies = [item for kind in KINDS for item in view.of(kind)]
+    told_of = set()
+    for pod in view.pods:
+        sent = _sent(view, pod)
+        if at(pod, "spec", "hostNetwork") or _passed(view, sent):
+            continue
+        connection = Connection(_peer(view, envoy), _peer(view, pod), view.backend.target_port)
+        directions: tuple[Direction, ...] = ("Ingress", "Egress")
+        for direction in directions:
+            said = ruling(policies, direction, connection)
+            if said.by is None or said.allowed or id(said.by) in told_of:
+                continue
+            if said.allowed is None and not (sent and sent.failure == "timeout" and _from_node(view, pod)):
+                continue
+            told_of.add(id(said.by))
+            yield _denial(view, said, direction, (envoy, pod))
+
+
+def unready(view: View) -> Iterator[Finding]:
+    """T37."""
+    for pod in (*view.envoys_on(view.publishing), *view.pods):
+        why = _uncalicoed(view, pod)
+        if why is None:
+            continue
+        node = str(at(pod, "spec", "nodeName"))
+        message = f"calico-node does not run on {node}, and {_named(pod)} {why[0]}."
+        hop = "host-port" if pod in view.envoy_pods else T37.hop
+        yield replace(T37.finding(identity(pod), message, _calico_again(view, node), why[1:]), hop=hop)
+
+
+def outside(view: View) -> Iterator[Finding]:
+    """T38."""
+    subnets = _subnets(view)
+    for pool in view.of("IPPool"):
+        cidr = network(at(pool, "spec", "cidr"))
+        uses = sequence(at(pool, "spec", "allowedUses"))
+        if cidr is None or at(pool, "spec", "disabled") is True or (uses and "Workload" not in uses):
+            continue
+        same = [subnet for subnet in subnets if subnet.version == cidr.version]
+        if not same or any(_inside(cidr, subnet) for subnet in same):
+            continue
+        name = str(at(pool, "metadata", "name"))
+        wanted = str(same[0])
+        evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
+        message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
+        level = T38.level if not view.arrived else Level.ADVISORY
+        yield replace(T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence), level=level)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outside)
+
+
+# T33
+
+
+def _peer(view: View, pod: Mapping[str, JSON]) -> Peer:
+    return peer(pod, view.get("Namespace", None, str(at(dict(pod), "metadata", "namespace"))))
+
+
+def _sent(view: View, pod: Mapping[str, JSON]) -> Request | None:
+    """The request from Envoy's network namespace to a pod."""
+    address = at(dict(pod), "status", "podIP")
+    return next((r for r in view.sight.requests if r.where == "pod from envoy" and r.address == address), None)
+
+
+def _passed(view: View, sent: Request | None) -> bool:
+    """Whether packets came through to the pod: even a refusal comes from there."""
+    if sent is None:
+        return view.arrived and len(view.pods) == 1
+    return sent.status is not None or sent.failure in ("refused", "reset", "empty")
+
+
+def _from_node(view: View, pod: Mapping[str, JSON]) -> bool:
+    """Whether the pod answers its own node."""
+    address = at(dict(pod), "status", "podIP")
+    return any(r.where == "pod" and r.address == address and r.status is not None for r in view.sight.requests)
+
+
+def _denial(
+    view: View, said: Ruling, direction: Direction, ends: tuple[Mapping[str, JSON], Mapping[str, JSON]]
+) -> Finding:
+    envoy, pod = ends
+    policy = dict(said.by or {})
+    port = view.backend.target_port if view.backend else 0
+    way = f"a connection from Envoy's pod {_named(envoy)} to port {port} of {_named(pod)}"
+    whole = f"{policy.get('kind')} {_named(policy)}"
+    if said.allowed is None:
+        message = f"{whole} is for {way}, could not be judged, and only the pod's own node gets in."
+    else:
+        message = f"{whole} {'denies' if said.explicit else 'does not admit'} {way}."
+    evidence = [f"{direction} of {whole} ({policy.get('apiVersion')}): {_verdict(said)}"]
+    evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
+    labels = pairs(at(dict(pod), "metadata", "labels"))
+    chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
+    admission = _admission(direction, str(at(dict(pod), "metadata", "namespace")), chosen or labels, port)
+    remedy = f"printf '%s' '{json.dumps(admission)}' | {view.kubectl} apply --filename -"
+    if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
+        remedy = _deletion(view, policy)
+    return T33.finding(identity(policy), message, remedy, evidence)
+
+
+def _verdict(said: Ruling) -> str:
+    if said.allowed is None:
+        return "not decided"
+    return "a rule denies it" if said.explicit else "it is for the pod, and no rule admits it"
+
+
+def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], port: int) -> JSON:
+    """A NetworkPolicy that admits Envoy's pods; Kubernetes adds up what several admit."""
+    envoy = {"app": "envoy"}
+    remote = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": CONTOUR_NAMESPACE}},
+        "podSelector": {"matchLabels": envoy},
+    }
+    home, subject, peers = namespace, dict(labels), "from"
+    if direction == "Egress":
+        home, subject, peers = CONTOUR_NAMESPACE, envoy, "to"
+        remote = {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "podSelector": {"matchLabels": dict(labels)},
+        }
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "admit-envoy", "namespace": home},
+        "spec": {
+            "podSelector": {"matchLabels": subject},
+            "policyTypes": [direction],
+            direction.lower(): [{peers: [remote], "ports": [{"port": port, "protocol": "TCP"}]}],
+        },
+    }
+
+
+def _deletion(view: View, policy: dict[str, JSON]) -> str:
+    group = str(policy.get("apiVersion")).partition("/")[0]
+    plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
+    namespace = at(policy, "metadata", "namespace")
+    inside = f" --namespace {namespace}" if namespace else ""
+    return f"{view.kubectl}{inside} delete {plural}.{group} {at(policy, 'metadata', 'name')}"
+
+
+def _named(item: Mapping[str, JSON]) -> str:
+    namespace, name = at(dict(item), "metadata", "namespace"), at(dict(item), "metadata", "name")
+    return f"{namespace}/{name}" if namespace else str(name)
+
+
+# T37
+
+
+def _uncalicoed(view: View, pod: Mapping[str, JSON]) -> tuple[str, ...] | None:
+    """What a pod lacks because Calico doesn't run on its node, and the evidence; None where that isn't its trouble."""
+    node = text(at(dict(pod), "spec", "nodeName"))
+    if node is None or not view.sees("Pod") or _calico_ready(view, node):
+        return None
+    error = view.no_sandbox(pod)
+    if error and "calico" in error.lower():
+        return "waits for its network", f"event of {_named(pod)}: {error}"
+    wire = next((wire for wire in wires(view) if wire.pod is pod), None)
+    table = wire.node.filter if wire else ""
+    if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not view.arrived:
+        return "is unknown to the node's firewall", f"filter of {node}: no chain cali-tw-{wire.interface}"
+    return None
+
+
+def _calico_ready(view: View, node: str) -> bool:
+    """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
+    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
+    here = [pod for pod in pods if at(pod, "spec", "nodeName") == node]
+    ready = [c for pod in here for c in sequence(at(pod, "status", "conditions")) if at(c, "type") == "Ready"]
+    known = pods or any(at(item, "metadata", "name") == "calico-node" for item in view.of("DaemonSet"))
+    return not known or any(at(condition, "status") == "True" for condition in ready)
+
+
+def _calico_again(view: View, node: str) -> str:
+    """The command that lets calico-node run on a node."""
+    sets = [item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"]
+    stack = view.sight.stack
+    if not sets:
+        return f"pulumi up --refresh --yes --stack {stack.name if stack else 'STACK'} --policy-pack policy"
+    namespace = at(sets[0], "metadata", "namespace")
+    wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
+    labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
+    off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
+    if off:
+        gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
+        return f"{view.kubectl} --namespace {namespace} patch daemonset calico-node --type merge --patch '{gone}'"
+    return f"{view.kubectl} --namespace {namespace} rollout restart daemonset calico-node"
+
+
+# T38
+
+
+def _subnets(view: View) -> list[IPv4Network | IPv6Network]:
+    """The pod subnets that the cluster was made with."""
+    configuration = at(view.get("ConfigMap", "kube-system", "kubeadm-config"), "data", "ClusterConfiguration")
+    given = re.search(r"^ *podSubnet: *[\"']?([^\s\"']+)", text(configuration) or "", re.MULTILINE)
+    return [found for one in (given[1].split(",") if given else ()) if (found := network(one))]
+
+
+def _inside(cidr: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) -> bool:
+    return cidr.version == subnet.version and cidr[0] in subnet and cidr[-1] in subnet
+
+
+def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
+    """The command that makes a pool in the pod subnet, and ends the use of the other."""
+    spec = {**mapping(at(pool, "spec")), "cidr": subnet}
+    made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
+    kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
+    name = at(pool, "metadata", "name")
+    return (
+        f"printf '%s' '{json.dumps(made)}' | {view.kubectl} apply --filename - && "
+        f'{view.kubectl} patch {kind} {name} --type merge --patch \'{{"spec":{{"disabled":true}}}}\''
+    )

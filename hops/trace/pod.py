@@ -6,9 +6,9 @@ from hops.finding import Finding, Identity
 from hops.rules.values import JSON, at, sequence, text
 from hops.trace import kernel
 from hops.trace.code import Code
-from hops.trace.contour import astray
+from hops.trace.contour import astray, suffers
 from hops.trace.found import told
-from hops.trace.pods import Trouble, events, holds, last_line, ready, trouble
+from hops.trace.pods import Trouble, events, holds, last_line, ready, stranded, trouble
 from hops.trace.sight import Request, Where
 from hops.trace.view import View, identity
 
@@ -100,7 +100,7 @@ def _in(view: View, pod: Mapping[str, JSON]) -> str:
 
 def _not_running(view: View) -> Iterator[Finding]:
     backend = view.backend
-    if view.well is not False or backend is None or not view.sees("Pod"):
+    if not suffers(view) or backend is None or not view.sees("Pod"):
         return
     for pod in view.pods:
         problem = trouble(view, pod)
@@ -146,7 +146,7 @@ def _missing(view: View) -> tuple[str, ...]:
 
 
 def _deaf(view: View) -> Iterator[Finding]:
-    if view.well is not False or view.backend is None or not view.sees("Pod"):
+    if not suffers(view) or view.backend is None or not view.sees("Pod"):
         return
     port = view.backend.target_port
     for pod in view.pods:
@@ -212,7 +212,7 @@ def _commanded(view: View, pod: Mapping[str, JSON]) -> str:
 
 
 def _not_ready(view: View) -> Iterator[Finding]:
-    if view.well is not False or not view.sees("Pod"):
+    if not suffers(view) or not view.sees("Pod"):
         return
     direct = view.request("pod")
     if direct and direct.status is None:
@@ -220,7 +220,9 @@ def _not_ready(view: View) -> Iterator[Finding]:
         return
     deaf = {finding.resource for finding in _deaf(view)}
     for pod in view.pods:
-        if ready(pod) is False and not trouble(view, pod) and identity(pod) not in deaf:
+        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+            continue
+        if identity(pod) not in deaf:
             probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
             evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
             evidence += events(view, pod, "Unhealthy")[-1:]
@@ -262,17 +264,17 @@ def _answers(view: View) -> Iterator[Finding]:
 
 
 def _own(view: View) -> Request | None:
-    """What the process itself made of the request; None where it had another pod, or where that wasn't seen."""
-    if astray(view) or view.well:
+    """What the process itself made of the request, where that isn't as it should be."""
+    if not suffers(view):
         return None
     client = view.request("client")
-    if client and client.by_envoy and client.by_pod:
+    if client and client.by_envoy and client.by_pod and not astray(view):
         return client
-    direct_places: tuple[Where, ...] = ("pod from envoy", "pod")
-    for place in direct_places:
+    places: tuple[Where, ...] = ("pod from envoy", "pod")
+    for place in places:
         direct = view.request(place)
         if direct and direct.status is not None:
-            return direct if direct.status >= 400 else None
+            return direct if direct.status >= 400 or direct.expected is False else None
         if direct and direct.failure == "timeout" and "connect" in direct.seconds and not _begun(direct):
             return direct
     return None

@@ -43,7 +43,7 @@ def trouble(view: View, pod: Mapping[str, JSON]) -> Trouble | None:
     status = at(body, "status")
     phase = text(at(status, "phase")) or ""
     if at(body, "metadata", "deletionTimestamp"):
-        return Trouble("Terminating")
+        return None if stranded(view, pod) else Trouble("Terminating")
     if phase in ("Failed", "Succeeded"):
         ended = next(filter(None, (_ended(entry, "state") for entry in _statuses(status))), None)
         reason = text(at(status, "reason"))
@@ -56,6 +56,8 @@ def trouble(view: View, pod: Mapping[str, JSON]) -> Trouble | None:
     taken = datetime.fromisoformat(view.sight.taken)
     given = [_of_container(entry, taken) for entry in _statuses(status)]
     found = [one for one in given if one]
+    if stranded(view, pod):
+        found = [one for one in found if one.reason not in _COMING]
     # A container that can't start says more than one that waits for it.
     return min(found, key=lambda one: one.reason in _COMING, default=None)
 
@@ -107,6 +109,16 @@ def ready(pod: Mapping[str, JSON]) -> bool | None:
     """Whether a pod's condition Ready holds, None where it has none."""
     conditions = sequence(at(dict(pod), "status", "conditions"))
     return next((at(c, "status") == "True" for c in conditions if at(c, "type") == "Ready"), None)
+
+
+def stranded(view: View, pod: Mapping[str, JSON]) -> bool:
+    """Whether a pod's node is stopped or not ready, so that its status says nothing of the pod itself."""
+    name = text(at(dict(pod), "spec", "nodeName"))
+    if name is None:
+        return False
+    conditions = sequence(at(view.get("Node", None, name), "status", "conditions"))
+    unready = any(at(c, "type") == "Ready" and at(c, "status") != "True" for c in conditions)
+    return unready or (name in view.node_containers and view.running(name) is False)
 
 
 def events(view: View, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from hops.trace.code import Code
 from hops.trace.contour import contour_pods, contour_runs, contour_said, stale
 from hops.trace.judged import patched
 from hops.trace.pods import Trouble, events, holds, last_line, ready, trouble
-from hops.trace.view import View, identity
+from hops.trace.view import THROUGH_ENVOY, View, identity
 
 _ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 _CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
@@ -53,16 +53,16 @@ not_trusted = Code(
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
     "that has expired, is gone, or was signed by another authority ends the connection or keeps a pod from starting.",
-    told_apart="The public certificates' ends of validity, the Secrets' names, Envoy's `control_plane.connected_state` "
-    "and its and Contour's logs, while Contour runs.",
+    told_apart="The public certificates' ends of validity, the Secrets' names, Envoy's stats "
+    "`control_plane.connected_state` and its and Contour's logs, while Contour runs.",
     remedy="Delete both Secrets and run Contour's certgen Job again, then restart Contour and Envoy.",
     references=("https://projectcontour.io/docs/1.33/grpc-tls-howto/",),
 )
 
 
 def _envoy_down(view: View) -> Iterator[Finding]:
-    answered = any(view.through_envoy(place) for place in ("client", "node", "envoy"))
-    if not view.sees("Pod") or answered or (view.publishing and view.running(view.publishing) is False):
+    answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
+    if not view.sees("Pod") or answered:
         return
     living = [pod for pod in view.envoy_pods if not trouble(view, pod)]
     here = view.envoys_on(view.publishing) if view.publishing else view.envoy_pods

@@ -8,7 +8,7 @@ from hops.rules.routes import Route, routes
 from hops.rules.values import at, text
 from hops.trace import envoy
 from hops.trace.code import Code
-from hops.trace.contour import astray, contour_said, dialled, proxy_said, taken
+from hops.trace.contour import astray, contour_said, dialled, proxy_said, suffers, taken
 from hops.trace.judged import judged, patched, retold
 from hops.trace.view import View
 from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster
@@ -139,8 +139,7 @@ def _forbidden(view: View) -> Iterator[Finding]:
 def _dropped(view: View) -> Iterator[Finding]:
     """IN01, IN02, IN17: the objects that should take the request, and that Contour drops."""
     claimed = claims(view)
-    suffers = view.well is False or astray(view)
-    if not (suffers and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
+    if not (suffers(view) and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
         return
     of_request = {(str(route.resource), route.pointer) for route in claimed.served}
     for finding in judged(view, "IN01", "IN02", "IN17"):
@@ -231,11 +230,12 @@ def _subject(view: View) -> Identity:
 def _create(view: View) -> str:
     """The command that declares the Ingress that is missing."""
     backend = view.backend
-    namespace, name = (backend.namespace, backend.ingress) if backend else ("NAMESPACE", "NAME")
-    service = f"{backend.service}:{backend.port}" if backend else "SERVICE:PORT"
-    path = backend.path if backend else "/"
-    rule = shlex.quote(f"{view.asked.host}{path}*={service}")
-    return f"{view.kubectl} --namespace {namespace} create ingress {name} --class contour --rule {rule}"
+    if backend is None:
+        # Who should answer isn't known: what is served instead is what there is to compare.
+        return f"{view.kubectl} get ingresses --all-namespaces"
+    rule = shlex.quote(f"{view.asked.host}{backend.path}*={backend.service}:{backend.port}")
+    base = f"{view.kubectl} --namespace {backend.namespace}"
+    return f"{base} create ingress {backend.ingress} --class contour --rule {rule}"
 
 
 def _rule(pointer: str) -> str:

@@ -7,9 +7,10 @@ from hops.rules import RULES
 from hops.rules.values import at, number, sequence, text
 from hops.trace import kernel
 from hops.trace.code import Code
+from hops.trace.contour import suffers
 from hops.trace.judged import judged, patched, retold
-from hops.trace.pods import events, holds, last_line, ready
-from hops.trace.view import View, identity
+from hops.trace.pods import events, holds, last_line, ready, stranded
+from hops.trace.view import THROUGH_ENVOY, View, identity
 
 kube_proxy_gone = Code(
     code="T45",
@@ -114,20 +115,14 @@ def _listening(view: View, port: int) -> bool:
 
 
 def _suffers(view: View) -> bool:
-    return view.well is False and view.sees("Service")
+    return suffers(view) and view.sees("Service")
 
 
 def _endpoints(view: View) -> tuple[str, ...]:
     backend = view.backend
     if backend is None or not view.sees("EndpointSlice"):
         return ()
-    shown = [
-        f"{', '.join(map(str, sequence(at(entry, 'addresses'))))}:"
-        f"{', '.join(str(at(port, 'port')) for port in sequence(item.get('ports'))) or 'no port'}"
-        for item in view.of("EndpointSlice", backend.namespace)
-        if at(item, "metadata", "labels", "kubernetes.io/service-name") == backend.service
-        for entry in sequence(item.get("endpoints"))
-    ]
+    shown = map(str, view.endpoints(backend.namespace, backend.service))
     return (f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}",)
 
 
@@ -147,9 +142,9 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         # That is told of the machine.
         return
     answer = view.request("service")
-    unserved = answer is not None and answer.status is None and _has_endpoints(view) and _pods_answer(view)
+    unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view)
-    idle = [pod for pod in pods if ready(pod) is False]
+    idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
     base = f"{view.kubectl} --namespace kube-system"
     evidence = [
         *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
@@ -182,16 +177,13 @@ def _lacks_rules(view: View) -> bool:
 
 def _has_endpoints(view: View) -> bool:
     backend = view.backend
-    return backend is not None and any(
-        at(entry, "conditions", "ready") is not False
-        for item in view.of("EndpointSlice", backend.namespace)
-        if at(item, "metadata", "labels", "kubernetes.io/service-name") == backend.service
-        for entry in sequence(item.get("endpoints"))
-    )
+    return backend is not None and any(one.reached for one in view.endpoints(backend.namespace, backend.service))
 
 
-def _pods_answer(view: View) -> bool:
-    return view.answered("pod") or view.arrived
+def _envoy_is_served(view: View) -> bool:
+    """Whether the endpoints that the ClusterIP leads to answer Envoy."""
+    through = (view.request(place) for place in THROUGH_ENVOY)
+    return any(request is not None and request.by_envoy and request.by_pod for request in through)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_kube_proxy, _selects, _target_port)

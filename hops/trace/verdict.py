@@ -189,15 +189,11 @@ def _crossed(view: View) -> frozenset[int]:
     crossed: set[int] = set()
     client = view.request("client")
     answered = client is not None and client.status is not None
-    ways: tuple[tuple[Any, set[int], set[int]], ...] = (
-        ("client", {3, 4} | (set() if view.asked.from_node else {1, 2}), {6, 7}),
-        ("node", {3, 4}, {6, 7}),
-        ("envoy", {4}, {6, 7}),
-    )
-    for place, to_envoy, to_pod in ways:
-        request = view.request(place)
-        if request and view.through_envoy(place):
-            crossed |= to_envoy | (to_pod if request.by_pod else set())
+    ways = {"client": {3, 4} | (set() if view.asked.from_node else {2}), "node": {3, 4}, "envoy": {4}}
+    for request in view.sight.requests:
+        if request.where in ways and request.by_envoy:
+            crossed |= ways[request.where] | ({6, 7} if request.by_pod else set())
+            crossed |= {1} if request is client and not view.asked.from_node else set()
     crossed |= {6, 7} if view.answered("pod from envoy") else set()
     crossed |= {7} if view.answered("pod") else set()
     if client and answered:

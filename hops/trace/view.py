@@ -13,12 +13,32 @@ from hops.path import CONTOUR_NAMESPACE
 from hops.plan import Plan, plan
 from hops.read import backends, door
 from hops.rules.inventory import Inventory
-from hops.rules.values import JSON, at, mapping, pairs, sequence, text
+from hops.rules.values import JSON, at, mapping, number, pairs, sequence, text, texts
 from hops.trace.kernel import addresses
 from hops.trace.published import Published, published
 from hops.trace.sight import Asked, Envoy, Namespace, Node, Request, Sight, Where
 
+THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
+"""Where requests are sent that go through Envoy."""
 KIND_LABEL = "io.x-k8s.kind.cluster"
+"""Of a container that is a node: the name of its kind cluster."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A pod's address that a Service leads to. port: None where its targetPort is none of the pod's."""
+
+    address: str
+    port: int | None
+    ready: bool
+
+    @property
+    def reached(self) -> bool:
+        """Whether requests are sent there."""
+        return self.ready and self.port is not None
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port or 'no port'}{'' if self.ready else ' (not ready)'}"
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,14 @@ class View:
         planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == "http")
         return self.published[0].inside if self.published else next(planned, None)
 
+    def address_of(self, node: str | None) -> str | None:
+        """A node's address: its container's, else what the API says; None where neither was seen."""
+        networks = mapping(at(dict(self.node_containers.get(node or "", {})), "NetworkSettings", "Networks"))
+        given = (text(at(dict(network), "IPAddress")) for network in networks.values())
+        declared = sequence(at(self.get("Node", None, node) if node else None, "status", "addresses"))
+        internal = (text(at(entry, "address")) for entry in declared if at(entry, "type") == "InternalIP")
+        return next((address for address in (*given, *internal) if address), None)
+
     # --- the machine
 
     @cached_property
@@ -87,16 +115,10 @@ class View:
         return tuple(dict.fromkeys(address for lookup in lookups for address in lookup.addresses))
 
     @cached_property
-    def entered(self) -> bool:
-        """Whether the client's request came as far as Envoy."""
-        request = self.request("client")
-        return request is not None and request.by_envoy
-
-    @cached_property
     def arrived(self) -> bool:
         """Whether a pod answered the client's request, through Envoy."""
         request = self.request("client")
-        return request is not None and request.by_envoy and request.by_pod
+        return request is not None and request.by_pod and self.through_envoy("client")
 
     # --- Kubernetes
 
@@ -154,8 +176,8 @@ class View:
             bindings = mapping(at(dict(item), "HostConfig", "PortBindings"))
             published = [
                 {
-                    "containerPort": int(port.partition("/")[0]),
-                    "hostPort": int(at(binding, "HostPort") or 0),
+                    "containerPort": _whole(port.partition("/")[0]),
+                    "hostPort": _whole(at(binding, "HostPort")),
                     "listenAddress": at(binding, "HostIp") or "0.0.0.0",
                     "protocol": port.partition("/")[2].upper(),
                 }
@@ -203,6 +225,18 @@ class View:
     def service(self) -> dict[str, JSON] | None:
         """The backend's Service, None where there is none or it was not seen."""
         return self.get("Service", self.backend.namespace, self.backend.service) if self.backend else None
+
+    def endpoints(self, namespace: str, service: str) -> tuple[Endpoint, ...]:
+        """What EndpointSlices say of a Service."""
+        return tuple(
+            Endpoint(address, port, at(entry, "conditions", "ready") is not False)
+            for item in self.of("EndpointSlice", namespace)
+            if at(item, "metadata", "labels", "kubernetes.io/service-name") == service
+            for entry in sequence(item.get("endpoints"))
+            for address in texts(at(entry, "addresses"))
+            # A targetPort that no pod has leaves a slice without a port.
+            for port in [number(at(one, "port")) for one in sequence(item.get("ports"))] or [None]
+        )
 
     @cached_property
     def pods(self) -> tuple[dict[str, JSON], ...]:
@@ -296,6 +330,12 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     )
     fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
     return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
+
+
+def _whole(value: JSON) -> int:
+    """A port that is written as text, 0 where it isn't one."""
+    written = text(value) or ""
+    return int(written) if written.isascii() and written.isdecimal() else 0
 
 
 def container(name: str) -> Identity:

@@ -1,12 +1,19 @@
 """What stands in for a machine's Docker, and servers that answer in every way a path can."""
 
+import json
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+from diagnose.api import API
 
 _NEEDED = ("bash", "sh", "cat", "sleep", "grep", "head", "base64", "curl")
 
@@ -124,3 +131,78 @@ def answering(answer: bytes, heard: list[bytes] | None = None) -> Behaviour:
         connection.sendall(answer)
 
     return behave
+
+
+class Server:
+    """An API that answers from a dictionary by path; what is not in it is not found."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, str]] = {"/version": (200, '{"gitVersion": "v1.34.1"}')}
+        self.asked: list[tuple[str, str, str]] = []
+        self.delay = 0.0
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                server.asked.append((self.path, self.headers.get("Accept", ""), self.headers.get("Authorization", "")))
+                time.sleep(server.delay)
+                missing = (404, '{"kind": "Status", "message": "the server could not find the requested resource"}')
+                status, text = server.answers.get(self.path.partition("?")[0], missing)
+                body = text.encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_port}"
+
+    def has(self, path: str, kind: str, *items: dict[str, Any], version: str = "v1") -> None:
+        self.answers[path] = (200, json.dumps({"kind": f"{kind}List", "apiVersion": version, "items": list(items)}))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    one = Server()
+    yield one
+    one.http.shutdown()
+    one.http.server_close()
+
+
+Connect = Callable[..., API]
+
+
+@pytest.fixture
+def connect(tmp_path: Path, server: Server) -> Iterator[Connect]:
+    """Gives the API of that server, or of another address."""
+    made: list[API] = []
+
+    def connecting(url: str | None = None, context: str | None = None) -> API:
+        file = tmp_path / "kubeconfig"
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "one",
+                    "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],
+                    "clusters": [{"name": "c", "cluster": {"server": url or server.url}}],
+                    "users": [{"name": "u", "user": {"token": "hidden"}}],
+                }
+            )
+        )
+        made.append(API(file, context))
+        return made[-1]
+
+    yield connecting
+    for one in made:
+        one.close()

@@ -32,7 +32,7 @@ def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
     assert "Pod/projectcontour/envoy-7xk2p Running, ready" in evidence["host-port"]
     assert "host port 80 -> 8080" in evidence["host-port"]
     assert "Ingress/apps/my-service-ingress: my-service.localhost/ (Prefix) to my-service:8080" in evidence["route"]
-    assert "endpoints of apps/my-service: 10.244.81.68" in evidence["service"]
+    assert "endpoints of apps/my-service: 10.244.81.68:8080" in evidence["service"]
     assert "Pod/apps/example-pod Running, ready" in evidence["pod"]
     assert "listens in its namespace: 0.0.0.0:8080" in evidence["pod"]
 

@@ -1,0 +1,17 @@
+"""What all checks find in a changed sight, so that no fault is told by two of them."""
+
+from hops.finding import Finding
+from hops.trace.checks import CHECKS
+from tests.hops.trace.names import JSON
+from tests.hops.trace.sights import view
+
+
+def found(sight: JSON) -> list[Finding]:
+    """The findings in the order of the checks."""
+    seen = view(sight)
+    return [finding for check in CHECKS for finding in check(seen)]
+
+
+def codes(sight: JSON) -> list[str]:
+    """The codes of the findings."""
+    return [finding.code for finding in found(sight)]

@@ -1,0 +1,148 @@
+"""The Service beside the path and the endpoints that it gives: SV01, SV02, T45."""
+
+from hops.trace.trace import Verdict
+from hops.trace.verdict import trace
+from tests.hops.trace import faults
+from tests.hops.trace.faults import told
+from tests.hops.trace.names import JSON, POD, SERVICE_IP
+from tests.hops.trace.sights import failed, found, healthy, node, view, without
+
+
+def remedy(sight: JSON) -> str:
+    return trace(view(sight).sight).findings[0].remedy
+
+
+def port(sight: JSON) -> JSON:
+    return found(sight, "Service", "my-service")["spec"]["ports"][0]  # type: ignore[no-any-return]
+
+
+def selectorless(sight: JSON) -> None:
+    """A Service whose selector no pod meets."""
+    found(sight, "Service", "my-service")["spec"]["selector"] = {"service": "exampel-pod"}
+    faults.no_endpoints(sight)
+    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"] = []
+
+
+def test_a_selector_that_no_pod_meets_is_told_at_the_endpoint() -> None:
+    sight = healthy()
+    selectorless(sight)
+    assert told(sight) == [("endpoint", "SV01")]
+    assert f'"value":{{"service":"{POD}"}}' in remedy(sight)
+    assert trace(view(sight).sight).hops[4].verdict is Verdict.BESIDE
+
+
+def test_a_missing_pod_is_no_wrong_selector() -> None:
+    sight = healthy()
+    without(sight, "Pod", POD)
+    faults.no_endpoints(sight)
+    failed(sight, "timeout", *faults.DIRECT)
+    assert told(sight) == [("pod", "T42")]
+
+
+def test_a_target_port_that_no_pod_offers() -> None:
+    sight = healthy()
+    port(sight)["targetPort"] = 9999
+    failed(sight, "503", *faults.THROUGH_ENVOY)
+    failed(sight, "refused", "service")
+    assert told(sight) == [("endpoint", "SV02")]
+    assert '"/spec/ports/0/targetPort","value":8080' in remedy(sight)
+
+
+def test_a_target_port_where_the_pod_declares_none() -> None:
+    sight = healthy()
+    port(sight)["targetPort"] = 9999
+    del found(sight, "Pod", POD)["spec"]["containers"][0]["ports"]
+    failed(sight, "503", *faults.THROUGH_ENVOY)
+    assert told(sight) == [("endpoint", "SV02")]
+
+
+def test_a_named_target_port_that_the_pod_lacks() -> None:
+    sight = healthy()
+    port(sight)["targetPort"] = "web"
+    faults.no_endpoints(sight)
+    assert told(sight) == [("endpoint", "SV02")]
+
+
+def test_a_named_target_port_that_the_pod_has_and_ports_that_it_does_not_declare() -> None:
+    sight = healthy()
+    port(sight)["targetPort"] = "http"
+    assert told(sight) == []
+    undeclared = healthy()
+    del found(undeclared, "Pod", POD)["spec"]["containers"][0]["ports"]
+    assert told(undeclared) == []
+
+
+def test_without_a_stack_a_selector_is_held_against_the_pods() -> None:
+    sight = healthy()
+    del sight["stack"]
+    selectorless(sight)
+    assert told(sight) == [("endpoint", "SV01")]
+
+
+# kube-proxy
+
+
+def flushed(sight: JSON) -> None:
+    """kube-proxy's chains gone."""
+    for key in ("nat", "nat_after"):
+        node(sight)[key] = "\n".join(line for line in node(sight)[key].splitlines() if SERVICE_IP not in line)
+
+
+def test_kube_proxy_gone_is_advice_beside_the_path() -> None:
+    sight = healthy()
+    without(sight, "DaemonSet", "kube-proxy")
+    for name in ("kube-proxy-2m9xj", "kube-proxy-w8t6h"):
+        without(sight, "Pod", name)
+    flushed(sight)
+    failed(sight, "timeout", "service")
+    traced = trace(view(sight).sight)
+    assert [(f.hop, f.code, str(f.level)) for f in traced.findings] == [("service", "T45", "advisory")]
+    assert traced.first is None
+    assert traced.hops[4].verdict is Verdict.BESIDE
+    assert "kubeadm init phase addon kube-proxy" in remedy(sight)
+
+
+def test_kube_proxy_that_is_not_ready() -> None:
+    sight = healthy()
+    status = faults.status(sight, "kube-proxy-2m9xj")
+    next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
+    assert told(sight) == [("service", "T45")]
+    assert remedy(sight).endswith("rollout restart daemonset/kube-proxy")
+
+
+def test_flushed_rules_show_by_the_request_to_the_cluster_ip() -> None:
+    sight = healthy()
+    flushed(sight)
+    failed(sight, "timeout", "service")
+    assert told(sight) == [("service", "T45")]
+
+
+def test_a_kube_proxy_without_chains_that_serves_is_well() -> None:
+    sight = healthy()
+    flushed(sight)
+    assert told(sight) == []
+
+
+def test_a_cluster_without_kube_proxy_that_serves_its_addresses_is_well() -> None:
+    sight = healthy()
+    without(sight, "DaemonSet", "kube-proxy")
+    for name in ("kube-proxy-2m9xj", "kube-proxy-w8t6h"):
+        without(sight, "Pod", name)
+    assert told(sight) == []
+
+
+def test_kube_proxy_out_of_inotify_instances_is_the_machines() -> None:
+    sight = healthy()
+    status = faults.status(sight, "kube-proxy-2m9xj")
+    next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
+    sight["cluster"]["logs"]["kube-system/kube-proxy-2m9xj/kube-proxy"] = "fsnotify: too many open files"
+    assert ("service", "T45") not in told(sight)
+
+
+def test_a_named_target_port_whose_slice_has_no_port_is_no_matter_of_contour() -> None:
+    sight = healthy()
+    port(sight)["targetPort"] = "web"
+    faults.no_endpoints(sight)
+    found(sight, "EndpointSlice", "my-service-8fmwz").update({"ports": [{"name": "http", "protocol": "TCP"}]})
+    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["conditions"]["ready"] = True
+    assert told(sight) == [("endpoint", "SV02")]

@@ -1,0 +1,101 @@
+"""What holds of every sight: what is not seen is never broken, and nothing odd ends a trace."""
+
+import copy
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hops.trace.trace import Trace, Verdict
+from hops.trace.verdict import trace
+from tests.hops.trace.names import JSON
+from tests.hops.trace.sights import healthy, view
+
+HEALTHY = healthy()
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+ODD: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.just([]) | st.just({}) | st.just([None])
+)
+EMPTY: dict[str, Any] = {
+    **dict.fromkeys(("stack", "cluster_name", "host", "docker", "cluster")),
+    **{name: [] for name in ("nodes", "envoys", "requests")},
+}
+
+
+def judged(sight: JSON) -> Trace:
+    return trace(view(sight).sight)
+
+
+def broken(traced: Trace) -> list[str]:
+    found = [finding.code for finding in traced.findings if finding.level == "mandatory"]
+    return found + [hop.name for hop in traced.hops if hop.verdict is Verdict.BROKEN]
+
+
+@given(parts=st.sets(st.sampled_from(sorted(EMPTY))))
+@QUICK
+def test_a_part_that_was_not_seen_is_never_broken(parts: set[str]) -> None:
+    sight = {**copy.deepcopy(HEALTHY), **{part: copy.deepcopy(EMPTY[part]) for part in parts}}
+    assert broken(judged(sight)) == []
+
+
+@given(data=st.data())
+@QUICK
+def test_what_one_part_leaves_out_is_never_broken(data: st.DataObject) -> None:
+    sight = copy.deepcopy(HEALTHY)
+    for name in ("nodes", "envoys", "requests"):
+        kept = data.draw(st.sets(st.integers(0, len(sight[name]) - 1)))
+        sight[name] = [part for index, part in enumerate(sight[name]) if index in kept]
+        for part in sight[name]:
+            for key in data.draw(st.sets(st.sampled_from(sorted(part)))) - {"name", "pod", "where", "address", "port"}:
+                if name != "requests":
+                    del part[key]
+    kinds = sorted({item["kind"] for item in sight["cluster"]["objects"]})
+    for kind in data.draw(st.sets(st.sampled_from(kinds))):
+        sight["cluster"]["objects"] = [o for o in sight["cluster"]["objects"] if o["kind"] != kind]
+        sight["unseen"][f"cluster: {kind}"] = "forbidden"
+    assert broken(judged(sight)) == []
+
+
+def places(value: Any, base: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where in a value something stands."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [where for key, item in items for where in ((*base, key), *places(item, (*base, key)))]
+
+
+OBJECTS = places(HEALTHY["cluster"]["objects"])
+ANSWERS = places(HEALTHY["envoys"][0], ())
+CONTAINERS = places(HEALTHY["docker"]["containers"])
+
+
+@given(data=st.data(), odd=ODD)
+@QUICK
+def test_no_odd_value_ends_a_trace(data: st.DataObject, odd: Any) -> None:
+    sight = copy.deepcopy(HEALTHY)
+    target, known = data.draw(
+        st.sampled_from(
+            [
+                (sight["cluster"]["objects"], [where for where in OBJECTS if len(where) > 1]),
+                (
+                    sight["envoys"][0],
+                    [where for where in ANSWERS if where[0] in ("listeners", "clusters") and len(where) > 1],
+                ),
+                (sight["docker"]["containers"], [where for where in CONTAINERS if len(where) > 1]),
+            ]
+        )
+    )
+    *way, last = data.draw(st.sampled_from(known))
+    for key in way:
+        target = target[key]
+    target[last] = odd
+    assert len(judged(sight).hops) == 12
+
+
+@given(text=st.text(max_size=200))
+@QUICK
+def test_no_odd_text_of_a_node_ends_a_trace(text: str) -> None:
+    sight = copy.deepcopy(HEALTHY)
+    for one in sight["nodes"]:
+        one.update(dict.fromkeys(("nat", "nat_after", "filter", "links", "routes", "conntrack"), text))
+        for space in one["namespaces"]:
+            space.update(dict.fromkeys(("links", "routes", "sockets"), text))
+    assert len(judged(sight).hops) == 12
