@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 
 from hops.path import calico_interface
 from tests.live.faults.fault import ENDPOINT, Broken, fault
-from tests.live.faults.kubernetes import Object, nowhere, ready, until
+from tests.live.faults.kubernetes import Object, bare, nowhere, ready, until
 from tests.live.faults.path import Path
 
 
@@ -75,17 +74,39 @@ def no_forwarding(path: Path, _: Random) -> Iterator[Broken]:
         path.node("sysctl", "--write", "net.ipv4.ip_forward=1")
 
 
-@contextmanager
-def no_calico(path: Path) -> Iterator[None]:
-    with path.changed("daemonset", "calico-node", "kube-system", nowhere):
+NODE_NAME = "/var/lib/calico/nodename"
+"""What calico-node writes when it starts, and its plugin reads for each pod."""
+
+
+@fault(
+    37,
+    "calico-node does not start, and the pod is made anew",
+    "503",
+    (ENDPOINT, "T37"),
+    touches="veth pod",
+    slow=True,
+)
+def no_calico(path: Path, _: Random) -> Iterator[Broken]:
+    """The node is as one on which calico-node has not started yet. The old pod goes before, which takes the plugin."""
+
+    def no_sandbox() -> bool:
+        pod = path.workload()["metadata"]["uid"]
+        events = path.list("events", path.namespace)
+        return any(e["reason"] == "FailedCreatePodSandBox" and e["involvedObject"]["uid"] == pod for e in events)
+
+    pod = bare(path.workload())
+    with (
+        path.changed("daemonset", "calico-node", "kube-system", nowhere),
+        path.deleted("pod", path.pod, path.namespace),
+    ):
         until("calico-node is away", lambda: not path.list("pods", "kube-system", "k8s-app=calico-node"))
-        yield
-
-
-@fault(37, "calico-node is stopped and the pod made anew", "503", (ENDPOINT, "T37"), touches="veth pod", slow=True)
-def calico_down(path: Path, _: Random) -> Iterator[Broken]:
-    with no_calico(path), path.another_pod(lambda pod: pod["metadata"]["annotations"].update(faults="37")):
-        yield Broken(lambda: not ready(path.workload()))
+        path.node("mv", NODE_NAME, f"{NODE_NAME}.away")
+        path.apply("create", pod)
+        try:
+            yield Broken(no_sandbox)
+        finally:
+            path.node("mv", f"{NODE_NAME}.away", NODE_NAME)
+            path.delete("pod", path.pod, path.namespace)
 
 
 @fault(

@@ -52,6 +52,8 @@ CONFIG: dict[str, Any] = {
             "request": "/etc/passwd",
         }
     ],
+    # It serves the pod's whole file system, as the documents do.
+    "policy": {"rules": {"EX01": {"level": "advisory"}}},
 }
 IN_THE_BODY = "root:"
 """What the right answer holds."""

@@ -73,38 +73,38 @@ def stale(path: Path, _: Random) -> Iterator[Broken]:
         yield Broken(lambda: path.ask(host).status == 404, ("--host", host), files=hosts(f"127.0.0.1 {host}"))
 
 
-def certificate(name: str, days: int) -> tuple[bytes, bytes]:
-    """A certificate that its own authority signed and its key, PEM; it ends so many days from now."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+def certificates(days: int) -> dict[str, bytes]:
+    """What Contour's certgen makes for Envoy, PEM, of an authority of its own; it ends so many days from now."""
+    authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     end = datetime.now(UTC) + timedelta(days=days)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(end - timedelta(days=365))
-        .not_valid_after(end)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return made.public_bytes(serialization.Encoding.PEM), private
+
+    def signed(name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool) -> bytes:
+        public = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Project Contour")]))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(end - timedelta(days=365))
+            .not_valid_after(end)
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .sign(authority, hashes.SHA256())
+        )
+        return public.public_bytes(serialization.Encoding.PEM)
+
+    form = serialization.PrivateFormat.PKCS8
+    return {
+        "ca.crt": signed("Project Contour", authority, is_authority=True),
+        "tls.crt": signed("envoy", own, is_authority=False),
+        "tls.key": own.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()),
+    }
 
 
 @contextmanager
-def another_certificate(path: Path, days: int) -> Iterator[None]:
-    """Envoy's certificate is another's, with an end so many days from now."""
-    public, private = certificate("envoy", days)
-
-    def replaced(secret: Object) -> None:
-        encoded = {"tls.crt": base64.b64encode(public).decode(), "tls.key": base64.b64encode(private).decode()}
-        secret["data"] |= encoded
-
-    with path.changed("secret", CERTIFICATE, CONTOUR_NAMESPACE, replaced):
+def other_certificates(path: Path, days: int) -> Iterator[None]:
+    """Envoy's certificates are another authority's, with an end so many days from now."""
+    made = {name: base64.b64encode(content).decode() for name, content in certificates(days).items()}
+    with path.changed("secret", CERTIFICATE, CONTOUR_NAMESPACE, lambda secret: secret.update(data=made)):
         yield
 
 
@@ -115,7 +115,7 @@ def no_certificate(path: Path, chance: Random) -> Iterator[Broken]:
     with (
         path.deleted("secret", CERTIFICATE, CONTOUR_NAMESPACE)
         if how == "deleted"
-        else another_certificate(path, -1 if how == "expired" else 30)
+        else other_certificates(path, -1 if how == "expired" else 30)
     ):
         path.new_envoy()
         yield Broken(lambda: told_of_certificate(path, how))
