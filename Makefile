@@ -21,7 +21,7 @@ endif
 export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview down trace plan test test-live bench check lint tools env stack-file
+.PHONY: help demo up preview down trace plan test test-live bench bench-trace check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
@@ -67,6 +67,9 @@ test-live: tools ## the tests in a real cluster (needs Docker)
 
 bench: tools ## the speed of up, preview and down (needs Docker)
 	"$(PYTHON)" bench/run.py
+
+bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a running stack
+	"$(PYTHON)" bench/trace.py "$(STACK)"
 
 check: lint ## format, lint, types, import rules, tests
 	"$(PYTHON)" -m pytest -m "not live"

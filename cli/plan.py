@@ -17,10 +17,12 @@ from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
 from hops.plan import plan
+from hops.plan import plan as intended
 from hops.rules.configuration import configure
 from hops.rules.inventory import Inventory
 from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
+from hops.trace.page import plan_html
 from stacks.build import Ground, build
 
 _KUBERNETES = "kubernetes:"
@@ -119,6 +121,9 @@ def main(
     manifests: Annotated[
         Path | None, typer.Option(help="Where to write the objects [.ingress-hops/plan/STACK].")
     ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw the path there, as one page.")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Shows the hops of a stack and writes its manifests, without engine, cluster or account.
@@ -131,6 +136,9 @@ def main(
         plan = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve())
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(plan.manifests, folder)
+        if page:
+            drawn = plan_html(stack, intended(settings).paths, plan.findings, plan.left_out)
+            page.write_text(drawn, encoding="utf-8")
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
@@ -139,6 +147,8 @@ def main(
     else:
         print_hops(plan.outputs["hops"])
         typer.echo(f"{len(plan.manifests)} objects are written to {folder}")
+        if page:
+            typer.echo(f"The path is drawn in {page}")
         typer.echo(f"After an up, try: {plan.outputs['curl']}")
         for finding in plan.findings:
             typer.echo(f"{finding.level}: {finding}")

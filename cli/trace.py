@@ -6,22 +6,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.text import Text
 
 from cli.output import print_json, stop
 from cli.stack import StackError, published, read, stack_file
 from cli.tools import ToolError, project_folder
 from cli.traced import show
 from diagnose.look import Way, look
+from hops.trace.page import html
 from hops.trace.redact import redacted
 from hops.trace.report import as_json, junit
 from hops.trace.sight import Asked, Sight, Stack
+from hops.trace.trace import Trace
 from hops.trace.verdict import status, trace
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -61,6 +64,7 @@ def main(
     ] = None,
     context: Annotated[str | None, typer.Option(help="The kubeconfig's context; without it the current one.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Write there all that was seen, without secrets.")] = None,
+    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Draw it there, as one page.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Judge such a file again and look at nothing.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
     pause: Annotated[float, typer.Option(min=0, help="With --watch: seconds between two looks.")] = 5.0,
@@ -82,7 +86,8 @@ def main(
             see = partial(_look, _alone(request), Way(kubeconfig, context))
         else:
             see = _of_stack(stack or "local", request, kubeconfig, context)
-        ended = _watch(see, form, bundle, count, pause) if watch else _once(see, form, bundle)
+        looking = _Look(see, bundle, page)
+        ended = _watch(looking, form, count, pause) if watch else _once(looking, form)
     except (AskedError, StackError, ToolError) as error:
         stop(error)
     raise typer.Exit(ended)
@@ -163,7 +168,8 @@ def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
-    return partial(_look, asked, way, Stack(name=name, settings=settings), partial(published, project, name))
+    # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
+    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(published, project, name)))
 
 
 # Looking
@@ -180,7 +186,9 @@ def _look(
 
         def tell(parts: Mapping[str, float | None]) -> None:
             waiting = [part for part, seconds in parts.items() if seconds is None]
-            line.update(f"{len(parts) - len(waiting)} of {len(parts)} seen, looking at {', '.join(waiting)}"[:90])
+            said = f"{len(parts) - len(waiting)} of {len(parts)} seen"
+            said += f", looking at {', '.join(waiting)}" if waiting else ""
+            line.update(Text(said, no_wrap=True, overflow="ellipsis"))
 
         return redacted(look(asked, way, stack, outputs, tell))
 
@@ -200,10 +208,35 @@ def _read(path: Path) -> Sight:
         ) from None
 
 
-def _once(see: Callable[[], Sight], form: Report, bundle: Path | None) -> int:
-    seen = see()
-    traced = trace(seen)
-    _keep(seen, bundle)
+@dataclass(frozen=True)
+class _Look:
+    """A look, and where it is kept: bundle and page, None for nowhere."""
+
+    see: Callable[[], Sight]
+    bundle: Path | None
+    page: Path | None
+
+    def traced(self) -> Trace:
+        """Looks, judges, and keeps it. Raises AskedError."""
+        seen = self.see()
+        traced = trace(seen)
+        if self.bundle:
+            _write("--bundle", self.bundle, seen.model_dump_json(indent=1, by_alias=True) + "\n")
+        if self.page:
+            _write("--html", self.page, html(traced))
+        return traced
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    """Raises AskedError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AskedError(f"{option} {path} cannot be written: {error.strerror}") from None
+
+
+def _once(looking: _Look, form: Report) -> int:
+    traced = looking.traced()
     match form:
         case Report.JSON:
             print_json(as_json(traced))
@@ -214,16 +247,7 @@ def _once(see: Callable[[], Sight], form: Report, bundle: Path | None) -> int:
     return status(traced)
 
 
-def _keep(seen: Sight, bundle: Path | None) -> None:
-    """Raises AskedError."""
-    if bundle:
-        try:
-            bundle.write_text(seen.model_dump_json(indent=1, by_alias=True) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise AskedError(f"--bundle {bundle} cannot be written: {error.strerror}") from None
-
-
-def _watch(see: Callable[[], Sight], form: Report, bundle: Path | None, count: int | None, pause: float) -> int:
+def _watch(looking: _Look, form: Report, count: int | None, pause: float) -> int:
     """The status of the last look."""
     if form is Report.JUNIT:
         raise AskedError("--watch prints text or JSON, an object a line; JUnit knows no second look")
@@ -233,9 +257,7 @@ def _watch(see: Callable[[], Sight], form: Report, bundle: Path | None, count: i
         while count is None or len(looks) < count:
             if looks:
                 time.sleep(pause)
-            seen = see()
-            traced = trace(seen)
-            _keep(seen, bundle)
+            traced = looking.traced()
             looks.append(status(traced))
             if form is Report.JSON:
                 typer.echo(json.dumps(as_json(traced), ensure_ascii=False))

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from diagnose.api import API, APIError
 from diagnose.later import later
 from hops.path import CONTOUR_NAMESPACE
-from hops.rules.values import JSON, at, sequence
+from hops.rules.values import JSON, at, sequence, text
 from hops.trace.sight import Cluster
 from hops.trace.view import View
 
@@ -182,6 +182,8 @@ def _logs(view: View) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
         pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in ("calico-node", "kube-proxy")
     ]
     for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not _ready(pod))]:
+        if view.down(text(at(pod, "spec", "nodeName"))):
+            continue
         namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
         for state in sequence(at(pod, "status", "containerStatuses")):
             container = str(at(state, "name"))

@@ -164,7 +164,7 @@ class _Look:
             on = str(at(pod, "spec", "nodeName"))
             if at(pod, "status", "phase") != "Running":
                 self._parts.unseen[f"envoy {namespace}/{name}"] = f"its pod is {at(pod, 'status', 'phase')}"
-            elif on in view.node_containers and not view.running(on):
+            elif view.down(on):
                 self._parts.unseen[f"envoy {namespace}/{name}"] = f"its node {on} does not run"
             else:
                 opening = partial(_opened, api, namespace, name)
@@ -186,7 +186,7 @@ class _Look:
             if within := view.node(name):
                 sent = partial(from_node, within, asked, of_node, entry, parts.unseen)
                 entered.append(parts.start(f"requests from {name}", sent, _REQUESTS))
-            elif api:
+            elif api and not view.down(name):
                 forwarded = [probe for probe in of_node if probe.pod and probe.where in ("envoy", "pod")]
                 waiting.append(
                     parts.start("requests by port-forward", partial(_forwarded, api, forwarded, asked), _REQUESTS)

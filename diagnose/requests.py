@@ -6,6 +6,7 @@ import errno
 import hashlib
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
@@ -228,7 +229,8 @@ def _bracketed(address: str) -> str:
 
 def _curl(asked: Asked) -> Iterable[str]:
     """The configuration of curl that sends what `_head` holds."""
-    yield from ("silent", "path-as-is", "globoff", "http1.1", 'noproxy = "*"')
+    # Only its verbose account says why it could not connect.
+    yield from ("silent", "verbose", "path-as-is", "globoff", "http1.1", 'noproxy = "*"')
     yield f"max-time = {SECONDS}"
     yield f"connect-timeout = {CONNECT_SECONDS}"
     yield f"url = {_quoted(f'http://{asked.host}:{asked.port}{asked.path}')}"
@@ -246,8 +248,11 @@ def _quoted(text: str) -> str:
 
 def _answer(probe: Probe, asked: Asked, text: str) -> Request:
     """Raises ValueError or KeyError where it isn't what the script writes."""
-    account, _, encoded = text.strip().partition("\n")
-    told: dict[str, Any] = json.loads(account)
+    account = re.search(r'^\{".*\}$', text, re.MULTILINE)
+    if not account:
+        raise ValueError(text)
+    told: dict[str, Any] = json.loads(account[0])
+    encoded = text[account.end() :]
     try:
         answer = base64.b64decode(encoded)
     except binascii.Error as error:
@@ -259,10 +264,8 @@ def _answer(probe: Probe, asked: Asked, text: str) -> Request:
     taken = {stage: float(told[key]) for stage, key in stages.items() if float(told[key])}
     code, said = int(told["exitcode"]), str(told.get("errormsg") or "")
     failure = _FAILURES.get(code, "other") if code else None
-    if failure == "refused" and ("No route" in said or "unreachable" in said):
-        failure = "unreachable"
-    if failure == "refused" and "imed out" in said:
-        failure = "timeout"
+    if failure == "refused":
+        failure, said = _not_connected(text, said)
     outcome = _Outcome(
         failure,
         said if code else "",
@@ -271,3 +274,11 @@ def _answer(probe: Probe, asked: Asked, text: str) -> Request:
         answer[size:][:MEBIBYTE],
     )
     return _request(probe, asked, taken, outcome)
+
+
+def _not_connected(text: str, said: str) -> tuple[Failure, str]:
+    """Why curl could not connect, by its verbose account: its exit status is the same for all reasons."""
+    why = ", ".join(re.findall(r"^\* +connect to .* failed: (.*)$", text, re.MULTILINE)) or said
+    if "timed out" in why:
+        return "timeout", why
+    return "unreachable" if "No route" in why or "unreachable" in why else "refused", why

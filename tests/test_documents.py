@@ -15,6 +15,9 @@ LIVE = (
     "pulumi preview --stack local --policy-pack policy",
     "pulumi stack output --stack local hops",
     ".venv/bin/hops stack show local",
+    "make trace",
+    ".venv/bin/hops trace local --bundle seen.json",
+    ".venv/bin/hops trace --replay seen.json",
     "curl --resolve my-service.localhost:8080:127.0.0.1 http://my-service.localhost:8080/",
 )
 """Run by tests/live/test_readme.py in a real cluster, between `make demo` and `make down`."""
@@ -24,6 +27,7 @@ ELSEWHERE = {
     "make demo": "tests/live/test_readme.py",
     "make down": "tests/live/test_readme.py",
     'eval "$(make -s env)"': "tests/live/test_readme.py",
+    ".venv/bin/hops plan local --html path.html": "tests/cli/test_plan.py, since it writes a file",
     ".venv/bin/hops stack new alice": "tests/cli/test_stack.py, since it writes a file",
     ".venv/bin/hops tools": "tests/cli/test_tools.py, since it may download",
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",

@@ -34,7 +34,7 @@ _FORMS = (
 """Secrets that are known by their form wherever they stand, each with a text that makes it worth looking."""
 _SCHEME = re.compile(r"\b(bearer|basic|digest|negotiate)(\s+)[\w.~+/=-]{6,}", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    rf"""((?:[\w.-]*(?:{_WORDS})[\w.-]*)["']?\s*[:=]\s*["']?)(?!(?:bearer|basic|digest|negotiate)\s)[^\s"',;&}}]+""",
+    rf"""((?:{_WORDS})[\w.-]{{0,60}}["']?\s*[:=]\s*["']?)(?!(?:bearer|basic|digest|negotiate)\s)[^\s"',;&}}]+""",
     re.IGNORECASE,
 )
 _FREE = ("args", "command", "annotations", "message", "note", "error", "body", "path")

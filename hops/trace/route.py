@@ -11,7 +11,7 @@ from hops.trace.code import Code
 from hops.trace.contour import astray, contour_said, dialled, proxy_said, suffers, taken
 from hops.trace.judged import judged, patched, retold
 from hops.trace.view import View
-from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster
+from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster, leads_to
 
 no_route_at_all = Code(
     code="T17",
@@ -208,13 +208,18 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
         if str(finding.resource) == str(newest):
             who = finding.resource
             remedy = f"{view.kubectl} --namespace {who.namespace} delete {who.kind.lower()} {who.name}"
-            shown = [f"{rival.resource} claims {rival} of {rival.host} for {rival.leads}" for rival in rivals]
+            shown = [f"{rival.resource} claims {rival} of {rival.host} for {_led(view, rival)}" for rival in rivals]
             evidence = [*shown, f"Envoy sends the request to {cluster}"] if cluster else shown
             yield retold(finding, "route", remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
             return
 
 
 # What is shown
+
+
+def _led(view: View, route: Route) -> str:
+    leads = leads_to(view, route)
+    return f"{leads[1]}:{leads[2]}" if leads else "another backend"
 
 
 def _planned_ingress(view: View) -> Identity | None:

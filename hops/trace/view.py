@@ -120,6 +120,10 @@ class View:
         request = self.request("client")
         return request is not None and request.by_pod and self.through_envoy("client")
 
+    def down(self, node: str | None) -> bool:
+        """Whether a node's container is there and does not run: whoever asks its pods only waits."""
+        return node in self.node_containers and not self.running(str(node))
+
     # --- Kubernetes
 
     @cached_property

@@ -1,6 +1,8 @@
 """`hops plan`: the whole program without engine, cluster or Docker."""
 
+import html
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,11 +23,11 @@ PINNED = {
 """What the documents do that they should not."""
 
 
-def hops_plan(stack: str, folder: Path, **environment: str) -> tuple[int, dict[str, Any], str]:
+def hops_plan(stack: str, folder: Path, *more: str, **environment: str) -> tuple[int, dict[str, Any], str]:
     """Status, what it prints as JSON, what it says on stderr. PATH has no tool at all."""
     words = [sys.executable, "-c", "from cli.app import app; app()", "plan", stack, "--format", "json"]
     done = subprocess.run(
-        [*words, "--manifests", str(folder)],
+        [*words, "--manifests", str(folder), *more],
         env={"PATH": "/nowhere", "HOME": str(folder), **environment},
         capture_output=True,
         text=True,
@@ -78,3 +80,22 @@ def test_an_unknown_stack_is_named(tmp_path: Path) -> None:
     status, _, said = hops_plan("nobody", tmp_path)
     assert status == 2
     assert "Pulumi.nobody.yaml" in said
+
+
+def test_the_path_is_drawn_as_a_page_with_all_that_was_said(tmp_path: Path) -> None:
+    """Without the published files, so that there is something of each kind to say."""
+    page = tmp_path / "plan.html"
+    status, plan, _ = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 1
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert plan["curl"] in text
+    assert all(hop["component"] in text for hop in plan["hops"])
+    assert all(sentence in text for sentence in plan["leftOut"])
+    assert {finding["code"] for finding in plan["findings"]} <= set(re.findall(r"<b>([A-Z]{2}[0-9]{2})</b>", text))
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "plan.html"
+    status, _, said = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 2
+    assert str(page) in said

@@ -3,7 +3,9 @@
 import json
 import re
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -24,11 +26,21 @@ class Looked:
         self.asked: list[Asked] = []
         self.ways: list[Way] = []
         self.stacks: list[Stack | None] = []
+        self.outputs: list[Mapping[str, Any]] = []
 
-    def __call__(self, asked: Asked, way: Way, stack: Stack | None, *_: object) -> Sight:
+    def __call__(
+        self,
+        asked: Asked,
+        way: Way,
+        stack: Stack | None,
+        outputs: Callable[[], Mapping[str, Any]] | None,
+        *_: object,
+    ) -> Sight:
         self.asked.append(asked)
         self.ways.append(way)
         self.stacks.append(stack)
+        if outputs:
+            self.outputs.append(outputs())
         return Sight.model_validate_json(json.dumps(self.sight))
 
 
@@ -37,6 +49,8 @@ def looked(monkeypatch: pytest.MonkeyPatch, project: Path) -> Looked:
     monkeypatch.chdir(project)
     one = Looked()
     monkeypatch.setattr(module, "look", one)
+    answers = iter([{"url": "first"}])
+    monkeypatch.setattr(module, "published", lambda _project, _name: next(answers, {"url": "later"}))
     return one
 
 
@@ -193,6 +207,7 @@ def test_a_watch_counts_its_looks(looked: Looked) -> None:
     done = trace("--watch", "--count", "3", "--pause", "0")
     assert done.exit_code == 0
     assert len(looked.asked) == 3
+    assert looked.outputs == [{"url": "first"}] * 3, "pulumi is asked once"
     assert "look 3 at " in done.stdout
     assert "3 well, 0 not" in done.stdout
 

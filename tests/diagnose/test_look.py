@@ -53,9 +53,14 @@ def looking(stand_in: StandIn, server: Server, connect: Connect, local: Settings
     envoy = {
         "metadata": {"name": "envoy-x", "namespace": "projectcontour", "labels": {"app": "envoy"}},
         "spec": {"nodeName": WORKER, "containers": [{"ports": [{"name": "http", "containerPort": port}]}]},
-        "status": {"phase": "Running", "podIP": "127.0.0.1"},
+        "status": {
+            "phase": "Running",
+            "podIP": "127.0.0.1",
+            "containerStatuses": [{"name": "envoy", "state": {"running": {"startedAt": "t"}}}],
+        },
     }
     server.has("/api/v1/pods", "Pod", envoy)
+    server.answers["/api/v1/namespaces/projectcontour/pods/envoy-x/log"] = (200, "line\n")
 
     def look_at(containers: list[Any] | None = None, **more: Any) -> Sight:
         found = [container()] if containers is None else containers
@@ -77,6 +82,7 @@ def test_everything_that_is_there_is_seen(looking: Looking, server: Server) -> N
     assert seen.nodes[0].nat_after == "iptables-save\n"
     assert seen.cluster
     assert (seen.cluster.server, seen.cluster_name) == (server.url, "ingress-hops-local")
+    assert seen.cluster.logs == {"projectcontour/envoy-x/envoy": "line\n"}
     assert seen.cluster.kubeconfig
     assert seen.cluster.kubeconfig.endswith("/local-7.yaml")
     assert seen.stack
@@ -124,12 +130,14 @@ def test_the_kubeconfig_is_the_running_generations(looking: Looking) -> None:
     assert "no kubeconfig of the stack local's running cluster" in seen.unseen["cluster: kubeconfig"]
 
 
-def test_a_node_that_does_not_run_is_not_entered(looking: Looking, stand_in: StandIn) -> None:
+def test_a_node_that_does_not_run_is_not_entered(looking: Looking, stand_in: StandIn, server: Server) -> None:
     seen = looking([container(running=False)])
     assert seen.nodes == ()
     assert seen.unseen[f"node {WORKER}"] == "its container is exited"
     assert seen.unseen["envoy projectcontour/envoy-x"] == f"its node {WORKER} does not run"
     assert not any(call.startswith("exec") for call in stand_in.calls)
+    asked = [path for path, _, _ in server.asked]
+    assert not [path for path in asked if "portforward" in path or "/log" in path], "they would only wait"
 
 
 def test_a_surprise_in_one_part_is_told_and_the_others_go_on(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def test_nobody_listens(send: Send) -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     answer = send(port)
-    assert (answer.failure, answer.status) == ("refused", None)
+    assert (answer.failure, answer.status, answer.error) == ("refused", None, "Connection refused")
     assert "connect" not in answer.seconds
 
 
@@ -242,6 +242,28 @@ def test_a_node_without_curl_is_told(stand_in: StandIn) -> None:
     answers, _ = from_node(Node(name="node"), asked(1), [Probe("envoy", "127.0.0.1", 1)], None, unseen)
     assert answers == []
     assert "curl: command not found" in unseen["requests: envoy"]
+
+
+@pytest.mark.parametrize(
+    ("why", "failure"),
+    [
+        ("Connection refused", "refused"),
+        ("No route to host", "unreachable"),
+        ("Network is unreachable", "unreachable"),
+        ("Connection timed out", "timeout"),
+    ],
+)
+def test_a_node_tells_why_it_could_not_connect(stand_in: StandIn, why: str, failure: str) -> None:
+    """Its exit status is 7 for all of them, and its message is the same."""
+    told = '{"exitcode": 7, "errormsg": "Could not connect to server", "response_code": 0, "size_header": 0, '
+    told += '"time_connect": 0, "time_starttransfer": 0, "time_total": 3.1}'
+    stand_in.program(
+        "curl",
+        "#!/bin/sh\nprintf '%s\\n' '*   Trying 10.0.0.1:80...' "
+        f"'* connect to 10.0.0.1 port 80 failed: {why}' '{{ [5 bytes data]' '{told}' >&2\n",
+    )
+    answers, _ = from_node(Node(name="node"), asked(1), [Probe("pod", "10.0.0.1", 80)], None, {})
+    assert [(answer.failure, answer.error) for answer in answers] == [(failure, why)]
 
 
 def test_headers_are_no_arguments(serve: Serve, stand_in: StandIn) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
-from tests.hops.trace.names import HOST, JSON, POD, POD_IP
+from tests.hops.trace.names import HOST, JSON, POD, POD_IP, WORKER
 from tests.hops.trace.objects import thing
 from tests.hops.trace.sights import added, failed, found, healthy, request, view, without
 
@@ -270,3 +270,11 @@ def test_behind_an_ingress_that_takes_the_requests_the_pods_own_fault_is_told() 
     for place in faults.DIRECT:
         request(sight, place)["status"] = 404
     assert told(sight) == [("route", "IN05"), ("pod", "T43")]
+
+
+def test_a_node_that_is_not_ready_takes_its_pods_readiness_along() -> None:
+    sight = healthy()
+    faults.unready(sight)
+    conditions = found(sight, "Node", WORKER)["status"]["conditions"]
+    next(one for one in conditions if one["type"] == "Ready")["status"] = "Unknown"
+    assert ("pod", "T32") not in told(sight)

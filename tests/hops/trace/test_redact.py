@@ -150,7 +150,7 @@ def test_what_only_looks_like_a_secret_stays() -> None:
     sight["cluster"]["objects"].append(
         pod(
             spec={
-                "volumes": [{"name": "token", "secret": {"secretName": "contourcert"}}],
+                "volumes": [{"name": "token", "secret": {"secretName": "web-tls"}}],
                 "containers": [{"volumeMounts": [{"name": "token", "mountPath": "/var/run/secrets"}]}],
                 "tolerations": [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}],
             }
@@ -161,7 +161,7 @@ def test_what_only_looks_like_a_secret_stays() -> None:
     for kept in (
         "forbidden",
         "2031-01-01T00:00:00+00:00",
-        "contourcert",
+        "web-tls",
         "/var/run/secrets",
         "node.kubernetes.io/not-ready",
     ):

@@ -212,3 +212,11 @@ def test_an_invalid_http_proxy_brings_contours_own_word() -> None:
     faults.listenerless(sight)
     assert told(sight) == [("route", "IN17")]
     assert "service apps/nobody not found" in trace(view(sight).sight).findings[0].evidence
+
+
+def test_an_unserved_class_is_told_even_where_its_path_would_not_fit() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.path(sight)["path"] = "/app"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN09")]

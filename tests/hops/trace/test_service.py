@@ -146,3 +146,19 @@ def test_a_named_target_port_whose_slice_has_no_port_is_no_matter_of_contour() -
     found(sight, "EndpointSlice", "my-service-8fmwz").update({"ports": [{"name": "http", "protocol": "TCP"}]})
     found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["conditions"]["ready"] = True
     assert told(sight) == [("endpoint", "SV02")]
+
+
+def test_what_stops_a_request_comes_before_advice_from_an_earlier_hop() -> None:
+    sight = healthy()
+    faults.listening(sight, ("127.0.0.1", 8080))
+    status = faults.status(sight, "kube-proxy-2m9xj")
+    next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
+    assert told(sight) == [("pod", "T40"), ("service", "T45")]
+
+
+def test_the_planned_target_port_that_a_pod_does_not_declare_is_told_of_the_pod() -> None:
+    sight = healthy()
+    container = found(sight, "Pod", POD)["spec"]["containers"][0]
+    container |= {"command": ["python", "-m", "http.server", "8081"], "ports": []}
+    faults.listening(sight, ("0.0.0.0", 8081))
+    assert told(sight) == [("pod", "T41")]
