@@ -7,6 +7,9 @@ PYTHON := $(VENV)/bin/python
 HOPS := $(VENV)/bin/hops
 READY := $(VENV)/.ready
 STATE := .ingress-hops/state
+BASE ?= origin/main
+BEFORE := .ingress-hops/base
+PULL_REQUEST := .ingress-hops/pull-request
 # The first of these that is new enough fills the environment; its own Python comes first, so that it stays what it is.
 PYTHON3 ?= $(PYTHON) python3 python3.13 python3.12 python3.11
 TOOLS_PATH := $(CURDIR)/.tools/bin:$(CURDIR)/$(VENV)/bin
@@ -20,8 +23,12 @@ export PULUMI_CONFIG_PASSPHRASE ?=
 endif
 export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
+EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-interactive \
+  --stack "$(STACK)" --policy-pack policy
+FAILED = echo "make: a preview failed; the report of its events says why"
+
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview down trace plan test test-live bench bench-trace check lint tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live bench bench-rules bench-trace check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
@@ -48,6 +55,18 @@ preview: stack-file $(READY) | $(STATE) ## what an up would do
 	pulumi stack select --create "$(STACK)"
 	pulumi preview --stack "$(STACK)" --policy-pack policy
 
+pull-request: stack-file $(READY) | $(STATE) ## previews the stack here and where the branch left BASE, for hops report
+	@"$(HOPS)" tools pulumi kind
+	@rm -rf "$(PULL_REQUEST)" "$(BEFORE)" && mkdir -p "$(PULL_REQUEST)/components" "$(PULL_REQUEST)/stacks" "$(BEFORE)"
+	@cp components/*.py "$(PULL_REQUEST)/components"
+	@cp "stacks/Pulumi.$(STACK).yaml" stacks/build.py "$(PULL_REQUEST)/stacks"
+	git archive "$$(git merge-base "$(BASE)" HEAD)" | tar -x -C "$(BEFORE)"
+	@if cmp -s requirements.txt "$(BEFORE)/requirements.txt"; then ln -s "$(CURDIR)/$(VENV)" "$(BEFORE)/$(VENV)"; \
+	else $(MAKE) --no-print-directory -C "$(BEFORE)" "$(READY)"; fi
+	pulumi stack select --create "$(STACK)"
+	$(EVENTS) > "$(PULL_REQUEST)/head.jsonl" || $(FAILED)
+	$(EVENTS) --cwd "$(BEFORE)" > "$(PULL_REQUEST)/base.jsonl" || $(FAILED)
+
 down: tools | $(STATE) ## removes the stack's cluster and all in it
 	pulumi destroy --yes --stack "$(STACK)"
 
@@ -67,6 +86,9 @@ test-live: tools ## the tests in a real cluster (needs Docker)
 
 bench: tools ## the speed of up, preview and down (needs Docker)
 	"$(PYTHON)" bench/run.py
+
+bench-rules: tools ## the speed of the rules, of hops check and of the pack
+	"$(PYTHON)" -m bench.rules
 
 bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a running stack
 	"$(PYTHON)" bench/trace.py "$(STACK)"

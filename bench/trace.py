@@ -18,7 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
-HOPS = [sys.executable, "-c", "from cli.app import app; app()", "trace"]
+# -P: the project that is installed, and not one that the current folder holds.
+HOPS = [sys.executable, "-P", "-c", "from cli.app import app; app()", "trace"]
 BATCH = 500
 GOALS = {"`hops trace`": "3 s", "the look in it": "", "requests in it": "1 s", "requests/s with --watch": "as without"}
 

@@ -9,8 +9,11 @@ from typer.core import TyperGroup
 _COMMANDS = {
     "check": "cli.check:main",
     "codes": "cli.codes:main",
+    "comment": "cli.comment:main",
+    "diff": "cli.diff:main",
     "explain": "cli.rules:explain",
     "plan": "cli.plan:main",
+    "report": "cli.report:main",
     "rules": "cli.rules:catalogue",
     "stack": "cli.stack:app",
     "tools": "cli.tools:main",

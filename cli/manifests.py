@@ -58,11 +58,14 @@ class Manifests:
 
 
 def read(paths: Iterable[str]) -> Manifests:
-    """Reads files, the manifests below folders, and standard input for `-`."""
+    """Reads files, the manifests below folders, and standard input for `-`; each once, whatever it is called."""
     found = Manifests()
+    seen: set[str] = set()
     for path in paths:
         for name in _names(path, found.unread):
-            if name not in found.files:
+            real = name if name == STDIN else os.path.realpath(name)
+            if real not in seen:
+                seen.add(real)
                 try:
                     text = _text(name)
                     found.files[name] = File(name, text, documents(text))
@@ -81,13 +84,20 @@ def _names(path: str, unread: list[Unread]) -> Iterator[str]:
         yield path
         return
     below: list[str] = []
-    for folder, folders, names in os.walk(path):
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=unreadable.append):
         # A clone's .git and .venv are full of YAML that nobody applies.
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below += [str(Path(folder, name)) for name in sorted(names) if name.endswith(_ENDS)]
-    if not below:
+    unread += [Unread(str(error.filename), None, error.strerror or str(error)) for error in unreadable]
+    if not below and not unreadable:
         unread.append(Unread(path, None, "there is no YAML or JSON file in it"))
-    yield from below
+    for name in below:
+        # A pipe that is named is read, one that lies in a folder would be waited for without end.
+        if Path(name).is_file() or not Path(name).exists():
+            yield name
+        else:
+            unread.append(Unread(name, None, "it isn't a file"))
 
 
 def _text(name: str) -> str:

@@ -17,13 +17,14 @@ from components.upstream import ManifestError, manifests_folder, published
 from hops.finding import Finding, Level, Place
 from hops.machine import ClusterState
 from hops.plan import plan
-from hops.plan import plan as intended
+from hops.report import as_json
 from hops.rules.configuration import configure
-from hops.rules.inventory import Inventory
+from hops.rules.inventory import Fleet, Inventory
 from hops.rules.judge import judge
 from hops.settings import NAMESPACE, Settings
 from hops.trace.page import plan_html
 from stacks.build import Ground, build
+from stacks.fleet import fleet
 
 _KUBERNETES = "kubernetes:"
 
@@ -80,8 +81,8 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def planned(stack: str, settings: Settings, folder: Path) -> Planned:
-    """The plan of a stack. folder: where kubeconfig files would be kept."""
+def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = None) -> Planned:
+    """The plan of a stack. folder: where kubeconfig files would be kept. held: what others hold of this machine."""
     upstream, left_out = {}, []
     for manifest in plan(settings).manifests:
         try:
@@ -98,7 +99,7 @@ def planned(stack: str, settings: Settings, folder: Path) -> Planned:
 
     pulumi.runtime.test(declare)()
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
-    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings)
+    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
     return Planned(outputs, recorder.manifests, left_out, judge(inventory, configure(settings.policy)))
 
 
@@ -133,26 +134,27 @@ def main(
     try:
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-        plan = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve())
+        others = fleet(project, stack, settings)
+        found = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
-        write(plan.manifests, folder)
+        write(found.manifests, folder)
         if page:
-            drawn = plan_html(stack, intended(settings).paths, plan.findings, plan.left_out)
+            drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
             page.write_text(drawn, encoding="utf-8")
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
-        findings = [{"level": str(f.level), "code": f.code, "message": str(f)} for f in plan.findings]
-        print_json({**plan.outputs, "manifests": str(folder), "leftOut": plan.left_out, "findings": findings})
+        findings = [as_json(finding) for finding in found.findings]
+        print_json({**found.outputs, "manifests": str(folder), "leftOut": found.left_out, "findings": findings})
     else:
-        print_hops(plan.outputs["hops"])
-        typer.echo(f"{len(plan.manifests)} objects are written to {folder}")
+        print_hops(found.outputs["hops"])
+        typer.echo(f"{len(found.manifests)} objects are written to {folder}")
         if page:
             typer.echo(f"The path is drawn in {page}")
-        typer.echo(f"After an up, try: {plan.outputs['curl']}")
-        for finding in plan.findings:
+        typer.echo(f"After an up, try: {found.outputs['curl']}")
+        for finding in found.findings:
             typer.echo(f"{finding.level}: {finding}")
-    for sentence in plan.left_out:
-        typer.echo(f"hops: left out: {sentence}", err=True)
-    broken = any(finding.level is Level.MANDATORY for finding in plan.findings)
-    raise typer.Exit(Status.FINDINGS if plan.left_out or broken else Status.ALL_WELL)
+    for sentence in (*(f"left out: {what}" for what in found.left_out), *others.unread):
+        typer.echo(f"hops: {sentence}", err=True)
+    broken = any(finding.level is Level.MANDATORY for finding in found.findings)
+    raise typer.Exit(Status.FINDINGS if found.left_out or broken else Status.ALL_WELL)

@@ -47,7 +47,7 @@ def catalogue(
 
 
 def explain(
-    code: Annotated[str, typer.Argument(help="The code of a rule or of a trace, such as HP01 or T17.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help="Of a rule or of a trace, such as HP01 or T17.")],
 ) -> None:
     """Shows what a rule is for, what breaks it and what doesn't; or what a code of `hops trace` means.
 

@@ -1,25 +1,31 @@
 """`hops stack`: the stacks of the project, each with a cluster, ports and a host name of its own."""
 
-import json
 import re
-import subprocess
 from dataclasses import asdict, dataclass
+from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
-from cli.output import Format, FormatOption, Status, print_hops, print_json, print_table, stop
-from cli.tools import ToolError, environment, project_folder
-from hops.settings import NAMESPACE, Settings, SettingsError, settings
-from stacks.machine import busy
+from cli import backend, fleet
+from cli.fleet import Seen, Stack, look_around
+from cli.output import Format, FormatOption, Status, print_hops, print_json, stop
+from cli.tools import ToolError, project_folder
+from hops.fleet import claims, joined, stack_settings
+from hops.rules.nodes import overlap
+from hops.settings import NAMESPACE, Settings, SettingsError
+from stacks.fleet import FOLDER
+from stacks.machine import busy, has_address
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list and show stacks.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list, check and show stacks."
+)
+app.command("list")(fleet.list_)
+app.command("check")(fleet.check)
 
-FOLDER = "stacks"
 PORTS = range(8080, 9000)
-_SECONDS = 60
+_LOOPBACK = "127.0.0.1"
 # The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/settings.py).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
@@ -27,8 +33,8 @@ _NEW = """\
 config:
   {namespace}:cluster:
     name: {cluster}
-    httpPort: {port}
-    httpsPort: null
+{listen}    httpPort: {http}
+    httpsPort: {https}
   {namespace}:services:
     - name: my-service
       pod: example-pod
@@ -37,18 +43,7 @@ config:
 
 
 class StackError(RuntimeError):
-    """A stack that cannot be made, read or shown."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A stack as its file says. address: where requests enter. file: below the project's folder."""
-
-    name: str
-    cluster: str
-    address: str
-    hosts: tuple[str, ...]
-    file: str
+    """A stack that cannot be made or read."""
 
 
 def stack_file(project: Path, name: str) -> Path:
@@ -57,41 +52,28 @@ def stack_file(project: Path, name: str) -> Path:
 
 def read(path: Path, node_image: str | None = None) -> Settings:
     """The settings that a stack file leads to; `node_image` is taken where it names none. Raises StackError."""
+    name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
     try:
-        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        # YAML has dates where the engine, as JSON, has texts.
-        given: dict[str, Any] = json.loads(json.dumps(config, default=str))
-        prefix = f"{NAMESPACE}:"
-        own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
-        return settings(_name_of(path), own, node_image)
-    except AttributeError:
-        raise StackError(f"{path} is not a stack file: it and its `config` are mappings; see the other files") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, SettingsError) as error:
+        return stack_settings(name, path.read_bytes(), node_image)
+    except (OSError, SettingsError) as error:
         raise StackError(f"{path}: {error}") from None
 
 
-def _name_of(path: Path) -> str:
-    return path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a new stack. None is chosen, but for an HTTPS port, which it then has none of."""
+
+    address: str = _LOOPBACK
+    http_port: int | None = None
+    https_port: int | None = None
+    host: str | None = None
 
 
-def _files(project: Path) -> list[Path]:
-    return sorted((project / FOLDER).glob("Pulumi.*.yaml"))
+def create(project: Path, name: str, wanted: Wanted) -> tuple[Stack, tuple[str, ...]]:
+    """Writes the file of a new stack.
 
-
-def _row(path: Path, of: Settings) -> Row:
-    cluster = of.cluster
-    ports = ",".join(str(port) for port in (cluster.http_port, cluster.https_port) if port)
-    return Row(
-        name=_name_of(path),
-        cluster=cluster.existing or cluster.name,
-        address="its load balancer" if cluster.existing else f"{cluster.listen_address}:{ports}",
-        hosts=tuple(service.host for service in of.services),
-        file=f"{FOLDER}/{path.name}",
-    )
-
-
-def create(project: Path, name: str) -> Row:
-    """Writes the file of a new stack. Raises StackError."""
+    Returns the stack, and a sentence for whatever could not be seen of the others. Raises StackError.
+    """
     if not _NAME.fullmatch(name):
         raise StackError(
             f"the stack's name is {name!r}, and its cluster and host name take 1 to 36 lower-case letters, digits and "
@@ -100,49 +82,90 @@ def create(project: Path, name: str) -> Row:
     path = stack_file(project, name)
     if path.exists():
         raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
-    cluster, host = f"{NAMESPACE}-{name}", f"my-service.{name}.localhost"
-    used: set[int | None] = set()
-    for other in _files(project):
-        theirs = read(other)
-        used |= {theirs.cluster.http_port, theirs.cluster.https_port}
-        if theirs.cluster.name == cluster or host in (service.host for service in theirs.services):
-            raise StackError(f"{other} has the cluster {cluster} or the host {host} already; choose another name")
-    port = next((port for port in PORTS if port not in used and not busy("127.0.0.1", port)), None)
-    if not port:
-        raise StackError(f"every port from {PORTS[0]} to {PORTS[-1]} is taken; free one, or write {path} by hand")
+    # A name below .test is never anybody else's (RFC 6761, section 6.2).
+    top = "localhost" if wanted.address == _LOOPBACK else "test"
+    host = wanted.host or f"my-service.{name}.{top}"
+    _check_address(wanted.address, host)
     try:
-        with path.open("x") as file:
-            file.write(_NEW.format(name=name, namespace=NAMESPACE, cluster=cluster, port=port, host=host))
-    except OSError as error:
-        raise StackError(f"{path} cannot be written: {error}") from None
-    return _row(path, read(path))
-
-
-def published(project: Path, name: str) -> dict[str, Any]:
-    """The outputs of a stack, empty before its first `up`. Raises StackError."""
-    words = ["pulumi", "stack", "output", "--json", "--non-interactive", f"--stack={name}"]
-    where = environment(project)
-    try:
-        done = subprocess.run(
-            words, cwd=project, env=where, capture_output=True, text=True, timeout=_SECONDS, check=True
+        seen = look_around(project)
+        _check_others(seen, name)
+        text = _NEW.format(
+            name=name,
+            namespace=NAMESPACE,
+            cluster=f"{NAMESPACE}-{name}",
+            listen="" if wanted.address == _LOOPBACK else f"    listenAddress: {wanted.address}\n",
+            http=_http_port(seen, wanted),
+            https=wanted.https_port or "null",
+            host=host,
         )
-        outputs: dict[str, Any] = json.loads(done.stdout)
-    except FileNotFoundError:
-        raise StackError("pulumi is not on PATH; `make tools` fetches it into .tools/bin") from None
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().removeprefix("error: ")
+        of = stack_settings(name, text.encode())
+        if found := seen.clashes(name, of):
+            raise StackError(f"{path} is not written: " + "\n".join(map(str, found)))
+        with path.open("x") as file:
+            file.write(text)
+    except (OSError, SettingsError) as error:
+        raise StackError(f"{path} is not written: {error}") from None
+    return seen.stack(name, of), seen.unseen
+
+
+def _check_address(address: str, host: str) -> None:
+    try:
+        loopback = IPv4Address(address).is_loopback
+    except AddressValueError:
+        loopback = False
+    if not loopback:
         raise StackError(
-            f"the stack {name} cannot be read from {where['PULUMI_BACKEND_URL']}: {said}; "
-            f"bring it up with: make up STACK={name}"
-        ) from None
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        raise StackError(f"pulumi says nothing of use about the stack {name}: {error}") from None
-    return outputs
+            f"--address is {address}, and a new stack listens on loopback, 127.0.0.1 to 127.255.255.254; to open one "
+            f"to the network, set {NAMESPACE}:cluster.listenAddress in its file"
+        )
+    if address != _LOOPBACK and (host == "localhost" or host.endswith(".localhost")):
+        raise StackError(
+            f"--host is {host}, which is always {_LOOPBACK} (RFC 6761, section 6.3), and --address is {address}; "
+            "take a name below .test"
+        )
+
+
+def _check_others(seen: Seen, name: str) -> None:
+    if seen.unusable:
+        raise StackError("\n".join(seen.unusable))
+    if resources := (seen.kept or {}).get(name):
+        raise StackError(
+            f"the backend has a stack {name} of {resources} resources, whose file is gone; choose another name, or "
+            f"take that one down first: make down STACK={name}"
+        )
+
+
+def _http_port(seen: Seen, wanted: Wanted) -> int:
+    """The port that is asked for, or the first that nobody has. Raises StackError where somebody has what is asked."""
+    held = joined(*(claims(name, of) for name, of in seen.settings.items()), *seen.fileless.values())
+    taken = [(claim.port, claim.address, claim.holder) for claim in held.ports]
+    # A stopped container, too: it has its ports again as soon as it is started.
+    containers = seen.machine.docker.containers if seen.machine.docker else ()
+    taken += [(port, address, f"the container {c.name}") for c in containers for address, port in c.published]
+
+    def holder(wish: int) -> str | None:
+        holders = (who for port, address, who in taken if port == wish and overlap(address, wanted.address))
+        return next(holders, None) or ("another process" if busy(wanted.address, wish) else None)
+
+    for option, port in (("--http-port", wanted.http_port), ("--https-port", wanted.https_port)):
+        if port and (who := holder(port)):
+            raise StackError(f"{option} is {port}, and {who} has that port on {wanted.address}; name another")
+    free = wanted.http_port or next((port for port in PORTS if port != wanted.https_port and not holder(port)), None)
+    if not free:
+        raise StackError(f"every port from {PORTS[0]} to {PORTS[-1]} is taken; free one, or name one by --http-port")
+    return free
 
 
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(help="1 to 36 lower-case letters, digits and hyphens.")],
+    *,
+    address: Annotated[
+        str, typer.Option(help="Another loopback address, such as 127.0.0.2; macOS needs an alias for it.")
+    ] = _LOOPBACK,
+    http_port: Annotated[int | None, typer.Option(min=1, max=65535, help="[the first free one from 8080]")] = None,
+    https_port: Annotated[int | None, typer.Option(min=1, max=65535, help="[none]")] = None,
+    host: Annotated[str | None, typer.Option(help="[my-service.NAME.localhost; .test with another address]")] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Writes the file of a new stack: a cluster, a port and a host name that nobody has here.
@@ -150,40 +173,23 @@ def new(
     Exit status: 0 written, 2 not written, and why.
     """
     try:
-        row = create(project_folder(), name)
+        stack, unseen = create(project_folder(), name, Wanted(address, http_port, https_port, host))
     except (StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
-        print_json(asdict(row))
+        print_json(asdict(stack))
     else:
-        typer.echo(f"{row.file} is written: cluster {row.cluster}, {row.hosts[0]} on {row.address}")
+        typer.echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
         typer.echo(f"Bring it up with: make up STACK={name}")
-
-
-@app.command("list")
-def list_(form: FormatOption = Format.TEXT) -> None:
-    """Lists the project's stacks: name, cluster, address, host, file.
-
-    Exit status: 0 all files are sound, 1 some are not (named on stderr), 2 there is no project here.
-    """
-    rows, problems = [], []
-    try:
-        for path in _files(project_folder()):
-            try:
-                rows.append(_row(path, read(path)))
-            except StackError as error:
-                problems.append(error)
-    except ToolError as error:
-        stop(error)
-    if form is Format.JSON:
-        print_json([asdict(row) for row in rows])
-    else:
-        cells = [(row.name, row.cluster, row.address, ", ".join(row.hosts), row.file) for row in rows]
-        print_table(["name", "cluster", "address", "host", "file"], cells)
-    for problem in problems:
-        typer.echo(f"hops: {problem}", err=True)
-    if problems:
-        raise typer.Exit(Status.FINDINGS)
+        if not stack.hosts[0].endswith(".localhost"):
+            typer.echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
+    for sentence in unseen:
+        typer.echo(f"hops: {sentence}", err=True)
+    if not has_address(address):
+        typer.echo(
+            f"hops: this machine has no {address} yet; on macOS, before an up: sudo ifconfig lo0 alias {address}",
+            err=True,
+        )
 
 
 @app.command()
@@ -193,8 +199,8 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
     Exit status: 0 shown, 1 the stack is there and not up, 2 it could not be read.
     """
     try:
-        hops = published(project_folder(), name).get("hops")
-    except (StackError, ToolError) as error:
+        hops = backend.outputs(project_folder(), name).get("hops")
+    except (backend.BackendError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
         print_json(hops or [])

@@ -15,12 +15,16 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from cli.backend import outputs
 from cli.output import print_json, stop
-from cli.stack import StackError, published, read, stack_file
+from cli.stack import StackError, read, stack_file
 from cli.tools import ToolError, project_folder
 from cli.traced import show
+from diagnose.host import resolve
 from diagnose.look import Way, look
+from diagnose.requests import from_client
 from hops.trace.page import html
+from hops.trace.probes import SAFE
 from hops.trace.redact import redacted
 from hops.trace.report import as_json, junit
 from hops.trace.sight import Asked, Sight, Stack
@@ -67,9 +71,9 @@ def main(
     page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Draw it there, as one page.")] = None,
     replay: Annotated[Path | None, typer.Option(help="Judge such a file again and look at nothing.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
-    pause: Annotated[float, typer.Option(min=0, help="With --watch: seconds between two looks.")] = 5.0,
+    every: Annotated[float, typer.Option(min=0, help="With --watch: seconds after which to look anyway.")] = 30.0,
     from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Look again and again; Ctrl-C ends it.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
 ) -> None:
     """Follows a request to its pod and back: the first broken hop, why, and what mends it.
 
@@ -78,6 +82,8 @@ def main(
 
     Exit status: 0 the request is answered as it should be, 1 it is not or something is wrong, 2 nothing could be seen.
     """
+    if watch and (replay or method.upper() not in SAFE):
+        stop(f"--watch asks again and again: leave it out with {'--replay' if replay else method}")
     try:
         request = _Wanted(host, path, port, method, _headers(header or []), expect, from_node)
         if replay:
@@ -87,7 +93,7 @@ def main(
         else:
             see = _of_stack(stack or "local", request, kubeconfig, context)
         looking = _Look(see, bundle, page)
-        ended = _watch(looking, form, count, pause) if watch else _once(looking, form)
+        ended = _watch(looking, form, count, every) if watch else _once(looking, form)
     except (AskedError, StackError, ToolError) as error:
         stop(error)
     raise typer.Exit(ended)
@@ -169,7 +175,7 @@ def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
-    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(published, project, name)))
+    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(outputs, project, name)))
 
 
 # Looking
@@ -247,16 +253,17 @@ def _once(looking: _Look, form: Report) -> int:
     return status(traced)
 
 
-def _watch(looking: _Look, form: Report, count: int | None, pause: float) -> int:
-    """The status of the last look."""
+def _watch(looking: _Look, form: Report, count: int | None, every: float) -> int:
+    """The status of the last look. Raises AskedError."""
     if form is Report.JUNIT:
         raise AskedError("--watch prints text or JSON, an object a line; JUnit knows no second look")
     console = Console()
     looks: list[int] = []
+    traced: Trace | None = None
     try:
         while count is None or len(looks) < count:
-            if looks:
-                time.sleep(pause)
+            if traced:
+                _until_it_changes(traced.asked, every)
             traced = looking.traced()
             looks.append(status(traced))
             if form is Report.JSON:
@@ -270,3 +277,20 @@ def _watch(looking: _Look, form: Report, count: int | None, pause: float) -> int
     except KeyboardInterrupt:
         typer.echo(err=True)
     return looks[-1] if looks else 0
+
+
+def _until_it_changes(asked: Asked, every: float) -> None:
+    """Waits until the request is answered otherwise than now, for so many seconds at most.
+
+    A look costs a second of the processor, a request some thousandths: to be watched must not make a path slower.
+    """
+    end = time.monotonic() + every
+    before = None
+    while (left := end - time.monotonic()) > 0:
+        if not asked.from_node:
+            answer = from_client(asked, resolve(asked.host), None)[0]
+            now = (answer.status, answer.failure, answer.by_pod, answer.expected)
+            if before not in (None, now):
+                return
+            before = now
+        time.sleep(min(1.0, left))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from hops.plan import Plan
 from hops.settings import Settings
@@ -22,7 +23,7 @@ class Container:
     """A Docker container.
 
     cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
-    published: IPv4 address and port on the host machine.
+    published: IPv4 address and TCP port on the host machine, which it has while it runs.
     """
 
     name: str
@@ -30,6 +31,11 @@ class Container:
     state: str
     binds: tuple[str, ...]
     published: tuple[tuple[str, int], ...]
+
+    @property
+    def holds(self) -> tuple[tuple[str, int], ...]:
+        """What it has published now; a paused container keeps its ports."""
+        return self.published if self.state in ("running", "paused", "restarting") else ()
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,30 @@ class ClusterState:
     @property
     def running(self) -> bool:
         return self.generation is not None and not self.stopped
+
+
+class Standing(StrEnum):
+    """How a stack's own kind cluster stands, in a word or two."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+    HALF_MADE = "half made"
+    OUTDATED = "of older settings"
+    FOREIGN = "somebody else's"
+
+
+def standing(machine: Machine, cluster: str, state: ClusterState) -> Standing | None:
+    """None where no Docker answers: what cannot be seen is not absent."""
+    if not machine.docker:
+        return None
+    if state.foreign:
+        return Standing.FOREIGN
+    if state.outdated:
+        return Standing.OUTDATED
+    if state.generation is None:
+        return Standing.HALF_MADE if machine.nodes(cluster) else Standing.ABSENT
+    return Standing.STOPPED if state.stopped else Standing.RUNNING
 
 
 def mark(generation: int, fingerprint: str) -> str:
@@ -206,7 +236,7 @@ def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
 
 def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
-    own = {port for node in machine.nodes(cluster) for _, port in node.published}
+    own = {port for node in machine.nodes(cluster) for _, port in node.holds}
     for mapping in plan.door.mappings:
         if mapping.host in own:
             continue
@@ -215,7 +245,7 @@ def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterat
             (
                 container.name
                 for container in docker.containers
-                for address, port in container.published
+                for address, port in container.holds
                 if port == mapping.host and _overlap(address, plan.door.listen)
             ),
             None,

@@ -1,5 +1,6 @@
-"""Findings in the forms that others read: JSON, SARIF 2.1.0, JUnit."""
+"""Findings in the forms that others read: JSON, SARIF 2.1.0, JUnit, GitLab's code quality."""
 
+import hashlib
 import string
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from hops.finding import Finding, Level, Severity
+from hops.finding import Finding, Identity, Level, Patch, Place, Severity
 from hops.rules import RULES
 from hops.rules.rule import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _SCORES = {Severity.LOW: "3.0", Severity.MEDIUM: "5.5", Severity.HIGH: "8.0", Severity.CRITICAL: "9.5"}
 """Within the ranges that code scanning calls by these names."""
+_QUALITY = {Severity.LOW: "minor", Severity.MEDIUM: "major", Severity.HIGH: "critical", Severity.CRITICAL: "blocker"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,28 @@ def as_json(finding: Finding) -> dict[str, Any]:
     }
 
 
+def from_json(given: Any) -> Finding:
+    """The finding that `as_json` printed. Raises ValueError where it isn't one."""
+    try:
+        resource, patch = given["resource"], given["patch"]
+        identity = Identity(resource["apiVersion"], resource["kind"], resource["namespace"], resource["name"])
+        place = Place(given["file"], given["document"])
+        return Finding(
+            code=given["code"],
+            level=Level(given["level"]),
+            severity=Severity(given["severity"]),
+            hop=RULES[given["code"]].hop if given["code"] in RULES else None,
+            resource=identity,
+            place=place,
+            path=given["path"],
+            message=given["message"],
+            remedy=given["remedy"],
+            patch=patch and Patch(identity, Place(patch["file"], patch["document"]), tuple(patch["operations"])),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it holds a finding that hops didn't print ({error})") from None
+
+
 def _identity(finding: Finding) -> dict[str, Any]:
     resource = finding.resource
     return {
@@ -78,7 +102,6 @@ def _identity(finding: Finding) -> dict[str, Any]:
 
 def sarif(found: Sequence[Located], unread: Sequence[Unread], version: str) -> dict[str, Any]:
     """A SARIF log with one run; paths in it are relative to where the command ran."""
-    codes = list(RULES)
     driver = {"name": "ingress-hops", "version": version, "rules": [_sarif_rule(rule) for rule in RULES.values()]}
     run = {
         "tool": {"driver": driver},
@@ -95,7 +118,7 @@ def sarif(found: Sequence[Located], unread: Sequence[Unread], version: str) -> d
                 ],
             }
         ],
-        "results": [_result(located, codes.index(located.finding.code)) for located in found],
+        "results": [_result(located) for located in found],
     }
     return {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -112,17 +135,24 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(located: Located, index: int) -> dict[str, Any]:
+def _result(located: Located) -> dict[str, Any]:
     finding = located.finding
     where = {"fullyQualifiedName": f"{finding.resource}{finding.path}", "kind": "resource"}
+    # A policy of another pack isn't among the rules.
+    index = {"ruleIndex": list(RULES).index(finding.code)} if finding.code in RULES else {}
     return {
         "ruleId": finding.code,
-        "ruleIndex": index,
+        **index,
         "level": _level(finding.level),
-        "message": {"text": f"{finding.resource}: {finding.message} {finding.remedy}"},
+        # Brackets before a parenthesis would be a link (SARIF 2.1.0, 3.11.6).
+        "message": {"text": f"{finding.resource}: {finding.message} {finding.remedy}".replace("](", "] (")},
         "locations": [{"physicalLocation": _physical(located.file, located.line), "logicalLocations": [where]}],
-        "partialFingerprints": {"finding/v1": f"{finding.code} {finding.resource} {finding.path}"},
+        "partialFingerprints": {"finding/v1": _fingerprint(finding)},
     }
+
+
+def _fingerprint(finding: Finding) -> str:
+    return f"{finding.code} {finding.resource} {finding.path}"
 
 
 def _level(level: Level) -> str:
@@ -140,7 +170,30 @@ def _uri(path: str) -> str:
     return "".join(chr(b) if chr(b) in plain else f"%{b:02X}" for b in path.replace("\\", "/").encode())
 
 
-def junit(files: Iterable[str], found: Iterable[Located], unread: Iterable[Unread]) -> str:
+def code_quality(found: Iterable[Located], unread: Iterable[Unread]) -> list[dict[str, Any]]:
+    """GitLab's report of code quality: an entry for each finding, and for what could not be read.
+
+    Source: docs.gitlab.com, ci/testing/code_quality, "Code Quality report format".
+    """
+    entries = [
+        _quality(f.code, _fingerprint(f), f"{f.resource}: {f.message} {f.remedy}", _QUALITY[f.severity], located)
+        for located in found
+        for f in (located.finding,)
+    ]
+    return entries + [_quality("read", f"read {one}", one.reason, "blocker", one) for one in unread]
+
+
+def _quality(code: str, fingerprint: str, text: str, severity: str, where: "Located | Unread") -> dict[str, Any]:
+    return {
+        "check_name": code,
+        "description": text,
+        "fingerprint": hashlib.sha256(fingerprint.encode()).hexdigest(),
+        "severity": severity,
+        "location": {"path": where.file, "lines": {"begin": where.line or 1}},
+    }
+
+
+def junit(files: Iterable[str], found: Iterable[Located], unread: Iterable[Unread], title: str = "hops check") -> str:
     """A suite for each file, a case for each finding: a failure where it is mandatory, else a passed case that says it.
 
     A file without findings is one passed case.
@@ -158,7 +211,7 @@ def junit(files: Iterable[str], found: Iterable[Located], unread: Iterable[Unrea
         case = ET.Element("testcase", classname="read", name=one.file)
         ET.SubElement(case, "error", type="unread", message=one.reason).text = str(one)
         by_file[one.file].append(case)
-    root = ET.Element("testsuites", name="hops check")
+    root = ET.Element("testsuites", name=title)
     for file in dict.fromkeys((*files, *by_file)):
         cases = by_file.get(file) or [ET.Element("testcase", classname="rules", name="no finding")]
         suite = ET.SubElement(root, "testsuite", name=file, tests=str(len(cases)))

@@ -4,10 +4,10 @@ The SDK unpacks every resource anew for every policy, so there is one for each t
 stop a resource, stop a stack, advise. Which rule speaks through which follows from the rules' own configuration.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from pulumi_policy import (
@@ -23,6 +23,7 @@ from pulumi_policy import (
 )
 
 from hops.finding import Finding, Level, Place
+from hops.message import told
 from hops.rules.schema import schema
 from hops.rules.values import JSON
 from hops.settings import NAMESPACE, SettingsError
@@ -38,9 +39,11 @@ class Dispatcher:
 
     What the program declares is kept as the engine shows it before each resource is made: the outputs that a stack
     policy is shown are empty where a provider isn't configured yet, and hold the cluster's own additions afterwards.
+    stack_files: the folder with those of the project.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stack_files: Path) -> None:
+        self._stack_files = stack_files
         self._declared: dict[str, list[tuple[JSON, Place]]] = {}
         self._operation: Operation | None = None
         self._asked: Asked | None = None
@@ -50,6 +53,10 @@ class Dispatcher:
     def hear(self, operation: Operation) -> None:
         """Takes what the engine says of the stack."""
         self._operation, self._asked = operation, None
+
+    def seen(self, urn: str) -> bool:
+        """Whether it knows what a resource declares."""
+        return bool(self._declared.get(urn))
 
     def policies(self) -> list[Policy]:
         return [
@@ -117,6 +124,8 @@ class Dispatcher:
             asked = self._ready()
             together, alone = self._found(asked, args.resources)
             _report([*together, *alone, *asked.everything.found_in_policies()], Level.ADVISORY, report)
+            for sentence in asked.others.unread:
+                report(sentence, None)
 
     def _found(self, asked: Asked, resources: Iterable[PolicyResource]) -> tuple[list[Finding], list[Finding]]:
         """What the rules say of a stack, found once for the policies that tell it."""
@@ -131,7 +140,7 @@ class Dispatcher:
     def _ready(self, given: Mapping[str, Any] | None = None) -> Asked:
         """The rules, made ready on first use. given: the pack's configuration, which the first policy alone is told."""
         if self._asked is None or (given is not None and given != self._asked.given):
-            self._asked = Asked(given or {}, self._operation or from_environment())
+            self._asked = Asked(given or {}, self._operation or from_environment(), self._stack_files)
         return self._asked
 
 
@@ -151,14 +160,7 @@ def _outputs(resource: PolicyResource) -> list[tuple[JSON, Place]]:
 def _report(findings: Iterable[Finding], level: Level, report: ReportViolation) -> None:
     for finding in findings:
         if finding.level is level:
-            report(_text(finding), finding.place.urn)
-
-
-def _text(finding: Finding) -> str:
-    if not finding.patch:
-        return str(finding)
-    operations = json.dumps([dict(operation) for operation in finding.patch.operations])
-    return f"{finding}\nPatch of {finding.patch.resource}: {operations}"
+            report(told(finding), finding.place.urn)
 
 
 def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any, ReportViolation], None]:

@@ -71,7 +71,6 @@ def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> 
 
 def _container(item: Mapping[str, Any]) -> Container:
     bindings = item["HostConfig"].get("PortBindings") or {}
-    running = item["State"]["Running"]
     return Container(
         name=item["Name"].lstrip("/"),
         cluster=(item["Config"].get("Labels") or {}).get("io.x-k8s.kind.cluster"),
@@ -79,9 +78,10 @@ def _container(item: Mapping[str, Any]) -> Container:
         binds=tuple(item["HostConfig"].get("Binds") or ()),
         published=tuple(
             (binding.get("HostIp") or "0.0.0.0", int(binding["HostPort"]))
-            for of_port in bindings.values()
-            for binding in of_port or ()
-            if running and binding.get("HostPort", "0") not in ("", "0")
+            for of_port, given in bindings.items()
+            if of_port.endswith("/tcp")
+            for binding in given or ()
+            if binding.get("HostPort", "0") not in ("", "0")
         ),
     )
 
@@ -113,6 +113,16 @@ def busy(address: str, port: int) -> bool:
             # An address that this machine does not have is Docker's to complain about.
             return error.errno == errno.EADDRINUSE
     return False
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine has an address: Linux all of 127.0.0.0/8, macOS of them 127.0.0.1 alone."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def _answers(address: str, port: int) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md")
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/pull-requests.md", "docs/teams.md")
 LIVE = (
     "make up",
     "make preview",
@@ -21,6 +22,23 @@ LIVE = (
     "curl --resolve my-service.localhost:8080:127.0.0.1 http://my-service.localhost:8080/",
 )
 """Run by tests/live/test_readme.py in a real cluster, between `make demo` and `make down`."""
+TEAMS = (
+    "export PULUMI_BACKEND_URL='s3://hops-state?region=us-east-1&endpoint=http://127.0.0.1:9000&s3ForcePathStyle=true'",
+    "pulumi stack init alice",
+    "pulumi preview --stack alice --policy-pack policy",
+    "pulumi stack export --stack alice --file alice.json",
+    "pulumi stack import --stack alice --file alice.json",
+    "pulumi cancel --yes --stack alice",
+    "pulumi stack init carol --secrets-provider 'awskms://alias/hops?region=us-east-1'",
+    "pulumi stack change-secrets-provider 'awskms://alias/hops?region=us-east-1' --stack alice",
+    "pulumi stack rm --yes --preserve-config alice",
+)
+"""Run by tests/engine/test_teams.py with a bucket and a key on a local server."""
+MANY = (
+    "pulumi up --yes --stack alice --policy-pack policy",
+    "pulumi destroy --yes --stack alice",
+)
+"""Run by tests/live/test_many.py, with stacks side by side."""
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
@@ -29,25 +47,46 @@ ELSEWHERE = {
     'eval "$(make -s env)"': "tests/live/test_readme.py",
     ".venv/bin/hops plan local --html path.html": "tests/cli/test_plan.py, since it writes a file",
     ".venv/bin/hops stack new alice": "tests/cli/test_stack.py, since it writes a file",
+    ".venv/bin/hops stack check": "tests/cli/test_fleet.py, since it prints no stack that is well",
+    ".venv/bin/hops stack new bob --address 127.0.0.2": "as before",
+    "export PULUMI_BACKEND_URL='s3://hops-state?region=eu-central-1'": "a bucket of one's own, and an account",
     ".venv/bin/hops tools": "tests/cli/test_tools.py, since it may download",
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",
     "make down STACK=seed": "as before",
     "make test": "it runs this test",
+    "make pull-request STACK=ci BASE=origin/main": "tests/test_pull_requests.py, on recorded previews",
+    ".venv/bin/hops report .ingress-hops/pull-request/head.jsonl --base .ingress-hops/pull-request/base.jsonl": (
+        "tests/test_pull_requests.py"
+    ),
+    (
+        "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --stack local --policy-pack policy "
+        "> events.jsonl"
+    ): "tests/engine/test_report.py, of another stack",
+    ".venv/bin/hops report events.jsonl": "tests/cli/test_report.py",
+    ".venv/bin/hops diff local ci": "tests/cli/test_diff.py, since something differs",
+    ".venv/bin/hops diff stacks/Pulumi.local.yaml ci --format markdown": "as before",
+    ".venv/bin/hops diff before.json after.json": "as before",
+    ".venv/bin/hops diff .ingress-hops/plan/local .ingress-hops/plan/ci": "as before",
     "printf '127.0.0.1 my-service.local\\n::1 my-service.local\\n' | sudo tee -a /etc/hosts": (
         "it changes the machine's hosts file"
     ),
 }
 
 
-def commands(project: Path) -> list[str]:
+def blocks(name: str, language: str) -> list[str]:
+    """The fenced blocks of a document that are of a language, "" for those of none."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / name).read_text(), re.DOTALL | re.MULTILINE)
+    return [block for tag, block in fenced if tag == language]
+
+
+def commands() -> list[str]:
     """The commands of all shell blocks, without their remarks."""
-    text = "\n".join((project / name).read_text() for name in DOCUMENTS)
-    lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).splitlines()
+    lines = "\n".join(block for name in DOCUMENTS for block in blocks(name, "sh")).splitlines()
     return [re.sub(r"\s+# .*", "", line).strip() for line in lines if line.strip()]
 
 
-def test_every_command_is_accounted_for(project: Path) -> None:
-    assert set(commands(project)) == {*LIVE, *HERE, *ELSEWHERE}
+def test_every_command_is_accounted_for() -> None:
+    assert set(commands()) == {*LIVE, *TEAMS, *MANY, *HERE, *ELSEWHERE}
 
 
 @pytest.mark.parametrize("command", HERE)
@@ -69,4 +108,4 @@ def test_a_command_that_needs_no_cluster_works(project: Path, manifests: Path, c
 def test_every_file_that_is_linked_is_there(project: Path) -> None:
     for name in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", (project / name).read_text()):
-            assert (project / target).exists(), f"{name} links to {target}"
+            assert ((project / name).parent / target).exists(), f"{name} links to {target}"

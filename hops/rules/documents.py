@@ -25,15 +25,27 @@ class UnreadableError(ValueError):
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML where dates and 12:30 stay texts, as JSON and the API server have them."""
+    """YAML where dates and 12:30 stay texts, as JSON and the API server have them, and where no key stands twice."""
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(keys)) < len(keys):
+            seen: set[str] = set()
+            for key, _ in node.value:
+                # Several merges are one merge.
+                if key.value in seen and key.value != "<<":
+                    raise UnreadableError(f"the key {key.value} stands twice in a mapping", key.start_mark.line + 1)
+                seen.add(key.value)
+        found: dict[Any, Any] = super().construct_mapping(node, deep)
+        return found
 
 
-class _Composer(yaml.SafeLoader):
-    """In Python throughout: its marks count characters, whatever they are."""
+class Exact(yaml.SafeLoader):
+    """In Python throughout, and slow: its marks count characters, where libyaml's know lines."""
 
 
 _WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
-for _loader in (Loader, _Composer):
+for _loader in (Loader, Exact):
     _loader.yaml_implicit_resolvers = {
         first: [
             (tag, _WHOLE if tag.endswith(":int") else pattern)
@@ -48,7 +60,7 @@ def documents(text: str) -> list[JSON]:
     """The documents of a text, None for an empty one. Raises UnreadableError."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         try:
-            return [json.loads(text.removeprefix("\ufeff"))]
+            return [json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)]
         except (ValueError, RecursionError):
             # YAML has flow mappings too, and says better where it fails.
             pass
@@ -67,6 +79,14 @@ def documents(text: str) -> list[JSON]:
     except ValueError as error:
         # A date such as 2026-13-40, an integer of thousands of digits.
         raise UnreadableError(str(error)) from None
+    return found
+
+
+def _distinct(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
+    """A JSON object. Raises ValueError where a key stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
     return found
 
 
@@ -113,12 +133,12 @@ def _bounded(value: JSON) -> None:
             rest += [(child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)]
 
 
-def nodes(text: str) -> list[yaml.Node | None]:
-    """The documents as nodes that know where they stand. Raises UnreadableError."""
+def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | None]:
+    """The documents as nodes that know their lines, and with Exact their characters. Raises UnreadableError."""
     # JSON may be indented with tabs, and a tab within one of its strings would be no JSON.
     spaced = text.replace("\t", " ") if is_json(text) else text
     try:
-        return list(yaml.compose_all(spaced, Loader=_Composer))
+        return list(yaml.compose_all(spaced, Loader=loader))
     except yaml.YAMLError as error:
         raise _unreadable(error) from None
 
@@ -153,8 +173,7 @@ def line(document: yaml.Node | None, pointer: str) -> int | None:
 def child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node] | None:
     """The key and the value under a part of a pointer; an item of a sequence has no key."""
     if isinstance(node, yaml.MappingNode):
-        # Of two equal keys the last one counts.
-        for key, value in reversed(_pairs(node)):
+        for key, value in _pairs(node):
             if isinstance(key, yaml.ScalarNode) and key.value == part:
                 return key, value
     if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from hops.finding import Patch
-from hops.rules.documents import UnreadableError, child, documents, is_json, nodes, parts
+from hops.rules.documents import Exact, UnreadableError, child, documents, is_json, nodes, parts
 from hops.rules.patch import patched
 from hops.rules.values import plain
 
@@ -35,16 +35,16 @@ def written(text: str, patch: Patch) -> str:
             changed = _edited(changed, number, operation)
         if plain(documents(changed)) == wanted:
             return changed
-    except (IndexError, KeyError, TypeError, UnreadableError) as error:
-        raise NotWrittenError(str(error)) from None
-    raise NotWrittenError("the document is written in a way that can't be changed in one place")
+    except (IndexError, KeyError, TypeError, UnreadableError):
+        pass
+    raise NotWrittenError("an alias, a merge key or a template stands there; change it by hand")
 
 
 def _edited(text: str, number: int, operation: Mapping[str, Any]) -> str:
     """The text with one operation in one document."""
     editor = _Editor(text)
     *above, last = parts(operation["path"])
-    key, node = None, nodes(text)[number]
+    key, node = None, nodes(text, Exact)[number]
     for part in above:
         found = child(node, part)
         if found is None:

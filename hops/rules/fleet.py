@@ -235,8 +235,7 @@ def cluster_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -
         return
     if resource.vague:
         raise Undecidable
-    # kind's own default.
-    name = text(resource.body.get("name")) or "kind"
+    name = resource.name
     rival = names.get(("cluster", name)) or names.get(("context", f"kind-{name}"))
     if rival:
         what = "name" if rival.what == "cluster" else f"context kind-{name}"

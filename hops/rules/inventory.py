@@ -522,7 +522,8 @@ def _resource(body: Mapping[str, JSON], place: Place) -> Resource:
         api_version=version,
         kind=kind,
         namespace=None if kind in _CLUSTER_SCOPED else namespace if isinstance(namespace, str) else "default",
-        name=name if isinstance(name, str) else "",
+        # kind's default for its own.
+        name=(name if isinstance(name, str) else "") or ("kind" if kind == "Cluster" and not vague else ""),
         body=body,
         place=place,
         vague=vague,

@@ -39,6 +39,8 @@ def _sections(rule: Rule) -> Iterator[str]:
     yield rule.why
     yield f"**What mends it:** {rule.remedy}"
     remedied = "yes, with the level `remediate`" if rule.remediable else "no"
+    if rule.remediable and rule.scope is Scope.STACK:
+        remedied += ", by what was declared before the resource; else its finding is mandatory and has the patch"
     facts = {
         "level": f"{rule.level}, unless the configuration says otherwise",
         "severity": str(rule.severity),

@@ -9,8 +9,8 @@ from hops.rules.values import at, sequence, text
 from hops.trace.code import Code
 from hops.trace.view import View
 
-STALL = 1.0
-"""Seconds: a resolver that answers needs far less, one that gives up on multicast DNS five."""
+STALL = 2.0
+"""Seconds: a resolver that answers needs far less even on a busy machine, one that gives up on multicast DNS five."""
 LOOPBACK = "127.0.0.1"
 
 T01 = Code(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
-from hops.finding import Finding, Level
+from hops.finding import Finding, Identity, Level
 from hops.path import CONTOUR_NAMESPACE
 from hops.rules.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.trace.admission import KINDS, Connection, Direction, Peer, peer
@@ -35,7 +35,7 @@ T37 = Code(
     symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
     cause="calico-node is stopped, removed or fails, and what it would set up for a new pod is missing.",
     told_apart="No calico-node is ready on the node, and the pod's sandbox error names Calico, or the node's firewall "
-    "drops the pod's interface as unknown.",
+    "drops the pod's interface as unknown. It is advisory where the request is answered all the same.",
     remedy="Let calico-node run on the node again.",
 )
 T38 = Code(
@@ -76,14 +76,24 @@ def denied(view: View) -> Iterator[Finding]:
 
 def unready(view: View) -> Iterator[Finding]:
     """T37."""
+    idle = set()
     for pod in (*view.envoys_on(view.publishing), *view.pods):
-        why = _uncalicoed(view, pod)
-        if why is None:
+        node = text(at(dict(pod), "spec", "nodeName"))
+        if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
             continue
-        node = str(at(pod, "spec", "nodeName"))
-        message = f"calico-node does not run on {node}, and {_named(pod)} {why[0]}."
+        lacks = _lacks(view, pod)
         hop = "host-port" if pod in view.envoy_pods else T37.hop
-        yield replace(T37.finding(identity(pod), message, _calico_again(view, node), why[1:]), hop=hop)
+        if lacks:
+            what, evidence = lacks
+            message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
+            yield replace(T37.finding(identity(pod), message, _calico_again(view, node), [evidence]), hop=hop)
+        elif view.arrived and not _calico_pods(view, node) and node not in idle:
+            idle.add(node)
+            message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
+            found = T37.finding(
+                _calico(view), message, _calico_again(view, node), [f"{node} has no pod of calico-node"]
+            )
+            yield replace(found, level=Level.ADVISORY)
 
 
 def outside(view: View) -> Iterator[Finding]:
@@ -205,28 +215,37 @@ def _named(item: Mapping[str, JSON]) -> str:
 # T37
 
 
-def _uncalicoed(view: View, pod: Mapping[str, JSON]) -> tuple[str, ...] | None:
-    """What a pod lacks because Calico doesn't run on its node, and the evidence; None where that isn't its trouble."""
-    node = text(at(dict(pod), "spec", "nodeName"))
-    if node is None or not view.sees("Pod") or _calico_ready(view, node):
-        return None
+def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
+    """What of its network a pod has not got, and the evidence; None where it has all."""
     error = view.no_sandbox(pod)
     if error and "calico" in error.lower():
         return "waits for its network", f"event of {_named(pod)}: {error}"
     wire = next((wire for wire in wires(view) if wire.pod is pod), None)
     table = wire.node.filter if wire else ""
     if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not view.arrived:
-        return "is unknown to the node's firewall", f"filter of {node}: no chain cali-tw-{wire.interface}"
+        return (
+            "is unknown to the node's firewall",
+            f"filter of {wire.node.name}: no chain cali-tw-{wire.interface}",
+        )
     return None
+
+
+def _calico_pods(view: View, node: str | None = None) -> list[dict[str, JSON]]:
+    """The pods of calico-node, on a node or on all."""
+    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
+    return [pod for pod in pods if node in (None, at(pod, "spec", "nodeName"))]
 
 
 def _calico_ready(view: View, node: str) -> bool:
     """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
-    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
-    here = [pod for pod in pods if at(pod, "spec", "nodeName") == node]
-    ready = [c for pod in here for c in sequence(at(pod, "status", "conditions")) if at(c, "type") == "Ready"]
-    known = pods or any(at(item, "metadata", "name") == "calico-node" for item in view.of("DaemonSet"))
-    return not known or any(at(condition, "status") == "True" for condition in ready)
+    conditions = [c for pod in _calico_pods(view, node) for c in sequence(at(pod, "status", "conditions"))]
+    known = _calico_pods(view) or any(at(item, "metadata", "name") == "calico-node" for item in view.of("DaemonSet"))
+    return not known or any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
+
+
+def _calico(view: View) -> Identity:
+    made = next((item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"), None)
+    return identity(made) if made else Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
 
 
 def _calico_again(view: View, node: str) -> str:

@@ -9,7 +9,8 @@ from hops.trace.sight import Asked, Where
 from hops.trace.view import View
 
 _MOST = 5
-_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
 _ENVOY_PORT = 8080
 
 
@@ -32,7 +33,7 @@ class Probe:
 
 def probing(asked: Asked) -> str:
     """The method of all requests but the followed one: it must not change anything."""
-    return asked.method if asked.method in _SAFE else "GET"
+    return asked.method if asked.method in SAFE else "GET"
 
 
 def published(view: View) -> str | None:

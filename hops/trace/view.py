@@ -110,9 +110,17 @@ class View:
 
     @cached_property
     def resolved(self) -> tuple[str, ...]:
-        """What the name means here, IPv4 before IPv6; empty where it means nothing or wasn't looked up."""
+        """What the name means to a client here, IPv4 before IPv6; empty where it means nothing or wasn't looked up."""
         lookups = sorted(self.sight.host.lookups, key=lambda lookup: lookup.family) if self.sight.host else ()
-        return tuple(dict.fromkeys(address for lookup in lookups for address in lookup.addresses))
+        found = dict.fromkeys(address for lookup in lookups for address in lookup.addresses)
+        sent = [request for request in self.sight.requests if request.where == "client"]
+        if sent and sent[0].address in found and "connect" not in sent[0].seconds:
+            # A client that asks for both families would have gone on to what connects. To one that asks for IPv4 alone
+            # glibc gives 127.0.0.1 where the hosts file has ::1 (nss/nss_files/files-hosts.c).
+            for other in sent:
+                if "connect" in other.seconds:
+                    found.pop(other.address, None)
+        return tuple(found)
 
     @cached_property
     def arrived(self) -> bool:

@@ -64,6 +64,22 @@ class Check:
     given: Callable[[list[Any]], list[Any]] = list
 
 
+CORPORA: Mapping[str, tuple[str, str]] = {
+    "kube-linter": (
+        "[stackrox/kube-linter](https://github.com/stackrox/kube-linter) 35de568, `tests/checks`",
+        "a check: how many objects of which kinds are named in its file",
+    ),
+    "polaris": (
+        "[FairwindsOps/polaris](https://github.com/FairwindsOps/polaris) c0e23a23, `test/checks`",
+        "a file: it passes or fails, and `mutated` is the failure as our patch leaves it",
+    ),
+    "regolibrary": (
+        "[kubescape/regolibrary](https://github.com/kubescape/regolibrary) ce7ef32a, `rules/*/test`",
+        "a folder: which objects are named in it",
+    ),
+}
+"""Where each comes from, and what of it is a case."""
+
 PROBE = "Probe"
 CHECKS: Mapping[str, Mapping[str, Check]] = {
     "kube-linter": {
@@ -234,6 +250,11 @@ _ADDED = (
 )
 
 
+def _score(found: Iterable[Answer]) -> str:
+    agreeing = [answer.agrees for answer in found]
+    return f"{len(agreeing)} | {sum(agreeing)}"
+
+
 def page(found: Iterable[Answer]) -> str:
     """The table of the docs."""
     all_ = list(found)
@@ -242,15 +263,24 @@ def page(found: Iterable[Answer]) -> str:
         "",
         _ABOUT,
         "",
+        "| corpus | from | a case is | cases | agree |",
+        "|---|---|---|---:|---:|",
+    ]
+    for corpus, (source, case) in CORPORA.items():
+        lines.append(f"| {corpus} | {source} | {case} | {_score(a for a in all_ if a.corpus == corpus)} |")
+    lines += [
+        f"| all | | | {_score(all_)} |",
+        "",
+        "## By check",
+        "",
         "| corpus | check | our rules | cases | agree |",
         "|---|---|---|---:|---:|",
     ]
     for corpus, checks in CHECKS.items():
         for name, check in checks.items():
-            cases = [answer for answer in all_ if (answer.corpus, answer.check) == (corpus, name)]
+            score = _score(answer for answer in all_ if (answer.corpus, answer.check) == (corpus, name))
             links = ", ".join(f"[{code}](rules/{code}.md)" for code in check.codes)
-            lines.append(f"| {corpus} | {name} | {links} | {len(cases)} | {sum(a.agrees for a in cases)} |")
-    lines.append(f"| all | | | {len(all_)} | {sum(answer.agrees for answer in all_)} |")
+            lines.append(f"| {corpus} | {name} | {links} | {score} |")
     lines += ["", "## Where we answer otherwise", "", "| case | they say | we say | why |", "|---|---|---|---|"]
     lines += [f"| {a.name} | {a.wanted} | {a.given} | {reason(a)} |" for a in all_ if not a.agrees]
     lines += ["", "## What isn't compared", "", "| corpus | check | why |", "|---|---|---|"]

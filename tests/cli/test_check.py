@@ -13,9 +13,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from cli.app import app
+from hops.finding import Patch
 from hops.rules import RULES
+from hops.rules.edit import written
 from hops.rules.pages import pages
 from hops.rules.schema import schema
+from tests.cli.sarif import SARIF
 from tests.conftest import PROJECT
 
 POD = """\
@@ -68,7 +71,7 @@ def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
     said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
     assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP")
     assert "Remove the hostPort" in said[0]
-    assert said[1] == "1 mandatory and 0 advisory findings in 1 files; --fix mends 1"
+    assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix has a patch for 1"
 
 
 def test_json_has_the_documented_shape(pod: Path) -> None:
@@ -120,8 +123,9 @@ def test_folders_documents_lists_and_json_are_one_stack(tmp_path: Path) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [service]}
     (tmp_path / "deeper" / "services.json").write_text(json.dumps(listed, indent="\t"))
     assert found(tmp_path, "--rule", "IN01") == []
-    # A file that is named twice is still one.
-    assert found(tmp_path, tmp_path / "a.yml", "--rule", "IN05") == []
+    # A file is one, however often and by whatever name it is met.
+    (tmp_path / "link.yaml").symlink_to("a.yml")
+    assert found(tmp_path, tmp_path / "deeper" / ".." / "a.yml", "--rule", "IN05") == []
 
 
 def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
@@ -146,6 +150,8 @@ def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
         (b"[" * 200_000 + b"]" * 200_000, ":1: it is nested too deeply"),
         (b"- " * 200_000, ":1: it is nested too deeply"),
         (b'{"a": 1', ":"),
+        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2: the key c stands twice"),
+        (b'{"a": {"b": 1,\n"b": 2}}', ":2: the key b stands twice"),
     ],
 )
 def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
@@ -165,11 +171,53 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert "there is no YAML or JSON file in it" in hops("check", tmp_path / "empty").stderr
 
 
+def test_merges_are_no_key_that_stands_twice(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("a: &a {x: 1}\nb: &b {y: 1}\nc:\n  <<: *a\n  <<: *b\n  x: 2\n")
+    assert hops("check", path).exit_code == 0
+
+
+def test_a_folder_may_hold_anything(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "up").symlink_to("..")
+    (tmp_path / "deeper" / "pod.yaml").write_text(POD)
+    (tmp_path / "deeper" / "folder.yaml").mkdir()
+    assert len(found(tmp_path, "--rule", "HP01")) == 1
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    (tmp_path / "itself.yaml").symlink_to("itself.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    result = hops("check", tmp_path, "--rule", "HP01")
+    assert result.exit_code == 2
+    assert [line.split("/")[-1] for line in result.stderr.splitlines()] == [
+        "gone.yaml: No such file or directory",
+        "itself.yaml: Too many levels of symbolic links",
+        "pipe.yaml: it isn't a file",
+    ]
+    assert "files read: 1, not read: 3" in result.stdout
+
+
+def test_a_folder_that_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shut").mkdir()
+    listed = os.scandir
+
+    def scandir(path: str) -> Any:
+        if path.endswith("shut"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (tmp_path / "healthy.yaml").write_text(HEALTHY)
+    result = hops("check", tmp_path)
+    assert (result.exit_code, result.stderr) == (2, f"hops: {tmp_path / 'shut'}: Permission denied\n")
+
+
 def test_rules_are_chosen_by_their_codes(pod: Path) -> None:
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02")) == ["HP01", "HP02"]
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02", "--skip", "HP01")) == ["HP02"]
     wrong = hops("check", pod, "--skip", "HP99")
     assert (wrong.exit_code, wrong.stderr) == (2, "hops: there is no rule HP99; hops rules lists them\n")
+    none = hops("check", pod, "--rule", "HP01", "--skip", "HP01")
+    assert (none.exit_code, none.stderr) == (2, "hops: --rule and --skip leave no rule to ask\n")
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -224,7 +272,7 @@ def test_sarif(tmp_path: Path) -> None:
     result = hops("check", tmp_path, "--format", "sarif")
     assert result.exit_code == 2
     log = json.loads(result.stdout)
-    assert log["version"] == "2.1.0"
+    jsonschema.validate(log, SARIF)
     (run,) = log["runs"]
     driver = run["tool"]["driver"]
     assert driver["name"] == "ingress-hops"
@@ -243,6 +291,7 @@ def test_sarif(tmp_path: Path) -> None:
     assert invocation["executionSuccessful"] is False
     (unread,) = invocation["toolExecutionNotifications"]
     assert unread["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith("/%C3%A4%20b.yaml")
+    jsonschema.validate(json.loads(hops("check", "-", "--format", "sarif", stdin=POD).stdout), SARIF)
 
 
 @pytest.mark.usefixtures("pod")
@@ -286,12 +335,29 @@ def test_fix_writes_several_patches_into_several_files(tmp_path: Path) -> None:
     assert "hostPort" not in (tmp_path / "b.json").read_text()
 
 
+def test_fix_takes_back_a_patch_that_mends_nothing_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text(POD.replace("web", name))
+    idle = tmp_path / "b.yaml"
+
+    def half(text: str, patch: Patch) -> str:
+        return f"{text}#\n" if patch.place.file == str(idle) else written(text, patch)
+
+    monkeypatch.setattr("cli.check.written", half)
+    result = hops("check", tmp_path, "--fix", "--rule", "HP01")
+    assert result.exit_code == 1
+    assert idle.read_text() == POD.replace("web", "b")
+    assert ["hostPort" in (tmp_path / f"{name}.yaml").read_text() for name in "abc"] == [False, True, False]
+
+
 def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
     text = POD.replace("hostPort: 81", "<<: {hostPort: 81}")
     (tmp_path / "a.yaml").write_text(text)
     result = hops("check", tmp_path, "--fix", "--rule", "HP01")
     assert (tmp_path / "a.yaml").read_text() == text
-    assert "HP01 Pod/apps/web isn't mended" in result.stderr
+    assert f"HP01 Pod/apps/web isn't mended in {tmp_path / 'a.yaml'}: an alias, a merge key or" in result.stderr
     assert result.exit_code == 1
 
 
@@ -317,3 +383,74 @@ def test_the_committed_pages_are_those_of_the_rules(tmp_path: Path) -> None:
     assert hops("rules", "--write", tmp_path).exit_code == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages()
     assert hops("rules", "--write", tmp_path / "HP01.md").exit_code == 2
+
+
+KIND = """\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+name: {name}
+nodes:
+- extraPortMappings: [{{containerPort: 80, hostPort: {port}, listenAddress: 127.0.0.1}}]
+"""
+RIVALS = ("--rule", "XS01", "--rule", "XS02", "--rule", "XS03")
+
+
+@pytest.fixture
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the stacks alice and bob, on a machine without tools."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    for name, port in (("alice", 8090), ("bob", 8091)):
+        cluster = f"{{name: {name}, httpPort: {port}, httpsPort: null}}"
+        text = f"config: {{ingress-hops:cluster: {cluster}, ingress-hops:services: [{{host: {name}.localhost}}]}}"
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    return tmp_path
+
+
+def test_the_files_of_a_stack_are_held_against_what_others_hold(stacks: Path) -> None:
+    (stacks / "kind.yaml").write_text(KIND.format(name="alice", port=8090))
+    assert codes(found("kind.yaml", *RIVALS)) == []
+    assert codes(found("kind.yaml", *RIVALS, "--stack", "alice")) == []
+    said = {f["code"]: f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")}
+    assert said == {
+        "XS01": "127.0.0.1:8090/TCP is held by the stack alice.",
+        "XS03": "its name is held by the stack alice.",
+    }
+    mended = hops("check", "kind.yaml", *RIVALS, "--stack", "bob", "--fix")
+    assert mended.exit_code == 0
+    assert "hostPort: 8091" in (stacks / "kind.yaml").read_text()
+
+
+def test_what_docker_publishes_is_held_too(stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8092"}], "53/udp": [{"HostIp": "", "HostPort": "8093"}]}
+    bindings = {"Binds": None, "PortBindings": ports}
+    state = {"Running": True, "Status": "running"}
+    shown = [{"Name": "/registry", "Config": {"Labels": None}, "HostConfig": bindings, "State": state}]
+    (stacks / "bin").mkdir()
+    (stacks / "bin" / "docker").write_text(
+        "#!/bin/sh\n"
+        'case $1 in info) echo \'{"OSType": "linux"}\' ;; ps) echo 1 ;; '
+        f"inspect) echo '{json.dumps(shown)}' ;; esac\n"
+    )
+    (stacks / "bin" / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stacks / 'bin'}")
+    for port, wanted in ((8092, ["127.0.0.1:8092/TCP is held by the container registry."]), (8093, []), (8094, [])):
+        (stacks / "kind.yaml").write_text(KIND.format(name="bob", port=port))
+        assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == wanted
+
+
+def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
+    (stacks / "pod.yaml").write_text(POD)
+    file = stacks / "stacks" / "Pulumi.alice.yaml"
+    file.write_text("config: {ingress-hops:policy: {rules: {HP01: {level: advisory}}}}")
+    assert [f["level"] for f in found("pod.yaml", "--rule", "HP01", "--stack", "alice")] == ["advisory"]
+    assert [f["level"] for f in found("pod.yaml", "--rule", "HP01", "--stack", "bob")] == ["mandatory"]
+    file.write_text("config: {ingress-hops:cluster: 1}")
+    wrong = hops("check", "pod.yaml", "--stack", "alice")
+    assert (wrong.exit_code, "Pulumi.alice.yaml: ingress-hops:cluster" in wrong.stderr) == (2, True)
+    # Another's mistake is told and stops nobody.
+    told = hops("check", "pod.yaml", "--stack", "bob")
+    assert (told.exit_code, "what the stack alice holds isn't known" in told.stderr) == (1, True)
+    assert hops("check", "pod.yaml", "--stack", "nobody").exit_code == 2

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from hops.finding import label
+
 PINNED = {
     "advisory EX01 Pod/default/example-pod",
     "advisory EX07 Ingress/default/example-ingress",
@@ -23,11 +25,18 @@ PINNED = {
 """What the documents do that they should not."""
 
 
-def hops_plan(stack: str, folder: Path, *more: str, **environment: str) -> tuple[int, dict[str, Any], str]:
+def named(resource: dict[str, str]) -> str:
+    return label(resource["kind"], resource["namespace"], resource["name"])
+
+
+def hops_plan(
+    stack: str, folder: Path, *more: str, project: Path | None = None, **environment: str
+) -> tuple[int, dict[str, Any], str]:
     """Status, what it prints as JSON, what it says on stderr. PATH has no tool at all."""
     words = [sys.executable, "-c", "from cli.app import app; app()", "plan", stack, "--format", "json"]
     done = subprocess.run(
         [*words, "--manifests", str(folder), *more],
+        cwd=project,
         env={"PATH": "/nowhere", "HOME": str(folder), **environment},
         capture_output=True,
         text=True,
@@ -40,7 +49,7 @@ def test_the_documented_stack_is_planned_and_its_findings_are_these(tmp_path: Pa
     status, plan, said = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
     assert (status, said) == (0, "")
     assert len(plan["hops"]) == 12
-    told = {f"{finding['level']} {finding['message'].split(':')[0]}" for finding in plan["findings"]}
+    told = {f"{f['level']} {f['code']} {named(f['resource'])}" for f in plan["findings"]}
     assert told == PINNED
 
 
@@ -80,6 +89,29 @@ def test_an_unknown_stack_is_named(tmp_path: Path) -> None:
     status, _, said = hops_plan("nobody", tmp_path)
     assert status == 2
     assert "Pulumi.nobody.yaml" in said
+
+
+@pytest.mark.parametrize(
+    ("bob", "told"),
+    [
+        ("cluster: {name: bob, httpPort: 8091, httpsPort: null}, services: [{host: b.localhost}]", set()),
+        ("cluster: {name: bob, httpPort: 8090, httpsPort: null}, services: [{host: b.localhost}]", {"XS01"}),
+        ("cluster: {name: bob, httpPort: 8091, httpsPort: null}, services: [{host: a.localhost}]", {"XS02"}),
+        ("cluster: {name: alice, httpPort: 8091, httpsPort: null}, services: [{host: b.localhost}]", {"XS03"}),
+    ],
+)
+def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str, told: set[str]) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    alice = "cluster: {name: alice, httpPort: 8090, httpsPort: null}, services: [{host: a.localhost}]"
+    for name, text in (("alice", alice), ("bob", bob), ("broken", "cluster: 1")):
+        text_ = text.replace("cluster:", "ingress-hops:cluster:").replace("services:", "ingress-hops:services:")
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(f"config: {{{text_}}}")
+    _, plan, said = hops_plan("bob", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    held = [finding for finding in plan["findings"] if finding["code"].startswith("XS")]
+    assert {finding["code"] for finding in held} == told
+    assert all(finding["level"] == "mandatory" and "the stack alice" in finding["message"] for finding in held)
+    assert "hops: what the stack broken holds isn't known" in said
 
 
 def test_the_path_is_drawn_as_a_page_with_all_that_was_said(tmp_path: Path) -> None:

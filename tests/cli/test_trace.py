@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from cli import trace as module
 from cli.app import app
 from diagnose.look import Way
-from hops.trace.sight import Asked, Sight, Stack
+from hops.trace.sight import Asked, Request, Sight, Stack
 from tests.hops.trace.sights import healthy
 
 
@@ -50,7 +50,7 @@ def looked(monkeypatch: pytest.MonkeyPatch, project: Path) -> Looked:
     one = Looked()
     monkeypatch.setattr(module, "look", one)
     answers = iter([{"url": "first"}])
-    monkeypatch.setattr(module, "published", lambda _project, _name: next(answers, {"url": "later"}))
+    monkeypatch.setattr(module, "outputs", lambda _project, _name: next(answers, {"url": "later"}))
     return one
 
 
@@ -114,6 +114,8 @@ def test_another_request(looked: Looked, tmp_path: Path) -> None:
         (["--kubeconfig", "k"], "needs --host too"),
         (["--replay", "/nowhere/bundle"], "--replay /nowhere/bundle cannot be read"),
         (["--watch", "--count", "1", "--format", "junit"], "--watch prints text or JSON"),
+        (["--watch", "--method", "post"], "leave it out with post"),
+        (["--watch", "--replay", "bundle"], "leave it out with --replay"),
         (["--bundle", "/nowhere/bundle"], "--bundle /nowhere/bundle cannot be written"),
     ],
 )
@@ -204,7 +206,7 @@ def test_what_is_no_bundle_is_refused(looked: Looked, tmp_path: Path, text: str)
 
 
 def test_a_watch_counts_its_looks(looked: Looked) -> None:
-    done = trace("--watch", "--count", "3", "--pause", "0")
+    done = trace("--watch", "--count", "3", "--every", "0")
     assert done.exit_code == 0
     assert len(looked.asked) == 3
     assert looked.outputs == [{"url": "first"}] * 3, "pulumi is asked once"
@@ -214,8 +216,39 @@ def test_a_watch_counts_its_looks(looked: Looked) -> None:
 
 @pytest.mark.usefixtures("looked")
 def test_a_watch_in_json_is_an_object_a_line() -> None:
-    lines = trace("--watch", "--count", "2", "--pause", "0", "--format", "json").stdout.splitlines()
+    lines = trace("--watch", "--count", "2", "--every", "0", "--format", "json").stdout.splitlines()
     assert [json.loads(line)["status"] for line in lines] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [([200, 200, 503], 3), ([200, 404], 2), ([200] * 9, 5)],
+    ids=["another status", "at once", "never"],
+)
+def test_a_watch_looks_again_when_the_answer_changes(
+    looked: Looked, monkeypatch: pytest.MonkeyPatch, answers: list[int], asked: int
+) -> None:
+    """A second passes whenever the watch sleeps."""
+    now = [0.0]
+    sent: list[Asked] = []
+
+    def ask(one: Asked, *_: object) -> list[Request]:
+        sent.append(one)
+        return [Request(where="client", address="127.0.0.1", port=one.port, status=answers[len(sent) - 1])]
+
+    monkeypatch.setattr(module, "from_client", ask)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    trace("--watch", "--count", "2", "--every", "5")
+    assert len(sent) == asked
+    assert len(looked.asked) == 2
+
+
+def test_a_watch_from_the_node_asks_nothing_in_between(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked.sight["asked"]["from_node"] = True
+    monkeypatch.setattr(module, "from_client", lambda *_: pytest.fail("nobody starts here"))
+    trace("--watch", "--count", "2", "--every", "0.01", "--from-node")
+    assert len(looked.asked) == 2
 
 
 def test_a_watch_ends_with_an_interrupt_and_the_last_status(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ class Clone:
             capture_output=True,
             text=True,
             check=False,
-            timeout=90,
+            timeout=300,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
@@ -101,10 +101,14 @@ def _lacking(project: Path) -> str | None:
 
 @pytest.fixture(scope="session")
 def origin(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with what is tracked here, as it is now."""
     if reason := _lacking(project):
         pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("origin")
+    return origin_of(project, tmp_path_factory.mktemp("origin"))
+
+
+def origin_of(project: Path, folder: Path) -> Path:
+    """A repository with what is tracked in the project, as it is now."""
+    folder.mkdir(exist_ok=True)
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=project, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
         if (project / name).is_file():

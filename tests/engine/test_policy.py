@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import Clone, Preview
+from tests.engine.conftest import Clone, Preview, clone_of
 
 POLICY = ("--policy-pack", "policy")
 
@@ -86,6 +86,50 @@ def test_the_stacks_of_the_project(stacks: Clone, tmp_path: Path) -> None:
     stricter = preview(stacks, "seed", tmp_path, {"KN05": {"level": "mandatory"}})
     assert stricter.returncode != 0
     assert ("mandatory", "KN05", "Cluster/sam-test-cluster") in said(stricter)
+
+
+def claiming(name: str, port: int, host: str) -> dict[str, Any]:
+    cluster = {"name": name, "httpPort": port, "httpsPort": None}
+    return {"cluster": cluster, "services": [{"name": "shop", "host": host}]}
+
+
+BOB: dict[str, Any] = {"name": "bob", "port": 8091, "host": "bob.localhost"}
+CLAIMS: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
+    "nothing is shared": ({}, set()),
+    "the port": ({"port": 8090}, {("XS01", "Cluster/bob")}),
+    "the host name": ({"host": "alice.localhost"}, {("XS02", "Ingress/apps/shop-ingress")}),
+    "the cluster's name": (
+        {"name": "alice"},
+        {("XS03", "Cluster/alice"), ("XS03", "pulumi:providers:kubernetes/default/cluster-kubernetes")},
+    ),
+}
+
+
+@pytest.mark.parametrize(("shared", "wanted"), CLAIMS.values(), ids=list(CLAIMS))
+def test_what_two_developers_claim_is_told_before_anything_is_made(
+    origin: Path, manifests: Path, tmp_path: Path, shared: dict[str, Any], wanted: set[tuple[str, str]]
+) -> None:
+    clone = clone_of(origin, tmp_path, manifests)
+    clone.write_config("alice", claiming("alice", 8090, "alice.localhost"))
+    clone.write_config("bob", claiming(**{**BOB, **shared}))
+    clone.pulumi("stack", "init", "bob")
+    found = preview(clone, "bob", tmp_path, {})
+    assert said(found) == {("mandatory", *one) for one in wanted}
+    assert (found.returncode != 0) == bool(wanted), found.text
+    assert all("is held by the stack alice" in event["message"] for event in found.of("policyEvent"))
+
+
+def test_two_stacks_on_one_existing_cluster_are_told(origin: Path, manifests: Path, tmp_path: Path) -> None:
+    clone = clone_of(origin, tmp_path, manifests)
+    for name in ("alice", "bob"):
+        services = [{"name": "shop", "host": f"{name}.localhost"}]
+        clone.write_config(name, {"cluster": {"existing": "office"}, "services": services})
+    clone.pulumi("stack", "init", "bob")
+    found = preview(clone, "bob", tmp_path, {})
+    assert found.returncode != 0
+    assert ("mandatory", "XS03", "pulumi:providers:kubernetes/default/existing") in said(found), found.text
+    clone.write_config("alice", {"cluster": {"existing": "home"}, "services": [{"host": "a.localhost"}]})
+    assert "XS03" not in {code for _, code, _ in said(preview(clone, "bob", tmp_path, {}))}
 
 
 def test_neither_unknown_values_nor_an_unconfigured_provider_let_anything_pass(foreign: Clone, tmp_path: Path) -> None:

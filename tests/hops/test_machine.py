@@ -15,9 +15,11 @@ from hops.machine import (
     Container,
     Docker,
     Machine,
+    Standing,
     cluster_state,
     mark,
     problems,
+    standing,
 )
 from hops.plan import plan
 from hops.settings import Settings, settings
@@ -271,8 +273,38 @@ def test_whose_a_cluster_is(seed: Settings, containers: tuple[Container, ...], s
     assert seen.running == (state == ClusterState(generation=17))
 
 
+WORDS = {
+    "none": Standing.ABSENT,
+    "another's": Standing.ABSENT,
+    "own": Standing.RUNNING,
+    "foreign": Standing.FOREIGN,
+    "half-made": Standing.HALF_MADE,
+    "one too many": Standing.HALF_MADE,
+    "of settings that cannot change in it": Standing.OUTDATED,
+    "stopped": Standing.STOPPED,
+}
+
+
+@pytest.mark.parametrize(("containers", "state", "word"), [(*s[1:], WORDS[s[0]]) for s in STATES if s[0] in WORDS])
+def test_how_a_cluster_stands(containers: tuple[Container, ...], state: ClusterState, word: Standing) -> None:
+    assert standing(with_docker(containers=containers), CLUSTER, state) == word
+
+
 def test_no_docker_shows_no_cluster(seed: Settings) -> None:
+    """And does not make it absent."""
     assert cluster_state(Machine(), plan(seed), CLUSTER, OWNER) == ClusterState()
+    assert standing(Machine(), CLUSTER, ClusterState()) is None
+
+
+def test_a_stopped_container_takes_no_port(seed: Settings) -> None:
+    assert found(seed, with_docker(containers=(replace(STRANGER, state="exited"),))) == []
+    assert found(seed, with_docker(containers=(STRANGER,))) != []
+
+
+def test_a_stopped_cluster_of_its_own_does_not_hide_who_has_its_port(seed: Settings) -> None:
+    nodes = (node("control-plane", state="exited"), replace(WORKER, state="exited"))
+    (problem,) = found(seed, replace(with_docker(containers=nodes), busy=(80,)))
+    assert problem.startswith("ingress-hops:cluster.httpPort is 80, and another process")
 
 
 @pytest.mark.parametrize("containers", [(node("control-plane"), WORKER), (WORKER,)], ids=["whole", "half-made"])

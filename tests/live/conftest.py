@@ -1,10 +1,12 @@
 """Live tests need tools and Docker; where they are missing each test is skipped and says what."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,8 +40,16 @@ def _missing() -> str | None:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A clone with the stacks `seed` and `local`."""
+    with a_clone(tmp_path_factory.mktemp("project")) as clone:
+        for stack in ("seed", "local"):
+            clone.pulumi("stack", "init", stack)
+        yield clone
+
+
+@contextmanager
+def a_clone(folder: Path) -> Iterator[Project]:
     """A clone whose stacks are gone afterwards, whatever happened."""
-    folder = tmp_path_factory.mktemp("project")
     copy_project(folder)
     (folder / ".venv").symlink_to(sys.prefix)
     state = folder / ".ingress-hops" / "state"
@@ -50,9 +60,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         "PULUMI_SKIP_UPDATE_CHECK": "1",
     }
     clone = Project(folder, dict(os.environ) | settings)
-    for stack in ("seed", "local"):
-        clone.pulumi("stack", "init", stack)
-    yield clone
-    for stack in clone.pulumi("stack", "ls", "--json").splitlines():
-        if '"name"' in stack:
-            clone.down(stack.split('"')[3])
+    try:
+        yield clone
+    finally:
+        for stack in json.loads(clone.pulumi("stack", "ls", "--json")):
+            clone.down(stack["name"])

@@ -60,10 +60,13 @@ class Pack:
 
 
 @contextmanager
-def running(environment: Mapping[str, str]) -> Iterator[Pack]:
-    """A pack that ends with the block. environment: what the engine tells it of project, stack and configuration."""
-    words = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(FOLDER)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=FOLDER, env=dict(environment)) as process:
+def running(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[Pack]:
+    """A pack that ends with the block. environment: what the engine tells it of project, stack and configuration.
+
+    folder: where the pack lies, beside the project's stack files.
+    """
+    words = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=folder, env=dict(environment)) as process:
         try:
             assert process.stdout
             with grpc.insecure_channel(f"127.0.0.1:{int(process.stdout.readline())}") as channel:

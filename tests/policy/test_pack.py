@@ -3,16 +3,27 @@
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from pulumi.runtime.proto import analyzer_pb2 as messages
 
-from tests.policy.pack import NAME, UNKNOWN, Pack, codes, running
+from hops.finding import Place
+from hops.message import told
+from hops.rules import RULES
+from hops.rules.configuration import configure
+from hops.rules.inventory import Inventory
+from hops.rules.judge import judge
+from hops.rules.rule import Rule
+from tests.hops.rules.cases import documents
+from tests.policy.pack import FOLDER, NAME, UNKNOWN, Pack, codes, running
 
 POD = "kubernetes:core/v1:Pod"
 COMMAND = "command:local:Command"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 LATER = "9999-01-01"
 CLUSTER: dict[str, Any] = {
     "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -58,9 +69,11 @@ def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack
 
 def test_a_message_begins_with_the_code_and_ends_with_the_patch(pack: Pack) -> None:
     (_, message), _ = pack.analyze(POD, pod())
-    first, patch = message.split("\n")
+    first, remedy, place, patch = message.split("\n")
     assert first.startswith("HP01 Pod/apps/web: container web takes hostPort 81/TCP")
+    assert remedy == f"Remedy: {RULES['HP01'].remedy}"
     path = "/spec/containers/0/ports/0/hostPort"
+    assert place == f"At: {path}"
     assert patch == f'Patch of Pod/apps/web: [{{"op": "remove", "path": "{path}"}}]'
 
 
@@ -85,13 +98,12 @@ def test_empty_outputs_are_judged_by_their_inputs(pack: Pack) -> None:
         "metadata": {"name": "it", "namespace": "apps"},
         "spec": {"ingressClassName": "contour", "rules": [rule]},
     }
-    kind = "kubernetes:networking.k8s.io/v1:Ingress"
-    pack.analyze(kind, ingress)
-    assert ("mandatory", "IN01") in codes(pack.stack((kind, {}, "it")))
+    pack.analyze(INGRESS, ingress)
+    assert ("mandatory", "IN01") in codes(pack.stack((INGRESS, {}, "it")))
 
 
 def test_empty_outputs_without_inputs_are_undecidable(pack: Pack) -> None:
-    said = codes(pack.stack(("kubernetes:networking.k8s.io/v1:Ingress", {}, "it")))
+    said = codes(pack.stack((INGRESS, {}, "it")))
     assert ("mandatory", "PK01") in said
 
 
@@ -163,6 +175,62 @@ def test_remediation_leaves_unknown_values_and_secrets_as_they_are(pack: Pack) -
     given = pod(labels={"a": UNKNOWN, "b": secret})  # type: ignore[arg-type]
     assert pack.mended(POD, given)["metadata"] == given["metadata"]
     assert pack.mended(POD, pod(UNKNOWN)) is None
+
+
+def reached() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A pod that says nothing of tokens and users, and a Service that leads to it from outside."""
+    container = {"name": "web", "image": "web", "ports": [{"containerPort": 8080}]}
+    metadata = {"name": "web", "namespace": "apps"}
+    web = {"apiVersion": "v1", "kind": "Pod", "metadata": {**metadata, "labels": {"app": "web"}}}
+    ports = [{"port": 80, "targetPort": 8080}]
+    spec = {"type": "NodePort", "selector": {"app": "web"}, "ports": ports}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    return {**web, "spec": {"containers": [container]}}, service
+
+
+MENDING = {"EX02": {"level": "remediate"}, "EX04": {"level": "remediate"}}
+
+
+def assert_harmless(mended: dict[str, Any]) -> None:
+    assert mended["spec"]["automountServiceAccountToken"] is False
+    (container,) = mended["spec"]["containers"]
+    assert container["securityContext"] == {
+        "runAsNonRoot": True,
+        "runAsUser": 65534,
+        "readOnlyRootFilesystem": True,
+    }
+
+
+def test_a_pod_that_is_reached_by_itself_is_mended_by_itself(pack: Pack) -> None:
+    pack.configure({**MENDING, "HP01": {"level": "disabled"}, "HP02": {"level": "disabled"}})
+    web, _ = reached()
+    assert pack.mended(POD, web) is None, "nothing leads to it"
+    web["spec"]["containers"][0]["ports"] = [{"containerPort": 8080, "hostPort": 8080}]
+    mended = pack.mended(POD, web)
+    assert_harmless(mended)
+    pack.analyze(POD, mended)
+    assert not [code for _, code in codes(pack.stack((POD, mended, "it"))) if code in MENDING]
+
+
+def test_a_pod_is_mended_in_the_light_of_what_was_declared_before_it(pack: Pack) -> None:
+    pack.configure({**MENDING, "SV03": {"level": "disabled"}})
+    web, service = reached()
+    pack.analyze("kubernetes:core/v1:Service", service)
+    assert_harmless(pack.mended(POD, web))
+    service["spec"]["type"] = "ClusterIP"
+    pack.analyze("kubernetes:core/v1:Service", service)
+    assert pack.mended(POD, web) is None
+
+
+def test_a_pod_that_is_reached_by_what_comes_after_it_is_mandatory_and_has_its_patch(pack: Pack) -> None:
+    pack.configure({**MENDING, "SV03": {"level": "disabled"}})
+    web, service = reached()
+    assert pack.mended(POD, web) is None
+    said = pack.preview((POD, web, "web"), ("kubernetes:core/v1:Service", service, "it"))
+    patched = {
+        message[:4] for level, message in said if level == "mandatory" and "\nPatch of Pod/apps/web: " in message
+    }
+    assert patched == set(MENDING)
 
 
 def test_remediation_of_a_cluster_changes_what_kind_reads_and_its_trigger(pack: Pack) -> None:
@@ -247,3 +315,96 @@ def test_a_namespace_that_the_provider_gives_counts(pack: Pack) -> None:
 
     assert ("advisory", "EX07") in spoken("")
     assert ("advisory", "EX07") not in spoken("apps")
+
+
+def kind(name: str, port: int) -> dict[str, Any]:
+    ports = [{"containerPort": 80, "hostPort": port, "listenAddress": "127.0.0.1"}]
+    nodes = [{"role": "control-plane", "extraPortMappings": ports}]
+    return command(stdin=json.dumps({**CLUSTER, "name": name, "nodes": nodes}))
+
+
+def ingress(host: str) -> dict[str, Any]:
+    metadata = {"name": "it", "namespace": "apps"}
+    rules = [{"host": host, "http": {"paths": []}}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": metadata,
+        "spec": {"ingressClassName": "contour", "rules": rules},
+    }
+
+
+@pytest.fixture
+def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
+    """A pack that lies beside the stack files of alice, of ours, and of one that is broken."""
+    (tmp_path / "policy").symlink_to(FOLDER)
+    (tmp_path / "stacks").mkdir()
+    cluster = "{name: alice, httpPort: 8090, httpsPort: null}"
+    alice = f"config: {{ingress-hops:cluster: {cluster}, ingress-hops:services: [{{host: a.localhost}}]}}"
+    for name, text in {"alice": alice, "dev": alice, "broken": "config: {ingress-hops:cluster: 1}"}.items():
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+    with running(environment, tmp_path / "policy") as pack:
+        yield pack
+
+
+def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
+    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
+    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is held by the stack alice.\n")
+    assert said["XS03"].startswith("Cluster/alice: its name is held by the stack alice.\n")
+    assert ("mandatory", "XS02") in codes(beside_alice.analyze(INGRESS, ingress("A.localhost")))
+    provider = "pulumi:providers:kubernetes"
+    assert ("mandatory", "XS03") in codes(beside_alice.analyze(provider, {"context": "kind-alice"}))
+    assert not [c for _, c in codes(beside_alice.analyze(COMMAND, kind("bob", 8091))) if c.startswith("XS")]
+    assert not [c for _, c in codes(beside_alice.analyze(INGRESS, ingress("b.localhost"))) if c.startswith("XS")]
+    assert beside_alice.analyze(provider, {"context": "kind-bob"}) == []
+
+
+def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside_alice: Pack) -> None:
+    config = {f"{NAME}:cluster": json.dumps({"httpPort": 8090})}
+    ours = messages.AnalyzerStackConfigureRequest(stack="alice", project=NAME, config=config)
+    beside_alice.stub.ConfigureStack(ours)
+    # The stack dev has the same file, and that is another.
+    said = [message for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090))]
+    assert {message.partition("held by ")[2].partition(".")[0] for message in said} == {"the stack dev"}
+    stack_says(beside_alice, {})
+    assert beside_alice.analyze(COMMAND, kind("alice", 8090)) == []
+
+
+def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
+    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    (said,) = beside_alice.preview()
+    assert said[0] == "advisory"
+    assert said[1].startswith("what the stack broken holds isn't known, since its file can't be used: ingress-hops:cl")
+
+
+@pytest.fixture(scope="module")
+def shared_pack(environment: dict[str, str]) -> Iterator[Pack]:
+    with running(environment) as found:
+        yield found
+
+
+def declared(number: int, body: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
+    """An object as the resource that makes it."""
+    version, kind = body["apiVersion"], body["kind"]
+    if kind == "Cluster":
+        return COMMAND, command(stdin=json.dumps(body)), f"it-{number}"
+    if version == "pulumi":
+        return kind, body["spec"], body["metadata"]["name"]
+    return f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}", body, f"it-{number}"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    # Files hold Policy and Fleet objects, which the engine tells the pack in other ways; PK01 speaks of unknown values.
+    [r for r in RULES.values() if r.code != "PK01" and not {"Policy", "Fleet"} & {d["kind"] for d in documents(r.bad)}],
+    ids=lambda rule: rule.code,
+)
+def test_pack_and_check_say_the_same_sentence(shared_pack: Pack, rule: Rule) -> None:
+    bodies = documents(rule.bad)
+    inventory = Inventory(((body, Place()) for body in bodies), today=datetime.now(UTC).date())
+    said = {told(finding).partition("\nPatch of ")[0] for finding in judge(inventory, configure(), [rule])}
+    resources = [declared(number, body) for number, body in enumerate(bodies)]
+    heard = {message.partition("\nPatch of ")[0] for _, message in shared_pack.preview(*resources)}
+    assert said
+    assert said <= heard

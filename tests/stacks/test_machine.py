@@ -225,8 +225,17 @@ def test_containers(answering: Answering) -> None:
     assert seen.docker.containers == (
         Container("web", None, "running", (), (("0.0.0.0", 80),)),
         Container("c-worker", "c", "running", tuple(binds), (("127.0.0.1", 8080),)),
-        Container("c-control-plane", "c", "exited", (), ()),
+        Container("c-control-plane", "c", "exited", (), (("127.0.0.1", 8080),)),
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "held"),
+    [("running", True), ("paused", True), ("restarting", True), ("exited", False), ("created", False)],
+)
+def test_a_container_that_does_not_run_holds_no_port(state: str, *, held: bool) -> None:
+    ports = (("127.0.0.1", 8080),)
+    assert Container("c-worker", "c", state, (), ports).holds == (ports if held else ())
 
 
 def test_a_container_that_goes_away_meanwhile_hides_no_other(answering: Answering) -> None:

@@ -211,6 +211,19 @@ def test_without_a_running_envoy_no_rule_is_missed() -> None:
     assert codes(sight) == []
 
 
+def test_an_envoy_that_crashes_is_the_cause_and_not_its_missing_rule() -> None:
+    sight = _closed()
+    waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
+    get(sight, "Pod", ENVOY)["status"]["containerStatuses"][1] |= {"ready": False, "state": waiting}
+    assert "T14" not in codes(sight)
+
+
+def test_a_path_without_docker_has_no_port_of_a_node() -> None:
+    sight = _closed()
+    sight["docker"] = sight["cluster_name"] = sight["stack"] = None
+    assert codes(sight) == []
+
+
 # T15
 
 

@@ -120,6 +120,9 @@ def test_a_limit_alone_or_a_log_alone_is_nothing() -> None:
     unseen = _exhausted()
     unseen["host"]["inotify"] = {}
     assert codes(unseen) == []
+    unknown = _exhausted()
+    unknown["cluster"]["logs"] = {"kube-system/kube-proxy-gone/kube-proxy": "too many open files"}
+    assert codes(unknown) == []
     well = _exhausted()
     status = get(well, "Pod", "kube-proxy-zz9")["status"]["containerStatuses"][0]
     status |= {"ready": True, "state": {"running": {}}}

@@ -102,7 +102,9 @@ def test_without_docker_the_published_address_has_to_answer_before_the_name_is_b
     failed(sight, "timeout", "client")
     assert _codes(sight) == []
     sight["requests"].append({**_ANSWER, "address": "127.0.0.1"})
-    assert _codes(sight) == ["T02"]
+    (finding,) = _found(sight)
+    assert finding.code == "T02"
+    assert finding.message.endswith("that is at 127.0.0.1.")
 
 
 def test_a_load_balancer_s_address_is_the_one_to_lead_to() -> None:
@@ -125,6 +127,17 @@ def test_a_name_with_a_line_for_ipv6_only_meets_no_ipv4_port() -> None:
     (finding,) = _found(sight)
     assert (finding.code, finding.hop) == ("T04", "name")
     assert finding.remedy.startswith("printf '%s\\n' '127.0.0.1")
+
+
+def test_the_ipv4_address_that_glibc_makes_of_a_line_for_ipv6_is_not_the_name_s() -> None:
+    sight = _asking("127.0.0.1", "::1", hosts=(f"::1 {NAME}",))
+    failed(sight, "refused", "client")
+    request(sight, "client").update(address="::1", seconds={"name": 0.1})
+    sight["requests"].append({**_ANSWER, "address": "127.0.0.1", "seconds": {"name": 0.1, "connect": 0.1}})
+    assert _codes(sight) == ["T04"]
+    # Where nothing connects, nothing is known of it.
+    sight["requests"][-1]["seconds"] = {"name": 0.1}
+    assert _codes(sight) == []
 
 
 def test_a_port_that_is_bound_for_both_families_serves_ipv6() -> None:
@@ -163,6 +176,9 @@ def test_a_stalling_look_up_is_told_though_the_request_is_answered() -> None:
 def test_a_look_up_that_fails_at_once_is_no_stall_and_a_missing_name_is_told_as_missing() -> None:
     sight = _asking("127.0.0.1")
     sight["host"]["lookups"][1]["error"] = "Name has no address"
+    assert _codes(sight) == []
+    # Seen on two cores under load.
+    sight["host"]["lookups"][0]["seconds"] = 1.001
     assert _codes(sight) == []
     sight = _asking(seconds=5.0)
     failed(sight, "no name", "client")

@@ -173,6 +173,28 @@ def test_a_pod_that_the_node_s_firewall_does_not_know_is_told() -> None:
     assert f"no chain cali-tw-{POD_INTERFACE}" in finding.evidence
 
 
+def test_a_calico_that_is_away_stops_no_request_until_something_changes() -> None:
+    sight = healthy()
+    without(sight, "Pod", "calico-node-5kq8v")
+    (finding,) = found(sight)
+    assert (finding.code, finding.hop, finding.level) == ("T37", "endpoint", Level.ADVISORY)
+    assert str(finding.resource) == "DaemonSet/kube-system/calico-node"
+    elsewhere = healthy()
+    without(elsewhere, "Pod", "calico-node-r7d2c")
+    assert codes(elsewhere) == []
+
+
+def test_a_calico_that_is_only_not_ready_or_not_this_cluster_s_is_left_alone() -> None:
+    sight = healthy()
+    for condition in get(sight, "Pod", "calico-node-5kq8v")["status"]["conditions"]:
+        condition["status"] = "False"
+    assert codes(sight) == []
+    for name in ("calico-node-5kq8v", "calico-node-r7d2c"):
+        without(sight, "Pod", name)
+    without(sight, "DaemonSet", "calico-node")
+    assert codes(sight) == []
+
+
 @pytest.mark.parametrize("change", ["ready", "other", "reason", "unseen", "chains", "elsewhere"])
 def test_a_pod_that_waits_for_something_else_is_left_alone(change: str) -> None:
     sight = blocked() if change == "ready" else _calico_down(CONTROL if change == "elsewhere" else WORKER)

@@ -1,5 +1,6 @@
 """What network policies say of one connection."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,6 +107,28 @@ def test_ports_are_numbers_ranges_or_names(port: JSON, allowed: bool) -> None:  
     assert admits(ports=(port,)) is allowed
 
 
+def test_one_of_several_ports_is_enough() -> None:
+    assert admits(ports=({"port": 80}, {"port": 8080})) is True
+
+
+@pytest.mark.parametrize(
+    ("selector", "allowed"),
+    [
+        ({"matchLabels": {"kubernetes.io/metadata.name": "projectcontour"}}, True),
+        ({"matchLabels": {"kubernetes.io/metadata.name": "other"}}, False),
+        ({}, True),
+        ({"matchLabels": {"team": "a"}}, None),
+        ({"matchExpressions": [{"key": "team", "operator": "Exists"}]}, None),
+    ],
+)
+def test_a_namespace_that_was_not_seen_has_a_name_all_the_same(selector: JSON, allowed: bool | None) -> None:  # noqa: FBT001 - a case
+    unseen = Connection(replace(ENVOY, around=None), APP, 8080)
+    policy = kubernetes(ingress=[{"from": [{"namespaceSelector": selector}]}])
+    assert ruling([policy], "Ingress", unseen).allowed is allowed
+    theirs = calico(ingress=[{"action": "Allow", "source": {"namespaceSelector": "has(team)"}}])
+    assert ruling([theirs], "Ingress", unseen).allowed is None
+
+
 def test_what_one_policy_denies_another_may_admit() -> None:
     assert said(kubernetes("a"), kubernetes("b", ingress=[{"from": [NEAR]}])) is True
 
@@ -150,6 +173,7 @@ def test_the_way_out_is_judged_by_the_other_end() -> None:
         ({"ingress": [{"action": "Allow", "destination": {"notPorts": [8080]}}]}, False),
         ({"ingress": [{"action": "Allow", "protocol": "UDP"}]}, False),
         ({"ingress": [{"action": "Allow", "notProtocol": "TCP"}]}, False),
+        ({"ingress": [{"action": "Allow", "notProtocol": "UDP"}]}, True),
         ({"ingress": [{"action": "Allow", "source": {"nets": ["10.244.81.0/24"]}}]}, True),
         ({"ingress": [{"action": "Allow", "source": {"notNets": ["10.244.81.0/24"]}}]}, False),
         ({"ingress": [{"action": "Allow", "source": {"serviceAccounts": {"names": ["envoy"]}}}]}, True),
@@ -202,9 +226,16 @@ def test_what_is_not_understood_leaves_it_open_unless_it_makes_no_difference() -
     other = thing("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy", "x", spec={})
     found = ruling([other], "Ingress", TO_APP)
     assert found == Ruling(None, other)
+    baseline = thing("policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy", "x", spec={})
+    assert said(baseline, kubernetes()) is False
+    assert said(other, kubernetes()) is None
     vague = calico("a", order=1, ingress=[{"action": "Deny", "http": {"methods": ["GET"]}}])
     assert said(vague, kubernetes()) is False
     assert said(vague, kubernetes(ingress=[{}])) is None
+    assert (
+        ruling([calico("0", order=0, types=["Ingress"]), vague, kubernetes(ingress=[{}])], "Ingress", TO_APP).by
+        == vague
+    )
 
 
 def test_the_ruling_names_the_policy_and_whether_one_of_its_rules_says_so() -> None:
@@ -240,6 +271,11 @@ LABELS = {"app": "web", "tier": "front", "projectcalico.org/namespace": "apps"}
         ("app contains 'e'", True),
         ("app starts with 'we'", True),
         ("app ends with 'x'", False),
+        ("app ends with 'eb'", True),
+        ("none contains 'e'", False),
+        ("none starts with 'e'", False),
+        ("none ends with 'e'", False),
+        ("app not   in {'a', 'b'}", True),
         ("app == 'x' || tier == 'front'", True),
         ("app == 'web' && (tier == 'x' || has(tier))", True),
         ("!(app == 'web') || !has(none)", True),

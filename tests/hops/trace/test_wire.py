@@ -89,6 +89,15 @@ def test_the_pod_s_own_end_that_is_down_is_told_with_its_routes() -> None:
     assert "ip -netns cni-dd04 link set eth0 up" in finding.remedy
 
 
+def test_an_end_without_carrier_is_told_where_the_pod_s_end_was_not_seen() -> None:
+    sight = cut(healthy())
+    switched(node(sight), POD_INTERFACE, "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", state="LOWERLAYERDOWN")
+    node(sight)["namespaces"] = []
+    (finding,) = found(sight)
+    assert finding.code == "T34"
+    assert "on, without carrier" in finding.message
+
+
 def test_an_interface_that_is_gone_is_told() -> None:
     sight = cut(healthy())
     edited(node(sight), "links", lambda entries: [e for e in entries if e["ifname"] != POD_INTERFACE])

@@ -1,0 +1,216 @@
+"""How fast the rules are: alone, in `hops check` beside checkov, and in a preview; prints Markdown tables.
+
+The sides of a table run in turns on this machine. Run it with nothing else on the machine: `make bench-rules`. checkov
+gets an environment of its own below `.tools`, where one can be made, or `--checkov` names another one's program.
+"""
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from bench.objects import objects
+from cli.check import uncollected
+from cli.manifests import read
+from hops.finding import Place
+from hops.rules.configuration import configure
+from hops.rules.inventory import Inventory
+from hops.rules.judge import judge
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = """
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from bench.objects import objects
+
+KINDS = {
+    "Deployment": kubernetes.apps.v1.Deployment,
+    "Service": kubernetes.core.v1.Service,
+    "Ingress": kubernetes.networking.v1.Ingress,
+    "NetworkPolicy": kubernetes.networking.v1.NetworkPolicy,
+}
+opts = pulumi.ResourceOptions(provider=kubernetes.Provider("nowhere", kubeconfig="/nowhere/config"))
+for one in objects(pulumi.Config().require_int("objects"), broken=0):
+    name = f"{one['kind']}-{one['metadata']['name']}"
+    KINDS[one["kind"]](name, metadata=one["metadata"], spec=one["spec"], opts=opts)
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One run. cpu: of the program and all that it ran, which a busy machine lengthens less than the wall's time."""
+
+    wall: float
+    cpu: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--checkov", type=Path, help="its program, in an environment of its own")
+    given = parser.parse_args()
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {sys.version.split()[0]}; seconds\n")
+    _rules(given.rounds)
+    _check(given.rounds, given.checkov or _checkov())
+    _pack(given.rounds)
+
+
+def _in_turns(rounds: int, sides: Mapping[str, Callable[[], object]]) -> dict[str, list[Taken]]:
+    taken: dict[str, list[Taken]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            gc.collect()
+            wall, cpu = time.perf_counter(), _cpu()
+            side()
+            taken[name].append(Taken(time.perf_counter() - wall, _cpu() - cpu))
+    return taken
+
+
+def _cpu() -> float:
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
+def _wall(taken: Iterable[Taken]) -> float:
+    return statistics.median(one.wall for one in taken)
+
+
+def _spent(taken: Iterable[Taken]) -> float:
+    return statistics.median(one.cpu for one in taken)
+
+
+def _rules(rounds: int) -> None:
+    print(
+        "| rules over objects in memory | median | all | CPU | objects a second, of CPU | goal |\n"
+        "|---|---|---|---|---|---|"
+    )
+    for count in (1_000, 10_000, 100_000):
+        declared = [(one, Place("file", number)) for number, one in enumerate(objects(count))]
+        (values,) = _in_turns(rounds, {"rules": partial(_judged, declared)}).values()
+        goal = "20,000" if count == 10_000 else ""
+        speeds = f"{count / _wall(values):,.0f}, {count / _spent(values):,.0f}"
+        print(f"| {count:,} | {_values(values)} | {speeds} | {goal} |")
+    print()
+
+
+@uncollected()
+def _judged(declared: Iterable[tuple[Any, Place]]) -> None:
+    if not judge(Inventory(declared, today=datetime.now(UTC).date()), configure()):
+        sys.exit("the rules found nothing where something is wrong")
+
+
+def _check(rounds: int, checkov: Path | None) -> None:
+    if checkov is None:
+        print("checkov could not be installed here, so nothing stands beside `hops check`.\n")
+    else:
+        print(f"checkov {_run([str(checkov), '--version']).strip()}, its checks of the framework kubernetes.\n")
+    print("| the same files | median | all | CPU | of checkov, of its CPU |\n|---|---|---|---|---|")
+    with TemporaryDirectory() as folder:
+        for count in (1_000, 10_000):
+            files = Path(folder, str(count))
+            files.mkdir()
+            listed = list(objects(count))
+            for number in range(0, count, 4):
+                text = yaml.dump_all(listed[number : number + 4], Dumper=_Plain, sort_keys=False)
+                (files / f"app-{number // 4}.yaml").write_text(text)
+            hops = [str(Path(sys.prefix, "bin", "hops")), "check", str(files)]
+            sides: dict[str, Callable[[], object]] = {
+                "reading the YAML": partial(read, [str(files)]),
+                "`hops check`": partial(_run, hops, 1),
+            }
+            if checkov:
+                words = [str(checkov), "--directory", str(files), "--framework", "kubernetes", "--quiet", "--compact"]
+                sides["checkov"] = partial(_run, words, 1)
+            taken = _in_turns(rounds, sides)
+            for name, values in taken.items():
+                ratio = ""
+                if checkov and name == "`hops check`":
+                    other = taken["checkov"]
+                    ratio = f"{_wall(values) / _wall(other):.3f}, {_spent(values) / _spent(other):.3f}"
+                print(f"| {count:,} objects in {count // 4:,} files: {name} | {_values(values)} | {ratio} |")
+    print()
+
+
+def _pack(rounds: int) -> None:
+    print("| preview | median | all | CPU | added, of CPU | goal |\n|---|---|---|---|---|---|")
+    with TemporaryDirectory() as folder:
+        project = Path(folder, "project")
+        project.mkdir()
+        (project / "Pulumi.yaml").write_text(
+            json.dumps({"name": "bench", "runtime": {"name": "python", "options": {"virtualenv": ".venv"}}})
+        )
+        (project / "__main__.py").write_text(PROGRAM)
+        (project / ".venv").symlink_to(sys.prefix)
+        state = Path(folder, "state")
+        state.mkdir()
+        environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{state}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PYTHONPATH": str(ROOT),
+        }
+        where = ["--stack", "bench", "--non-interactive", "--cwd", str(project)]
+        _run(["pulumi", "stack", "init", *where[1:]], 0, environment)
+        for count in (0, 1_000, 10_000):
+            _run(["pulumi", "config", "set", "objects", str(count), *where], 0, environment)
+            preview = ["pulumi", "preview", "--suppress-outputs", *where]
+            judged = [*preview, "--policy-pack", str(ROOT / "policy")]
+            taken = _in_turns(
+                rounds,
+                {
+                    "without the pack": partial(_run, preview, 0, environment),
+                    "with the pack": partial(_run, judged, 0, environment),
+                },
+            )
+            plain, judging = taken.values()
+            for name, values in taken.items():
+                added = ""
+                if values is judging:
+                    added = f"{_wall(judging) - _wall(plain):.2f}, {_spent(judging) - _spent(plain):.2f}"
+                goal = "0.5" if added and count == 1_000 else ""
+                print(f"| {count:,} resources, {name} | {_values(values)} | {added} | {goal} |")
+
+
+def _values(taken: Sequence[Taken]) -> str:
+    return f"{_wall(taken):.2f} | {', '.join(f'{one.wall:.2f}' for one in taken)} | {_spent(taken):.2f}"
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
+def _checkov() -> Path | None:
+    """The program in an environment of its own, or None where it can't be had."""
+    folder = ROOT / ".tools" / "checkov"
+    program = folder / "bin" / "checkov"
+    if not program.exists():
+        words = [[sys.executable, "-m", "venv", str(folder)], [str(folder / "bin" / "pip"), "install", "checkov"]]
+        if any(subprocess.run(line, capture_output=True, check=False).returncode for line in words):
+            return None
+    return program
+
+
+def _run(words: Sequence[str], wanted: int = 0, environment: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != wanted:
+        sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
