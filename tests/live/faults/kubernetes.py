@@ -93,7 +93,7 @@ class Kubernetes:
 
     def delete(self, kind: str, name: str, namespace: str, *, wait: bool = True) -> None:
         """A pod with the shortest grace that the kubelet still ends by itself."""
-        how = ["--ignore-not-found", "--timeout=60s" if wait else "--wait=false"]
+        how = ["--ignore-not-found", "--timeout=120s" if wait else "--wait=false"]
         how += ["--grace-period=1"] if kind == "pod" else []
         self.kubectl("delete", kind, name, "--namespace", namespace, *how)
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
@@ -56,23 +57,29 @@ class Run:
         """What a trace says, and the seconds of all. A path that is not whole afterwards ends the run."""
         began = time.monotonic()
         try:
-            with ExitStack() as stack:
-                there = []
-                for injection in injections:
-                    there.append(stack.enter_context(injection()))
-                    until(f"{name} takes effect", there[-1].there)
-                told = self._trace(name, there)
-                if any(broken.fades and not broken.there() for broken in there):
-                    raise StuckError(f"{name} has gone by itself while the trace looked")
+            told = self._with(name, injections)
         finally:
             if not last:
-                try:
-                    until("a request is answered and every pod is ready", self.path.whole, 180)
-                except StuckError as stuck:
-                    pytest.exit(
-                        f"after {name} the path is not whole again, so nothing can follow: {stuck}", returncode=3
-                    )
+                self._whole_again(name)
         return told, time.monotonic() - began
+
+    def _with(self, name: str, injections: Sequence[Injection]) -> Told:
+        with ExitStack() as stack:
+            there = []
+            for injection in injections:
+                there.append(stack.enter_context(injection()))
+                until(f"{name} takes effect", there[-1].there)
+            told = self._trace(name, there)
+            if any(broken.fades and not broken.there() for broken in there):
+                raise StuckError(f"{name} has gone by itself while the trace looked")
+        return told
+
+    def _whole_again(self, name: str) -> None:
+        try:
+            until("a request is answered and every pod is ready", self.path.whole, 180)
+        except StuckError as stuck:
+            before = "".join(traceback.format_exception(stuck.__context__)) if stuck.__context__ else ""
+            pytest.exit(f"after {name} the path is not whole again, so nothing can follow: {stuck}\n{before}", 3)
 
     def _trace(self, name: str, there: Sequence[Broken]) -> Told:
         options = [option for broken in there for option in broken.options]
