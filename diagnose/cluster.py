@@ -1,7 +1,8 @@
-"""Looks at what the Kubernetes API says; of Secrets nothing but names, types and certificates' dates."""
+"""Looks at what the Kubernetes API says; of Secrets nothing but names, types and what certificates say in public."""
 
 import base64
 import binascii
+import hashlib
 import ssl
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
@@ -96,17 +97,22 @@ def _secrets(api: API) -> list[JSON]:
     ]
 
 
-def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, str]:
-    """When the certificates of Contour's, Envoy's and the host name's Secrets end."""
+def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The ends and the authorities of Contour's, Envoy's and the host name's certificates, as `Cluster` has them."""
     ends: dict[str, str] = {}
+    authorities: dict[str, str] = {}
     wanted = {name: later(partial(_public, api, *name)) for name in sorted(_with_certificates(view))}
     for (namespace, name), public in wanted.items():
         try:
-            ends |= {f"{namespace}/{name}/{key}": end for key, end in public.result().items()}
+            found = public.result()
         except APIError as error:
             if error.status != 404:
                 unseen[f"certificates: {namespace}/{name}"] = str(error)
-    return ends
+            continue
+        ends |= {f"{namespace}/{name}/{key}": _not_after(der).isoformat() for key, der in found.items()}
+        if authority := found.get("ca.crt"):
+            authorities[f"{namespace}/{name}"] = hashlib.sha256(authority).hexdigest()
+    return ends, authorities
 
 
 def _with_certificates(view: View) -> Iterator[tuple[str, str]]:
@@ -122,18 +128,19 @@ def _with_certificates(view: View) -> Iterator[tuple[str, str]]:
                 yield named
 
 
-def _public(api: API, namespace: str, name: str) -> dict[str, str]:
-    """The ends of a Secret's certificates. Its keys come with them, and are let go of here."""
+def _public(api: API, namespace: str, name: str) -> dict[str, bytes]:
+    """A Secret's certificates, DER. Its keys come with them, and are let go of here."""
     data = at(api.json(f"/api/v1/namespaces/{namespace}/secrets/{quote(name)}"), "data") or {}
-    ends = {}
+    found = {}
     for key in sorted(data):
         if key.endswith(".crt"):
             try:
                 der = ssl.PEM_cert_to_DER_cert(_first(base64.b64decode(str(data[key])).decode("ascii")))
-                ends[key] = _not_after(der).isoformat()
+                _not_after(der)
             except (ValueError, IndexError, binascii.Error):
                 continue
-    return ends
+            found[key] = der
+    return found
 
 
 def _first(pem: str) -> str:

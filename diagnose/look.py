@@ -107,7 +107,8 @@ class _Look:
         self._requests(api, view, resolved)
         self._add(envoys=tuple(self._afterwards(opened)))
         if self.seen.cluster and logs_seen and dates_seen:
-            more = {"logs": logs_seen() or {}, "certificates": dates_seen() or {}}
+            ends, authorities = dates_seen() or ({}, {})
+            more = {"logs": logs_seen() or {}, "certificates": ends, "authorities": authorities}
             self._add(cluster=self.seen.cluster.model_copy(update=more))
         if api:
             api.close()

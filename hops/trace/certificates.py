@@ -9,19 +9,19 @@ from hops.path import CONTOUR_NAMESPACE
 from hops.rules.values import JSON, at, sequence, text
 from hops.trace import envoy
 from hops.trace.contour import contour_pods, contour_runs
-from hops.trace.pods import events, holds
+from hops.trace.pods import events, holds, ready, trouble
 from hops.trace.view import View
 
 CERTIFICATES = ("contourcert", "envoycert")
 """The Secrets by which Contour and Envoy know each other (examples/contour/02-job-certgen.yaml)."""
-_REFUSED = ("x509", "certificate", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS error", "TLS_error")
+_REFUSED = ("x509:", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS handshake error", "TLS error", "TLS_error")
+"""As Go and Envoy say it; Envoy's list of its parts, which it prints at every start, speaks of certificates too."""
 
 
 def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
     """What is wrong with the certificates: whose, what, by which evidence, and whether a request may suffer by it."""
     bad = _bad_certificate(view)
-    seen = view.envoy
-    holding = envoy.connected(seen) if seen else None
+    holding = _holding(view)
     waiting = [p for p in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, p)]
     evidence = [line for pod in waiting for line in events(view, pod, "FailedMount")[-1:]]
     if holding is not None:
@@ -32,13 +32,34 @@ def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
         if stopped and not waiting and not _contour_refuses(view):
             # Contour is gone for another reason, and that is told.
             return None
-        return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or holding is False
-    if holding is False and contour_runs(view):
-        lines = _tls_lines(view)
+        return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or _cut_off(view)
+    if _cut_off(view) and contour_runs(view):
+        lines = [*_tls_lines(view), *_two_authorities(view)]
         if lines:
             secret = Identity("v1", "Secret", CONTOUR_NAMESPACE, "envoycert")
             return secret, "Envoy and Contour refuse each other's certificate.", [*evidence, *lines], True
     return None
+
+
+def _holding(view: View) -> bool | None:
+    return envoy.connected(view.envoy) if view.envoy else None
+
+
+def _cut_off(view: View) -> bool:
+    """Whether Envoy has no connection to Contour, by its stats or by what it never got from there: its readiness."""
+    if (holding := _holding(view)) is not None:
+        return not holding
+    running = [pod for pod in view.envoy_pods if text(at(pod, "status", "phase")) == "Running"]
+    return bool(running) and all(ready(pod) is False and not trouble(view, pod) for pod in running)
+
+
+def _two_authorities(view: View) -> list[str]:
+    """Contour's and Envoy's authority where they are two, as after certgen has replaced one Secret alone."""
+    given = view.sight.cluster.authorities if view.sight.cluster and view.sees_cluster else {}
+    known = {name: given[key] for name in CERTIFICATES if (key := f"{CONTOUR_NAMESPACE}/{name}") in given}
+    if len(set(known.values())) < len(CERTIFICATES):
+        return []
+    return [f"ca.crt of Secret {name}: SHA-256 {digest[:16]}…" for name, digest in known.items()]
 
 
 def _bad_certificate(view: View) -> tuple[Identity, str] | None:

@@ -53,8 +53,8 @@ not_trusted = Code(
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
     "that has expired, is gone, or was signed by another authority ends the connection or keeps a pod from starting.",
-    told_apart="The public certificates' ends of validity, the Secrets' names, Envoy's stats "
-    "`control_plane.connected_state` and its and Contour's logs, while Contour runs.",
+    told_apart="The public certificates' ends of validity and authorities, the Secrets' names, Envoy's stats "
+    "`control_plane.connected_state` or its readiness, and its and Contour's logs, while Contour runs.",
     remedy="Delete both Secrets and run Contour's certgen Job again, then restart Contour and Envoy.",
     references=("https://projectcontour.io/docs/1.33/grpc-tls-howto/",),
 )

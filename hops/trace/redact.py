@@ -41,7 +41,7 @@ _FREE = ("args", "command", "annotations", "message", "note", "error", "body", "
 _FREE_OF_DOCKER = ("Args", "Cmd", "Entrypoint", "Env", "Path", "Error")
 """Below what programs' own words stand, in which a secret is known by the name before it. The kernel's tables are not
 among them: a rule for the Service `token` at a port looks the same."""
-_BY_SUBJECT = ("certificates", "logs", "unseen")
+_BY_SUBJECT = ("authorities", "certificates", "logs", "unseen")
 """Whose keys say what something is about, such as a Secret, and not what it is."""
 
 

@@ -10,6 +10,7 @@ from hops.trace.code import Code
 from hops.trace.contour import suffers
 from hops.trace.judged import judged, patched, retold
 from hops.trace.pods import events, holds, last_line, ready, stranded
+from hops.trace.sight import Request
 from hops.trace.view import THROUGH_ENVOY, View, identity
 
 kube_proxy_gone = Code(
@@ -148,7 +149,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
     base = f"{view.kubectl} --namespace kube-system"
     evidence = [
         *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
-        *((f"request to {answer.address}:{answer.port} (service): {answer.failure}",) if answer and unserved else ()),
+        *((f"request to {answer.address}:{answer.port} (service): {_ended(answer)}",) if answer else ()),
         *(line for pod in idle for line in (*events(view, pod)[-1:], *last_line(view, pod))),
     ]
     who = Identity("apps/v1", "DaemonSet", "kube-system", "kube-proxy")
@@ -172,7 +173,22 @@ def _lacks_rules(view: View) -> bool:
     if node is None or not node.nat or not view.backend or address in (None, "None") or not _has_endpoints(view):
         return False
     # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.
-    return not view.answered("service") and not kernel.service_rules(node.nat, str(address), view.backend.port)
+    return not _by_backend(view) and not kernel.service_rules(node.nat, str(address), view.backend.port)
+
+
+def _by_backend(view: View) -> bool:
+    """Whether the ClusterIP answers as the pods do: without a rule the request leaves the node for somebody else."""
+    answer = view.request("service")
+    if answer is None or answer.status is None:
+        return False
+    like = [one for where in ("pod", "pod from envoy") if (one := view.request(where)) and one.status is not None]
+    return not like or any(
+        (one.status, one.headers.get("server")) == (answer.status, answer.headers.get("server")) for one in like
+    )
+
+
+def _ended(answer: Request) -> str:
+    return answer.failure or f"{answer.status} by {answer.headers.get('server', 'somebody')}"
 
 
 def _has_endpoints(view: View) -> bool:

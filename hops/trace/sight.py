@@ -130,7 +130,8 @@ class Cluster(Part):
     server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
     of all kinds that matter to a path, Secrets without their data. logs: the last lines by "namespace/pod/container",
     those of a container that died by "namespace/pod/container previous". certificates: end of validity of Secrets'
-    public certificates, ISO 8601, by "namespace/secret/key".
+    public certificates, ISO 8601, by "namespace/secret/key". authorities: the SHA-256 of their ca.crt, by
+    "namespace/secret".
     """
 
     server: str
@@ -140,6 +141,7 @@ class Cluster(Part):
     objects: tuple[Mapping[str, Any], ...] = ()
     logs: Mapping[str, str] = {}
     certificates: Mapping[str, str] = {}
+    authorities: Mapping[str, str] = {}
 
 
 class Envoy(Part):

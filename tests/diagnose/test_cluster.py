@@ -1,6 +1,7 @@
 """What the Kubernetes API says, by the official client against a server of this test."""
 
 import base64
+import hashlib
 import json
 import re
 import socket
@@ -123,12 +124,17 @@ TLS = {
 @pytest.mark.parametrize("end", [datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC), datetime(2051, 1, 1, tzinfo=UTC)])
 def test_when_certificates_end(server: Server, connect: Connect, end: datetime) -> None:
     data = {"tls.crt": certificate(end), "tls.key": "aGlkZGVu", "ca.crt": "bm90IFBFTQ=="}
-    for path in ("projectcontour/secrets/mine", "apps/secrets/web"):
-        server.answers[f"/api/v1/namespaces/{path}"] = (200, json.dumps({"data": data}))
+    server.answers["/api/v1/namespaces/apps/secrets/web"] = (200, json.dumps({"data": data}))
+    whole = data | {"ca.crt": data["tls.crt"]}
+    server.answers["/api/v1/namespaces/projectcontour/secrets/mine"] = (200, json.dumps({"data": whole}))
     there = [secret("projectcontour", "mine"), secret("apps", "web"), secret("apps", "other"), secret("apps", "mine")]
     unseen: dict[str, str] = {}
-    ends = certificates(connect(), view(*there, MOUNTS, TLS), unseen)
-    assert ends == {"apps/web/tls.crt": end.isoformat(), "projectcontour/mine/tls.crt": end.isoformat()}
+    ends, authorities = certificates(connect(), view(*there, MOUNTS, TLS), unseen)
+    assert set(ends) == {"apps/web/tls.crt", "projectcontour/mine/tls.crt", "projectcontour/mine/ca.crt"}
+    assert set(ends.values()) == {end.isoformat()}
+    first = base64.b64decode(data["tls.crt"]).decode().partition("-----END")[0]
+    der = base64.b64decode("".join(first.splitlines()[1:]))
+    assert authorities == {"projectcontour/mine": hashlib.sha256(der).hexdigest()}
     assert unseen == {}
     assert len(server.asked) == 2, "other Secrets are left alone"
 
@@ -136,7 +142,7 @@ def test_when_certificates_end(server: Server, connect: Connect, end: datetime) 
 def test_a_secret_that_may_not_be_read_is_told(server: Server, connect: Connect) -> None:
     server.answers["/api/v1/namespaces/projectcontour/secrets/mine"] = (403, '{"message": "forbidden"}')
     unseen: dict[str, str] = {}
-    assert certificates(connect(), view(secret("projectcontour", "mine"), MOUNTS), unseen) == {}
+    assert certificates(connect(), view(secret("projectcontour", "mine"), MOUNTS), unseen) == ({}, {})
     assert "forbidden" in unseen["certificates: projectcontour/mine"]
 
 

@@ -190,6 +190,39 @@ def test_a_certificate_of_another_authority_is_read_from_the_logs() -> None:
     assert told(sight) == [("route", "T21")]
 
 
+def two_authorities(sight: JSON) -> None:
+    sight["cluster"]["authorities"] = {"projectcontour/contourcert": "a" * 64, "projectcontour/envoycert": "b" * 64}
+
+
+def unstarted(sight: JSON) -> None:
+    """Envoy runs and has got nothing from Contour, its admin listener included."""
+    sight["envoys"] = []
+    failed(sight, "refused", "node", "envoy")
+    failed(sight, "reset", "client")
+    faults.unready(sight, ENVOY)
+    start = "[info][main] envoy.tls.upstream_certificate_selectors: envoy.tls.certificate_selectors.on_demand_secret"
+    sight["cluster"]["logs"][f"projectcontour/{ENVOY}/envoy"] = start
+
+
+def test_two_authorities_leave_a_new_envoy_unready() -> None:
+    sight = healthy()
+    unstarted(sight)
+    two_authorities(sight)
+    assert told(sight) == [("route", "T21")]
+
+
+def test_what_envoy_prints_at_its_start_is_no_word_of_distrust() -> None:
+    sight = healthy()
+    unstarted(sight)
+    assert ("route", "T21") not in told(sight)
+
+
+def test_two_authorities_are_no_matter_while_the_connection_holds() -> None:
+    sight = healthy()
+    two_authorities(sight)
+    assert told(sight) == []
+
+
 def test_a_lost_connection_without_a_word_of_certificates_is_no_matter_of_trust() -> None:
     sight = healthy()
     faults.disconnected(sight)

@@ -5,7 +5,7 @@ from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
 from tests.hops.trace.names import JSON, POD, SERVICE_IP
-from tests.hops.trace.sights import failed, found, healthy, node, view, without
+from tests.hops.trace.sights import failed, found, healthy, node, request, view, without
 
 
 def remedy(sight: JSON) -> str:
@@ -100,6 +100,17 @@ def test_kube_proxy_gone_is_advice_beside_the_path() -> None:
     assert traced.first is None
     assert traced.hops[4].verdict is Verdict.BESIDE
     assert "kubeadm init phase addon kube-proxy" in remedy(sight)
+
+
+def test_somebody_elses_answer_at_the_cluster_ip_is_not_the_services() -> None:
+    """Without a rule the request leaves the node by its default route."""
+    sight = healthy()
+    without(sight, "DaemonSet", "kube-proxy")
+    for name in ("kube-proxy-2m9xj", "kube-proxy-w8t6h"):
+        without(sight, "Pod", name)
+    flushed(sight)
+    request(sight, "service").update({"status": 404, "headers": {"server": "a proxy"}})
+    assert told(sight) == [("service", "T45")]
 
 
 def test_kube_proxy_that_is_not_ready() -> None:

@@ -1,0 +1,60 @@
+"""All faults and all healthy variants, and the order in which a run meets them."""
+
+import os
+from itertools import combinations
+from random import Random, SystemRandom
+
+from hops.model import KINDS
+from tests.live.faults import (  # noqa: F401 - each puts its faults into the list
+    docker,
+    endpoints,
+    host_ports,
+    machines,
+    names,
+    networks,
+    pods,
+    proxies,
+    routes,
+)
+from tests.live.faults.fault import FAULTS, Fault
+
+SEED = int(os.environ.get("INGRESS_HOPS_SEED") or SystemRandom().randrange(1_000_000))
+"""Of everything that a run leaves to chance."""
+SAMPLE = 12
+"""How many faults the gate takes."""
+PAIRS = 100
+
+
+def shuffled() -> list[Fault]:
+    """The faults in an order of chance; one that nothing can follow comes last."""
+    order = list(FAULTS.values())
+    Random(SEED).shuffle(order)
+    return sorted(order, key=lambda fault: fault.last)
+
+
+def sampled() -> list[Fault]:
+    """The gate's share, without those that take long or leave nothing behind."""
+    return Random(SEED).sample([fault for fault in FAULTS.values() if not (fault.slow or fault.last)], SAMPLE)
+
+
+def chance(number: int) -> Random:
+    """What a fault's own choices are made with: the same in every run with the same seed, whatever else runs."""
+    return Random(f"{SEED}-{number}")
+
+
+def together(one: Fault, other: Fault) -> bool:
+    """Whether two faults can be there at once and both be told."""
+    return not (one.touches & other.touches or one.hides & other.touches or other.hides & one.touches)
+
+
+def pairs() -> list[tuple[Fault, Fault]]:
+    """Two faults each, in path order, out of all that come and go in seconds."""
+    quick = [fault for fault in FAULTS.values() if not (fault.slow or fault.last or "elsewhere" in fault.touches)]
+    possible = [pair for pair in combinations(quick, 2) if together(*pair)]
+    return [in_order(*pair) for pair in Random(SEED).sample(possible, PAIRS)]
+
+
+def in_order(one: Fault, other: Fault) -> tuple[Fault, Fault]:
+    """The same two, the first on the path first; what is below all hops comes before them."""
+    hops = [None, *(kind.name for kind in KINDS)]
+    return (one, other) if hops.index(one.expected[0][0]) <= hops.index(other.expected[0][0]) else (other, one)

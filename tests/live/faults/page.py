@@ -1,0 +1,118 @@
+"""`python -m tests.live.faults.page`: the last complete run's results into docs/faults.json, and the page of them."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tests.live.faults.catalogue import PAIRS
+from tests.live.faults.fault import FAULTS
+from tests.live.faults.healthy import VARIANTS
+from tests.live.faults.run import FOLDER
+from tests.live.faults.score import Outcome
+from tests.project import ROOT
+
+COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
+"""How many rows each section of a whole run has."""
+RESULTS = ROOT / "docs" / "faults.json"
+PAGE = ROOT / "docs" / "faults.md"
+
+Results = dict[str, Any]
+
+_INTRODUCTION = """\
+# Faults
+
+Written by `python -m tests.live.faults.page` from [faults.json](faults.json), which a run of `make test-live` and of
+`make test-pairs` gives. Each fault is put into a running path, `hops trace` is asked, and the fault is taken out again.
+The faults come in an order of chance, and one assertion holds for all of them: the first broken hop and the code are
+those expected, and no other finding stops the request.
+
+*right*: all that was expected and nothing else; *not seen*: no word of the fault; *wrong*: anything between. Seconds
+are those of the trace, then those with the fault's coming and going.
+"""
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """The page of a set of results, Markdown."""
+    parts = [_INTRODUCTION]
+    if faults := results.get("faults"):
+        rows = sorted(faults["rows"], key=lambda row: int(row["name"]))
+        parts.append(f"## One fault\n\n{_about(faults)}\n\n{_counted(rows)}\n")
+        heads = ["#", "what is done", "a client meets", "expected", "said", "outcome", "seconds", "how"]
+        parts.append(_table(heads, (_fault(row) for row in rows)))
+    if healthy := results.get("healthy"):
+        parts.append(f"## No fault\n\n{_about(healthy)}\n\n{_counted(healthy['rows'])} Right is: no finding.\n")
+        heads = ["", "the path", "said", "outcome", "seconds"]
+        parts.append(
+            _table(heads, ([r["name"], r["title"], _said(r), r["outcome"], _seconds(r)] for r in healthy["rows"]))
+        )
+    if pairs := results.get("pairs"):
+        rows = pairs["rows"]
+        both = [row for row in rows if row["outcome"] == Outcome.RIGHT]
+        first = [row for row in rows if row["expected"][0] in row["said"]]
+        parts.append(
+            f"## Two faults at once\n\n{_about(pairs)}\n\n"
+            f"Of {len(rows)} pairs that chance chose among the faults that can be there together, "
+            f"{len(both)} were named both and nothing else, and {len(first)} had the first on the path named.\n"
+        )
+        left = [row for row in rows if row not in both]
+        heads = ["pair", "expected", "said", "seconds"]
+        parts.append(
+            _table(heads, ([r["name"], ", ".join(r["expected"]), _said(r), _seconds(r)] for r in left)) if left else ""
+        )
+    return "\n".join(part for part in parts if part)
+
+
+def _about(section: Mapping[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(section["versions"].items()))
+    return f"{section['date']}, seed {section['seed']}; {versions}."
+
+
+def _counted(rows: Iterable[Mapping[str, Any]]) -> str:
+    counts = Counter(row["outcome"] for row in rows)
+    return ", ".join(f"**{counts[outcome]} {outcome}**" for outcome in Outcome) + "."
+
+
+def _fault(row: Mapping[str, Any]) -> list[str]:
+    how = "replayed" if row["replayed"] else "live"
+    said = [row["name"], row["title"], row["symptom"], ", ".join(row["expected"]), _said(row), row["outcome"]]
+    return [*said, _seconds(row), how]
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return ", ".join(row["said"]) or "nothing"
+
+
+def _seconds(row: Mapping[str, Any]) -> str:
+    return f"{row['seconds']:.1f} / {row['whole']:.0f}"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    lines = [list(heads), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+
+def main() -> int:
+    """Takes over what a run has completed. Exit status: 0 written, 1 no section is complete."""
+    results: Results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    taken = []
+    for section, size in COMPLETE.items():
+        file = FOLDER / f"{section}.rows.json"
+        found = json.loads(file.read_text()) if file.exists() else {"rows": []}
+        if len(found["rows"]) == size:
+            results[section] = found
+            taken.append(section)
+        else:
+            print(f"{section}: {len(found['rows'])} of {size} were tried, so its results stay as they are")  # noqa: T201
+    if not taken:
+        return 1
+    RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    PAGE.write_text(page(results))
+    print(f"{PAGE.relative_to(ROOT)} is written: {', '.join(taken)}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

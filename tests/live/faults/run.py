@@ -1,0 +1,99 @@
+"""One run: a fault in, a trace, the fault out again, and what came of it on record."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.live.faults.catalogue import SEED, chance
+from tests.live.faults.fault import Broken, Fault
+from tests.live.faults.healthy import VARIANTS
+from tests.live.faults.kubernetes import StuckError, until
+from tests.live.faults.path import Path, Told
+from tests.live.faults.score import Row, row
+from tests.project import ROOT
+
+FOLDER = ROOT / ".ingress-hops" / "faults"
+"""What a run leaves: the rows of each section, and the bundle of each trace."""
+
+Injection = Callable[[], AbstractContextManager[Broken]]
+
+
+class Run:
+    """What has been tried on a path, and what was said of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: dict[str, list[Row]] = {}
+        FOLDER.mkdir(parents=True, exist_ok=True)
+
+    def fault(self, fault: Fault) -> Row:
+        name, expected = str(fault.number), fault.expected
+        told, whole = self._tried(f"{fault.number:02}", [self._injection(fault)], last=fault.last)
+        of = row(name, fault.title, expected, told, whole, stops=fault.stops, symptom=fault.symptom)
+        return self._record("faults", of, told)
+
+    def pair(self, one: Fault, other: Fault) -> Row:
+        """Two faults at once. The one further on comes first, while it can still be seen to take effect."""
+        name, title = f"{one.number}+{other.number}", f"{one.title}; {other.title}"
+        told, whole = self._tried(name, [self._injection(other), self._injection(one)])
+        expected, stops = (*one.expected, *other.expected), one.stops
+        return self._record("pairs", row(name, title, expected, told, whole, stops=stops, symptom=""), told)
+
+    def healthy(self, name: str) -> Row:
+        title, variant = VARIANTS[name]
+        told, whole = self._tried(name, [lambda: variant(self.path)])
+        return self._record("healthy", row(name, title, (), told, whole, stops=False, symptom="200"), told)
+
+    def _injection(self, fault: Fault) -> Injection:
+        return lambda: fault.inject(self.path, chance(fault.number))
+
+    def _tried(self, name: str, injections: Sequence[Injection], *, last: bool = False) -> tuple[Told, float]:
+        """What a trace says, and the seconds of all. A path that is not whole afterwards ends the run."""
+        began = time.monotonic()
+        try:
+            told = self._with(name, injections)
+        finally:
+            if not last:
+                self._whole_again(name)
+        return told, time.monotonic() - began
+
+    def _with(self, name: str, injections: Sequence[Injection]) -> Told:
+        with ExitStack() as stack:
+            there = []
+            for injection in injections:
+                there.append(stack.enter_context(injection()))
+                until(f"{name} takes effect", there[-1].there)
+            told = self._trace(name, there)
+            if any(broken.fades and not broken.there() for broken in there):
+                raise StuckError(f"{name} has gone by itself while the trace looked")
+        return told
+
+    def _whole_again(self, name: str) -> None:
+        try:
+            until("a request is answered and every pod is ready", self.path.whole, 180)
+        except StuckError as stuck:
+            before = "".join(traceback.format_exception(stuck.__context__)) if stuck.__context__ else ""
+            pytest.exit(f"after {name} the path is not whole again, so nothing can follow: {stuck}\n{before}", 3)
+
+    def _trace(self, name: str, there: Sequence[Broken]) -> Told:
+        options = [option for broken in there for option in broken.options]
+        files = {key: text for broken in there for key, text in broken.files.items()}
+        return self.path.trace(options, files, FOLDER / f"{name}.json", stack=all(broken.stack for broken in there))
+
+    def _record(self, section: str, of: Row, told: Told) -> Row:
+        rows = self.rows.setdefault(section, [])
+        rows.append(of)
+        result = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "seed": SEED,
+            "versions": dict(told.versions),
+            "rows": [asdict(item) for item in rows],
+        }
+        (FOLDER / f"{section}.rows.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        return of

@@ -1,0 +1,78 @@
+"""The fault suite's own logic, without a cluster, and the page that it wrote."""
+
+import json
+
+import pytest
+
+from tests.live.faults.catalogue import PAIRS, pairs, sampled, shuffled, together
+from tests.live.faults.fault import FAULTS
+from tests.live.faults.page import PAGE, RESULTS, page
+from tests.live.faults.path import Told
+from tests.live.faults.score import Outcome, judged
+
+
+def told(
+    first: str | None, *stopping: tuple[str | None, str], advisory: tuple[tuple[str | None, str], ...] = ()
+) -> Told:
+    return Told(first, stopping, advisory, 1.0, {})
+
+
+EXPECTED = (("endpoint", "SV01"),)
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome"),
+    [
+        (told("endpoint", ("endpoint", "SV01")), Outcome.RIGHT),
+        (told("endpoint", ("endpoint", "SV01"), advisory=(("name", "T03"),)), Outcome.RIGHT),
+        (told(None), Outcome.NOT_SEEN),
+        (told(None, advisory=(("name", "T03"),)), Outcome.NOT_SEEN),
+        (told("endpoint"), Outcome.NOT_SEEN),
+        (told("endpoint", ("endpoint", "T33")), Outcome.WRONG),
+        (told("pod", ("pod", "SV01")), Outcome.WRONG),
+        (told("route", ("endpoint", "SV01")), Outcome.WRONG),
+        (told("endpoint", ("endpoint", "SV01"), ("pod", "T32")), Outcome.WRONG),
+        (told(None, advisory=(("endpoint", "SV01"),)), Outcome.WRONG),
+    ],
+)
+def test_a_fault_that_stops_the_request(said: Told, outcome: Outcome) -> None:
+    assert judged(EXPECTED, said, stops=True) is outcome
+
+
+def test_a_fault_beside_the_path_breaks_no_hop() -> None:
+    beside = (("service", "T45"),)
+    assert judged(beside, told(None, advisory=beside), stops=False) is Outcome.RIGHT
+    assert judged(beside, told("route", advisory=beside), stops=False) is Outcome.WRONG
+
+
+def test_both_of_two_faults_have_to_be_named() -> None:
+    both = (("endpoint", "SV01"), ("pod", "T40"))
+    assert judged(both, told("endpoint", *both), stops=True) is Outcome.RIGHT
+    assert judged(both, told("endpoint", both[0]), stops=True) is Outcome.WRONG
+    assert judged(both, told("pod", *both), stops=True) is Outcome.WRONG
+
+
+def test_a_healthy_path_has_no_finding_of_any_level() -> None:
+    assert judged((), told(None), stops=False) is Outcome.RIGHT
+    assert judged((), told(None, advisory=(("name", "T03"),)), stops=False) is Outcome.WRONG
+
+
+def test_every_fault_of_the_list_is_there_and_comes_once() -> None:
+    assert sorted(FAULTS) == list(range(1, 51))
+    assert sorted(fault.number for fault in shuffled()) == list(range(1, 51))
+    assert shuffled()[-1].last
+    assert len({fault.number for fault in sampled()}) >= 12
+
+
+def test_pairs_are_of_faults_that_can_be_there_together() -> None:
+    chosen = pairs()
+    assert len({(one.number, other.number) for one, other in chosen}) == PAIRS
+    assert all(together(one, other) for one, other in chosen)
+    assert not together(FAULTS[28], FAULTS[30]), "both change the Service"
+    assert not together(FAULTS[42], FAULTS[34]), "a pod that does not run has no interface"
+
+
+def test_the_page_is_that_of_the_results() -> None:
+    if not RESULTS.exists():
+        pytest.skip("no run has been recorded yet: make test-live")
+    assert PAGE.read_text() == page(json.loads(RESULTS.read_text())), "python -m tests.live.faults.page"
