@@ -28,7 +28,7 @@ EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-i
 FAILED = echo "make: a preview failed; the report of its events says why"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live bench bench-rules bench-trace check lint tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local]"
@@ -81,8 +81,11 @@ test: $(READY) ## every test that needs no cluster
 	@"$(PYTHON)" -m pytest -m "not live"; status=$$?; \
 	echo "test: the live tests are left out; to run them too: make test-live (needs Docker)"; exit $$status
 
-test-live: tools ## the tests in a real cluster (needs Docker)
-	"$(PYTHON)" -m pytest tests/live
+test-live: tools ## the tests in a real cluster, every fault of the path among them (needs Docker)
+	"$(PYTHON)" -m pytest tests/live -m "not pairs"
+
+test-pairs: tools ## a hundred pairs of faults, put into a path at once (needs Docker)
+	"$(PYTHON)" -m pytest tests/live -m pairs
 
 bench: tools ## the speed of up, preview and down (needs Docker)
 	"$(PYTHON)" bench/run.py

@@ -1,7 +1,10 @@
 """`hops plan`: the program under Pulumi's mock runtime. No engine, no cluster; the network only for upstream files."""
 
+import asyncio
+import contextvars
 import dataclasses
 import os
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,14 +93,21 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
         except ManifestError as error:
             left_out.append(f"all objects of {manifest.name}: {error}")
     recorder = _Recorder()
-    pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=stack, preview=True)
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
         ground = Ground(str(folder), f"{folder}/{stack}.owner", 0, ClusterState(), upstream)
         outputs.update(build(settings, ground))
 
-    pulumi.runtime.test(declare)()
+    def inside() -> None:
+        with closing(asyncio.new_event_loop()) as loop:
+            asyncio.set_event_loop(loop)
+            pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=stack, preview=True)
+            pulumi.runtime.test(declare)()
+            asyncio.set_event_loop(None)
+
+    # The SDK keeps its stack in the context and closes no loop, and a process may plan more than one stack.
+    contextvars.copy_context().run(inside)
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
     inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
     return Planned(outputs, recorder.manifests, left_out, judge(inventory, configure(settings.policy)))
