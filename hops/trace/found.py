@@ -100,8 +100,8 @@ def _state(item: Mapping[str, JSON]) -> str:
 
 
 def _host_port(view: View) -> Found:
-    node = view.node(view.door.node if view.door else None)
-    port = next((m.node for m in view.door.mappings if m.scheme == "http"), 80) if view.door else 80
+    node = view.node(view.publishing)
+    port = view.node_port or 80
     evidence: list[str] = [line for pod in view.envoy_pods for line in _envoy_pod(pod)]
     value = None
     if node:
@@ -189,7 +189,7 @@ def _service(view: View) -> Found:
     address = text(at(item, "spec", "clusterIP"))
     selector = ", ".join(f"{key}={value}" for key, value in sorted(pairs(at(item, "spec", "selector")).items()))
     evidence = [f"{identity(item)}: {address}:{backend.port}, selector {selector or 'none'}", *_slices(view, backend)]
-    node = view.node(view.door.node if view.door else None)
+    node = view.node(view.publishing)
     if node and node.nat and address:
         rules = kernel.service_rules(node.nat, address, backend.port)
         to = ", ".join(f"{rule.to[0]}:{rule.to[1]}" for rule in rules if rule.to)
@@ -268,8 +268,8 @@ def _reply_route(view: View) -> Found:
 def _reply_host_port(view: View) -> Found:
     if not view.through_envoy("client"):
         return NOTHING
-    node = view.node(view.door.node if view.door else None)
-    port = next((m.node for m in view.door.mappings if m.scheme == "http"), 80) if view.door else 80
+    node = view.node(view.publishing)
+    port = view.node_port or 80
     entry = kernel.tracked(node.conntrack, port) if node else None
     reply = _reply(view, "turned back by conntrack")
     return Found(reply.value, (f"conntrack: {entry}",) if entry else reply.evidence)

@@ -54,16 +54,15 @@ def probes(view: View) -> tuple[Probe, ...]:
 
 def _probes(view: View) -> Iterator[Probe]:
     method = probing(view.asked)
-    door = view.door.node if view.door else None
-    entry = view.entry
-    if door and entry and (address := _container_address(view.containers.get(door))):
-        yield Probe("node", address, entry.node, method, door)
+    door, inside = view.publishing, view.node_port
+    if door and inside and (address := _container_address(view.containers.get(door))):
+        yield Probe("node", address, inside, method, door)
         if view.asked.from_node:
-            yield Probe("client", address, entry.node, view.asked.method, door)
+            yield Probe("client", address, inside, view.asked.method, door)
     envoy = next((pod for pod in view.envoy_pods if _address(pod)), None)
     if envoy and (address := _address(envoy)):
         of_envoy = text(at(envoy, "spec", "nodeName"))
-        yield Probe("envoy", address, _envoy_port(envoy, entry), method, door or of_envoy, pod=_name(envoy))
+        yield Probe("envoy", address, _envoy_port(envoy, view.entry), method, door or of_envoy, pod=_name(envoy))
     if view.backend is None:
         return
     for pod in view.pods[:_MOST]:
@@ -80,8 +79,8 @@ def _probes(view: View) -> Iterator[Probe]:
                     "pod from envoy", address, port, method, of_envoy, space.name if space else None, _name(pod)
                 )
     cluster_ip = text(at(view.service, "spec", "clusterIP"))
-    if door and cluster_ip and cluster_ip != "None":
-        yield Probe("service", cluster_ip, view.backend.port, method, door)
+    if view.neighbour and cluster_ip and cluster_ip != "None":
+        yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour)
 
 
 def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:

@@ -168,8 +168,8 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
 
 
 def _lacks_rules(view: View) -> bool:
-    """Whether the publishing node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
-    node, address = view.node(view.publishing), text(at(view.service, "spec", "clusterIP"))
+    """Whether the asked node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
+    node, address = view.node(view.neighbour), text(at(view.service, "spec", "clusterIP"))
     if node is None or not node.nat or not view.backend or address in (None, "None") or not _has_endpoints(view):
         return False
     # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.

@@ -92,6 +92,12 @@ class View:
         return self.published[0].container if self.published else self.door.node if self.door else None
 
     @cached_property
+    def neighbour(self) -> str | None:
+        """The node that the ClusterIP is asked from: the backend's own, which a policy always lets in."""
+        nodes = (text(at(pod, "spec", "nodeName")) for pod in self.pods)
+        return next((node for node in nodes if node), None) or self.publishing
+
+    @cached_property
     def node_port(self) -> int | None:
         """The port of the publishing node that the asked port leads to."""
         mappings = self.door.mappings if self.door else ()
@@ -269,7 +275,7 @@ class View:
     def envoy_pods(self) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods, those on the publishing node first."""
         found = [p for p in self.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "envoy"]
-        publishing = self.door.node if self.door else None
+        publishing = self.publishing
         return tuple(sorted(found, key=lambda pod: at(pod, "spec", "nodeName") != publishing))
 
     @cached_property

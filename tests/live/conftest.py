@@ -13,8 +13,6 @@ import pytest
 
 from tests.project import Project, copy_project
 
-FAULTS = Path(__file__).parent / "faults"
-"""Their own conftest says which of them the gate takes."""
 TOOLS = ("docker", "kind", "pulumi", "curl")
 
 
@@ -23,8 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(item.fspath).is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.live)
-            if not Path(item.fspath).is_relative_to(FAULTS):
-                item.add_marker(pytest.mark.gate)
             if why:
                 item.add_marker(pytest.mark.skip(reason=why))
 

@@ -2,7 +2,7 @@
 
 from hops.trace.probes import Probe, probes, published
 from tests.hops.trace.names import CONTROL, ENVOY, ENVOY_IP, POD, POD_IP, SERVICE_IP, WORKER, WORKER_IP
-from tests.hops.trace.sights import found, healthy, view, without
+from tests.hops.trace.sights import container, found, healthy, view, without
 
 
 def by_place(sight: dict[str, object]) -> dict[str, Probe]:
@@ -26,6 +26,17 @@ def test_a_pod_on_another_node_is_asked_from_there() -> None:
     found(sight, "Pod", POD)["spec"]["nodeName"] = CONTROL
     sent = by_place(sight)
     assert (sent["pod"].node, sent["pod from envoy"].node) == (CONTROL, WORKER)
+    assert sent["service"].node == CONTROL, "a policy lets the pod's own node in, and no other"
+
+
+def test_a_node_that_publishes_another_port_is_not_asked() -> None:
+    """Two nodes publish, and the request enters by the one of its port."""
+    sight = healthy()
+    sight["stack"] = None
+    container(sight, CONTROL)["HostConfig"]["PortBindings"]["80/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": "8090"}]
+    assert view(sight).door.node == CONTROL  # type: ignore[union-attr]
+    sent = by_place(sight)
+    assert (sent["node"].node, sent["node"].address) == (WORKER, WORKER_IP)
 
 
 def test_what_has_no_address_is_not_asked() -> None:

@@ -16,17 +16,17 @@ def right(row: Row) -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_healthy_path_is_left_alone(run: Run, name: str) -> None:
+    right(run.healthy(name))
+
+
+@pytest.mark.fault
 @pytest.mark.parametrize("fault", shuffled(), ids=lambda fault: str(fault.number))
 def test_a_fault_is_named(run: Run, fault: Fault) -> None:
     if why := fault.why_not():
         pytest.skip(why)
     right(run.fault(fault))
-
-
-@pytest.mark.fault
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_healthy_path_is_left_alone(run: Run, name: str) -> None:
-    right(run.healthy(name))
 
 
 @pytest.mark.pairs
