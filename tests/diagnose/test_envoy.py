@@ -31,7 +31,7 @@ def test_all_that_an_envoy_says(server: Server, admin: Admin) -> None:
     server.answers |= {
         "/listeners": (200, '{"listener_statuses": [{"name": "ingress_http"}]}'),
         "/clusters": (200, '{"cluster_statuses": []}'),
-        "/server_info": (200, '{"version": "1.38.3"}'),
+        "/server_info": (200, '{"version": "1.38.3", "node": {"extensions": ["many"]}}'),
         "/certs": (200, '{"certificates": []}'),
         "/config_dump": (200, '{"configs": [{"route_config": {"name": "ingress_http"}}]}'),
         "/stats": (200, json.dumps({"stats": stats})),

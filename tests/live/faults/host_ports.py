@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_network
 from random import Random
 
 from hops.path import HOST_PORT_CHAIN
+from hops.settings import settings
 from tests.live.faults.fault import HOST_PORT, Broken, fault
 from tests.live.faults.kubernetes import Object, nowhere, ready, until
-from tests.live.faults.path import Path
+from tests.live.faults.path import CONFIG, STACK, Path
 
 CNI = "/etc/cni/net.d/10-calico.conflist"
 STALE = "CNI-DN-0123456789abcdef01234"
@@ -83,7 +85,12 @@ def stale_rule(path: Path, _: Random) -> Iterator[Broken]:
     live = rules(path, HOST_PORT_CHAIN)
     (led_to,) = {match[1] for rule in live if (match := re.search(r"-j (CNI-DN-\S+)", rule))}
     envoy = path.envoys()[0]["status"]["podIP"]
-    dead = ".".join([*envoy.split(".")[:3], "190" if envoy.split(".")[3] != "190" else "189"])
+    # Of the node's own block: any other would leave the node for somebody who may answer.
+    block = [
+        str(address) for address in ip_network(f"{envoy}/{settings(STACK, CONFIG).calico.block_size}", strict=False)
+    ]
+    living = path.node("ip", "route", "show", "scope", "link")
+    dead = next(address for address in reversed(block) if f"{address} " not in living)
     old = [rule.replace(led_to, STALE).replace(envoy, dead) for rule in rules(path, led_to)]
     before = [
         re.sub(r'id: \\?"[0-9a-f]+', lambda m: m[0][:-8] + "00000000", rule).replace(led_to, STALE) for rule in live

@@ -1,4 +1,4 @@
-"""`python -m tests.live.faults.page`: the last complete run's results into docs/faults.json, and the page of them."""
+"""`python -m tests.live.faults.page`: what the last whole run found, into docs/faults.json and its pages."""
 
 import json
 import sys
@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cli.codes import EVIDENCE
+from cli.output import write_pages
+from hops.trace.checks import CODES
+from hops.trace.pages import INDEX, pages
 from tests.live.faults.catalogue import PAIRS
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS
@@ -17,6 +21,7 @@ COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
 """How many rows each section of a whole run has."""
 RESULTS = ROOT / "docs" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
+CODE_PAGES = ROOT / "docs" / "codes"
 
 Results = dict[str, Any]
 
@@ -94,6 +99,25 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
+def evidence(results: Mapping[str, Any]) -> dict[str, str]:
+    """What the pages of the codes say of the results: Markdown by code, and by `INDEX`."""
+    faults = results["faults"]
+    rows = sorted(faults["rows"], key=lambda row: int(row["name"]))
+    told: dict[str, str] = {}
+    for row in rows:
+        for code in (place.rpartition(" ")[2] for place in row["expected"]):
+            line = (
+                f"- [Fault {row['name']}](../faults.md), {row['title']}: the trace said {_said(row)} "
+                f"in {row['seconds']:.1f} s on {faults['date']} ({row['outcome']})."
+            )
+            told[code] = "\n".join(filter(None, [told.get(code), line]))
+    right = sum(row["outcome"] == Outcome.RIGHT for row in rows)
+    index = (
+        f"Of {len(rows)} faults put into a running path on {faults['date']}, [{right} were named right](../faults.md)."
+    )
+    return {code: text for code, text in told.items() if code in CODES} | {INDEX: index}
+
+
 def main() -> int:
     """Takes over what a run has completed. Exit status: 0 written, 1 no section is complete."""
     results: Results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
@@ -105,13 +129,20 @@ def main() -> int:
             results[section] = found
             taken.append(section)
         else:
-            print(f"{section}: {len(found['rows'])} of {size} were tried, so its results stay as they are")  # noqa: T201
+            _say(f"{section}: {len(found['rows'])} of {size} were tried, so its results stay as they are")
     if not taken:
         return 1
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(page(results))
-    print(f"{PAGE.relative_to(ROOT)} is written: {', '.join(taken)}")  # noqa: T201
+    told = evidence(results) if "faults" in results else {}
+    (CODE_PAGES / EVIDENCE).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    write_pages(CODE_PAGES, pages(told))
+    _say(f"{PAGE.relative_to(ROOT)} is written: {', '.join(taken)}")
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -92,8 +92,14 @@ class Run:
         result = {
             "date": datetime.now(UTC).date().isoformat(),
             "seed": SEED,
-            "versions": dict(told.versions),
+            "versions": _versions(told),
             "rows": [asdict(item) for item in rows],
         }
         (FOLDER / f"{section}.rows.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         return of
+
+
+def _versions(told: Told) -> dict[str, str]:
+    """Of the programs met, the kernel's without what its builder adds."""
+    kept = {name: told.versions[name] for name in sorted(told.versions) if name != "system"}
+    return kept | ({"kernel": kept["kernel"].partition("-")[0]} if "kernel" in kept else {})
