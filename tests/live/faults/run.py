@@ -3,7 +3,7 @@
 import json
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: dict[str, list[Row]] = {}
+        self._met: dict[str, str] = {}
         FOLDER.mkdir(parents=True, exist_ok=True)
 
     def fault(self, fault: Fault) -> Row:
@@ -89,17 +90,18 @@ class Run:
     def _record(self, section: str, of: Row, told: Told) -> Row:
         rows = self.rows.setdefault(section, [])
         rows.append(of)
+        self._met |= met(told.versions)
         result = {
             "date": datetime.now(UTC).date().isoformat(),
             "seed": SEED,
-            "versions": _versions(told),
+            "versions": self._met,
             "rows": [asdict(item) for item in rows],
         }
         (FOLDER / f"{section}.rows.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         return of
 
 
-def _versions(told: Told) -> dict[str, str]:
-    """Of the programs met, the kernel's without what its builder adds."""
-    kept = {name: told.versions[name] for name in sorted(told.versions) if name != "system"}
+def met(versions: Mapping[str, str]) -> dict[str, str]:
+    """What a trace met, the kernel without what its builder adds. A broken path may hide some of it."""
+    kept = {name: versions[name] for name in sorted(versions) if name != "system"}
     return kept | ({"kernel": kept["kernel"].partition("-")[0]} if "kernel" in kept else {})
