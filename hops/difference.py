@@ -56,7 +56,9 @@ def difference(
     """Hops are the same by service and number, findings by code, object and place in it."""
     before, after = _by_number(base_hops), _by_number(head_hops)
     pairs = tuple(HopPair(before.get(key), after.get(key)) for key in dict.fromkeys((*after, *before)))
-    return Difference(pairs, tuple(_without(head, base)), tuple(_without(base, head)), tuple(_also(head, base)))
+    adds, leaves = _split(head, base)
+    fixes, _ = _split(base, head)
+    return Difference(pairs, adds, fixes, leaves)
 
 
 def summary(of: Difference) -> str:
@@ -79,21 +81,16 @@ def _key(located: Located) -> tuple[str, ...]:
     return finding.code, str(finding.resource), finding.path, patch
 
 
-def _without(these: Iterable[Located], those: Iterable[Located]) -> Iterator[Located]:
+def _split(these: Iterable[Located], those: Iterable[Located]) -> tuple[tuple[Located, ...], tuple[Located, ...]]:
+    """Of these, what those have not, and what they have too."""
     left = Counter(map(_key, those))
+    only: list[Located] = []
+    also: list[Located] = []
     for located in these:
-        if left[_key(located)]:
-            left[_key(located)] -= 1
-        else:
-            yield located
-
-
-def _also(these: Sequence[Located], those: Sequence[Located]) -> Iterator[Located]:
-    left = Counter(map(_key, those))
-    for located in these:
-        if left[_key(located)]:
-            left[_key(located)] -= 1
-            yield located
+        key = _key(located)
+        (also if left[key] else only).append(located)
+        left[key] -= bool(left[key])
+    return tuple(only), tuple(also)
 
 
 def changed(base: Preview | None, head: Preview) -> list[Changed]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hops.finding import Finding, Level
 from hops.message import heard, urn_parts
-from hops.rules.values import at
+from hops.rules.values import at, number, pointer
 from hops.settings import NAMESPACE
 
 _STACK = "pulumi:pulumi:Stack"
@@ -156,12 +156,12 @@ def _leaves(value: object) -> Iterator[tuple[str, Any]]:
     """All values below, by JSON pointer; what lies too deep is left out."""
     rest: list[tuple[str, Any, int]] = [("", value, 0)]
     while rest:
-        pointer, item, depth = rest.pop()
+        base, item, depth = rest.pop()
         if not isinstance(item, dict | list) or not item:
-            yield pointer, item
+            yield base, item
         elif depth < _DEEPEST:
             entries = item.items() if isinstance(item, dict) else enumerate(item)
-            rest += [(f"{pointer}/{str(k).replace('~', '~0').replace('/', '~1')}", v, depth + 1) for k, v in entries]
+            rest += [(pointer(base, key), below, depth + 1) for key, below in entries]
 
 
 def _outputs(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _outputs(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
     """Without what differs between any two previews: the second in which a cluster would be made, and the folder."""
-    generation, kubeconfig = _whole(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
+    generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
     own = [(str(generation or ""), "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
 
     def plain(value: Any) -> Any:
@@ -186,7 +186,7 @@ def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -
         return value
 
     return {
-        urn: replace(resource, inputs={pointer: plain(value) for pointer, value in resource.inputs.items()})
+        urn: replace(resource, inputs={place: plain(value) for place, value in resource.inputs.items()})
         for urn, resource in resources.items()
     }
 
@@ -194,17 +194,10 @@ def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -
 def hop_rows(listed: object) -> Iterator[dict[str, Any]]:
     """The hops of an output `hops`, without their details."""
     for hop in listed if isinstance(listed, list) else ():
-        number = _whole(at(hop, "number"))
-        if number and _text(at(hop, "service")) and _text(at(hop, "name")):
+        place = number(at(hop, "number"))
+        if place and _text(at(hop, "service")) and _text(at(hop, "name")):
             texts = {key: _text(at(hop, key)) or None for key in _HOP_TEXTS}
-            yield {**texts, "number": number, "port": _whole(at(hop, "port"))}
-
-
-def _whole(value: object) -> int | None:
-    """A whole number, which the engine may hand over as a float."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) else None
+            yield {**texts, "number": place, "port": number(at(hop, "port"))}
 
 
 def _findings(events: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -27,13 +27,26 @@ class Code:
     severity: Severity = Severity.HIGH
     references: tuple[str, ...] = ()
 
-    def finding(self, resource: Identity, message: str, remedy: str, evidence: Iterable[str] = ()) -> Finding:
-        """One case of it. message: one sentence. remedy: a command. evidence: what was seen, a line each."""
+    def finding(
+        self,
+        resource: Identity,
+        message: str,
+        remedy: str,
+        evidence: Iterable[str] = (),
+        *,
+        stops: bool = True,
+        hop: str | None = None,
+    ) -> Finding:
+        """One case of it.
+
+        message: one sentence. remedy: a command. evidence: what was seen, a line each. stops: whether it stops the
+        request; if not it is advisory, whatever the code's level. hop: where it breaks another one than the code's.
+        """
         return Finding(
             code=self.code,
-            level=self.level,
+            level=self.level if stops else Level.ADVISORY,
             severity=self.severity,
-            hop=self.hop,
+            hop=hop or self.hop,
             resource=resource,
             place=Place(),
             path="",

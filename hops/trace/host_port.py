@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from hops.finding import Finding, Level
+from hops.finding import Finding
 from hops.path import HOST_PORT_CHAIN
 from hops.rules.values import JSON, at, number, sequence, text
 from hops.trace.code import Code
@@ -161,8 +161,8 @@ def stale(view: View) -> Iterator[Finding]:
         remedy = f"docker exec {door.node} iptables --table nat --delete {one.rule.chain} {one.rule.text}"
         if not door.mine:
             remedy += f" && {view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
-        level = Level.ADVISORY if door.led or view.through_envoy("node") else Level.MANDATORY
-        yield replace(T13.finding(container(door.node), message, remedy, evidence), level=level)
+        stops = not (door.led or view.through_envoy("node"))
+        yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
 
 
 def missing(view: View) -> Iterator[Finding]:

@@ -32,8 +32,3 @@ def patched(view: View, kind: str, namespace: str | None, name: str, *operations
     where = f" --namespace {namespace}" if namespace else ""
     change = shlex.quote(json.dumps(operations, separators=(",", ":")))
     return f"{view.kubectl}{where} patch {kind.lower()} {name} --type json --patch {change}"
-
-
-def annotated_out(view: View, kind: str, namespace: str | None, name: str, annotation: str) -> str:
-    """The command that takes an annotation away."""
-    return f"{view.kubectl} --namespace {namespace} annotate {kind.lower()} {name} {annotation}-"

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from hops.finding import Finding, Identity
 from hops.trace.code import Code
@@ -53,7 +52,7 @@ def climbed(view: View) -> Iterator[Finding]:
 
 
 def _fine(request: Request) -> bool:
-    return request.by_pod and request.failure is None and (request.status or 500) < 400
+    return request.served and request.failure is None
 
 
 def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
@@ -61,7 +60,7 @@ def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> 
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]
     message = f"The request fails {_SENT[request.where]}{answers}; why was not seen."
-    return replace(unexplained, hop=hop).finding(who, message, _again(view), evidence)
+    return unexplained.finding(who, message, _again(view), evidence, hop=hop)
 
 
 def _again(view: View) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from hops.finding import Finding, Identity, Level
@@ -70,8 +69,7 @@ def swapped(view: View) -> Iterator[Finding]:
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
     remedy = f"docker stop {' '.join(order)} && docker start {' '.join(order)}"
-    level = Level.ADVISORY if view.arrived else Level.MANDATORY
-    yield replace(T46.finding(container(name), message, remedy, evidence), level=level)
+    yield T46.finding(container(name), message, remedy, evidence, stops=not view.arrived)
 
 
 def blind(view: View) -> Iterator[Finding]:
@@ -150,8 +148,7 @@ def _addresses(item: Mapping[str, Any]) -> set[str]:
 
 def _believed(view: View, node: str) -> set[str]:
     """The addresses of a node as the API has them, or the publishing one's as the stack published it."""
-    declared = sequence(at(view.get("Node", None, node), "status", "addresses"))
-    found = {str(at(entry, "address")) for entry in declared if at(entry, "type") == "InternalIP"}
+    found = set(view.internal_addresses(node))
     if found or view.sight.cluster or not view.sight.stack or node != (view.door.node if view.door else None):
         return found
     hops = sequence(at(dict(view.sight.stack.outputs or {}), "hops"))

@@ -3,10 +3,9 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
-from hops.finding import Finding, Identity, Level
+from hops.finding import Finding, Identity
 from hops.path import CONTOUR_NAMESPACE
 from hops.rules.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.trace.admission import KINDS, Connection, Direction, Peer, peer
@@ -86,14 +85,12 @@ def unready(view: View) -> Iterator[Finding]:
         if lacks:
             what, evidence = lacks
             message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
-            yield replace(T37.finding(identity(pod), message, _calico_again(view, node), [evidence]), hop=hop)
+            yield T37.finding(identity(pod), message, _calico_again(view, node), [evidence], hop=hop)
         elif view.arrived and not _calico_pods(view, node) and node not in idle:
             idle.add(node)
             message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
-            found = T37.finding(
-                _calico(view), message, _calico_again(view, node), [f"{node} has no pod of calico-node"]
-            )
-            yield replace(found, level=Level.ADVISORY)
+            evidence = f"{node} has no pod of calico-node"
+            yield T37.finding(_calico(view), message, _calico_again(view, node), [evidence], stops=False)
 
 
 def outside(view: View) -> Iterator[Finding]:
@@ -111,8 +108,7 @@ def outside(view: View) -> Iterator[Finding]:
         wanted = str(same[0])
         evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
         message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
-        level = T38.level if not view.arrived else Level.ADVISORY
-        yield replace(T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence), level=level)
+        yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not view.arrived)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outside)

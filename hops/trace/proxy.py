@@ -1,9 +1,8 @@
 """What can break: hop 4, Envoy itself and what Contour gives it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
-from hops.finding import Finding, Identity, Level
+from hops.finding import Finding, Identity
 from hops.path import CONTOUR_NAMESPACE
 from hops.rules.values import JSON, at, pairs
 from hops.trace.certificates import CERTIFICATES, distrust, misses_secret
@@ -154,18 +153,12 @@ def _not_delivered(view: View) -> Iterator[Finding]:
     ]
     suffers = difference is not None or (view.well is False and _waits(view))
     said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
-    finding = not_delivered.finding(_CONTOUR, said, f"{base} {change}", shown)
-    yield finding if suffers else advisory(finding)
+    yield not_delivered.finding(_CONTOUR, said, f"{base} {change}", shown, stops=suffers)
 
 
 def _waits(view: View) -> bool:
     """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
     return any(ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
-
-
-def advisory(finding: Finding) -> Finding:
-    """The same as something that stops no request."""
-    return replace(finding, level=Level.ADVISORY)
 
 
 # Trust
@@ -182,8 +175,7 @@ def _not_trusted(view: View) -> Iterator[Finding]:
         f"app=contour-certgen --output json | {base} replace --force --filename - && {base} rollout restart "
         "deployment/contour daemonset/envoy"
     )
-    finding = not_trusted.finding(who, message, remedy, evidence)
-    yield finding if suffers else advisory(finding)
+    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)

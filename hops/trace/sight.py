@@ -201,6 +201,11 @@ class Request(Part):
             self.where in ("pod", "pod from envoy", "service") and self.status is not None
         )
 
+    @property
+    def served(self) -> bool:
+        """Whether a pod gave an answer that is no error."""
+        return self.by_pod and (self.status or 500) < 400
+
 
 class Sight(Part):
     """All that was seen in one look.

@@ -60,8 +60,7 @@ def status(traced: Trace) -> int:
         return 1
     if answer is None and all(hop.verdict in (Verdict.NOT_SEEN, Verdict.BESIDE) for hop in traced.hops):
         return 2
-    served = answer is not None and answer.by_pod and (answer.status or 500) < 400
-    return 0 if served else 1
+    return 0 if answer and answer.served else 1
 
 
 def _asked(check: Check, view: View, unseen: dict[str, str]) -> Iterator[Finding]:
@@ -140,18 +139,13 @@ def _declared(view: View) -> Mapping[int, Mapping[str, Any]]:
 
 def _addresses(view: View, node: str | None) -> Found:
     """The addresses that the API gives."""
-    internal = [
-        text(at(entry, "address"))
-        for entry in sequence(at(view.get("Node", None, node) if node else None, "status", "addresses"))
-        if at(entry, "type") == "InternalIP"
-    ]
     pods = {
         f"{at(pod, 'metadata', 'namespace')}/{at(pod, 'metadata', 'name')}": address
         for pod in view.of("Pod")
         if (address := text(at(pod, "status", "podIP")))
     }
     envoy = next((address for pod in view.envoy_pods if (address := text(at(pod, "status", "podIP")))), None)
-    return Found(node=next(iter(internal), None), envoy=envoy, pods=pods)
+    return Found(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods)
 
 
 def _shown(number: int, hop: Mapping[str, Any]) -> str | None:

@@ -108,9 +108,13 @@ class View:
         """A node's address: its container's, else what the API says; None where neither was seen."""
         networks = mapping(at(dict(self.node_containers.get(node or "", {})), "NetworkSettings", "Networks"))
         given = (text(at(dict(network), "IPAddress")) for network in networks.values())
+        return next((address for address in (*given, *self.internal_addresses(node)) if address), None)
+
+    def internal_addresses(self, node: str | None) -> tuple[str, ...]:
+        """A node's addresses as the API has them; empty where it was not seen."""
         declared = sequence(at(self.get("Node", None, node) if node else None, "status", "addresses"))
         internal = (text(at(entry, "address")) for entry in declared if at(entry, "type") == "InternalIP")
-        return next((address for address in (*given, *internal) if address), None)
+        return tuple(address for address in internal if address)
 
     # --- the machine
 
@@ -331,7 +335,7 @@ class View:
         request = self.request("client")
         if request is None:
             return None
-        return request.by_pod and (request.status or 500) < 400 and request.expected is not False
+        return request.served and request.expected is not False
 
     def request(self, where: Where) -> Request | None:
         """The request that was sent there."""

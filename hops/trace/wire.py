@@ -1,10 +1,10 @@
 """What can break: hops 3 and 6, the pair of interfaces and the routes between a node and its pods."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from hops.finding import Finding, Level
+from hops.finding import Finding
 from hops.path import calico_interface
 from hops.rules.values import JSON, at, number, text
 from hops.trace.code import Code
@@ -100,7 +100,7 @@ def disconnected(view: View) -> Iterator[Finding]:
         what, remedy = _broken(view, wire)
         evidence = [f"{wire.node.name}: {wire.interface} is {wire.host or 'gone'}"]
         evidence += [f"{wire.name}: eth0 is {wire.own}"] if wire.own else []
-        yield replace(T34.finding(identity(wire.pod), what, remedy, evidence), hop=wire.hop)
+        yield T34.finding(identity(wire.pod), what, remedy, evidence, hop=wire.hop)
 
 
 def unrouted(view: View) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def unrouted(view: View) -> Iterator[Finding]:
             message = f"{wire.node.name} has no route to {wire.name} at {wire.address} by {wire.interface}."
             remedy = f"docker exec {wire.node.name} ip route replace {wire.address}/32 dev {wire.interface} scope link"
             evidence = [f"{wire.node.name}: {wire.address} goes {_way(route)}"]
-            yield replace(T35.finding(identity(wire.pod), message, remedy, evidence), hop=wire.hop)
+            yield T35.finding(identity(wire.pod), message, remedy, evidence, hop=wire.hop)
         elif envoy and wire.node.name != envoy.node.name:
             yield from _between(view, envoy, wire)
             yield from _between(view, wire, envoy)
@@ -155,8 +155,7 @@ def narrowed(view: View) -> Iterator[Finding]:
         )
         evidence = [f"{wire.node.name}: {wire.interface} has MTU {outer}", f"{wire.name}: eth0 has MTU {inner}"]
         remedy = f"docker exec {wire.node.name} ip link set {wire.interface} mtu {inner}"
-        level = Level.ADVISORY if well else Level.MANDATORY
-        yield replace(T39.finding(identity(wire.pod), message, remedy, evidence), level=level, hop=wire.hop)
+        yield T39.finding(identity(wire.pod), message, remedy, evidence, stops=not well, hop=wire.hop)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
