@@ -1,6 +1,7 @@
 """`hops diff`: stacks, plans and folders."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 from tests.conftest import PROJECT
 
+NO_CONTAINERS = """#!/bin/sh
+[ "$1" != info ] || echo '{"OSType": "linux"}'
+"""
 POD = """\
 apiVersion: v1
 kind: Pod
@@ -38,7 +42,13 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def stacks(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def stacks(manifests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The committed stacks, on a machine whose Docker publishes nothing."""
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(NO_CONTAINERS)
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(docker.parent), prepend=os.pathsep)
     monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(manifests))
     monkeypatch.chdir(PROJECT)
 

@@ -64,7 +64,9 @@ def test_a_new_seed_publishes_its_hops(seed_preview: Preview) -> None:
     assert seed_preview.outputs["hops"] == hops("seed")
     assert seed_preview.outputs["curl"].endswith("http://my-service.local/etc/passwd")
     assert seed_preview.outputs["cluster"]["name"] == "sam-test-cluster"
-    assert seed_preview.messages("warning") == seed_preview.messages("error") == []
+    # Whoever runs this may hold port 80; what is said of that has tests of its own.
+    warnings = [warning for warning in seed_preview.messages("warning") if " has that port on 0.0.0.0; " not in warning]
+    assert warnings == seed_preview.messages("error") == []
 
 
 def test_every_object_is_deployed_by_the_clusters_provider(seed_preview: Preview) -> None:
