@@ -72,6 +72,10 @@ def _bad_certificate(view: View) -> tuple[Identity, str] | None:
             return Identity(
                 "v1", "Secret", namespace, name
             ), f"The certificate {entry} of Secret {name} ended on {end}."
+    if view.envoy and (ended := [end for end in envoy.identities(view.envoy) if end < taken]):
+        namespace, _, name = view.envoy.pod.partition("/")
+        message = f"Envoy still uses a certificate that ended on {min(ended).isoformat()}; that of its Secret is good."
+        return Identity("v1", "Pod", namespace, name), message
     if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
         for name in CERTIFICATES:
             used = any(name in _secrets(pod) for pod in (*contour_pods(view), *view.envoy_pods))

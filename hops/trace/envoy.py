@@ -6,6 +6,7 @@ The forms are those of Envoy's admin interface, https://www.envoyproxy.io/docs/e
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from hops.rules.values import JSON, at, mapping, number, sequence, text
@@ -94,6 +95,16 @@ def clusters(route: Mapping[str, Any]) -> tuple[str, ...]:
     one = text(at(sends, "cluster"))
     weighted = (text(at(entry, "name")) for entry in sequence(at(sends, "weighted_clusters", "clusters")))
     return (one,) if one else tuple(name for name in weighted if name)
+
+
+def identities(envoy: Envoy) -> Iterator[datetime]:
+    """Until when the certificates are good by which Envoy makes itself known to Contour."""
+    for held in sequence(at(dict(envoy.certs), "certificates")):
+        for one in sequence(at(held, "cert_chain")):
+            names = [text(at(entry, "dns")) for entry in sequence(at(one, "subject_alt_names"))]
+            ends = text(at(one, "expiration_time"))
+            if "envoy" in names and ends:
+                yield datetime.fromisoformat(ends)
 
 
 def shown(route: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from hops.rules.routes import bare
 from hops.rules.values import JSON, at, pairs, sequence, text
 from hops.trace import envoy, kernel
 from hops.trace.contour import dialled, taken
+from hops.trace.published import published
 from hops.trace.sight import Request, Where
 from hops.trace.view import View, identity
 from hops.trace.wanted import takes_host
@@ -80,19 +81,17 @@ def _port_mapping(view: View) -> Found:
     evidence: list[str] = []
     value = None
     for name, item in view.containers.items():
-        published = at(dict(item), "NetworkSettings", "Ports")
-        for inside, bindings in (published or {}).items() if isinstance(published, dict) else ():
-            for binding in sequence(bindings):
-                if str(at(binding, "HostPort")) == str(view.asked.port):
-                    outside = f"{at(binding, 'HostIp') or '0.0.0.0'}:{at(binding, 'HostPort')}"
-                    evidence.append(f"docker port {name}: {inside} on {outside}, container {_state(item)}")
-                    value = value or f"{outside} -> {name}:{str(inside).partition('/')[0]}"
+        for one in published(name, item):
+            if one.port == view.asked.port and one.bound:
+                evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {_state(item)}")
+                value = value or f"{one} -> {name}:{one.inside}"
     if view.sight.host:
         evidence += [
             f"{listener.address}:{listener.port} is held by {listener.process or 'a process of another user'}"
             for listener in view.sight.host.listeners
         ]
-    return Found(value, (*evidence, *_asked(view, "client")), _stage(view, "client", "connect", "name"))
+    took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
+    return Found(value, (*evidence, *_asked(view, "client")), took)
 
 
 def _state(item: Mapping[str, JSON]) -> str:

@@ -107,7 +107,8 @@ def exhausted(view: View) -> Iterator[Finding]:
     where = next(iter(logged))
     message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
     wanted = " ".join(f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low)
-    yield T49.finding(Identity("", "Host", None, "this machine"), message, f"sudo sysctl {wanted}", evidence)
+    who = Identity("", "Host", None, "this machine")
+    yield T49.finding(who, message, f"sudo sysctl {wanted}", evidence, stops=not view.arrived)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (swapped, blind, exhausted)

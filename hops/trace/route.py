@@ -3,13 +3,15 @@
 import shlex
 from collections.abc import Callable, Iterator
 
-from hops.finding import Finding, Identity, Level
+from hops.finding import Finding, Identity, Level, Severity
 from hops.rules.routes import Route, routes
 from hops.rules.values import at, text
 from hops.trace import envoy
 from hops.trace.code import Code
 from hops.trace.contour import astray, contour_said, dialled, proxy_said, suffers, taken
+from hops.trace.found import told
 from hops.trace.judged import judged, patched, retold
+from hops.trace.name import LOOPBACK, client_address
 from hops.trace.view import View
 from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster, leads_to
 
@@ -61,6 +63,20 @@ no_path = Code(
     "of the objects.",
     remedy="Give the Ingress a path that takes it: `/` of type Prefix takes all.",
     references=("https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types",),
+)
+
+redirected = Code(
+    code="T51",
+    hop="route",
+    title="Envoy sends the client elsewhere",
+    symptom="301 or 302 with a `location` header, from Envoy itself: no pod was asked.",
+    cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, sends plain requests "
+    "to https. That is meant so; a trace follows plain HTTP and ends there.",
+    told_apart="The answer has a location and no `x-envoy-upstream-service-time`; a pod's own redirect has both.",
+    remedy="Ask for the location itself: `curl --insecure https://…`.",
+    level=Level.ADVISORY,
+    severity=Severity.LOW,
+    references=("https://projectcontour.io/docs/1.33/config/tls-termination/",),
 )
 
 
@@ -131,6 +147,24 @@ def _forbidden(view: View) -> Iterator[Finding]:
     remedy = f"{view.kubectl} --namespace {who.namespace} annotate ingress {who.name} {ALLOW_HTTP}-"
     message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
     yield http_not_allowed.finding(who, message, remedy, [_listener(view), *_hosts(view)])
+
+
+def _elsewhere(view: View) -> Iterator[Finding]:
+    answer = view.request("client")
+    if answer is None or not answer.redirected:
+        return
+    first, has, location = claims(view).first, taken(view), answer.headers["location"]
+    who = first.resource.identity if first else _subject(view)
+    message = f"Envoy answers {answer.status} and sends the client to {location}; no pod is asked."
+    evidence = [told(answer), *([f"Envoy's route: {envoy.shown(has)}"] if has else [])]
+    yield redirected.finding(who, message, f"curl --insecure {_led_to(view, location)}", evidence)
+
+
+def _led_to(view: View, location: str) -> str:
+    """The arguments that curl needs for a location: by the port that is published for https, if one is."""
+    secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
+    enter = f"--connect-to ::{client_address(view) or LOOPBACK}:{secure.host} " if secure else ""
+    return enter + shlex.quote(location)
 
 
 # Rules
@@ -273,4 +307,5 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
     _dropped,
     _unserved,
     _claimed_twice,
+    _elsewhere,
 )

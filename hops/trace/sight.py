@@ -206,6 +206,11 @@ class Request(Part):
         """Whether a pod gave an answer that is no error."""
         return self.by_pod and (self.status or 500) < 400
 
+    @property
+    def redirected(self) -> bool:
+        """Whether Envoy itself sent the client elsewhere, as a route to https does."""
+        return self.by_envoy and not self.by_pod and "location" in self.headers
+
 
 class Sight(Part):
     """All that was seen in one look.

@@ -60,7 +60,7 @@ def status(traced: Trace) -> int:
         return 1
     if answer is None and all(hop.verdict in (Verdict.NOT_SEEN, Verdict.BESIDE) for hop in traced.hops):
         return 2
-    return 0 if answer and answer.served else 1
+    return 0 if answer and (answer.served or answer.redirected) else 1
 
 
 def _asked(check: Check, view: View, unseen: dict[str, str]) -> Iterator[Finding]:

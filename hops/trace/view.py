@@ -331,11 +331,11 @@ class View:
 
     @cached_property
     def well(self) -> bool | None:
-        """Whether the followed request got what it should from a pod; None where it was not sent."""
+        """Whether the followed request got what it should, from a pod or by a redirect; None where it was not sent."""
         request = self.request("client")
         if request is None:
             return None
-        return request.served and request.expected is not False
+        return (request.served or request.redirected) and request.expected is not False
 
     def request(self, where: Where) -> Request | None:
         """The request that was sent there."""

@@ -111,6 +111,13 @@ def test_a_limit_that_a_crashing_container_met_is_told(line: str) -> None:
     assert finding.remedy == "sudo sysctl fs.inotify.max_user_instances=384"
 
 
+def test_a_limit_that_stops_the_request_is_mandatory_and_one_that_does_not_is_advice() -> None:
+    sight = _exhausted()
+    assert [str(finding.level) for finding in found(sight)] == ["advisory"]
+    failed(sight, "503", "client", "node", "envoy")
+    assert [str(finding.level) for finding in found(sight)] == ["mandatory"]
+
+
 def test_a_limit_alone_or_a_log_alone_is_nothing() -> None:
     high = _exhausted()
     high["host"]["inotify"]["max_user_instances"] = 512

@@ -234,3 +234,28 @@ def test_no_certificate_is_blamed_while_contour_is_gone() -> None:
     faults.contourless(sight)
     sight["cluster"]["certificates"]["projectcontour/contourcert/tls.crt"] = "2026-11-23T09:00:00+00:00"
     assert [code for _, code in told(sight)] == ["T20"]
+
+
+def held(sight: JSON, *names: str, ends: str) -> None:
+    """A certificate that Envoy holds, for the names."""
+    chain = {"subject_alt_names": [{"dns": name} for name in names], "expiration_time": ends}
+    faults.envoy(sight).setdefault("certs", {"certificates": []})["certificates"].append({"cert_chain": [chain]})
+
+
+def test_an_ended_certificate_that_envoy_still_holds() -> None:
+    sight = healthy()
+    held(sight, "envoy", "envoy.projectcontour", ends="2026-11-23T09:00:00Z")
+    faults.disconnected(sight)
+    (finding,) = trace(view(sight).sight).findings
+    assert (finding.hop, finding.code) == ("route", "T21")
+    assert finding.message == (
+        "Envoy still uses a certificate that ended on 2026-11-23T09:00:00+00:00; that of its Secret is good."
+    )
+
+
+def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told() -> None:
+    sight = healthy()
+    held(sight, "envoy", ends="2027-11-23T09:00:00Z")
+    held(sight, "shop.example", ends="2026-11-23T09:00:00Z")
+    faults.disconnected(sight)
+    assert told(sight) == []

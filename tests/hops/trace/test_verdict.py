@@ -7,7 +7,7 @@ from hops.trace.report import as_json, junit
 from hops.trace.trace import Trace, Verdict
 from hops.trace.verdict import status, trace
 from tests.hops.trace.names import JSON
-from tests.hops.trace.sights import failed, healthy, view
+from tests.hops.trace.sights import container, failed, healthy, view
 
 
 def traced(sight: JSON) -> Trace:
@@ -86,3 +86,17 @@ def test_junit_has_a_case_for_the_machine_and_each_hop() -> None:
     assert [suite.get(key) for key in ("tests", "failures", "skipped")] == ["13", "0", "0"]
     unseen = ET.fromstring(junit(traced({key: healthy()[key] for key in ("taken", "asked")})))[0]  # noqa: S314
     assert unseen.get("skipped") == "11"
+
+
+def test_an_ipv6_binding_is_told_in_brackets() -> None:
+    sight = healthy()
+    container(sight)["NetworkSettings"]["Ports"]["80/tcp"] = [{"HostIp": "::1", "HostPort": "8080"}]
+    second = traced(sight).hops[1]
+    assert second.found == "[::1]:8080 -> ingress-hops-local-worker:80"
+
+
+def test_a_request_that_starts_in_the_node_spends_no_time_at_dockers_port() -> None:
+    sight = healthy()
+    assert traced(sight).hops[1].seconds is not None
+    sight["asked"]["from_node"] = True
+    assert traced(sight).hops[1].seconds is None
