@@ -36,25 +36,32 @@ EXPECTED = (("endpoint", "SV01"),)
     ],
 )
 def test_a_fault_that_stops_the_request(said: Told, outcome: Outcome) -> None:
-    assert judged(EXPECTED, said, stops=True) is outcome
+    assert judged(EXPECTED, said, EXPECTED) is outcome
 
 
 def test_a_fault_beside_the_path_breaks_no_hop() -> None:
     beside = (("service", "T45"),)
-    assert judged(beside, told(None, advisory=beside), stops=False) is Outcome.RIGHT
-    assert judged(beside, told("route", advisory=beside), stops=False) is Outcome.WRONG
+    assert judged(beside, told(None, advisory=beside), ()) is Outcome.RIGHT
+    assert judged(beside, told("route", advisory=beside), ()) is Outcome.WRONG
 
 
 def test_both_of_two_faults_have_to_be_named() -> None:
     both = (("endpoint", "SV01"), ("pod", "T40"))
-    assert judged(both, told("endpoint", *both), stops=True) is Outcome.RIGHT
-    assert judged(both, told("endpoint", both[0]), stops=True) is Outcome.WRONG
-    assert judged(both, told("pod", *both), stops=True) is Outcome.WRONG
+    assert judged(both, told("endpoint", *both), both) is Outcome.RIGHT
+    assert judged(both, told("endpoint", both[0]), both) is Outcome.WRONG
+    assert judged(both, told("pod", *both), both) is Outcome.WRONG
+
+
+def test_a_fault_that_stops_nothing_leaves_the_first_broken_hop_to_the_other() -> None:
+    both = (("name", "T03"), ("endpoint", "T35"))
+    said = told("endpoint", both[1], advisory=both[:1])
+    assert judged(both, said, both[1:]) is Outcome.RIGHT
+    assert judged(both, said, both) is Outcome.WRONG
 
 
 def test_a_healthy_path_has_no_finding_of_any_level() -> None:
-    assert judged((), told(None), stops=False) is Outcome.RIGHT
-    assert judged((), told(None, advisory=(("name", "T03"),)), stops=False) is Outcome.WRONG
+    assert judged((), told(None), ()) is Outcome.RIGHT
+    assert judged((), told(None, advisory=(("name", "T03"),)), ()) is Outcome.WRONG
 
 
 def test_every_fault_of_the_list_is_there_and_comes_once() -> None:

@@ -57,6 +57,6 @@ def test_a_real_fault_is_named_again(file: Path) -> None:
         for mandatory in (True, False)
     }
     told = Told(traced.first.name if traced.first else None, by_level[True], by_level[False], 0.0, sight.versions)
-    assert judged(fault.expected, told, stops=fault.stops) is Outcome.RIGHT, (fault.title, told)
+    assert judged(fault.expected, told, fault.stopping) is Outcome.RIGHT, (fault.title, told)
     assert redacted(sight) == sight
     assert not [word for word in STRANGE if word in text]

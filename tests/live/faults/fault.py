@@ -53,6 +53,11 @@ class Fault:
     last: bool
     why_not: Callable[[], str | None]
 
+    @property
+    def stopping(self) -> tuple[Place, ...]:
+        """What of the expected stops the followed request."""
+        return self.expected if self.stops else ()
+
 
 FAULTS: dict[int, Fault] = {}
 

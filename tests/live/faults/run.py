@@ -36,20 +36,20 @@ class Run:
     def fault(self, fault: Fault) -> Row:
         name, expected = str(fault.number), fault.expected
         told, whole = self._tried(f"{fault.number:02}", [self._injection(fault)], last=fault.last)
-        of = row(name, fault.title, expected, told, whole, stops=fault.stops, symptom=fault.symptom)
+        of = row(name, fault.title, expected, told, whole, stopping=fault.stopping, symptom=fault.symptom)
         return self._record("faults", of, told)
 
     def pair(self, one: Fault, other: Fault) -> Row:
         """Two faults at once. The one further on comes first, while it can still be seen to take effect."""
         name, title = f"{one.number}+{other.number}", f"{one.title}; {other.title}"
         told, whole = self._tried(name, [self._injection(other), self._injection(one)])
-        expected, stops = (*one.expected, *other.expected), one.stops
-        return self._record("pairs", row(name, title, expected, told, whole, stops=stops, symptom=""), told)
+        expected, stopping = (*one.expected, *other.expected), (*one.stopping, *other.stopping)
+        return self._record("pairs", row(name, title, expected, told, whole, stopping=stopping, symptom=""), told)
 
     def healthy(self, name: str) -> Row:
         title, variant = VARIANTS[name]
         told, whole = self._tried(name, [lambda: variant(self.path)])
-        return self._record("healthy", row(name, title, (), told, whole, stops=False, symptom="200"), told)
+        return self._record("healthy", row(name, title, (), told, whole, stopping=(), symptom="200"), told)
 
     def _injection(self, fault: Fault) -> Injection:
         return lambda: fault.inject(self.path, chance(fault.number))

@@ -15,15 +15,14 @@ class Outcome(StrEnum):
     NOT_SEEN = "not seen"
 
 
-def judged(expected: Sequence[Place], told: Told, *, stops: bool) -> Outcome:
-    """expected: in path order, nothing of a healthy path. stops: the request is stopped, at the first hop expected."""
+def judged(expected: Sequence[Place], told: Told, stopping: Sequence[Place]) -> Outcome:
+    """expected: in path order, nothing of a healthy path. stopping: those of them that stop the request."""
     said = {*told.stopping, *told.advisory}
     if not expected:
         return Outcome.WRONG if said or told.first else Outcome.RIGHT
     if not told.stopping and not said & set(expected):
         return Outcome.NOT_SEEN
-    first = expected[0][0]
-    at_the_first = told.first == first if stops else told.first in (None, first)
+    at_the_first = told.first == stopping[0][0] if stopping else told.first in (None, expected[0][0])
     right = at_the_first and set(expected) <= said and set(told.stopping) <= set(expected)
     return Outcome.RIGHT if right else Outcome.WRONG
 
@@ -49,7 +48,14 @@ class Row:
 
 
 def row(
-    name: str, title: str, expected: Sequence[Place], told: Told, whole: float, *, stops: bool, symptom: str
+    name: str,
+    title: str,
+    expected: Sequence[Place],
+    told: Told,
+    whole: float,
+    *,
+    stopping: Sequence[Place],
+    symptom: str,
 ) -> Row:
     return Row(
         name=name,
@@ -58,7 +64,7 @@ def row(
         expected=tuple(_written(place) for place in expected),
         first=told.first,
         said=tuple(_written(place) for place in (*told.stopping, *told.advisory)),
-        outcome=judged(expected, told, stops=stops),
+        outcome=judged(expected, told, stopping),
         seconds=round(told.seconds, 1),
         whole=round(whole, 1),
     )
