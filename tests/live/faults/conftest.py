@@ -37,7 +37,7 @@ def _fault(item: pytest.Item) -> Fault | None:
     return fault if isinstance(fault, Fault) else None
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def run(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """The path that faults are put into, and what has been said of them so far."""
     with ExitStack() as stack:
