@@ -48,7 +48,7 @@ def _verdict(traced: Trace, stopping: list[Finding]) -> str:
 
 def _where(traced: Trace, finding: Finding) -> str:
     hop = next((hop for hop in traced.hops if finding in hop.findings), None)
-    return f"hop {hop.number}, {hop.name}," if hop else "the machine below the hops"
+    return f"hop {hop.number} ({hop.name})" if hop else "the machine below the hops"
 
 
 def _remedy(finding: Finding) -> None:

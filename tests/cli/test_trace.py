@@ -15,7 +15,7 @@ from cli import trace as module
 from cli.app import app
 from diagnose.look import Way
 from hops.trace.sight import Asked, Request, Sight, Stack
-from tests.hops.trace.sights import healthy
+from tests.hops.trace.sights import healthy, request
 
 
 class Looked:
@@ -60,8 +60,8 @@ def trace(*words: str) -> Result:
 
 def break_it(looked: Looked) -> None:
     """The application itself answers with 404."""
-    for request in looked.sight["requests"]:
-        request["status"] = 404
+    for answer in looked.sight["requests"]:
+        answer["status"] = 404
 
 
 @pytest.mark.usefixtures("looked")
@@ -162,9 +162,18 @@ def test_a_broken_path(looked: Looked) -> None:
     done = trace()
     assert done.exit_code == 1
     first = done.stdout.splitlines()[0]
-    assert re.match(r"hop 7, pod, is broken: T43 Pod/apps/example-pod: ", first)
+    assert re.match(r"hop 7 \(pod\) is broken: T43 Pod/apps/example-pod: ", first)
     assert re.search(r"^  mend: .*example-pod", done.stdout, re.MULTILINE)
     assert max(len(line) for line in done.stdout.splitlines() if re.match(r"\d+ ", line)) <= 100
+
+
+def test_advice_is_told_after_the_hops(looked: Looked) -> None:
+    for where in ("client", "node", "envoy"):
+        request(looked.sight, where)["headers"] = {"server": "envoy", "location": "https://elsewhere.example/"}
+    done = trace()
+    assert done.exit_code == 0
+    assert done.stdout.startswith("all is well: ")
+    assert "\nhop 4 (route), advisory: T51 Ingress/apps/my-service-ingress: Envoy answers " in done.stdout
 
 
 def test_what_was_not_seen_is_told_last(looked: Looked) -> None:
