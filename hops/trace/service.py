@@ -181,9 +181,9 @@ def _by_backend(view: View) -> bool:
     answer = view.request("service")
     if answer is None or answer.status is None:
         return False
-    like = [one for where in ("pod", "pod from envoy") if (one := view.request(where)) and one.status is not None]
-    return not like or any(
-        (one.status, one.headers.get("server")) == (answer.status, answer.headers.get("server")) for one in like
+    pods = [one for one in view.sight.requests if one.where in ("pod", "pod from envoy")]
+    return not pods or any(
+        (one.status, one.headers.get("server")) == (answer.status, answer.headers.get("server")) for one in pods
     )
 
 

@@ -111,6 +111,12 @@ def test_somebody_elses_answer_at_the_cluster_ip_is_not_the_services() -> None:
     flushed(sight)
     request(sight, "service").update({"status": 404, "headers": {"server": "a proxy"}})
     assert told(sight) == [("service", "T45")]
+    failed(sight, "timeout", "client", "node", "envoy", "pod", "pod from envoy")
+    assert ("service", "T45") in told(sight), "the pods are silent, so that answer is none of theirs"
+    another = {**request(healthy(), "pod"), "address": "10.244.81.69"}
+    sight["requests"].append(another)
+    request(sight, "service").update({"status": another["status"], "headers": another["headers"]})
+    assert ("service", "T45") not in told(sight), "another pod answers, by the ClusterIP as by its own address"
 
 
 def test_kube_proxy_that_is_not_ready() -> None:
