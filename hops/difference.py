@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hops.events import Declared, Preview
+from hops.events import Declared, Preview, differing
 from hops.report import Located, as_json
 
 Hop = Mapping[str, Any]
@@ -107,18 +107,12 @@ def _changed(base: Preview | None, head: Preview) -> Iterator[Changed]:
         return
     for urn, resource in head.resources.items():
         before = base.resources.get(urn)
-        values = () if before is None else tuple(_differing(before.inputs, resource.inputs))
+        values = () if before is None else tuple(differing(before.inputs, resource.inputs))
         if before is None or values:
             yield Changed("update" if before else "create", resource, values)
     # Of a preview that failed nobody knows what it would still have declared.
     if not head.failure:
         yield from (Changed("delete", r) for urn, r in base.resources.items() if urn not in head.resources)
-
-
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for pointer in sorted({*after, *before}):
-        if before.get(pointer, before) != after.get(pointer, after):
-            yield pointer
 
 
 def difference_json(of: Difference) -> dict[str, Any]:

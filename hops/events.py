@@ -50,8 +50,8 @@ class Preview:
     """One preview.
 
     config: the stack's, of our namespace, each value as JSON knows it. resources: by URN, in order. hops: as the output
-    `hops` holds them. mended: URNs of resources that the pack changed. failure: why the preview says less than it
-    should, None for one that a finding stopped at most. unread: how many lines are no events.
+    `hops` holds them. mended: JSON pointers to the inputs that the pack changed, by URN. failure: why the preview says
+    less than it should, None for one that a finding stopped at most. unread: how many lines are no events.
     """
 
     stack: str
@@ -59,7 +59,7 @@ class Preview:
     resources: Mapping[str, Declared]
     hops: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
-    mended: tuple[str, ...]
+    mended: Mapping[str, tuple[str, ...]]
     warnings: tuple[str, ...]
     failure: str | None
     unread: int
@@ -81,7 +81,7 @@ def read(text: str) -> Preview:
         resources=_comparable(resources, outputs),
         hops=tuple(hop_rows(outputs.get("hops"))),
         findings=found,
-        mended=tuple(dict.fromkeys(_text(at(e, "resourceUrn")) for e in _of(events, "policyRemediationEvent"))),
+        mended=_mended(events),
         warnings=tuple(_said(events, "warning")),
         failure=_failure(events, found),
         unread=len(lines) - len(events),
@@ -204,6 +204,22 @@ def _findings(events: list[dict[str, Any]]) -> Iterator[Finding]:
     for event in _of(events, "policyEvent"):
         level = Level.MANDATORY if event.get("enforcementLevel") == "mandatory" else Level.ADVISORY
         yield heard(_text(event.get("message")), _text(event.get("resourceUrn")), level, _text(event.get("policyName")))
+
+
+def _mended(events: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for event in _of(events, "policyRemediationEvent"):
+        urn = _text(event.get("resourceUrn"))
+        before, after = (dict(_leaves(event.get(side) or {})) for side in ("before", "after"))
+        found[urn] = tuple(dict.fromkeys((*found.get(urn, ()), *differing(before, after))))
+    return found
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """The pointers whose values are not the same on both sides."""
+    for place in sorted({*after, *before}):
+        if before.get(place, before) != after.get(place, after):
+            yield place
 
 
 def _said(events: list[dict[str, Any]], severity: str) -> Iterator[str]:

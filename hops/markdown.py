@@ -14,6 +14,7 @@ from itertools import groupby
 
 from hops.difference import Changed, Difference, Hop, HopPair, summary
 from hops.finding import Level
+from hops.message import urn_parts
 from hops.pull_request import PullRequest
 from hops.report import Located
 from hops.rules import RULES
@@ -122,7 +123,8 @@ def _notes(of: PullRequest) -> Iterator[str]:
 
 def _sections(of: PullRequest) -> Iterator[_Section]:
     yield from _findings(of.difference, compared=of.compared)
-    yield _Section("Mended by the pack", [f"- {code(name)}" for name in of.mended], 0.03, left_out="resources")
+    mended = [f"- {code(urn_parts(urn)[2])}: {_values(values)}" for urn, values in of.mended.items()]
+    yield _Section("Mended by the pack", mended, 0.03, left_out="resources")
     yield _Section("Warnings", [f"- {code(warning)}" for warning in of.warnings], 0.04, left_out="warnings")
     yield from _hops(of.difference.hops, compared=of.compared)
     yield _Section(
@@ -198,10 +200,13 @@ def where(hop: Hop) -> str:
 
 
 def _resource(of: Changed) -> str:
-    shown = " ".join(cell(pointer) for pointer in of.values[:_MOST_VALUES])
-    more = f" and {len(of.values) - _MOST_VALUES} more" if len(of.values) > _MOST_VALUES else ""
     kind = of.resource.type.rpartition(":")[2]
-    return f"| {_operation(of.change)} | {cell(f'{kind} {of.resource.name}')} | {shown}{more} |"
+    return f"| {_operation(of.change)} | {cell(f'{kind} {of.resource.name}')} | {_values(of.values)} |"
+
+
+def _values(pointers: Sequence[str]) -> str:
+    more = f" and {len(pointers) - _MOST_VALUES} more" if len(pointers) > _MOST_VALUES else ""
+    return " ".join(cell(pointer) for pointer in pointers[:_MOST_VALUES]) + more
 
 
 def _operation(change: str) -> str:

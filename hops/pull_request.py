@@ -7,7 +7,6 @@ from typing import Any
 from hops.difference import Changed, Difference, changed, difference, difference_json
 from hops.events import EventsError, Preview, read
 from hops.finding import Level
-from hops.message import urn_parts
 from hops.origin import located
 from hops.report import Located, Unread
 
@@ -19,8 +18,8 @@ class PullRequest:
     """What there is to tell of a change.
 
     stack: its name. stack_file: below the project's folder. compared: whether there is a base. why_not: why there is
-    none, where one was asked for. resources: what changes. failure, warnings: the engine's words. mended: names of
-    resources that the pack changed. unread: how many lines are no events.
+    none, where one was asked for. resources: what changes. failure, warnings: the engine's words. mended: JSON pointers
+    to the inputs that the pack changed, by URN. unread: how many lines are no events.
     """
 
     stack: str
@@ -31,7 +30,7 @@ class PullRequest:
     why_not: str | None
     failure: str | None
     warnings: Sequence[str]
-    mended: Sequence[str]
+    mended: Mapping[str, Sequence[str]]
     unread: int
 
     @property
@@ -75,7 +74,7 @@ def pull_request(head: str, base: str | None, sources: Mapping[str, str]) -> Pul
         why_not=why_not,
         failure=after.failure,
         warnings=after.warnings,
-        mended=[urn_parts(urn)[2] for urn in after.mended],
+        mended=after.mended,
         unread=after.unread,
     )
 
@@ -101,7 +100,7 @@ def as_json(of: PullRequest) -> dict[str, Any]:
             {"change": one.change, "urn": one.resource.urn, "values": list(one.values)} for one in of.resources
         ],
         **difference_json(of.difference),
-        "mended": list(of.mended),
+        "mended": [{"urn": urn, "values": list(values)} for urn, values in of.mended.items()],
         "warnings": list(of.warnings),
         "unreadLines": of.unread,
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hops.events import read
 from tests.engine.conftest import Clone, Preview, clone_of
 
 POLICY = ("--policy-pack", "policy")
@@ -146,6 +147,9 @@ def test_remediation_changes_what_would_be_made(foreign: Clone, tmp_path: Path) 
     found = preview(foreign, "dev", tmp_path, {"HP01": {"level": "remediate"}, "HP02": {"level": "disabled"}})
     (pod,) = [r["inputs"] for r in found.resources if r["urn"].endswith("::known")]
     assert pod["spec"]["containers"][0]["ports"] == [{"containerPort": 81}]
+    assert [values for urn, values in read(found.text).mended.items() if urn.endswith("::known")] == [
+        ("/spec/containers/0/ports/0/hostPort",)
+    ]
     assert {(code, resource) for level, code, resource in said(found) if level == "mandatory"} == {
         ("PK01", "Pod/apps/unknown")
     }

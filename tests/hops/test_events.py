@@ -105,8 +105,12 @@ def test_a_replacement_is_one_change() -> None:
 
 def test_what_the_pack_mended_and_warnings_are_kept() -> None:
     warning = {"diagnosticEvent": {"severity": "warning", "message": "an up would stop here\n"}}
-    preview = read(stream({"policyRemediationEvent": {"resourceUrn": URN}}, warning, ENDED))
-    assert (preview.mended, preview.warnings) == ((URN,), ("an up would stop here",))
+    before = {"spec": {"hostNetwork": True, "ports": [{"hostPort": 80}]}, "kept": 1}
+    after = {"spec": {"hostNetwork": False, "ports": [{}]}, "kept": 1}
+    change = {"policyRemediationEvent": {"resourceUrn": URN, "before": before, "after": after}}
+    preview = read(stream(change, warning, ENDED))
+    assert preview.warnings == ("an up would stop here",)
+    assert preview.mended == {URN: ("/spec/hostNetwork", "/spec/ports/0", "/spec/ports/0/hostPort")}
 
 
 def test_a_stack_has_the_name_of_one() -> None:

@@ -120,3 +120,12 @@ def test_the_strictest_findings_come_first() -> None:
 
 def test_no_difference_is_said_too() -> None:
     assert findings_and_hops(difference((), (), (), ())).startswith("Hops that change: 0. Findings that appear: 0")
+
+
+def test_what_the_pack_mended_is_told_by_the_values_that_it_changed() -> None:
+    urn = "urn:pulumi:ci::ingress-hops::kubernetes:core/v1:Pod::web"
+    change = {"resourceUrn": urn, "before": {"spec": {"hostNetwork": True}}, "after": {"spec": {"hostNetwork": False}}}
+    event = json.dumps({"sequence": 1, "policyRemediationEvent": change})
+    head = pull_request(f"{recorded('clean')}\n{event}", None, {})
+    assert "- `web`: `/spec/hostNetwork`" in comment(head)
+    assert as_json(head)["mended"] == [{"urn": urn, "values": ["/spec/hostNetwork"]}]

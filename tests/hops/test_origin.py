@@ -49,7 +49,7 @@ def line(
     """File and line. declares: component, its name, kind."""
     component, parent, kind = declares
     declared = Declared("urn", f"kubernetes:core/v1:{kind}", "it", "create", component, parent, {})
-    preview = Preview("ci", CONFIG, {"urn": declared}, (), (finding(kind, path, "urn", patches),), (), (), None, 0)
+    preview = Preview("ci", CONFIG, {"urn": declared}, (), (finding(kind, path, "urn", patches),), {}, (), None, 0)
     (found,) = located(preview, FILE, {**sources(PROJECT), FILE: stack})
     return found.file, found.line
 
@@ -117,7 +117,7 @@ def test_a_patch_says_better_where_it_is() -> None:
 
 
 def test_a_finding_about_the_policy_stands_in_it() -> None:
-    preview = Preview("ci", {}, {}, (), (finding("Policy", "/rules/HP01/level", None),), (), (), None, 0)
+    preview = Preview("ci", {}, {}, (), (finding("Policy", "/rules/HP01/level", None),), {}, (), None, 0)
     (found,) = located(preview, FILE, {FILE: STACK})
     assert (found.file, found.line) == (FILE, 18)
 
