@@ -9,14 +9,18 @@ from typing import Any
 from hops.finding import Finding, Level
 from hops.rules import RULES
 from hops.rules.configuration import configure
+from hops.rules.inventory import Inventory
 from hops.rules.judge import judge
 from hops.trace.view import View
 
 
-def judged(view: View, *codes: str) -> list[Finding]:
-    """What these rules find, in their own configuration: a stack that runs a rule as advisory still has no answer."""
+def judged(view: View, *codes: str, inventory: Inventory | None = None) -> list[Finding]:
+    """What these rules find, in their own configuration: a stack that runs a rule as advisory still has no answer.
+
+    inventory: another one than that of the living objects.
+    """
     wanted = [RULES[code] for code in codes]
-    return [finding for finding in judge(view.inventory, configure(), wanted) if finding.code in codes]
+    return [finding for finding in judge(inventory or view.inventory, configure(), wanted) if finding.code in codes]
 
 
 def retold(finding: Finding, hop: str, remedy: str, evidence: Iterable[str], level: Level = Level.MANDATORY) -> Finding:

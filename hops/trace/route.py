@@ -176,7 +176,7 @@ def _dropped(view: View) -> Iterator[Finding]:
     if not (suffers(view) and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
         return
     of_request = {(str(route.resource), route.pointer) for route in claimed.served}
-    for finding in judged(view, "IN01", "IN02", "IN17"):
+    for finding in [*judged(view, "IN01", "IN02", "IN17"), *_once_there(view)]:
         own = [pointer for resource, pointer in of_request if resource == str(finding.resource)]
         if any(finding.path.startswith(pointer) or finding.resource.kind == "HTTPProxy" for pointer in own):
             route = next(r for r in claimed.served if str(r.resource) == str(finding.resource))
@@ -187,6 +187,17 @@ def _dropped(view: View) -> Iterator[Finding]:
                 *proxy_said(route),
             ]
             yield retold(finding, "route", _mended(view, finding, route), evidence)
+
+
+def _once_there(view: View) -> list[Finding]:
+    """IN02 as it will be when the planned Service, which is missing, is back."""
+    backend = view.backend
+    if backend is None or view.planned is None or view.service is not None:
+        return []
+    ports = [{"port": backend.port, "targetPort": backend.target_port}]
+    metadata = {"name": backend.service, "namespace": backend.namespace}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}}
+    return judged(view, "IN02", inventory=view.inventory_with(service))
 
 
 def _mended(view: View, finding: Finding, route: Route) -> str:

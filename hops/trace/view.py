@@ -187,9 +187,13 @@ class View:
     @cached_property
     def inventory(self) -> Inventory:
         """The live objects and the nodes' published ports, as the rules read them."""
+        return self.inventory_with()
+
+    def inventory_with(self, *more: dict[str, JSON]) -> Inventory:
+        """The same as if there were more objects."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
-        return Inventory([(item, Place()) for item in self.declared], today=taken, settings=settings)
+        return Inventory([(item, Place()) for item in (*self.declared, *more)], today=taken, settings=settings)
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of kind as the containers show it."""

@@ -253,3 +253,14 @@ def test_a_redirect_of_the_pods_own_is_its_answer() -> None:
     sight = healthy()
     redirected(sight, "pod")
     assert told(sight) == []
+
+
+def test_a_wrong_port_shows_also_while_the_service_is_missing() -> None:
+    sight = healthy()
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN01")]
+    faults.path(sight)["backend"]["service"]["port"] = {"number": 9999}
+    assert told(sight) == [("route", "IN01"), ("route", "IN02")]
+    assert '"value":{"number":8080}' in trace(view(sight).sight).findings[1].remedy.replace(" ", "")
