@@ -144,7 +144,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         return
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
-    lacking = _lacks_rules(view)
+    lacking = _lacks_rules(view) or (workload is None and _never_served(view))
     idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
     base = f"{view.kubectl} --namespace kube-system"
     evidence = [
@@ -174,6 +174,13 @@ def _lacks_rules(view: View) -> bool:
         return False
     # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.
     return not _by_backend(view) and not kernel.service_rules(node.nat, str(address), view.backend.port)
+
+
+def _never_served(view: View) -> bool:
+    """Whether the asked node has no rules of kube-proxy at all in a cluster of the stack's own, where kind puts it."""
+    node = view.node(view.neighbour)
+    kind = view.planned is not None and view.planned.control_plane is not None
+    return kind and node is not None and bool(node.nat) and "-A KUBE-SERVICES " not in node.nat
 
 
 def _by_backend(view: View) -> bool:

@@ -119,6 +119,21 @@ def test_somebody_elses_answer_at_the_cluster_ip_is_not_the_services() -> None:
     assert ("service", "T45") not in told(sight), "another pod answers, by the ClusterIP as by its own address"
 
 
+def test_kube_proxy_gone_shows_in_a_cluster_of_ones_own_also_while_no_pod_is_ready() -> None:
+    sight = healthy()
+    without(sight, "DaemonSet", "kube-proxy")
+    for name in ("kube-proxy-2m9xj", "kube-proxy-w8t6h"):
+        without(sight, "Pod", name)
+    for key in ("nat", "nat_after"):
+        node(sight)[key] = "\n".join(line for line in node(sight)[key].splitlines() if "KUBE-" not in line)
+    faults.unready(sight)
+    faults.no_endpoints(sight)
+    failed(sight, "refused", "pod", "pod from envoy", "service")
+    assert ("service", "T45") in told(sight)
+    del sight["stack"]
+    assert ("service", "T45") not in told(sight), "another cluster may have something else than kube-proxy"
+
+
 def test_kube_proxy_that_is_not_ready() -> None:
     sight = healthy()
     status = faults.status(sight, "kube-proxy-2m9xj")
