@@ -1,6 +1,7 @@
 """What Contour has told Envoy, against what the objects want, and whether Contour can tell it at all."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from hops.path import CONTOUR_NAMESPACE
 from hops.rules.routes import Route
@@ -70,10 +71,16 @@ def _other_pods(view: View, own: tuple[str, ...], namespace: str, service: str) 
     given = envoy.endpoints(view.envoy, own[0])
     wants = {one.address for one in view.endpoints(namespace, service) if one.reached and ":" not in one.address}
     has = {one.address for one in given or () if ":" not in one.address}
-    if given is None or has == wants:
+    if given is None or has == wants or _told_meanwhile(view, own[0]):
         return None
     shown = ", ".join(sorted(has)) or "nobody"
     return f"Service {service} has the pods {', '.join(sorted(wants)) or 'none'}, Envoy dials {shown}"
+
+
+def _told_meanwhile(view: View, cluster: str) -> bool:
+    """Whether Envoy got pods for a cluster while the look went on, so that the objects may be older than its own."""
+    told = envoy.told_pods(view.envoy, cluster) if view.envoy else None
+    return told is not None and told > datetime.fromisoformat(view.sight.taken)
 
 
 def contour_pods(view: View) -> tuple[dict[str, JSON], ...]:

@@ -6,7 +6,7 @@ The forms are those of Envoy's admin interface, https://www.envoyproxy.io/docs/e
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from hops.rules.values import JSON, at, mapping, number, sequence, text
@@ -121,6 +121,19 @@ def endpoints(envoy: Envoy, cluster: str) -> tuple[Endpoint, ...] | None:
     for status in sequence(at(dict(envoy.clusters), "cluster_statuses")):
         if at(status, "name") == cluster:
             return tuple(_endpoints(status))
+    return None
+
+
+def told_pods(envoy: Envoy, cluster: str) -> datetime | None:
+    """When Envoy was last told the pods of a cluster, None where it doesn't say.
+
+    Source: https://www.envoyproxy.io/docs/envoy/v1.38.3/configuration/upstream/cluster_manager/cluster_stats,
+    update_time, in milliseconds.
+    """
+    for status in sequence(at(dict(envoy.clusters), "cluster_statuses")):
+        if at(status, "name") == cluster:
+            time = envoy.stats.get(f"cluster.{text(at(status, 'observability_name')) or cluster}.update_time")
+            return datetime.fromtimestamp(time / 1000, UTC) if time else None
     return None
 
 

@@ -1,5 +1,7 @@
 """Envoy itself, and what Contour gives it: T16, T20, T21."""
 
+from datetime import datetime
+
 import pytest
 
 from hops.trace.verdict import trace
@@ -122,6 +124,22 @@ def test_contour_gone_and_the_pod_made_anew() -> None:
     faults.contourless(sight)
     found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = ["10.244.81.99"]
     assert told(sight) == [("route", "T20")]
+
+
+def test_pods_that_envoy_was_told_while_the_look_went_on_are_no_stale_ones() -> None:
+    """The objects were read before that: a pod that just became unready is ready in them."""
+    sight = healthy()
+    faults.envoy(sight)["clusters"]["cluster_statuses"][0] |= {
+        "observability_name": "apps_my-service_8080",
+        "host_statuses": [],
+    }
+    failed(sight, "503", "client", "node", "envoy")
+    failed(sight, "timeout", "pod", "pod from envoy")
+    taken = datetime.fromisoformat(sight["taken"]).timestamp() * 1000
+    faults.envoy(sight)["stats"]["cluster.apps_my-service_8080.update_time"] = int(taken) - 60_000
+    assert ("route", "T20") in told(sight)
+    faults.envoy(sight)["stats"]["cluster.apps_my-service_8080.update_time"] = int(taken) + 900
+    assert ("route", "T20") not in told(sight)
 
 
 def test_contour_gone_and_nothing_changed_is_advice() -> None:
