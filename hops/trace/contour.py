@@ -32,6 +32,12 @@ def astray(view: View) -> bool:
     return not is_cluster(cluster, backend.namespace, backend.service, backend.port)
 
 
+def arrived(view: View) -> bool:
+    """Whether the client's request was answered through Envoy by a pod of the Service that it should come to."""
+    request = view.request("client")
+    return request is not None and request.by_pod and view.through_envoy("client") and not astray(view)
+
+
 def suffers(view: View) -> bool:
     """Whether the followed request has no good answer of the pods that should give it."""
     return view.well is False or astray(view)

@@ -8,6 +8,7 @@ from hops.finding import Finding, Identity, Level
 from hops.machine import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.rules.values import at, mapping, sequence, text
 from hops.trace.code import Code
+from hops.trace.contour import arrived
 from hops.trace.view import View, container
 
 _API_PORT = "6443/tcp"
@@ -69,7 +70,7 @@ def swapped(view: View) -> Iterator[Finding]:
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
     remedy = f"docker stop {' '.join(order)} && docker start {' '.join(order)}"
-    yield T46.finding(container(name), message, remedy, evidence, stops=not view.arrived)
+    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view))
 
 
 def blind(view: View) -> Iterator[Finding]:
@@ -108,7 +109,7 @@ def exhausted(view: View) -> Iterator[Finding]:
     message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
     wanted = " ".join(f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low)
     who = Identity("", "Host", None, "this machine")
-    yield T49.finding(who, message, f"sudo sysctl {wanted}", evidence, stops=not view.arrived)
+    yield T49.finding(who, message, f"sudo sysctl {wanted}", evidence, stops=not arrived(view))
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (swapped, blind, exhausted)

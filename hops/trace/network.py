@@ -10,6 +10,7 @@ from hops.path import CONTOUR_NAMESPACE
 from hops.rules.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.trace.admission import KINDS, Connection, Direction, Peer, peer
 from hops.trace.code import Code
+from hops.trace.contour import arrived
 from hops.trace.found import told
 from hops.trace.policies import Ruling, ruling
 from hops.trace.sight import Request
@@ -86,7 +87,7 @@ def unready(view: View) -> Iterator[Finding]:
             what, evidence = lacks
             message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
             yield T37.finding(identity(pod), message, _calico_again(view, node), [evidence], hop=hop)
-        elif view.arrived and not _calico_pods(view, node) and node not in idle:
+        elif arrived(view) and not _calico_pods(view, node) and node not in idle:
             idle.add(node)
             message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
             evidence = f"{node} has no pod of calico-node"
@@ -108,7 +109,7 @@ def outside(view: View) -> Iterator[Finding]:
         wanted = str(same[0])
         evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
         message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
-        yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not view.arrived)
+        yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not arrived(view))
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outside)
@@ -130,7 +131,7 @@ def _sent(view: View, pod: Mapping[str, JSON]) -> Request | None:
 def _passed(view: View, sent: Request | None) -> bool:
     """Whether packets came through to the pod: even a refusal comes from there."""
     if sent is None:
-        return view.arrived and len(view.pods) == 1
+        return arrived(view) and len(view.pods) == 1
     return sent.status is not None or sent.failure in ("refused", "reset", "empty")
 
 
@@ -218,7 +219,7 @@ def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
         return "waits for its network", f"event of {_named(pod)}: {error}"
     wire = next((wire for wire in wires(view) if wire.pod is pod), None)
     table = wire.node.filter if wire else ""
-    if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not view.arrived:
+    if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not arrived(view):
         return (
             "is unknown to the node's firewall",
             f"filter of {wire.node.name}: no chain cali-tw-{wire.interface}",

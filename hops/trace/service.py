@@ -7,7 +7,7 @@ from hops.rules import RULES
 from hops.rules.values import at, number, sequence, text
 from hops.trace import kernel
 from hops.trace.code import Code
-from hops.trace.contour import suffers
+from hops.trace.contour import astray, suffers
 from hops.trace.judged import judged, patched, retold
 from hops.trace.pods import events, holds, last_line, ready, stranded
 from hops.trace.sight import Request
@@ -205,6 +205,9 @@ def _has_endpoints(view: View) -> bool:
 
 def _envoy_is_served(view: View) -> bool:
     """Whether the endpoints that the ClusterIP leads to answer Envoy."""
+    if astray(view) or not _has_endpoints(view):
+        # Without endpoints kube-proxy refuses, as it should.
+        return False
     through = (view.request(place) for place in THROUGH_ENVOY)
     return any(request is not None and request.by_envoy and request.by_pod for request in through)
 

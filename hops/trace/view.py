@@ -132,12 +132,6 @@ class View:
                     found.pop(other.address, None)
         return tuple(found)
 
-    @cached_property
-    def arrived(self) -> bool:
-        """Whether a pod answered the client's request, through Envoy."""
-        request = self.request("client")
-        return request is not None and request.by_pod and self.through_envoy("client")
-
     def down(self, node: str | None) -> bool:
         """Whether a node's container is there and does not run: whoever asks its pods only waits."""
         return node in self.node_containers and not self.running(str(node))

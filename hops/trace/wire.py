@@ -8,6 +8,7 @@ from hops.finding import Finding
 from hops.path import calico_interface
 from hops.rules.values import JSON, at, number, text
 from hops.trace.code import Code
+from hops.trace.contour import arrived
 from hops.trace.found import told
 from hops.trace.kernel import Link, links, longest
 from hops.trace.sight import Node, Request
@@ -124,7 +125,7 @@ def unrouted(view: View) -> Iterator[Finding]:
 def blocked(view: View) -> Iterator[Finding]:
     """T36."""
     found = wires(view)
-    for node in {wire.node.name: wire.node for wire in found}.values() if not view.arrived else ():
+    for node in {wire.node.name: wire.node for wire in found}.values() if not arrived(view) else ():
         here = [wire.interface for wire in found if wire.node.name == node.name]
         names = ["net.ipv4.ip_forward", *(f"net.ipv4.conf.{one}.forwarding" for one in (_UPLINK, *here))]
         off = [name for name in names if node.sysctls.get(name) == 0]
@@ -143,7 +144,7 @@ def blocked(view: View) -> Iterator[Finding]:
 def narrowed(view: View) -> Iterator[Finding]:
     """T39."""
     request = view.request("client")
-    well = view.arrived and request is not None and request.failure is None
+    well = arrived(view) and request is not None and request.failure is None
     for wire in wires(view):
         outer, inner = (wire.host.mtu if wire.host else None), (wire.own.mtu if wire.own else None)
         # A lower end in the pod does no harm: TCP tells its peers how much fits.
@@ -200,7 +201,7 @@ def _reached(view: View, wire: Wire) -> bool:
     if wire.hop == "host-port":
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
     there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
-    return any(r.status is not None for r in there) or (view.arrived and len(view.pods) == 1)
+    return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
 
 
 def _failed(view: View, wire: Wire) -> Request | None:

@@ -1,10 +1,12 @@
 """The Service beside the path and the endpoints that it gives: SV01, SV02, T45."""
 
+import json
+
 from hops.trace.trace import Verdict
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
-from tests.hops.trace.names import JSON, POD, SERVICE_IP
+from tests.hops.trace.names import JSON, POD, POD_INTERFACE, SERVICE_IP
 from tests.hops.trace.sights import failed, found, healthy, node, request, view, without
 
 
@@ -140,6 +142,25 @@ def test_kube_proxy_that_is_not_ready() -> None:
     next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
     assert told(sight) == [("service", "T45")]
     assert remedy(sight).endswith("rollout restart daemonset/kube-proxy")
+
+
+def test_a_rivals_answer_hides_no_interface_that_is_down_and_makes_no_fault_of_kube_proxy() -> None:
+    """kube-proxy refuses what has no endpoints."""
+    sight = healthy()
+    faults.claimed_twice(sight)
+    faults.unready(sight)
+    faults.no_endpoints(sight)
+    sight["requests"] = healthy()["requests"]
+    down = [link | {"flags": ["BROADCAST"]} if link["ifname"] == POD_INTERFACE else link for link in links(sight)]
+    node(sight)["links"] = json.dumps(down)
+    failed(sight, "refused", "service")
+    failed(sight, "timeout", "pod", "pod from envoy")
+    assert told(sight) == [("route", "IN05"), ("endpoint", "T34")]
+
+
+def links(sight: JSON) -> list[JSON]:
+    found: list[JSON] = json.loads(node(sight)["links"])
+    return found
 
 
 def test_flushed_rules_show_by_the_request_to_the_cluster_ip() -> None:
