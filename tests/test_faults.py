@@ -57,6 +57,9 @@ def test_a_fault_that_stops_nothing_leaves_the_first_broken_hop_to_the_other() -
     said = told("endpoint", both[1], advisory=both[:1])
     assert judged(both, said, both[1:]) is Outcome.RIGHT
     assert judged(both, said, both) is Outcome.WRONG
+    rival = (("route", "IN05"), ("endpoint", "T39"))
+    assert judged(rival, told("route", *rival), rival[1:]) is Outcome.RIGHT, "a rival's route is broken where it fails"
+    assert judged(rival, told("pod", *rival), rival[1:]) is Outcome.WRONG
 
 
 def test_a_healthy_path_has_no_finding_of_any_level() -> None:

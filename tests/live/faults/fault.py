@@ -38,7 +38,8 @@ class Fault:
     number: of the list. title: what is done. symptom: what a client meets. expected: hop and code, in path order; the
     hop is None where it is the machine. stops: whether the followed request is stopped by it. touches: what it changes;
     two faults that touch the same cannot be there at once. hides: what cannot be told any more. slow: whether it takes
-    more than seconds to bring in and out. last: nothing can follow it.
+    more than seconds to bring in and out. deafens: Contour hears of no change while it is there. last: nothing can
+    follow it.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Fault:
     touches: frozenset[str]
     hides: frozenset[str]
     slow: bool
+    deafens: bool
     last: bool
     why_not: Callable[[], str | None]
 
@@ -71,6 +73,7 @@ def fault(
     hides: str = "",
     stops: bool = True,
     slow: bool = False,
+    deafens: bool = False,
     last: bool = False,
     why_not: Callable[[], str | None] = lambda: None,
 ) -> Callable[[Callable[[Path, Random], Iterator[Broken]]], Inject]:
@@ -83,7 +86,7 @@ def fault(
         managed = contextmanager(inject)
         assert number not in FAULTS, f"two faults have the number {number}"
         words = frozenset(touches.split()), frozenset(hides.split())
-        FAULTS[number] = Fault(number, title, symptom, expected, managed, stops, *words, slow, last, why_not)
+        FAULTS[number] = Fault(number, title, symptom, expected, managed, stops, *words, slow, deafens, last, why_not)
         return managed
 
     return enlist

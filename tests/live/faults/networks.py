@@ -65,7 +65,7 @@ def no_route(path: Path, _: Random) -> Iterator[Broken]:
         path.node("ip", "route", "replace", *route.split())
 
 
-@fault(36, "the node forwards nothing (ip_forward = 0)", "curl 28", (ENDPOINT, "T36"), touches="veth")
+@fault(36, "the node forwards nothing (ip_forward = 0)", "curl 28", (ENDPOINT, "T36"), touches="veth", deafens=True)
 def no_forwarding(path: Path, _: Random) -> Iterator[Broken]:
     path.node("sysctl", "--write", "net.ipv4.ip_forward=0")
     try:

@@ -16,13 +16,18 @@ class Outcome(StrEnum):
 
 
 def judged(expected: Sequence[Place], told: Told, stopping: Sequence[Place]) -> Outcome:
-    """expected: in path order, nothing of a healthy path. stopping: those of them that stop the request."""
+    """expected: in path order, nothing of a healthy path. stopping: those of them that stop the request.
+
+    What stops nothing by itself may be told as broken or as advice, so the first broken hop is that of the first that
+    stops the request, or of one before it.
+    """
     said = {*told.stopping, *told.advisory}
     if not expected:
         return Outcome.WRONG if said or told.first else Outcome.RIGHT
     if not told.stopping and not said & set(expected):
         return Outcome.NOT_SEEN
-    at_the_first = told.first == stopping[0][0] if stopping else told.first in (None, expected[0][0])
+    firsts = [hop for hop, _ in expected[: expected.index(stopping[0]) + 1]] if stopping else [None, expected[0][0]]
+    at_the_first = told.first in firsts
     right = at_the_first and set(expected) <= said and set(told.stopping) <= set(expected)
     return Outcome.RIGHT if right else Outcome.WRONG
 
