@@ -69,7 +69,7 @@ def no_route(path: Path, _: Random) -> Iterator[Broken]:
 def no_forwarding(path: Path, _: Random) -> Iterator[Broken]:
     path.node("sysctl", "--write", "net.ipv4.ip_forward=0")
     try:
-        yield Broken(lambda: path.ask().curl == 28)
+        yield Broken(lambda: path.node("sysctl", "--values", "net.ipv4.ip_forward").strip() == "0")
     finally:
         path.node("sysctl", "--write", "net.ipv4.ip_forward=1")
 

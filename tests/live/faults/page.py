@@ -54,14 +54,17 @@ def page(results: Mapping[str, Any]) -> str:
         )
     if pairs := results.get("pairs"):
         rows = pairs["rows"]
-        both = [row for row in rows if row["outcome"] == Outcome.RIGHT]
+        right = [row for row in rows if row["outcome"] == Outcome.RIGHT]
+        both = [row for row in rows if set(row["expected"]) <= set(row["said"])]
         first = [row for row in rows if row["expected"][0] in row["said"]]
+        missed = sum(row["outcome"] == Outcome.NOT_PUT_IN for row in rows)
         parts.append(
             f"## Two faults at once\n\n{_about(pairs)}\n\n"
-            f"Of {len(rows)} pairs that chance chose among the faults that can be there together, "
-            f"{len(both)} were named both and nothing else, and {len(first)} had the first on the path named.\n"
+            f"Of {len(rows)} pairs that chance chose among the faults that can be there together, {missed} did not "
+            f"take effect together. **{len(both)} were named both**, {len(right)} of them with nothing else and the "
+            f"first broken hop right; **{len(first)} had the first on the path named**.\n"
         )
-        left = [row for row in rows if row not in both]
+        left = [row for row in rows if row not in right]
         heads = ["pair", "expected", "said", "seconds"]
         parts.append(
             _table(heads, ([r["name"], ", ".join(r["expected"]), _said(r), _seconds(r)] for r in left)) if left else ""
@@ -86,7 +89,7 @@ def _fault(row: Mapping[str, Any]) -> list[str]:
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    return ", ".join(row["said"]) or "nothing"
+    return f"not put in: {row['why']}" if row.get("why") else ", ".join(row["said"]) or "nothing"
 
 
 def _seconds(row: Mapping[str, Any]) -> str:

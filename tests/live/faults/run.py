@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -14,8 +14,8 @@ from tests.live.faults.catalogue import SEED, chance
 from tests.live.faults.fault import Broken, Fault
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.kubernetes import StuckError, until
-from tests.live.faults.path import Path, Told
-from tests.live.faults.score import Row, row
+from tests.live.faults.path import Path, Place, Told
+from tests.live.faults.score import Row, not_put_in, row
 from tests.project import ROOT
 
 FOLDER = ROOT / ".ingress-hops" / "faults"
@@ -25,6 +25,17 @@ _TRIES = 3
 """How often a fault is put in that the node mends by itself while the trace looks."""
 
 Injection = Callable[[], AbstractContextManager[Broken]]
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is tried. expected, stopping: as in `judged`."""
+
+    name: str
+    title: str
+    symptom: str
+    expected: tuple[Place, ...]
+    stopping: tuple[Place, ...]
 
 
 class Run:
@@ -37,10 +48,9 @@ class Run:
         FOLDER.mkdir(parents=True, exist_ok=True)
 
     def fault(self, fault: Fault) -> Row:
-        name, expected = str(fault.number), fault.expected
-        told, whole = self._tried(f"{fault.number:02}", [self._injection(fault)], last=fault.last)
-        of = row(name, fault.title, expected, told, whole, stopping=fault.stopping, symptom=fault.symptom)
-        return self._record("faults", of, told)
+        injections = [self._injection(fault)]
+        subject = _Subject(str(fault.number), fault.title, fault.symptom, fault.expected, fault.stopping)
+        return self._tried("faults", subject, injections, bundle=f"{fault.number:02}", last=fault.last)
 
     def pair(self, one: Fault, other: Fault) -> Row:
         """Two faults at once. The one further on comes first, while it can still be seen to take effect.
@@ -49,30 +59,38 @@ class Run:
         """
         name, title = f"{one.number}+{other.number}", f"{one.title}; {other.title}"
         turns = (one, other) if other.deafens else (other, one)
-        told, whole = self._tried(name, [self._injection(fault) for fault in turns])
         expected, stopping = (*one.expected, *other.expected), (*one.stopping, *other.stopping)
-        return self._record("pairs", row(name, title, expected, told, whole, stopping=stopping, symptom=""), told)
+        subject = _Subject(name, title, "", expected, stopping)
+        return self._tried("pairs", subject, [self._injection(fault) for fault in turns], bundle=name)
 
     def healthy(self, name: str) -> Row:
         title, variant = VARIANTS[name]
-        told, whole = self._tried(name, [lambda: variant(self.path)])
-        return self._record("healthy", row(name, title, (), told, whole, stopping=(), symptom="200"), told)
+        return self._tried("healthy", _Subject(name, title, "200", (), ()), [lambda: variant(self.path)], bundle=name)
 
     def _injection(self, fault: Fault) -> Injection:
         return lambda: fault.inject(self.path, chance(fault.number))
 
-    def _tried(self, name: str, injections: Sequence[Injection], *, last: bool = False) -> tuple[Told, float]:
-        """What a trace says, and the seconds of all. A path that is not whole afterwards ends the run."""
+    def _tried(
+        self, section: str, of: _Subject, injections: Sequence[Injection], *, bundle: str, last: bool = False
+    ) -> Row:
+        """What came of it. A path that is not whole afterwards ends the run."""
+        stuck = StuckError("the node mends it before the trace has looked")
         for _ in range(_TRIES):
             began = time.monotonic()
             try:
-                told = self._with(name, injections)
+                told = self._with(bundle, injections)
+            except StuckError as error:
+                stuck = error
+                break
             finally:
                 if not last:
-                    self._whole_again(name)
+                    self._whole_again(of.name)
             if told:
-                return told, time.monotonic() - began
-        raise StuckError(f"{name} goes by itself while the trace looks")
+                whole = time.monotonic() - began
+                found = row(of.name, of.title, of.expected, told, whole, stopping=of.stopping, symptom=of.symptom)
+                return self._record(section, found, told.versions)
+        self._record(section, not_put_in(of.name, of.title, of.expected, str(stuck), symptom=of.symptom), {})
+        raise stuck
 
     def _with(self, name: str, injections: Sequence[Injection]) -> Told | None:
         """None where the node mended a fault before the trace had looked."""
@@ -97,10 +115,10 @@ class Run:
         files = {key: text for broken in there for key, text in broken.files.items()}
         return self.path.trace(options, files, FOLDER / f"{name}.json", stack=all(broken.stack for broken in there))
 
-    def _record(self, section: str, of: Row, told: Told) -> Row:
+    def _record(self, section: str, of: Row, versions: Mapping[str, str]) -> Row:
         rows = self.rows.setdefault(section, [])
         rows.append(of)
-        self._met |= met(told.versions)
+        self._met |= met(versions)
         result = {
             "date": datetime.now(UTC).date().isoformat(),
             "seed": SEED,

@@ -8,11 +8,15 @@ from tests.live.faults.path import Place, Told
 
 
 class Outcome(StrEnum):
-    """Right: all that was expected and nothing else. Not seen: no word of a fault. Wrong: anything between."""
+    """Right: all that was expected and nothing else. Not seen: no word of a fault. Wrong: anything between.
+
+    Not put in: it didn't take effect, so nothing could be said of it.
+    """
 
     RIGHT = "right"
     WRONG = "wrong"
     NOT_SEEN = "not seen"
+    NOT_PUT_IN = "not put in"
 
 
 def judged(expected: Sequence[Place], told: Told, stopping: Sequence[Place]) -> Outcome:
@@ -37,7 +41,7 @@ class Row:
     """One fault, variant or pair as it was tried.
 
     expected, said: "hop code". first: the first broken hop. seconds: of the trace alone. whole: with the fault's coming
-    and going. replayed: from a recording, and not on a running path.
+    and going. replayed: from a recording, and not on a running path. why: it was not put in.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Row:
     seconds: float
     whole: float
     replayed: bool = False
+    why: str = ""
 
 
 def row(
@@ -73,6 +78,16 @@ def row(
         seconds=round(told.seconds, 1),
         whole=round(whole, 1),
     )
+
+
+def not_put_in(name: str, title: str, expected: Sequence[Place], why: str, *, symptom: str) -> Row:
+    written = tuple(_written(place) for place in expected)
+    return Row(name, title, symptom, written, None, (), Outcome.NOT_PUT_IN, 0.0, 0.0, why=why)
+
+
+def names_both(of: Row) -> bool:
+    """Whether all that was expected was named, whatever else was said."""
+    return set(of.expected) <= set(of.said)
 
 
 def names_the_first(of: Row) -> bool:
