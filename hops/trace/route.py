@@ -171,15 +171,19 @@ def _led_to(view: View, location: str) -> str:
 
 
 def _dropped(view: View) -> Iterator[Finding]:
-    """IN01, IN02, IN17: the objects that should take the request, and that Contour drops."""
+    """IN01, IN02, IN17: the objects that should take the request, and that Contour drops.
+
+    Also where their class keeps Contour from reading them at all: the next thing would be this.
+    """
     claimed = claims(view)
     if not (suffers(view) and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
         return
-    of_request = {(str(route.resource), route.pointer) for route in claimed.served}
+    meant = claimed.served or claimed.hit
+    of_request = {(str(route.resource), route.pointer) for route in meant}
     for finding in [*judged(view, "IN01", "IN02", "IN17"), *_once_there(view)]:
         own = [pointer for resource, pointer in of_request if resource == str(finding.resource)]
         if any(finding.path.startswith(pointer) or finding.resource.kind == "HTTPProxy" for pointer in own):
-            route = next(r for r in claimed.served if str(r.resource) == str(finding.resource))
+            route = next(r for r in meant if str(r.resource) == str(finding.resource))
             evidence = [
                 _listener(view),
                 *_hosts(view),

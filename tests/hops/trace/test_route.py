@@ -264,3 +264,13 @@ def test_a_wrong_port_shows_also_while_the_service_is_missing() -> None:
     faults.path(sight)["backend"]["service"]["port"] = {"number": 9999}
     assert told(sight) == [("route", "IN01"), ("route", "IN02")]
     assert '"value":{"number":8080}' in trace(view(sight).sight).findings[1].remedy.replace(" ", "")
+
+
+def test_a_missing_service_shows_also_while_nobody_serves_the_class() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN09")]
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    assert sorted(told(sight)) == [("route", "IN01"), ("route", "IN09")]
