@@ -98,7 +98,8 @@ def _unclaimed(view: View) -> Iterator[Finding]:
     listening = envoy.listens(view.envoy) if view.envoy and view.envoy.listeners else None
     others = [route for group in view.inventory.once(routes).claims.values() for route in group if not route.owner]
     open_ = listening is not None if view.envoy and view.envoy.listeners else bool(others)
-    yield _host_missing(view, others) if open_ else _nothing(view, others)
+    # A planned Ingress that names another host and has no valid route closes the listener as if there were none.
+    yield _host_missing(view, others) if open_ or _of_planned(view) else _nothing(view, others)
 
 
 def _nothing(view: View, others: list[Route]) -> Finding:
@@ -173,12 +174,12 @@ def _led_to(view: View, location: str) -> str:
 def _dropped(view: View) -> Iterator[Finding]:
     """IN01, IN02, IN17: the objects that should take the request, and that Contour drops.
 
-    Also where their class keeps Contour from reading them at all: the next thing would be this.
+    Also where their class or host keeps the request from them: the next thing would be this.
     """
     claimed = claims(view)
     if not (suffers(view) and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
         return
-    meant = claimed.served or claimed.hit
+    meant = claimed.served or claimed.hit or _of_planned(view)
     of_request = {(str(route.resource), route.pointer) for route in meant}
     for finding in [*judged(view, "IN01", "IN02", "IN17"), *_once_there(view)]:
         own = [pointer for resource, pointer in of_request if resource == str(finding.resource)]
@@ -275,6 +276,13 @@ def _planned_ingress(view: View) -> Identity | None:
     if not view.planned or not view.backend:
         return None
     return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
+
+
+def _of_planned(view: View) -> tuple[Route, ...]:
+    """What the planned Ingress claims, of whatever host."""
+    planned = _planned_ingress(view)
+    table = view.inventory.once(routes).claims
+    return tuple(route for group in table.values() for route in group if route.resource.identity == planned)
 
 
 def _subject(view: View) -> Identity:

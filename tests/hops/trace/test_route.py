@@ -274,3 +274,13 @@ def test_a_missing_service_shows_also_while_nobody_serves_the_class() -> None:
     without(sight, "Service", "my-service")
     without(sight, "EndpointSlice", "my-service-8fmwz")
     assert sorted(told(sight)) == [("route", "IN01"), ("route", "IN09")]
+
+
+def test_a_missing_service_shows_also_while_the_host_is_misspelt() -> None:
+    """Without a valid route the listener is closed, as it is without any Ingress."""
+    sight = healthy()
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    faults.listenerless(sight)
+    assert sorted(told(sight)) == [("route", "IN01"), ("route", "T22")]
