@@ -74,12 +74,12 @@ class Run:
         self, section: str, of: _Subject, injections: Sequence[Injection], *, bundle: str, last: bool = False
     ) -> Row:
         """What came of it. A path that is not whole afterwards ends the run."""
-        stuck = StuckError("the node mends it before the trace has looked")
+        stuck: AssertionError = StuckError("the node mends it before the trace has looked")
         for _ in range(_TRIES):
             began = time.monotonic()
             try:
                 told = self._with(bundle, injections)
-            except StuckError as error:
+            except AssertionError as error:
                 stuck = error
                 break
             finally:
