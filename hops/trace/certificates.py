@@ -74,7 +74,9 @@ def _bad_certificate(view: View) -> tuple[Identity, str] | None:
             ), f"The certificate {entry} of Secret {name} ended on {end}."
     if view.envoy and (ended := [end for end in envoy.identities(view.envoy) if end < taken]):
         namespace, _, name = view.envoy.pod.partition("/")
-        message = f"Envoy still uses a certificate that ended on {min(ended).isoformat()}; that of its Secret is good."
+        good = f"{CONTOUR_NAMESPACE}/envoycert/tls.crt" in given
+        message = f"Envoy still uses a certificate that ended on {min(ended).isoformat()}"
+        message += "; that of its Secret is good." if good else "."
         return Identity("v1", "Pod", namespace, name), message
     if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
         for name in CERTIFICATES:

@@ -269,6 +269,9 @@ def test_an_ended_certificate_that_envoy_still_holds() -> None:
     assert finding.message == (
         "Envoy still uses a certificate that ended on 2026-11-23T09:00:00+00:00; that of its Secret is good."
     )
+    sight["cluster"]["certificates"] = {}
+    (finding,) = trace(view(sight).sight).findings
+    assert finding.message == "Envoy still uses a certificate that ended on 2026-11-23T09:00:00+00:00."
 
 
 def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told() -> None:
