@@ -42,6 +42,8 @@ def main() -> None:
             taken.setdefault("requests/s without --watch", []).append(_rate(url, given.seconds))
             with _watching(given.stack):
                 taken.setdefault("requests/s with --watch", []).append(_rate(url, given.seconds))
+    with_it, without = taken["requests/s with --watch"], taken["requests/s without --watch"]
+    taken["with of without, round by round"] = [one / other for one, other in zip(with_it, without, strict=True)]
     _print(taken, given.rounds)
 
 
@@ -86,8 +88,6 @@ def _rate(url: str, seconds: float) -> float:
 def _print(taken: dict[str, list[float]], rounds: int) -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {rounds} rounds; seconds where not said\n")
     print("| | median | all | goal |\n|---|---|---|---|")
-    with_it, without = taken["requests/s with --watch"], taken["requests/s without --watch"]
-    taken["with of without, round by round"] = [one / other for one, other in zip(with_it, without, strict=True)]
     for what, values in taken.items():
         digits = 0 if "requests/s" in what else 2
         cells = ", ".join(f"{value:.{digits}f}" for value in values)

@@ -118,10 +118,8 @@ def shown(route: Mapping[str, Any]) -> str:
 
 def endpoints(envoy: Envoy, cluster: str) -> tuple[Endpoint, ...] | None:
     """The pods of a cluster, None where Envoy has no such cluster."""
-    for status in sequence(at(dict(envoy.clusters), "cluster_statuses")):
-        if at(status, "name") == cluster:
-            return tuple(_endpoints(status))
-    return None
+    status = _status(envoy, cluster)
+    return None if status is None else tuple(_endpoints(status))
 
 
 def told_pods(envoy: Envoy, cluster: str) -> datetime | None:
@@ -130,11 +128,14 @@ def told_pods(envoy: Envoy, cluster: str) -> datetime | None:
     Source: https://www.envoyproxy.io/docs/envoy/v1.38.3/configuration/upstream/cluster_manager/cluster_stats,
     update_time, in milliseconds.
     """
-    for status in sequence(at(dict(envoy.clusters), "cluster_statuses")):
-        if at(status, "name") == cluster:
-            time = envoy.stats.get(f"cluster.{text(at(status, 'observability_name')) or cluster}.update_time")
-            return datetime.fromtimestamp(time / 1000, UTC) if time else None
-    return None
+    name = text(at(_status(envoy, cluster), "observability_name")) or cluster
+    time = envoy.stats.get(f"cluster.{name}.update_time")
+    return datetime.fromtimestamp(time / 1000, UTC) if time else None
+
+
+def _status(envoy: Envoy, cluster: str) -> JSON:
+    known = sequence(at(dict(envoy.clusters), "cluster_statuses"))
+    return next((status for status in known if at(status, "name") == cluster), None)
 
 
 def _endpoints(status: JSON) -> Iterator[Endpoint]:

@@ -13,7 +13,7 @@ from hops.trace.found import told
 from hops.trace.judged import judged, patched, retold
 from hops.trace.name import LOOPBACK, client_address
 from hops.trace.view import View
-from hops.trace.wanted import ALLOW_HTTP, Claims, claims, http_refused, is_cluster, leads_to
+from hops.trace.wanted import ALLOW_HTTP, Claims, claims, every, http_refused, is_cluster, leads_to
 
 no_route_at_all = Code(
     code="T17",
@@ -96,7 +96,7 @@ def _unclaimed(view: View) -> Iterator[Finding]:
         yield _path_missing(view, claimed)
         return
     listening = envoy.listens(view.envoy) if view.envoy and view.envoy.listeners else None
-    others = [route for group in view.inventory.once(routes).claims.values() for route in group if not route.owner]
+    others = [route for route in every(view) if not route.owner]
     open_ = listening is not None if view.envoy and view.envoy.listeners else bool(others)
     # A planned Ingress that names another host and has no valid route closes the listener as if there were none.
     yield _host_missing(view, others) if open_ or _of_planned(view) else _nothing(view, others)
@@ -281,8 +281,7 @@ def _planned_ingress(view: View) -> Identity | None:
 def _of_planned(view: View) -> tuple[Route, ...]:
     """What the planned Ingress claims, of whatever host."""
     planned = _planned_ingress(view)
-    table = view.inventory.once(routes).claims
-    return tuple(route for group in table.values() for route in group if route.resource.identity == planned)
+    return tuple(route for route in every(view) if route.resource.identity == planned)
 
 
 def _subject(view: View) -> Identity:

@@ -35,13 +35,7 @@ class Claims:
 
 def claims(view: View) -> Claims:
     """What Ingresses and HTTPProxies claim of the asked host and path."""
-    table = view.inventory.once(routes)
-    of_host = [
-        route
-        for group in table.claims.values()
-        for route in group
-        if takes_host(route.host, view.asked.host) is not None
-    ]
+    of_host = [route for route in every(view) if takes_host(route.host, view.asked.host) is not None]
     named = max((takes_host(route.host, view.asked.host) or 0 for route in of_host if not route.owner), default=0)
     hit = [
         route
@@ -51,6 +45,11 @@ def claims(view: View) -> Claims:
         and (route.owner or (takes_host(route.host, view.asked.host) or 0) == named)
     ]
     return Claims(tuple(of_host), tuple(sorted(hit, key=_rank)))
+
+
+def every(view: View) -> list[Route]:
+    """What Ingresses and HTTPProxies claim of any host."""
+    return [route for group in view.inventory.once(routes).claims.values() for route in group]
 
 
 def takes_host(pattern: str, host: str) -> int | None:

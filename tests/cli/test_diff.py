@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT
+from tests.engine.conftest import DOCKER
 
-NO_CONTAINERS = """#!/bin/sh
-[ "$1" != info ] || echo '{"OSType": "linux"}'
-"""
 POD = """\
 apiVersion: v1
 kind: Pod
@@ -46,7 +44,7 @@ def stacks(manifests: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The committed stacks, on a machine whose Docker publishes nothing."""
     docker = tmp_path / "bin" / "docker"
     docker.parent.mkdir()
-    docker.write_text(NO_CONTAINERS)
+    docker.write_text(DOCKER)
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(docker.parent), prepend=os.pathsep)
     monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(manifests))

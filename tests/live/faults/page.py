@@ -14,7 +14,7 @@ from tests.live.faults.catalogue import PAIRS
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.run import FOLDER
-from tests.live.faults.score import Outcome
+from tests.live.faults.score import Outcome, Row, names_both, names_the_first
 from tests.project import ROOT
 
 COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
@@ -42,22 +42,20 @@ def page(results: Mapping[str, Any]) -> str:
     """The page of a set of results, Markdown."""
     parts = [_INTRODUCTION]
     if faults := results.get("faults"):
-        rows = sorted(faults["rows"], key=lambda row: int(row["name"]))
+        rows = _by_number(faults)
         parts.append(f"## One fault\n\n{_about(faults)}\n\n{_counted(rows)}\n")
         heads = ["#", "what is done", "a client meets", "expected", "said", "outcome", "seconds", "how"]
         parts.append(_table(heads, (_fault(row) for row in rows)))
     if healthy := results.get("healthy"):
-        parts.append(f"## No fault\n\n{_about(healthy)}\n\n{_counted(healthy['rows'])} Right is: no finding.\n")
+        rows = _rows(healthy)
+        parts.append(f"## No fault\n\n{_about(healthy)}\n\n{_counted(rows)} Right is: no finding.\n")
         heads = ["", "the path", "said", "outcome", "seconds"]
-        parts.append(
-            _table(heads, ([r["name"], r["title"], _said(r), r["outcome"], _seconds(r)] for r in healthy["rows"]))
-        )
+        parts.append(_table(heads, ([row.name, row.title, _said(row), row.outcome, _seconds(row)] for row in rows)))
     if pairs := results.get("pairs"):
-        rows = pairs["rows"]
-        right = [row for row in rows if row["outcome"] == Outcome.RIGHT]
-        both = [row for row in rows if set(row["expected"]) <= set(row["said"])]
-        first = [row for row in rows if row["expected"][0] in row["said"]]
-        missed = sum(row["outcome"] == Outcome.NOT_PUT_IN for row in rows)
+        rows = _rows(pairs)
+        right = [row for row in rows if row.outcome == Outcome.RIGHT]
+        both, first = list(filter(names_both, rows)), list(filter(names_the_first, rows))
+        missed = sum(row.outcome == Outcome.NOT_PUT_IN for row in rows)
         parts.append(
             f"## Two faults at once\n\n{_about(pairs)}\n\n"
             f"Of {len(rows)} pairs that chance chose among the faults that can be there together, {missed} did not "
@@ -67,9 +65,17 @@ def page(results: Mapping[str, Any]) -> str:
         left = [row for row in rows if row not in right]
         heads = ["pair", "expected", "said", "seconds"]
         parts.append(
-            _table(heads, ([r["name"], ", ".join(r["expected"]), _said(r), _seconds(r)] for r in left)) if left else ""
+            _table(heads, ([r.name, ", ".join(r.expected), _said(r), _seconds(r)] for r in left)) if left else ""
         )
     return "\n".join(part for part in parts if part)
+
+
+def _rows(section: Mapping[str, Any]) -> list[Row]:
+    return [Row(**row) for row in section["rows"]]
+
+
+def _by_number(faults: Mapping[str, Any]) -> list[Row]:
+    return sorted(_rows(faults), key=lambda row: int(row.name))
 
 
 def _about(section: Mapping[str, Any]) -> str:
@@ -77,23 +83,23 @@ def _about(section: Mapping[str, Any]) -> str:
     return f"{section['date']}, seed {section['seed']}; {versions}."
 
 
-def _counted(rows: Iterable[Mapping[str, Any]]) -> str:
-    counts = Counter(row["outcome"] for row in rows)
+def _counted(rows: Iterable[Row]) -> str:
+    counts = Counter(row.outcome for row in rows)
     return ", ".join(f"**{counts[outcome]} {outcome}**" for outcome in Outcome) + "."
 
 
-def _fault(row: Mapping[str, Any]) -> list[str]:
-    how = "replayed" if row["replayed"] else "live"
-    said = [row["name"], row["title"], row["symptom"], ", ".join(row["expected"]), _said(row), row["outcome"]]
+def _fault(row: Row) -> list[str]:
+    how = "replayed" if row.replayed else "live"
+    said = [row.name, row.title, row.symptom, ", ".join(row.expected), _said(row), row.outcome]
     return [*said, _seconds(row), how]
 
 
-def _said(row: Mapping[str, Any]) -> str:
-    return f"not put in: {row['why']}" if row.get("why") else ", ".join(row["said"]) or "nothing"
+def _said(row: Row) -> str:
+    return f"not put in: {row.why}" if row.why else ", ".join(row.said) or "nothing"
 
 
-def _seconds(row: Mapping[str, Any]) -> str:
-    return f"{row['seconds']:.1f} / {row['whole']:.0f}"
+def _seconds(row: Row) -> str:
+    return f"{row.seconds:.1f} / {row.whole:.0f}"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -105,16 +111,16 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def evidence(results: Mapping[str, Any]) -> dict[str, str]:
     """What the pages of the codes say of the results: Markdown by code, and by `INDEX`."""
     faults = results["faults"]
-    rows = sorted(faults["rows"], key=lambda row: int(row["name"]))
+    rows = _by_number(faults)
     told: dict[str, str] = {}
     for row in rows:
-        for code in (place.rpartition(" ")[2] for place in row["expected"]):
+        for code in (place.rpartition(" ")[2] for place in row.expected):
             line = (
-                f"- [Fault {row['name']}](../faults.md), {row['title']}: the trace said {_said(row)} "
-                f"in {row['seconds']:.1f} s on {faults['date']} ({row['outcome']})."
+                f"- [Fault {row.name}](../faults.md), {row.title}: the trace said {_said(row)} "
+                f"in {row.seconds:.1f} s on {faults['date']} ({row.outcome})."
             )
             told[code] = "\n".join(filter(None, [told.get(code), line]))
-    right = sum(row["outcome"] == Outcome.RIGHT for row in rows)
+    right = sum(row.outcome == Outcome.RIGHT for row in rows)
     index = (
         f"Of {len(rows)} faults put into a running path on {faults['date']}, [{right} were named right](../faults.md)."
     )

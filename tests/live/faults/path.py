@@ -184,7 +184,8 @@ class Path(Kubernetes):
             check=False,
         )
         seconds = time.monotonic() - began
-        assert done.returncode in (0, 1), f"hops trace: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"hops trace: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
         report = json.loads(done.stdout)
         first = next((hop["name"] for hop in report["hops"] if hop["verdict"] == "broken"), None)
         by_level = {

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import pytest
@@ -14,8 +14,8 @@ from tests.live.faults.catalogue import SEED, chance
 from tests.live.faults.fault import Broken, Fault
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.kubernetes import StuckError, until
-from tests.live.faults.path import Path, Place, Told
-from tests.live.faults.score import Row, not_put_in, row
+from tests.live.faults.path import Path, Told
+from tests.live.faults.score import Row, Subject
 from tests.project import ROOT
 
 FOLDER = ROOT / ".ingress-hops" / "faults"
@@ -25,17 +25,6 @@ _TRIES = 3
 """How often a fault is put in that the node mends by itself while the trace looks."""
 
 Injection = Callable[[], AbstractContextManager[Broken]]
-
-
-@dataclass(frozen=True)
-class _Subject:
-    """What is tried. expected, stopping: as in `judged`."""
-
-    name: str
-    title: str
-    symptom: str
-    expected: tuple[Place, ...]
-    stopping: tuple[Place, ...]
 
 
 class Run:
@@ -49,7 +38,7 @@ class Run:
 
     def fault(self, fault: Fault) -> Row:
         injections = [self._injection(fault)]
-        subject = _Subject(str(fault.number), fault.title, fault.symptom, fault.expected, fault.stopping)
+        subject = Subject(str(fault.number), fault.title, fault.symptom, fault.expected, fault.stopping)
         return self._tried("faults", subject, injections, bundle=f"{fault.number:02}", last=fault.last)
 
     def pair(self, one: Fault, other: Fault) -> Row:
@@ -60,18 +49,18 @@ class Run:
         name, title = f"{one.number}+{other.number}", f"{one.title}; {other.title}"
         turns = (one, other) if other.deafens else (other, one)
         expected, stopping = (*one.expected, *other.expected), (*one.stopping, *other.stopping)
-        subject = _Subject(name, title, "", expected, stopping)
+        subject = Subject(name, title, "", expected, stopping)
         return self._tried("pairs", subject, [self._injection(fault) for fault in turns], bundle=name)
 
     def healthy(self, name: str) -> Row:
         title, variant = VARIANTS[name]
-        return self._tried("healthy", _Subject(name, title, "200", (), ()), [lambda: variant(self.path)], bundle=name)
+        return self._tried("healthy", Subject(name, title, "200", (), ()), [lambda: variant(self.path)], bundle=name)
 
     def _injection(self, fault: Fault) -> Injection:
         return lambda: fault.inject(self.path, chance(fault.number))
 
     def _tried(
-        self, section: str, of: _Subject, injections: Sequence[Injection], *, bundle: str, last: bool = False
+        self, section: str, of: Subject, injections: Sequence[Injection], *, bundle: str, last: bool = False
     ) -> Row:
         """What came of it. A path that is not whole afterwards ends the run."""
         stuck: AssertionError = StuckError("the node mends it before the trace has looked")
@@ -86,10 +75,8 @@ class Run:
                 if not last:
                     self._whole_again(of.name)
             if told:
-                whole = time.monotonic() - began
-                found = row(of.name, of.title, of.expected, told, whole, stopping=of.stopping, symptom=of.symptom)
-                return self._record(section, found, told.versions)
-        self._record(section, not_put_in(of.name, of.title, of.expected, str(stuck), symptom=of.symptom), {})
+                return self._record(section, of.row(told, time.monotonic() - began), told.versions)
+        self._record(section, of.not_put_in(str(stuck)), {})
         raise stuck
 
     def _with(self, name: str, injections: Sequence[Injection]) -> Told | None:

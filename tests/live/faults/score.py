@@ -1,6 +1,6 @@
 """Compares what a trace said with what it had to say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,32 +57,34 @@ class Row:
     why: str = ""
 
 
-def row(
-    name: str,
-    title: str,
-    expected: Sequence[Place],
-    told: Told,
-    whole: float,
-    *,
-    stopping: Sequence[Place],
-    symptom: str,
-) -> Row:
-    return Row(
-        name=name,
-        title=title,
-        symptom=symptom,
-        expected=tuple(_written(place) for place in expected),
-        first=told.first,
-        said=tuple(_written(place) for place in (*told.stopping, *told.advisory)),
-        outcome=judged(expected, told, stopping),
-        seconds=round(told.seconds, 1),
-        whole=round(whole, 1),
-    )
+@dataclass(frozen=True)
+class Subject:
+    """What is tried. expected, stopping: as in `judged`."""
 
+    name: str
+    title: str
+    symptom: str
+    expected: tuple[Place, ...]
+    stopping: tuple[Place, ...]
 
-def not_put_in(name: str, title: str, expected: Sequence[Place], why: str, *, symptom: str) -> Row:
-    written = tuple(_written(place) for place in expected)
-    return Row(name, title, symptom, written, None, (), Outcome.NOT_PUT_IN, 0.0, 0.0, why=why)
+    def row(self, told: Told, whole: float) -> Row:
+        """What came of it. whole: as in `Row`."""
+        return Row(
+            name=self.name,
+            title=self.title,
+            symptom=self.symptom,
+            expected=_written(self.expected),
+            first=told.first,
+            said=_written((*told.stopping, *told.advisory)),
+            outcome=judged(self.expected, told, self.stopping),
+            seconds=round(told.seconds, 1),
+            whole=round(whole, 1),
+        )
+
+    def not_put_in(self, why: str) -> Row:
+        """That nothing came of it."""
+        expected, outcome = _written(self.expected), Outcome.NOT_PUT_IN
+        return Row(self.name, self.title, self.symptom, expected, None, (), outcome, 0.0, 0.0, why=why)
 
 
 def names_both(of: Row) -> bool:
@@ -95,6 +97,5 @@ def names_the_first(of: Row) -> bool:
     return of.expected[0] in of.said
 
 
-def _written(place: Place) -> str:
-    hop, code = place
-    return f"{hop or 'machine'} {code}"
+def _written(places: Iterable[Place]) -> tuple[str, ...]:
+    return tuple(f"{hop or 'machine'} {code}" for hop, code in places)
