@@ -1,11 +1,12 @@
 """The JSON schema of what can be said of the rules."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from hops.rules import RULES
 from hops.rules.rule import Rule
-from hops.settings import RuleSettings
+from hops.settings import RuleSettings, Section
 
 
 def schema() -> dict[str, Any]:
@@ -25,13 +26,18 @@ def schema() -> dict[str, Any]:
 
 
 def _settings(rule: Rule | None) -> dict[str, Any]:
-    found: dict[str, Any] = _inlined(RuleSettings.model_json_schema(by_alias=True))
-    found.pop("description", None)
-    if rule:
-        found["description"] = rule.title
-        levels = ["mandatory", "advisory", "disabled", *(["remediate"] if rule.remediable else [])]
-        found["properties"]["level"] = {"enum": levels}
-        found["properties"]["parameters"] = _inlined(rule.parameters.model_json_schema(by_alias=True))
+    common = {key: value for key, value in _of(RuleSettings).items() if key != "description"}
+    if rule is None:
+        return common
+    levels = ["mandatory", "advisory", "disabled", *(["remediate"] if rule.remediable else [])]
+    own = {"level": {"enum": levels}, "parameters": _of(rule.parameters)}
+    return {**common, "description": rule.title, "properties": {**common["properties"], **own}}
+
+
+# Pydantic takes a millisecond for one, and most rules have no parameters.
+@cache
+def _of(section: type[Section]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = _inlined(section.model_json_schema(by_alias=True))
     return found
 
 
