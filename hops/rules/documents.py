@@ -50,10 +50,22 @@ for _loader in (Loader, Exact):
         first: [
             (tag, _WHOLE if tag.endswith(":int") else pattern)
             for tag, pattern in resolvers
-            if not tag.endswith(":timestamp")
+            # A plain `=` stands in the enums of many a CustomResourceDefinition, and PyYAML has no value for it.
+            if not tag.endswith((":timestamp", ":value"))
         ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+def _untagged(loader: Any, node: yaml.Node) -> Any:
+    """What stands behind a tag that isn't YAML's own, such as CloudFormation's `!Ref`: Go's reader takes it so too."""
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    construct = loader.construct_mapping if isinstance(node, yaml.MappingNode) else loader.construct_sequence
+    return construct(node, deep=True)
+
+
+Loader.add_constructor(None, _untagged)
 
 
 def documents(text: str) -> list[JSON]:
