@@ -110,16 +110,16 @@ def _nothing(view: View, others: list[Route]) -> Finding:
 
 
 def _host_missing(view: View, others: list[Route]) -> Finding:
-    planned = _planned_ingress(view)
     evidence = [_listener(view), *_hosts(view)]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
     message = f"No Ingress or HTTPProxy names the host {view.asked.host}."
-    meant = next((route for route in others if route.resource.identity == planned), None)
-    if planned and meant:
-        message = f"{planned} names the host {meant.host} and not {view.asked.host}."
+    meant = next(iter(_of_planned(view)), None)
+    if meant:
+        who = meant.resource.identity
+        message = f"{who} names the host {meant.host} and not {view.asked.host}."
         change = {"op": "replace", "path": f"{_rule(meant.pointer)}/host", "value": view.asked.host}
-        remedy = patched(view, planned.kind, planned.namespace, planned.name, change)
-        return no_virtual_host.finding(planned, message, remedy, evidence)
+        remedy = patched(view, who.kind, who.namespace, who.name, change)
+        return no_virtual_host.finding(who, message, remedy, evidence)
     return no_virtual_host.finding(_subject(view), message, _create(view), evidence)
 
 
@@ -226,9 +226,9 @@ def _mended(view: View, finding: Finding, route: Route) -> str:
 
 
 def _unserved(view: View) -> Iterator[Finding]:
-    """IN09: all that claims the host is of a class that Contour doesn't serve."""
+    """IN09: all that claims the host is of a class that Contour doesn't serve, or will be with its host mended."""
     claimed = claims(view)
-    nearest = claimed.hit or claimed.all
+    nearest = claimed.hit or claimed.all or _of_planned(view)
     if not _sees(view) or any(not route.owner for route in nearest) or taken(view):
         return
     of_request = {str(route.resource) for route in nearest}

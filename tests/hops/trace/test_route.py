@@ -71,6 +71,16 @@ def test_the_only_host_misspelt_is_no_missing_ingress() -> None:
     assert told(sight) == [("route", "T22")]
 
 
+def test_a_misspelt_host_of_a_class_that_contour_does_not_serve_is_both() -> None:
+    """To create the Ingress would fail: it is there."""
+    sight = healthy()
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.listenerless(sight)
+    assert sorted(told(sight)) == [("route", "IN09"), ("route", "T22")]
+    assert all(" patch ingress " in finding.remedy for finding in trace(view(sight).sight).findings)
+
+
 @pytest.mark.parametrize(
     ("path", "path_type", "match"),
     [("/app", "Prefix", {"path_separated_prefix": "/app"}), ("/app", "Exact", {"path": "/app"})],
