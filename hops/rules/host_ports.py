@@ -1,6 +1,6 @@
 """HP: which ports a pod takes on its node."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -345,7 +345,8 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
             continue
         claims = inventory.once(_claims)
         rivals = chain(claims.get((taken, port.protocol, ""), ()), claims.get((taken, port.protocol, host or "*"), ()))
-        rival = next((other for other, _ in rivals if other is not pod and not _apart(pod, other)), None)
+        others = (other for other, _ in rivals if other is not pod and not other.resource.copy_of(pod.resource))
+        rival = next((other for other in others if not _apart(pod, other)), None)
         if rival:
             yield Breach(where, f"port {taken}/{port.protocol} of the node is also wanted by {rival.resource}.")
 
@@ -522,7 +523,8 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
                 remedy="Set maxSurge to 0.",
             )
         return
-    room = sum(node.refuses(pod) is None for _, node in nodes(inventory))
+    # Of the cluster that has most: which one it goes to isn't said.
+    room = max(Counter(cluster for cluster, node in nodes(inventory) if node.refuses(pod) is None).values(), default=0)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
     declared = at(body, "spec", "replicas")

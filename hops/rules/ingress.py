@@ -7,40 +7,14 @@ from itertools import chain
 from typing import Any
 
 from hops.finding import Level, Severity
+from hops.rules.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
+from hops.rules.hosts import Named, bare, is_host_name, named
 from hops.rules.inventory import Ingress, IngressPath, Inventory, Resource, Service
-from hops.rules.routes import (
-    CLASS_ANNOTATIONS,
-    DEFAULT_CLASS,
-    CatchAll,
-    Include,
-    Named,
-    Route,
-    RouteTable,
-    Target,
-    annotated_class,
-    bare,
-    class_of,
-    everything_under,
-    granted,
-    home,
-    includes,
-    is_host_name,
-    looks_like_regex,
-    matched,
-    merged,
-    named,
-    owner_of,
-    part,
-    port_of,
-    proxies,
-    routes,
-    secret_problem,
-    senders,
-    served,
-    targets,
-    virtual_host,
-)
+from hops.rules.proxies import Include, includes, part, proxies, virtual_host
+from hops.rules.routes import CatchAll, Route, RouteTable, everything_under, looks_like_regex, matched, merged, routes
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
+from hops.rules.secrets import secret_problem
+from hops.rules.targets import Target, granted, home, port_of, senders, targets
 from hops.rules.tls import Certificates
 from hops.rules.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.settings import Section
@@ -232,7 +206,7 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
 def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     table = inventory.once(routes)
     for route in table.of(resource):
-        claims = table.claims[route.key]
+        claims = [other for other in table.claims[route.key] if not other.resource.copy_of(resource)]
         if len(claims) == 1:
             continue
         if claims[0] is not route:
@@ -306,7 +280,8 @@ def _wider(route: Route, table: RouteTable) -> CatchAll | None:
         for wider in caught.get(plain[:length], {}).values():
             whole = not wider.segments or "/" in (plain[length - 1 : length], plain[length : length + 1] or "/")
             first = how != "regex" or len(wider.route.match[1]) > len(path)
-            if whole and first and wider.route is not route:
+            other = wider.route is not route and not wider.route.resource.copy_of(route.resource)
+            if whole and first and other:
                 return wider
     return None
 
@@ -536,7 +511,7 @@ spec: {controller: k8s.io/ingress-nginx}
 )
 def one_default(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if _is_default(resource):
-        rival = next((other for other in inventory.once(_defaults) if other is not resource), None)
+        rival = next((o for o in inventory.once(_defaults) if o is not resource and not o.copy_of(resource)), None)
         if rival:
             path = pointer("/metadata/annotations", DEFAULT_CLASS)
             yield Breach(path, f"{rival} is a default class too.")
@@ -839,7 +814,8 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
     host = virtual_host(proxy)
     if host is None:
         tree = inventory.once(proxies)
-        if proxy not in tree.reached:
+        # An include leads to the first of several with one name.
+        if (proxy if proxy.vague else inventory.find("HTTPProxy", proxy.namespace, proxy.name)) not in tree.reached:
             if not tree.whole:
                 raise Undecidable
             yield Breach("/spec/virtualhost", "it has no virtualhost, and no root includes it.")
@@ -853,7 +829,7 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
     name = (text(host.get("fqdn")) or "").strip().lower()
     if name:
         same = inventory.once(proxies).roots[owner_of(proxy, inventory), name]
-        rival = next((other for other in same if other is not proxy), None)
+        rival = next((other for other in same if other is not proxy and not other.copy_of(proxy)), None)
         if rival:
             yield Breach("/spec/virtualhost/fqdn", f"{rival} has the host {name} too, so Contour serves neither.")
     else:

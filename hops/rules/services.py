@@ -341,7 +341,7 @@ def one_workload(service: Service, inventory: Inventory, _: NoParameters) -> Ite
             yield Breach("/spec/selector", f"it selects several workloads: {', '.join(sorted(made))}.")
     if not _headless(service):
         first = inventory.once(_first_of_selector).get(_key(service))
-        if first and first is not service:
+        if first and first is not service and not first.resource.copy_of(service.resource):
             yield Breach("/spec/selector", f"{first.resource} has the same selector.")
 
 

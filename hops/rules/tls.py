@@ -7,11 +7,15 @@ from itertools import chain
 from typing import Any
 
 from hops.finding import Level, Severity
+from hops.rules.classes import owner_of
 from hops.rules.host_ports import Controllers
+from hops.rules.hosts import tls_hosts
 from hops.rules.inventory import Ingress, IngressTLS, Inventory, Pod, Resource
 from hops.rules.nodes import nodes
-from hops.rules.routes import granted, home, owner_of, part, secret_problem, tls_hosts, virtual_host
+from hops.rules.proxies import part, virtual_host
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
+from hops.rules.secrets import secret_problem
+from hops.rules.targets import granted, home
 from hops.rules.values import Undecidable, at, flag, matches, pointer, sequence, text
 from hops.settings import Section
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.model import Backend
+from hops.rules.hosts import bare
 from hops.rules.inventory import IngressPath
-from hops.rules.routes import bare
 from hops.rules.values import JSON, at, pairs, sequence, text
 from hops.trace import envoy, kernel
 from hops.trace.contour import dialled, taken

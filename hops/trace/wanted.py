@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from hops.path import envoy_cluster
-from hops.rules.routes import Route, port_of, routes
+from hops.rules.routes import Route, routes
+from hops.rules.targets import port_of
 from hops.rules.values import at, pairs
 from hops.trace.view import View
 

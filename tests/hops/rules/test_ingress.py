@@ -3,8 +3,9 @@
 import pytest
 
 from hops.rules import RULES
+from hops.rules.hosts import bare, is_host_name
 from hops.rules.patch import patched
-from hops.rules.routes import bare, everything_under, is_host_name
+from hops.rules.routes import everything_under
 from hops.rules.values import at
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 
@@ -835,3 +836,14 @@ def test_host_names() -> None:
         *(True, True),
         *(False,) * 5,
     ]
+
+
+def test_what_contour_does_not_read_is_named_with_its_group() -> None:
+    route = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: apps}
+spec: {rules: [{backendRefs: [{group: example.net, kind: Service, name: web, port: 80}]}]}
+"""
+    (finding,) = of_rule(route, "IN12")
+    assert finding.message == "it sends to a Service of group example.net, which Contour doesn't read."

@@ -94,3 +94,11 @@ def test_every_unknown_value_is_decided_without_or_reported(code: str) -> None:
             tried = [replaced(body, path, UNKNOWN) if i == index else other for i, other in enumerate(bodies)]
             found = {finding.code for finding in verdict(tried, rules=[code])}
             assert found & {code, "PK01"}, path
+
+
+@pytest.mark.parametrize("code", RULES)
+@pytest.mark.parametrize("example", ["bad", "good"])
+def test_an_object_that_two_files_declare_is_no_rival_of_itself(code: str, example: str) -> None:
+    """As `hops check .` meets it where a base lies beside its overlays."""
+    bodies = [body for body in documents(getattr(RULES[code], example)) if body["kind"] != "Policy"]
+    assert {*shown(verdict([*bodies, *bodies]))} == {*shown(verdict(bodies))}
