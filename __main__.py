@@ -1,4 +1,4 @@
-"""The Pulumi program: see `stacks/program.py` for what it does and `hops/settings.py` for what it can be told."""
+"""The Pulumi program: see `stacks/program.py` for what it does and `hops/model/settings.py` for what it can be told."""
 
 from stacks.program import run
 

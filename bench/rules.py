@@ -23,11 +23,11 @@ from typing import Any
 import yaml
 
 from bench.objects import objects
-from cli.check import uncollected
-from cli.manifests import read
-from hops.finding import Place
+from hops.cli.check import uncollected
+from hops.cli.manifests import read
+from hops.kubernetes.inventory import Inventory
+from hops.model.finding import Place
 from hops.rules.configuration import configure
-from hops.rules.inventory import Inventory
 from hops.rules.judge import judge
 
 ROOT = Path(__file__).parents[1]

@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from cli.plan import planned
 from components.upstream import manifests_folder
-from hops.settings import settings
-from hops.versions import CALICO, CONTOUR
+from hops.cli.plan import planned
+from hops.model.settings import settings
+from hops.model.versions import CALICO, CONTOUR
 
 ROOT = Path(__file__).parents[1]
 STACK = "bench"

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 # -P: the project that is installed, and not one that the current folder holds.
-HOPS = [sys.executable, "-P", "-c", "from cli.app import app; app()", "trace"]
+HOPS = [sys.executable, "-P", "-c", "from hops.cli.app import app; app()", "trace"]
 BATCH = 500
 GOALS = {"`hops trace`": "3 s", "the look in it": "", "requests in it": "1 s", "with of without, round by round": "1"}
 

@@ -12,8 +12,8 @@ import pulumi
 import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 
-from hops.machine import MARK, mark
-from hops.model import Door
+from hops.model.hop import Door
+from hops.model.preflight import MARK, mark
 
 _NODES = """
 nodes=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")

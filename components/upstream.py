@@ -13,7 +13,7 @@ import pulumi
 import yaml
 
 from components.children import child
-from hops.versions import Manifest
+from hops.model.versions import Manifest
 
 _SECONDS = 30
 _MAKE_PODS = frozenset({"DaemonSet", "Deployment", "Job"})
@@ -68,7 +68,7 @@ def _check(manifest: Manifest, text: bytes, where: str) -> None:
     if found != manifest.sha256:
         raise ManifestError(
             f"{where} is not {manifest.name} {manifest.version} as published: its sha256 is {found}, pinned is "
-            f"{manifest.sha256}. Delete the file to have it fetched again, or change the pin in hops/versions.py"
+            f"{manifest.sha256}. Delete the file to have it fetched again, or change the pin in hops/model/versions.py"
         )
 
 

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hops.finding import Level, Place
-from hops.fleet import Others, others
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.values import JSON
+from hops.model.finding import Level, Place
+from hops.model.settings import SettingsError, settings
 from hops.rules import RULES
 from hops.rules.configuration import configure, read
-from hops.rules.inventory import Inventory
 from hops.rules.judge import Judge
+from hops.rules.other_stacks import Others, others
 from hops.rules.rule import Scope
-from hops.rules.values import JSON
-from hops.settings import SettingsError, settings
 from policy.operation import Operation
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 from pulumi_policy import Secret, proxy
 
-from hops.finding import Patch
-from hops.rules.patch import patched
-from hops.rules.values import JSON, UNKNOWN, at
+from hops.kubernetes.values import JSON, UNKNOWN, at
+from hops.model.finding import Patch
+from hops.rules.patches import patched
 
 _UNKNOWNS = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
 # kubernetes:<group/version>:<Kind>; the helm, kustomize and yaml modules hold components instead.

@@ -22,11 +22,11 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
-from hops.finding import Finding, Level, Place
-from hops.message import told
+from hops.kubernetes.values import JSON
+from hops.model.finding import Finding, Level, Place
+from hops.model.settings import NAMESPACE, SettingsError
+from hops.rules.finding_text import told
 from hops.rules.schema import schema
-from hops.rules.values import JSON
-from hops.settings import NAMESPACE, SettingsError
 from policy.asked import Asked
 from policy.declared import bodies, known, mended, raw
 from policy.operation import Operation, from_environment

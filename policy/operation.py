@@ -9,7 +9,7 @@ import pulumi
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 from pulumi_policy import policy as sdk
 
-from hops.settings import NAMESPACE, SettingsError
+from hops.model.settings import NAMESPACE, SettingsError
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import Calico, Contour, Ingress, KindCluster, Workload
-from hops.machine import ClusterState
-from hops.model import Found
-from hops.path import CONTOUR_NAMESPACE
-from hops.plan import Plan, plan
-from hops.read import found
-from hops.settings import Settings
+from hops.kubernetes.declared_path import found
+from hops.model.hop import Found
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.plan import Plan, plan
+from hops.model.preflight import ClusterState
+from hops.model.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime.config import get_config_env
 
-from hops.settings import NAMESPACE, Settings, SettingsError, settings
+from hops.model.settings import NAMESPACE, Settings, SettingsError, settings
 
 
 def read() -> Settings:

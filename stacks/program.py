@@ -6,11 +6,11 @@ from pathlib import Path
 import pulumi
 
 from components.upstream import manifests_folder, published
-from hops.machine import cluster_state, problems
-from hops.plan import plan
+from hops.model.plan import plan
+from hops.model.preflight import cluster_state, problems
+from hops.observe.machine import look
 from stacks import config
 from stacks.build import Ground, build
-from stacks.machine import look
 
 
 def run() -> None:

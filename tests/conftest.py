@@ -11,8 +11,8 @@ import yaml
 from hypothesis import settings as hypothesis_settings
 
 from components.upstream import manifests_folder
-from hops.settings import Settings, settings
-from hops.versions import CALICO, CONTOUR
+from hops.model.settings import Settings, settings
+from hops.model.versions import CALICO, CONTOUR
 
 PROJECT = Path(__file__).parent.parent
 

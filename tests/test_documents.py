@@ -92,7 +92,7 @@ def test_every_command_is_accounted_for() -> None:
 @pytest.mark.parametrize("command", HERE)
 def test_a_command_that_needs_no_cluster_works(project: Path, manifests: Path, command: str) -> None:
     _, *words = shlex.split(command)
-    python = [sys.executable, "-c", "from cli.app import app; app()"]
+    python = [sys.executable, "-c", "from hops.cli.app import app; app()"]
     done = subprocess.run(
         [*python, *words],
         cwd=project,

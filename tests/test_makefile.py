@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.tools import environment
+from hops.cli.tools import environment
 
 ROOT = Path(__file__).parents[1]
 MAKE = shutil.which("make") or "make"

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-from hops.markdown import LIMIT, MARKER
+from hops.pull_requests.markdown import LIMIT, MARKER
 from tests.conftest import PROJECT
 from tests.github import BOT, RUN, GitHub, codes_in, pull, serving, zipped
-from tests.hops.test_markdown import contained
+from tests.hops.pull_requests.test_markdown import contained
 from tests.hostile import PAYLOADS, TOKEN, replaced, with_names
 from tests.project import copy_project
 from tests.recordings.record import recorded, stack_file

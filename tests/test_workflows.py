@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.comment import WORKFLOW
+from hops.cli.comment import WORKFLOW
 from tests.conftest import PROJECT
 
 WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))

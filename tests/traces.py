@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hops.finding import Finding, Identity, Level, Place, Severity
-from hops.model import Standing
-from hops.plan import plan
-from hops.settings import Settings
-from hops.trace.sight import Asked, Failure, Request
-from hops.trace.trace import Trace, TracedHop, Verdict
+from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.model.hop import Standing
+from hops.model.plan import plan
+from hops.model.settings import Settings
+from hops.trace.observed.observation import Asked, Failure, Request
+from hops.trace.result import Trace, TracedHop, Verdict
 
 _FOUND = {
     1: "127.0.0.1, ::1",

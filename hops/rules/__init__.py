@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from hops.rules import exposure, fleet, host_ports, ingress, kind_nodes, pack, services, tls
+from hops.rules.families import clashes, exceptions, exposure, host_ports, ingress, kind_clusters, services, tls
 from hops.rules.rule import Rule
 
 RULES: Mapping[str, Rule] = {
     rule.code: rule
-    for family in (host_ports, kind_nodes, fleet, ingress, tls, services, exposure, pack)
+    for family in (host_ports, kind_clusters, clashes, ingress, tls, services, exposure, exceptions)
     for rule in vars(family).values()
     if isinstance(rule, Rule)
 }

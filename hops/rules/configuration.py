@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hops.finding import Level, Place
+from hops.model.finding import Level, Place
+from hops.model.settings import Policy, RuleException, Section, SettingsError
 from hops.rules import RULES
 from hops.rules.rule import Rule
-from hops.settings import Policy, RuleException, Section, SettingsError
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
-from hops.finding import Finding, Level, Patch
+from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.values import Undecidable, matches, unknown_paths
+from hops.model.finding import Finding, Level, Patch
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
+from hops.rules.families.exceptions import holds, undecidable
 from hops.rules.installed import INSTALLED
-from hops.rules.inventory import Inventory, Resource
-from hops.rules.pack import holds, undecidable
 from hops.rules.rule import Breach, Rule
-from hops.rules.values import Undecidable, matches, unknown_paths
 
 
 def judge(inventory: Inventory, configuration: Configuration, rules: Iterable[Rule] = RULES.values()) -> list[Finding]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from hops.finding import Level, Severity
-from hops.rules.inventory import Inventory, Resource
-from hops.settings import Section
+from hops.kubernetes.inventory import Inventory, Resource
+from hops.model.finding import Level, Severity
+from hops.model.settings import Section
 
 CONTROLLER = "DaemonSet/projectcontour/envoy"
 """The workload that takes the requests in, as Contour publishes it (examples/contour/03-envoy.yaml)."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from hops.model.settings import RuleSettings, Section
 from hops.rules import RULES
 from hops.rules.rule import Rule
-from hops.settings import RuleSettings, Section
 
 
 def schema() -> dict[str, Any]:

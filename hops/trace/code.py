@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hops.finding import Finding, Identity, Level, Place, Severity
+from hops.model.finding import Finding, Identity, Level, Place, Severity
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hops.finding import Finding, Level
-from hops.model import KINDS, Found, HopKind, Standing
-from hops.path import request_path
-from hops.read import backends, door
-from hops.rules.values import at, sequence, text
-from hops.trace.checks import CHECKS, Check
-from hops.trace.found import NOTHING, found
-from hops.trace.ladder import climbed
-from hops.trace.sight import Sight
-from hops.trace.trace import Trace, TracedHop, Verdict
-from hops.trace.view import View
+from hops.kubernetes.declared_path import backends, door
+from hops.kubernetes.values import at, sequence, text
+from hops.model.finding import Finding, Level
+from hops.model.hop import KINDS, Found, HopKind, Standing
+from hops.model.path import request_path
+from hops.trace.checks.bisect import climbed
+from hops.trace.checks.registry import CHECKS, Check
+from hops.trace.facts.evidence import NOTHING, found
+from hops.trace.facts.view import View
+from hops.trace.observed.observation import Sight
+from hops.trace.result import Trace, TracedHop, Verdict
 
 _NUMBERS = {kind.name: kind.number for kind in KINDS} | {"load-balancer": 2, "node-port": 3}
 _BACK = range(8, 13)

@@ -15,14 +15,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from hops.finding import Finding, Place
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.values import at
+from hops.model.finding import Finding, Place
 from hops.rules import RULES
 from hops.rules.configuration import configure, read
-from hops.rules.documents import documents
-from hops.rules.inventory import Inventory
+from hops.rules.files.documents import documents
 from hops.rules.judge import judge
-from hops.rules.patch import patched
-from hops.rules.values import at
+from hops.rules.patches import patched
 
 FOLDER = Path(os.environ.get("INGRESS_HOPS_CORPORA", "/nonexistent"))
 PAGE = Path(__file__).parents[2] / "docs" / "agreement.md"

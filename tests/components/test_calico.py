@@ -9,7 +9,7 @@ import pytest
 from components import Calico, CalicoArgs
 from components.calico import patched
 from components.upstream import ManifestError, find, named, published
-from hops.versions import CALICO
+from hops.model.versions import CALICO
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]

@@ -13,8 +13,8 @@ import yaml
 
 from components import KindCluster, KindClusterArgs
 from components.cluster import _CREATE, _DELETE, _OBSERVE, _START, FIELDS, kind_config
-from hops.machine import MARK
-from hops.model import Door, PortMapping
+from hops.model.hop import Door, PortMapping
+from hops.model.preflight import MARK
 from tests.recording import Declared, Recording, run, strings
 
 DOOR = Door(

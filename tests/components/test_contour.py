@@ -11,7 +11,7 @@ import yaml
 from components import Contour, ContourArgs
 from components.contour import patched
 from components.upstream import ManifestError, find, named, published
-from hops.versions import CONTOUR
+from hops.model.versions import CONTOUR
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]

@@ -14,7 +14,7 @@ import pytest
 
 from components import upstream
 from components.upstream import ManifestError, declare, find, from_registry, manifests_folder, named, published
-from hops.versions import Manifest
+from hops.model.versions import Manifest
 from tests.recording import Recording, run
 
 TEXT = b"kind: A\nmetadata: {name: a}\n---\n# nothing here\n---\nkind: B\nmetadata: {name: b}\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hops.events import read
+from hops.pull_requests.events import read
 from tests.engine.conftest import Clone, Preview, clone_of
 
 POLICY = ("--policy-pack", "policy")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hops.plan import plan
-from hops.settings import settings
+from hops.model.plan import plan
+from hops.model.settings import settings
 from tests.conftest import stack_config
 from tests.engine.conftest import Clone, Preview, clone_of
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import app
+from hops.cli.app import app
 from tests.engine.conftest import Clone
 from tests.recordings.record import events, recorded, scrubbed, stack_file
 

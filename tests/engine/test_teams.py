@@ -16,8 +16,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from hops.fleet import stack_settings
-from hops.plan import plan
+from hops.model.plan import plan
+from hops.rules.other_stacks import stack_settings
 from tests.engine.conftest import Clone, clone_of
 from tests.test_documents import TEAMS, blocks
 

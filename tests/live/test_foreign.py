@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from components.upstream import manifests_folder
-from hops.versions import CALICO, NODE_IMAGE
+from hops.model.versions import CALICO, NODE_IMAGE
 from tests.project import Project, answer, containers, run
 
 CLUSTER = "ingress-hops-local"

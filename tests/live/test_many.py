@@ -33,7 +33,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def hops(team: Project, *words: str) -> str:
-    program = [sys.executable, "-c", "from cli.app import app; app()", "stack", *words]
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "stack", *words]
     done = subprocess.run(program, cwd=team.folder, env=team.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == "", "something was not seen"
@@ -47,7 +47,7 @@ def states(team: Project) -> dict[str, str]:
 
 def clashing(team: Project) -> set[str]:
     """The stacks that clash; those of this project's own files may, with whatever else is up on this machine."""
-    program = [sys.executable, "-c", "from cli.app import app; app()", "stack", "check", "--format", "json"]
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "stack", "check", "--format", "json"]
     done = subprocess.run(program, cwd=team.folder, env=team.environment, capture_output=True, text=True, check=False)
     return {finding["stack"] for finding in json.loads(done.stdout)}
 

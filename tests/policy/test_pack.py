@@ -11,11 +11,11 @@ import grpc
 import pytest
 from pulumi.runtime.proto import analyzer_pb2 as messages
 
-from hops.finding import Place
-from hops.message import told
+from hops.kubernetes.inventory import Inventory
+from hops.model.finding import Place
 from hops.rules import RULES
 from hops.rules.configuration import configure
-from hops.rules.inventory import Inventory
+from hops.rules.finding_text import told
 from hops.rules.judge import judge
 from hops.rules.rule import Rule
 from tests.hops.rules.cases import documents

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hops.settings import Settings, SettingsError
+from hops.model.settings import Settings, SettingsError
 from stacks import config
 from tests.conftest import committed
 from tests.recording import Recording, run

@@ -13,11 +13,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from hops.machine import ClusterState, Container, Docker, Machine, mark
-from hops.model import Door, Found
-from hops.plan import plan
-from hops.settings import Settings, settings
-from hops.versions import CALICO, CONTOUR, Manifest
+from hops.model.hop import Door, Found
+from hops.model.plan import plan
+from hops.model.preflight import ClusterState, Container, Docker, Machine, mark
+from hops.model.settings import Settings, settings
+from hops.model.versions import CALICO, CONTOUR, Manifest
 from stacks import program
 from stacks.build import Ground, _told, build
 from tests.conftest import committed, stack_config

@@ -7,13 +7,13 @@ from typing import Any
 
 import yaml
 
-from hops.finding import Finding, Place
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.values import UNKNOWN, at
+from hops.model.finding import Finding, Place
+from hops.model.settings import Policy, Settings
 from hops.rules import RULES
 from hops.rules.configuration import configure
-from hops.rules.inventory import Inventory
 from hops.rules.judge import judge
-from hops.rules.values import UNKNOWN, at
-from hops.settings import Policy, Settings
 
 TODAY = date(2026, 6, 1)
 

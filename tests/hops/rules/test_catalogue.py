@@ -2,18 +2,18 @@
 
 import pytest
 
-from hops.finding import Level, Severity
-from hops.model import KINDS
+from hops.kubernetes.values import unknown_paths
+from hops.model.finding import Level, Severity
+from hops.model.hop import KINDS
 from hops.rules import RULES
-from hops.rules.patch import patched
-from hops.rules.values import unknown_paths
+from hops.rules.patches import patched
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
+from tests.hops.rules.test_clash_rules import CASES as FLEET
+from tests.hops.rules.test_exceptions import CASES as PACK
 from tests.hops.rules.test_exposure import CASES as EXPOSURE
-from tests.hops.rules.test_fleet import CASES as FLEET
 from tests.hops.rules.test_host_ports import CASES as HOST_PORTS
 from tests.hops.rules.test_ingress import CASES as INGRESS
-from tests.hops.rules.test_kind_nodes import CASES as KIND_NODES
-from tests.hops.rules.test_pack import CASES as PACK
+from tests.hops.rules.test_kind_clusters import CASES as KIND_NODES
 from tests.hops.rules.test_services import CASES as SERVICES
 from tests.hops.rules.test_tls import CASES as TLS
 

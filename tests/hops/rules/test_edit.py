@@ -7,11 +7,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hops.finding import Identity, Patch, Place
+from hops.model.finding import Identity, Patch, Place
 from hops.rules import RULES
-from hops.rules.documents import documents
-from hops.rules.edit import NotWrittenError, written
-from hops.rules.patch import patched
+from hops.rules.files.documents import documents
+from hops.rules.files.edit import NotWrittenError, written
+from hops.rules.patches import patched
 from tests.hops.rules.cases import documents as examples
 from tests.hops.rules.cases import verdict
 

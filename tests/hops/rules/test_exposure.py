@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from hops.finding import Place
+from hops.kubernetes.exposed import exposed
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.values import UNKNOWN
+from hops.model.finding import Place
 from hops.rules import RULES
-from hops.rules.exposed import exposed
-from hops.rules.inventory import Inventory
-from hops.rules.patch import patched
-from hops.rules.values import UNKNOWN
+from hops.rules.patches import patched
 from tests.hops.rules.cases import TODAY, Case, documents, of_rule, verdict
 
 SERVICE = "\n---\n{apiVersion: v1, kind: Service, metadata: {name: web, namespace: apps}, spec: %s}\n"

@@ -2,11 +2,11 @@
 
 import pytest
 
+from hops.kubernetes.hosts import bare, is_host_name
+from hops.kubernetes.routes import everything_under
+from hops.kubernetes.values import at
 from hops.rules import RULES
-from hops.rules.hosts import bare, is_host_name
-from hops.rules.patch import patched
-from hops.rules.routes import everything_under
-from hops.rules.values import at
+from hops.rules.patches import patched
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 
 WEB = "{service: {name: web, port: {number: 80}}}"

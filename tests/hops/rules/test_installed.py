@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hops import versions
+from hops.model import versions
 from hops.rules import judge as judge_module
 from hops.rules.installed import INSTALLED
 from tests.hops.rules.cases import verdict

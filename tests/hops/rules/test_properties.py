@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hops.finding import Finding
+from hops.kubernetes.values import UNKNOWN
+from hops.model.finding import Finding
 from hops.rules import RULES
-from hops.rules.values import UNKNOWN
 from tests.hops.rules.cases import documents, verdict
 
 EXAMPLES = [documents(text) for rule in RULES.values() for text in (rule.bad, rule.good)]

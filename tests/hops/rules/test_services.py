@@ -2,11 +2,11 @@
 
 import pytest
 
+from hops.kubernetes.commands import Server, server
+from hops.kubernetes.inventory import Container
+from hops.kubernetes.values import UNKNOWN, Undecidable
 from hops.rules import RULES
-from hops.rules.commands import Server, server
-from hops.rules.inventory import Container
-from hops.rules.patch import patched
-from hops.rules.values import UNKNOWN, Undecidable
+from hops.rules.patches import patched
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 
 

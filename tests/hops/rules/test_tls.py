@@ -2,7 +2,7 @@
 
 import pytest
 
-from hops import settings
+from hops.model import settings
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.test_ingress import delegation, ingress, policy, proxy
 

@@ -1,9 +1,9 @@
 """What all checks find in a changed sight, so that no fault is told by two of them."""
 
-from hops.finding import Finding
-from hops.trace.checks import CHECKS
+from hops.model.finding import Finding
+from hops.trace.checks.registry import CHECKS
 from tests.hops.trace.names import JSON
-from tests.hops.trace.sights import view
+from tests.hops.trace.observations import view
 
 
 def found(sight: JSON) -> list[Finding]:

@@ -2,11 +2,11 @@
 
 import copy
 
-from hops.path import envoy_cluster
+from hops.model.path import envoy_cluster
 from hops.trace.verdict import trace
 from tests.hops.trace.names import CONTOUR, ENVOY, HOST, JSON, POD, POD_IP, SERVICE_IP, WORKER
 from tests.hops.trace.objects import thing
-from tests.hops.trace.sights import added, container, failed, found, node, request, view, without
+from tests.hops.trace.observations import added, container, failed, found, node, request, view, without
 
 THROUGH_ENVOY = ("client", "node", "envoy")
 DIRECT = ("pod", "pod from envoy")

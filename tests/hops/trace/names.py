@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hops.path import calico_interface
+from hops.model.path import calico_interface
 
 JSON = dict[str, Any]
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hops.path import calico_interface
+from hops.model.path import calico_interface
 from tests.hops.trace.names import (
     CLUSTER,
     CONTOUR_INTERFACE,

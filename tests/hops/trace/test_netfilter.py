@@ -2,7 +2,7 @@
 
 import pytest
 
-from hops.trace.netfilter import taken, translations
+from hops.trace.readers.netfilter import taken, translations
 from tests.hops.trace.names import DNAT_CHAIN, ENVOY_IP, POD_IP, WORKER_IP
 from tests.hops.trace.nodes import host_port, nat
 

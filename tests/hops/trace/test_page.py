@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from hops.finding import Identity, Level
-from hops.plan import plan
-from hops.settings import Settings, settings
-from hops.trace.element import element, plain
-from hops.trace.page import html, plan_html
-from hops.trace.sight import Asked
-from hops.trace.trace import Verdict
+from hops.model.finding import Identity, Level
+from hops.model.plan import plan
+from hops.model.settings import Settings, settings
+from hops.trace.html.page import html, plan_html
+from hops.trace.html.tree import element, plain
+from hops.trace.observed.observation import Asked
+from hops.trace.result import Verdict
 from tests.conftest import stack_config
 from tests.hops.trace.parsed import Node, read, shape
 from tests.traces import changed, finding, half_seen, healthy, policy_blocks, port_taken, spoken, unanswered
@@ -268,7 +268,7 @@ def test_of_several_paths_each_is_told_its_own_findings() -> None:
 
 def test_the_style_and_the_script_are_in_the_installed_package(project: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for name in ("hops", "cli", "components", "diagnose", "policy", "stacks"):
+    for name in ("hops", "components", "policy", "stacks"):
         shutil.copytree(project / name, source / name)
     for name in ("pyproject.toml", "README.md"):
         shutil.copy(project / name, source / name)
@@ -276,4 +276,4 @@ def test_the_style_and_the_script_are_in_the_installed_package(project: Path, tm
     done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        assert {"hops/trace/page.css", "hops/trace/page.js"} <= set(wheel.namelist())
+        assert {"hops/trace/html/page.css", "hops/trace/html/page.js"} <= set(wheel.namelist())

@@ -1,8 +1,8 @@
 """Where requests are sent, decided from what is known of the path."""
 
-from hops.trace.probes import Probe, probes, published
+from hops.trace.facts.probes import Probe, probes, published
 from tests.hops.trace.names import CONTROL, ENVOY, ENVOY_IP, POD, POD_IP, SERVICE_IP, WORKER, WORKER_IP
-from tests.hops.trace.sights import container, found, healthy, view, without
+from tests.hops.trace.observations import container, found, healthy, view, without
 
 
 def by_place(sight: dict[str, object]) -> dict[str, Probe]:

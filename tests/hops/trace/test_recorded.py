@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hops.finding import Level
-from hops.trace.redact import redacted
-from hops.trace.sight import Sight
-from hops.trace.trace import Verdict
+from hops.model.finding import Level
+from hops.trace.observed.observation import Sight
+from hops.trace.observed.redact import redacted
+from hops.trace.result import Verdict
 from hops.trace.verdict import status, trace
 from tests.live.faults.catalogue import shuffled
 from tests.live.faults.path import Told

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from hops.trace.redact import GONE, redacted
-from hops.trace.sight import Sight
+from hops.trace.observed.observation import Sight
+from hops.trace.observed.redact import GONE, redacted
 from hops.trace.verdict import trace
 from tests.hops.trace.names import JSON, WORKER
-from tests.hops.trace.sights import healthy, node
+from tests.hops.trace.observations import healthy, node
 
 HIDDEN = "hunter2-hunter2"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJl"  # noqa: S105 - nobody's

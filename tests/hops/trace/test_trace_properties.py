@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hops.trace.trace import Trace, Verdict
+from hops.trace.result import Trace, Verdict
 from hops.trace.verdict import trace
 from tests.hops.trace.names import JSON
-from tests.hops.trace.sights import healthy, view
+from tests.hops.trace.observations import healthy, view
 
 HEALTHY = healthy()
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,11 +3,11 @@
 import json
 from xml.etree import ElementTree as ET
 
-from hops.trace.report import as_json, junit
-from hops.trace.trace import Trace, Verdict
+from hops.trace.formats import as_json, junit
+from hops.trace.result import Trace, Verdict
 from hops.trace.verdict import status, trace
 from tests.hops.trace.names import JSON
-from tests.hops.trace.sights import container, failed, healthy, view
+from tests.hops.trace.observations import container, failed, healthy, view
 
 
 def traced(sight: JSON) -> Trace:

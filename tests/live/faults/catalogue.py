@@ -4,7 +4,7 @@ import os
 from itertools import combinations
 from random import Random, SystemRandom
 
-from hops.model import KINDS
+from hops.model.hop import KINDS
 from tests.live.faults import (  # noqa: F401 - each puts its faults into the list
     docker,
     endpoints,

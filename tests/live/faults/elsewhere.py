@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hops.versions import NODE_IMAGE
+from hops.model.versions import NODE_IMAGE
 from tests.live.faults.kubernetes import until
 from tests.live.faults.path import STACK, Elsewhere, Path
 from tests.project import run

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from random import Random
 
-from hops.path import calico_interface
+from hops.model.path import calico_interface
 from tests.live.faults.fault import ENDPOINT, Broken, fault
 from tests.live.faults.kubernetes import Object, bare, nowhere, ready, until
 from tests.live.faults.path import Path

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cli.codes import EVIDENCE
-from cli.output import write_pages
-from hops.trace.checks import CODES
-from hops.trace.pages import INDEX, pages
+from hops.cli.codes import EVIDENCE
+from hops.cli.output import write_pages
+from hops.trace.checks.registry import CODES
+from hops.trace.docs import INDEX, pages
 from tests.live.faults.catalogue import PAIRS
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS

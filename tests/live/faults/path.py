@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from hops.path import CONTOUR_NAMESPACE
-from hops.plan import Plan, plan
-from hops.settings import NAMESPACE, settings
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.plan import Plan, plan
+from hops.model.settings import NAMESPACE, settings
 from tests.live.faults.kubernetes import Kubernetes, Object, bare, ready, until
 from tests.project import Project, containers, run
 

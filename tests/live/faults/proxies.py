@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from hops.path import CONTOUR_NAMESPACE
+from hops.model.path import CONTOUR_NAMESPACE
 from tests.live.faults.fault import ROUTE, Broken, fault
 from tests.live.faults.host_ports import envoy_container
 from tests.live.faults.kubernetes import MISSING_IMAGE, Object, nowhere, until, waiting

@@ -1,0 +1,65 @@
+"""What the backend keeps of the project's stacks, by the command `pulumi`. Reads only."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from hops.cli.tools import environment
+
+_SECONDS = 60
+
+
+class BackendError(RuntimeError):
+    """A backend, or a stack in it, that cannot be read."""
+
+
+def kept(project: Path) -> dict[str, int]:
+    """How many resources the backend keeps of each stack that it knows. Raises BackendError."""
+    url = environment(project)["PULUMI_BACKEND_URL"]
+    if url == f"file://{project}/.ingress-hops/state" and not Path(url.removeprefix("file://")).exists():
+        # `make` makes the folder with the first stack, and pulumi does not take it well that there is none.
+        return {}
+    try:
+        listed: list[dict[str, Any]] = json.loads(_pulumi(project, "stack", "ls", "--json"))
+        # Pulumi Cloud puts an organisation before the name.
+        return {stack["name"].rpartition("/")[2]: int(stack.get("resourceCount") or 0) for stack in listed}
+    except subprocess.CalledProcessError as error:
+        raise BackendError(f"{url} cannot be read: {_said(error)}") from None
+    except (subprocess.TimeoutExpired, LookupError, TypeError, ValueError) as error:
+        raise BackendError(f"pulumi says nothing of use about {url}: {error}") from None
+
+
+def outputs(project: Path, name: str) -> dict[str, Any]:
+    """The outputs of a stack, empty before its first `up`. Raises BackendError."""
+    try:
+        found: dict[str, Any] = json.loads(_pulumi(project, "stack", "output", "--json", f"--stack={name}"))
+    except subprocess.CalledProcessError as error:
+        where = environment(project)["PULUMI_BACKEND_URL"]
+        raise BackendError(
+            f"the stack {name} cannot be read from {where}: {_said(error)}; bring it up with: make up STACK={name}"
+        ) from None
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise BackendError(f"pulumi says nothing of use about the stack {name}: {error}") from None
+    return found
+
+
+def _pulumi(project: Path, *words: str) -> str:
+    command = ["pulumi", *words, "--non-interactive"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=project,
+            env=environment(project),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+    except OSError:
+        raise BackendError("pulumi is not on PATH; `make tools` fetches it into .tools/bin") from None
+    return done.stdout
+
+
+def _said(error: subprocess.CalledProcessError) -> str:
+    return str(error.stderr).strip().removeprefix("error: ")

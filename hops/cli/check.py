@@ -1,0 +1,247 @@
+"""`hops check`: the rules over plain files, without Pulumi and without a cluster."""
+
+import difflib
+import gc
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hops.cli.manifests import STDIN, File, Manifests, read
+from hops.cli.output import Status, print_json, stop
+from hops.cli.stack import StackError, stack_file
+from hops.cli.stack import read as read_stack
+from hops.cli.tools import ToolError, project_folder
+from hops.kubernetes.inventory import Fleet, Inventory
+from hops.model.finding import Finding, Level
+from hops.model.settings import NAMESPACE, Policy, Settings, SettingsError
+from hops.observe.stack_files import fleet
+from hops.rules import RULES
+from hops.rules.configuration import configure
+from hops.rules.configuration import read as read_policy
+from hops.rules.files.documents import UnreadableError, documents
+from hops.rules.files.edit import NotWrittenError, written
+from hops.rules.formats import Located, as_json, counted, junit, sarif
+from hops.rules.judge import Judge
+from hops.rules.rule import Rule
+
+
+class Report(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage: all that is read is kept to the end, and looking took a fourth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@uncollected()
+def main(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
+    form: Annotated[Report, typer.Option("--format", help="How to print the findings.")] = Report.TEXT,
+    config: Annotated[Path | None, typer.Option(help="What to ask of the rules: the pack's configuration.")] = None,
+    *,
+    rule: Annotated[list[str] | None, typer.Option(help="Ask only this rule; may be repeated.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Don't ask this rule; may be repeated.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="The stack that the files belong to: its settings, its policy, its rivals.")
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Show the patches as a diff, then write them.")] = False,
+) -> None:
+    """Judges manifests and kind configurations, without Pulumi and without a cluster.
+
+    Exit status: 0 no mandatory rule is broken, 1 one is, 2 something could not be read.
+    """
+    rules = _chosen(rule or [], skip or [])
+    if fix and STDIN in paths:
+        stop("--fix can't write standard input: name a file")
+    manifests = read(paths)
+    try:
+        asked = Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
+    except (OSError, StackError, ToolError, UnreadableError, SettingsError) as error:
+        stop(error)
+    findings = asked.findings(manifests)
+    if fix:
+        findings = _mended(manifests, asked, findings, quiet=form is not Report.TEXT)
+    found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
+    _print(form, manifests, found)
+    if form is not Report.SARIF:
+        for one in manifests.unread:
+            typer.echo(f"hops: {one}", err=True)
+    if manifests.unread:
+        raise typer.Exit(Status.COULD_NOT_LOOK)
+    broken = any(finding.level is Level.MANDATORY for finding in findings)
+    raise typer.Exit(Status.FINDINGS if broken else Status.ALL_WELL)
+
+
+def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
+    for code in (*only, *skipped):
+        if code.upper() not in RULES:
+            stop(f"there is no rule {code}; hops rules lists them")
+    wanted = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
+    if not wanted:
+        stop("--rule and --skip leave no rule to ask")
+    return [rule for code, rule in RULES.items() if code in wanted]
+
+
+def _policy(path: Path | None) -> Policy:
+    """The file that the pack takes as --policy-pack-config, or what stands in it under the pack's name."""
+    if path is None:
+        return Policy()
+    found: Any = documents(path.read_text(encoding="utf-8"))
+    given = found[0] if found and found[0] is not None else {}
+    if isinstance(given, dict) and NAMESPACE in given:
+        given = given[NAMESPACE]
+    if isinstance(given, dict):
+        # The engine's own word, which says how the pack's policy acts and nothing of the rules.
+        given = {key: value for key, value in given.items() if key != "enforcementLevel"}
+    return read_policy(given)
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """A stack's settings, and what others hold of the machine."""
+
+    settings: Settings
+    fleet: Fleet
+
+
+def _stack(name: str) -> _Stack:
+    """Raises OSError, StackError or ToolError."""
+    project = project_folder()
+    settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+    others = fleet(project, name, settings)
+    for sentence in others.unread:
+        typer.echo(f"hops: {sentence}", err=True)
+    return _Stack(settings, others.fleet)
+
+
+class Asked:
+    """The rules under the configuration of the command, of the stack, and of the `Policy` objects among the files.
+
+    Raises SettingsError that names the key.
+    """
+
+    def __init__(self, policy: Policy, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]) -> None:
+        self._today = datetime.now(UTC).date()
+        self._stack = stack
+        policies = [policy, *([stack.settings.policy] if stack else [])]
+        configuration = configure(*policies, *_policies(manifests))
+        # Those among the files are judged with them, where they stand.
+        self._judge = Judge(replace(configuration, policies=policies), self._today, rules)
+
+    def findings(self, manifests: Manifests) -> list[Finding]:
+        settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)
+        inventory = Inventory(manifests.declared(), today=self._today, settings=settings, fleet=held)
+        return [*self._judge.found(inventory), *self._judge.found_in_policies()]
+
+
+def _policies(manifests: Manifests) -> Iterator[Policy]:
+    for body, place in manifests.declared():
+        if body["kind"] == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
+            try:
+                yield read_policy({"rules": body.get("rules") or {}})
+            except SettingsError as error:
+                raise SettingsError(f"{place.file}: {error}") from None
+
+
+def _line(manifests: Manifests, finding: Finding, form: Report) -> int | None:
+    # Finding lines takes a second reading of the file.
+    file = manifests.files.get(finding.place.file or "")
+    return file.line(finding.place, finding.path) if file and form is not Report.JSON else None
+
+
+def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None:
+    match form:
+        case Report.JSON:
+            print_json([as_json(located.finding) for located in found])
+        case Report.SARIF:
+            print_json(sarif(found, manifests.unread, version("ingress-hops")))
+        case Report.JUNIT:
+            typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
+        case Report.TEXT:
+            for located in found:
+                typer.echo(str(located))
+            counts = counted(found)
+            mendable = sum(located.finding.patch is not None for located in found)
+            typer.echo(
+                f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
+                f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
+                + (f"; --fix has a patch for {mendable}" if mendable else "")
+            )
+
+
+def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
+    """Writes every patch that removes its finding, after showing what changes, and returns what is left."""
+    before = {name: file.text for name, file in manifests.files.items()}
+    tried: set[str] = set()
+    singly: set[str] = set()
+    while open_ := [f for f in findings if f.patch and repr(f) not in tried]:
+        # In the order of the catalogue: a door that is shut needs no more mending behind it.
+        code = min((f.code for f in open_), key=list(RULES).index)
+        # Every file's first at once, since all files are judged anew each time; never two in a file, since a patch
+        # moves what stands behind it.
+        chosen = list({f.patch.place.file: f for f in reversed(open_) if f.patch and f.code == code}.values())
+        if code in singly:
+            chosen = chosen[-1:]
+        kept = dict(manifests.files)
+        done = [finding for finding in chosen if _written(manifests, finding)]
+        tried |= {repr(finding) for finding in chosen if finding not in done}
+        after = asked.findings(manifests) if done else findings
+        if _breaches(after, code) <= _breaches(findings, code) - len(done):
+            findings = after
+        else:
+            manifests.files = kept
+            if len(done) > 1:
+                singly.add(code)
+                continue
+        tried |= {repr(finding) for finding in done}
+    changed = [file for name, file in manifests.files.items() if file.text != before[name]]
+    for file in changed:
+        old, new = before[file.name].splitlines(keepends=True), file.text.splitlines(keepends=True)
+        for part in difflib.unified_diff(old, new, file.name, file.name):
+            typer.echo(part.rstrip("\r\n"), err=quiet)
+    for file in changed:
+        try:
+            Path(file.name).write_bytes(file.text.encode())
+        except OSError as error:
+            stop(error)
+    return findings
+
+
+def _written(manifests: Manifests, finding: Finding) -> bool:
+    """Whether the finding's patch could be put into the file that it is for, which isn't saved yet."""
+    patch = finding.patch
+    file = manifests.files.get((patch and patch.place.file) or "")
+    if patch is None or file is None:
+        return False
+    try:
+        text = written(file.text, patch)
+    except NotWrittenError as error:
+        typer.echo(f"hops: {finding.code} {finding.resource} isn't mended in {file.name}: {error}", err=True)
+        return False
+    manifests.files[file.name] = File(file.name, text, documents(text))
+    return True
+
+
+def _breaches(findings: Iterable[Finding], code: str) -> int:
+    return sum(finding.code == code for finding in findings)

@@ -1,0 +1,70 @@
+"""`hops codes`: what can break in a running path, and its pages."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hops.cli.output import Format, FormatOption, print_json, print_table, stop, write_pages
+from hops.trace.checks.registry import CODES
+from hops.trace.docs import pages
+
+EVIDENCE = "evidence.json"
+"""Beside the pages: what the suite of faults found, as Markdown by code."""
+
+
+def main(
+    form: FormatOption = Format.TEXT,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help=f"Write a page for each code there, with the evidence of its {EVIDENCE}."),
+    ] = None,
+) -> None:
+    """Lists the codes of `hops trace`.
+
+    Exit status: 0 listed, 2 the pages could not be written.
+    """
+    if write:
+        try:
+            write_pages(write, pages(evidence(write)))
+        except (OSError, ValueError) as error:
+            stop(error)
+    elif form is Format.JSON:
+        print_json(
+            [
+                {
+                    "code": code.code,
+                    "title": code.title,
+                    "hop": code.hop,
+                    "level": str(code.level),
+                    "severity": str(code.severity),
+                    "symptom": code.symptom,
+                    "cause": code.cause,
+                    "told_apart": code.told_apart,
+                    "remedy": code.remedy,
+                    "references": code.references,
+                }
+                for code in CODES.values()
+            ]
+        )
+    else:
+        rows = [(code.code, code.hop, code.title, code.level) for code in CODES.values()]
+        print_table(("code", "hop", "fault", "level"), rows)
+
+
+def evidence(folder: Path) -> dict[str, str]:
+    """What stands in the folder's evidence file, empty where there is none.
+
+    Raises ValueError that names the file where it doesn't hold texts by code.
+    """
+    path = folder / EVIDENCE
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}:{error.lineno}: {error.msg}") from None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise ValueError(f"{path} holds something else than texts by code; write it anew by the suite of faults")
+    return found

@@ -1,0 +1,129 @@
+"""`hops diff`: which hops and findings two stacks, plans or folders have that the other has not."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from components.upstream import ManifestError
+from hops.cli.check import Asked
+from hops.cli.manifests import read as read_manifests
+from hops.cli.output import Status, print_json, stop
+from hops.cli.plan import planned
+from hops.cli.stack import StackError, read, stack_file
+from hops.cli.tools import ToolError, project_folder
+from hops.kubernetes.declared_path import read as read_paths
+from hops.model.settings import Policy, SettingsError
+from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
+from hops.pull_requests.events import hop_rows
+from hops.pull_requests.markdown import findings_and_hops, where
+from hops.rules import RULES
+from hops.rules.formats import Located, from_json
+
+_STACK_FILE = ("Pulumi.", ".yaml")
+
+
+class Form(StrEnum):
+    """How a difference is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """What one side has."""
+
+    hops: list[Hop]
+    found: list[Located]
+
+
+class SideError(ValueError):
+    """A side that can't be read."""
+
+
+def side(named: str) -> Side:
+    """A stack by its name or its file, a plan by its JSON, manifests by their file or folder.
+
+    Raises SideError.
+    """
+    path = Path(named)
+    try:
+        if path.is_file() and path.suffix == ".json":
+            return _plan(json.loads(path.read_text(encoding="utf-8")))
+        if path.name.startswith(_STACK_FILE[0]) and path.name.endswith(_STACK_FILE[1]):
+            return _stack(path, path.name.removeprefix(_STACK_FILE[0]).removesuffix(_STACK_FILE[1]))
+        if path.exists():
+            return _manifests(named)
+        return _stack(stack_file(project_folder(), named), named)
+    except (OSError, ValueError, RecursionError, StackError, ToolError, ManifestError) as error:
+        raise SideError(f"{named}: {error}") from None
+
+
+def _plan(plan: Any) -> Side:
+    if not isinstance(plan, dict) or not isinstance(plan.get("findings"), list):
+        raise SideError("it is no plan; write one with: hops plan STACK --format json")
+    return Side(list(hop_rows(plan.get("hops"))), [Located(from_json(finding)) for finding in plan["findings"]])
+
+
+def _stack(file: Path, name: str) -> Side:
+    settings = read(file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+    plan = planned(name, settings, (file.parent.parent / settings.cluster.kubeconfig_folder).resolve())
+    if plan.left_out:
+        # Without them some findings would seem to be gone.
+        raise SideError(f"it can't be planned as a whole: {'; '.join(plan.left_out)}")
+    return Side(list(hop_rows(plan.outputs["hops"])), [Located(finding) for finding in plan.findings])
+
+
+def _manifests(named: str) -> Side:
+    manifests = read_manifests([named])
+    if manifests.unread:
+        raise SideError("; ".join(map(str, manifests.unread)))
+    try:
+        findings = Asked(Policy(), None, manifests, list(RULES.values())).findings(manifests)
+    except SettingsError as error:
+        raise SideError(str(error)) from None
+    paths = read_paths([body for body, _ in manifests.declared()])
+    hops = [dataclasses.asdict(hop) for path in paths for hop in path.hops]
+    return Side(list(hop_rows(hops)), [Located(finding) for finding in findings])
+
+
+def main(
+    base: Annotated[str, typer.Argument(help="A stack's name or file, a plan's JSON, a folder of manifests.")],
+    head: Annotated[str, typer.Argument(help="The same, to compare with it.")],
+    form: Annotated[Form, typer.Option("--format", help="How to print the difference.")] = Form.TEXT,
+) -> None:
+    """Shows which hops change from BASE to HEAD, and which findings appear and go.
+
+    Exit status: 0 nothing does, 1 something does, 2 a side could not be read.
+    """
+    try:
+        before, after = side(base), side(head)
+    except SideError as error:
+        stop(error)
+    found = difference(before.hops, after.hops, before.found, after.found)
+    match form:
+        case Form.JSON:
+            print_json(difference_json(found))
+        case Form.MARKDOWN:
+            typer.echo(findings_and_hops(found), nl=False)
+        case Form.TEXT:
+            for line in _lines(found):
+                typer.echo(line)
+    raise typer.Exit(Status.FINDINGS if found else Status.ALL_WELL)
+
+
+def _lines(found: Difference) -> Iterator[str]:
+    for pair in (pair for pair in found.hops if pair.changed):
+        hop = pair.either
+        yield f"{hop['service']} {hop['number']} {hop['name']}"
+        yield from (f"  {mark} {where(side)}" for mark, side in (("-", pair.before), ("+", pair.after)) if side)
+    for mark, located in (*(("+", one) for one in found.adds), *(("-", one) for one in found.fixes)):
+        yield f"{mark} {located.finding.level}: {located.finding}"
+    yield summary(found)

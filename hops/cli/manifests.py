@@ -1,0 +1,105 @@
+"""Reads manifests from files, folders and standard input."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from hops.kubernetes.values import JSON
+from hops.model.finding import Place
+from hops.rules.files.documents import UnreadableError, documents, line, nodes
+from hops.rules.formats import Unread
+
+STDIN = "-"
+_ENDS = (".json", ".yaml", ".yml")
+
+
+@dataclass
+class File:
+    """A file as it was read. name: as it was given. bodies: its documents, None for an empty one."""
+
+    name: str
+    text: str
+    bodies: list[JSON]
+
+    @cached_property
+    def _nodes(self) -> list[yaml.Node | None]:
+        try:
+            return nodes(self.text)
+        except UnreadableError:
+            return []
+
+    def line(self, place: Place, path: str) -> int | None:
+        """Of what a finding means, from 1."""
+        number = place.document or 0
+        return line(self._nodes[number], place.within + path) if number < len(self._nodes) else None
+
+    def declared(self) -> Iterator[tuple[JSON, Place]]:
+        """What of it is an object; other YAML, such as values of a chart, says no kind."""
+        for number, body in enumerate(self.bodies):
+            if isinstance(body, dict) and isinstance(body.get("kind"), str):
+                yield body, Place(self.name, number)
+
+
+@dataclass
+class Manifests:
+    """files: by name, in the order of reading."""
+
+    files: dict[str, File] = field(default_factory=dict)
+    unread: list[Unread] = field(default_factory=list)
+
+    def declared(self) -> Iterator[tuple[JSON, Place]]:
+        for file in self.files.values():
+            yield from file.declared()
+
+
+def read(paths: Iterable[str]) -> Manifests:
+    """Reads files, the manifests below folders, and standard input for `-`; each once, whatever it is called."""
+    found = Manifests()
+    seen: set[str] = set()
+    for path in paths:
+        for name in _names(path, found.unread):
+            real = name if name == STDIN else os.path.realpath(name)
+            if real not in seen:
+                seen.add(real)
+                try:
+                    text = _text(name)
+                    found.files[name] = File(name, text, documents(text))
+                except UnreadableError as error:
+                    found.unread.append(Unread(name, error.line, str(error)))
+                except UnicodeDecodeError as error:
+                    before = error.object[: error.start].count(b"\n")
+                    found.unread.append(Unread(name, before + 1, "it isn't UTF-8"))
+                except OSError as error:
+                    found.unread.append(Unread(name, None, error.strerror or str(error)))
+    return found
+
+
+def _names(path: str, unread: list[Unread]) -> Iterator[str]:
+    if path == STDIN or not Path(path).is_dir():
+        yield path
+        return
+    below: list[str] = []
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(path, onerror=unreadable.append):
+        # A clone's .git and .venv are full of YAML that nobody applies.
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below += [str(Path(folder, name)) for name in sorted(names) if name.endswith(_ENDS)]
+    unread += [Unread(str(error.filename), None, error.strerror or str(error)) for error in unreadable]
+    if not below and not unreadable:
+        unread.append(Unread(path, None, "there is no YAML or JSON file in it"))
+    for name in below:
+        # A pipe that is named is read, one that lies in a folder would be waited for without end.
+        if Path(name).is_file() or not Path(name).exists():
+            yield name
+        else:
+            unread.append(Unread(name, None, "it isn't a file"))
+
+
+def _text(name: str) -> str:
+    data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    return data.decode()

@@ -1,0 +1,160 @@
+"""`hops plan`: the program under Pulumi's mock runtime. No engine, no cluster; the network only for upstream files."""
+
+import dataclasses
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import pulumi
+import typer
+import yaml
+
+from components.upstream import ManifestError, manifests_folder, published
+from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
+from hops.cli.stack import StackError, read, stack_file
+from hops.cli.tools import ToolError, project_folder
+from hops.kubernetes.inventory import Fleet, Inventory
+from hops.model.finding import Finding, Level, Place
+from hops.model.plan import plan
+from hops.model.preflight import ClusterState
+from hops.model.settings import NAMESPACE, Settings
+from hops.observe.stack_files import fleet
+from hops.rules.configuration import configure
+from hops.rules.formats import as_json
+from hops.rules.judge import judge
+from hops.trace.html.page import plan_html
+from stacks.build import Ground, build
+
+_KUBERNETES = "kubernetes:"
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """What a stack would be.
+
+    outputs: as the stack would publish them. manifests: the Kubernetes objects and kind's configuration, in the order
+    of declaration. left_out: what is not among them, and why. findings: what the rules say of the objects.
+    """
+
+    outputs: dict[str, Any]
+    manifests: list[dict[str, Any]]
+    left_out: list[str]
+    findings: list[Finding]
+
+
+class _Recorder(pulumi.runtime.Mocks):
+    """Answers every registration with its own inputs, and keeps what Kubernetes would be given."""
+
+    def __init__(self) -> None:
+        self.manifests: list[dict[str, Any]] = []
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
+        if args.typ == "command:local:Command":
+            self.manifests.insert(0, yaml.safe_load(args.inputs["stdin"]))
+        elif args.typ.startswith(_KUBERNETES):
+            self.manifests.append(_manifest(args.typ, args.inputs))
+        return args.name, args.inputs
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
+        raise RuntimeError(f"a plan asks nobody, and {args.token} was asked")
+
+
+def _manifest(token: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """An object as it would be applied: without what only the engine reads, and numbers as Kubernetes writes them."""
+    version, kind = token.removeprefix(_KUBERNETES).rsplit(":", 1)
+    body = _whole(inputs)
+    annotations = body["metadata"].get("annotations", {})
+    kept = {key: value for key, value in annotations.items() if not key.startswith("pulumi.com/")}
+    body["metadata"] = {key: value for key, value in body["metadata"].items() if key != "annotations"}
+    if kept:
+        body["metadata"]["annotations"] = kept
+    return {"apiVersion": version.removeprefix("core/"), "kind": kind, **body}
+
+
+def _whole(value: Any) -> Any:
+    """The mock runtime hands every number over as a float."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = None) -> Planned:
+    """The plan of a stack. folder: where kubeconfig files would be kept. held: what others hold of this machine."""
+    upstream, left_out = {}, []
+    for manifest in plan(settings).manifests:
+        try:
+            upstream[manifest.name] = published(manifest, manifests_folder())
+        except ManifestError as error:
+            left_out.append(f"all objects of {manifest.name}: {error}")
+    recorder = _Recorder()
+    pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=stack, preview=True)
+    outputs: dict[str, Any] = {}
+
+    def declare() -> None:
+        ground = Ground(str(folder), f"{folder}/{stack}.owner", 0, ClusterState(), upstream)
+        outputs.update(build(settings, ground))
+
+    pulumi.runtime.test(declare)()
+    declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
+    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
+    return Planned(outputs, recorder.manifests, left_out, judge(inventory, configure(settings.policy)))
+
+
+def _file(number: int, manifest: dict[str, Any]) -> str:
+    name = str(manifest.get("name") or manifest["metadata"]["name"]).replace(":", "-")
+    return f"{number:03}-{manifest['kind'].lower()}-{name}.yaml"
+
+
+def write(manifests: list[dict[str, Any]], folder: Path) -> None:
+    """A file for each object, numbered in order; files of an earlier plan go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("[0-9][0-9][0-9]-*.yaml"):
+        old.unlink()
+    for number, manifest in enumerate(manifests):
+        (folder / _file(number, manifest)).write_text(yaml.safe_dump(manifest, sort_keys=False))
+
+
+def main(
+    stack: Annotated[str, typer.Argument(help="The stack.")] = "local",
+    manifests: Annotated[
+        Path | None, typer.Option(help="Where to write the objects [.ingress-hops/plan/STACK].")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw the path there, as one page.")
+    ] = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Shows the hops of a stack and writes its manifests, without engine, cluster or account.
+
+    Exit status: 0 all planned, 1 something was left out or a mandatory rule is broken, 2 the stack cannot be planned.
+    """
+    try:
+        project = project_folder()
+        settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+        others = fleet(project, stack, settings)
+        found = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
+        folder = manifests or project / ".ingress-hops" / "plan" / stack
+        write(found.manifests, folder)
+        if page:
+            drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
+            page.write_text(drawn, encoding="utf-8")
+    except (OSError, StackError, ToolError) as error:
+        stop(error)
+    if form is Format.JSON:
+        findings = [as_json(finding) for finding in found.findings]
+        print_json({**found.outputs, "manifests": str(folder), "leftOut": found.left_out, "findings": findings})
+    else:
+        print_hops(found.outputs["hops"])
+        typer.echo(f"{len(found.manifests)} objects are written to {folder}")
+        if page:
+            typer.echo(f"The path is drawn in {page}")
+        typer.echo(f"After an up, try: {found.outputs['curl']}")
+        for finding in found.findings:
+            typer.echo(f"{finding.level}: {finding}")
+    for sentence in (*(f"left out: {what}" for what in found.left_out), *others.unread):
+        typer.echo(f"hops: {sentence}", err=True)
+    broken = any(finding.level is Level.MANDATORY for finding in found.findings)
+    raise typer.Exit(Status.FINDINGS if found.left_out or broken else Status.ALL_WELL)

@@ -1,0 +1,62 @@
+"""`hops rules` and `hops explain`: the catalogue and its pages."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hops.cli.output import Format, FormatOption, print_json, print_table, stop, write_pages
+from hops.rules import RULES
+from hops.rules.docs import page, pages
+from hops.trace import docs as codes
+from hops.trace.checks.registry import CODES
+
+
+def catalogue(
+    form: FormatOption = Format.TEXT,
+    write: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a page for each rule there.")] = None,
+) -> None:
+    """Lists the rules.
+
+    Exit status: 0 listed, 2 the pages could not be written.
+    """
+    if write:
+        try:
+            write_pages(write, pages())
+        except OSError as error:
+            stop(error)
+    elif form is Format.JSON:
+        print_json(
+            [
+                {
+                    "code": rule.code,
+                    "title": rule.title,
+                    "level": str(rule.level),
+                    "severity": str(rule.severity),
+                    "scope": str(rule.scope),
+                    "hop": rule.hop,
+                    "remediable": rule.remediable,
+                    "references": rule.references,
+                }
+                for rule in RULES.values()
+            ]
+        )
+    else:
+        rows = [(rule.code, rule.title, rule.level, rule.severity) for rule in RULES.values()]
+        print_table(("code", "rule", "level", "severity"), rows)
+
+
+def explain(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="Of a rule or of a trace, such as HP01 or T17.")],
+) -> None:
+    """Shows what a rule is for, what breaks it and what doesn't; or what a code of `hops trace` means.
+
+    Exit status: 0 shown, 2 there is no such code.
+    """
+    rule, traced = RULES.get(code.upper()), CODES.get(code.upper())
+    if rule:
+        typer.echo(page(rule), nl=False)
+    elif traced:
+        typer.echo(codes.page(traced), nl=False)
+    else:
+        stop(f"there is no rule or code {code}; hops rules and hops codes list them")

@@ -1,0 +1,211 @@
+"""`hops stack`: the stacks of the project, each with a cluster, ports and a host name of its own."""
+
+import re
+from dataclasses import asdict, dataclass
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hops.cli import backend, stack_list
+from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
+from hops.cli.stack_list import Seen, Stack, look_around
+from hops.cli.tools import ToolError, project_folder
+from hops.kubernetes.kind_nodes import overlap
+from hops.model.settings import NAMESPACE, Settings, SettingsError
+from hops.observe.machine import busy, has_address
+from hops.observe.stack_files import FOLDER
+from hops.rules.other_stacks import claims, joined, stack_settings
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list, check and show stacks."
+)
+app.command("list")(stack_list.list_)
+app.command("check")(stack_list.check)
+
+PORTS = range(8080, 9000)
+_LOOPBACK = "127.0.0.1"
+# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
+_NEW = """\
+# Made by hops stack new {name}: a cluster, a port and a host name that no other stack here has.
+config:
+  {namespace}:cluster:
+    name: {cluster}
+{listen}    httpPort: {http}
+    httpsPort: {https}
+  {namespace}:services:
+    - name: my-service
+      pod: example-pod
+      host: {host}
+"""
+
+
+class StackError(RuntimeError):
+    """A stack that cannot be made or read."""
+
+
+def stack_file(project: Path, name: str) -> Path:
+    return project / FOLDER / f"Pulumi.{name}.yaml"
+
+
+def read(path: Path, node_image: str | None = None) -> Settings:
+    """The settings that a stack file leads to; `node_image` is taken where it names none. Raises StackError."""
+    name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+    try:
+        return stack_settings(name, path.read_bytes(), node_image)
+    except (OSError, SettingsError) as error:
+        raise StackError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a new stack. None is chosen, but for an HTTPS port, which it then has none of."""
+
+    address: str = _LOOPBACK
+    http_port: int | None = None
+    https_port: int | None = None
+    host: str | None = None
+
+
+def create(project: Path, name: str, wanted: Wanted) -> tuple[Stack, tuple[str, ...]]:
+    """Writes the file of a new stack.
+
+    Returns the stack, and a sentence for whatever could not be seen of the others. Raises StackError.
+    """
+    if not _NAME.fullmatch(name):
+        raise StackError(
+            f"the stack's name is {name!r}, and its cluster and host name take 1 to 36 lower-case letters, digits and "
+            "hyphens, a hyphen neither first nor last; choose such a name, for example alice-2"
+        )
+    path = stack_file(project, name)
+    if path.exists():
+        raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
+    # A name below .test is never anybody else's (RFC 6761, section 6.2).
+    top = "localhost" if wanted.address == _LOOPBACK else "test"
+    host = wanted.host or f"my-service.{name}.{top}"
+    _check_address(wanted.address, host)
+    try:
+        seen = look_around(project)
+        _check_others(seen, name)
+        text = _NEW.format(
+            name=name,
+            namespace=NAMESPACE,
+            cluster=f"{NAMESPACE}-{name}",
+            listen="" if wanted.address == _LOOPBACK else f"    listenAddress: {wanted.address}\n",
+            http=_http_port(seen, wanted),
+            https=wanted.https_port or "null",
+            host=host,
+        )
+        of = stack_settings(name, text.encode())
+        if found := seen.clashes(name, of):
+            raise StackError(f"{path} is not written: " + "\n".join(map(str, found)))
+        with path.open("x") as file:
+            file.write(text)
+    except (OSError, SettingsError) as error:
+        raise StackError(f"{path} is not written: {error}") from None
+    return seen.stack(name, of), seen.unseen
+
+
+def _check_address(address: str, host: str) -> None:
+    try:
+        loopback = IPv4Address(address).is_loopback
+    except AddressValueError:
+        loopback = False
+    if not loopback:
+        raise StackError(
+            f"--address is {address}, and a new stack listens on loopback, 127.0.0.1 to 127.255.255.254; to open one "
+            f"to the network, set {NAMESPACE}:cluster.listenAddress in its file"
+        )
+    if address != _LOOPBACK and (host == "localhost" or host.endswith(".localhost")):
+        raise StackError(
+            f"--host is {host}, which is always {_LOOPBACK} (RFC 6761, section 6.3), and --address is {address}; "
+            "take a name below .test"
+        )
+
+
+def _check_others(seen: Seen, name: str) -> None:
+    if seen.unusable:
+        raise StackError("\n".join(seen.unusable))
+    if resources := (seen.kept or {}).get(name):
+        raise StackError(
+            f"the backend has a stack {name} of {resources} resources, whose file is gone; choose another name, or "
+            f"take that one down first: make down STACK={name}"
+        )
+
+
+def _http_port(seen: Seen, wanted: Wanted) -> int:
+    """The port that is asked for, or the first that nobody has. Raises StackError where somebody has what is asked."""
+    held = joined(*(claims(name, of) for name, of in seen.settings.items()), *seen.fileless.values())
+    taken = [(claim.port, claim.address, claim.holder) for claim in held.ports]
+    # A stopped container, too: it has its ports again as soon as it is started.
+    containers = seen.machine.docker.containers if seen.machine.docker else ()
+    taken += [(port, address, f"the container {c.name}") for c in containers for address, port in c.published]
+
+    def holder(wish: int) -> str | None:
+        holders = (who for port, address, who in taken if port == wish and overlap(address, wanted.address))
+        return next(holders, None) or ("another process" if busy(wanted.address, wish) else None)
+
+    for option, port in (("--http-port", wanted.http_port), ("--https-port", wanted.https_port)):
+        if port and (who := holder(port)):
+            raise StackError(f"{option} is {port}, and {who} has that port on {wanted.address}; name another")
+    free = wanted.http_port or next((port for port in PORTS if port != wanted.https_port and not holder(port)), None)
+    if not free:
+        raise StackError(f"every port from {PORTS[0]} to {PORTS[-1]} is taken; free one, or name one by --http-port")
+    return free
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="1 to 36 lower-case letters, digits and hyphens.")],
+    *,
+    address: Annotated[
+        str, typer.Option(help="Another loopback address, such as 127.0.0.2; macOS needs an alias for it.")
+    ] = _LOOPBACK,
+    http_port: Annotated[int | None, typer.Option(min=1, max=65535, help="[the first free one from 8080]")] = None,
+    https_port: Annotated[int | None, typer.Option(min=1, max=65535, help="[none]")] = None,
+    host: Annotated[str | None, typer.Option(help="[my-service.NAME.localhost; .test with another address]")] = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Writes the file of a new stack: a cluster, a port and a host name that nobody has here.
+
+    Exit status: 0 written, 2 not written, and why.
+    """
+    try:
+        stack, unseen = create(project_folder(), name, Wanted(address, http_port, https_port, host))
+    except (StackError, ToolError) as error:
+        stop(error)
+    if form is Format.JSON:
+        print_json(asdict(stack))
+    else:
+        typer.echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
+        typer.echo(f"Bring it up with: make up STACK={name}")
+        if not stack.hosts[0].endswith(".localhost"):
+            typer.echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
+    for sentence in unseen:
+        typer.echo(f"hops: {sentence}", err=True)
+    if not has_address(address):
+        typer.echo(
+            f"hops: this machine has no {address} yet; on macOS, before an up: sudo ifconfig lo0 alias {address}",
+            err=True,
+        )
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form: FormatOption = Format.TEXT) -> None:
+    """Shows the hops that a stack which is up has published.
+
+    Exit status: 0 shown, 1 the stack is there and not up, 2 it could not be read.
+    """
+    try:
+        hops = backend.outputs(project_folder(), name).get("hops")
+    except (backend.BackendError, ToolError) as error:
+        stop(error)
+    if form is Format.JSON:
+        print_json(hops or [])
+    elif hops:
+        print_hops(hops)
+    if not hops:
+        typer.echo(f"hops: the stack {name} is not up; bring it up with: make up STACK={name}", err=True)
+        raise typer.Exit(Status.FINDINGS)

@@ -1,0 +1,212 @@
+"""`hops stack list` and `hops stack check`: the stacks of the project side by side."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from hops.cli import backend
+from hops.cli.output import Format, FormatOption, Status, print_json, print_table, stop
+from hops.cli.tools import ToolError, project_folder
+from hops.kubernetes.inventory import Fleet
+from hops.model.finding import Finding, Level
+from hops.model.hop import Door
+from hops.model.preflight import Machine, standing
+from hops.model.settings import Settings, SettingsError
+from hops.observe.machine import look
+from hops.observe.stack_files import FOLDER, own_state, stack_files
+from hops.rules.formats import as_json
+from hops.rules.other_stacks import claims, claims_of_outputs, clashes, joined, published, stack_settings
+
+_NO_DOOR = Door(None, None, ())
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as its file says, or its outputs where it has none.
+
+    address: where requests enter. file: below the project's folder. state: of its kind cluster (`machine.Standing`),
+    or `existing`. resources: that the backend keeps. state and resources are None where they could not be seen.
+    """
+
+    name: str
+    cluster: str
+    address: str
+    hosts: tuple[str, ...]
+    file: str | None
+    state: str | None
+    resources: int | None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of all stacks of a project.
+
+    settings: by the stack's name, of each file that can be used. unusable: a sentence for each other file. kept: the
+    number of resources in the backend by stack, None where it could not be read. fileless: what those of them hold
+    that have no file. unseen: a sentence for whatever could not be seen.
+    """
+
+    project: Path
+    settings: dict[str, Settings]
+    unusable: tuple[str, ...]
+    machine: Machine
+    kept: dict[str, int] | None
+    fileless: dict[str, Fleet]
+    unseen: tuple[str, ...]
+
+    def held(self, stack: str, of: Settings) -> Fleet:
+        """What all others hold beside a stack."""
+        return joined(
+            *(claims(name, theirs) for name, theirs in self.settings.items() if name != stack),
+            *(fleet for name, fleet in self.fileless.items() if name != stack),
+            published(self.machine, of.cluster.name, own_state(self.project, stack, of, self.machine)),
+        )
+
+    def clashes(self, stack: str, of: Settings) -> list[Finding]:
+        """Raises SettingsError where the stack's policy cannot be used."""
+        return clashes(of, self.held(stack, of), datetime.now(UTC).date())
+
+    def stacks(self) -> Iterator[Stack]:
+        """Those with a file by name, then the others."""
+        for name, of in self.settings.items():
+            yield self.stack(name, of)
+        for name, fleet in self.fileless.items():
+            names = {what: [claim.name for claim in fleet.names if claim.what == what] for what in ("host", "cluster")}
+            yield Stack(
+                name=name,
+                cluster=", ".join(names["cluster"]) or "?",
+                address=_entrance(fleet.ports[0].address, [claim.port for claim in fleet.ports])
+                if fleet.ports
+                else "?",
+                hosts=tuple(dict.fromkeys(names["host"])),
+                file=None,
+                state=None,
+                resources=(self.kept or {}).get(name),
+            )
+
+    def stack(self, name: str, of: Settings) -> Stack:
+        cluster = of.cluster
+        state = "existing" if cluster.existing else None
+        if not cluster.existing:
+            state = standing(self.machine, cluster.name, own_state(self.project, name, of, self.machine))
+        ports = [port for port in (cluster.http_port, cluster.https_port) if port]
+        return Stack(
+            name=name,
+            cluster=cluster.existing or cluster.name,
+            address="its load balancer" if cluster.existing else _entrance(str(cluster.listen_address), ports),
+            hosts=tuple(dict.fromkeys(service.host for service in of.services)),
+            file=f"{FOLDER}/Pulumi.{name}.yaml",
+            state=state,
+            resources=None if self.kept is None else self.kept.get(name, 0),
+        )
+
+
+def _entrance(address: str, ports: list[int]) -> str:
+    return f"{address}:{','.join(map(str, ports))}"
+
+
+def look_around(project: Path) -> Seen:
+    """Looks at files, backend and Docker. Raises OSError where the files cannot be read."""
+    files = stack_files(project)
+    settings, unusable = {}, []
+    for name, file in files.items():
+        try:
+            settings[name] = stack_settings(name, file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+        except SettingsError as error:
+            unusable.append(f"{project / FOLDER}/Pulumi.{name}.yaml: {error}")
+    unseen, fileless, kept = [], {}, None
+    with ThreadPoolExecutor() as pool:
+        # Each of the two takes half a second or so, in another process.
+        machine = pool.submit(look, _NO_DOOR)
+        try:
+            kept = backend.kept(project)
+            for name in sorted(set(kept) - set(files)):
+                if kept[name]:
+                    fileless[name] = claims_of_outputs(name, backend.outputs(project, name))
+        except backend.BackendError as error:
+            unseen.append(f"what the backend keeps is not seen: {error}")
+    found = machine.result()
+    if not found.docker:
+        why = found.docker_error or "docker is not on PATH"
+        unseen.append(f"what Docker publishes and which clusters run is not seen: {why}")
+    return Seen(project, settings, tuple(unusable), found, kept, fileless, tuple(unseen))
+
+
+def _look() -> Seen:
+    try:
+        return look_around(project_folder())
+    except (OSError, ToolError) as error:
+        stop(error)
+
+
+def list_(form: FormatOption = Format.TEXT) -> None:
+    """Lists the project's stacks: address, host, cluster, its state, and how many resources the backend keeps.
+
+    What cannot be seen, without Docker or pulumi, is a question mark, null in JSON, and said on stderr.
+
+    Exit status: 0 all files are sound, 1 some are not (named on stderr), 2 there is no project here.
+    """
+    seen = _look()
+    stacks = list(seen.stacks())
+    if form is Format.JSON:
+        print_json([asdict(stack) for stack in stacks])
+    else:
+        print_table(
+            ["name", "address", "host", "cluster", "state", "resources"],
+            [
+                [
+                    s.name,
+                    s.address,
+                    ", ".join(s.hosts),
+                    s.cluster,
+                    s.state or "?",
+                    "?" if s.resources is None else s.resources,
+                ]
+                for s in stacks
+            ],
+        )
+    for sentence in (*seen.unusable, *seen.unseen):
+        typer.echo(f"hops: {sentence}", err=True)
+    if seen.unusable:
+        raise typer.Exit(Status.FINDINGS)
+
+
+def check(form: FormatOption = Format.TEXT) -> None:
+    """Says which stacks clash with each other and with what Docker publishes now, by the rules XS01 to XS03.
+
+    What cannot be seen, without Docker or pulumi, is said on stderr, and the stack files are held against each other.
+
+    Exit status: 0 none clash, 1 some do, 2 a stack file cannot be used.
+    """
+    seen = _look()
+    found, unusable = {}, list(seen.unusable)
+    for name, of in seen.settings.items():
+        try:
+            found[name] = seen.clashes(name, of)
+        except SettingsError as error:
+            unusable.append(f"{seen.project / FOLDER}/Pulumi.{name}.yaml: {error}")
+    if form is Format.JSON:
+        print_json([_as_json(name, finding) for name, findings in found.items() for finding in findings])
+    else:
+        for name, findings in found.items():
+            for finding in findings:
+                typer.echo(f"{FOLDER}/Pulumi.{name}.yaml: {finding.level}: {finding}")
+        clashing = sum(1 for findings in found.values() if findings)
+        typer.echo(f"{clashing} of {len(found)} stacks clash")
+    for sentence in (*unusable, *seen.unseen):
+        typer.echo(f"hops: {sentence}", err=True)
+    if unusable:
+        raise typer.Exit(Status.COULD_NOT_LOOK)
+    broken = any(finding.level is Level.MANDATORY for findings in found.values() for finding in findings)
+    raise typer.Exit(Status.FINDINGS if broken else Status.ALL_WELL)
+
+
+def _as_json(stack: str, finding: Finding) -> dict[str, Any]:
+    # A patch would mend the object, and it is the stack's file that wants another value.
+    return {"stack": stack, **as_json(finding), "file": f"{FOLDER}/Pulumi.{stack}.yaml", "patch": None}

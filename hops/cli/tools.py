@@ -1,0 +1,281 @@
+"""The programs that ingress-hops runs: found on PATH, else fetched as their projects publish them."""
+
+import dataclasses
+import hashlib
+import http.client
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from hops.cli.output import Format, FormatOption, Status, print_json, stop
+from hops.model import versions
+
+GITHUB = "https://github.com"
+_SECONDS = 30
+_CHUNK = 1 << 18
+
+
+class ToolError(RuntimeError):
+    """A program that is missing and cannot be had."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program and its official release.
+
+    oldest: the oldest version that will do; one of another major version will not.
+    folder, file, sums: the release's page below GITHUB, its file, and the file that holds the sha256 of it.
+    cpus: the release's words for processors, by ours. page: how to install it by hand.
+    """
+
+    name: str
+    version: str
+    oldest: str
+    folder: str
+    file: str
+    sums: str
+    cpus: Mapping[str, str]
+    page: str
+
+    def accepts(self, version: str) -> bool:
+        found, oldest = _numbers(version), _numbers(self.oldest)
+        return found[0] == oldest[0] and found >= oldest
+
+
+PULUMI = Tool(
+    "pulumi",
+    versions.PULUMI,
+    versions.PULUMI,
+    "pulumi/pulumi/releases/download/v{version}",
+    "pulumi-v{version}-{system}-{cpu}.tar.gz",
+    "pulumi-{version}-checksums.txt",
+    {"x86-64": "x64", "arm64": "arm64"},
+    "https://www.pulumi.com/docs/install",
+)
+KIND = Tool(
+    "kind",
+    versions.KIND,
+    # Older ones cannot load images into nodes with containerd 2, and the pinned node image has it.
+    "0.27.0",
+    "kubernetes-sigs/kind/releases/download/v{version}",
+    "kind-{system}-{cpu}",
+    "kind-{system}-{cpu}.sha256sum",
+    {"x86-64": "amd64", "arm64": "arm64"},
+    "https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
+)
+TOOLS = {tool.name: tool for tool in (PULUMI, KIND)}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program on this machine. remedy: where it cannot be used, why not and what mends it."""
+
+    name: str
+    version: str | None
+    where: str | None
+    remedy: str | None = None
+
+
+def project_folder() -> Path:
+    """The folder of the project that the current folder belongs to. Raises ToolError."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "Pulumi.yaml").exists():
+            return folder
+    raise ToolError(f"there is no Pulumi.yaml in {here} or above it; go into the project's folder")
+
+
+def environment(project: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What `make` gives to Pulumi too: fetched tools first on PATH, state in the project unless told otherwise."""
+    defaults = {
+        "PULUMI_BACKEND_URL": f"file://{project}/.ingress-hops/state",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    } | ({} if inherited.get("PULUMI_CONFIG_PASSPHRASE_FILE") else {"PULUMI_CONFIG_PASSPHRASE": ""})
+    return {**defaults, **inherited, "PATH": f"{project}/.tools/bin{os.pathsep}{inherited.get('PATH', os.defpath)}"}
+
+
+def have(tool: Tool, project: Path, base: str = GITHUB) -> Found:
+    """The program on PATH if it will do, else the pinned release in the project's `.tools/bin`. Raises ToolError."""
+    path = environment(project)["PATH"]
+    found = _look(tool, path)
+    if found.version and tool.accepts(found.version):
+        return found
+    seen = f"{found.where} is {found.version or 'of no known version'}" if found.where else "it is not on PATH"
+    try:
+        _fetch(tool, project / ".tools" / "bin", base)
+    except ToolError as error:
+        raise ToolError(
+            f"{tool.name} >= {tool.oldest} and < {_numbers(tool.oldest)[0] + 1} is needed, and {seen}; {error}. "
+            f"To install it yourself: {tool.page}"
+        ) from None
+    found = _look(tool, path)
+    if found.version != tool.version:
+        raise ToolError(f"{found.where} was fetched and does not run here; install it yourself: {tool.page}")
+    return found
+
+
+def _look(tool: Tool, path: str) -> Found:
+    where = shutil.which(tool.name, path=path)
+    said = _say(where, "version") if where else None
+    version = re.search(r"\d+\.\d+\.\d+", said or "")
+    return Found(tool.name, version[0] if version else None, where)
+
+
+def _say(*words: str) -> str | None:
+    """What a program prints, None where it fails."""
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+def machine() -> tuple[str, str]:
+    """The system and the processor of this machine, in our words. Raises ToolError where no release fits."""
+    system, cpu = platform.system(), platform.machine()
+    cpus = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "arm64", "arm64": "arm64"}
+    if system not in ("Linux", "Darwin") or cpu.lower() not in cpus:
+        raise ToolError(
+            f"this machine is {system} on {cpu}, and tools are fetched for Linux and macOS on x86-64 and arm64 only "
+            "(on Windows, work inside WSL2: wsl --install)"
+        )
+    return system.lower(), cpus[cpu.lower()]
+
+
+def _fetch(tool: Tool, folder: Path, base: str) -> None:
+    """Puts the pinned release into `folder`, or raises ToolError and leaves nothing there."""
+    system, cpu = machine()
+    folder_url, file, sums = (
+        text.format(version=tool.version, system=system, cpu=tool.cpus[cpu])
+        for text in (f"{base}/{tool.folder}", tool.file, tool.sums)
+    )
+    url = f"{folder_url}/{file}"
+    typer.echo(f"fetching {url}", err=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Beside the folder and not in /tmp: only within one file system does a rename put a whole file in place.
+        with tempfile.TemporaryDirectory(prefix=f"{tool.name}-", dir=folder.parent) as scratch:
+            published = Path(scratch, "published")
+            _download(f"{folder_url}/{sums}", published, f"{tool.name} {tool.version} checksum")
+            wanted = _sum_of(file, published.read_text(errors="replace"), f"{folder_url}/{sums}")
+            download = Path(scratch, "download")
+            found = _download(url, download, f"{tool.name} {tool.version}")
+            if found != wanted:
+                raise ToolError(
+                    f"{url} is not what its project published: sha256 {found}, published {wanted} "
+                    f"({download.stat().st_size} bytes came); nothing was installed, try again"
+                )
+            _install(tool, download, Path(scratch), folder)
+    except (OSError, http.client.HTTPException, tarfile.TarError, EOFError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            # It is an open answer, too.
+            error.close()
+        raise ToolError(
+            f"{url} cannot be fetched: {str(error).strip('<>')} (a proxy is taken from HTTPS_PROXY)"
+        ) from None
+
+
+def _download(url: str, path: Path, what: str) -> str:
+    """The sha256 of what came."""
+    digest = hashlib.sha256()
+    console = Console(stderr=True)
+    with (
+        urllib.request.urlopen(url, timeout=_SECONDS) as answer,  # noqa: S310 - https, or a test's own server
+        path.open("wb") as file,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        size = answer.headers.get("Content-Length")
+        task = progress.add_task(f"fetching {what}", total=int(size) if size else None)
+        while chunk := answer.read(_CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+            progress.advance(task, len(chunk))
+    return digest.hexdigest()
+
+
+def _sum_of(file: str, sums: str, where: str) -> str:
+    for line in sums.splitlines():
+        match line.split():
+            case [digest, name] if name.lstrip("*") == file and re.fullmatch("[0-9a-f]{64}", digest):
+                return digest
+    raise ToolError(f"{where} holds no sha256 of {file}, so nothing was installed")
+
+
+def _install(tool: Tool, download: Path, scratch: Path, folder: Path) -> None:
+    programs = {tool.name: download}
+    if tool.file.endswith(".tar.gz"):
+        programs = {}
+        with tarfile.open(download) as archive:
+            for member in archive:
+                # Plain files of the one folder only, so that no name or link in an archive leads elsewhere; the
+                # filter that does it is missing from Python 3.11.2, which Debian 12 has.
+                name = PurePosixPath(member.name).name
+                plain = member.isfile() and member.name == f"{tool.name}/{name}"
+                if plain and (content := archive.extractfile(member)):
+                    programs[name] = scratch / f"{name}.new"
+                    with programs[name].open("wb") as file:
+                        shutil.copyfileobj(content, file)
+        if tool.name not in programs:
+            raise ToolError(f"the archive holds no {tool.name}/{tool.name}")
+    # The program itself last: where it stands, its companions do too.
+    for name in sorted(programs, key=lambda name: name == tool.name):
+        programs[name].chmod(0o755)
+        programs[name].replace(folder / name)
+
+
+def docker() -> Found:
+    """Docker's server, which nobody can fetch into a folder."""
+    where = shutil.which("docker")
+    if not where:
+        remedy = "not on PATH; install Docker Engine or Desktop: https://docs.docker.com/get-started/get-docker"
+        return Found("docker", None, None, remedy)
+    version = _say(where, "version", "--format", "{{.Server.Version}}")
+    return Found("docker", version, where, None if version else "it does not answer; start it, and see: docker info")
+
+
+def main(
+    names: Annotated[list[str] | None, typer.Argument(help="pulumi, kind, docker; all where none is named.")] = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Finds pulumi, kind and docker, and fetches the first two into .tools/bin where PATH has none that will do.
+
+    Fetched are the pinned official releases, and only with the sha256 that their projects publish.
+
+    Exit status: 0 all are there, 1 docker is missing or does not answer, 2 a tool is missing and can't be fetched.
+    """
+    wanted = names or [*TOOLS, "docker"]
+    if unknown := set(wanted) - {*TOOLS, "docker"}:
+        stop(f"there is no tool {', '.join(sorted(unknown))}; name some of {', '.join(TOOLS)}, docker")
+    found, errors = [], []
+    for name in wanted:
+        try:
+            found.append(have(TOOLS[name], project_folder()) if name in TOOLS else docker())
+        except ToolError as error:
+            errors.append(str(error))
+    if form is Format.JSON:
+        print_json([dataclasses.asdict(tool) for tool in found])
+    else:
+        for tool in found:
+            typer.echo(f"{tool.name:8} {tool.version or '-':14} {tool.remedy or tool.where}")
+    if errors:
+        stop("\nhops: ".join(errors))
+    if any(tool.remedy for tool in found):
+        raise typer.Exit(Status.FINDINGS)

@@ -1,0 +1,296 @@
+"""`hops trace`: where a request goes now, the first broken hop, why, and what mends it."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from hops.cli.backend import outputs
+from hops.cli.output import print_json, stop
+from hops.cli.stack import StackError, read, stack_file
+from hops.cli.tools import ToolError, project_folder
+from hops.cli.trace_text import show
+from hops.observe.host import resolve
+from hops.observe.look import Way, look
+from hops.observe.requests import from_client
+from hops.trace.facts.probes import SAFE
+from hops.trace.formats import as_json, junit
+from hops.trace.html.page import html
+from hops.trace.observed.observation import Asked, Sight, Stack
+from hops.trace.observed.redact import redacted
+from hops.trace.result import Trace
+from hops.trace.verdict import status, trace
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A method or the name of a header (RFC 9110, sections 5.6.2 and 9.1)."""
+_HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]*[0-9A-Za-z])?")
+
+
+class Report(StrEnum):
+    """How a trace is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+class AskedError(ValueError):
+    """An option that cannot be followed: which, its value, the bound and the remedy."""
+
+
+def main(
+    stack: Annotated[str | None, typer.Argument(help="The stack; local, unless --kubeconfig stands alone.")] = None,
+    *,
+    form: Annotated[Report, typer.Option("--format", help="How to print the trace.")] = Report.TEXT,
+    host: Annotated[str | None, typer.Option(help="The request's host name; without it the stack's first.")] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Its path; without it the one that the stack's curl asks for.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of this machine.")] = None,
+    method: Annotated[str, typer.Option(help="Its method.")] = "GET",
+    header: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'NAME: VALUE'", help="A header of it, or @FILE with one a line; may be repeated."),
+    ] = None,
+    expect: Annotated[str | None, typer.Option(help="A text that the answer has to hold.")] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Ask this cluster; without a stack, also one of others.")
+    ] = None,
+    context: Annotated[str | None, typer.Option(help="The kubeconfig's context; without it the current one.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Write there all that was seen, without secrets.")] = None,
+    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Draw it there, as one page.")] = None,
+    replay: Annotated[Path | None, typer.Option(help="Judge such a file again and look at nothing.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
+    every: Annotated[float, typer.Option(min=0, help="With --watch: seconds after which to look anyway.")] = 30.0,
+    from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
+) -> None:
+    """Follows a request to its pod and back: the first broken hop, why, and what mends it.
+
+    Changes nothing, runs nothing in a pod, and needs no Pulumi. A method that may change something is sent once; the
+    other hops are asked with GET. With --kubeconfig and --host it follows a request into any cluster.
+
+    Exit status: 0 the request is answered as it should be, 1 it is not or something is wrong, 2 nothing could be seen.
+    """
+    if watch and (replay or method.upper() not in SAFE):
+        stop(f"--watch asks again and again: leave it out with {'--replay' if replay else method}")
+    try:
+        request = _Wanted(host, path, port, method, _headers(header or []), expect, from_node)
+        if replay:
+            see: Callable[[], Sight] = partial(_read, replay)
+        elif stack is None and kubeconfig:
+            see = partial(_look, _alone(request), Way(kubeconfig, context))
+        else:
+            see = _of_stack(stack or "local", request, kubeconfig, context)
+        looking = _Look(see, bundle, page)
+        ended = _watch(looking, form, count, every) if watch else _once(looking, form)
+    except (AskedError, StackError, ToolError) as error:
+        stop(error)
+    raise typer.Exit(ended)
+
+
+# What is followed
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The request as the options have it; None where they say nothing."""
+
+    host: str | None
+    path: str | None
+    port: int | None
+    method: str
+    headers: Mapping[str, str]
+    expect: str | None
+    from_node: bool
+
+    def asked(self, host: str, path: str, port: int) -> Asked:
+        """The whole request. Raises AskedError."""
+        host, path, port = self.host or host, self.path or path, self.port or port
+        if not _HOST.fullmatch(host):
+            raise AskedError(
+                f"--host is {host!r}, and it is a name without scheme, port or path, such as web.localhost"
+            )
+        if not path.startswith("/") or re.search(r"[\s#]|[^\x21-\x7e]", path):
+            raise AskedError(
+                f"--path is {path!r}, and it starts with / and holds no space or #; write those as %20, %23"
+            )
+        if not _TOKEN.fullmatch(self.method):
+            raise AskedError(f"--method is {self.method!r}, and it is one word, such as POST")
+        return Asked(
+            host=host,
+            path=path,
+            port=port,
+            method=self.method.upper(),
+            headers=self.headers,
+            expect=self.expect,
+            from_node=self.from_node,
+        )
+
+
+def _headers(given: Sequence[str]) -> dict[str, str]:
+    """Headers by name. Raises AskedError, which never shows a value."""
+    found: dict[str, str] = {}
+    for entry in given:
+        lines, where = [entry], "--header"
+        if entry.startswith("@"):
+            where = f"--header {entry}"
+            try:
+                lines = Path(entry[1:]).read_text(encoding="latin-1").splitlines()
+            except OSError as error:
+                raise AskedError(f"{where} cannot be read: {error.strerror}") from None
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not line.strip():
+                continue
+            if not colon or not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+                raise AskedError(f"{where}: a header is NAME: VALUE on one line, such as 'Accept: text/html'")
+            found[name] = value.strip()
+    return found
+
+
+def _alone(request: _Wanted) -> Asked:
+    """A request that no stack knows. Raises AskedError."""
+    if request.host is None:
+        raise AskedError("--kubeconfig without a stack needs --host too: the host name of the request to follow")
+    return request.asked(request.host, "/", 80)
+
+
+def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str | None) -> Callable[[], Sight]:
+    """A look at the path of a stack. Raises AskedError, StackError, ToolError."""
+    project = project_folder()
+    settings = read(stack_file(project, name))
+    service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
+    asked = request.asked(service.host, service.request, settings.cluster.http_port)
+    folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
+    way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
+    # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
+    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(outputs, project, name)))
+
+
+# Looking
+
+
+def _look(
+    asked: Asked, way: Way, stack: Stack | None = None, outputs: Callable[[], Mapping[str, Any]] | None = None
+) -> Sight:
+    """A look that tells on a terminal what it waits for."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return redacted(look(asked, way, stack, outputs))
+    with console.status("looking") as line:
+
+        def tell(parts: Mapping[str, float | None]) -> None:
+            waiting = [part for part, seconds in parts.items() if seconds is None]
+            said = f"{len(parts) - len(waiting)} of {len(parts)} seen"
+            said += f", looking at {', '.join(waiting)}" if waiting else ""
+            line.update(Text(said, no_wrap=True, overflow="ellipsis"))
+
+        return redacted(look(asked, way, stack, outputs, tell))
+
+
+def _read(path: Path) -> Sight:
+    """A bundle. Raises AskedError."""
+    try:
+        return redacted(Sight.model_validate_json(path.read_bytes()))
+    except OSError as error:
+        raise AskedError(f"--replay {path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AskedError(
+            f"--replay {path} is not a bundle of this version ({where or 'the whole'}: {first['msg']}); "
+            "hops trace --bundle FILE writes one"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A look, and where it is kept: bundle and page, None for nowhere."""
+
+    see: Callable[[], Sight]
+    bundle: Path | None
+    page: Path | None
+
+    def traced(self) -> Trace:
+        """Looks, judges, and keeps it. Raises AskedError."""
+        seen = self.see()
+        traced = trace(seen)
+        if self.bundle:
+            _write("--bundle", self.bundle, seen.model_dump_json(indent=1, by_alias=True) + "\n")
+        if self.page:
+            _write("--html", self.page, html(traced))
+        return traced
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    """Raises AskedError."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AskedError(f"{option} {path} cannot be written: {error.strerror}") from None
+
+
+def _once(looking: _Look, form: Report) -> int:
+    traced = looking.traced()
+    match form:
+        case Report.JSON:
+            print_json(as_json(traced))
+        case Report.JUNIT:
+            typer.echo(junit(traced), nl=False)
+        case Report.TEXT:
+            show(traced)
+    return status(traced)
+
+
+def _watch(looking: _Look, form: Report, count: int | None, every: float) -> int:
+    """The status of the last look. Raises AskedError."""
+    if form is Report.JUNIT:
+        raise AskedError("--watch prints text or JSON, an object a line; JUnit knows no second look")
+    console = Console()
+    looks: list[int] = []
+    traced: Trace | None = None
+    try:
+        while count is None or len(looks) < count:
+            if traced:
+                _until_it_changes(traced.asked, every)
+            traced = looking.traced()
+            looks.append(status(traced))
+            if form is Report.JSON:
+                typer.echo(json.dumps(as_json(traced), ensure_ascii=False))
+                continue
+            if console.is_terminal:
+                console.clear()
+            show(traced)
+            well = looks.count(0)
+            typer.echo(f"\nlook {len(looks)} at {traced.taken}: {well} well, {len(looks) - well} not; Ctrl-C ends it\n")
+    except KeyboardInterrupt:
+        typer.echo(err=True)
+    return looks[-1] if looks else 0
+
+
+def _until_it_changes(asked: Asked, every: float) -> None:
+    """Waits until the request is answered otherwise than now, for so many seconds at most.
+
+    A look costs a second of the processor, a request some thousandths: to be watched must not make a path slower.
+    """
+    end = time.monotonic() + every
+    before = None
+    while (left := end - time.monotonic()) > 0:
+        if not asked.from_node:
+            answer = from_client(asked, resolve(asked.host), None)[0]
+            now = (answer.status, answer.failure, answer.by_pod, answer.expected)
+            if before not in (None, now):
+                return
+            before = now
+        time.sleep(min(1.0, left))

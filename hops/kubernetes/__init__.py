@@ -1,0 +1,1 @@
+"""Readers of Kubernetes objects, which rules, plan and trace share. Pure."""

@@ -1,0 +1,65 @@
+"""Whose an Ingress or HTTPProxy is: the class that it has, and the classes that Contour serves.
+
+From Contour 1.33: internal/ingressclass, internal/annotation.
+"""
+
+from collections.abc import Mapping
+
+from hops.kubernetes.inventory import Ingress, Inventory, Resource
+from hops.kubernetes.values import Undecidable, at, pairs, sequence, text, texts
+
+CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
+CONTOUR = "Deployment/projectcontour/contour"
+"""The workload that reads the routes, as Contour publishes it (examples/contour/03-contour.yaml)."""
+
+
+def served(inventory: Inventory) -> tuple[str, ...]:
+    """The classes that Contour serves: those of its --ingress-class-name, else none and `contour`."""
+    for resource in inventory.of_kind("Deployment"):
+        if resource.means((CONTOUR,)):
+            for container in sequence(at(resource.body, "spec", "template", "spec", "containers")):
+                for argument in texts(at(container, "args")):
+                    flag, _, value = argument.partition("=")
+                    if flag == "--ingress-class-name" and value:
+                        return tuple(part.strip() for part in value.split(","))
+    return ("", "contour")
+
+
+def _default_class(inventory: Inventory) -> str:
+    """The class that the API server writes into an Ingress without one; "" for none, or for several."""
+    marked = [
+        resource
+        for resource in inventory.of_kind("IngressClass")
+        if pairs(at(resource.body, "metadata", "annotations")).get(DEFAULT_CLASS) == "true"
+    ]
+    if any(resource.vague for resource in marked):
+        raise Undecidable
+    return marked[0].name if len(marked) == 1 else ""
+
+
+def annotated_class(annotations: Mapping[str, str]) -> tuple[str, str]:
+    """The class that an annotation asks for, and the annotation's key; "" twice where none does."""
+    for key in CLASS_ANNOTATIONS:
+        if key in annotations:
+            return (annotations[key], key) if annotations[key] else ("", "")
+    return "", ""
+
+
+def class_of(subject: Ingress | Resource, inventory: Inventory) -> str:
+    """The class of an Ingress or HTTPProxy, "" for none: an annotation beats the field, and the field the default."""
+    if isinstance(subject, Ingress):
+        return (
+            annotated_class(subject.annotations)[0]
+            or subject.class_name
+            # An empty name counts as given, so the API server doesn't add the default.
+            or ("" if subject.class_name == "" else inventory.once(_default_class))
+        )
+    annotations = pairs(at(subject.body, "metadata", "annotations"))
+    return annotated_class(annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
+
+
+def owner_of(subject: Ingress | Resource, inventory: Inventory) -> str:
+    """The class that stands for another controller; an empty string for what Contour serves."""
+    name = class_of(subject, inventory)
+    return "" if name in inventory.once(served) else name

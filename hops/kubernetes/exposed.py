@@ -1,0 +1,170 @@
+"""What leads from outside to a Service, and to which pods."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hops.kubernetes.inventory import Backend, Ingress, Inventory, Pod, Resource, Service
+from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown, at, number, sequence, text
+
+OUTSIDE = ("NodePort", "LoadBalancer")
+"""The types of Service that requests from outside reach."""
+GATEWAY_ROUTES = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """A way from an Ingress, an HTTPProxy or a Gateway's route to a Service.
+
+    port: number or name, as the route gives it. pointer: of what names the Service. UNKNOWN as a service stands for
+    any number of routes.
+    """
+
+    resource: Resource
+    namespace: str | None
+    service: str | None
+    port: int | str | None
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exposed:
+    """A pod that requests from outside reach.
+
+    by: what leads to it, as a noun; UNKNOWN where that hangs on a value that isn't known yet, so that a rule which
+    tells it is undecided.
+    """
+
+    pod: Pod
+    by: str
+
+    @property
+    def resource(self) -> Resource:
+        return self.pod.resource
+
+
+def routes(inventory: Inventory) -> tuple[Route, ...]:
+    """Ask for it by `inventory.once(routes)`."""
+    found = [route for ingress in inventory.ingresses for route in _known(_of_ingress(ingress), ingress.resource)]
+    for proxy in inventory.of_kind("HTTPProxy"):
+        found += _known(_of_proxy(proxy), proxy)
+    for resource in inventory.of_kind(*GATEWAY_ROUTES):
+        found += _known(_of_gateway_route(resource), resource)
+    return tuple(found)
+
+
+def routed(inventory: Inventory) -> dict[tuple[str | None, str], Resource]:
+    """The Services that are certainly routed to, each with the first that leads there; ask for it by `once`."""
+    leading: dict[tuple[str | None, str], Resource] = {}
+    for route in inventory.once(routes):
+        if route.namespace is not UNKNOWN and route.service is not UNKNOWN and route.service:
+            leading.setdefault((route.namespace, route.service), route.resource)
+    return leading
+
+
+def exposed(inventory: Inventory) -> tuple[Exposed, ...]:
+    """The pods that are reached from outside, or may be."""
+    return inventory.once(_exposed)
+
+
+def _exposed(inventory: Inventory) -> tuple[Exposed, ...]:
+    reached: dict[Pod, str] = {}
+    # Namespaces in which any pod may be reached, None for all of them.
+    unsure: set[str | None] = set()
+    may_be_routed = _may_be_routed(inventory)
+    for service in inventory.services:
+        by = _leads(service, inventory, may_be_routed)
+        if by is None:
+            continue
+        try:
+            selected = inventory.pods_of(service)
+        except Undecidable:
+            unsure.add(None if service.resource.nowhere else service.resource.namespace)
+            continue
+        for pod in selected:
+            if reached.get(pod, UNKNOWN) is UNKNOWN:
+                reached[pod] = by
+    found = []
+    for pod in inventory.pods:
+        own = _by_host_port(pod)
+        if own is None or own is UNKNOWN:
+            own = reached.get(pod, own)
+        if own is None and unsure and (pod.resource.nowhere or None in unsure or pod.resource.namespace in unsure):
+            own = UNKNOWN
+        if own is not None:
+            found.append(Exposed(pod, own))
+    return tuple(found)
+
+
+def _may_be_routed(inventory: Inventory) -> set[str | None]:
+    """The namespaces, None for all, in which a Service that no route is known to name may be routed to."""
+    return {
+        None if route.namespace is UNKNOWN else route.namespace
+        for route in inventory.once(routes)
+        if route.namespace is UNKNOWN or route.service is UNKNOWN
+    }
+
+
+def _leads(service: Service, inventory: Inventory, may_be_routed: set[str | None]) -> str | None:
+    """What leads to a Service from outside, UNKNOWN where something may."""
+    resource, known = service.resource, inventory.once(routed)
+    if not resource.vague and (resource.namespace, resource.name) in known:
+        return str(known[resource.namespace, resource.name])
+    if service.type is not UNKNOWN and service.type in OUTSIDE:
+        return str(resource)
+    unsure = service.type is UNKNOWN or None in may_be_routed or resource.namespace in may_be_routed
+    return UNKNOWN if unsure or (resource.vague and (known or may_be_routed)) else None
+
+
+def _by_host_port(pod: Pod) -> str | None:
+    if isinstance(pod.host_ports, Unknown):
+        return UNKNOWN  # type: ignore[no-any-return]
+    known = (p.host_port for p in pod.host_ports if p is not UNKNOWN and p.host_port is not UNKNOWN)
+    taken = next(known, None)
+    return f"hostPort {taken}" if taken else UNKNOWN if pod.host_ports else None
+
+
+def _known(found: Iterator[Route], resource: Resource) -> Iterator[Route]:
+    """The routes, and one to anywhere where some of them aren't known."""
+    try:
+        yield from found
+    except Undecidable:
+        yield Route(resource, _namespace(resource), UNKNOWN, UNKNOWN, "")
+
+
+def _namespace(resource: Resource) -> str | None:
+    return UNKNOWN if resource.nowhere else resource.namespace
+
+
+def _of_ingress(ingress: Ingress) -> Iterator[Route]:
+    resource = ingress.resource
+    for backend in ingress.backends():
+        yield Route(resource, _namespace(resource), backend.service, _port(backend), backend.pointer)
+
+
+def _port(backend: Backend) -> int | str | None:
+    return backend.port_number if backend.port_name is None else backend.port_name
+
+
+def _of_proxy(proxy: Resource) -> Iterator[Route]:
+    groups = [
+        (f"/spec/routes/{i}/services", at(route, "services"))
+        for i, route in enumerate(sequence(at(proxy.body, "spec", "routes")))
+    ]
+    groups.append(("/spec/tcpproxy/services", at(proxy.body, "spec", "tcpproxy", "services")))
+    for base, services in groups:
+        for i, service in enumerate(sequence(services)):
+            yield Route(proxy, _namespace(proxy), text(at(service, "name")), number(at(service, "port")), f"{base}/{i}")
+
+
+def _of_gateway_route(route: Resource) -> Iterator[Route]:
+    for i, rule in enumerate(sequence(at(route.body, "spec", "rules"))):
+        for j, backend in enumerate(sequence(at(rule, "backendRefs"))):
+            if (text(at(backend, "kind")) or "Service") == "Service" and not text(at(backend, "group")):
+                namespace = text(at(backend, "namespace"))
+                yield Route(
+                    route,
+                    _namespace(route) if namespace is None else namespace,
+                    text(at(backend, "name")),
+                    number(at(backend, "port")),
+                    f"/spec/rules/{i}/backendRefs/{j}",
+                )

@@ -1,0 +1,203 @@
+"""The nodes of declared kind clusters: what they publish on this machine, and which pods they take."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
+from hops.kubernetes.values import JSON, UNKNOWN, Unknown, at, mapping, number, pairs, pointer, sequence, text, texts
+
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+"""kubeadm's label on control-plane nodes and, with NoSchedule, their taint."""
+WILDCARDS = ("", "0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """An entry of extraPortMappings.
+
+    host_port: 0 or -1 for a random one. listen_address: "0.0.0.0" where none is given, as kind takes it
+    (pkg/apis/config/v1alpha4). pointer: of the entry inside the cluster's configuration.
+    """
+
+    container_port: int | None
+    host_port: int
+    listen_address: str
+    protocol: str
+    pointer: str
+
+    def __str__(self) -> str:
+        return f"{self.listen_address}:{self.host_port} -> {self.container_port}/{self.protocol}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A node container. name: kind's own, `<cluster>-worker2`. tainted: as a control-plane among others."""
+
+    name: str
+    labels: Mapping[str, str]
+    tainted: bool
+    mappings: Sequence[Mapped]
+    pointer: str
+
+    def publishes(self, port: Port) -> Sequence[Mapped]:
+        """The mappings that lead to a pod's hostPort."""
+        return [m for m in self.mappings if m.container_port == port.host_port and m.protocol == port.protocol]
+
+    def refuses(self, pod: Pod) -> str | None:
+        """Why a pod cannot run here, as a part of a sentence; None where it can."""
+        spec = pod.spec
+        named = text(at(spec, "nodeName"))
+        if named and named != self.name:
+            return f"the pod is bound to node {named}"
+        if self.tainted and not any(_tolerates(toleration) for toleration in sequence(at(spec, "tolerations"))):
+            return f"the pod doesn't tolerate its taint {CONTROL_PLANE}:NoSchedule"
+        for key, value in pairs(at(spec, "nodeSelector")).items():
+            if not self._selected(key, "In", [value]):
+                return f"it lacks the label {key}={value} that the pod's nodeSelector asks for"
+        required = at(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+        terms = sequence(at(required, "nodeSelectorTerms"))
+        if terms and not any(self._meets(term) for term in terms):
+            return "it doesn't meet the pod's node affinity"
+        return None
+
+    def _meets(self, term: JSON) -> bool:
+        expressions = sequence(at(term, "matchExpressions"))
+        return all(
+            self._selected(text(at(e, "key")) or "", text(at(e, "operator")) or "", texts(at(e, "values")))
+            for e in expressions
+        )
+
+    def _selected(  # noqa: PLR0911 - one return an operator
+        self, key: str, operator: str, values: Sequence[str]
+    ) -> bool:
+        # The machine decides the architecture, not the configuration.
+        if key in ("kubernetes.io/arch", "beta.kubernetes.io/arch"):
+            return True
+        value = self.labels.get(key)
+        match operator:
+            case "In":
+                return value in values
+            case "NotIn":
+                return value not in values
+            case "Exists":
+                return value is not None
+            case "DoesNotExist":
+                return value is None
+            case "Gt" | "Lt" if value is not None and values and value.isdigit() and values[0].isdigit():
+                return int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0])
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cluster:
+    """A declared kind cluster. networking: its section of the configuration."""
+
+    resource: Resource
+    nodes: Sequence[Node]
+    networking: Mapping[str, JSON]
+
+
+def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
+    """Ask for it by `inventory.once(clusters)`."""
+    return tuple(_cluster(resource) for resource in inventory.of_kind("Cluster"))
+
+
+def nodes(inventory: Inventory) -> Iterator[tuple[Cluster, Node]]:
+    for cluster in inventory.once(clusters):
+        for node in cluster.nodes:
+            yield cluster, node
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two listen addresses claim a port from each other."""
+    if ":" in one or ":" in other:
+        return one == other or (":" in one and ":" in other and "::" in (one, other))
+    return one == other or one in WILDCARDS or other in WILDCARDS
+
+
+def _cluster(resource: Resource) -> Cluster:
+    declared = sequence(resource.body.get("nodes"))
+    networking = mapping(resource.body.get("networking"))
+    if declared is UNKNOWN:
+        return Cluster(resource, UNKNOWN, networking)
+    # kind's default is one control-plane.
+    entries = [(i, e) for i, e in enumerate(declared) if isinstance(e, dict) or e is UNKNOWN] or [(0, {})]
+    counts: dict[str, int] = {}
+    found: list[Node] = []
+    cluster_name = resource.name or "kind"
+    shared = sequence(resource.body.get("kubeadmConfigPatches"))
+    for index, entry in entries:
+        if isinstance(entry, Unknown):
+            found.append(UNKNOWN)
+            continue
+        role = at(entry, "role")
+        role = role if isinstance(role, str) or role is UNKNOWN else "control-plane"
+        if isinstance(role, Unknown):
+            found.append(UNKNOWN)
+            continue
+        counts[role] = counts.get(role, 0) + 1
+        name = f"{cluster_name}-{role}{counts[role] if counts[role] > 1 else ''}"
+        joins = "InitConfiguration" if role == "control-plane" and counts[role] == 1 else "JoinConfiguration"
+        own = sequence(at(entry, "kubeadmConfigPatches"))
+        patches = [
+            p for part in (shared, own) if part is not UNKNOWN for p in part if isinstance(p, str) and joins in p
+        ]
+        labels = {
+            "kubernetes.io/os": "linux",
+            "beta.kubernetes.io/os": "linux",
+            "kubernetes.io/hostname": name,
+            **({CONTROL_PLANE: ""} if role == "control-plane" else {}),
+            **_patched_labels(patches),
+        }
+        given = pairs(at(entry, "labels"))
+        vague = given is UNKNOWN or own is UNKNOWN or shared is UNKNOWN
+        tainted = (
+            role == "control-plane"
+            and len(entries) > 1
+            and not any(re.search(r"taints['\"]?:\s*\[\s*\]", patch) for patch in patches)
+        )
+        found.append(
+            Node(name, UNKNOWN if vague else labels | dict(given), tainted, _mappings(entry, index), f"/nodes/{index}")
+        )
+    return Cluster(resource, tuple(found), networking)
+
+
+def _patched_labels(patches: Sequence[str]) -> dict[str, str]:
+    """The node labels that kubeadm patches give the kubelet, as kind's ingress guides do."""
+    given = [m[1] for patch in patches for m in re.finditer(r"node-labels['\"]?:\s*['\"]?([^'\"\n]+)", patch)]
+    return {k: v for text_ in given for k, _, v in (entry.strip().partition("=") for entry in text_.split(","))}
+
+
+def _mappings(entry: Mapping[str, JSON], index: int) -> Sequence[Mapped]:
+    declared = sequence(at(entry, "extraPortMappings"))
+    if isinstance(declared, Unknown):
+        return UNKNOWN  # type: ignore[no-any-return]
+    base = pointer("/nodes", index, "extraPortMappings")
+    return tuple(
+        mapping_ if mapping_ is UNKNOWN else _mapped(mapping_, f"{base}/{i}")
+        for i, mapping_ in enumerate(declared)
+        if isinstance(mapping_, dict) or mapping_ is UNKNOWN
+    )
+
+
+def _mapped(entry: Mapping[str, JSON], base: str) -> Mapped:
+    host_port, listen, protocol = (entry.get(key) for key in ("hostPort", "listenAddress", "protocol"))
+    return Mapped(
+        container_port=number(entry.get("containerPort")),
+        host_port=UNKNOWN if isinstance(host_port, Unknown) else number(host_port) or 0,
+        listen_address=UNKNOWN if isinstance(listen, Unknown) else text(listen) or "0.0.0.0",
+        protocol=UNKNOWN if isinstance(protocol, Unknown) else text(protocol) or "TCP",
+        pointer=base,
+    )
+
+
+def _tolerates(toleration: JSON) -> bool:
+    """Whether a toleration covers the control-plane's taint (core/v1, Toleration)."""
+    key, effect = text(at(toleration, "key")) or "", text(at(toleration, "effect")) or ""
+    operator = text(at(toleration, "operator")) or "Equal"
+    if effect not in ("", "NoSchedule"):
+        return False
+    if operator == "Exists":
+        return key in ("", CONTROL_PLANE)
+    return key == CONTROL_PLANE and not text(at(toleration, "value"))

@@ -1,0 +1,299 @@
+"""Network policies as lists of rules, each asked whether it fits one connection: Kubernetes' own, and Calico's.
+
+What isn't understood fits neither for sure nor not. Source: Calico,
+libcalico-go/lib/backend/k8s/conversion/conversion.go, and
+https://docs.tigera.io/calico/latest/reference/resources/globalnetworkpolicy.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Literal, cast
+
+from hops.kubernetes.calico_selectors import SelectorError, takes
+from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.values import JSON, at, flag, network, number, pairs, sequence, text, texts
+
+Direction = Literal["Ingress", "Egress"]
+Action = Literal["Allow", "Deny", "Pass"]
+
+DEFAULT = "default"
+"""The tier of all policies that name none."""
+LAST = float("inf")
+_KUBERNETES_ORDER = 1000.0
+_NAME_LABEL = "kubernetes.io/metadata.name"
+"""Kubernetes gives it to every namespace."""
+_UNREAD = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
+KINDS = ("Tier", "NetworkPolicy", "GlobalNetworkPolicy", *_UNREAD)
+"""The kinds of object that have a say; those that aren't understood here leave the verdict open."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One end of a connection.
+
+    around: the labels of its namespace, None where that wasn't seen. ports: numbers by the names that it declares.
+    """
+
+    namespace: str
+    labels: Mapping[str, str]
+    around: Mapping[str, str] | None
+    account: str
+    address: str | None
+    ports: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A TCP connection from one pod to a port of another."""
+
+    source: Peer
+    target: Peer
+    port: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """fits: None where that can't be told."""
+
+    action: Action
+    fits: bool | None
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy that is for the pod, or may be. sure: whether it certainly is."""
+
+    body: Mapping[str, JSON]
+    tier: str
+    order: float
+    sure: bool
+    rules: tuple[Rule, ...]
+
+
+def as_policy(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+    """None where the policy is not for the pod or the direction."""
+    kind, version = item.get("kind"), str(item.get("apiVersion"))
+    if kind in _UNREAD:
+        either = (Rule("Allow", None), Rule("Deny", None))
+        tier = "baselineadminnetworkpolicy" if kind == "BaselineAdminNetworkPolicy" else "adminnetworkpolicy"
+        return Policy(item, tier, LAST, sure=False, rules=either)
+    if kind == "NetworkPolicy" and version.startswith("networking.k8s.io/"):
+        return _of_kubernetes(item, direction, connection)
+    if kind in ("NetworkPolicy", "GlobalNetworkPolicy") and "projectcalico.org/" in version:
+        return _of_calico(item, direction, connection)
+    return None
+
+
+def _types(spec: JSON, key: str) -> tuple[str, ...]:
+    """The directions that a policy is for; ingress is meant where it names none and has no egress alone."""
+    given = texts(at(spec, key))
+    egress = ("Egress",) if at(spec, "egress") else ()
+    return given or (("Ingress",) if at(spec, "ingress") or not egress or key == "policyTypes" else ()) + egress
+
+
+def _any(values: Iterable[bool | None]) -> bool | None:
+    found = list(values)
+    return True if True in found else None if None in found else False
+
+
+def _all(*values: bool | None) -> bool | None:
+    return False if False in values else None if None in values else True
+
+
+def _not(value: bool | None) -> bool | None:  # noqa: FBT001 - the value itself
+    return None if value is None else not value
+
+
+def _within(address: str | None, nets: Iterable[str]) -> bool | None:
+    if address is None:
+        return None
+    return any(ip_address(address) in net for given in nets if (net := network(given)))
+
+
+def as_order(value: JSON) -> float:
+    return float(value) if isinstance(value, int | float) else LAST
+
+
+# Kubernetes
+
+
+def _of_kubernetes(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+    subject, remote = _ends(direction, connection)
+    namespace, spec = str(at(item, "metadata", "namespace")), at(item, "spec")
+    if namespace != subject.namespace or not selects(at(spec, "podSelector"), subject.labels):
+        return None
+    if direction not in _types(spec, "policyTypes"):
+        return None
+    peers = "from" if direction == "Ingress" else "to"
+    rules = tuple(
+        Rule("Allow", _all(_from(at(rule, peers), namespace, remote), _at_port(at(rule, "ports"), connection)))
+        for rule in sequence(at(spec, direction.lower()))
+    )
+    return Policy(item, DEFAULT, _KUBERNETES_ORDER, sure=True, rules=rules)
+
+
+def _ends(direction: Direction, connection: Connection) -> tuple[Peer, Peer]:
+    """The pod that policies of a direction are for, and the other one."""
+    ends = (connection.target, connection.source)
+    return ends if direction == "Ingress" else (ends[1], ends[0])
+
+
+def _from(peers: JSON, namespace: str, remote: Peer) -> bool | None:
+    listed = sequence(peers)
+    return _any(_is_peer(peer, namespace, remote) for peer in listed) if listed else True
+
+
+def _is_peer(peer: JSON, namespace: str, remote: Peer) -> bool | None:
+    if block := at(peer, "ipBlock"):
+        inside = _within(remote.address, [text(at(block, "cidr")) or ""])
+        return _all(inside, _not(_within(remote.address, texts(at(block, "except")))))
+    around, inside_of = at(peer, "namespaceSelector"), at(peer, "podSelector")
+    near = remote.namespace == namespace if around is None else _is_around(around, remote)
+    return _all(near, inside_of is None or selects(inside_of, remote.labels))
+
+
+def _is_around(selector: JSON, peer: Peer) -> bool | None:
+    """Whether a selector takes a pod's namespace."""
+    if peer.around is not None:
+        return selects(selector, peer.around)
+    wanted = pairs(at(selector, "matchLabels"))
+    if at(selector, "matchExpressions") or wanted.keys() - {_NAME_LABEL}:
+        return None
+    return wanted.get(_NAME_LABEL) in (None, peer.namespace)
+
+
+def _at_port(ports: JSON, connection: Connection) -> bool:
+    listed = sequence(ports)
+    return not listed or any(
+        at(port, "protocol") in (None, "TCP") and _is_port(at(port, "port"), at(port, "endPort"), connection)
+        for port in listed
+    )
+
+
+def _is_port(given: JSON, last: JSON, connection: Connection) -> bool:
+    if given is None:
+        return True
+    if isinstance(given, str):
+        return connection.target.ports.get(given) == connection.port
+    first = number(given) or 0
+    return first <= connection.port <= (number(last) or first)
+
+
+# Calico
+
+
+def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+    subject, _ = _ends(direction, connection)
+    spec = at(item, "spec")
+    namespace = text(at(item, "metadata", "namespace")) if item.get("kind") == "NetworkPolicy" else None
+    if flag(at(spec, "doNotTrack")) or flag(at(spec, "preDNAT")) or direction not in _types(spec, "types"):
+        return None
+    mine = _all(
+        namespace in (None, subject.namespace),
+        _takes(at(spec, "selector"), _labels(subject)),
+        _takes_around(at(spec, "namespaceSelector"), subject) if namespace is None else True,
+        None if at(spec, "serviceAccountSelector") else True,
+    )
+    if mine is False:
+        return None
+    rules = tuple(
+        Rule(cast("Action", at(rule, "action")), _fits(rule, namespace, connection))
+        for rule in sequence(at(spec, direction.lower()))
+        if at(rule, "action") in ("Allow", "Deny", "Pass")
+    )
+    tier = text(at(spec, "tier")) or DEFAULT
+    return Policy(item, tier, as_order(at(spec, "order")), sure=mine is True, rules=rules)
+
+
+def _labels(peer: Peer) -> Mapping[str, str]:
+    return {
+        **peer.labels,
+        "projectcalico.org/namespace": peer.namespace,
+        "projectcalico.org/orchestrator": "k8s",
+        "projectcalico.org/serviceaccount": peer.account,
+    }
+
+
+def _takes_around(selector: JSON, peer: Peer) -> bool | None:
+    """Whether a selector takes a pod's namespace."""
+    if peer.around is None and selector:
+        return None
+    return _takes(selector, {**(peer.around or {}), "projectcalico.org/name": peer.namespace})
+
+
+def _takes(selector: JSON, labels: Mapping[str, str]) -> bool | None:
+    try:
+        return takes(text(selector) or "", labels)
+    except SelectorError:
+        return None
+
+
+def _fits(rule: JSON, namespace: str | None, connection: Connection) -> bool | None:
+    protocol, without = at(rule, "protocol"), at(rule, "notProtocol")
+    version = number(at(rule, "ipVersion"))
+    addresses = [end.address for end in (connection.source, connection.target) if end.address]
+    return _all(
+        protocol is None or protocol in ("TCP", "tcp", 6),
+        without is None or without not in ("TCP", "tcp", 6),
+        version is None or all(ip_address(address).version == version for address in addresses),
+        at(rule, "icmp") is None,
+        None if at(rule, "http") else True,
+        _is_end(at(rule, "source"), namespace, connection.source, lambda _: None),
+        _is_end(at(rule, "destination"), namespace, connection.target, lambda ports: _in_ports(ports, connection)),
+    )
+
+
+def _is_end(end: JSON, namespace: str | None, peer: Peer, in_ports: Callable[[JSON], bool | None]) -> bool | None:
+    """Whether a pod is what a rule's source or destination means. namespace: of the policy, None for a global one."""
+    chosen, around, others = (text(at(end, key)) for key in ("selector", "namespaceSelector", "notSelector"))
+    accounts, ports, excluded = at(end, "serviceAccounts"), at(end, "ports"), at(end, "notPorts")
+    near: bool | None = True
+    if around:
+        near = _takes_around(around, peer)
+    elif namespace and (chosen or others):
+        near = peer.namespace == namespace
+    nets, without = texts(at(end, "nets")), texts(at(end, "notNets"))
+    return _all(
+        near,
+        _takes(chosen, _labels(peer)),
+        _not(_takes(others, _labels(peer))) if others else True,
+        _within(peer.address, nets) if nets else True,
+        _not(_within(peer.address, without)) if without else True,
+        peer.account in names if (names := texts(at(accounts, "names"))) else True,
+        None if at(accounts, "selector") or at(end, "services") else True,
+        in_ports(ports) if ports else True,
+        _not(in_ports(excluded)) if excluded else True,
+    )
+
+
+def _in_ports(ports: JSON, connection: Connection) -> bool:
+    for port in sequence(ports):
+        if isinstance(port, str) and ":" in port:
+            first, _, last = port.partition(":")
+            if first.isdigit() and last.isdigit() and int(first) <= connection.port <= int(last):
+                return True
+        elif isinstance(port, str) and port.isdigit():
+            if int(port) == connection.port:
+                return True
+        elif _is_port(port, None, connection):
+            return True
+    return False
+
+
+def peer(pod: Mapping[str, JSON], namespace: Mapping[str, JSON] | None) -> Peer:
+    """A pod as policies see it. namespace: its Namespace object."""
+    body = dict(pod)
+    declared = [port for c in sequence(at(body, "spec", "containers")) for port in sequence(at(c, "ports"))]
+    return Peer(
+        namespace=str(at(body, "metadata", "namespace")),
+        labels=pairs(at(body, "metadata", "labels")),
+        around=pairs(at(dict(namespace), "metadata", "labels")) if namespace else None,
+        account=text(at(body, "spec", "serviceAccountName")) or "default",
+        address=text(at(body, "status", "podIP")),
+        ports={
+            name: port
+            for entry in declared
+            if (name := text(at(entry, "name"))) and (port := number(at(entry, "containerPort")))
+        },
+    )

@@ -1,0 +1,70 @@
+"""Whether network policies let one pod connect to another: Kubernetes' own, and Calico's beside them.
+
+Calico asks the policies of a pod tier by tier and in a tier by their order; Kubernetes' policies stand in the tier
+`default` at 1000. The first rule that fits decides, and a tier that has any policy for the pod is closed to the rest.
+Source: https://docs.tigera.io/calico/latest/reference/resources/tier.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+from hops.kubernetes.network_policies import DEFAULT, LAST, Connection, Direction, Policy, as_order, as_policy
+from hops.kubernetes.values import JSON, at
+
+_TIER_ORDERS = {DEFAULT: 1_000_000.0, "adminnetworkpolicy": 1_000.0, "baselineadminnetworkpolicy": 10_000_000.0}
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """What policies say. allowed: None where it can't be told. by: the policy that decides, or that isn't understood.
+
+    explicit: whether one of its rules says so, and not only the lack of one.
+    """
+
+    allowed: bool | None
+    by: Mapping[str, JSON] | None = None
+    explicit: bool = False
+
+
+def ruling(objects: Iterable[Mapping[str, JSON]], direction: Direction, connection: Connection) -> Ruling:
+    """What the policies of the target (Ingress) or of the source (Egress) say of a connection."""
+    given = [dict(item) for item in objects]
+    own = {str(at(i, "metadata", "name")): at(i, "spec", "order") for i in given if i.get("kind") == "Tier"}
+    tiers = {**{name: as_order(order) for name, order in own.items()}, **_TIER_ORDERS}
+    open_ended = {
+        str(at(i, "metadata", "name"))
+        for i in given
+        if i.get("kind") == "Tier" and at(i, "spec", "defaultAction") == "Pass"
+    }
+    policies = [found for item in given if (found := as_policy(item, direction, connection))]
+    policies.sort(key=lambda p: (tiers.get(p.tier, LAST), p.tier, p.order, str(at(dict(p.body), "metadata", "name"))))
+    possible = list(_outcomes([list(group) for _, group in groupby(policies, lambda p: p.tier)], open_ended))
+    if len({outcome.allowed for outcome in possible}) == 1:
+        return possible[0]
+    unclear = next((p.body for p in policies if not p.sure or any(rule.fits is None for rule in p.rules)), None)
+    return Ruling(None, unclear)
+
+
+def _outcomes(tiers: list[list[Policy]], open_ended: set[str]) -> Iterator[Ruling]:
+    """All that may come out; the last one certainly does, if none before it."""
+    if not tiers:
+        yield Ruling(allowed=True)
+        return
+    tier, rest = tiers[0], tiers[1:]
+    for policy in tier:
+        for rule in policy.rules:
+            if rule.fits is False:
+                continue
+            if rule.action == "Pass":
+                yield from _outcomes(rest, open_ended)
+            else:
+                yield Ruling(rule.action == "Allow", policy.body, explicit=True)
+            if policy.sure and rule.fits:
+                return
+    if tier[0].tier not in open_ended:
+        closing = next((policy for policy in tier if policy.sure), None)
+        yield Ruling(allowed=False, by=(closing or tier[0]).body)
+        if closing:
+            return
+    yield from _outcomes(rest, open_ended)

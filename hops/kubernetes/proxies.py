@@ -1,0 +1,115 @@
+"""How HTTPProxies hang together: their roots, and what these include.
+
+From Contour 1.33: internal/dag.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hops.kubernetes.classes import owner_of
+from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.targets import home
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Include:
+    """An include of an HTTPProxy. proxy: None where there is none of that name."""
+
+    namespace: str | None
+    name: str
+    proxy: Resource | None
+    conditions: Sequence[JSON]
+    pointer: str
+
+
+def part(body: JSON, *keys: str) -> Mapping[str, JSON] | None:
+    """The mapping under the keys, be it empty, None where there is none. Raises Undecidable."""
+    declared = at(body, *keys)
+    if declared is UNKNOWN:
+        raise Undecidable
+    return declared if isinstance(declared, dict) else None
+
+
+def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
+    """What makes an HTTPProxy a root; see `part`."""
+    return part(proxy.body, "spec", "virtualhost")
+
+
+def includes(proxy: Resource, inventory: Inventory) -> Iterator[Include]:
+    spec = at(proxy.body, "spec")
+    for index, entry in enumerate(sequence(at(spec, "includes"))):
+        yield _include(proxy, entry, f"/spec/includes/{index}", inventory)
+    for key in ("include", "includes"):
+        if at(spec, "tcpproxy", key):
+            yield _include(proxy, at(spec, "tcpproxy", key), f"/spec/tcpproxy/{key}", inventory)
+
+
+def _include(proxy: Resource, entry: JSON, base: str, inventory: Inventory) -> Include:
+    namespace, name = text(at(entry, "namespace")) or home(proxy), text(at(entry, "name")) or ""
+    found = inventory.find("HTTPProxy", namespace, name)
+    return Include(namespace, name, found, sequence(at(entry, "conditions")), base)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proxies:
+    """How HTTPProxies hang together.
+
+    roots: by owner and host. reached: from a root. circles: the includes that lead back, by proxy and pointer.
+    whole: all includes are known.
+    """
+
+    roots: Mapping[tuple[str, str], Sequence[Resource]]
+    reached: frozenset[Resource]
+    circles: frozenset[tuple[Resource, str]]
+    whole: bool
+
+
+def proxies(inventory: Inventory) -> Proxies:
+    """Ask for it by `inventory.once(proxies)`."""
+    roots: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+    first: list[Resource] = []
+    edges: dict[Resource, list[Include]] = {}
+    whole = True
+    for proxy in inventory.of_kind("HTTPProxy"):
+        edges[proxy] = []
+        try:
+            host = virtual_host(proxy)
+            if host is not None:
+                first.append(proxy)
+            edges[proxy] += includes(proxy, inventory)
+            if host is not None:
+                roots[owner_of(proxy, inventory), (text(at(host, "fqdn")) or "").lower()].append(proxy)
+        except Undecidable:
+            # The proxy itself is reported as undecided, and so is every orphan.
+            whole = False
+    reached, circles = _walked(first, edges)
+    _, others = _walked([proxy for proxy in edges if proxy not in reached], edges)
+    return Proxies(roots, frozenset(reached), frozenset(circles | others), whole)
+
+
+def _walked(
+    starts: Iterable[Resource], edges: Mapping[Resource, Sequence[Include]]
+) -> tuple[set[Resource], set[tuple[Resource, str]]]:
+    """What can be reached, and the edges that lead back to where the walk came through."""
+    seen: set[Resource] = set()
+    circles: set[tuple[Resource, str]] = set()
+    for start in starts:
+        if start in seen:
+            continue
+        seen.add(start)
+        trail, open_ = [(start, iter(edges[start]))], {start}
+        while trail:
+            proxy, rest = trail[-1]
+            include = next(rest, None)
+            if include is None:
+                open_.discard(proxy)
+                trail.pop()
+            elif include.proxy in open_:
+                circles.add((proxy, include.pointer))
+            elif include.proxy is not None and include.proxy not in seen:
+                seen.add(include.proxy)
+                open_.add(include.proxy)
+                trail.append((include.proxy, iter(edges[include.proxy])))
+    return seen, circles

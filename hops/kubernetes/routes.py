@@ -1,0 +1,197 @@
+"""The routes that Contour makes of Ingresses and HTTPProxies: what they match, and which meet.
+
+From Contour 1.33: internal/dag.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hops.kubernetes.classes import owner_of
+from hops.kubernetes.hosts import bare
+from hops.kubernetes.inventory import Ingress, Inventory, Resource, content
+from hops.kubernetes.proxies import includes, virtual_host
+from hops.kubernetes.targets import home
+from hops.kubernetes.values import JSON, Undecidable, at, mapping, sequence, text, unknown_paths
+
+_LARGEST = 1_000
+"""How many included proxies of one root are looked at: their number grows with every level of includes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One route in Envoy.
+
+    owner: "" for Contour's. match: how (exact, regex, segment, string) and which path. conditions: on headers and
+    parameters, "" for none. leads: to what, as JSON. pointer: inside the resource.
+    """
+
+    resource: Resource
+    pointer: str
+    owner: str
+    host: str
+    match: tuple[str, str]
+    conditions: str
+    leads: JSON
+
+    @property
+    def key(self) -> tuple[str, str, tuple[str, str], str]:
+        return self.owner, self.host, self.match, self.conditions
+
+    def ends_with(self, other: "Route") -> bool:
+        """Whether both lead to the same. Raises Undecidable."""
+        if unknown_paths([self.leads, other.leads]):
+            raise Undecidable
+        return self.leads == other.leads and home(self.resource) == home(other.resource)
+
+    def __str__(self) -> str:
+        how, path = self.match
+        shown = {"segment": "Prefix", "string": "Prefix" if path == "/" else "string prefix"}
+        return f"{shown.get(how, how)} {path}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CatchAll:
+    """A regular expression that takes everything under a path. segments: only whole ones."""
+
+    route: Route
+    under: str
+    segments: bool
+
+
+class RouteTable:
+    """All routes. claims: by what they match. caught: by owner and host, the path that all is taken under, segments."""
+
+    def __init__(self) -> None:
+        self.claims: dict[tuple[str, str, tuple[str, str], str], list[Route]] = defaultdict(list)
+        self.caught: dict[tuple[str, str], dict[str, dict[bool, CatchAll]]] = defaultdict(lambda: defaultdict(dict))
+        self._of: dict[Resource, list[Route]] = defaultdict(list)
+        self._at: dict[tuple[Resource, str], Route] = {}
+        self._undecided: set[Resource] = set()
+
+    def of(self, resource: Resource) -> Sequence[Route]:
+        """The routes that an object makes. Raises Undecidable where what they match isn't known yet."""
+        if resource in self._undecided:
+            raise Undecidable
+        return self.known(resource)
+
+    def known(self, resource: Resource) -> Sequence[Route]:
+        """As `of`, but none where they aren't known: for a patch, which may be left out."""
+        return self._of.get(resource, ())
+
+    def free(self, resource: Resource, where: str, match: tuple[str, str]) -> bool:
+        """Whether the route at a pointer could match something else without meeting another route."""
+        route = self._at.get((resource, where))
+        if route is None or len(self.claims[route.key]) > 1:
+            return False
+        return match == route.match or (route.owner, route.host, match, route.conditions) not in self.claims
+
+    def add(self, resource: Resource, routes: Iterable[Route]) -> None:
+        try:
+            found = list(routes)
+        except Undecidable:
+            self._undecided.add(resource)
+            return
+        for route in found:
+            self.claims[route.key].append(route)
+            self._of[route.resource].append(route)
+            self._at[route.resource, route.pointer] = route
+            if route.match[0] == "regex" and not route.conditions:
+                self._catch(route)
+
+    def _catch(self, route: Route) -> None:
+        found = everything_under(route.match[1])
+        if found:
+            under, segments = found
+            rivals = self.caught[route.owner, route.host][under]
+            # The longest is asked first, so it takes everything.
+            if segments not in rivals or len(rivals[segments].route.match[1]) < len(route.match[1]):
+                rivals[segments] = CatchAll(route, under, segments)
+
+
+def routes(inventory: Inventory) -> RouteTable:
+    """Ask for it by `inventory.once(routes)`."""
+    table = RouteTable()
+    for ingress in inventory.ingresses:
+        table.add(ingress.resource, _ingress_routes(ingress, inventory))
+    for resource in inventory.of_kind("HTTPProxy"):
+        table.add(resource, _proxy_routes(resource, inventory))
+    return table
+
+
+def matched(path: str | None, path_type: str | None) -> tuple[str, str]:
+    """What a path of an Ingress matches."""
+    path = path or "/"
+    if path_type == "Exact":
+        return "exact", path
+    if path_type == "Prefix":
+        return ("string", path) if path == "/" else ("segment", path.rstrip("/"))
+    return ("regex" if looks_like_regex(path) else "string"), path
+
+
+def looks_like_regex(path: str) -> bool:
+    """Whether Contour takes a path of type ImplementationSpecific for a regular expression."""
+    return any(character in path for character in "^+*[]%")
+
+
+# `.*` and its like; `(/|$)(.*)` and `(/.*)?` stop at a slash.
+_TAIL = re.compile(r"(?:(?P<open>\.[*+]|\(\.[*+]\))|\(/\|\$\)\(\.\*\)|\(/\.\*\)\?)\$?$")
+
+
+def everything_under(path: str) -> tuple[str, bool] | None:
+    """The plain path under which a regular expression takes everything, and whether only in whole segments."""
+    found = _TAIL.search(path)
+    plain = path[: found.start()] if found else ""
+    if not found or not re.fullmatch(r"[\w/.~-]*", plain):
+        return None
+    return plain, not found["open"]
+
+
+def _ingress_routes(ingress: Ingress, inventory: Inventory) -> Iterator[Route]:
+    owner = owner_of(ingress, inventory)
+    for rule in ingress.rules:
+        host = bare(rule.host)
+        for path in rule.paths:
+            leads = [path.backend.service, path.backend.port_number, path.backend.port_name]
+            yield Route(ingress.resource, path.pointer, owner, host, matched(path.path, path.path_type), "", leads)
+
+
+def _proxy_routes(root: Resource, inventory: Inventory) -> Iterator[Route]:
+    """The routes of a root and of what it includes."""
+    host = virtual_host(root)
+    if host is None:
+        return
+    owner, name = owner_of(root, inventory), bare(text(at(host, "fqdn")) or "")
+    waiting: list[tuple[Resource, tuple[JSON, ...], tuple[Resource, ...]]] = [(root, (), (root,))]
+    for _ in range(_LARGEST):
+        if not waiting:
+            return
+        proxy, above, trail = waiting.pop()
+        for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
+            conditions = [*above, *sequence(at(route, "conditions"))]
+            matches_, others = merged(conditions)
+            yield Route(proxy, f"/spec/routes/{index}", owner, name, matches_, others, at(route, "services"))
+        waiting += [
+            (include.proxy, (*above, *include.conditions), (*trail, include.proxy))
+            for include in includes(proxy, inventory)
+            if include.proxy is not None and include.proxy not in trail
+        ]
+
+
+def merged(conditions: Sequence[JSON]) -> tuple[tuple[str, str], str]:
+    """The path that a chain of conditions matches, and the other conditions (dag/conditions.go)."""
+    path, how = "", "string"
+    for condition in conditions:
+        for key in ("prefix", "exact", "regex"):
+            value = text(at(condition, key))
+            if value:
+                path += value
+                how = "regex" if "regex" in (key, how) else "exact" if key == "exact" else "string"
+                break
+        else:
+            how = how if how == "regex" else "string"
+    others = [c for c in conditions if mapping(c) and not {"prefix", "exact", "regex"} & set(mapping(c))]
+    if unknown_paths(others):
+        raise Undecidable
+    return (how, re.sub(r"//+", "/", path)) if path else ("string", "/"), ",".join(sorted(map(content, others)))

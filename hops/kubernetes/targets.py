@@ -1,0 +1,131 @@
+"""What Ingresses, HTTPProxies and Gateway API routes send to.
+
+From Contour 1.33: internal/dag.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from hops.kubernetes.inventory import Ingress, Inventory, Resource, Service, ServicePort
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, sequence, text
+
+GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+
+
+def home(resource: Resource) -> str | None:
+    """The object's namespace. Raises Undecidable where it isn't known yet."""
+    if resource.vague and at(resource.body, "metadata", "namespace") is UNKNOWN:
+        raise Undecidable
+    return resource.namespace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """What an object sends to.
+
+    namespace: None for the object's own. foreign: what stands in the place of a Service, "" for nothing. pointer: of
+    the whole. service_pointer, port_pointer: of its parts. whole_port: makes the port's JSON value of a number.
+    """
+
+    namespace: str | None
+    service: str | None
+    port_number: int | None
+    port_name: str | None
+    foreign: str
+    pointer: str
+    service_pointer: str
+    port_pointer: str
+    whole_port: Callable[[int], JSON]
+
+
+def senders(inventory: Inventory) -> Iterator[Ingress | Resource]:
+    """The Ingresses and Gateway API routes."""
+    return chain(inventory.ingresses, inventory.of_kind(*GATEWAY_ROUTES))
+
+
+def targets(subject: Ingress | Resource) -> Iterator[Target]:
+    if isinstance(subject, Ingress):
+        yield from _ingress_targets(subject)
+    elif subject.kind == "HTTPProxy":
+        spec = at(subject.body, "spec")
+        for i, route in enumerate(sequence(at(spec, "routes"))):
+            yield from _references(at(route, "services"), f"/spec/routes/{i}/services")
+        yield from _references(at(spec, "tcpproxy", "services"), "/spec/tcpproxy/services")
+    else:
+        for i, rule in enumerate(sequence(at(subject.body, "spec", "rules"))):
+            base = f"/spec/rules/{i}"
+            yield from _references(at(rule, "backendRefs"), f"{base}/backendRefs")
+            for j, filter_ in enumerate(sequence(at(rule, "filters"))):
+                mirror = at(filter_, "requestMirror", "backendRef")
+                if mirror:
+                    yield _reference(mirror, f"{base}/filters/{j}/requestMirror/backendRef")
+
+
+def _ingress_targets(ingress: Ingress) -> Iterator[Target]:
+    older = "beta" in ingress.resource.api_version
+    for backend in ingress.backends():
+        base = backend.pointer
+        yield Target(
+            namespace=None,
+            service=backend.service,
+            port_number=backend.port_number,
+            port_name=backend.port_name,
+            foreign="a resource" if backend.resource else "",
+            pointer=base,
+            service_pointer=f"{base}/serviceName" if older else f"{base}/service/name",
+            port_pointer=f"{base}/servicePort" if older else f"{base}/service/port",
+            whole_port=_itself if older else _numbered,
+        )
+
+
+def _itself(port: int) -> JSON:
+    return port
+
+
+def _numbered(port: int) -> JSON:
+    return {"number": port}
+
+
+def _references(entries: JSON, base: str) -> Iterator[Target]:
+    for index, entry in enumerate(sequence(entries)):
+        yield _reference(entry, f"{base}/{index}")
+
+
+def _reference(entry: JSON, base: str) -> Target:
+    kind, group = text(at(entry, "kind")) or "Service", text(at(entry, "group")) or ""
+    return Target(
+        namespace=text(at(entry, "namespace")),
+        service=text(at(entry, "name")),
+        port_number=number(at(entry, "port")),
+        port_name=None,
+        foreign="" if kind == "Service" and not group else f"a {kind}{f' of group {group}' if group else ''}",
+        pointer=base,
+        service_pointer=f"{base}/name",
+        port_pointer=f"{base}/port",
+        whole_port=_itself,
+    )
+
+
+def port_of(service: Service, wanted: int | str) -> ServicePort | None:
+    """The port that Contour finds: the first of that number or name, and only if it is TCP (dag/cache.go)."""
+    if isinstance(wanted, str):
+        found = next((port for port in service.ports if port.name == wanted), None)
+        # From there it goes on with the number.
+        return port_of(service, found.port) if found and found.port and found.protocol == "TCP" else None
+    found = next((port for port in service.ports if port.port == wanted), None)
+    return found if found and found.protocol == "TCP" else None
+
+
+def granted(inventory: Inventory, resource: Resource, kind: str, namespace: str | None, name: str) -> bool:
+    """Whether a ReferenceGrant of that namespace lets a Gateway API object refer to an object there."""
+    return any(
+        any(at(f, "kind") == resource.kind and at(f, "namespace") == home(resource) for f in _listed(grant, "from"))
+        and any(at(t, "kind") == kind and at(t, "name") in (None, "", name) for t in _listed(grant, "to"))
+        for grant in inventory.of_kind("ReferenceGrant")
+        if home(grant) == namespace
+    )
+
+
+def _listed(resource: Resource, key: str) -> Sequence[JSON]:
+    return sequence(at(resource.body, "spec", key))

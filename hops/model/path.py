@@ -1,0 +1,159 @@
+"""Draws the twelve hops of one service, wherever its door and its backend were learnt."""
+
+import hashlib
+import shlex
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from hops.model.hop import KINDS, Backend, Door, Found, Hop, KnownAt, RequestPath, Standing
+
+CONTOUR_NAMESPACE = "projectcontour"
+HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
+"""The nat chain in which the portmap plugin keeps all host ports of a node (plugins/meta/portmap)."""
+XDS_PORT = 8001
+"""Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
+_EDS_NAME_LENGTH = 60
+_BEHIND_A_LOAD_BALANCER = {
+    "port-mapping": "load-balancer",
+    "host-port": "node-port",
+    "reply-host-port": "reply-node-port",
+    "reply-port-mapping": "reply-load-balancer",
+}
+"""What hops are called where no kind node publishes the ports."""
+
+
+def calico_interface(namespace: str, pod: str) -> str:
+    """The host's end of a pod's veth pair, such as `cali47b61747c2f` for `default`, `example-pod`.
+
+    Source: Calico, libcalico-go/lib/backend/k8s/conversion/workload_endpoint_default.go, VethNameForWorkload.
+    """
+    return "cali" + hashlib.sha1(f"{namespace}.{pod}".encode(), usedforsecurity=False).hexdigest()[:11]
+
+
+def envoy_cluster(namespace: str, service: str, port: int) -> str:
+    """Envoy's name for a Service's endpoints under Contour's default options, at most 60 characters.
+
+    Source: Contour, internal/envoy/cluster.go, Clustername and Hashname.
+    """
+    options = hashlib.sha1(b"", usedforsecurity=False).hexdigest()[:10]
+    parts = [namespace, service, str(port), options]
+    suffix = hashlib.sha256("/".join(parts).encode()).hexdigest()[:6]
+    room = _EDS_NAME_LENGTH // len(parts)
+    for index in reversed(range(len(parts))):
+        if len("/".join(parts)) < _EDS_NAME_LENGTH:
+            break
+        if len(parts[index]) > room:
+            parts[index] = f"{parts[index][: room - len(suffix) - 1]}-{suffix}"
+    return "/".join(parts)
+
+
+def request_path(
+    door: Door, backend: Backend, found: Found, network: Mapping[str, str], xds: str | None = None
+) -> RequestPath:
+    """The path of the requests to one backend.
+
+    found: the running cluster's addresses, empty before it runs. network: further facts of the endpoint hop. xds: the
+    IPv4 address of Contour's Service, from which Envoy has its routes.
+    """
+    http = next(mapping for mapping in door.mappings if mapping.scheme == "http")
+    name = f"{backend.namespace}/{backend.service}"
+    pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
+    pod_address = next(iter(pods.values()), None)
+    cluster_ip = backend.cluster_ip or found.services.get(name)
+    entrance = door.listen or found.load_balancer
+    client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
+    interface = calico_interface(backend.namespace, backend.pods[0]) if backend.pods else None
+    authority = backend.host if http.host == 80 else f"{backend.host}:{http.host}"
+    url = f"http://{authority}{backend.request_path}"
+
+    def at(address: str | None, port: int | None) -> str | None:
+        return f"{address}:{port}" if address else None
+
+    def chains(separator: str) -> dict[str, str]:
+        return {m.scheme: separator.format(m=m, node=door.node) for m in door.mappings}
+
+    envoy = at(found.envoy, http.envoy)
+    pod = at(pod_address, backend.target_port)
+    worker = f"worker {door.node}" if door.node else "nodes of the cluster"
+    ingress = f"ingress {backend.namespace}/{backend.ingress}"
+    calico = f"calico {interface}" if interface else "calico"
+    inside = {**network} | ({"interface": interface} if interface else {})
+    route = {
+        "match": f"{backend.host}{backend.path}",
+        "backend": f"{backend.service}:{backend.port}",
+        "cluster": envoy_cluster(backend.namespace, backend.service, backend.port),
+    } | ({str(Standing.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
+    selector = {
+        "dns": f"{backend.service}.{backend.namespace}.svc.cluster.local",
+        "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
+    }
+    addresses = {"pods": " ".join(f"{pod}={address or '?'}" for pod, address in pods.items())} if len(pods) > 1 else {}
+    published = chains("{m.host} -> {node}:{m.node}" if door.node else "{m.host} -> {m.envoy}")
+
+    # component, address, port, next, details; in the order of KINDS
+    rows: list[tuple[str, str | None, int | None, str | None, dict[str, str]]] = [
+        ("resolver of the host machine", backend.host, http.host, at(client, http.host), {}),
+        (
+            f"docker {door.node}" if door.node else "load balancer",
+            entrance,
+            http.host,
+            f"{door.node}:{http.node}" if door.node else envoy,
+            published,
+        ),
+        (
+            worker,
+            found.node,
+            http.node,
+            envoy,
+            {"chain": HOST_PORT_CHAIN, "node": door.node, **chains("{m.node} -> {m.envoy}")} if door.node else {},
+        ),
+        (ingress, found.envoy, http.envoy, f"{backend.service}:{backend.port}", route),
+        (f"service {name}", cluster_ip, backend.port, pod, selector),
+        (calico, pod_address, backend.target_port, interface, inside),
+        (
+            f"pod {backend.namespace}/{backend.pods[0]}" if backend.pods else "pod",
+            pod_address,
+            backend.target_port,
+            found.envoy,
+            addresses,
+        ),
+        (calico, pod_address, backend.target_port, found.envoy, {}),
+        (ingress, found.envoy, http.envoy, found.node, {}),
+        (worker, found.node, http.node, client, {}),
+        (f"docker {door.node}" if door.node else "load balancer", entrance, http.host, client, {}),
+        ("client", client, None, None, {}),
+    ]
+    in_preview = {
+        1: True,
+        2: bool(door.listen),
+        5: bool(backend.cluster_ip),
+        11: bool(door.listen),
+        12: bool(door.listen),
+    }
+    hops = tuple(
+        Hop(
+            service=name,
+            number=kind.number,
+            name=kind.name if door.node else _BEHIND_A_LOAD_BALANCER.get(kind.name, kind.name),
+            component=component,
+            address=address,
+            port=port,
+            protocol=kind.protocol,
+            next=onward,
+            standing=kind.standing,
+            known_at=KnownAt.PREVIEW if in_preview.get(kind.number) else KnownAt.UP,
+            details=details,
+        )
+        for kind, (component, address, port, onward, details) in zip(KINDS, rows, strict=True)
+    )
+    resolve = f"{_connect(backend.host, http.host, client)} " if client else ""
+    return RequestPath(service=name, url=url, curl=f"curl {resolve}{shlex.quote(url)}", hops=hops)
+
+
+def _connect(host: str, port: int, client: str) -> str:
+    """The option that makes curl go there for this name; a load balancer may be known by a name of its own only."""
+    try:
+        ip_address(client)
+    except ValueError:
+        return f"--connect-to {host}:{port}:{client}:{port}"
+    return f"--resolve {host}:{port}:{client}"

@@ -1,0 +1,94 @@
+"""Decides every name, port and address of a stack once, from its settings."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
+from hops.model.path import request_path
+from hops.model.settings import RESERVED, Service, Settings
+from hops.model.versions import CALICO, CONTOUR, Manifest
+
+NODE_PORTS = {"http": 80, "https": 443}
+"""The host ports that Envoy takes on its node."""
+ENVOY_PORTS = {"http": 8080, "https": 8443}
+"""The ports that Envoy listens on, as Contour publishes it (examples/contour/03-envoy.yaml)."""
+XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == "Contour")
+"""Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stack will be.
+
+    context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
+    IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
+    cluster. manifests: the published files that it is made of.
+    """
+
+    context: str
+    fingerprint: str
+    xds: str | None
+    control_plane: str | None
+    workers: tuple[str, ...]
+    door: Door
+    backends: tuple[Backend, ...]
+    paths: tuple[RequestPath, ...]
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        return (self.control_plane, *self.workers) if self.control_plane else ()
+
+
+def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
+    """The plan of a stack: complete where `found` holds what its running cluster says."""
+    cluster = settings.cluster
+    published = {"http": cluster.http_port, "https": cluster.https_port}
+    mappings = tuple(
+        PortMapping(scheme, host, NODE_PORTS[scheme], ENVOY_PORTS[scheme]) for scheme, host in published.items() if host
+    )
+    workers: tuple[str, ...] = ()
+    if cluster.existing:
+        context, xds, control_plane = cluster.existing, None, None
+        door = Door(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
+    else:
+        # kind's own names: pkg/cluster/internal/providers/common/namer.go.
+        context, control_plane = f"kind-{cluster.name}", f"{cluster.name}-control-plane"
+        xds = str(cluster.service_subnet[XDS_HOST_NUMBER])
+        workers = tuple(
+            f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
+        )
+        # One worker publishes: two containers of one machine cannot claim the same port.
+        door = Door(str(cluster.listen_address), workers[0], mappings)
+    backends = tuple(_backend(service) for service in settings.services)
+    network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+    paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
+    # An existing cluster has a pod network already.
+    manifests = (CONTOUR,) if cluster.existing else (CALICO, CONTOUR)
+    return Plan(context, _fingerprint(settings), xds, control_plane, workers, door, backends, paths, manifests)
+
+
+def _fingerprint(settings: Settings) -> str:
+    """Of kind's nodes, ports and subnets, and of Calico's pool, which calico-node makes once at its first start."""
+    fixed = {
+        "cluster": settings.cluster.model_dump(mode="json", exclude={"existing", "kubeconfig_folder"}),
+        "pool": settings.calico.model_dump(mode="json", include={"block_size", "encapsulation"}),
+    }
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _backend(service: Service) -> Backend:
+    return Backend(
+        service=service.name,
+        namespace=service.namespace,
+        ingress=service.ingress,
+        host=service.host,
+        path=service.path,
+        port=service.port,
+        target_port=service.port,
+        selector={"service": service.pod},
+        pods=service.pods,
+        cluster_ip=str(service.cluster_ip) if service.cluster_ip else None,
+        request_path=service.request,
+    )

@@ -1,0 +1,262 @@
+"""What a stack needs of the machine that it runs on, judged from plain values."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hops.model.plan import Plan
+from hops.model.settings import Settings
+
+MARK = "/ingress-hops/"
+"""Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""
+MEBIBYTE = 1024 * 1024
+# What a node of this project's clusters was measured to use (ARCHITECTURE.md, "What a cluster needs").
+MEMORY_PER_NODE = 1024 * MEBIBYTE
+DISK_PER_NODE = 2048 * MEBIBYTE
+INOTIFY_INSTANCES_PER_NODE = 24
+INOTIFY_WATCHES_PER_NODE = 512
+
+
+@dataclass(frozen=True)
+class Container:
+    """A Docker container.
+
+    cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
+    published: IPv4 address and TCP port on the host machine, which it has while it runs.
+    """
+
+    name: str
+    cluster: str | None
+    state: str
+    binds: tuple[str, ...]
+    published: tuple[tuple[str, int], ...]
+
+    @property
+    def holds(self) -> tuple[tuple[str, int], ...]:
+        """What it has published now; a paused container keeps its ports."""
+        return self.published if self.state in ("running", "paused", "restarting") else ()
+
+
+@dataclass(frozen=True)
+class Docker:
+    """What a Docker daemon says of itself. memory and disk in bytes, None where it does not say."""
+
+    product: str
+    containers_os: str
+    rootless: bool
+    cgroup_version: int
+    memory: int | None
+    disk_free: int | None
+    containers: tuple[Container, ...]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was seen of this machine.
+
+    docker: None where none answers, `docker_error` then says why. remote: the address of a Docker elsewhere.
+    busy: ports of the wanted ones that something listens on. inotify_…: its limits, None outside Linux.
+    """
+
+    missing_tools: tuple[str, ...] = ()
+    docker: Docker | None = None
+    docker_error: str = ""
+    remote: str | None = None
+    kind_provider: str | None = None
+    busy: tuple[int, ...] = ()
+    inotify_instances: int | None = None
+    inotify_watches: int | None = None
+    lowest_port: int = 0
+
+    def nodes(self, cluster: str) -> tuple[Container, ...]:
+        """The node containers of a kind cluster, whoever made it; the control plane first."""
+        nodes = [c for c in (self.docker.containers if self.docker else ()) if c.cluster == cluster]
+        return tuple(sorted(nodes, key=lambda node: (not node.name.endswith("-control-plane"), node.name)))
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """What was seen of a stack's own kind cluster.
+
+    generation: which one of them it is, None where none can be kept. foreign: one exists and is somebody else's.
+    outdated: it was made by settings that cannot change in it. stopped: containers that exist and do not run.
+    """
+
+    generation: int | None = None
+    foreign: bool = False
+    outdated: bool = False
+    stopped: tuple[str, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        return self.generation is not None and not self.stopped
+
+
+class Standing(StrEnum):
+    """How a stack's own kind cluster stands, in a word or two."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    ABSENT = "absent"
+    HALF_MADE = "half made"
+    OUTDATED = "of older settings"
+    FOREIGN = "somebody else's"
+
+
+def standing(machine: Machine, cluster: str, state: ClusterState) -> Standing | None:
+    """None where no Docker answers: what cannot be seen is not absent."""
+    if not machine.docker:
+        return None
+    if state.foreign:
+        return Standing.FOREIGN
+    if state.outdated:
+        return Standing.OUTDATED
+    if state.generation is None:
+        return Standing.HALF_MADE if machine.nodes(cluster) else Standing.ABSENT
+    return Standing.STOPPED if state.stopped else Standing.RUNNING
+
+
+def mark(generation: int, fingerprint: str) -> str:
+    """Where a node of that cluster has its owner's folder mounted."""
+    return f"{MARK}{generation}-{fingerprint}"
+
+
+def cluster_state(machine: Machine, plan: Plan, cluster: str, owner: str) -> ClusterState:
+    """What is there of a cluster that `owner`, an absolute folder, marks as its own."""
+    nodes = machine.nodes(cluster)
+    if not nodes:
+        return ClusterState()
+    marks = {_mark(node, owner) for node in nodes}
+    if None in marks:
+        return ClusterState(foreign=True)
+    if any(found and found[1] != plan.fingerprint for found in marks):
+        return ClusterState(outdated=True)
+    if {node.name for node in nodes} != set(plan.nodes) or len(marks) > 1:
+        return ClusterState()
+    stopped = tuple(node.name for node in nodes if node.state != "running")
+    return ClusterState(generation=next(found[0] for found in marks if found), stopped=stopped)
+
+
+def _mark(node: Container, owner: str) -> tuple[int, str] | None:
+    """Generation and fingerprint of a node that `owner` marks."""
+    for bind in node.binds:
+        if found := re.fullmatch(re.escape(f"{owner}:{MARK}") + r"(\d+)-([0-9a-f]{8})(:.*)?", bind):
+            return int(found[1]), found[2]
+    return None
+
+
+def problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterState) -> list[str]:
+    """Why a stack cannot be brought up on this machine: place, value, bound and remedy, a sentence each."""
+    return list(_problems(settings, plan, machine, state))
+
+
+def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterState) -> Iterator[str]:
+    if settings.cluster.existing:
+        return
+    if "docker" in machine.missing_tools:
+        yield "docker is not on PATH; install Docker Engine or Docker Desktop"
+    if "kind" in machine.missing_tools:
+        yield "kind is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager"
+    if machine.kind_provider not in (None, "", "docker"):
+        yield f"KIND_EXPERIMENTAL_PROVIDER is {machine.kind_provider}; ingress-hops works with Docker: unset it"
+    if not machine.docker:
+        if "docker" not in machine.missing_tools:
+            yield f"Docker does not answer ({machine.docker_error}); start it and check with: docker info"
+        return
+    yield from _unfit(settings, machine, machine.docker)
+    yield from _short(settings, machine, machine.docker)
+    if state.foreign:
+        names = ", ".join(node.name for node in machine.nodes(settings.cluster.name))
+        yield (
+            f"a kind cluster named {settings.cluster.name} exists ({names}) and is not of this stack; set "
+            f"{_KEY}.name to another name, or remove it: kind delete cluster --name {settings.cluster.name}"
+        )
+    else:
+        yield from _taken(plan, machine, machine.docker, settings.cluster.name)
+
+
+_KEY = "ingress-hops:cluster"
+
+
+def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
+    if machine.remote:
+        yield (
+            f"Docker is elsewhere ({machine.remote}), so its ports are not published on this machine; "
+            "choose a local one: docker context use default, and unset DOCKER_HOST"
+        )
+    if docker.product.startswith("Podman"):
+        yield f"{docker.product} answers as docker, and kind needs Docker itself here; install Docker Engine"
+    if docker.containers_os != "linux":
+        yield f"Docker runs {docker.containers_os} containers; kind needs linux ones: switch Docker Desktop to Linux"
+    version = re.search(r":v1\.(\d+)", settings.cluster.node_image)
+    if docker.cgroup_version < 2 and version and int(version[1]) > 34:
+        yield (
+            f"the host has cgroup v{docker.cgroup_version}, which Kubernetes takes up to 1.34, and "
+            f"{_KEY}.nodeImage is {settings.cluster.node_image}; take an image of 1.34, or boot with cgroup v2"
+        )
+    low = [
+        f"{_KEY}.{key}"
+        for key, port in (("httpPort", settings.cluster.http_port), ("httpsPort", settings.cluster.https_port))
+        if docker.rootless and port and port < machine.lowest_port
+    ]
+    if low:
+        yield (
+            f"rootless Docker publishes no port below {machine.lowest_port}; set {' and '.join(low)} higher, or allow "
+            "them: sudo sysctl net.ipv4.ip_unprivileged_port_start=80"
+        )
+
+
+def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
+    nodes = 1 + settings.cluster.workers
+    memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
+    if docker.memory is not None and docker.memory < memory:
+        yield (
+            f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {nodes} nodes need "
+            f"{memory // MEBIBYTE}: raise it in Docker Desktop's settings, or lower {_KEY}.workers"
+        )
+    if docker.disk_free is not None and docker.disk_free < disk:
+        yield (
+            f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; {nodes} nodes need {disk // MEBIBYTE}: "
+            "make room, for example with docker system prune"
+        )
+    # The limits are of one user, and the processes of all nodes are root's.
+    others = sum(c.state == "running" and c.cluster not in (None, settings.cluster.name) for c in docker.containers)
+    for name, found, each in (
+        ("max_user_instances", machine.inotify_instances, INOTIFY_INSTANCES_PER_NODE),
+        ("max_user_watches", machine.inotify_watches, INOTIFY_WATCHES_PER_NODE),
+    ):
+        bound = each * (nodes + others)
+        if found is not None and found < bound:
+            yield (
+                f"fs.inotify.{name} is {found}; {nodes + others} nodes on this machine need {bound}: "
+                f"sudo sysctl fs.inotify.{name}={4 * bound}"
+            )
+
+
+def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
+    # What the stack's own cluster has, it keeps or gives back.
+    own = {port for node in machine.nodes(cluster) for _, port in node.holds}
+    for mapping in plan.door.mappings:
+        if mapping.host in own:
+            continue
+        key = f"{_KEY}.{mapping.scheme}Port"
+        owner = next(
+            (
+                container.name
+                for container in docker.containers
+                for address, port in container.holds
+                if port == mapping.host and _overlap(address, plan.door.listen)
+            ),
+            None,
+        )
+        if owner or mapping.host in machine.busy:
+            who = f"the container {owner}" if owner else f"another process (see: ss -ltnp sport = :{mapping.host})"
+            yield (
+                f"{key} is {mapping.host}, and {who} has that port on {plan.door.listen}; "
+                f"free it, or set {key} to another"
+            )
+
+
+def _overlap(one: str, other: str | None) -> bool:
+    return one == other or "0.0.0.0" in (one, other)

@@ -1,0 +1,210 @@
+"""Looks at what the Kubernetes API says; of Secrets nothing but names, types and what certificates say in public."""
+
+import base64
+import binascii
+import hashlib
+import ssl
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from hops.kubernetes.values import JSON, at, sequence, text
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.observe.api import API, APIError
+from hops.observe.timed_tasks import later
+from hops.trace.facts.view import View
+from hops.trace.observed.observation import Cluster
+
+_MOST = 2000
+_LINES = 200
+_TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
+_KINDS = {
+    "Namespace": "/api/v1/namespaces",
+    "Node": "/api/v1/nodes",
+    "Pod": "/api/v1/pods",
+    "Service": "/api/v1/services",
+    "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
+    "Ingress": "/apis/networking.k8s.io/v1/ingresses",
+    "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/networkpolicies",
+    "HTTPProxy": "/apis/projectcontour.io/v1/httpproxies",
+    "DaemonSet": "/apis/apps/v1/daemonsets",
+    "Deployment": "/apis/apps/v1/deployments",
+    "IPPool": "/apis/crd.projectcalico.org/v1/ippools",
+    "Calico's NetworkPolicy": "/apis/crd.projectcalico.org/v1/networkpolicies",
+    "GlobalNetworkPolicy": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
+    "Installation": "/apis/operator.tigera.io/v1/installations",
+    "Event": "/api/v1/events?fieldSelector=type%3DWarning",
+}
+"""What is listed, by the name that `unseen` has for it."""
+_CONFIG_MAPS = {CONTOUR_NAMESPACE: "contour", "kube-system": "kubeadm-config"}
+
+
+def cluster(api: API, unseen: MutableMapping[str, str]) -> Cluster:
+    """All objects that matter to a path; a kind that cannot be listed is told in `unseen`. Raises APIError."""
+    version = str(at(api.json("/version"), "gitVersion"))
+    asked = {kind: later(partial(_listed, api, kind, path, unseen)) for kind, path in _KINDS.items()}
+    asked["Secret"] = later(partial(_secrets, api))
+    for namespace, name in _CONFIG_MAPS.items():
+        asked[f"ConfigMap {namespace}/{name}"] = later(partial(_config_map, api, namespace, name))
+    objects: list[Mapping[str, Any]] = []
+    for what, listed in asked.items():
+        try:
+            objects += listed.result()
+        except APIError as error:
+            # A kind that the cluster does not know, or an object that is not there, has been seen: there is none.
+            if error.status != 404:
+                unseen[f"cluster: {what}"] = str(error)
+    return Cluster(server=api.server, version=version, objects=tuple(objects))
+
+
+def _listed(api: API, kind: str, path: str, unseen: MutableMapping[str, str]) -> list[JSON]:
+    whole = api.json(f"{path}{'&' if '?' in path else '?'}limit={_MOST}")
+    if at(whole, "metadata", "continue"):
+        unseen[f"cluster: {kind}"] = f"there are more than {_MOST}, and the others were left out"
+    singular = str(at(whole, "kind")).removesuffix("List")
+    return [
+        _plain({"apiVersion": at(whole, "apiVersion"), "kind": singular, **item})
+        for item in sequence(whole.get("items"))
+    ]
+
+
+def _plain(item: dict[str, JSON]) -> dict[str, JSON]:
+    """Without the bookkeeping of who set which field."""
+    metadata = {key: value for key, value in (item.get("metadata") or {}).items() if key != "managedFields"}
+    return {**item, "metadata": metadata}
+
+
+def _config_map(api: API, namespace: str, name: str) -> list[JSON]:
+    return [_plain(api.json(f"/api/v1/namespaces/{namespace}/configmaps/{name}"))]
+
+
+def _secrets(api: API) -> list[JSON]:
+    """As a table, whose columns are name and type: the data never leaves the cluster."""
+    table = api.json(f"/api/v1/secrets?limit={_MOST}", f"{_TABLE},application/json;q=0.1")
+    if at(table, "kind") != "Table":
+        raise APIError("the API gives no table of Secrets, and their data is not asked for")
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {key: at(row, "object", "metadata", key) for key in ("namespace", "name")},
+            "type": at(row, "cells", 1),
+        }
+        for row in sequence(table.get("rows"))
+    ]
+
+
+def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The ends and the authorities of Contour's, Envoy's and the host name's certificates, as `Cluster` has them."""
+    ends: dict[str, str] = {}
+    authorities: dict[str, str] = {}
+    wanted = {name: later(partial(_public, api, *name)) for name in sorted(_with_certificates(view))}
+    for (namespace, name), public in wanted.items():
+        try:
+            found = public.result()
+        except APIError as error:
+            if error.status != 404:
+                unseen[f"certificates: {namespace}/{name}"] = str(error)
+            continue
+        ends |= {f"{namespace}/{name}/{key}": _not_after(der).isoformat() for key, der in found.items()}
+        if authority := found.get("ca.crt"):
+            authorities[f"{namespace}/{name}"] = hashlib.sha256(authority).hexdigest()
+    return ends, authorities
+
+
+def _with_certificates(view: View) -> Iterator[tuple[str, str]]:
+    there = {(str(at(s, "metadata", "namespace")), str(at(s, "metadata", "name"))) for s in view.of("Secret")}
+    for pod in view.of("Pod", CONTOUR_NAMESPACE):
+        for volume in sequence(at(pod, "spec", "volumes")):
+            if (found := (CONTOUR_NAMESPACE, str(at(volume, "secret", "secretName")))) in there:
+                yield found
+    for ingress in view.of("Ingress"):
+        for entry in sequence(at(ingress, "spec", "tls")):
+            named = (str(at(ingress, "metadata", "namespace")), str(at(entry, "secretName")))
+            if view.asked.host in sequence(at(entry, "hosts")) and named in there:
+                yield named
+
+
+def _public(api: API, namespace: str, name: str) -> dict[str, bytes]:
+    """A Secret's certificates, DER. Its keys come with them, and are let go of here."""
+    data = at(api.json(f"/api/v1/namespaces/{namespace}/secrets/{quote(name)}"), "data") or {}
+    found = {}
+    for key in sorted(data):
+        if key.endswith(".crt"):
+            try:
+                der = ssl.PEM_cert_to_DER_cert(_first(base64.b64decode(str(data[key])).decode("ascii")))
+                _not_after(der)
+            except (ValueError, IndexError, binascii.Error):
+                continue
+            found[key] = der
+    return found
+
+
+def _first(pem: str) -> str:
+    end = "-----END CERTIFICATE-----"
+    return pem[: pem.index(end) + len(end)].strip()
+
+
+def _not_after(der: bytes) -> datetime:
+    """The end of validity of a certificate (RFC 5280, section 4.1). Raises ValueError or IndexError."""
+    certificate = _values(_values(der)[0][1])
+    fields = [value for tag, value in _values(certificate[0][1]) if tag != 0xA0]
+    # serial number, algorithm, issuer, validity
+    tag, end = _values(fields[3])[1]
+    form = "%y%m%d%H%M%SZ" if tag == 0x17 else "%Y%m%d%H%M%SZ"
+    return datetime.strptime(end.decode("ascii"), form).replace(tzinfo=UTC)
+
+
+def _values(der: bytes) -> list[tuple[int, bytes]]:
+    """The tag and the content of each value in a row (X.690, section 8.1)."""
+    values = []
+    while der:
+        tag, length, head = der[0], der[1], 2
+        if length & 0x80:
+            head += length & 0x7F
+            length = int.from_bytes(der[2:head])
+        values.append((tag, der[head : head + length]))
+        der = der[head + length :]
+    return values
+
+
+def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, str]:
+    """The last lines of Contour and Envoy, and of what is not ready of the backend, of Calico and of kube-proxy."""
+    asked = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
+    found = {}
+    for name, log in asked.items():
+        try:
+            found[name] = log.result()
+        except APIError as error:
+            unseen[f"logs: {name}"] = str(error)
+    return found
+
+
+def _logs(view: View) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
+    contour = [pod for pod in view.of("Pod", CONTOUR_NAMESPACE) if at(pod, "metadata", "labels", "app") == "contour"]
+    network = [
+        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in ("calico-node", "kube-proxy")
+    ]
+    for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not _ready(pod))]:
+        if view.down(text(at(pod, "spec", "nodeName"))):
+            continue
+        namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
+        for state in sequence(at(pod, "status", "containerStatuses")):
+            container = str(at(state, "name"))
+            if at(state, "state", "running") or at(state, "state", "terminated"):
+                yield f"{namespace}/{name}/{container}", (namespace, name, container, False)
+            if at(state, "lastState", "terminated"):
+                yield f"{namespace}/{name}/{container} previous", (namespace, name, container, True)
+
+
+def _ready(pod: Mapping[str, JSON]) -> bool:
+    conditions: Sequence[JSON] = sequence(at(dict(pod), "status", "conditions"))
+    return any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
+
+
+def _log(api: API, namespace: str, pod: str, container: str, previous: bool) -> str:  # noqa: FBT001 - as the API has it
+    query = f"container={quote(container)}&tailLines={_LINES}&previous={str(previous).lower()}"
+    return api.text(f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}/log?{query}", "*/*")

@@ -1,0 +1,158 @@
+"""Looks at this machine: what the name means here, who listens on the port."""
+
+import platform
+import socket
+import struct
+import time
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+from hops.observe.timed_tasks import later
+from hops.trace.observed.observation import Asked, Host, Listener, Lookup
+
+HOSTS = Path("/etc/hosts")
+PROC = Path("/proc")
+# Longer than the 5 s after which resolvers give up on a name in .local that nobody answers for.
+LOOKUP_SECONDS = 7.0
+_LISTEN = "0A"
+_FAMILIES: dict[Literal[4, 6], socket.AddressFamily] = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a client makes of a host name: addresses in the order to try. seconds: how long that took."""
+
+    addresses: tuple[str, ...]
+    seconds: float
+    error: str | None = None
+
+
+def host(asked: Asked, unseen: MutableMapping[str, str]) -> Host:
+    """What this machine shows of itself; what it does not show is told in `unseen`."""
+    lookups = [later(partial(_lookup, asked.host, family)) for family in _FAMILIES]
+    listeners = tuple(_listeners(asked.port, unseen))
+    return Host(
+        system=platform.system(),
+        hosts=_hosts(asked.host, unseen),
+        listeners=listeners,
+        addresses=_addresses(unseen),
+        inotify=_inotify(),
+        lookups=tuple(lookup.result() for lookup in lookups),
+    )
+
+
+def resolve(name: str) -> Resolved:
+    """The addresses of a name for a client that takes both families, as curl does."""
+    if _local(name):
+        return Resolved(("127.0.0.1",), 0.0)
+    return _resolved(name, socket.AF_UNSPEC)
+
+
+def _lookup(name: str, family: Literal[4, 6]) -> Lookup:
+    # curl asks ::1 of such a name too, and goes on to 127.0.0.1 at once where nothing listens there.
+    found = Resolved(("127.0.0.1",) if family == 4 else (), 0.0) if _local(name) else _resolved(name, _FAMILIES[family])
+    return Lookup(family=family, addresses=found.addresses, seconds=round(found.seconds, 4), error=found.error)
+
+
+def _local(name: str) -> bool:
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _resolved(name: str, family: socket.AddressFamily) -> Resolved:
+    began = time.monotonic()
+    try:
+        # The resolver knows no time-out that a program could set.
+        found = later(lambda: socket.getaddrinfo(name, None, family, socket.SOCK_STREAM)).result(LOOKUP_SECONDS)
+    except TimeoutError:
+        return Resolved((), LOOKUP_SECONDS, f"the resolver did not answer within {LOOKUP_SECONDS:.0f} s")
+    except (OSError, UnicodeError) as error:
+        return Resolved((), time.monotonic() - began, getattr(error, "strerror", None) or str(error))
+    return Resolved(tuple(dict.fromkeys(str(entry[4][0]) for entry in found)), time.monotonic() - began)
+
+
+def _hosts(name: str, unseen: MutableMapping[str, str]) -> tuple[str, ...]:
+    try:
+        lines = HOSTS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        unseen["host: hosts file"] = str(error)
+        return ()
+    return tuple(line for line in lines if name in line.partition("#")[0].lower().split()[1:])
+
+
+def _listeners(port: int, unseen: MutableMapping[str, str]) -> Iterator[Listener]:
+    inodes = {}
+    try:
+        for table in ("tcp", "tcp6"):
+            for line in (PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                address, _, number = fields[1].partition(":")
+                if fields[3] == _LISTEN and int(number, 16) == port:
+                    inodes[fields[9]] = _address(address)
+    except (OSError, IndexError, ValueError) as error:
+        unseen["host: listeners"] = f"/proc/net cannot be read here: {error}"
+        return
+    owners = _owners(set(inodes)) if inodes else {}
+    for inode, address in inodes.items():
+        pid, process = owners.get(inode, (None, None))
+        yield Listener(address=address, port=port, pid=pid, process=process)
+    if len(owners) < len(inodes):
+        unseen["host: listeners' processes"] = "other users' processes are shown to root only"
+
+
+def _address(digits: str) -> str:
+    """An address of /proc/net/tcp: 32-bit words in the byte order of the machine."""
+    words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
+    packed = struct.pack(f"={len(words)}I", *words)
+    return str(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed))
+
+
+def _owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
+    """Process id and name of whoever holds a socket."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    owners: dict[str, tuple[int, str]] = {}
+    for process in PROC.glob("[0-9]*"):
+        try:
+            for descriptor in (process / "fd").iterdir():
+                link = str(descriptor.readlink())
+                if link in wanted:
+                    owners.setdefault(wanted[link], (int(process.name), (process / "comm").read_text().strip()))
+        except OSError:
+            # It has ended since, or is another user's.
+            continue
+        if len(owners) == len(wanted):
+            break
+    return owners
+
+
+def _addresses(unseen: MutableMapping[str, str]) -> tuple[str, ...]:
+    """The machine's own addresses, as the kernel's tables show them."""
+    try:
+        lines = (PROC / "net" / "fib_trie").read_text().splitlines()
+    except OSError as error:
+        unseen["host: addresses"] = f"/proc/net cannot be read here: {error}"
+        return ()
+    four = {before.split()[-1] for before, line in pairwise(lines) if line.strip() == "/32 host LOCAL"}
+    try:
+        six = {
+            str(IPv6Address(bytes.fromhex(line.split()[0])))
+            for line in (PROC / "net" / "if_inet6").read_text().splitlines()
+        }
+    except OSError:
+        # A kernel without IPv6 has no such table.
+        six = set()
+    return tuple(str(address) for address in sorted(map(ip_address, four | six), key=lambda a: (a.version, int(a))))
+
+
+def _inotify() -> dict[str, int]:
+    limits = {}
+    for name in ("max_user_instances", "max_user_watches"):
+        try:
+            limits[name] = int((PROC / "sys" / "fs" / "inotify" / name).read_text())
+        except (OSError, ValueError):
+            continue
+    return limits

@@ -1,0 +1,259 @@
+"""One look at a running path: everything at once, in threads, and nothing for longer than it is worth."""
+
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from hops.kubernetes.values import at, sequence, text
+from hops.model.preflight import MARK
+from hops.observe.api import API
+from hops.observe.cluster import certificates, cluster, logs
+from hops.observe.docker import docker
+from hops.observe.envoy import Admin, envoy
+from hops.observe.host import Resolved, host, resolve
+from hops.observe.nodes import node
+from hops.observe.requests import from_client, from_node, over
+from hops.observe.timed_tasks import Parts, Progress, later
+from hops.trace.facts.probes import Probe, probes, published
+from hops.trace.facts.view import KIND_LABEL, View
+from hops.trace.observed.observation import Asked, Cluster, Docker, Envoy, Node, Request, Sight, Stack
+
+_DOCKER, _CLUSTER, _HOST, _OUTPUTS, _REQUESTS, _OTHERS = 20.0, 12.0, 9.0, 1.5, 14.0, 10.0
+"""Seconds that the parts are waited for at most; each has tighter bounds of its own where it can have them."""
+_ENVOYS = 3
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a cluster's API is found.
+
+    kubeconfig: its file; None for the one of the stack's running cluster in `folder`, and without a folder the user's
+    own. context: of it, None for the current one. folder: where the stack keeps its kubeconfig files.
+    """
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+    folder: Path | None = None
+
+
+class NoWayError(RuntimeError):
+    """There is no kubeconfig to ask the API by."""
+
+
+def look(
+    asked: Asked,
+    way: Way,
+    stack: Stack | None = None,
+    outputs: Callable[[], Mapping[str, Any]] | None = None,
+    progress: Progress = lambda _: None,
+) -> Sight:
+    """What is seen of the path that a request takes. Changes nothing and never fails: what cannot be seen is told.
+
+    outputs: gives what the stack published. progress: is told whenever a part begins or ends.
+    """
+    return _Look(asked, way, stack, Parts(progress)).sight(outputs)
+
+
+class _Look:
+    """What is known so far, in `seen`, and what comes next."""
+
+    def __init__(self, asked: Asked, way: Way, stack: Stack | None, parts: Parts) -> None:
+        self._way, self._parts = way, parts
+        kind = stack.settings.cluster.name if stack and not stack.settings.cluster.existing else None
+        taken = datetime.now(UTC).isoformat(timespec="seconds")
+        self.seen = Sight(taken=taken, asked=asked, stack=stack, cluster_name=kind)
+
+    def _add(self, **found: Any) -> View:
+        self.seen = self.seen.model_copy(update=found)
+        return View(self.seen)
+
+    def sight(self, outputs: Callable[[], Mapping[str, Any]] | None) -> Sight:
+        began, parts, asked = time.monotonic(), self._parts, self.seen.asked
+        host_seen = parts.start("host", partial(host, asked, parts.unseen), _HOST)
+        resolved = later(partial(resolve, asked.host))
+        published_outputs = parts.start("outputs", outputs, _OUTPUTS) if outputs else None
+        docker_seen = parts.start("docker", partial(docker, self.seen.cluster_name, asked.port), _DOCKER)
+        # The client takes as long to be imported as Docker to answer.
+        later(partial(import_module, "kubernetes"))
+        self._add(docker=docker_seen())
+
+        connecting = parts.start("cluster: kubeconfig", self._connect, _OTHERS)
+        if self.seen.stack is None and (api := connecting()):
+            self._add(cluster_name=_kind(api, self.seen.docker))
+        nodes_seen = self._nodes()
+        api = connecting()
+        view = self._add(cluster=parts.start("cluster", partial(self._cluster, api), _CLUSTER)() if api else None)
+        admins = self._admins(api, view) if api else []
+        logs_seen = parts.start("logs", partial(logs, api, view, parts.unseen), _OTHERS) if api else None
+        dates_seen = (
+            parts.start("certificates", partial(certificates, api, view, parts.unseen), _OTHERS) if api else None
+        )
+        opened = [found for admin in admins if (found := admin())]
+        view = self._add(
+            nodes=tuple(one for seen in nodes_seen if (one := seen())), envoys=tuple(found for _, found in opened)
+        )
+
+        self._requests(api, view, resolved)
+        self._add(envoys=tuple(self._afterwards(opened)))
+        if self.seen.cluster and logs_seen and dates_seen:
+            ends, authorities = dates_seen() or ({}, {})
+            more = {"logs": logs_seen() or {}, "certificates": ends, "authorities": authorities}
+            self._add(cluster=self.seen.cluster.model_copy(update=more))
+        if api:
+            api.close()
+        if self.seen.stack and published_outputs:
+            self._add(stack=self.seen.stack.model_copy(update={"outputs": published_outputs()}))
+        self._add(host=host_seen(), versions=_versions(self.seen), unseen=dict(parts.unseen))
+        taken = {what: seconds for what, seconds in parts.seconds.items() if seconds is not None}
+        self._add(seconds={what: round(s, 3) for what, s in {**taken, "all": time.monotonic() - began}.items()})
+        return self.seen
+
+    def _connect(self) -> API:
+        """Raises NoWayError or APIError."""
+        return API(self._way.kubeconfig or self._of_stack(), self._way.context)
+
+    def _of_stack(self) -> Path | None:
+        """The kubeconfig of the generation that the stack's nodes are marked with, else of its newest."""
+        folder, stack = self._way.folder, self.seen.stack
+        if folder is None or stack is None or stack.settings.cluster.existing:
+            return None
+        marks = (
+            found[1]
+            for item in View(self.seen).node_containers.values()
+            for bind in sequence(at(dict(item), "HostConfig", "Binds"))
+            if (found := re.search(re.escape(MARK) + r"(\d+)-", str(bind)))
+        )
+        named = re.compile(re.escape(stack.name) + r"-(\d+)\.yaml")
+        kept = {int(found[1]): file for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))}
+        generation = next(marks, None)
+        chosen = kept.get(int(generation)) if generation else kept[max(kept)] if kept else None
+        if chosen is None:
+            raise NoWayError(f"{folder} holds no kubeconfig of the stack {stack.name}'s running cluster")
+        return chosen
+
+    def _cluster(self, api: API) -> Cluster:
+        found = cluster(api, self._parts.unseen)
+        return found.model_copy(update={"kubeconfig": api.kubeconfig, "context": api.context})
+
+    def _nodes(self) -> list[Callable[[], Node | None]]:
+        started = []
+        view = View(self.seen)
+        for name in sorted(view.node_containers):
+            if view.running(name):
+                started.append(self._parts.start(f"node {name}", partial(node, name, self._parts.unseen), _OTHERS))
+            else:
+                state = at(dict(view.containers[name]), "State", "Status")
+                self._parts.unseen[f"node {name}"] = f"its container is {state}"
+        return started
+
+    def _admins(self, api: API, view: View) -> list[Callable[[], tuple[Admin, Envoy] | None]]:
+        """Envoys that run on nodes that do: a port-forward to another only ends by its time-out."""
+        started = []
+        for pod in view.envoy_pods[:_ENVOYS]:
+            namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
+            on = str(at(pod, "spec", "nodeName"))
+            if at(pod, "status", "phase") != "Running":
+                self._parts.unseen[f"envoy {namespace}/{name}"] = f"its pod is {at(pod, 'status', 'phase')}"
+            elif view.down(on):
+                self._parts.unseen[f"envoy {namespace}/{name}"] = f"its node {on} does not run"
+            else:
+                opening = partial(_opened, api, namespace, name)
+                started.append(self._parts.start(f"envoy {namespace}/{name}", opening, _OTHERS))
+        return started
+
+    def _requests(self, api: API | None, view: View, resolved: Future[Resolved]) -> None:
+        """All at once: from this machine, and from each node that can be entered."""
+        began, parts, asked = time.monotonic(), self._parts, self.seen.asked
+        entry = view.entry.node if view.entry else None
+        waiting: list[Callable[[], list[Request] | None]] = []
+        entered: list[Callable[[], tuple[list[Request], Node] | None]] = []
+        if not asked.from_node:
+            sending = partial(_from_client, asked, resolved, published(view))
+            waiting.append(parts.start("requests from here", sending, _REQUESTS))
+        wanted = probes(view)
+        for name in dict.fromkeys(probe.node for probe in wanted):
+            of_node = [probe for probe in wanted if probe.node == name]
+            if within := view.node(name):
+                sent = partial(from_node, within, asked, of_node, entry, parts.unseen)
+                entered.append(parts.start(f"requests from {name}", sent, _REQUESTS))
+            elif api and not view.down(name):
+                forwarded = [probe for probe in of_node if probe.pod and probe.where in ("envoy", "pod")]
+                waiting.append(
+                    parts.start("requests by port-forward", partial(_forwarded, api, forwarded, asked), _REQUESTS)
+                )
+        answers = [request for seen in waiting for request in seen() or ()]
+        nodes = {node.name: node for node in self.seen.nodes}
+        for seen in entered:
+            if found := seen():
+                answers += found[0]
+                nodes[found[1].name] = found[1]
+        parts.seconds["requests"] = time.monotonic() - began
+        self._add(requests=tuple(answers), nodes=tuple(nodes.values()))
+
+    def _afterwards(self, opened: list[tuple[Admin, Envoy]]) -> Iterator[Envoy]:
+        asked = [self._parts.start(f"envoy {admin.pod} afterwards", admin.stats, _OTHERS) for admin, _ in opened]
+        for (admin, found), stats in zip(opened, asked, strict=True):
+            yield found.model_copy(update={"stats_after": stats() or {}})
+            admin.close()
+
+
+def _opened(api: API, namespace: str, pod: str) -> tuple[Admin, Envoy]:
+    admin = Admin(api, namespace, pod)
+    return admin, envoy(admin)
+
+
+def _from_client(asked: Asked, resolved: Future[Resolved], address: str | None) -> list[Request]:
+    return from_client(asked, resolved.result(), address)
+
+
+def _forwarded(api: API, wanted: list[Probe], asked: Asked) -> list[Request]:
+    """By port-forward, where a node cannot be entered. Raises APIError."""
+    answers = []
+    for probe in wanted:
+        namespace, _, pod = str(probe.pod).partition("/")
+        with closing(api.forward(namespace, pod, probe.port)) as connection:
+            answers.append(over(connection, probe, asked, {}))
+    return answers
+
+
+def _kind(api: API, found: Docker | None) -> str | None:
+    """The kind cluster whose node publishes the API's port."""
+    port = str(urlsplit(api.server).port)
+    for item in found.containers if found else ():
+        for binding in sequence(at(dict(item), "HostConfig", "PortBindings", "6443/tcp")):
+            if at(binding, "HostPort") == port:
+                return text(at(dict(item), "Config", "Labels", KIND_LABEL))
+    return None
+
+
+def _versions(seen: Sight) -> dict[str, str]:
+    """Of all that was met, by its name."""
+    info: Mapping[str, Any] = seen.docker.info if seen.docker else {}
+    # COMMIT/VERSION/…
+    releases = [str(at(dict(one.server), "version")).split("/") for one in seen.envoys]
+    found = {
+        "ingress-hops": version("ingress-hops"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "docker": info.get("ServerVersion"),
+        "kernel": info.get("KernelVersion"),
+        "kubernetes": seen.cluster.version if seen.cluster else None,
+        "envoy": next((release[1] for release in releases if len(release) > 1), None),
+    }
+    for item in seen.cluster.objects if seen.cluster else ():
+        for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
+            name, image = str(at(container, "name")), str(at(container, "image"))
+            if name in ("contour", "calico-node") and ":" in image:
+                found[name] = image.rpartition(":")[2]
+    return {name: str(value) for name, value in found.items() if value}

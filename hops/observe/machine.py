@@ -1,0 +1,138 @@
+"""Looks at this machine: its tools, its Docker, the wanted ports. Reads only."""
+
+import errno
+import json
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hops.model.hop import Door
+from hops.model.preflight import Container, Docker, Machine
+
+_SECONDS = 15
+
+
+def look(door: Door) -> Machine:
+    """What this machine has, and which of the door's ports are taken on it."""
+    missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
+    docker, error = (None, "") if "docker" in missing else _docker()
+    return Machine(
+        missing_tools=missing,
+        docker=docker,
+        docker_error=error,
+        remote=None if "docker" in missing else _remote(_endpoint()),
+        kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
+        busy=tuple(m.host for m in door.mappings if door.listen and busy(door.listen, m.host)),
+        inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
+        inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
+        lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
+    )
+
+
+def _run(*words: str, check: bool = True) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=check)
+    return done.stdout
+
+
+def _docker() -> tuple[Docker | None, str]:
+    """What Docker says, or None and why it says nothing."""
+    try:
+        info = json.loads(_run("docker", "info", "--format", "{{json .}}"))
+        if errors := info.get("ServerErrors"):
+            return None, " ".join(errors)
+        names = _run("docker", "ps", "--all", "--quiet").split()
+        # A container that went away since makes it fail, and the others are on stdout all the same.
+        containers = json.loads(_run("docker", "inspect", *names, check=False)) if names else []
+    except subprocess.CalledProcessError as error:
+        return None, (error.stderr.strip() or str(error)).splitlines()[-1]
+    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
+        return None, str(error)
+    return _facts(info, containers), ""
+
+
+def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> Docker:
+    root = Path(info.get("DockerRootDir") or "/nowhere")
+    # Only where the daemon shares this file system does its folder say anything about its disk.
+    here = info.get("OperatingSystem") != "Docker Desktop" and root.exists()
+    return Docker(
+        product=str(info.get("OperatingSystem") or "") if "host" not in info else "Podman",
+        containers_os=str(info.get("OSType") or "linux"),
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        cgroup_version=int(info.get("CgroupVersion") or 2),
+        memory=info.get("MemTotal") or None,
+        disk_free=shutil.disk_usage(root).free if here else None,
+        containers=tuple(_container(item) for item in containers),
+    )
+
+
+def _container(item: Mapping[str, Any]) -> Container:
+    bindings = item["HostConfig"].get("PortBindings") or {}
+    return Container(
+        name=item["Name"].lstrip("/"),
+        cluster=(item["Config"].get("Labels") or {}).get("io.x-k8s.kind.cluster"),
+        state=item["State"]["Status"],
+        binds=tuple(item["HostConfig"].get("Binds") or ()),
+        published=tuple(
+            (binding.get("HostIp") or "0.0.0.0", int(binding["HostPort"]))
+            for of_port, given in bindings.items()
+            if of_port.endswith("/tcp")
+            for binding in given or ()
+            if binding.get("HostPort", "0") not in ("", "0")
+        ),
+    )
+
+
+def _endpoint() -> str:
+    """The address of the daemon: what DOCKER_HOST says goes before the current context."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    try:
+        return _run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
+    except (subprocess.SubprocessError, OSError):
+        return ""
+
+
+def _remote(host: str) -> str | None:
+    elsewhere = host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host
+    return host if elsewhere else None
+
+
+def busy(address: str, port: int) -> bool:
+    """Whether something listens there already; a port that this user may not bind is asked by connecting."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                return _answers("127.0.0.1" if address == "0.0.0.0" else address, port)
+            # An address that this machine does not have is Docker's to complain about.
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine has an address: Linux all of 127.0.0.0/8, macOS of them 127.0.0.1 alone."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+def _answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
+
+
+def _number(file: str) -> int | None:
+    try:
+        return int(Path(file).read_text())
+    except OSError:
+        return None

@@ -1,0 +1,284 @@
+"""Sends the followed request: from this machine, and from nodes to the later hops by the node's own curl."""
+
+import base64
+import binascii
+import errno
+import hashlib
+import http.client
+import json
+import re
+import socket
+import time
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from hops.observe import docker
+from hops.observe.host import Resolved
+from hops.observe.nodes import PART, sections
+from hops.observe.timed_tasks import later
+from hops.trace.facts.probes import Probe, probing
+from hops.trace.observed.observation import Asked, Failure, Node, Request
+
+# Longer than Envoy's own time-out for connecting to a pod, 2 s with Contour, so that its 503 is still seen.
+CONNECT_SECONDS = 3.0
+SECONDS = 4.0
+MEBIBYTE = 1 << 20
+_HEADERS = 1 << 16
+_SHOWN = 2048
+_AGENT = "hops-trace"
+
+# curl writes its own account to stderr, and only after all of the answer; its body is cut, and then read to its end.
+_SCRIPT = f"""{PART}
+probes=()
+while read -r line && test -n "$line"; do probes+=("$line"); done
+config=$(cat)
+ask() {{
+  local enter=() method=(--include --request "$4")
+  test "$1" = - || enter=(nsenter "--net=/var/run/netns/$1")
+  test "$4" = HEAD && method=(--head)
+  "${{enter[@]}}" curl --config <(printf '%s\\n' "$config") --connect-to "::$2:$3" "${{method[@]}}" 2>&3 |
+    {{ body=$({{ head --bytes {MEBIBYTE + _HEADERS}; cat >/dev/null; }} | base64 --wrap 0); printf '%s\\n' "$body"; }}
+}}
+asked=()
+for probe in "${{probes[@]}}"; do
+  read -r namespace address port method <<<"$probe"
+  exec {{answer}}< <(said=$(ask "$namespace" "$address" "$port" "$method" 3>&1); printf '%s\\n' "$said")
+  asked+=("$answer")
+done
+for number in "${{!asked[@]}}"; do printf '\\036request %s\\n' "$number"; cat <&"${{asked[number]}}"; done
+part nat iptables-save --counters --table nat
+test -n "$NODE_PORT" && part conntrack conntrack --dump --proto tcp --orig-port-dst "$NODE_PORT"
+true
+"""
+
+_FAILURES: Mapping[int, Failure] = {
+    **dict.fromkeys((5, 6), "no name"),
+    7: "refused",
+    **dict.fromkeys((18, 55, 56), "reset"),
+    28: "timeout",
+    35: "tls",
+    52: "empty",
+}
+"""What curl's exit statuses mean (https://curl.se/docs/manpage.html, EXIT CODES)."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How a request ended, as in `Request`."""
+
+    failure: Failure | None = None
+    error: str = ""
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def from_client(asked: Asked, resolved: Resolved, published: str | None) -> list[Request]:
+    """The request as a client on this machine sends it, and then one to each other address.
+
+    published: the address that requests should enter by; it is tried too where the name does not lead there.
+    """
+    others = [published] if published and published not in resolved.addresses else []
+    if not resolved.addresses:
+        outcome = _Outcome("no name", resolved.error or "the name has no address")
+        nowhere = Probe("client", "", asked.port, asked.method)
+        first = _request(nowhere, asked, {"name": resolved.seconds}, outcome)
+        return [first, *(_sent(Probe("client", address, asked.port, probing(asked)), asked, 0.0) for address in others)]
+    addresses = [*resolved.addresses[:4], *others]
+    methods = [asked.method, *(probing(asked) for _ in addresses[1:])]
+    probes = [Probe("client", address, asked.port, method) for address, method in zip(addresses, methods, strict=True)]
+    sent = [later(partial(_sent, probe, asked, resolved.seconds)) for probe in probes]
+    answers = [each.result() for each in sent]
+    # A client goes on to the name's next address where it cannot connect.
+    by_name = answers[: len(addresses) - len(others)]
+    taken = next((answer for answer in by_name if "connect" in answer.seconds), by_name[0])
+    rest = [answer for answer in answers if answer is not taken]
+    if taken.method != asked.method:
+        taken = _sent(Probe("client", taken.address, asked.port, asked.method), asked, resolved.seconds)
+    return [taken, *rest]
+
+
+def _sent(probe: Probe, asked: Asked, name: float) -> Request:
+    """name: seconds that the look-up took."""
+    began = time.monotonic()
+    stages = {"name": name}
+    try:
+        with socket.create_connection((probe.address, probe.port), CONNECT_SECONDS) as connection:
+            stages["connect"] = name + time.monotonic() - began
+            return over(connection, probe, asked, stages)
+    except OSError as error:
+        return _request(probe, asked, stages, _Outcome(_failure(error), _said(error)))
+
+
+def over(connection: socket.socket, probe: Probe, asked: Asked, stages: Mapping[str, float]) -> Request:
+    """One request over a connection that stands. stages: what it took so far."""
+    began, before = time.monotonic(), max(stages.values(), default=0.0)
+    seconds = dict(stages)
+    outcome = _Outcome()
+    try:
+        connection.settimeout(SECONDS)
+        connection.sendall(_head(asked, probe.method))
+        if connection.recv(1, socket.MSG_PEEK):
+            seconds["first byte"] = before + time.monotonic() - began
+            answer = http.client.HTTPResponse(connection, method=probe.method)
+            answer.begin()
+            headers = {name.lower(): value for name, value in answer.getheaders()}
+            outcome = _Outcome(status=answer.status, headers=headers)
+            outcome = replace(outcome, body=_body(answer, began + SECONDS, connection))
+        else:
+            outcome = _Outcome("empty", "the connection was closed without an answer")
+    except http.client.HTTPException as error:
+        failure: Failure = "reset" if isinstance(error, http.client.IncompleteRead) else "other"
+        outcome = replace(outcome, failure=failure, error=f"no whole answer in HTTP: {error!r}")
+    except OSError as error:
+        outcome = replace(outcome, failure=_failure(error), error=_said(error))
+    seconds["total"] = before + time.monotonic() - began
+    return _request(probe, asked, seconds, outcome)
+
+
+def _body(answer: http.client.HTTPResponse, deadline: float, connection: socket.socket) -> bytes:
+    """Its first MiB. Raises TimeoutError past the deadline."""
+    body = b""
+    while len(body) < MEBIBYTE:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        piece = answer.read1(MEBIBYTE - len(body))
+        if not piece:
+            if answer.length:
+                raise http.client.IncompleteRead(body, answer.length)
+            break
+        body += piece
+    return body
+
+
+def _head(asked: Asked, method: str) -> bytes:
+    host = asked.host if asked.port == 80 else f"{asked.host}:{asked.port}"
+    fields = {"Host": host, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
+    given = {name.lower() for name in asked.headers}
+    kept = {name: value for name, value in fields.items() if name.lower() not in given}
+    lines = [f"{method} {asked.path} HTTP/1.1", *(f"{n}: {v}" for n, v in {**kept, **asked.headers}.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1", errors="replace")
+
+
+def _failure(error: OSError) -> Failure:
+    match error:
+        case TimeoutError():
+            return "timeout"
+        case ConnectionRefusedError():
+            return "refused"
+        case ConnectionError():
+            return "reset"
+    return "unreachable" if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH) else "other"
+
+
+def _said(error: OSError) -> str:
+    return error.strerror or str(error) or "no answer in time"
+
+
+def _request(probe: Probe, asked: Asked, seconds: Mapping[str, float], outcome: _Outcome) -> Request:
+    body, answered = outcome.body, outcome.status is not None
+    answer = Request(
+        where=probe.where,
+        address=probe.address,
+        port=probe.port,
+        method=probe.method,
+        failure=outcome.failure,
+        error=outcome.error,
+        status=outcome.status,
+        headers=outcome.headers,
+        size=len(body),
+        sha256=hashlib.sha256(body).hexdigest() if answered else "",
+        seconds={stage: round(taken, 6) for stage, taken in seconds.items()},
+        expected=asked.expect.encode() in body if asked.expect is not None and answered else None,
+    )
+    # What a pod sends may be anybody's business; what Envoy itself says is evidence.
+    return answer if answer.by_pod else answer.model_copy(update={"body": body[:_SHOWN].decode(errors="replace")})
+
+
+def from_node(
+    node: Node, asked: Asked, probes: Sequence[Probe], port: int | None, unseen: MutableMapping[str, str]
+) -> tuple[list[Request], Node]:
+    """The answers to requests that a node sent side by side, and the node with its counters afterwards.
+
+    port: of the node, whose connections are looked for in conntrack. Raises DockerError.
+    """
+    lines = [f"{p.namespace or '-'} {_bracketed(p.address)} {p.port} {p.method}" for p in probes]
+    # By standard input: a header may be a secret, and arguments are for everyone to see.
+    text = "\n".join([*lines, "", *_curl(asked)])
+    words = ("exec", "--interactive", f"--env=NODE_PORT={port or ''}", node.name, "bash", "-c", _SCRIPT)
+    said = docker.run(*words, text=text, seconds=SECONDS + docker.SECONDS)
+    parts = sections(said, f"node {node.name}", unseen)
+    answers = []
+    for number, probe in enumerate(probes):
+        text = parts.get(f"request {number}", "")
+        try:
+            answers.append(_answer(probe, asked, text))
+        except (ValueError, KeyError):
+            unseen[f"requests: {probe.where}"] = f"curl in {node.name} says {text[:200]!r}"
+    after = {"nat_after": parts.get("nat", ""), "conntrack": parts.get("conntrack", "")}
+    return answers, node.model_copy(update=after)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _curl(asked: Asked) -> Iterable[str]:
+    """The configuration of curl that sends what `_head` holds."""
+    # Only its verbose account says why it could not connect.
+    yield from ("silent", "verbose", "path-as-is", "globoff", "http1.1", 'noproxy = "*"')
+    yield f"max-time = {SECONDS}"
+    yield f"connect-timeout = {CONNECT_SECONDS}"
+    yield f"url = {_quoted(f'http://{asked.host}:{asked.port}{asked.path}')}"
+    yield f"user-agent = {_quoted(_AGENT)}"
+    yield 'header = "Connection: close"'
+    for name, value in asked.headers.items():
+        # curl leaves a header without a value out, unless a semicolon ends it.
+        yield f"header = {_quoted(f'{name}: {value}' if value else f'{name};')}"
+    yield r'write-out = "%{stderr}%{json}\n"'
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _answer(probe: Probe, asked: Asked, text: str) -> Request:
+    """Raises ValueError or KeyError where it isn't what the script writes."""
+    account = re.search(r'^\{".*\}$', text, re.MULTILINE)
+    if not account:
+        raise ValueError(text)
+    told: dict[str, Any] = json.loads(account[0])
+    encoded = text[account.end() :]
+    try:
+        answer = base64.b64decode(encoded)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    size = int(told["size_header"])
+    fields = answer[:size].decode("latin-1").strip().split("\r\n\r\n")[-1].split("\r\n")[1:]
+    pairs = (field.partition(":") for field in fields)
+    stages = {"connect": "time_connect", "first byte": "time_starttransfer", "total": "time_total"}
+    taken = {stage: float(told[key]) for stage, key in stages.items() if float(told[key])}
+    code, said = int(told["exitcode"]), str(told.get("errormsg") or "")
+    failure = _FAILURES.get(code, "other") if code else None
+    if failure == "refused":
+        failure, said = _not_connected(text, said)
+    outcome = _Outcome(
+        failure,
+        said if code else "",
+        int(told["response_code"]) or None,
+        {name.strip().lower(): value.strip() for name, _, value in pairs},
+        answer[size:][:MEBIBYTE],
+    )
+    return _request(probe, asked, taken, outcome)
+
+
+def _not_connected(text: str, said: str) -> tuple[Failure, str]:
+    """Why curl could not connect, by its verbose account: its exit status is the same for all reasons."""
+    why = ", ".join(re.findall(r"^\* +connect to .* failed: (.*)$", text, re.MULTILINE)) or said
+    if "timed out" in why:
+        return "timeout", why
+    return "unreachable" if "No route" in why or "unreachable" in why else "refused", why

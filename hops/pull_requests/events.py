@@ -1,0 +1,240 @@
+"""What a preview said, read from the events that the engine writes: a JSON object a line.
+
+Source of their form: Pulumi, sdk/go/common/apitype/events.go. Whoever writes a program writes its events, so nothing
+is taken for granted of them: what hasn't the form of its kind says nothing.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hops.kubernetes.values import at, number, pointer
+from hops.model.finding import Finding, Level
+from hops.model.settings import NAMESPACE
+from hops.rules.finding_text import heard, urn_parts
+
+_STACK = "pulumi:pulumi:Stack"
+_ONLY_FINDINGS = "preview failed"
+"""The engine's whole word on a preview that nothing but a finding stopped."""
+_STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+"""Source: Pulumi, sdk/go/common/tokens/stack.go."""
+_DEEPEST = 40
+_HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
+
+
+class EventsError(ValueError):
+    """A text in which no engine speaks."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A resource of a preview.
+
+    op: create, update, replace, delete, same and so on. component: the class of the component that declares it, "" for
+    the program itself. parent: that component's name. inputs: its values by JSON pointer.
+    """
+
+    urn: str
+    type: str
+    name: str
+    op: str
+    component: str
+    parent: str
+    inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One preview.
+
+    config: the stack's, of our namespace, each value as JSON knows it. resources: by URN, in order. hops: as the output
+    `hops` holds them. mended: JSON pointers to the inputs that the pack changed, by URN. failure: why the preview says
+    less than it should, None for one that a finding stopped at most. unread: how many lines are no events.
+    """
+
+    stack: str
+    config: Mapping[str, Any]
+    resources: Mapping[str, Declared]
+    hops: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
+    mended: Mapping[str, tuple[str, ...]]
+    warnings: tuple[str, ...]
+    failure: str | None
+    unread: int
+
+
+def read(text: str) -> Preview:
+    """A preview from its events. Raises EventsError where there is none among the lines."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    events = [event for line in lines if (event := _event(line))]
+    if not events:
+        said = f", only {lines[-1][:200]!r}" if lines else ""
+        raise EventsError(f"it holds no event of Pulumi's engine{said}")
+    found = tuple(_findings(events))
+    resources = dict(_resources(events))
+    outputs = _outputs(events)
+    return Preview(
+        stack=_stack(events, resources),
+        config=_config(events),
+        resources=_comparable(resources, outputs),
+        hops=tuple(hop_rows(outputs.get("hops"))),
+        findings=found,
+        mended=_mended(events),
+        warnings=tuple(_said(events, "warning")),
+        failure=_failure(events, found),
+        unread=len(lines) - len(events),
+    )
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+        if "\\ud" in line.lower():
+            # Half a pair is no character, and no output takes it.
+            event = json.loads(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("sequence"), int) else None
+
+
+def _of(events: list[dict[str, Any]], kind: str) -> Iterator[dict[str, Any]]:
+    return (event[kind] for event in events if isinstance(event.get(kind), dict))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _stack(events: list[dict[str, Any]], resources: Mapping[str, Declared]) -> str:
+    urns = [*resources, *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent"))]
+    named = (urn_parts(urn)[0] for urn in urns if urn.startswith("urn:pulumi:"))
+    return next((stack for stack in named if _STACK_NAME.fullmatch(stack)), "")
+
+
+def _config(events: list[dict[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for event in _of(events, "preludeEvent"):
+        given = event.get("config")
+        for key, value in given.items() if isinstance(given, dict) else ():
+            namespace, _, name = key.partition(":")
+            if namespace == NAMESPACE:
+                try:
+                    found[name] = json.loads(value)
+                except (ValueError, RecursionError, TypeError):
+                    found[name] = value
+    return found
+
+
+def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, Declared]]:
+    for event in _of(events, "resourcePreEvent"):
+        new = at(event, "metadata", "new")
+        state = new if isinstance(new, dict) else at(event, "metadata", "old")
+        urn, kind = _text(at(event, "metadata", "urn")), _text(at(event, "metadata", "type"))
+        if not urn or kind in ("", _STACK):
+            continue
+        op = _text(at(event, "metadata", "op"))
+        _, component, parent = urn_parts(_text(at(state, "parent")))
+        component = component.rpartition("$")[2]
+        yield (
+            urn,
+            Declared(
+                urn=urn,
+                type=kind,
+                name=urn_parts(urn)[2],
+                # A replacement has three steps, of which each names the same resource.
+                op="replace" if "replace" in op else op,
+                component="" if component == _STACK else component.rpartition(":")[2],
+                parent=parent,
+                inputs=dict(_leaves(at(state, "inputs"))),
+            ),
+        )
+
+
+def _leaves(value: object) -> Iterator[tuple[str, Any]]:
+    """All values below, by JSON pointer; what lies too deep is left out."""
+    rest: list[tuple[str, Any, int]] = [("", value, 0)]
+    while rest:
+        base, item, depth = rest.pop()
+        if not isinstance(item, dict | list) or not item:
+            yield base, item
+        elif depth < _DEEPEST:
+            entries = item.items() if isinstance(item, dict) else enumerate(item)
+            rest += [(pointer(base, key), below, depth + 1) for key, below in entries]
+
+
+def _outputs(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the stack: the last that it registered."""
+    found = [
+        at(event, "metadata", "new", "outputs")
+        for event in _of(events, "resOutputsEvent")
+        if at(event, "metadata", "type") == _STACK
+    ]
+    return next((outputs for outputs in reversed(found) if isinstance(outputs, dict) and outputs), {})
+
+
+def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
+    """Without what differs between any two previews: the second in which a cluster would be made, and the folder."""
+    generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
+    own = [(str(generation or ""), "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
+
+    def plain(value: Any) -> Any:
+        for word, general in own:
+            if word and isinstance(value, str):
+                value = value.replace(word, general)
+        return value
+
+    return {
+        urn: replace(resource, inputs={place: plain(value) for place, value in resource.inputs.items()})
+        for urn, resource in resources.items()
+    }
+
+
+def hop_rows(listed: object) -> Iterator[dict[str, Any]]:
+    """The hops of an output `hops`, without their details."""
+    for hop in listed if isinstance(listed, list) else ():
+        place = number(at(hop, "number"))
+        if place and _text(at(hop, "service")) and _text(at(hop, "name")):
+            texts = {key: _text(at(hop, key)) or None for key in _HOP_TEXTS}
+            yield {**texts, "number": place, "port": number(at(hop, "port"))}
+
+
+def _findings(events: list[dict[str, Any]]) -> Iterator[Finding]:
+    for event in _of(events, "policyEvent"):
+        level = Level.MANDATORY if event.get("enforcementLevel") == "mandatory" else Level.ADVISORY
+        yield heard(_text(event.get("message")), _text(event.get("resourceUrn")), level, _text(event.get("policyName")))
+
+
+def _mended(events: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for event in _of(events, "policyRemediationEvent"):
+        urn = _text(event.get("resourceUrn"))
+        before, after = (dict(_leaves(event.get(side) or {})) for side in ("before", "after"))
+        found[urn] = tuple(dict.fromkeys((*found.get(urn, ()), *differing(before, after))))
+    return found
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """The pointers whose values are not the same on both sides."""
+    for place in sorted({*after, *before}):
+        if before.get(place, before) != after.get(place, after):
+            yield place
+
+
+def _said(events: list[dict[str, Any]], severity: str) -> Iterator[str]:
+    for event in _of(events, "diagnosticEvent"):
+        if event.get("severity") == severity and (message := _text(event.get("message")).strip()):
+            yield message
+
+
+def _failure(events: list[dict[str, Any]], found: tuple[Finding, ...]) -> str | None:
+    *_, summary = [{}, *_of(events, "summaryEvent")]
+    if not summary:
+        return "the events end before the preview did"
+    errors = [error for error in _said(events, "error") if error != _ONLY_FINDINGS]
+    errors += [_text(event.get("error")) for event in _of(events, "errorEvent")]
+    if errors:
+        return "\n".join(errors)
+    stopped = any(finding.level is Level.MANDATORY for finding in found)
+    return None if summary.get("result") == "succeeded" or stopped else "the engine says that it failed, and not why"

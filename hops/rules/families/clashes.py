@@ -1,0 +1,308 @@
+"""XS: what a stack takes of its machine that another stack holds already."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+from hops.kubernetes.inventory import Inventory, NameClaim, PortClaim, Resource
+from hops.kubernetes.kind_nodes import Cluster, clusters, overlap
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, sequence, text
+from hops.model.finding import Level, Severity
+from hops.model.settings import Section
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
+
+_KIND = "https://kind.sigs.k8s.io/docs/user/configuration/"
+
+_ALICE = """
+apiVersion: ingress-hops/v1
+kind: Fleet
+metadata: {name: others}
+ports: [{holder: stack alice, address: 127.0.0.1, port: 80}]
+names:
+- {holder: stack alice, what: host, name: alice.localhost}
+- {holder: stack alice, what: cluster, name: alice}
+---
+"""
+_CLUSTER = """
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: bob
+nodes:
+- {role: control-plane, extraPortMappings: [{containerPort: 80, hostPort: 8080, listenAddress: 127.0.0.1}]}
+"""
+_INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: apps}
+spec:
+  rules:
+  - host: bob.localhost
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+"""
+
+
+def _clusters(inventory: Inventory) -> Sequence[Cluster]:
+    return inventory.once(clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """The fleet's claims: ports by number and protocol, names by what and name, wildcards as host names."""
+
+    ports: Mapping[tuple[int, str], list[PortClaim]]
+    names: Mapping[tuple[str, str], NameClaim]
+    wildcards: Sequence[NameClaim]
+
+
+def _claims(inventory: Inventory) -> _Claims:
+    ports: dict[tuple[int, str], list[PortClaim]] = defaultdict(list)
+    for claim in inventory.fleet.ports:
+        ports[claim.port, claim.protocol.upper()].append(claim)
+    names: dict[tuple[str, str], NameClaim] = {}
+    for name in inventory.fleet.names:
+        # Host names have no case, and one that ends in a dot means the same.
+        names.setdefault((name.what, _host(name.name) if name.what == "host" else name.name), name)
+    wildcards = [claim for (what, host), claim in names.items() if what == "host" and host.startswith("*.")]
+    return _Claims(ports, names, wildcards)
+
+
+def _host(name: str) -> str:
+    return name.lower().rstrip(".")
+
+
+@partial(
+    Rule,
+    code="XS01",
+    title="No other stack holds the port",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.FLEET,
+    of=_clusters,
+    hop="port-mapping",
+    why="All clusters of a machine publish on its addresses, and 0.0.0.0 takes a port of every one. The second gets "
+    "`port is already allocated` when its node is created, minutes into an `up`.",
+    remedy="Publish on another port of the machine.",
+    references=(_KIND, "https://github.com/kubernetes-sigs/kind/issues/3512"),
+    bad=_ALICE + _CLUSTER.replace("hostPort: 8080", "hostPort: 80"),
+    good=_ALICE + _CLUSTER,
+)
+def port_is_free(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    claims = inventory.once(_claims)
+    if not claims.ports:
+        return
+    for node in cluster.nodes:
+        for mapped in node.mappings:
+            if mapped.host_port > 0:
+                wanted = PortClaim("this stack", mapped.listen_address, mapped.host_port, mapped.protocol)
+                yield from _taken(claims, cluster, f"{mapped.pointer}/hostPort", wanted)
+    port = number(cluster.networking.get("apiServerPort")) or 0
+    if port > 0:
+        listen = text(cluster.networking.get("apiServerAddress")) or "127.0.0.1"
+        yield from _taken(claims, cluster, "/networking/apiServerPort", PortClaim("this stack", listen, port))
+
+
+def _taken(claims: _Claims, cluster: Cluster, path: str, wanted: PortClaim) -> Iterator[Breach]:
+    rivals = claims.ports.get((wanted.port, wanted.protocol.upper()), ())
+    rival = next((claim for claim in rivals if overlap(wanted.address, claim.address or "0.0.0.0")), None)
+    if rival:
+        yield Breach(
+            path,
+            f"{wanted.address}:{wanted.port}/{wanted.protocol} is held by {rival.holder}.",
+            ({"op": "replace", "path": path, "value": _free_port(claims, cluster, wanted.port)},),
+            evidence=f"{rival.address}:{rival.port}",
+        )
+
+
+def _free_port(claims: _Claims, cluster: Cluster, port: int) -> int:
+    """The next that nobody claims: 8080 and on for 80."""
+    used = {mapped.host_port for node in cluster.nodes for mapped in node.mappings} | {p for p, _ in claims.ports}
+    first = port + 8000 if port < 1024 else port + 1
+    return next((number_ for number_ in range(first, 65536) if number_ not in used), 0)
+
+
+@partial(
+    Rule,
+    code="XS02",
+    title="No other stack holds the host name",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.FLEET,
+    of=kinds("Ingress", "HTTPProxy", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"),
+    hop="name",
+    why="A name leads to one address. Where two stacks have the same, each developer reaches whichever of the two "
+    "was there first.",
+    remedy="Take a name of your own.",
+    references=("https://datatracker.ietf.org/doc/html/rfc6761#section-6.3",),
+    bad=_ALICE + _INGRESS.replace("bob", "alice"),
+    good=_ALICE + _INGRESS,
+)
+def host_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    claims = inventory.once(_claims)
+    if not claims.names:
+        return
+    for path, given in _hosts(resource):
+        host = text(given)
+        rival = _holder(claims, _host(host)) if host else None
+        if host and rival:
+            yield Breach(
+                path,
+                f"{host} is held by {rival.holder}"
+                + ("." if _host(host) == _host(rival.name) else f" as {rival.name}."),
+                _renamed(resource, path, host, claims),
+                evidence=rival.name,
+            )
+
+
+def _hosts(resource: Resource) -> Iterator[tuple[str, JSON]]:
+    """The host names of an object, each by its pointer."""
+    spec = at(resource.body, "spec")
+    if resource.kind == "Ingress":
+        for index, rule in enumerate(sequence(at(spec, "rules"))):
+            yield f"/spec/rules/{index}/host", at(rule, "host")
+    elif resource.kind == "HTTPProxy":
+        yield "/spec/virtualhost/fqdn", at(spec, "virtualhost", "fqdn")
+    elif resource.kind == "Gateway":
+        for index, listener in enumerate(sequence(at(spec, "listeners"))):
+            yield f"/spec/listeners/{index}/hostname", at(listener, "hostname")
+    else:
+        for index, host in enumerate(sequence(at(spec, "hostnames"))):
+            yield f"/spec/hostnames/{index}", host
+
+
+def _holder(claims: _Claims, host: str) -> NameClaim | None:
+    """Who holds a host name, or one that a wildcard of either side means."""
+    exact = claims.names.get(("host", host))
+    if exact:
+        return exact
+    if host.startswith("*."):
+        return next((c for (what, name), c in claims.names.items() if what == "host" and name.endswith(host[1:])), None)
+    return next((claim for claim in claims.wildcards if host.endswith(_host(claim.name)[1:])), None)
+
+
+def _renamed(resource: Resource, path: str, host: str, claims: _Claims) -> tuple[Mapping[str, Any], ...]:
+    """The first label with a number, wherever an Ingress names the host."""
+    first, dot, rest = host.partition(".")
+    if first == "*":
+        return ()
+    own = {given for _, given in _hosts(resource) if isinstance(given, str)}
+    names = (f"{first}-{number_}{dot}{rest}" for number_ in range(2, 100))
+    name = next((name for name in names if name not in own and not _holder(claims, _host(name))), None)
+    if name is None:
+        return ()
+    paths = [path]
+    if resource.kind == "Ingress":
+        paths = [where for where, given in _hosts(resource) if isinstance(given, str) and given == host]
+        for i, entry in enumerate(sequence(at(resource.body, "spec", "tls"))):
+            tls = sequence(at(entry, "hosts"))
+            paths += [f"/spec/tls/{i}/hosts/{j}" for j, given in enumerate(tls) if given == host]
+    return tuple({"op": "replace", "path": where, "value": name} for where in paths)
+
+
+_PROVIDER = "pulumi:providers:kubernetes"
+_REFERENCE = "pulumi:pulumi:StackReference"
+
+
+@partial(
+    Rule,
+    code="XS03",
+    title="No other stack holds the cluster's name or context",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.FLEET,
+    of=kinds("Cluster", _PROVIDER),
+    why="Clusters of one name can't stand on one machine, and with the name of another's the way leads to that one: "
+    "an `up` would change it, a `destroy` take it away.",
+    remedy="Give the cluster a name of its own.",
+    references=(_KIND,),
+    bad=_ALICE + _CLUSTER.replace("bob", "alice"),
+    good=_ALICE + _CLUSTER,
+)
+def cluster_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    names = inventory.once(_claims).names
+    if not names:
+        return
+    if resource.kind == _PROVIDER:
+        context = text(at(_inputs(resource), "context"))
+        rival = names.get(("context", context)) if context else None
+        if rival:
+            yield Breach(
+                pointer("", *(["spec"] if "spec" in resource.body else []), "context"),
+                f"the context {context} is held by {rival.holder}.",
+            )
+        return
+    if resource.vague:
+        raise Undecidable
+    name = resource.name
+    rival = names.get(("cluster", name)) or names.get(("context", f"kind-{name}"))
+    if rival:
+        what = "name" if rival.what == "cluster" else f"context kind-{name}"
+        others = (f"{name}-{number_}" for number_ in count(2))
+        free = next(o for o in others if ("cluster", o) not in names and ("context", f"kind-{o}") not in names)
+        yield Breach(
+            "/name",
+            f"its {what} is held by {rival.holder}.",
+            ({"op": "add", "path": "/name", "value": free},),
+            evidence=name,
+        )
+
+
+def _inputs(resource: Resource) -> JSON:
+    """What a Pulumi resource was given."""
+    return resource.body.get("spec", resource.body)
+
+
+def _given(inputs: JSON, key: str) -> bool:
+    """Whether an input was given, be it one that isn't known yet."""
+    value = mapping(inputs).get(key)
+    return value is UNKNOWN or bool(value)
+
+
+class Owned(Section):
+    """stacks: those that may be read, as organization/project/stack with * for any part."""
+
+    stacks: tuple[str, ...] = ()
+
+
+@partial(
+    Rule,
+    code="XS04",
+    title="The program says which cluster and whose stacks it uses",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=kinds(_PROVIDER, _REFERENCE),
+    parameters=Owned,
+    why="A provider without kubeconfig and context takes whatever cluster is current in the shell that runs it. A "
+    "reference to another's stack makes this one change when that one does.",
+    remedy="Give the provider a kubeconfig or a context; name the stack in the parameter `stacks`.",
+    references=("https://www.pulumi.com/registry/packages/kubernetes/api-docs/provider/",),
+    bad=f"""
+apiVersion: pulumi
+kind: {_PROVIDER}
+metadata: {{name: default}}
+spec: {{namespace: apps}}
+""",
+    good=f"""
+apiVersion: pulumi
+kind: {_PROVIDER}
+metadata: {{name: cluster}}
+spec: {{context: kind-bob}}
+""",
+)
+def explicit(resource: Resource, _: Inventory, parameters: Owned) -> Iterator[Breach]:
+    inputs = _inputs(resource)
+    if resource.kind == _PROVIDER:
+        if not _given(inputs, "kubeconfig") and not _given(inputs, "context"):
+            yield Breach("/spec", "it names no kubeconfig and no context.", remedy="Give it a kubeconfig or a context.")
+        return
+    name = text(at(inputs, "name")) or resource.name
+    if not any(matches(pattern, name) for pattern in parameters.stacks):
+        yield Breach(
+            "/spec/name",
+            f"it reads the stack {name}, which isn't of the owner's list.",
+            remedy="Name the stack in the parameter `stacks`, or read nothing of it.",
+            evidence=name,
+        )

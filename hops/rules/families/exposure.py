@@ -1,0 +1,574 @@
+"""EX: what whoever reaches a pod from outside finds there."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from hops.kubernetes.commands import absolute, server
+from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Route, exposed, routes
+from hops.kubernetes.inventory import Container, Inventory, Pod, Resource, Service, ServicePort
+from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
+from hops.model.finding import Level, Severity
+from hops.model.settings import Label, Section
+from hops.model.settings import Port as PortNumber
+from hops.rules.families.host_ports import Controllers
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
+
+_ACCOUNTS = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"
+_POLICIES = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
+_PSS = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
+
+_ROUTED = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{port: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: apps}
+spec:
+  rules:
+  - host: web.localhost
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 8080}}}}]}
+---
+"""
+
+
+def _example(spec: str, container: str) -> str:
+    return (
+        _ROUTED
+        + f"""apiVersion: v1
+kind: Pod
+metadata: {{name: web, namespace: apps, labels: {{app: web}}}}
+spec:
+  {spec or "terminationGracePeriodSeconds: 2"}
+  containers:
+  - name: web
+    {container}
+"""
+    )
+
+
+class Folder(Section):
+    """folder: the one to serve in the place of the root."""
+
+    folder: Annotated[str, Field(pattern="^/.*[^/]$")] = "/srv"
+
+
+@partial(
+    Rule,
+    code="EX01",
+    title="No pod that is reached from outside serves its root file system",
+    severity=Severity.CRITICAL,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=exposed,
+    hop="pod",
+    parameters=Folder,
+    why="Whoever may ask for / may ask for /etc/passwd, for mounted secrets and for /proc/self/environ. "
+    "`python -m http.server` serves the folder that it was started in, which is / where nothing says otherwise.",
+    remedy="Serve a folder that holds nothing but what is to be seen.",
+    references=("https://docs.python.org/3/library/http.server.html#command-line-interface",),
+    bad=_example("", 'command: [python, -m, http.server, "8080"]'),
+    good=_example("", 'command: [python, -m, http.server, "8080", --directory, /srv]'),
+)
+def root_served(subject: Exposed, inventory: Inventory, parameters: Folder) -> Iterator[Breach]:
+    for container in subject.pod.containers:
+        if not container.lasting:
+            continue
+        if server(container).folder == "/":
+            key = "args" if container.body.get("args") else "command"
+            yield Breach(
+                f"{container.pointer}/{key}",
+                f"container {container.name} serves its whole file system to {subject.by}.",
+                _elsewhere(container, parameters.folder),
+            )
+        elif container.body.get("volumeMounts") and _configured_root(subject.pod, container, inventory):
+            yield Breach(
+                f"{container.pointer}/volumeMounts",
+                f"container {container.name} is configured to serve its whole file system to {subject.by}.",
+            )
+
+
+def _elsewhere(container: Container, folder: str) -> tuple[Mapping[str, Any], ...]:
+    """Lets the command name another folder: in the place of the root, or at its end."""
+    lists = [key for key in ("command", "args") if isinstance(container.body.get(key), list)]
+    for key in lists:
+        for index, word in enumerate(container.body[key]):
+            if isinstance(word, str) and (word == "/" or (word.startswith("--") and word.endswith("=/"))):
+                path = f"{container.pointer}/{key}/{index}"
+                return ({"op": "replace", "path": path, "value": word[:-1] + folder},)
+    if any("http.server" in container.body[key] for key in lists):
+        path = f"{container.pointer}/{[key for key in lists if container.body[key]][-1]}/-"
+        return tuple({"op": "add", "path": path, "value": word} for word in ("--directory", folder))
+    return ()
+
+
+# Where the images of nginx and Caddy read their configuration, and how that says /.
+_CONFIGURATIONS = {
+    "/etc/caddy": re.compile(r"^\s*root\s+(\*\s+)?/\s*$", re.MULTILINE),
+    "/etc/nginx": re.compile(r"^[^#\n]*\broot\s+/\s*;", re.MULTILINE),
+}
+
+
+def _configured_root(pod: Pod, container: Container, inventory: Inventory) -> bool:
+    """Whether a mounted ConfigMap of a web server names / as what it serves."""
+    for mount in _mounts(pod, container):
+        says = next((p for folder, p in _CONFIGURATIONS.items() if _below(mount.path, folder)), None)
+        name = text(at(mount.volume, "configMap", "name")) if says else None
+        found = inventory.find("ConfigMap", pod.resource.namespace, name) if name else None
+        if says and found:
+            data = mapping(found.body.get("data"))
+            if any(says.search(value) for value in data.values() if value and isinstance(value, str)):
+                return True
+    return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mount:
+    """path: absolute. volume: as the pod declares it. pointer: of the mount."""
+
+    path: str
+    volume: Mapping[str, JSON]
+    pointer: str
+
+
+def _mounts(pod: Pod, container: Container) -> Iterator[_Mount]:
+    declared = sequence(container.body.get("volumeMounts"))
+    if not declared:
+        return
+    volumes = {text(at(volume, "name")): mapping(volume) for volume in sequence(at(pod.spec, "volumes"))}
+    for index, mount in enumerate(declared):
+        path, volume = text(at(mount, "mountPath")), volumes.get(text(at(mount, "name")))
+        if path and volume:
+            yield _Mount(absolute(path, "/"), volume, f"{container.pointer}/volumeMounts/{index}")
+
+
+def _below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+@partial(
+    Rule,
+    code="EX02",
+    title="No pod that is reached from outside holds a service account's token",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=exposed,
+    hop="pod",
+    remediable=True,
+    why="The token speaks to the API server in the pod's name, and whoever takes over the pod has it. It is mounted "
+    "unless the pod or its service account says otherwise; where both speak, the pod is heard.",
+    remedy="Set automountServiceAccountToken to false.",
+    references=(_ACCOUNTS,),
+    bad=_example("serviceAccountName: web", "image: web"),
+    good=_example("automountServiceAccountToken: false", "image: web"),
+)
+def token(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    pod = subject.pod
+    if _mounts_token(pod, inventory):
+        yield Breach(
+            f"{pod.pointer}/automountServiceAccountToken",
+            f"the pod is open to {subject.by} and has a service account's token.",
+            ({"op": "add", "path": f"{pod.pointer}/automountServiceAccountToken", "value": False},)
+            if isinstance(pod.spec, dict) and pod.spec
+            else (),
+        )
+    for index, volume in enumerate(sequence(at(pod.spec, "volumes"))):
+        for number_, source in enumerate(sequence(at(volume, "projected", "sources"))):
+            if "serviceAccountToken" in mapping(source):
+                yield Breach(
+                    f"{pod.pointer}/volumes/{index}/projected/sources/{number_}",
+                    f"the pod is open to {subject.by} and mounts a service account's token as a volume.",
+                    ({"op": "remove", "path": f"{pod.pointer}/volumes/{index}/projected/sources/{number_}"},),
+                )
+
+
+def _mounts_token(pod: Pod, inventory: Inventory) -> bool:
+    own = flag(pod.spec.get("automountServiceAccountToken"))
+    if own is None:
+        name = text(pod.spec.get("serviceAccountName")) or text(pod.spec.get("serviceAccount")) or "default"
+        if pod.resource.nowhere:
+            raise Undecidable
+        account = inventory.find("ServiceAccount", pod.resource.namespace, name)
+        own = flag(account.body.get("automountServiceAccountToken")) if account else None
+    return True if own is None else bool(own)
+
+
+@partial(
+    Rule,
+    code="EX03",
+    title="Nothing secret lies below a folder that is served",
+    severity=Severity.CRITICAL,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=exposed,
+    hop="pod",
+    why="A volume that is mounted below the served folder is served with it: the secret, the token or the node's own "
+    "files are one request away.",
+    remedy="Mount the volume elsewhere, or serve a folder beside it.",
+    references=("https://kubernetes.io/docs/concepts/storage/volumes/",),
+    bad=_example(
+        "volumes: [{name: key, secret: {secretName: key}}]",
+        'command: [python, -m, http.server, "8080", --directory, /srv]\n'
+        "    volumeMounts: [{name: key, mountPath: /srv/key}]",
+    ),
+    good=_example(
+        "volumes: [{name: key, secret: {secretName: key}}]",
+        'command: [python, -m, http.server, "8080", --directory, /srv]\n'
+        "    volumeMounts: [{name: key, mountPath: /etc/key}]",
+    ),
+)
+def secrets_served(subject: Exposed, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    for container in subject.pod.containers:
+        if not container.lasting or not container.body.get("volumeMounts"):
+            continue
+        folder = server(container).folder
+        if not folder:
+            continue
+        mounts = list(_mounts(subject.pod, container))
+        # The folder itself may lie in a volume.
+        around = max((m.path for m in mounts if _below(folder, m.path)), key=len, default=folder)
+        for mount in mounts:
+            what = _secret(mount.volume) if _below(mount.path, folder) or mount.path == around else None
+            if what:
+                yield Breach(
+                    f"{mount.pointer}/mountPath",
+                    f"container {container.name} serves {folder} to {subject.by}, and {what} with it.",
+                    evidence=mount.path,
+                )
+
+
+def _secret(volume: Mapping[str, JSON]) -> str | None:
+    """What of a volume nobody outside should see."""
+    if "secret" in volume:
+        return f"the secret {text(at(volume, 'secret', 'secretName')) or ''}".rstrip()
+    if "hostPath" in volume:
+        return f"the node's {text(at(volume, 'hostPath', 'path')) or 'files'}"
+    for source in sequence(at(volume, "projected", "sources")):
+        if "secret" in mapping(source):
+            return f"the secret {text(at(source, 'secret', 'name')) or ''}".rstrip()
+        if "serviceAccountToken" in mapping(source):
+            return "a service account's token"
+    return None
+
+
+@partial(
+    Rule,
+    code="EX04",
+    title="A pod that is reached from outside isn't root and can't change its files",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.STACK,
+    of=exposed,
+    hop="pod",
+    remediable=True,
+    why="Whoever breaks into a process has what the process has. As nobody, in a file system that it can't write, "
+    "nothing can be left behind.",
+    remedy="Set runAsNonRoot, a runAsUser other than 0 and readOnlyRootFilesystem, with an emptyDir where it writes.",
+    references=(_PSS,),
+    bad=_example("automountServiceAccountToken: false", "securityContext: {readOnlyRootFilesystem: true}"),
+    good=_example(
+        "securityContext: {runAsNonRoot: true, runAsUser: 65534}", "securityContext: {readOnlyRootFilesystem: true}"
+    ),
+)
+def unprivileged(subject: Exposed, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    for container in subject.pod.containers:
+        if not container.lasting:
+            continue
+        given = container.body.get("securityContext")
+        own, whole = mapping(given), mapping(at(subject.pod.spec, "securityContext"))
+        root = _root(own, whole)
+        writable = not flag(own.get("readOnlyRootFilesystem"))
+        if root or writable:
+            what = " and ".join([root] * bool(root) + ["can write its root file system"] * writable)
+            mended: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": _NOBODY} if root else {}
+            mended |= {"readOnlyRootFilesystem": True} if writable else {}
+            path = f"{container.pointer}/securityContext"
+            yield Breach(
+                f"{path}/{next(iter(mended))}",
+                f"container {container.name} is open to {subject.by}, {what}.",
+                ()
+                if root and _needs_root(container)
+                else tuple({"op": "add", "path": f"{path}/{key}", "value": value} for key, value in mended.items())
+                if isinstance(given, dict)
+                else ({"op": "add", "path": path, "value": mended},),
+            )
+
+
+_NOBODY = 65534
+
+
+def _root(own: Mapping[str, JSON], whole: Mapping[str, JSON]) -> str:
+    """How a container is root, as the end of a sentence; empty where it isn't."""
+    user, other = own.get("runAsUser"), own.get("runAsNonRoot")
+    user, other = (
+        whole.get("runAsUser") if user is None else user,
+        whole.get("runAsNonRoot") if other is None else other,
+    )
+    if number(user) is not None:
+        return "is root" if number(user) == 0 else ""
+    # With runAsNonRoot the kubelet refuses an image whose user is root.
+    return "" if flag(other) else "is root unless its image says otherwise"
+
+
+def _needs_root(container: Container) -> bool:
+    return any(port.container_port and port.container_port < 1024 for port in container.ports)
+
+
+class Admission(Controllers):
+    """controllers: as in HP02; they are there to be reached.
+
+    namespaces: those whose pods may send to the others, by name. labels: those that mean such a namespace too, as
+    key=value.
+    """
+
+    namespaces: tuple[Label, ...] = ("projectcontour",)
+    labels: tuple[str, ...] = ()
+
+
+def _policy(sender: str) -> str:
+    return f"""---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: web, namespace: apps}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  policyTypes: [Ingress]
+  ingress: [{{from: [{{namespaceSelector: {sender}}}]}}]
+"""
+
+
+@partial(
+    Rule,
+    code="EX05",
+    title="A pod that is reached from outside admits the ingress controller only",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.STACK,
+    of=exposed,
+    hop="endpoint",
+    parameters=Admission,
+    why="Without a NetworkPolicy every pod of the cluster reaches it, past the rules of the Ingress. The policies of "
+    "a pod add up: one that admits everybody undoes the others. Pods of its own namespace count as its own.",
+    remedy="Give it a NetworkPolicy that admits the namespaces of the parameter `namespaces` by their label "
+    "kubernetes.io/metadata.name.",
+    references=(_POLICIES,),
+    bad=_example("automountServiceAccountToken: false", "image: web") + _policy("{}"),
+    good=_example("automountServiceAccountToken: false", "image: web")
+    + _policy("{matchLabels: {kubernetes.io/metadata.name: projectcontour}}"),
+)
+def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Admission) -> Iterator[Breach]:
+    if subject.resource.means(parameters.controllers):
+        return
+    index = inventory.once(_policies)
+    if subject.resource.nowhere or index.unsure & {None, subject.resource.namespace}:
+        raise Undecidable
+    found = index.of.get(subject.pod, ())
+    if not found:
+        yield Breach(
+            "", f"it is open to {subject.by} and has no NetworkPolicy, so every pod of the cluster reaches it."
+        )
+    for policy in found:
+        for number_, rule in enumerate(sequence(at(policy.body, "spec", "ingress"))):
+            senders = sequence(at(rule, "from"))
+            if not senders or not all(_within(sender, parameters) for sender in senders):
+                yield Breach(
+                    "",
+                    f"it is open to {subject.by}, and {policy} admits more than "
+                    f"{', '.join(parameters.namespaces) or 'its own namespace'}.",
+                    _admitting(number_, parameters),
+                    patches=policy,
+                )
+
+
+def _admitting(rule: int, parameters: Admission) -> tuple[Mapping[str, Any], ...]:
+    senders = [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in parameters.namespaces
+    ]
+    return ({"op": "add", "path": f"/spec/ingress/{rule}/from", "value": senders},) if senders else ()
+
+
+def _within(sender: JSON, parameters: Admission) -> bool:
+    """Whether a sender is a pod of the namespace itself, or of one that may send."""
+    namespaces = at(sender, "namespaceSelector")
+    if namespaces is None:
+        return "podSelector" in mapping(sender)
+    labels = pairs(at(namespaces, "matchLabels"))
+    if any(
+        value in parameters.namespaces
+        if key == "kubernetes.io/metadata.name"
+        else f"{key}={value}" in parameters.labels
+        for key, value in labels.items()
+    ):
+        return True
+    for expression in sequence(at(namespaces, "matchExpressions")):
+        values = texts(at(expression, "values"))
+        if text(at(expression, "key")) == "kubernetes.io/metadata.name" and text(at(expression, "operator")) == "In":
+            return all(value in parameters.namespaces for value in values)
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    """of: the NetworkPolicies that limit who sends to a pod. unsure: namespaces, None for all, with others."""
+
+    of: Mapping[Pod, list[Resource]]
+    unsure: set[str | None]
+
+
+def _policies(inventory: Inventory) -> _Policies:
+    of: dict[Pod, list[Resource]] = defaultdict(list)
+    unsure: set[str | None] = set()
+    for policy in inventory.of_kind("NetworkPolicy"):
+        try:
+            for pod in _limited(policy, inventory):
+                of[pod].append(policy)
+        except Undecidable:
+            unsure.add(None if policy.nowhere else policy.namespace)
+    return _Policies(of, unsure)
+
+
+def _limited(policy: Resource, inventory: Inventory) -> list[Pod]:
+    spec = at(policy.body, "spec")
+    if policy.nowhere or spec is UNKNOWN:
+        raise Undecidable
+    types = at(spec, "policyTypes")
+    if types is not None and "Ingress" not in texts(types):
+        return []
+    selector = at(spec, "podSelector")
+    labels = pairs(at(selector, "matchLabels"))
+    among = inventory.selected(policy.namespace, labels) if labels else inventory.pods_in(policy.namespace)
+    return [pod for pod in among if selects(selector, pod.labels)]
+
+
+class Inner(Section):
+    """ports, names: of the ports that are for administration, debugging or metrics; a part of a name is enough."""
+
+    # Docker, JDWP, pprof, Contour's xDS, Envoy's metrics and admin, Node's inspector, Envoy's admin in a mesh.
+    ports: tuple[PortNumber, ...] = (2375, 2376, 5005, 6060, 8001, 8002, 9001, 9229, 15000, 19000)
+    names: tuple[str, ...] = ("admin", "debug", "metrics", "pprof", "xds")
+
+    def means(self, port: int | None, *names: str | None) -> bool:
+        return port in self.ports or any(part in self.names for name in names if name for part in name.split("-"))
+
+
+def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
+    return chain(inventory.once(routes), inventory.services, inventory.pods)
+
+
+@partial(
+    Rule,
+    code="EX06",
+    title="No port for administration or metrics is reached from outside",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=_ways,
+    hop="route",
+    parameters=Inner,
+    why="These ports ask for no password: Envoy's admin interface stops it, a debugger runs any code, metrics tell "
+    "what is there.",
+    remedy="Lead to the port that serves requests, and look at the others by `kubectl port-forward`.",
+    references=("https://www.envoyproxy.io/docs/envoy/latest/operations/admin",),
+    bad=_example("", "ports: [{containerPort: 9001}]").replace("{port: 8080}", "{port: 8080, targetPort: 9001}"),
+    good=_example("", "ports: [{containerPort: 8080}, {containerPort: 9001}]"),
+)
+def inner_port(subject: Route | Service | Pod, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
+    if isinstance(subject, Route):
+        yield from _routed_inside(subject, inventory, parameters)
+    elif isinstance(subject, Service):
+        for port in subject.ports if subject.type in OUTSIDE else ():
+            if _is_inner(subject, port, inventory, parameters):
+                yield Breach(port.pointer, f"as a {subject.type} it opens {_shown(port)} to the outside.")
+    elif subject.host_ports:
+        for taken in subject.host_ports:
+            if parameters.means(taken.container_port, taken.name):
+                yield Breach(
+                    f"{taken.pointer}/hostPort",
+                    f"hostPort {taken.host_port} opens port {taken.container_port} of container {taken.container}.",
+                )
+
+
+def _routed_inside(route: Route, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
+    if not route.service or not route.namespace or not route.port:
+        return
+    service = inventory.service(route.namespace, route.service)
+    for port in service.ports if service else ():
+        if service and (port.name if isinstance(route.port, str) else port.port) == route.port:
+            if _is_inner(service, port, inventory, parameters):
+                yield Breach(route.pointer, f"it leads to {_shown(port)} of {service.resource}.")
+            return
+
+
+def _shown(port: ServicePort) -> str:
+    return f"port {port.target_port or port.port}" + (f" ({port.name})" if port.name else "")
+
+
+def _is_inner(service: Service, port: ServicePort, inventory: Inventory, parameters: Inner) -> bool:
+    target = port.target_port or port.port
+    if not isinstance(target, str):
+        return parameters.means(target, port.name)
+    return parameters.means(None, target, port.name) or any(
+        parameters.means(p.container_port)
+        for pod in inventory.pods_of(service)
+        for container in pod.containers
+        if container.lasting
+        for p in container.ports
+        if p.name == target
+    )
+
+
+class Home(Section):
+    """namespace: the one to use in the place of `default`."""
+
+    namespace: Label = "apps"
+
+
+@partial(
+    Rule,
+    code="EX07",
+    title="Nothing of a request's path lives in the namespace default",
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    scope=Scope.RESOURCE,
+    of=kinds(
+        *("CronJob", "DaemonSet", "Deployment", "DeploymentConfig", "Job", "Pod", "ReplicaSet"),
+        *("ReplicationController", "Rollout", "StatefulSet", "Service", "Ingress", "HTTPProxy", "Gateway"),
+        *GATEWAY_ROUTES,
+    ),
+    parameters=Home,
+    why="default is where everything lands that says nothing: no policy, quota or right can be given to one thing "
+    "there alone, and it can't be deleted as a whole.",
+    remedy="Give the application a namespace of its own, all its objects at once.",
+    references=("https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/",),
+    bad="{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web}]}}",
+    good="{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: apps}, spec: {containers: [{name: web}]}}",
+)
+def own_namespace(resource: Resource, inventory: Inventory, parameters: Home) -> Iterator[Breach]:
+    if resource.namespace != "default":
+        return
+    if resource.nowhere:
+        raise Undecidable
+    # The API server's own Service is always there.
+    if (resource.kind, resource.name) != ("Service", "kubernetes"):
+        # Things that mean each other by name have to move together.
+        alone = inventory.once(_in_default) == 1 and isinstance(resource.body.get("metadata"), dict)
+        yield Breach(
+            "/metadata/namespace",
+            "it lives in the namespace default.",
+            ({"op": "add", "path": "/metadata/namespace", "value": parameters.namespace},) if alone else (),
+        )
+
+
+def _in_default(inventory: Inventory) -> int:
+    return sum(resource.namespace == "default" for resource in inventory.resources)

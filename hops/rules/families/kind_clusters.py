@@ -1,0 +1,597 @@
+"""KN: whether what a kind node publishes and what a pod takes meet."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from hops.kubernetes.inventory import Container, Inventory, Pod, Port, Resource
+from hops.kubernetes.kind_nodes import Cluster, Mapped, Node, clusters, nodes, overlap
+from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
+from hops.model.finding import Level, Severity
+from hops.model.settings import Port as PortNumber
+from hops.model.settings import Section
+from hops.rules.families.host_ports import Controllers
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds, pods
+
+_KIND = "https://kind.sigs.k8s.io/docs/user/configuration/"
+_PSA = "https://kubernetes.io/docs/concepts/security/pod-security-admission/"
+
+_CLUSTER = """
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: control-plane}
+- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
+"""
+_ENVOY = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: envoy, namespace: projectcontour}
+spec: {template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}}}
+"""
+
+
+def declared(inventory: Inventory) -> Iterable[Cluster]:
+    return inventory.once(clusters)
+
+
+def _doors(pod: Pod) -> Iterator[Port]:
+    """The hostPorts that requests from outside the node are meant to reach."""
+    for container in pod.containers if pod.host_ports else ():
+        if container.lasting:
+            for port in container.ports:
+                host = address(port.host_ip)
+                if port.host_port and not (host and host.is_loopback):
+                    yield port
+
+
+@partial(
+    Rule,
+    code="KN01",
+    title="A node publishes the hostPort",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=pods,
+    hop="port-mapping",
+    why="A kind node is a container: its ports are reachable from the machine only where extraPortMappings publish "
+    "them, and kind sets them when it creates the node. Otherwise the connection is refused, with every pod healthy.",
+    remedy="Add an extraPortMapping for the port to a node that can run the pod, and create the cluster anew.",
+    references=(_KIND, "https://github.com/kubernetes-sigs/kind/issues/758"),
+    bad=_CLUSTER.replace("80,", "8080,") + "---" + _ENVOY,
+    good=_CLUSTER + "---" + _ENVOY,
+)
+def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    for port in _doors(pod):
+        every = list(nodes(inventory))
+        if every and not any(node.publishes(port) and node.refuses(pod) is None for _, node in every):
+            taking = [(cluster, node) for cluster, node in every if node.refuses(pod) is None]
+            cluster, node = next((pair for pair in taking if "-worker" in pair[1].name), (taking or every)[0])
+            taken = any(m.host_port == port.host_port for n in cluster.nodes for m in n.mappings)
+            yield Breach(
+                f"{port.pointer}/hostPort",
+                f"no node that can run the pod publishes hostPort {port.host_port}/{port.protocol}.",
+                () if taken or not taking else _publish(cluster, node, port),
+                patches=cluster.resource,
+            )
+
+
+def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any], ...]:
+    entry = {
+        "containerPort": port.host_port,
+        "hostPort": port.host_port,
+        "listenAddress": "127.0.0.1",
+        "protocol": port.protocol,
+    }
+    if at(cluster.resource.body, "nodes") in (None, []):
+        return ({"op": "add", "path": "/nodes", "value": [{"role": "control-plane", "extraPortMappings": [entry]}]},)
+    given = at(cluster.resource.body, "nodes", int(node.pointer.rpartition("/")[2]), "extraPortMappings")
+    path = f"{node.pointer}/extraPortMappings"
+    if isinstance(given, list):
+        return ({"op": "add", "path": f"{path}/-", "value": entry},)
+    return ({"op": "add", "path": path, "value": [entry]},)
+
+
+@partial(
+    Rule,
+    code="KN02",
+    title="Something stands behind a published port",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.STACK,
+    of=declared,
+    hop="port-mapping",
+    why="Docker accepts connections on a published port whether or not anything in the node takes them: the client "
+    "sees an empty reply or a reset, and the port is taken from others.",
+    remedy="Remove the mapping, or give a pod on that node the hostPort.",
+    references=(_KIND,),
+    bad=_CLUSTER + "---" + _ENVOY.replace("hostPort: 80", "hostPort: 81"),
+    good=_CLUSTER + "---" + _ENVOY,
+)
+def answered(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    # A cluster's configuration by itself says nothing of what will run there.
+    if not inventory.pods:
+        return
+    taken, node_ports = inventory.once(_taken), inventory.once(_node_ports)
+    for node in cluster.nodes:
+        for mapped in node.mappings:
+            wanted = (mapped.container_port, mapped.protocol)
+            if any(node.refuses(pod) is None for pod in taken.get(wanted, ())) or wanted in node_ports:
+                continue
+            if (None, mapped.protocol) in node_ports and 30000 <= (mapped.container_port or 0) <= 32767:
+                continue
+            if _is_api_server(node, mapped):
+                continue
+            yield Breach(
+                mapped.pointer,
+                f"nothing on {node.name} takes port {mapped.container_port}/{mapped.protocol}, which it publishes "
+                f"as {mapped.listen_address}:{mapped.host_port}.",
+                ({"op": "remove", "path": mapped.pointer},),
+            )
+
+
+def _is_api_server(node: Node, mapped: Mapped) -> bool:
+    return mapped.container_port == 6443 and "-control-plane" in node.name
+
+
+def _taken(inventory: Inventory) -> Mapping[tuple[int | None, str], list[Pod]]:
+    taken: dict[tuple[int | None, str], list[Pod]] = defaultdict(list)
+    for pod in inventory.pods:
+        for port, number_ in pod.node_ports():
+            taken[number_, port.protocol].append(pod)
+    return taken
+
+
+def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
+    """The NodePorts of Services, with None for one that the API server will choose."""
+    return frozenset(
+        (port.node_port or None, port.protocol)
+        for service in inventory.services
+        if service.type in ("NodePort", "LoadBalancer")
+        for port in service.ports
+    )
+
+
+@partial(
+    Rule,
+    code="KN03",
+    title="The ingress controller runs where its port is published",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=pods,
+    hop="host-port",
+    parameters=Controllers,
+    why="Only the node that publishes a port leads to the pod on that node. kind keeps the control-plane's taint as "
+    "soon as there is a worker, and the published Envoy doesn't tolerate it.",
+    remedy="Publish the port on a node that can run the controller, or let the controller run on the node that does.",
+    references=(
+        "https://github.com/kubernetes-sigs/kind/issues/758",
+        "https://github.com/kubernetes-sigs/kind/issues/1460",
+    ),
+    bad="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: control-plane, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
+- {role: worker}
+---"""
+    + _ENVOY,
+    good=_CLUSTER + "---" + _ENVOY,
+)
+def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
+    if not pod.host_ports or not pod.resource.means(parameters.controllers):
+        return
+    for port in _doors(pod):
+        refusals = [(node, node.refuses(pod)) for _, node in nodes(inventory) if node.publishes(port)]
+        if refusals and all(reason for _, reason in refusals):
+            node, reason = refusals[0]
+            tolerations = at(pod.spec, "tolerations")
+            toleration = {"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}
+            lists = isinstance(tolerations, list)
+            yield Breach(
+                f"{port.pointer}/hostPort",
+                f"port {port.host_port} is published by {node.name} only, which can't run it: {reason}.",
+                (
+                    {
+                        "op": "add",
+                        "path": f"{pod.pointer}/tolerations{'/-' if lists else ''}",
+                        "value": toleration if lists else [toleration],
+                    },
+                )
+                if reason and "taint" in reason
+                else (),
+            )
+
+
+@partial(
+    Rule,
+    code="KN04",
+    title="Two nodes of a cluster don't publish the same port",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=declared,
+    hop="port-mapping",
+    why="All node containers publish on one machine. kind compares the mappings of one node only, so the second node "
+    "fails at its creation: port is already allocated.",
+    remedy="Keep the mapping on one node, or give the other another hostPort.",
+    references=("https://github.com/kubernetes-sigs/kind/issues/1660",),
+    bad="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
+- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
+- {role: control-plane}
+""",
+    good="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
+- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 8080, listenAddress: 127.0.0.1}]}
+- {role: control-plane}
+""",
+)
+def published_once(cluster: Cluster, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    seen: dict[tuple[int, str], list[tuple[Node, Mapped]]] = defaultdict(list)
+    for node in cluster.nodes:
+        for mapped in node.mappings:
+            if mapped.host_port > 0:
+                earlier = seen[mapped.host_port, mapped.protocol]
+                rival = next((n for n, m in earlier if overlap(m.listen_address, mapped.listen_address)), None)
+                if rival:
+                    yield Breach(
+                        f"{mapped.pointer}/hostPort",
+                        f"{node.name} publishes {mapped.listen_address}:{mapped.host_port}/{mapped.protocol}, which "
+                        f"{'it' if rival is node else rival.name} publishes already.",
+                    )
+                earlier.append((node, mapped))
+
+
+class Listeners(Section):
+    """addresses: other than loopback ones, that may be listened on."""
+
+    addresses: tuple[str, ...] = ()
+
+
+@partial(
+    Rule,
+    code="KN05",
+    title="The cluster listens on this machine only",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=declared,
+    hop="port-mapping",
+    parameters=Listeners,
+    remediable=True,
+    why="0.0.0.0, which is also what a missing listenAddress means, offers a developer's cluster to the whole network, "
+    "and Docker's rules go before those of the machine's firewall.",
+    remedy="Set listenAddress and apiServerAddress to 127.0.0.1.",
+    references=(_KIND, "https://docs.docker.com/engine/network/packet-filtering-firewalls/"),
+    bad=_CLUSTER.replace("listenAddress: 127.0.0.1", "listenAddress: 0.0.0.0"),
+    good=_CLUSTER,
+)
+def listens_here(cluster: Cluster, _: Inventory, parameters: Listeners) -> Iterator[Breach]:
+    def open_to_others(given: str) -> bool:
+        parsed = address(given)
+        return not (parsed and parsed.is_loopback) and given not in parameters.addresses
+
+    for node in cluster.nodes:
+        for mapped in node.mappings:
+            if open_to_others(mapped.listen_address):
+                path = f"{mapped.pointer}/listenAddress"
+                yield Breach(
+                    path,
+                    f"{node.name} publishes port {mapped.host_port} on {mapped.listen_address}, so others on the "
+                    "network reach it.",
+                    ({"op": "add", "path": path, "value": "127.0.0.1"},),
+                    evidence=mapped.listen_address,
+                )
+    server = text(cluster.networking.get("apiServerAddress"))
+    if server and open_to_others(server):
+        path = "/networking/apiServerAddress"
+        yield Breach(
+            path,
+            f"the API server listens on {server}, so others on the network reach it.",
+            ({"op": "replace", "path": path, "value": "127.0.0.1"},),
+            evidence=server,
+        )
+
+
+class PromisedPorts(Section):
+    """promised: the container ports that a URL leads to."""
+
+    promised: tuple[PortNumber, ...] = (80, 443)
+
+
+@partial(
+    Rule,
+    code="KN06",
+    title="A promised URL has a fixed port",
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    scope=Scope.RESOURCE,
+    of=declared,
+    hop="port-mapping",
+    parameters=PromisedPorts,
+    why="A hostPort of 0 or -1, or none, is another port each time, so no URL that was written down stays true.",
+    remedy="Write the hostPort.",
+    references=(_KIND,),
+    bad=_CLUSTER.replace("hostPort: 80", "hostPort: 0"),
+    good=_CLUSTER,
+)
+def fixed_port(cluster: Cluster, _: Inventory, parameters: PromisedPorts) -> Iterator[Breach]:
+    for node in cluster.nodes:
+        for mapped in node.mappings:
+            if mapped.host_port < 1 and mapped.container_port in parameters.promised:
+                path = f"{mapped.pointer}/hostPort"
+                taken = any(m.host_port == mapped.container_port for n in cluster.nodes for m in n.mappings)
+                yield Breach(
+                    path,
+                    f"{node.name} publishes port {mapped.container_port} on a random port of the machine.",
+                    () if taken else ({"op": "add", "path": path, "value": mapped.container_port},),
+                )
+
+
+class Networks(Section):
+    """networks: workloads and objects that bring a pod network, as Kind/namespace/name."""
+
+    networks: tuple[str, ...] = (
+        "DaemonSet/*/calico-node",
+        "DaemonSet/*/cilium",
+        "DaemonSet/*/kube-flannel*",
+        "DaemonSet/*/antrea-agent",
+        "DaemonSet/*/kube-router",
+        "Installation/*",
+    )
+
+
+@partial(
+    Rule,
+    code="KN07",
+    title="The pod network fits the cluster",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=kinds("Cluster", "Installation", "IPPool", "DaemonSet", "ConfigMap"),
+    hop="endpoint",
+    parameters=Networks,
+    why="Without kind's own network something else has to bring one, or every pod stays Pending. A pool outside "
+    "podSubnet gives pods addresses that kube-proxy takes for foreign. Where Calico's host ports are off, a hostPort "
+    "is ignored without a word.",
+    remedy="Install Calico with the cluster's podSubnet and with host ports.",
+    references=(
+        "https://kind.sigs.k8s.io/docs/user/configuration/#disable-default-cni",
+        "https://docs.tigera.io/calico/latest/reference/installation/api",
+    ),
+    bad="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+networking: {disableDefaultCNI: true, podSubnet: 10.244.0.0/16}
+---
+apiVersion: projectcalico.org/v3
+kind: IPPool
+metadata: {name: default-ipv4-ippool}
+spec: {cidr: 192.168.0.0/16}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: calico-node, namespace: kube-system}
+spec: {template: {spec: {containers: [{name: calico-node}]}}}
+""",
+    good="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+networking: {disableDefaultCNI: true, podSubnet: 10.244.0.0/16}
+---
+apiVersion: projectcalico.org/v3
+kind: IPPool
+metadata: {name: default-ipv4-ippool}
+spec: {cidr: 10.244.0.0/16}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: calico-node, namespace: kube-system}
+spec: {template: {spec: {containers: [{name: calico-node}]}}}
+""",
+)
+def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:
+    if resource.kind == "Cluster":
+        yield from _network_missing(resource, inventory, parameters)
+    for path, pool in _pools(resource):
+        yield from _outside(inventory, path, pool)
+    path = "/spec/calicoNetwork/hostPorts"
+    if resource.kind == "Installation" and text(at(resource.body, *path[1:].split("/"))) == "Disabled":
+        if inventory.once(_any_host_port):
+            yield Breach(
+                path,
+                "Calico's host ports are off, so the hostPorts of the stack are ignored.",
+                ({"op": "replace", "path": path, "value": "Enabled"},),
+            )
+    elif resource.kind == "ConfigMap" and resource.name == "calico-config":
+        plugins = text(at(resource.body, "data", "cni_network_config"))
+        if plugins and "portmap" not in plugins and inventory.once(_any_host_port):
+            yield Breach(
+                "/data/cni_network_config",
+                "Calico's plugin chain lacks portmap, so the hostPorts of the stack are ignored.",
+            )
+
+
+def _pools(resource: Resource) -> Iterator[tuple[str, Any]]:
+    """The addresses that Calico gives to pods, each by its pointer."""
+    spec = at(resource.body, "spec")
+    if resource.kind == "IPPool" and not flag(at(spec, "disabled")):
+        yield "/spec/cidr", at(spec, "cidr")
+    elif resource.kind == "Installation":
+        for index, pool in enumerate(sequence(at(spec, "calicoNetwork", "ipPools"))):
+            yield f"/spec/calicoNetwork/ipPools/{index}/cidr", at(pool, "cidr")
+    elif resource.kind == "DaemonSet" and resource.name == "calico-node":
+        for i, container in enumerate(sequence(at(spec, "template", "spec", "containers"))):
+            for j, variable in enumerate(sequence(at(container, "env"))):
+                if text(at(variable, "name")) == "CALICO_IPV4POOL_CIDR":
+                    yield f"/spec/template/spec/containers/{i}/env/{j}/value", at(variable, "value")
+
+
+def _network_missing(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:
+    path = "/networking/disableDefaultCNI"
+    # A cluster's configuration by itself says nothing of what will be installed.
+    if not flag(at(resource.body, "networking", "disableDefaultCNI")) or not inventory.pods:
+        return
+    if not any(r.means(parameters.networks) for r in inventory.of_kind("DaemonSet", "Installation")):
+        yield Breach(
+            path,
+            "kind's own pod network is off and nothing in the stack brings another.",
+            ({"op": "replace", "path": path, "value": False},),
+        )
+
+
+def _outside(inventory: Inventory, path: str, given: Any) -> Iterator[Breach]:
+    pool = network(given)
+    if pool is None:
+        return
+    for cluster in inventory.once(clusters):
+        declared_subnet = cluster.networking.get("podSubnet")
+        # Dual stack names two, joined by a comma.
+        subnets = [network(part.strip()) for part in (text(declared_subnet) or "10.244.0.0/16").split(",")]
+        same = [subnet for subnet in subnets if subnet and subnet.version == pool.version]
+        if same and not any(pool.subnet_of(subnet) for subnet in same):  # type: ignore[arg-type]
+            yield Breach(
+                path,
+                f"the pool {pool} isn't inside the podSubnet {same[0]} of cluster {cluster.resource.name}.",
+                ({"op": "replace", "path": path, "value": str(same[0])},),
+                evidence=str(pool),
+            )
+
+
+def _any_host_port(inventory: Inventory) -> bool:
+    return any(next(_doors(pod), None) for pod in inventory.pods if pod.host_ports)
+
+
+@partial(
+    Rule,
+    code="KN08",
+    title="A namespace states its pod security, and its pods meet it",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=kinds("Namespace"),
+    hop="pod",
+    why="The admission that the label asks for refuses a pod after the preview was green: the DaemonSet exists and has "
+    "no pods. Without a label anything is admitted.",
+    remedy="Label the namespace pod-security.kubernetes.io/enforce with the strictest level that admits its pods.",
+    references=(_PSA, "https://kubernetes.io/docs/concepts/security/pod-security-standards/"),
+    bad="""
+apiVersion: v1
+kind: Namespace
+metadata: {name: ingress, labels: {pod-security.kubernetes.io/enforce: baseline}}
+---"""
+    + _ENVOY.replace("projectcontour", "ingress"),
+    good="""
+apiVersion: v1
+kind: Namespace
+metadata: {name: ingress, labels: {pod-security.kubernetes.io/enforce: privileged}}
+---"""
+    + _ENVOY.replace("projectcontour", "ingress"),
+)
+def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if namespace.vague:
+        raise Undecidable
+    here = inventory.pods_in(namespace.name)
+    if not here:
+        return
+    labels = pairs(at(namespace.body, "metadata", "labels"))
+    level = labels.get(_ENFORCE)
+    path = "/metadata/labels/" + _ENFORCE.replace("/", "~1")
+    if not level:
+        value = _strictest(here)
+        yield Breach(
+            "/metadata/labels",
+            f"no label {_ENFORCE} says what its pods may do.",
+            ({"op": "add", "path": path, "value": value},)
+            if isinstance(at(namespace.body, "metadata", "labels"), dict)
+            else ({"op": "add", "path": "/metadata/labels", "value": {_ENFORCE: value}},),
+            remedy=f"Label it {_ENFORCE}: {value}, the strictest that admits its pods.",
+        )
+        return
+    refused = next(((pod, why) for pod in here for why in _refusals(level, pod)), None)
+    if refused:
+        value = _strictest(here)
+        yield Breach(
+            path,
+            f"its level {level} refuses {refused[0].resource}, which has {refused[1]}.",
+            ({"op": "replace", "path": path, "value": value},),
+            remedy=f"Change the pod, or set the label to {value}.",
+        )
+
+
+def _strictest(here: Iterable[Pod]) -> str:
+    """The strictest level that refuses none of the pods."""
+    refusing = [level for level in _LEVELS for pod in here if any(True for _ in _refusals(level, pod))]
+    return next(level for level in _LEVELS if level not in refusing)
+
+
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+_LEVELS = ("restricted", "baseline", "privileged")
+# From the Pod Security Standards, baseline and restricted.
+_BASELINE_CAPABILITIES = frozenset(
+    {
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    }
+)
+_RESTRICTED_VOLUMES = frozenset(
+    {
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "name", "persistentVolumeClaim"),
+        *("projected", "secret"),
+    }
+)
+
+
+def _refusals(level: str, pod: Pod) -> Iterator[str]:
+    """What a level refuses in a pod, each as a noun."""
+    if level not in ("baseline", "restricted"):
+        return
+    yield from (key for key in ("hostNetwork", "hostPID", "hostIPC") if flag(at(pod.spec, key)))
+    yield from (f"hostPort {port.host_port}" for port in pod.host_ports if port.host_port)
+    volumes = sequence(at(pod.spec, "volumes"))
+    yield from ("a hostPath volume" for volume in volumes if "hostPath" in mapping(volume))
+    for container in pod.containers:
+        context = mapping(at(container.body, "securityContext"))
+        if flag(context.get("privileged")):
+            yield f"the privileged container {container.name}"
+        more = set(texts(at(context, "capabilities", "add"))) - _BASELINE_CAPABILITIES
+        if more:
+            yield f"the capability {min(more)} in container {container.name}"
+        if level == "restricted":
+            yield from _restricted(pod, container)
+    if level == "restricted":
+        yield from (
+            f"a volume of type {kind}" for v in volumes for kind in mapping(v) if kind not in _RESTRICTED_VOLUMES
+        )
+
+
+def _restricted(pod: Pod, container: Container) -> Iterator[str]:
+    own, whole = mapping(at(container.body, "securityContext")), mapping(at(pod.spec, "securityContext"))
+    conditions: tuple[tuple[bool, str], ...] = (
+        (not flag(own.get("allowPrivilegeEscalation", True)), "allowPrivilegeEscalation"),
+        (bool(flag(own.get("runAsNonRoot", whole.get("runAsNonRoot")))), "no runAsNonRoot"),
+        (own.get("runAsUser", whole.get("runAsUser")) != 0, "root as its user"),
+        ("ALL" in texts(at(own, "capabilities", "drop")), "capabilities that aren't dropped"),
+        (set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"}, "added capabilities"),
+        (
+            text(at(own, "seccompProfile", "type") or at(whole, "seccompProfile", "type"))
+            in ("RuntimeDefault", "Localhost"),
+            "no seccompProfile",
+        ),
+    )
+    yield from (f"{why} in container {container.name}" for met, why in conditions if not met)

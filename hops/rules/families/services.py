@@ -1,0 +1,611 @@
+"""SV: whether a Service leads to the pods that it means, and nowhere else."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from ipaddress import IPv6Address
+from itertools import chain
+from typing import Any
+
+from hops.kubernetes.commands import server
+from hops.kubernetes.exposed import OUTSIDE, routed
+from hops.kubernetes.inventory import ADDED, Container, Inventory, Pod, Port, Resource, Service, ServicePort
+from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
+from hops.model.finding import Level, Severity
+from hops.model.settings import DNS_LABEL, Section
+from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods, services
+
+_SERVICES = "https://kubernetes.io/docs/concepts/services-networking/service/"
+
+_POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: web}}
+spec:
+  containers:
+  - name: web
+    ports: [{name: http, containerPort: 8080}]
+"""
+
+
+def _example(spec: str, name: str = "web") -> str:
+    return f"""---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: apps}}
+spec: {spec}
+"""
+
+
+def _known(resources: Iterable[Resource]) -> bool:
+    """Whether all of them is known, so that a patch may be thought out without losing the verdict."""
+    return not any(unknown_paths(resource.body) for resource in resources)
+
+
+@partial(
+    Rule,
+    code="SV01",
+    title="A Service selects pods of the stack",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=services,
+    hop="service",
+    why="A selector that no pod meets makes a Service without endpoints: Envoy answers 503 and nothing else complains. "
+    "All its labels have to be on one pod of its own namespace, whatever kind of workload makes that.",
+    remedy="Give the Service the labels that the pod template carries.",
+    references=(_SERVICES,),
+    bad=_POD + _example("{selector: {app: webb}, ports: [{port: 80, targetPort: 8080}]}"),
+    good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"),
+)
+def selects_pods(service: Service, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if service.type == "ExternalName" or inventory.pods_of(service):
+        return
+    if service.selector:
+        if ADDED.issuperset(service.selector):
+            return
+        labels = ", ".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
+        what = f"no pod of namespace {service.resource.namespace} carries {labels}."
+    elif text(service.spec.get("clusterIP")) == "None" or _has_endpoints(service, inventory):
+        # Somebody else fills in its endpoints.
+        return
+    else:
+        what = "it has no selector, and nothing declares its endpoints."
+    yield Breach("/spec/selector", what, _only_choice(service, inventory))
+
+
+def _has_endpoints(service: Service, inventory: Inventory) -> bool:
+    namespace, name = service.resource.namespace, service.resource.name
+    return (namespace, name) in inventory.once(_slices) or bool(inventory.find("Endpoints", namespace, name))
+
+
+def _slices(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
+    """The Services that declared EndpointSlices belong to."""
+    return frozenset(
+        (r.namespace, text(at(r.body, "metadata", "labels", "kubernetes.io/service-name")))
+        for r in inventory.of_kind("EndpointSlice")
+    )
+
+
+def _only_choice(service: Service, inventory: Inventory) -> tuple[Mapping[str, Any], ...]:
+    """The labels of the only workload of the namespace that no Service selects yet and that offers the ports."""
+    free = inventory.once(_unselected).get(service.resource.namespace, ())
+    if len(free) != 1 or not _known([service.resource]) or any(_lacks(free, port) for port in service.ports):
+        return ()
+    return ({"op": "add", "path": "/spec/selector", "value": dict(free[0].labels)},)
+
+
+def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
+    groups: dict[str | None, list[Pod]] = defaultdict(list)
+    for pod in inventory.pods:
+        if _known([pod.resource]) and pod.labels and not inventory.services_of(pod):
+            groups[pod.resource.namespace].append(pod)
+    return groups
+
+
+@partial(
+    Rule,
+    code="SV02",
+    title="Every pod of a Service offers the targetPort",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=services,
+    hop="service",
+    why="A name that a pod doesn't have leaves that pod out of the endpoints; a number where nothing listens is a "
+    "refused connection. Without a targetPort the Service's own port is meant. A pod that declares no port at all may "
+    "listen on any, unless its command says which.",
+    remedy="Name a port in targetPort that all pods of the Service have.",
+    references=(_SERVICES,),
+    bad=_POD + _example("{selector: {app: web}, ports: [{port: 80}]}"),
+    good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}"),
+)
+def target_port(service: Service, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if service.type == "ExternalName":
+        return
+    selected = inventory.pods_of(service)
+    for port in service.ports if selected else ():
+        lacking = _lacks(selected, port)
+        if lacking:
+            yield Breach(
+                f"{port.pointer}/targetPort",
+                f"{lacking.resource} offers no port {_target(port)}/{port.protocol}.",
+                _common_port(selected, port),
+            )
+
+
+def _target(port: ServicePort) -> int | str | None:
+    # 0 means the same as none.
+    return port.port if port.target_port is None or port.target_port == 0 else port.target_port
+
+
+def _lacks(selected: Sequence[Pod], port: ServicePort) -> Pod | None:
+    """The first pod that doesn't offer what a Service's port leads to."""
+    target = _target(port)
+    return next((pod for pod in selected if target and not _offers(pod, target, port.protocol)), None)
+
+
+def _offers(pod: Pod, target: int | str, protocol: str) -> bool:
+    declares = False
+    for container in pod.containers:
+        if container.lasting:
+            for port in container.ports:
+                found = port.name if isinstance(target, str) else port.container_port
+                if found == target and port.protocol == protocol:
+                    return True
+                declares = True
+    if isinstance(target, str):
+        return False
+    listens = {server(container).port for container in pod.containers if container.lasting}
+    return target in listens or (not declares and None in listens)
+
+
+def _common_port(selected: Sequence[Pod], port: ServicePort) -> tuple[Mapping[str, Any], ...]:
+    """The one port that all the pods declare."""
+    if not _known(pod.resource for pod in selected):
+        return ()
+    common = set.intersection(
+        *(
+            {p.container_port for c in pod.containers if c.lasting for p in c.ports if p.protocol == port.protocol}
+            for pod in selected
+        )
+    )
+    return ({"op": "add", "path": f"{port.pointer}/targetPort", "value": common.pop()},) if len(common) == 1 else ()
+
+
+class Outside(Section):
+    """outside: the Services that may be of type NodePort or LoadBalancer, as Kind/namespace/name."""
+
+    outside: tuple[str, ...] = (CONTROLLER.replace("DaemonSet", "Service"),)
+
+
+@partial(
+    Rule,
+    code="SV03",
+    title="Only the ingress controller's Service is reached from outside",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=services,
+    hop="service",
+    parameters=Outside,
+    remediable=True,
+    why="A NodePort, which a LoadBalancer has too, is a door on every node that no Ingress rule guards. Where an "
+    "Ingress leads to the same pods it is a second door past it.",
+    remedy="Make it a ClusterIP and lead to it by an Ingress, or name it in the parameter `outside`.",
+    references=(_SERVICES + "#publishing-services-service-types",),
+    bad=_POD
+    + _example("{type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}"),
+    good=_POD + _example("{type: ClusterIP, selector: {app: web}, ports: [{port: 8080}]}"),
+)
+def not_outside(service: Service, inventory: Inventory, parameters: Outside) -> Iterator[Breach]:
+    if service.type not in OUTSIDE or service.resource.means(parameters.outside):
+        return
+    key = (service.resource.namespace, service.resource.name)
+    leading = None if service.resource.vague else inventory.once(routed).get(key)
+    yield Breach(
+        "/spec/type",
+        f"it is a {service.type}" + (f", a second door beside {leading}." if leading else "."),
+        _inside(service),
+        evidence=service.type,
+    )
+
+
+_OUTSIDE_ONLY = (
+    *("allocateLoadBalancerNodePorts", "externalTrafficPolicy", "healthCheckNodePort"),
+    *("loadBalancerClass", "loadBalancerIP", "loadBalancerSourceRanges"),
+)
+
+
+def _inside(service: Service) -> tuple[Mapping[str, Any], ...]:
+    """Makes it a ClusterIP, without the fields that the API refuses there."""
+    operations: list[Mapping[str, Any]] = [{"op": "replace", "path": "/spec/type", "value": "ClusterIP"}]
+    operations += [{"op": "remove", "path": f"/spec/{key}"} for key in _OUTSIDE_ONLY if key in service.spec]
+    declared = service.spec.get("ports")
+    operations += [
+        {"op": "remove", "path": f"/spec/ports/{index}/nodePort"}
+        for index, port in enumerate(declared if isinstance(declared, list) else ())
+        if isinstance(port, dict) and "nodePort" in port
+    ]
+    return tuple(operations)
+
+
+class ExternalAddresses(Section):
+    """addresses: the external IPs that a Service may have."""
+
+    addresses: tuple[str, ...] = ()
+
+
+@partial(
+    Rule,
+    code="SV04",
+    title="A Service claims no external IPs",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=services,
+    hop="service",
+    parameters=ExternalAddresses,
+    remediable=True,
+    why="kube-proxy diverts what is sent to an external IP to the Service, whoever the address belongs to: traffic of "
+    "others can be taken by naming their address (CVE-2020-8554).",
+    remedy="Remove externalIPs; an Ingress leads to the Service.",
+    references=("https://github.com/kubernetes/kubernetes/issues/97076",),
+    bad=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}], externalIPs: [203.0.113.7]}"),
+    good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"),
+)
+def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresses) -> Iterator[Breach]:
+    given = texts(service.spec.get("externalIPs"))
+    if not given:
+        return
+    others = [ip for ip in given if ip not in parameters.addresses]
+    if others:
+        kept = [ip for ip in given if ip in parameters.addresses]
+        yield Breach(
+            "/spec/externalIPs",
+            f"it claims the address{'es' if len(others) > 1 else ''} {', '.join(others)}.",
+            ({"op": "replace", "path": "/spec/externalIPs", "value": kept},)
+            if kept
+            else ({"op": "remove", "path": "/spec/externalIPs"},),
+            evidence=", ".join(others),
+        )
+
+
+@partial(
+    Rule,
+    code="SV05",
+    title="An ExternalName doesn't lead back to the machine itself",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=services,
+    hop="service",
+    why="Whoever follows such a name asks itself: Envoy its own admin interface, a node its metadata service at "
+    "169.254.169.254. Contour refuses these names in any case.",
+    remedy="Name a host elsewhere, or a Service with a selector.",
+    references=("https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc",),
+    bad=_example("{type: ExternalName, externalName: localhost}"),
+    good=_example("{type: ExternalName, externalName: db.example.com}"),
+)
+def not_back_here(service: Service, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    if service.type != "ExternalName":
+        return
+    name = text(service.spec.get("externalName"))
+    if name and _is_here(name.lower().rstrip(".")):
+        yield Breach("/spec/externalName", f"{name} is the asking machine itself.", evidence=name)
+
+
+# The last one is a public name for 127.0.0.1, which Contour refuses too (internal/dag/accessors.go).
+_HERE = ("ip6-localhost", "ip6-loopback", "localhost", "localhost.localdomain", "local.projectcontour.io")
+
+
+def _is_here(name: str) -> bool:
+    found = address(name.strip("[]"))
+    if isinstance(found, IPv6Address):
+        found = found.ipv4_mapped or found
+    if found:
+        return found.is_loopback or found.is_link_local or found.is_unspecified
+    return name in _HERE or name.endswith(".localhost")
+
+
+@partial(
+    Rule,
+    code="SV06",
+    title="A selector means one workload, and one Service has it",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.STACK,
+    of=services,
+    hop="endpoint",
+    why="A selector that several workloads meet sends every other request to the wrong one. Two Services with one "
+    "selector are two names for the same pods, of which one is soon forgotten in a change.",
+    remedy="Add a label that only one workload has, or leave one Service.",
+    references=(_SERVICES,),
+    bad=_POD
+    + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
+    + _example("{selector: {app: web}, ports: [{port: 81, targetPort: 8080}]}", "web-too"),
+    good=_POD
+    + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
+    + _example("{clusterIP: None, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}", "web-pods"),
+)
+def one_workload(service: Service, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if service.type == "ExternalName" or not service.selector:
+        return
+    selected = inventory.pods_of(service)
+    if len(selected) > 1:
+        # Pods that nothing makes are taken as the replicas of one workload.
+        made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods of their own" for pod in selected}
+        if len(made) > 1:
+            yield Breach("/spec/selector", f"it selects several workloads: {', '.join(sorted(made))}.")
+    if not _headless(service):
+        first = inventory.once(_first_of_selector).get(_key(service))
+        if first and first is not service and not first.resource.copy_of(service.resource):
+            yield Breach("/spec/selector", f"{first.resource} has the same selector.")
+
+
+def _headless(service: Service) -> bool:
+    """Whether it only gives names to pods, as a StatefulSet's does beside the Service that is asked."""
+    return text(service.spec.get("clusterIP")) == "None"
+
+
+def _key(service: Service) -> tuple[str | None, frozenset[tuple[str, str]]]:
+    if service.resource.nowhere:
+        raise Undecidable
+    return service.resource.namespace, frozenset(service.selector.items())
+
+
+def _first_of_selector(inventory: Inventory) -> Mapping[tuple[str | None, frozenset[tuple[str, str]]], Service]:
+    first: dict[tuple[str | None, frozenset[tuple[str, str]]], Service] = {}
+    for service in inventory.services:
+        try:
+            if service.type != "ExternalName" and service.selector and not _headless(service):
+                first.setdefault(_key(service), service)
+        except Undecidable:
+            # The Service itself is reported as undecided.
+            continue
+    return first
+
+
+def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
+    return chain(inventory.pods, inventory.services)
+
+
+@partial(
+    Rule,
+    code="SV07",
+    title="Ports have valid names that mean one port",
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    scope=Scope.RESOURCE,
+    of=_pods_and_services,
+    hop="service",
+    why="The API refuses a Service of several ports without names, a name twice, and a name that breaks the form. A "
+    "probe of a port that its container doesn't open never succeeds, so the pod gets no request.",
+    remedy="Name every port once, in lower-case letters, digits and hyphens, and let probes ask a declared one.",
+    references=(_SERVICES + "#multi-port-services",),
+    bad=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}, {port: 81, targetPort: http}]}"),
+    good=_POD
+    + _example(
+        "{selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}, "
+        "{name: other, port: 81, targetPort: http}]}"
+    ),
+)
+def port_names(subject: Pod | Service, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    return _service_ports(subject) if isinstance(subject, Service) else _pod_ports(subject)
+
+
+# A container's port name is an IANA service name, a Service's a DNS label.
+_PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def _service_ports(service: Service) -> Iterator[Breach]:
+    seen: set[str] = set()
+    several = len(service.ports) > 1
+    for port in service.ports:
+        name, target = port.name, port.target_port
+        if name:
+            if not DNS_LABEL.fullmatch(name):
+                yield Breach(f"{port.pointer}/name", f"{name!r} is no valid name of a port.")
+            elif name in seen:
+                yield Breach(f"{port.pointer}/name", f"two ports are named {name}.", _named(service, port))
+            seen.add(name)
+        elif several:
+            yield Breach(port.pointer, f"port {port.port} has no name beside others.", _named(service, port))
+        if isinstance(target, str):
+            if not _PORT_NAME.fullmatch(target):
+                yield Breach(
+                    f"{port.pointer}/targetPort",
+                    f"{target!r} is no valid name of a port.",
+                    ({"op": "replace", "path": f"{port.pointer}/targetPort", "value": int(target)},)
+                    if target.isdecimal() and len(target) < 6 and 0 < int(target) < 65536
+                    else (),
+                )
+        elif target and not 0 < target < 65536:
+            yield Breach(f"{port.pointer}/targetPort", f"{target} is no port.")
+
+
+def _named(service: Service, port: ServicePort) -> tuple[Mapping[str, Any], ...]:
+    """Names a port by protocol and number, where that is free."""
+    if not _known([service.resource]):
+        return ()
+    name = f"{port.protocol.lower()}-{port.port}"
+    taken = any(other.name == name for other in service.ports) or not DNS_LABEL.fullmatch(name)
+    return () if taken else ({"op": "add", "path": f"{port.pointer}/name", "value": name},)
+
+
+_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+_ACTIONS = ("httpGet", "tcpSocket", "grpc")
+
+
+def _pod_ports(pod: Pod) -> Iterator[Breach]:
+    shared: set[str] = set()
+    for container in pod.containers:
+        if container.ports:
+            seen = shared if container.lasting else set()
+            for port in container.ports:
+                if not port.name:
+                    continue
+                if not _PORT_NAME.fullmatch(port.name):
+                    yield Breach(f"{port.pointer}/name", f"{port.name!r} is no valid name of a port.")
+                elif port.name in seen:
+                    yield Breach(f"{port.pointer}/name", f"two ports of the pod are named {port.name}.")
+                seen.add(port.name)
+        for key in _PROBES:
+            if key in container.body:
+                yield from _probe(container, key)
+
+
+def _probe(container: Container, key: str) -> Iterator[Breach]:
+    for action in _ACTIONS:
+        given = at(container.body, key, action, "port")
+        wanted = text(given) if isinstance(given, str) else number(given)
+        if not wanted:
+            continue
+        if isinstance(wanted, str) and wanted.isdecimal():
+            wanted = int(wanted[:6])
+        if not _opens(container.ports, wanted):
+            path = f"{container.pointer}/{key}/{action}/port"
+            only = container.ports[0] if len(container.ports) == 1 else None
+            yield Breach(
+                path,
+                f"container {container.name} doesn't open port {wanted}, which its {key} asks.",
+                ({"op": "replace", "path": path, "value": only.container_port},)
+                if only and only.container_port and only.protocol == "TCP"
+                else (),
+            )
+
+
+def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
+    if isinstance(wanted, str):
+        return any(port.name == wanted and port.protocol == "TCP" for port in ports)
+    # A container that declares none may listen on any.
+    return not ports or any(port.container_port == wanted and port.protocol == "TCP" for port in ports)
+
+
+@partial(
+    Rule,
+    code="SV08",
+    title="A workload selects its own pods",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=pods,
+    hop="pod",
+    why="The API refuses a workload whose selector doesn't take the labels of its template: it would make pods for "
+    "ever and know none of them.",
+    remedy="Let template and selector carry the same labels.",
+    references=("https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",),
+    bad="""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: apps}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: webb}}
+    spec: {containers: [{name: web}]}
+""",
+    good="""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: apps}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec: {containers: [{name: web}]}
+""",
+)
+def own_pods(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    if pod.resource.kind in ("Pod", "PodTemplate"):
+        return
+    base = pod.pointer.removesuffix("/template/spec")
+    path = f"{base}/selector"
+    selector = at(pod.resource.body, *path[1:].split("/"))
+    if selector is None:
+        return
+    if pod.resource.kind in ("DeploymentConfig", "ReplicationController"):
+        selector = {"matchLabels": selector}
+    else:
+        path += "/matchLabels"
+    if selects(selector, pod.labels):
+        return
+    labels = pairs(at(selector, "matchLabels"))
+    if selects({"matchLabels": labels}, pod.labels):
+        path = f"{base}/selector/matchExpressions"
+        yield Breach(path, "the template's labels don't meet the selector's expressions.")
+        return
+    shown = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
+    yield Breach(path, f"the template's labels lack {shown}.", _same_labels(pod, base, path, labels))
+
+
+def _same_labels(pod: Pod, base: str, path: str, labels: Mapping[str, str]) -> tuple[Mapping[str, Any], ...]:
+    """Lets the selector follow the template, which Services select by, or labels a template without such labels."""
+    shared = {key: pod.labels[key] for key in labels if key in pod.labels}
+    if shared:
+        return ({"op": "replace", "path": path, "value": shared},)
+    template = at(pod.resource.body, *base[1:].split("/"), "template")
+    if not isinstance(template, dict):
+        return ()
+    if isinstance(template.get("metadata"), dict):
+        return ({"op": "add", "path": f"{base}/template/metadata/labels", "value": {**pod.labels, **labels}},)
+    return ({"op": "add", "path": f"{base}/template/metadata", "value": {"labels": dict(labels)}},)
+
+
+@partial(
+    Rule,
+    code="SV09",
+    title="A container declares the port that its command listens on",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.RESOURCE,
+    of=pods,
+    hop="pod",
+    why="containerPort opens nothing, it only says what the process does. Where it says another number than the "
+    "command, the Service follows the wrong one: connection refused, 503 from Envoy.",
+    remedy="Give containerPort, targetPort and command the same number.",
+    references=("https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/",),
+    bad="""
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps}
+spec:
+  containers:
+  - name: web
+    command: [python, -m, http.server, "8000", --directory, /srv]
+    ports: [{containerPort: 8080}]
+""",
+    good="""
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps}
+spec:
+  containers:
+  - name: web
+    command: [python, -m, http.server, "8080", --directory, /srv]
+    ports: [{containerPort: 8080}]
+""",
+)
+def listens_as_declared(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    for container in pod.containers:
+        listening = server(container).port
+        if not listening or not container.ports or not container.lasting:
+            continue
+        if all(port.container_port != listening for port in container.ports):
+            declared = container.ports[0]
+            yield Breach(
+                f"{declared.pointer}/containerPort",
+                f"container {container.name} listens on {listening}, which it doesn't declare.",
+                ({"op": "add", "path": f"{declared.pointer}/containerPort", "value": listening},)
+                if len(container.ports) == 1 and not _targeted(pod, declared.container_port, inventory)
+                else (),
+                evidence=str(declared.container_port),
+            )
+
+
+def _targeted(pod: Pod, number_: int | None, inventory: Inventory) -> bool:
+    """Whether a Service sends to a pod's port by its number."""
+    selecting = inventory.services_of(pod)
+    return not _known(s.resource for s in selecting) or any(_target(p) == number_ for s in selecting for p in s.ports)

@@ -1,0 +1,376 @@
+"""TL: certificates and the way to them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from hops.kubernetes.classes import owner_of
+from hops.kubernetes.hosts import tls_hosts
+from hops.kubernetes.inventory import Ingress, IngressTLS, Inventory, Pod, Resource
+from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.proxies import part, virtual_host
+from hops.kubernetes.secrets import secret_problem
+from hops.kubernetes.targets import granted, home
+from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
+from hops.model.finding import Level, Severity
+from hops.model.settings import Section
+from hops.rules.families.host_ports import Controllers
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
+
+_TLS = "https://kubernetes.io/docs/concepts/services-networking/ingress/#tls"
+_CONTOUR = "https://projectcontour.io/docs/1.33/config/"
+
+_RULES = """
+  rules:
+  - host: web.localhost
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+"""
+_PLAIN = f"""
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: web, namespace: apps}}
+spec:
+  ingressClassName: contour{_RULES}"""
+_SECURE = f"""
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: web, namespace: apps, annotations: {{ingress.kubernetes.io/force-ssl-redirect: "true"}}}}
+spec:
+  ingressClassName: contour
+  tls: [{{hosts: [web.localhost], secretName: web-tls}}]{_RULES}"""
+_CERTIFICATE = """
+apiVersion: v1
+kind: Secret
+metadata: {name: web-tls, namespace: apps}
+type: kubernetes.io/tls
+data: {tls.crt: "", tls.key: ""}
+"""
+_ALL_HOSTS = """
+apiVersion: ingress-hops/v1
+kind: Policy
+rules: {TL01: {parameters: {hosts: ["*"]}}}
+"""
+
+_Operations = tuple[Mapping[str, Any], ...]
+
+
+def _entrances(inventory: Inventory) -> Iterator[Ingress | Resource]:
+    """Ingresses and HTTPProxies."""
+    return chain(inventory.ingresses, inventory.of_kind("HTTPProxy"))
+
+
+class SecuredHosts(Section):
+    """hosts: those that need TLS, with *; beside them the ones whose service has `tls` in the stack's settings."""
+
+    hosts: tuple[str, ...] = ()
+
+
+@partial(
+    Rule,
+    code="TL01",
+    title="A host has TLS where the stack asks for it",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=_entrances,
+    hop="route",
+    parameters=SecuredHosts,
+    why="What goes over HTTP can be read and changed on its way. An empty list under `tls` is none. The rule asks for "
+    "the hosts that the settings or the parameter `hosts` name: a name of this machine alone needs no certificate.",
+    remedy="Add `tls` with the host and a Secret of type kubernetes.io/tls.",
+    references=(_TLS,),
+    bad=_CERTIFICATE + "---" + _PLAIN + "---" + _ALL_HOSTS,
+    good=_CERTIFICATE + "---" + _SECURE + "---" + _ALL_HOSTS,
+)
+def secured(subject: Ingress | Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
+    wanted = (*parameters.hosts, *inventory.once(_promised))
+    if not wanted:
+        return
+    if isinstance(subject, Ingress):
+        if subject.tls:
+            return
+        path, hosts = "/spec/tls", [rule.host.lower() for rule in subject.rules] or [""]
+    else:
+        host = virtual_host(subject)
+        if host is None or part(host, "tls") is not None:
+            return
+        path, hosts = "/spec/virtualhost/tls", [(text(host.get("fqdn")) or "").lower()]
+    found = next((host for host in hosts if any(matches(pattern, host) for pattern in wanted)), None)
+    if found is not None:
+        operations = _with_tls(subject, hosts, inventory) if isinstance(subject, Ingress) else ()
+        yield Breach(path, f"{found or 'every host'} is served without TLS.", operations)
+
+
+def _promised(inventory: Inventory) -> Sequence[str]:
+    return [s.host for s in inventory.settings.services if s.tls] if inventory.settings else []
+
+
+def _with_tls(ingress: Ingress, hosts: Sequence[str], inventory: Inventory) -> _Operations:
+    """Takes the only certificate of the namespace."""
+    resource = ingress.resource
+    found = inventory.once(_certificates).get(resource.namespace, ())
+    named = list(dict.fromkeys(host for host in hosts if host))
+    if resource.vague or len(found) != 1 or not named:
+        return ()
+    entry = {"op": "add", "path": "/spec/tls", "value": [{"hosts": named, "secretName": found[0]}]}
+    return (entry, _redirect(resource)) if _in_the_clear(ingress) else (entry,)
+
+
+def _certificates(inventory: Inventory) -> Mapping[str | None, Sequence[str]]:
+    """The names of the Secrets that surely hold a certificate, by namespace."""
+    found: dict[str | None, list[str]] = defaultdict(list)
+    for secret in inventory.of_kind("Secret"):
+        kind, data = secret.body.get("type"), secret.body.get("data")
+        if isinstance(kind, str) and kind == "kubernetes.io/tls" and isinstance(data, dict) and not secret.vague:
+            found[secret.namespace] += [secret.name] if {"tls.crt", "tls.key"} <= set(data) else []
+    return found
+
+
+_ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/force-ssl-redirect"
+
+
+@partial(
+    Rule,
+    code="TL02",
+    title="A host with TLS isn't served in the clear too",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.RESOURCE,
+    of=_entrances,
+    hop="route",
+    remediable=True,
+    why="TLS doesn't switch HTTP off: Contour serves the same routes on port 80 unless an annotation redirects them or "
+    'forbids it, and an HTTPProxy\'s where a route has permitInsecure. Only the texts "true" and "false" count.',
+    remedy=f'Set {_REDIRECT} to "true", or {_ALLOW} to "false".',
+    references=(_CONTOUR + "annotations/",),
+    bad=_SECURE.replace(', annotations: {ingress.kubernetes.io/force-ssl-redirect: "true"}', ""),
+    good=_SECURE,
+)
+def redirected(subject: Ingress | Resource, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    if not isinstance(subject, Ingress):
+        for index, route in enumerate(sequence(at(subject.body, "spec", "routes"))):
+            if flag(at(route, "permitInsecure")):
+                path = f"/spec/routes/{index}/permitInsecure"
+                message, operations = "a route is served in the clear too.", ({"op": "remove", "path": path},)
+                yield Breach(path, message, operations, remedy="Remove permitInsecure.")
+        return
+    if not subject.tls or not _in_the_clear(subject):
+        return
+    operation = _redirect(subject.resource)
+    wrong = _REDIRECT in subject.annotations
+    path = operation["path"] if wrong else "/metadata/annotations"
+    yield Breach(path, "it has TLS, and serves the same in the clear on port 80.", (operation,))
+
+
+def _in_the_clear(ingress: Ingress) -> bool:
+    return ingress.annotations.get(_ALLOW) != "false" and ingress.annotations.get(_REDIRECT) != "true"
+
+
+def _redirect(resource: Resource) -> Mapping[str, Any]:
+    if isinstance(at(resource.body, "metadata", "annotations"), dict):
+        return {"op": "add", "path": pointer("/metadata/annotations", _REDIRECT), "value": "true"}
+    return {"op": "add", "path": "/metadata/annotations", "value": {_REDIRECT: "true"}}
+
+
+@partial(
+    Rule,
+    code="TL03",
+    title="The hosts of tls are the hosts of the rules",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    scope=Scope.RESOURCE,
+    of=ingresses,
+    hop="route",
+    why="Contour serves a rule by TLS only where `tls` names the very same host: a wildcard there doesn't cover a "
+    "name, and an entry without hosts covers nothing. A host in `tls` alone gets a certificate and answers 404.",
+    remedy="Name the same hosts in both.",
+    references=(_TLS,),
+    bad=_SECURE.replace("hosts: [web.localhost]", "hosts: [wed.localhost]"),
+    good=_SECURE,
+)
+def same_hosts(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    if not ingress.tls:
+        return
+    covered = {host.lower() for host, _ in tls_hosts(ingress)}
+    ruled: dict[str, str] = {}
+    for rule in ingress.rules:
+        if rule.host:
+            ruled.setdefault(rule.host.lower(), f"{rule.pointer}/host")
+    missing = [host for host in ruled if host not in covered]
+    for host in missing:
+        yield Breach(ruled[host], f"no entry of tls names the host {host}.", _covered(ingress, host), evidence=host)
+    for entry in ingress.tls:
+        if not entry.hosts:
+            path = f"{entry.pointer}/hosts"
+            operations = ({"op": "add", "path": path, "value": missing},) if missing else ()
+            yield Breach(path, "an entry of tls names no host, so its certificate is never shown.", operations)
+    entries = {entry.pointer: entry for entry in ingress.tls}
+    for host, where in tls_hosts(ingress):
+        if host.lower() not in ruled:
+            entry = entries[where.rpartition("/hosts/")[0]]
+            message = f"tls names the host {host}, for which there is no rule."
+            yield Breach(where, message, _uncovered(ingress, entry, where, missing), evidence=host)
+
+
+def _covered(ingress: Ingress, host: str) -> _Operations:
+    if len(ingress.tls) != 1:
+        return ()
+    path = f"{ingress.tls[0].pointer}/hosts"
+    if ingress.tls[0].hosts:
+        return ({"op": "add", "path": f"{path}/-", "value": host},)
+    return ({"op": "add", "path": path, "value": [host]},)
+
+
+def _uncovered(ingress: Ingress, entry: IngressTLS, where: str, missing: Sequence[str]) -> _Operations:
+    if len(entry.hosts) > 1:
+        return ({"op": "remove", "path": where},)
+    if missing:
+        return ({"op": "replace", "path": where, "value": missing[0]},)
+    return ({"op": "remove", "path": entry.pointer},) if len(ingress.tls) > 1 else ()
+
+
+class Certificates(Section):
+    """given: Secrets that exist outside the stack, as Secret/namespace/name with *."""
+
+    given: tuple[str, ...] = ()
+
+
+_ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernetes.io/tls-acme")
+"""Annotations at which cert-manager makes the Secrets of an Ingress."""
+
+
+@partial(
+    Rule,
+    code="TL04",
+    title="The Secret of a certificate exists and can be used",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=lambda inventory: chain(inventory.ingresses, inventory.of_kind("Gateway")),
+    hop="route",
+    parameters=Certificates,
+    why="Without a Secret that holds tls.crt and tls.key, in the Ingress's own namespace or delegated from another "
+    "one, Contour makes no TLS host and says so in its log only: the connection is reset.",
+    remedy="Declare the Secret, or name it in the parameter `given` where it exists outside the stack.",
+    references=(_TLS, _CONTOUR + "tls-delegation/"),
+    bad=_CERTIFICATE.replace("namespace: apps", "namespace: other") + "---" + _SECURE,
+    good=_CERTIFICATE + "---" + _SECURE,
+)
+def certificate(subject: Ingress | Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
+    if not isinstance(subject, Ingress):
+        yield from _listeners(subject, inventory, parameters)
+        return
+    if not subject.tls:
+        return
+    issued = any(key in subject.annotations for key in _ISSUED)
+    for entry in subject.tls:
+        path = f"{entry.pointer}/secretName"
+        if not entry.secret:
+            yield Breach(path, "an entry of tls names no Secret.", remedy="Name the Secret.")
+        elif not issued:
+            own = home(subject.resource)
+            namespace = subject.annotations.get("projectcontour.io/tls-cert-namespace") or own
+            problem = secret_problem(inventory, own, namespace, entry.secret, parameters.given)
+            if problem:
+                yield Breach(path, f"{problem}.", evidence=entry.secret)
+
+
+def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
+    for i, listener in enumerate(sequence(at(gateway.body, "spec", "listeners"))):
+        for j, reference in enumerate(sequence(at(listener, "tls", "certificateRefs"))):
+            name = text(at(reference, "name"))
+            if (text(at(reference, "kind")) or "Secret") != "Secret" or not name:
+                continue
+            own = home(gateway)
+            namespace = text(at(reference, "namespace")) or own
+            problem = secret_problem(inventory, namespace, namespace, name, parameters.given)
+            if namespace != own and not granted(inventory, gateway, "Secret", namespace, name):
+                problem = f"no ReferenceGrant in namespace {namespace} lets it use Secret {name}"
+            if problem:
+                yield Breach(f"/spec/listeners/{i}/tls/certificateRefs/{j}/name", f"{problem}.", evidence=name)
+
+
+@partial(
+    Rule,
+    code="TL05",
+    title="A published HTTPS port has a TLS host behind it",
+    severity=Severity.LOW,
+    level=Level.ADVISORY,
+    scope=Scope.STACK,
+    of=pods,
+    hop="host-port",
+    parameters=Controllers,
+    parameters_of="HP02",
+    why="Envoy opens its HTTPS listener only when some host has a certificate. Until then the published port takes "
+    "connections and resets them.",
+    remedy="Give a host TLS, or remove the hostPort and its mapping.",
+    references=(_CONTOUR + "ingress/",),
+    bad="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: control-plane}
+- {role: worker, extraPortMappings: [{containerPort: 443, hostPort: 443, listenAddress: 127.0.0.1}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: envoy, namespace: projectcontour}
+spec: {template: {spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}}}
+---"""
+    + _PLAIN,
+    good="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: control-plane}
+- {role: worker, extraPortMappings: [{containerPort: 443, hostPort: 443, listenAddress: 127.0.0.1}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: envoy, namespace: projectcontour}
+spec: {template: {spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}}}
+---"""
+    + _SECURE,
+)
+def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
+    if not pod.host_ports or not pod.resource.means(parameters.controllers):
+        return
+    for port in pod.host_ports:
+        if port.host_port == 443 or port.name == "https":
+            door = next(((node, m) for _, node in nodes(inventory) for m in node.publishes(port)), None)
+            if door and not inventory.once(_any_tls):
+                path = f"{port.pointer}/hostPort"
+                yield Breach(
+                    path,
+                    f"{door[0].name} publishes {door[1]}, and no host of the stack has TLS.",
+                    ({"op": "remove", "path": path},),
+                )
+
+
+def _any_tls(inventory: Inventory) -> bool:
+    """Whether a host has TLS; also where nothing is routed at all, and so the hosts aren't in these objects."""
+    unknown, routed = False, False
+    for subject in chain(_entrances(inventory), inventory.of_kind("Gateway")):
+        routed = True
+        try:
+            if _has_tls(subject, inventory):
+                return True
+        except Undecidable:
+            unknown = True
+    if unknown:
+        raise Undecidable
+    return not routed
+
+
+def _has_tls(subject: Ingress | Resource, inventory: Inventory) -> bool:
+    if isinstance(subject, Ingress):
+        return any(entry.secret and entry.hosts for entry in subject.tls) and not owner_of(subject, inventory)
+    if subject.kind == "Gateway":
+        listeners = sequence(at(subject.body, "spec", "listeners"))
+        return any(text(at(listener, "protocol")) in ("HTTPS", "TLS") for listener in listeners)
+    host = virtual_host(subject)
+    return host is not None and part(host, "tls") is not None and not owner_of(subject, inventory)

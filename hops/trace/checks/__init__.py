@@ -1,0 +1,1 @@
+"""The checks of the trace: a module per hop."""

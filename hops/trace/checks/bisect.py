@@ -1,0 +1,73 @@
+"""What no check explains: the requests answer on one side of a hop and not on the other."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+
+from hops.model.finding import Finding, Identity
+from hops.trace.code import Code
+from hops.trace.facts.evidence import told
+from hops.trace.facts.view import View
+from hops.trace.observed.observation import Request, Where
+
+unexplained = Code(
+    code="T50",
+    hop=None,
+    title="The request stops here, and the cause was not seen",
+    symptom="The followed request fails.",
+    cause="Not known: no other code fits what was seen.",
+    told_apart="Requests were sent at each hop: it lies between the last that failed and the first that was answered.",
+    remedy="`hops trace --bundle FILE` keeps all that was seen, for whoever looks further.",
+)
+
+_RUNGS: tuple[tuple[Where, str], ...] = (
+    ("client", "port-mapping"),
+    ("node", "host-port"),
+    ("envoy", "route"),
+    ("pod from envoy", "endpoint"),
+    ("pod", "pod"),
+)
+"""Where requests are sent, in the order of the path, and the hop that only those cross which start there or before."""
+
+_SENT: Mapping[Where, str] = {
+    "client": "from this machine",
+    "node": "from the node to its own port",
+    "envoy": "at Envoy's pod",
+    "pod from envoy": "from Envoy's network to the pod",
+    "pod": "at the pod from its own node",
+    "service": "at the ClusterIP",
+}
+
+
+def climbed(view: View) -> Iterator[Finding]:
+    """The hop that stops the request by the requests alone; nothing where a rung beside it is missing."""
+    if view.well is not False:
+        return
+    rungs = [(place, hop, view.request(place)) for place, hop in _RUNGS]
+    for (place, hop, request), (_, _, beyond) in zip(rungs, [*rungs[1:], (None, None, None)], strict=True):
+        if request is None or _fine(request):
+            return
+        if place == "pod" or (beyond and _fine(beyond)):
+            yield _stopped(view, hop, request, beyond)
+            return
+
+
+def _fine(request: Request) -> bool:
+    return request.served and request.failure is None
+
+
+def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
+    who = Identity("ingress-hops", "Hop", None, hop)
+    answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
+    evidence = [told(request), *([told(beyond)] if beyond else [])]
+    message = f"The request fails {_SENT[request.where]}{answers}; why was not seen."
+    return unexplained.finding(who, message, _again(view), evidence, hop=hop)
+
+
+def _again(view: View) -> str:
+    """The command that follows the same request again and keeps all that it sees."""
+    stack, cluster, asked = view.sight.stack, view.sight.cluster, view.asked
+    options = [("--host", asked.host), ("--path", asked.path), ("--port", str(asked.port))]
+    if cluster and cluster.kubeconfig and not stack:
+        options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]
+    given = [f"{name} {shlex.quote(value)}" for name, value in options if value]
+    return " ".join(["hops trace", *([stack.name] if stack else []), *given, "--bundle trace.json"])

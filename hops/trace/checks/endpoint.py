@@ -1,0 +1,287 @@
+"""What can break: hop 6, what Calico makes of the way from Envoy's pod to the backend's."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network
+
+from hops.kubernetes.network_policies import KINDS, Connection, Direction, Peer, peer
+from hops.kubernetes.policy_order import Ruling, ruling
+from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
+from hops.model.finding import Finding, Identity
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.trace.checks.pod_interfaces import wires
+from hops.trace.code import Code
+from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.evidence import told
+from hops.trace.facts.view import View, identity
+from hops.trace.observed.observation import Request
+
+T33 = Code(
+    code="T33",
+    hop="endpoint",
+    title="A network policy keeps Envoy from the pod",
+    symptom="503 from Envoy, after its connect time-out of 2 s.",
+    cause="A NetworkPolicy of Kubernetes or Calico is for the pod, and none of its rules admits Envoy's.",
+    told_apart="The policies themselves, asked for the connection from Envoy's pod to the pod's port. The pod's own "
+    "node gets in past them, Envoy's pod does not. One that isn't understood is told only where just that is seen.",
+    remedy="Admit Envoy's pod, or take the rule away that denies it.",
+    references=("https://kubernetes.io/docs/concepts/services-networking/network-policies/",),
+)
+T37 = Code(
+    code="T37",
+    hop="endpoint",
+    title="Calico does not run on the pod's node",
+    symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
+    cause="calico-node is stopped, removed or fails, and what it would set up for a new pod is missing.",
+    told_apart="No calico-node is ready on the node, and the pod's sandbox error names Calico, or the node's firewall "
+    "drops the pod's interface as unknown. It is advisory where the request is answered all the same.",
+    remedy="Let calico-node run on the node again.",
+)
+T38 = Code(
+    code="T38",
+    hop="endpoint",
+    title="Calico gives pods addresses outside of the cluster's pod subnet",
+    symptom="Mixed: some connections work, others are masqueraded or dropped.",
+    cause="The IPPool's CIDR is not in the podSubnet that the cluster was made with.",
+    told_apart="The pool's CIDR against podSubnet of kubeadm's configuration. It is advisory where the request is "
+    "answered.",
+    remedy="Make a pool in the pod subnet, disable the other, and make the pods again.",
+    references=("https://docs.tigera.io/calico/latest/networking/ipam/migrate-pools",),
+)
+
+
+def denied(view: View) -> Iterator[Finding]:
+    """T33."""
+    envoy = next(iter(view.envoys_on(view.publishing)), None) or next(iter(view.envoy_pods), None)
+    if envoy is None or view.backend is None or at(envoy, "spec", "hostNetwork"):
+        return
+    policies = [item for kind in KINDS for item in view.of(kind)]
+    told_of = set()
+    for pod in view.pods:
+        sent = _sent(view, pod)
+        if at(pod, "spec", "hostNetwork") or _passed(view, sent):
+            continue
+        connection = Connection(_peer(view, envoy), _peer(view, pod), view.backend.target_port)
+        directions: tuple[Direction, ...] = ("Ingress", "Egress")
+        for direction in directions:
+            said = ruling(policies, direction, connection)
+            if said.by is None or said.allowed or id(said.by) in told_of:
+                continue
+            if said.allowed is None and not (sent and sent.failure == "timeout" and _from_node(view, pod)):
+                continue
+            told_of.add(id(said.by))
+            yield _denial(view, said, direction, (envoy, pod))
+
+
+def unready(view: View) -> Iterator[Finding]:
+    """T37."""
+    idle = set()
+    for pod in (*view.envoys_on(view.publishing), *view.pods):
+        node = text(at(dict(pod), "spec", "nodeName"))
+        if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
+            continue
+        lacks = _lacks(view, pod)
+        hop = "host-port" if pod in view.envoy_pods else T37.hop
+        if lacks:
+            what, evidence = lacks
+            message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
+            yield T37.finding(identity(pod), message, _calico_again(view, node), [evidence], hop=hop)
+        elif arrived(view) and not _calico_pods(view, node) and node not in idle:
+            idle.add(node)
+            message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
+            evidence = f"{node} has no pod of calico-node"
+            yield T37.finding(_calico(view), message, _calico_again(view, node), [evidence], stops=False)
+
+
+def outside(view: View) -> Iterator[Finding]:
+    """T38."""
+    subnets = _subnets(view)
+    for pool in view.of("IPPool"):
+        cidr = network(at(pool, "spec", "cidr"))
+        uses = sequence(at(pool, "spec", "allowedUses"))
+        if cidr is None or at(pool, "spec", "disabled") is True or (uses and "Workload" not in uses):
+            continue
+        same = [subnet for subnet in subnets if subnet.version == cidr.version]
+        if not same or any(_inside(cidr, subnet) for subnet in same):
+            continue
+        name = str(at(pool, "metadata", "name"))
+        wanted = str(same[0])
+        evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
+        message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
+        yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not arrived(view))
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outside)
+
+
+# T33
+
+
+def _peer(view: View, pod: Mapping[str, JSON]) -> Peer:
+    return peer(pod, view.get("Namespace", None, str(at(dict(pod), "metadata", "namespace"))))
+
+
+def _sent(view: View, pod: Mapping[str, JSON]) -> Request | None:
+    """The request from Envoy's network namespace to a pod."""
+    address = at(dict(pod), "status", "podIP")
+    return next((r for r in view.sight.requests if r.where == "pod from envoy" and r.address == address), None)
+
+
+def _passed(view: View, sent: Request | None) -> bool:
+    """Whether packets came through to the pod: even a refusal comes from there."""
+    if sent is None:
+        return arrived(view) and len(view.pods) == 1
+    return sent.status is not None or sent.failure in ("refused", "reset", "empty")
+
+
+def _from_node(view: View, pod: Mapping[str, JSON]) -> bool:
+    """Whether the pod answers its own node."""
+    address = at(dict(pod), "status", "podIP")
+    return any(r.where == "pod" and r.address == address and r.status is not None for r in view.sight.requests)
+
+
+def _denial(
+    view: View, said: Ruling, direction: Direction, ends: tuple[Mapping[str, JSON], Mapping[str, JSON]]
+) -> Finding:
+    envoy, pod = ends
+    policy = dict(said.by or {})
+    port = view.backend.target_port if view.backend else 0
+    way = f"a connection from Envoy's pod {_named(envoy)} to port {port} of {_named(pod)}"
+    whole = f"{policy.get('kind')} {_named(policy)}"
+    if said.allowed is None:
+        message = f"{whole} is for {way}, could not be judged, and only the pod's own node gets in."
+    else:
+        message = f"{whole} {'denies' if said.explicit else 'does not admit'} {way}."
+    evidence = [f"{direction} of {whole} ({policy.get('apiVersion')}): {_verdict(said)}"]
+    evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
+    labels = pairs(at(dict(pod), "metadata", "labels"))
+    chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
+    admission = _admission(direction, str(at(dict(pod), "metadata", "namespace")), chosen or labels, port)
+    remedy = f"printf '%s' '{json.dumps(admission)}' | {view.kubectl} apply --filename -"
+    if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
+        remedy = _deletion(view, policy)
+    return T33.finding(identity(policy), message, remedy, evidence)
+
+
+def _verdict(said: Ruling) -> str:
+    if said.allowed is None:
+        return "not decided"
+    return "a rule denies it" if said.explicit else "it is for the pod, and no rule admits it"
+
+
+def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], port: int) -> JSON:
+    """A NetworkPolicy that admits Envoy's pods; Kubernetes adds up what several admit."""
+    envoy = {"app": "envoy"}
+    remote = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": CONTOUR_NAMESPACE}},
+        "podSelector": {"matchLabels": envoy},
+    }
+    home, subject, peers = namespace, dict(labels), "from"
+    if direction == "Egress":
+        home, subject, peers = CONTOUR_NAMESPACE, envoy, "to"
+        remote = {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "podSelector": {"matchLabels": dict(labels)},
+        }
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "admit-envoy", "namespace": home},
+        "spec": {
+            "podSelector": {"matchLabels": subject},
+            "policyTypes": [direction],
+            direction.lower(): [{peers: [remote], "ports": [{"port": port, "protocol": "TCP"}]}],
+        },
+    }
+
+
+def _deletion(view: View, policy: dict[str, JSON]) -> str:
+    group = str(policy.get("apiVersion")).partition("/")[0]
+    plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
+    namespace = at(policy, "metadata", "namespace")
+    inside = f" --namespace {namespace}" if namespace else ""
+    return f"{view.kubectl}{inside} delete {plural}.{group} {at(policy, 'metadata', 'name')}"
+
+
+def _named(item: Mapping[str, JSON]) -> str:
+    namespace, name = at(dict(item), "metadata", "namespace"), at(dict(item), "metadata", "name")
+    return f"{namespace}/{name}" if namespace else str(name)
+
+
+# T37
+
+
+def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
+    """What of its network a pod has not got, and the evidence; None where it has all."""
+    error = view.no_sandbox(pod)
+    if error and "calico" in error.lower():
+        return "waits for its network", f"event of {_named(pod)}: {error}"
+    wire = next((wire for wire in wires(view) if wire.pod is pod), None)
+    table = wire.node.filter if wire else ""
+    if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not arrived(view):
+        return (
+            "is unknown to the node's firewall",
+            f"filter of {wire.node.name}: no chain cali-tw-{wire.interface}",
+        )
+    return None
+
+
+def _calico_pods(view: View, node: str | None = None) -> list[dict[str, JSON]]:
+    """The pods of calico-node, on a node or on all."""
+    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
+    return [pod for pod in pods if node in (None, at(pod, "spec", "nodeName"))]
+
+
+def _calico_ready(view: View, node: str) -> bool:
+    """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
+    conditions = [c for pod in _calico_pods(view, node) for c in sequence(at(pod, "status", "conditions"))]
+    known = _calico_pods(view) or any(at(item, "metadata", "name") == "calico-node" for item in view.of("DaemonSet"))
+    return not known or any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
+
+
+def _calico(view: View) -> Identity:
+    made = next((item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"), None)
+    return identity(made) if made else Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
+
+
+def _calico_again(view: View, node: str) -> str:
+    """The command that lets calico-node run on a node."""
+    sets = [item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"]
+    stack = view.sight.stack
+    if not sets:
+        return f"pulumi up --refresh --yes --stack {stack.name if stack else 'STACK'} --policy-pack policy"
+    namespace = at(sets[0], "metadata", "namespace")
+    wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
+    labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
+    off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
+    if off:
+        gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
+        return f"{view.kubectl} --namespace {namespace} patch daemonset calico-node --type merge --patch '{gone}'"
+    return f"{view.kubectl} --namespace {namespace} rollout restart daemonset calico-node"
+
+
+# T38
+
+
+def _subnets(view: View) -> list[IPv4Network | IPv6Network]:
+    """The pod subnets that the cluster was made with."""
+    configuration = at(view.get("ConfigMap", "kube-system", "kubeadm-config"), "data", "ClusterConfiguration")
+    given = re.search(r"^ *podSubnet: *[\"']?([^\s\"']+)", text(configuration) or "", re.MULTILINE)
+    return [found for one in (given[1].split(",") if given else ()) if (found := network(one))]
+
+
+def _inside(cidr: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) -> bool:
+    return cidr.version == subnet.version and cidr[0] in subnet and cidr[-1] in subnet
+
+
+def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
+    """The command that makes a pool in the pod subnet, and ends the use of the other."""
+    spec = {**mapping(at(pool, "spec")), "cidr": subnet}
+    made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
+    kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
+    name = at(pool, "metadata", "name")
+    return (
+        f"printf '%s' '{json.dumps(made)}' | {view.kubectl} apply --filename - && "
+        f'{view.kubectl} patch {kind} {name} --type merge --patch \'{{"spec":{{"disabled":true}}}}\''
+    )

@@ -1,0 +1,181 @@
+"""What can break: hop 4, Envoy itself and what Contour gives it."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from hops.kubernetes.values import JSON, at, pairs
+from hops.model.finding import Finding, Identity
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.trace.code import Code
+from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
+from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
+from hops.trace.facts.live_rules import patched
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, trouble
+from hops.trace.facts.view import THROUGH_ENVOY, View, identity
+
+_ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
+_CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
+
+envoy_down = Code(
+    code="T16",
+    hop="route",
+    title="Envoy does not run",
+    symptom="`curl` connects to the published port and its connection is reset or ends without an answer; where the "
+    "node's DNAT rule went with the pod, it is refused.",
+    cause="No Envoy runs where the requests arrive: its image can't be had, no node fits its nodeSelector, or it ends "
+    "as soon as it starts. Without its pod there is no DNAT rule for the host port and no listener.",
+    told_apart="The API shows Envoy's pod not running, or none at all, and no request was answered through Envoy. What "
+    "follows from it (no DNAT rule, no listener) isn't reported beside it. A pod that waits for a free host port is "
+    "T15, one on another node T06.",
+    remedy="`kubectl --namespace projectcontour describe pods --selector app=envoy` names the reason; `kubectl "
+    "--namespace projectcontour rollout undo daemonset/envoy` takes the last change back.",
+    references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
+)
+
+not_delivered = Code(
+    code="T20",
+    hop="route",
+    title="Envoy does not have what the objects want",
+    symptom="A change of an Ingress or of pods has no effect: the old answer comes, or 404 or 503 for what is new.",
+    cause="Contour tells Envoy its routes and pods over xDS. Where Contour doesn't run, Envoy goes on with what it was "
+    "told last.",
+    told_apart="The routes and pods that the objects want are compared with those that Envoy's admin interface shows, "
+    "and Contour's pods are looked at.",
+    remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` where it "
+    "runs.",
+    references=("https://projectcontour.io/docs/1.33/architecture/",),
+)
+
+not_trusted = Code(
+    code="T21",
+    hop="route",
+    title="Envoy and Contour do not trust each other",
+    symptom="As T20, or Envoy never becomes ready; all pods run.",
+    cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
+    "that has expired, is gone, or was signed by another authority ends the connection or keeps a pod from starting.",
+    told_apart="The public certificates' ends of validity and authorities, the Secrets' names, Envoy's stats "
+    "`control_plane.connected_state` or its readiness, and its and Contour's logs, while Contour runs.",
+    remedy="Delete both Secrets and run Contour's certgen Job again, then restart Contour and Envoy.",
+    references=("https://projectcontour.io/docs/1.33/grpc-tls-howto/",),
+)
+
+
+def _envoy_down(view: View) -> Iterator[Finding]:
+    answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
+    if not view.sees("Pod") or answered:
+        return
+    living = [pod for pod in view.envoy_pods if not trouble(view, pod)]
+    here = view.envoys_on(view.publishing) if view.publishing else view.envoy_pods
+    if any(pod in living for pod in here) or (living and not here):
+        return
+    for pod in here or view.envoy_pods:
+        problem = trouble(view, pod)
+        if problem and problem.reason != "Terminating":
+            if not _anothers(view, pod, problem):
+                yield _down(view, pod, problem)
+            return
+    yield from _no_envoy(view)
+
+
+def _anothers(view: View, pod: Mapping[str, JSON], problem: Trouble) -> bool:
+    """Whether another code tells it: no free port T15, no network T37, no certificate T21, no inotify instance T49."""
+    return (
+        "free ports" in problem.detail
+        or view.no_sandbox(pod) is not None
+        or misses_secret(view, pod)
+        or holds(view, pod, "too many open files", "inotify")
+    )
+
+
+def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
+    base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
+    remedy = f"{base} rollout undo daemonset/envoy"
+    if not problem.image and problem.exit_code is not None:
+        remedy = f"{base} logs {at(dict(pod), 'metadata', 'name')} --container {problem.container} --previous"
+    evidence = [f"{identity(pod)}: {problem}", *events(view, pod)[-2:], *last_line(view, pod, problem.container)]
+    return envoy_down.finding(identity(pod), f"Envoy's pod does not run: {problem}.", remedy, evidence)
+
+
+def _no_envoy(view: View) -> Iterator[Finding]:
+    workload = view.get("DaemonSet", CONTOUR_NAMESPACE, "envoy") or view.get("Deployment", CONTOUR_NAMESPACE, "envoy")
+    if workload is None:
+        known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
+        if known and view.sees("DaemonSet") and view.sees("Deployment"):
+            remedy = f"pulumi up --refresh --stack {view.sight.stack.name}" if view.sight.stack else _install(view)
+            yield envoy_down.finding(_ENVOY, "There is no Envoy in the cluster.", remedy)
+        return
+    who, spec = identity(workload), at(workload, "spec", "template", "spec")
+    selector = pairs(at(spec, "nodeSelector"))
+    shown = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    wanted = at(workload, "status", "desiredNumberScheduled")
+    evidence = [f"{who} wants {wanted} pods, nodeSelector {shown or 'none'}"]
+    if shown:
+        removal = {"op": "remove", "path": "/spec/template/spec/nodeSelector"}
+        remedy = patched(view, who.kind, who.namespace, who.name, removal)
+        yield envoy_down.finding(who, f"No node carries {shown}, so Envoy has no pod.", remedy, evidence)
+    else:
+        remedy = f"{view.kubectl} --namespace {who.namespace} rollout restart {who.kind.lower()}/{who.name}"
+        yield envoy_down.finding(who, "Envoy has no pod.", remedy, evidence)
+
+
+def _install(view: View) -> str:
+    return f"{view.kubectl} apply --filename https://projectcontour.io/quickstart/contour.yaml"
+
+
+# What Contour gives
+
+
+def _not_delivered(view: View) -> Iterator[Finding]:
+    runs = contour_runs(view)
+    if runs is None or distrust(view):
+        return
+    difference = stale(view)
+    base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
+    if runs:
+        # It may be about to tell: only a request that suffers shows that it doesn't.
+        if difference and view.well is False:
+            remedy = f"{base} rollout restart deployment/contour"
+            evidence = (difference, *contour_said(view, "level=error"))
+            yield not_delivered.finding(_CONTOUR, f"Contour runs, but {difference}.", remedy, evidence)
+        return
+    pods = contour_pods(view)
+    problems = [(pod, trouble(view, pod)) for pod in pods]
+    if any(view.no_sandbox(pod) or holds(view, pod, "too many open files", "inotify") for pod in pods):
+        return
+    why = next((f"{identity(pod)}: {problem}" for pod, problem in problems if problem), "") or (
+        "its pod is not ready" if pods else "it has no pod"
+    )
+    replicas = at(view.get("Deployment", CONTOUR_NAMESPACE, "contour"), "spec", "replicas")
+    change = "scale deployment/contour --replicas 1" if replicas == 0 else "rollout undo deployment/contour"
+    shown = [
+        f"{_CONTOUR} wants {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
+        *([difference] if difference else []),
+        *(line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))),
+    ]
+    suffers = difference is not None or (view.well is False and _waits(view))
+    said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
+    yield not_delivered.finding(_CONTOUR, said, f"{base} {change}", shown, stops=suffers)
+
+
+def _waits(view: View) -> bool:
+    """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
+    return any(ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
+
+
+# Trust
+
+
+def _not_trusted(view: View) -> Iterator[Finding]:
+    found = distrust(view)
+    if found is None:
+        return
+    who, message, evidence, suffers = found
+    base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
+    remedy = (
+        f"{base} delete secret {' '.join(CERTIFICATES)} --ignore-not-found && {base} get job --selector "
+        f"app=contour-certgen --output json | {base} replace --force --filename - && {base} rollout restart "
+        "deployment/contour daemonset/envoy"
+    )
+    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)

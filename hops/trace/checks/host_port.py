@@ -1,0 +1,277 @@
+"""What can break: hop 3, the node's port and its DNAT rule."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hops.kubernetes.values import JSON, at, number, sequence, text
+from hops.model.finding import Finding
+from hops.model.path import HOST_PORT_CHAIN
+from hops.trace.checks.port_mapping import expected, patch_host_port
+from hops.trace.code import Code
+from hops.trace.facts.view import View, container, identity
+from hops.trace.observed.observation import Node
+from hops.trace.readers.netfilter import Translation, taken, translations
+
+T11 = Code(
+    code="T11",
+    hop="host-port",
+    title="Envoy's pod takes no host port",
+    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
+    cause="hostPort is missing in Envoy's DaemonSet, or is another number than the one that Docker's mapping leads to.",
+    told_apart="Envoy's pod runs on the publishing node and declares no such hostPort, and no DNAT rule leads to it.",
+    remedy="Give Envoy's container the hostPort.",
+)
+T12 = Code(
+    code="T12",
+    hop="host-port",
+    title="The nodes' network configuration leaves host ports out",
+    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
+    cause="The portmap plugin is missing in the CNI configuration; Calico's operator leaves it out with "
+    "hostPorts: Disabled.",
+    told_apart="Envoy's pod declares its hostPort, the node has no DNAT rule to it, and the configuration in "
+    "/etc/cni/net.d has no portmap.",
+    remedy="Put portmap back and make Envoy's pod again: it gets its rules when it is made.",
+    references=("https://docs.tigera.io/calico/latest/reference/installation/api",),
+)
+T13 = Code(
+    code="T13",
+    hop="host-port",
+    title="A stale DNAT rule leads to a pod that is no Envoy",
+    symptom="curl ends with 52, 56 or 28, or another pod answers.",
+    cause="The rule of an earlier pod was left behind when that pod went, and the first rule for a port is taken.",
+    told_apart="The node has a DNAT rule for the port whose target is not the address of Envoy's pod there. It is "
+    "advisory where Envoy's own rule comes first.",
+    remedy="Delete the rule.",
+    references=(
+        "https://github.com/projectcalico/calico/issues/3412",
+        "https://github.com/containernetworking/plugins/issues/683",
+    ),
+)
+T14 = Code(
+    code="T14",
+    hop="host-port",
+    title="The DNAT rule to Envoy's pod is missing",
+    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
+    cause=f"Something flushed the node's nat table or its chain {HOST_PORT_CHAIN}; portmap writes only when a pod is "
+    "made.",
+    told_apart="Envoy's pod is there and declares its hostPort, portmap is configured, and no rule of the node leads "
+    "the port anywhere.",
+    remedy="Make Envoy's pod again.",
+    references=("https://github.com/kubernetes/kubernetes/issues/93091",),
+)
+T15 = Code(
+    code="T15",
+    hop="host-port",
+    title="Another pod has Envoy's host port",
+    symptom="curl ends with 52 or 56, or another page answers.",
+    cause="A host port can be taken once on a node, and the other pod came first: Envoy waits for it.",
+    told_apart="Envoy's pod for the node is Pending or refused for want of free ports, and another pod there declares "
+    "the same hostPort.",
+    remedy="Take the other pod away, or give it another port.",
+)
+
+
+@dataclass(frozen=True)
+class _Door:
+    """The publishing node's port and the Envoy behind it.
+
+    wanted: address and port where the request should go, None where that Envoy has no such hostPort.
+    """
+
+    node: str
+    port: int
+    envoy: Mapping[str, JSON]
+    wanted: tuple[str, int] | None
+    inside: Node | None
+    found: tuple[Translation, ...]
+
+    @property
+    def led(self) -> bool:
+        """Whether the node leads the port to Envoy."""
+        first = taken(self.found)
+        return first is not None and (first.address, first.port) == self.wanted
+
+    @property
+    def mine(self) -> tuple[Translation, ...]:
+        """The rules that lead to Envoy's pod, or may."""
+        return tuple(one for one in self.found if (one.address, one.port) == self.wanted)
+
+
+def unclaimed(view: View) -> Iterator[Finding]:
+    """T11."""
+    door = _door(view)
+    if door is None or door.wanted or door.port not in expected(view) or taken(door.found):
+        return
+    declared = sorted(outside for _, outside in _ports(door.envoy) if outside)
+    name = at(dict(door.envoy), "metadata", "name")
+    evidence = [f"pod projectcontour/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
+    evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
+    message = f"Envoy's pod {name} does not take port {door.port} of {door.node}."
+    yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
+
+
+def unsupported(view: View) -> Iterator[Finding]:
+    """T12."""
+    door = _door(view)
+    if door is None or not door.wanted or door.mine:
+        return
+    disabled = next(
+        (
+            item
+            for item in view.of("Installation")
+            if at(item, "spec", "calicoNetwork", "hostPorts") == "Disabled"
+            and str(item.get("apiVersion")).startswith("operator.tigera.io/")
+        ),
+        None,
+    )
+    file, plugins = _plugins(door.inside)
+    restart = f"{view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
+    if disabled:
+        patch = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
+        name = at(disabled, "metadata", "name")
+        remedy = f"{view.kubectl} patch installation {name} --type merge --patch '{patch}' && {restart}"
+        evidence = [f"Installation {name}: hostPorts is Disabled"]
+        yield T12.finding(
+            identity(disabled), _without(door, "Calico's Installation has them disabled"), remedy, evidence
+        )
+    elif file and "portmap" not in plugins:
+        calico = f"{view.kubectl} --namespace kube-system rollout restart daemonset calico-node"
+        ready = f"{view.kubectl} --namespace kube-system rollout status daemonset calico-node"
+        evidence = [f"{door.node}: /etc/cni/net.d/{file} has the plugins {' '.join(plugins)}"]
+        message = _without(door, f"/etc/cni/net.d/{file} has no portmap")
+        yield T12.finding(container(door.node), message, f"{calico} && {ready} && {restart}", evidence)
+
+
+def stale(view: View) -> Iterator[Finding]:
+    """T13."""
+    door = _door(view)
+    if door is None or not door.wanted or any(unsupported(view)):
+        return
+    for one in door.found:
+        if not one.certain or one in door.mine:
+            continue
+        owner = next((pod for pod in view.of("Pod") if at(pod, "status", "podIP") == one.address), None)
+        whose = f"{at(owner, 'metadata', 'namespace')}/{at(owner, 'metadata', 'name')}" if owner else "no pod"
+        evidence = [f"nat {other.rule.chain}: port {door.port} to {other}" for other in door.found]
+        evidence.append(f"{one.address} is the address of {whose}, Envoy's is {door.wanted[0]}")
+        before = "before" if not door.led else "behind"
+        also = f", {before} the rule to Envoy's {door.wanted[0]}:{door.wanted[1]}" if door.mine else ""
+        message = f"{door.node} leads port {door.port} to {one}, which is {whose}'s{also}."
+        remedy = f"docker exec {door.node} iptables --table nat --delete {one.rule.chain} {one.rule.text}"
+        if not door.mine:
+            remedy += f" && {view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
+        stops = not (door.led or view.through_envoy("node"))
+        yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
+
+
+def missing(view: View) -> Iterator[Finding]:
+    """T14."""
+    door = _door(view)
+    if door is None or not door.wanted or not door.inside or not door.inside.nat:
+        return
+    if door.mine or taken(door.found) or not _runs(door.envoy) or any(unsupported(view)):
+        return
+    name = at(dict(door.envoy), "metadata", "name")
+    phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
+    evidence = [
+        f"nat of {door.node}: no rule for port {door.port}",
+        f"pod projectcontour/{name} is {phase} at {to} and declares hostPort {door.port}",
+    ]
+    message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
+    remedy = f"{view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
+    yield T14.finding(container(door.node), message, remedy, evidence)
+
+
+def claimed(view: View) -> Iterator[Finding]:
+    """T15."""
+    node, port = view.publishing, view.node_port
+    envoy = next((pod for pod in view.envoys_on(node) if portless(pod)), None)
+    if node is None or port is None or envoy is None:
+        return
+    for pod in view.of("Pod"):
+        rival = at(pod, "spec", "nodeName") == node and any(outside == port for _, outside in _ports(pod))
+        if rival and at(pod, "status", "phase") in ("Running", "Pending") and pod not in view.envoy_pods:
+            waiting = at(envoy, "metadata", "name")
+            evidence = [f"pod projectcontour/{waiting}: {portless(envoy)}"]
+            message = f"{_named(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
+            yield T15.finding(identity(pod), message, _removal(view, pod), evidence)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unclaimed, unsupported, stale, missing, claimed)
+
+
+def portless(pod: Mapping[str, JSON]) -> str | None:
+    """Why a pod found no node with its host ports free, None where that isn't its trouble."""
+    status = at(dict(pod), "status")
+    if at(status, "phase") == "Failed" and at(status, "reason") == "NodePorts":
+        return text(at(status, "message")) or "NodePorts"
+    for condition in sequence(at(status, "conditions")):
+        message = text(at(condition, "message")) or ""
+        if at(condition, "type") == "PodScheduled" and at(condition, "status") == "False" and "free ports" in message:
+            return message
+    return None
+
+
+def _door(view: View) -> _Door | None:
+    """What leads into Envoy; None where there is no running Envoy there, or requests get to it anyway."""
+    node, port = view.publishing, view.node_port
+    running = (pod for pod in view.envoys_on(node) if at(pod, "status", "phase") == "Running")
+    envoy = next(running, None)
+    if node is None or port is None or envoy is None or at(envoy, "spec", "hostNetwork"):
+        return None
+    address = text(at(envoy, "status", "podIP"))
+    if address is None or view.running(node) is False:
+        return None
+    target = next((inside for inside, outside in _ports(envoy) if outside == port), None)
+    inside = view.node(node)
+    found = translations(inside.nat, view.address_of(node), port) if inside else ()
+    wanted = (address, target) if target else None
+    door = _Door(node, port, envoy, wanted, inside, found)
+    asked = view.request("node")
+    reached = view.through_envoy("client") or (asked is not None and asked.port == port and asked.by_envoy)
+    return None if reached and not door.led else door
+
+
+def _runs(pod: Mapping[str, JSON]) -> bool:
+    """Whether all containers run; one that doesn't is the cause, and its rules are no matter."""
+    statuses = sequence(at(dict(pod), "status", "containerStatuses"))
+    return bool(statuses) and all(at(status, "state", "running") is not None for status in statuses)
+
+
+def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:
+    """The TCP ports of a pod's containers, and their host ports or 0."""
+    for declared in sequence(at(dict(pod), "spec", "containers")):
+        for port in sequence(at(declared, "ports")):
+            if at(port, "protocol") in (None, "TCP"):
+                yield number(at(port, "containerPort")) or 0, number(at(port, "hostPort")) or 0
+
+
+def _plugins(node: Node | None) -> tuple[str | None, tuple[str, ...]]:
+    """The network configuration that a node uses, the first by name, and its plugins."""
+    for name, content in sorted(node.cni.items() if node else ()):
+        try:
+            configuration = json.loads(content)
+        except ValueError:
+            return None, ()
+        listed = sequence(at(configuration, "plugins")) or [configuration]
+        return name, tuple(kind for plugin in listed if (kind := text(at(plugin, "type"))))
+    return None, ()
+
+
+def _without(door: _Door, why: str) -> str:
+    return f"Port {door.port} of {door.node} leads to no pod, since host ports are not set up there: {why}."
+
+
+def _named(pod: Mapping[str, JSON]) -> str:
+    return f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}"
+
+
+def _removal(view: View, pod: Mapping[str, JSON]) -> str:
+    """The command that takes a pod away, together with what would make it again."""
+    namespace, name = at(dict(pod), "metadata", "namespace"), at(dict(pod), "metadata", "name")
+    owner: JSON = next((o for o in sequence(at(dict(pod), "metadata", "ownerReferences")) if at(o, "controller")), {})
+    kind, made_by = text(at(owner, "kind")) or "Pod", text(at(owner, "name")) or str(name)
+    if kind == "ReplicaSet":
+        kind, made_by = "Deployment", made_by.rpartition("-")[0]
+    return f"{view.kubectl} --namespace {namespace} delete {kind.lower()} {made_by}"

@@ -1,0 +1,182 @@
+"""What can break: the machine and whether its cluster can be seen at all."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hops.kubernetes.values import at, mapping, sequence, text
+from hops.model.finding import Finding, Identity, Level
+from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
+from hops.trace.code import Code
+from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.view import View, container
+
+_API_PORT = "6443/tcp"
+_LIMITS = {"max_user_instances": INOTIFY_INSTANCES_PER_NODE, "max_user_watches": INOTIFY_WATCHES_PER_NODE}
+_ROOM = 4
+"""How many times the measured need a limit should be, as the advice of `hops.machine` has it."""
+_INOTIFY = re.compile(r"too many open files|inotify[^\n]*(limit|no space|fail|unable|cannot)", re.IGNORECASE)
+
+T46 = Code(
+    code="T46",
+    hop=None,
+    title="A node has another address than its cluster believes",
+    symptom="kubectl fails or nodes are NotReady; requests may still be answered.",
+    cause="Docker gives addresses in the order in which containers start, and a restart swapped them.",
+    told_apart="The node's InternalIP in the API, or its address in the stack's outputs where no API answers, is not "
+    "that of its container in Docker.",
+    remedy="Stop the nodes and start them in the order of their old addresses.",
+    references=("https://github.com/kubernetes-sigs/kind/issues/2045",),
+)
+T47 = Code(
+    code="T47",
+    hop=None,
+    title="The kubeconfig does not lead to the path's cluster",
+    symptom="Requests are answered, and kubectl shows another cluster or none.",
+    cause="The kubeconfig or its current context is another cluster's, or the API of this one does not answer.",
+    told_apart="The API's nodes are none of the kind cluster's containers; or no API answers while the control plane's "
+    "container runs. Nothing is said of what only the API could tell.",
+    remedy="Take the kubeconfig from kind again.",
+    level=Level.ADVISORY,
+)
+T49 = Code(
+    code="T49",
+    hop=None,
+    title="The inotify limits of the machine are used up",
+    symptom="Pods of the cluster crash: kube-proxy, Envoy or others.",
+    cause="All nodes of all clusters share one user's inotify instances and watches, and the limits are low.",
+    told_apart="A limit is below four times what the cluster's nodes were measured to use, and the log of a container "
+    "that crashes says that it got none.",
+    remedy="Raise the limits.",
+    references=("https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files",),
+)
+
+
+def swapped(view: View) -> Iterator[Finding]:
+    """T46."""
+    moved = {
+        name: (believed, actual)
+        for name, item in view.node_containers.items()
+        if view.running(name) and (actual := _addresses(item)) and (believed := _believed(view, name))
+        if not believed & actual
+    }
+    if not moved:
+        return
+    evidence = [
+        f"{n}: {' '.join(sorted(b))} in the cluster, {' '.join(sorted(a))} in Docker" for n, (b, a) in moved.items()
+    ]
+    name, (believed, actual) = next(iter(sorted(moved.items())))
+    message = f"The cluster believes {name} at {min(believed)}, and Docker has it at {min(actual)}."
+    known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
+    order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
+    remedy = f"docker stop {' '.join(order)} && docker start {' '.join(order)}"
+    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view))
+
+
+def blind(view: View) -> Iterator[Finding]:
+    """T47."""
+    name, cluster = view.sight.cluster_name, view.sight.cluster
+    control = next((node for node in view.node_containers if _is_control_plane(view, node)), None)
+    if control is None or not view.running(control) or any(swapped(view)):
+        return
+    if view.foreign and cluster:
+        others = " ".join(str(at(dict(o), "metadata", "name")) for o in cluster.objects if o.get("kind") == "Node")
+        evidence = [f"{cluster.server} has the nodes {others}", f"docker: {name} is {' '.join(view.node_containers)}"]
+        message = f"The kubeconfig leads to {cluster.server}, which is another cluster than {name}."
+        yield T47.finding(_cluster(view), message, _export(view), evidence)
+    elif cluster is None:
+        why = view.sight.unseen.get("cluster", "it was not asked")
+        evidence = [f"API: {why}", f"docker: {control} is running"]
+        message = f"The API of {name} could not be asked, while its control plane {control} runs."
+        own = any(f":{port}" in why for port in _api_ports(view, control))
+        yield T47.finding(_cluster(view), message, f"docker restart {control}" if own else _export(view), evidence)
+
+
+def exhausted(view: View) -> Iterator[Finding]:
+    """T49."""
+    logged = inotify(view)
+    limits = view.sight.host.inotify if view.sight.host else {}
+    nodes = len(view.node_containers)
+    low = {
+        name: limits[name] for name, each in _LIMITS.items() if name in limits and limits[name] < _ROOM * each * nodes
+    }
+    if not logged or not low:
+        return
+    evidence = [*(f"fs.inotify.{name} is {value}" for name, value in low.items())]
+    evidence += [f"log of {where}: {line}" for where, line in logged.items()]
+    name, value = next(iter(low.items()))
+    where = next(iter(logged))
+    message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
+    wanted = " ".join(f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low)
+    who = Identity("", "Host", None, "this machine")
+    yield T49.finding(who, message, f"sudo sysctl {wanted}", evidence, stops=not arrived(view))
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (swapped, blind, exhausted)
+
+
+def inotify(view: View) -> Mapping[str, str]:
+    """Containers that crash for want of inotify instances or watches, "namespace/pod/container", and their words."""
+    logs = view.sight.cluster.logs if view.sees_cluster and view.sight.cluster else {}
+    found = {}
+    for key, log in logs.items():
+        where = key.removesuffix(" previous")
+        line = next((line.strip() for line in log.splitlines() if _INOTIFY.search(line)), None)
+        if line and _crashes(view, where):
+            found[where] = line
+    return found
+
+
+def _crashes(view: View, where: str) -> bool:
+    namespace, _, rest = where.partition("/")
+    name, _, of = rest.partition("/")
+    pod = view.get("Pod", namespace, name)
+    statuses = (
+        *sequence(at(pod, "status", "containerStatuses")),
+        *sequence(at(pod, "status", "initContainerStatuses")),
+    )
+    return any(
+        at(status, "state", "running") is None or not at(status, "ready") or at(status, "lastState", "terminated")
+        for status in statuses
+        if at(status, "name") == of
+    )
+
+
+def _addresses(item: Mapping[str, Any]) -> set[str]:
+    networks = mapping(at(dict(item), "NetworkSettings", "Networks")).values()
+    found = (text(at(dict(network), key)) for network in networks for key in ("IPAddress", "GlobalIPv6Address"))
+    return {address for address in found if address}
+
+
+def _believed(view: View, node: str) -> set[str]:
+    """The addresses of a node as the API has them, or the publishing one's as the stack published it."""
+    found = set(view.internal_addresses(node))
+    if found or view.sight.cluster or not view.sight.stack or node != (view.door.node if view.door else None):
+        return found
+    hops = sequence(at(dict(view.sight.stack.outputs or {}), "hops"))
+    told = (text(at(hop, "address")) for hop in hops if at(hop, "name") == "host-port")
+    return {address for address in told if address}
+
+
+def _numbers(address: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", address)) or (256,)
+
+
+def _is_control_plane(view: View, node: str) -> bool:
+    labels = at(dict(view.node_containers[node]), "Config", "Labels")
+    return bool(at(labels, "io.x-k8s.kind.role") == "control-plane")
+
+
+def _api_ports(view: View, control: str) -> list[str]:
+    bindings = sequence(at(dict(view.node_containers[control]), "HostConfig", "PortBindings", _API_PORT))
+    return [str(at(binding, "HostPort")) for binding in bindings]
+
+
+def _cluster(view: View) -> Identity:
+    return Identity("kind.x-k8s.io/v1alpha4", "Cluster", None, str(view.sight.cluster_name))
+
+
+def _export(view: View) -> str:
+    outputs = dict((view.sight.stack.outputs if view.sight.stack else None) or {})
+    file = text(at(outputs, "cluster", "kubeconfig"))
+    return f"kind export kubeconfig --name {view.sight.cluster_name}" + (f" --kubeconfig {file}" if file else "")

@@ -1,0 +1,179 @@
+"""What can break: hop 1, the name."""
+
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+
+from hops.kubernetes.values import at, sequence, text
+from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.trace.code import Code
+from hops.trace.facts.view import View
+
+STALL = 2.0
+"""Seconds: a resolver that answers needs far less even on a busy machine, one that gives up on multicast DNS five."""
+LOOPBACK = "127.0.0.1"
+
+T01 = Code(
+    code="T01",
+    hop="name",
+    title="The host name does not resolve",
+    symptom="curl ends with 6, could not resolve host.",
+    cause="No line of the hosts file and no DNS server knows the name.",
+    told_apart="Neither address family gives an address, and the request fails before it connects.",
+    remedy="Add the name to the hosts file for both address families, or take a name in .localhost.",
+)
+T02 = Code(
+    code="T02",
+    hop="name",
+    title="The host name leads to an address that nothing publishes on",
+    symptom="curl ends with 7, connection refused, or with 28, timed out.",
+    cause="A line of the hosts file or a DNS server gives another address than the one that Docker publishes on.",
+    told_apart="None of the name's addresses is one that a node of the cluster is published on, and 127.0.0.1 is not "
+    "among them; the published address itself takes requests.",
+    remedy="Let the name lead to the published address.",
+)
+T03 = Code(
+    code="T03",
+    hop="name",
+    title="The look-up of the host name stalls",
+    symptom="The answer is right and comes seconds late, every time.",
+    cause="A name in .local is asked for by multicast DNS, and nobody answers for one of the address families.",
+    told_apart=f"A look-up took {STALL:.0f} s or longer while the name has an address.",
+    remedy="Give the name a line for each address family in the hosts file, or take a name in .localhost.",
+    level=Level.ADVISORY,
+    severity=Severity.MEDIUM,
+    references=("https://www.rfc-editor.org/rfc/rfc6762#section-3",),
+)
+T04 = Code(
+    code="T04",
+    hop="name",
+    title="The host name has addresses of one family only, and Docker publishes on the other",
+    symptom="curl ends with 7, connection refused.",
+    cause="The hosts file has a line for ::1 and none for 127.0.0.1, while the port is published for IPv4.",
+    told_apart="All of the name's addresses are of a family in which no node of the cluster is published.",
+    remedy="Add a line of the published family to the hosts file.",
+)
+
+
+def unknown(view: View) -> Iterator[Finding]:
+    """T01."""
+    host = view.sight.host
+    request = view.request("client")
+    if _beside(view) or not host or not host.lookups or view.resolved or (request and request.status):
+        return
+    name = view.asked.host
+    evidence = [
+        *(f"look-up IPv{one.family}: {one.error or 'no address'} ({one.seconds:.1f} s)" for one in host.lookups),
+        f"hosts file: {'; '.join(host.hosts) or f'no line for {name}'}",
+    ]
+    message = f"{name} has no address on this machine, neither for IPv4 nor for IPv6."
+    yield T01.finding(_named(name), message, added(view), evidence)
+
+
+def elsewhere(view: View) -> Iterator[Finding]:
+    """T02 and T04."""
+    if _beside(view) or not view.resolved or view.through_envoy("client") or _served(view) is not False:
+        return
+    name, addresses = view.asked.host, " and ".join(view.resolved)
+    where = ", ".join(map(str, view.published)) or client_address(view) or "?"
+    hosts = view.sight.host.hosts if view.sight.host else ()
+    evidence = [f"{name} leads to {addresses}", f"published: {where}", *(f"hosts file: {line}" for line in hosts)]
+    families = {ip_address(address).version for address in view.resolved}
+    published = {ip_address(one.address or "0.0.0.0").version for one in view.published}
+    if published and not families & published:
+        message = f"{name} leads to {addresses} only, and port {view.asked.port} is published on {where} alone."
+        yield T04.finding(_named(name), message, added(view), evidence)
+    elif not {LOOPBACK, client_address(view)} & set(view.resolved):
+        message = f"{name} leads to {addresses}, where nothing publishes port {view.asked.port}: that is at {where}."
+        yield T02.finding(_named(name), message, _replaced(view), evidence)
+
+
+def stalls(view: View) -> Iterator[Finding]:
+    """T03."""
+    host = view.sight.host
+    slow = [one for one in host.lookups if one.seconds >= STALL] if host else []
+    if _beside(view) or not slow or not view.resolved:
+        return
+    name = view.asked.host
+    longest = max(slow, key=lambda one: one.seconds)
+    evidence = [
+        f"look-up IPv{one.family}: {' '.join(one.addresses) or one.error or 'no address'} ({one.seconds:.1f} s)"
+        for one in (host.lookups if host else ())
+    ]
+    message = f"The look-up of {name} for IPv{longest.family} takes {longest.seconds:.1f} s of every request."
+    yield T03.finding(_named(name), message, _replaced(view), evidence)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unknown, elsewhere, stalls)
+
+
+def client_address(view: View) -> str | None:
+    """The address that a client on this machine should use, None where that isn't known."""
+    door = view.door
+    if door is None or door.node is None:
+        return next(iter(balanced(view)), None)
+    return LOOPBACK if door.listen in ("0.0.0.0", None) else door.listen
+
+
+def balanced(view: View) -> tuple[str, ...]:
+    """The addresses that a load balancer gave Envoy's Service."""
+    service = view.get("Service", CONTOUR_NAMESPACE, "envoy")
+    entries = sequence(at(service, "status", "loadBalancer", "ingress"))
+    return tuple(address for entry in entries if (address := text(at(entry, "ip"))))
+
+
+def _beside(view: View) -> bool:
+    """Whether no name is looked up: RFC 6761 keeps .localhost for 127.0.0.1, and clients go by that."""
+    name = view.asked.host
+    return view.asked.from_node or name == "localhost" or name.endswith(".localhost") or _is_address(name)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _served(view: View) -> bool | None:
+    """Whether any of the name's addresses is published on, None where that can't be told."""
+    host = view.sight.host
+    own = host.addresses if host else ()
+    if view.published:
+        answers = [one.serves(address, own) for one in view.published for address in view.resolved]
+        return True if True in answers else None if None in answers else False
+    request = view.request("client")
+    if request is None or request.status is not None or client_address(view) in view.resolved:
+        return None
+    # Where Docker wasn't seen, only that the right address takes requests tells that the name is wrong.
+    right = [
+        other for other in view.sight.requests if other.where == "client" and other.address == client_address(view)
+    ]
+    return False if any(other.by_envoy for other in right) else None
+
+
+def _named(name: str) -> Identity:
+    return Identity("", "Host", None, name)
+
+
+def _lines(view: View) -> str:
+    """The words of the lines that the hosts file should have."""
+    address = client_address(view) or LOOPBACK
+    name = view.asked.host
+    return " ".join(f"'{one} {name}'" for one in ((address, "::1") if address == LOOPBACK else (address,)))
+
+
+def added(view: View) -> str:
+    """The command that adds the name to the hosts file."""
+    return f"printf '%s\\n' {_lines(view)} | sudo tee -a /etc/hosts"
+
+
+def _replaced(view: View) -> str:
+    """The command that gives the name other lines in the hosts file: a pipe from and to it would empty it."""
+    host = view.sight.host
+    if not host or not host.hosts:
+        return added(view)
+    name = view.asked.host.replace(".", r"\.")
+    without = f"sed -E 's/[[:space:]]{name}([[:space:]]|$)/ /' /etc/hosts"
+    return f"hosts=$({without}) && printf '%s\\n' \"$hosts\" {_lines(view)} | sudo tee /etc/hosts"

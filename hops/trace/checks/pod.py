@@ -1,0 +1,292 @@
+"""What can break: hop 7, the pod and its process."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from hops.kubernetes.values import JSON, at, sequence, text
+from hops.model.finding import Finding, Identity
+from hops.trace.code import Code
+from hops.trace.facts.envoy_drift import astray, suffers
+from hops.trace.facts.evidence import told
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, stranded, trouble
+from hops.trace.facts.view import View, identity
+from hops.trace.observed.observation import Request, Where
+from hops.trace.readers import kernel
+
+not_ready = Code(
+    code="T32",
+    hop="pod",
+    title="The pod runs and is not ready",
+    symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
+    cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
+    "endpoint that isn't ready is taken away from Envoy.",
+    told_apart="The pod's containers run, its condition Ready is false, its endpoint isn't ready, and the process "
+    "answers. A pod that crashes or starts is T42, one that doesn't listen T40 or T41.",
+    remedy="Correct the readiness probe; `kubectl describe pod` shows how it fails.",
+    references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
+)
+
+loopback_only = Code(
+    code="T40",
+    hop="pod",
+    title="The process listens on loopback only",
+    symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
+    cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
+    told_apart="The pod's network namespace has a listening socket on the port, at a loopback address and at no other.",
+    remedy="Bind the server to 0.0.0.0, such as `python -m http.server 8080 --bind 0.0.0.0`.",
+    references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+)
+
+other_port = Code(
+    code="T41",
+    hop="pod",
+    title="The process listens on another port",
+    symptom="503 from Envoy at once (`connection refused`).",
+    cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
+    "`containerPort` opens nothing: it is a note.",
+    told_apart="The pod's network namespace has listening sockets, none on the port that Envoy dials; or the pod "
+    "refuses the connection.",
+    remedy="Let the server listen on the container's port, or correct port and targetPort.",
+    references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+)
+
+not_running = Code(
+    code="T42",
+    hop="pod",
+    title="The pod does not run",
+    symptom="503 from Envoy (`no healthy upstream`).",
+    cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
+    "node takes the pod, it was evicted, or there is no such pod.",
+    told_apart="The pod's phase, its containers' states with reason and exit code, its events and the last line of its "
+    "log. A pod that waits for its network is T37.",
+    remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
+    references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
+)
+
+refused_by_app = Code(
+    code="T43",
+    hop="pod",
+    title="The app itself answers 404",
+    symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
+    cause="The request came all the way to the process, and the process has nothing there: another directory is "
+    "served, or another path was meant.",
+    told_apart="Envoy's own 404 carries no upstream time; this answer does, or came from the pod without Envoy.",
+    remedy="Ask for a path that the app serves, or correct what it serves.",
+    references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
+)
+
+failed_by_app = Code(
+    code="T44",
+    hop="pod",
+    title="The app fails, is slow, or answers something else",
+    symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
+    cause="The process takes the request and fails it.",
+    told_apart="The answer carries Envoy's upstream time, or the pod took the connection and sent no byte; a body is "
+    "compared with `--expect`.",
+    remedy="`kubectl logs` of the pod.",
+    references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
+)
+
+
+def _pod_name(pod: Mapping[str, JSON]) -> str:
+    return str(at(dict(pod), "metadata", "name"))
+
+
+def _in(view: View, pod: Mapping[str, JSON]) -> str:
+    return f"{view.kubectl} --namespace {at(dict(pod), 'metadata', 'namespace')}"
+
+
+# It does not run
+
+
+def _not_running(view: View) -> Iterator[Finding]:
+    backend = view.backend
+    if not suffers(view) or backend is None or not view.sees("Pod"):
+        return
+    for pod in view.pods:
+        problem = trouble(view, pod)
+        if problem and not _anothers(view, pod):
+            yield _stopped(view, pod, problem)
+    for name in _missing(view):
+        who = Identity("v1", "Pod", backend.namespace, name)
+        stack = view.sight.stack
+        remedy = f"{view.kubectl} --namespace {backend.namespace} get pods,deployments,replicasets"
+        remedy = f"pulumi up --refresh --stack {stack.name}" if stack else remedy
+        yield not_running.finding(who, "There is no such pod.", remedy)
+
+
+def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
+    """Whether another code tells why it doesn't run: no network T37, no inotify instance T49."""
+    return view.no_sandbox(pod) is not None or holds(view, pod, "too many open files", "inotify")
+
+
+def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
+    name, base = _pod_name(pod), _in(view, pod)
+    remedy = f"{base} describe pod {name}"
+    if problem.exit_code is not None:
+        remedy = f"{base} logs {name} --container {problem.container} --previous"
+    elif problem.reason == "Evicted":
+        remedy = f"{base} delete pod {name}"
+    evidence = [
+        f"{identity(pod)}: {problem}" + (f": {problem.detail}" if problem.detail else ""),
+        *events(view, pod)[-2:],
+        *last_line(view, pod, problem.container),
+    ]
+    return not_running.finding(identity(pod), f"The pod does not run: {problem}.", remedy, evidence)
+
+
+def _missing(view: View) -> tuple[str, ...]:
+    """The planned pods that are not there."""
+    if not view.planned or view.backend is None:
+        return ()
+    there = {_pod_name(pod) for pod in view.pods}
+    return tuple(name for name in view.backend.pods if name not in there)
+
+
+# It runs and can't be reached
+
+
+def _deaf(view: View) -> Iterator[Finding]:
+    if not suffers(view) or view.backend is None or not view.sees("Pod"):
+        return
+    port = view.backend.target_port
+    for pod in view.pods:
+        if trouble(view, pod):
+            continue
+        space = view.namespace(pod)
+        listening = kernel.sockets(space.sockets) if space and space.sockets else ()
+        on_port = [socket for socket in listening if socket.port == port]
+        if any(not socket.loopback for socket in on_port):
+            continue
+        if on_port:
+            yield _bound(view, pod, port, listening)
+        elif listening or _refused(view, pod):
+            yield _elsewhere(view, pod, port, listening)
+
+
+def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
+    """The request by which the pod refused the connection, sent from its own node."""
+    address = text(at(dict(pod), "status", "podIP"))
+    sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
+    return next((request for request in sent if request.failure == "refused"), None)
+
+
+def _bound(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
+    message = f"The process listens on port {port} of loopback only."
+    return loopback_only.finding(identity(pod), message, _commanded(view, pod), _ears(view, pod, listening))
+
+
+def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
+    ports = sorted({socket.port for socket in listening})
+    where = f"listens on {', '.join(map(str, ports))} and not on {port}" if ports else f"does not listen on {port}"
+    return other_port.finding(
+        identity(pod), f"The process {where}.", _commanded(view, pod), _ears(view, pod, listening)
+    )
+
+
+def _ears(view: View, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
+    refused = _refused(view, pod)
+    shown = [f"listens in its namespace: {', '.join(map(str, listening))}"] if listening else []
+    return [*shown, *_commands(pod), *([told(refused)] if refused else [])]
+
+
+def _commands(pod: Mapping[str, JSON]) -> list[str]:
+    given = sequence(at(dict(pod), "spec", "containers"))
+    return [
+        f"container {at(one, 'name')} runs {' '.join(map(str, words))}"
+        for one in given
+        if (words := [*sequence(at(one, "command")), *sequence(at(one, "args"))])
+    ]
+
+
+def _commanded(view: View, pod: Mapping[str, JSON]) -> str:
+    """A pod's command can't change: the stack makes the pod anew, or its owner does."""
+    stack = view.sight.stack
+    if stack:
+        return f"pulumi up --refresh --stack {stack.name}"
+    owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
+    name = at(owner, "name") or _pod_name(pod)
+    return f"{_in(view, pod)} edit {str(at(owner, 'kind') or 'pod').lower()} {name}"
+
+
+# It runs and isn't ready
+
+
+def _not_ready(view: View) -> Iterator[Finding]:
+    if not suffers(view) or not view.sees("Pod"):
+        return
+    direct = view.request("pod")
+    if direct and direct.status is None:
+        # It can't be reached from its own node, so its probe fails as well.
+        return
+    deaf = {finding.resource for finding in _deaf(view)}
+    for pod in view.pods:
+        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+            continue
+        if identity(pod) not in deaf:
+            probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
+            evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
+            evidence += events(view, pod, "Unhealthy")[-1:]
+            evidence += [told(direct)] if direct else []
+            message = "The pod runs, and its readiness probe fails."
+            yield not_ready.finding(identity(pod), message, _commanded(view, pod), evidence)
+
+
+def _probe(probe: JSON) -> str:
+    kinds = ("httpGet", "tcpSocket", "exec", "grpc")
+    kind = next((kind for kind in kinds if at(probe, kind)), None)
+    if kind is None:
+        return "none"
+    return f"{kind} {at(probe, kind, 'path') or ''}:{at(probe, kind, 'port') or at(probe, kind, 'command')}"
+
+
+# It answers
+
+
+def _answers(view: View) -> Iterator[Finding]:
+    answer = _own(view)
+    if answer is None or view.backend is None:
+        return
+    pod = next((p for p in view.pods if at(p, "status", "podIP") == answer.address), next(iter(view.pods), None))
+    who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
+    logs = f"{view.kubectl} --namespace {view.backend.namespace} logs {'' if pod else 'service/'}{who.name} --tail 20"
+    evidence = [told(answer), *_marks(answer)]
+    if answer.status is None:
+        message = f"The process took the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
+        yield failed_by_app.finding(who, message, logs, evidence)
+    elif answer.status >= 500:
+        yield failed_by_app.finding(who, f"The app answers {answer.status} itself.", logs, evidence)
+    elif answer.status >= 400:
+        message = f"The app answers {answer.status} for {view.asked.path} itself."
+        yield refused_by_app.finding(who, message, logs, evidence)
+    elif answer.expected is False:
+        evidence.append(f"the body has {answer.size} bytes, sha256 {answer.sha256[:16]}")
+        yield failed_by_app.finding(who, f"The answer does not hold {view.asked.expect!r}.", logs, evidence)
+
+
+def _own(view: View) -> Request | None:
+    """What the process itself made of the request, where that isn't as it should be."""
+    if not suffers(view):
+        return None
+    client = view.request("client")
+    if client and client.by_envoy and client.by_pod and not astray(view):
+        return client
+    places: tuple[Where, ...] = ("pod from envoy", "pod")
+    for place in places:
+        direct = view.request(place)
+        if direct and direct.status is not None:
+            return direct if direct.status >= 400 or direct.expected is False else None
+        if direct and direct.failure == "timeout" and "connect" in direct.seconds and not _begun(direct):
+            return direct
+    return None
+
+
+def _begun(request: Request) -> bool:
+    return "first byte" in request.seconds
+
+
+def _marks(answer: Request) -> tuple[str, ...]:
+    keys = ("server", "x-envoy-upstream-service-time")
+    return tuple(f"{key}: {answer.headers[key]}" for key in keys if key in answer.headers)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_not_running, _deaf, _not_ready, _answers)

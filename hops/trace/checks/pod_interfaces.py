@@ -1,0 +1,249 @@
+"""What can break: hops 3 and 6, the pair of interfaces and the routes between a node and its pods."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hops.kubernetes.values import JSON, at, number, text
+from hops.model.finding import Finding
+from hops.model.path import calico_interface
+from hops.trace.code import Code
+from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.evidence import told
+from hops.trace.facts.view import View, container, identity
+from hops.trace.observed.observation import Node, Request
+from hops.trace.readers.kernel import Link, links, longest
+
+_GATEWAY = "169.254.1.1"
+"""Of every pod (Calico, cni-plugin/pkg/dataplane/linux/dataplane_linux.go)."""
+_UPLINK = "eth0"
+
+T34 = Code(
+    code="T34",
+    hop="endpoint",
+    title="A pod's interface is down",
+    symptom="503 from Envoy, after its connect time-out of 2 s.",
+    cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
+    told_apart="The node has the pod's route no more, and its interface, or the pod's eth0, is not up.",
+    remedy="Switch the interface on; Calico puts the route back.",
+)
+T35 = Code(
+    code="T35",
+    hop="endpoint",
+    title="A node's route to a pod is missing or leads elsewhere",
+    symptom="503 from Envoy, after its connect time-out of 2 s.",
+    cause="The pod's route was deleted or replaced, or calico-node has not written the one to another node's pods.",
+    told_apart="The interfaces are up, and the longest prefix for the pod's address is not its own interface, nor its "
+    "node.",
+    remedy="Put the route back; calico-node does it by itself within 90 s where it runs.",
+)
+T36 = Code(
+    code="T36",
+    hop="endpoint",
+    title="The node's kernel does not pass packets on",
+    symptom="503 from Envoy or 28, timed out.",
+    cause="net.ipv4.ip_forward is 0; or strict rp_filter drops what comes another way than it would go back.",
+    told_apart="The sysctls of the node. Strict rp_filter alone is healthy, kind sets it: it is told only where a "
+    "request failed and the two nodes route differently.",
+    remedy="Set the sysctl.",
+)
+T39 = Code(
+    code="T39",
+    hop="endpoint",
+    title="A pod's interface on the node has a lower MTU than the pod's end",
+    symptom="Small answers arrive, large ones hang.",
+    cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
+    told_apart="The MTU of the pod's eth0 against that of its cali interface on the node. It is advisory where the "
+    "request is answered; pods of different MTUs are well as long as both ends are the same.",
+    remedy="Set the node's end to the MTU of the pod's.",
+)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """A running pod's connection to its node. hop: the one that breaks with it.
+
+    host: the interface at the node, None where it is gone. own: the pod's eth0, None where it wasn't seen. space: the
+    pod's network namespace.
+    """
+
+    pod: Mapping[str, JSON]
+    hop: str
+    address: str
+    node: Node
+    interface: str
+    host: Link | None
+    own: Link | None
+    space: str | None
+
+    @property
+    def name(self) -> str:
+        return f"{at(dict(self.pod), 'metadata', 'namespace')}/{at(dict(self.pod), 'metadata', 'name')}"
+
+    @property
+    def up(self) -> bool:
+        return self.host is not None and self.host.up and (self.own is None or self.own.up)
+
+
+def wires(view: View) -> tuple[Wire, ...]:
+    """Of Envoy's pod that takes the requests, then of the backend's pods; those that can't be seen are left out."""
+    subjects = [(pod, "host-port") for pod in view.envoys_on(view.publishing)[:1]]
+    subjects += [(pod, "endpoint") for pod in view.pods]
+    return tuple(wire for pod, hop in subjects if (wire := _wire(view, pod, hop)))
+
+
+def disconnected(view: View) -> Iterator[Finding]:
+    """T34."""
+    for wire in wires(view):
+        # A pod may have been made between the look at its node and at the API.
+        if wire.up or _reached(view, wire) or (wire.host is None and not _failed(view, wire)):
+            continue
+        what, remedy = _broken(view, wire)
+        evidence = [f"{wire.node.name}: {wire.interface} is {wire.host or 'gone'}"]
+        evidence += [f"{wire.name}: eth0 is {wire.own}"] if wire.own else []
+        yield T34.finding(identity(wire.pod), what, remedy, evidence, hop=wire.hop)
+
+
+def unrouted(view: View) -> Iterator[Finding]:
+    """T35."""
+    found = wires(view)
+    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    for wire in found:
+        if not wire.up or _reached(view, wire) or not wire.node.routes:
+            continue
+        route = longest(wire.node.routes, wire.address)
+        if text((route or {}).get("dev")) != wire.interface:
+            message = f"{wire.node.name} has no route to {wire.name} at {wire.address} by {wire.interface}."
+            remedy = f"docker exec {wire.node.name} ip route replace {wire.address}/32 dev {wire.interface} scope link"
+            evidence = [f"{wire.node.name}: {wire.address} goes {_way(route)}"]
+            yield T35.finding(identity(wire.pod), message, remedy, evidence, hop=wire.hop)
+        elif envoy and wire.node.name != envoy.node.name:
+            yield from _between(view, envoy, wire)
+            yield from _between(view, wire, envoy)
+
+
+def blocked(view: View) -> Iterator[Finding]:
+    """T36."""
+    found = wires(view)
+    for node in {wire.node.name: wire.node for wire in found}.values() if not arrived(view) else ():
+        here = [wire.interface for wire in found if wire.node.name == node.name]
+        names = ["net.ipv4.ip_forward", *(f"net.ipv4.conf.{one}.forwarding" for one in (_UPLINK, *here))]
+        off = [name for name in names if node.sysctls.get(name) == 0]
+        if off:
+            message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
+            remedy = f"docker exec {node.name} sysctl --write {' '.join(f'{name}=1' for name in off)}"
+            yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
+    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    for wire in found if envoy else ():
+        failed = _failed(view, wire)
+        if envoy and failed and failed.where == "pod from envoy" and wire.node.name != envoy.node.name:
+            # The way there is the first to be cut, so the way back is asked only where it isn't.
+            yield from [*_one_way(envoy, wire, failed), *_one_way(wire, envoy, failed)][:1]
+
+
+def narrowed(view: View) -> Iterator[Finding]:
+    """T39."""
+    request = view.request("client")
+    well = arrived(view) and request is not None and request.failure is None
+    for wire in wires(view):
+        outer, inner = (wire.host.mtu if wire.host else None), (wire.own.mtu if wire.own else None)
+        # A lower end in the pod does no harm: TCP tells its peers how much fits.
+        if outer is None or inner is None or outer >= inner:
+            continue
+        message = (
+            f"{wire.interface} of {wire.name} has MTU {outer} on {wire.node.name}, and the pod's end {inner}: "
+            "what the pod sends in larger packets is dropped."
+        )
+        evidence = [f"{wire.node.name}: {wire.interface} has MTU {outer}", f"{wire.name}: eth0 has MTU {inner}"]
+        remedy = f"docker exec {wire.node.name} ip link set {wire.interface} mtu {inner}"
+        yield T39.finding(identity(wire.pod), message, remedy, evidence, stops=not well, hop=wire.hop)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
+
+
+def _wire(view: View, pod: Mapping[str, JSON], hop: str) -> Wire | None:
+    body = dict(pod)
+    address, node = text(at(body, "status", "podIP")), view.node(text(at(body, "spec", "nodeName")))
+    ends = links(node.links) if node else {}
+    if node is None or not ends or not address or at(body, "spec", "hostNetwork"):
+        return None
+    if at(body, "status", "phase") != "Running" or at(body, "metadata", "deletionTimestamp"):
+        return None
+    name = calico_interface(str(at(body, "metadata", "namespace")), str(at(body, "metadata", "name")))
+    if name not in ends and not any(other.startswith("cali") for other in ends):
+        # Another network plugin names interfaces in its own way.
+        return None
+    space = view.namespace(pod)
+    own = links(space.links).get("eth0") if space else None
+    return Wire(pod, hop, address, node, name, ends.get(name), own, space.name if space else None)
+
+
+def _broken(view: View, wire: Wire) -> tuple[str, str]:
+    """What of a wire is broken, and the command that mends it."""
+    on = f"docker exec {wire.node.name}"
+    if wire.host is None:
+        namespace, name = wire.name.split("/")
+        read, write = f"get pod {name} --namespace {namespace} --output json", "replace --force --filename -"
+        remedy = f"{view.kubectl} {read} | {view.kubectl} {write}"
+        return f"The interface {wire.interface} of {wire.name} is gone from {wire.node.name}.", remedy
+    if wire.host.on and wire.own and not wire.own.on:
+        inside = f"ip -netns {wire.space}"
+        route = f"{inside} route replace"
+        steps = f"{inside} link set eth0 up && {route} {_GATEWAY} dev eth0 && {route} default via {_GATEWAY} dev eth0"
+        return f"eth0 in {wire.name} is down.", f"{on} sh -c '{steps}'"
+    what = f"The interface {wire.interface} of {wire.name} on {wire.node.name} is {wire.host}."
+    return what, f"{on} ip link set {wire.interface} up"
+
+
+def _reached(view: View, wire: Wire) -> bool:
+    """Whether a request was answered from the pod's network namespace."""
+    if wire.hop == "host-port":
+        return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
+    there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
+    return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
+
+
+def _failed(view: View, wire: Wire) -> Request | None:
+    """The request to the pod that got no answer, that from Envoy's pod first."""
+    places = ("envoy",) if wire.hop == "host-port" else ("pod from envoy", "pod")
+    there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
+    return next((request for request in there if request.status is None), None)
+
+
+def _way(route: Mapping[str, Any] | None) -> str:
+    if route is None:
+        return "nowhere"
+    kind = f"{route['type']} " if route.get("type") else ""
+    by = "".join(f" {word} {route[key]}" for word, key in (("via", "gateway"), ("dev", "dev")) if route.get(key))
+    return f"by {kind}{route.get('dst')}{by}"
+
+
+def _between(view: View, one: Wire, other: Wire) -> Iterator[Finding]:
+    """T35 where two nodes are on the way: the first one's route to the other's pod."""
+    route = longest(one.node.routes, other.address)
+    if not one.node.routes or (route and route.get("dst") != "default" and not route.get("type")):
+        return
+    address = view.address_of(other.node.name)
+    message = f"{one.node.name} has no route to {other.name} at {other.address} on {other.node.name}."
+    evidence = [f"{one.node.name}: {other.address} goes {_way(route)}"]
+    remedy = f"docker exec {one.node.name} ip route replace {other.address}/32 via {address} dev {_UPLINK}"
+    yield T35.finding(container(one.node.name), message, remedy, evidence)
+
+
+def _one_way(one: Wire, other: Wire, failed: Request) -> Iterator[Finding]:
+    """T36 where strict rp_filter drops what comes in by another interface than its answer would leave by."""
+    out = text((longest(one.node.routes, other.address) or {}).get("dev"))
+    back = text((longest(other.node.routes, one.address) or {}).get("dev"))
+    sysctls = other.node.sysctls
+    both = (f"net.ipv4.conf.{name}.rp_filter" for name in ("all", out))
+    strict = max((number(sysctls.get(name)) or 0) for name in both) == 1
+    if not out or not back or out == back or not strict:
+        return
+    message = (
+        f"{other.node.name} drops what {one.name} sends to {other.name}: it comes in by {out}, and rp_filter is strict "
+        f"there while the way back is {back}."
+    )
+    evidence = [f"{one.node.name}: to {other.address} by {out}", f"{other.node.name}: back by {back}", told(failed)]
+    remedy = f"docker exec {other.node.name} sysctl --write net/ipv4/conf/{out}/rp_filter=2"
+    yield T36.finding(container(other.node.name), message, remedy, evidence)

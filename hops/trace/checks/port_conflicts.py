@@ -1,0 +1,148 @@
+"""What can break: hop 2, where somebody else has the port that Docker should publish."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hops.kubernetes.values import at, text
+from hops.model.finding import Finding, Identity
+from hops.trace.checks.name import LOOPBACK, balanced
+from hops.trace.code import Code
+from hops.trace.facts.evidence import told
+from hops.trace.facts.view import KIND_LABEL, View, container
+from hops.trace.observed.observation import Listener
+from hops.trace.readers.published_ports import Published, published
+
+_FORWARDERS = (
+    *("docker-proxy", "dockerd", "rootlesskit", "rootlesskit-docker-proxy", "slirp4netns", "pasta", "vpnkit"),
+    *("com.docker.backend", "com.docker.vpnkit", "limactl", "ssh", "OrbStack Helper", "wslrelay.exe", "wslrelay"),
+)
+"""Who holds a published port: Docker's own copier; dockerd itself with `userland-proxy: false`; rootless Docker's and
+Docker Desktop's forwarders, and those of other virtual machines that Docker runs in."""
+_COMM = 15
+"""Characters that the kernel keeps of a process's name (proc(5), /proc/PID/comm)."""
+
+T08 = Code(
+    code="T08",
+    hop="port-mapping",
+    title="Another process or container has the port",
+    symptom="A page that isn't the service's, or a refusal; the node's container does not start.",
+    cause="Something took the port of this machine before Docker could publish it, or while the node was stopped.",
+    told_apart="The socket's owner is none of Docker's forwarders, or another container publishes the port.",
+    remedy="End what has the port, then start the node.",
+)
+
+
+def occupied(view: View) -> Iterator[Finding]:
+    """T08."""
+    if not view.asked.from_node and not other_door(view):
+        yield from strangers(view)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (occupied,)
+
+
+def strangers(view: View) -> Iterator[Finding]:
+    """Who else has the port: another container, a process, or at least a server that isn't Envoy."""
+    claim = _claim(view)
+    if claim is None or (claim.held and view.through_envoy("client")):
+        return
+    aimed = _aimed(view, claim)
+    then = f" && {_start(view, claim)}" if not claim.held else ""
+    for name, item in view.containers.items():
+        if name in view.node_containers or not view.running(name):
+            continue
+        theirs = [one for one in published(name, item) if one.port == view.asked.port and _meets(view, one, aimed)]
+        if theirs:
+            evidence = [f"docker: {one} -> {name}:{one.inside}" for one in theirs]
+            message = f"The container {name} has port {view.asked.port} of this machine, which is {claim.node}'s."
+            yield T08.finding(container(name), message, f"docker stop {name}{then}", evidence)
+            return
+    for listener in view.sight.host.listeners if view.sight.host else ():
+        here = Published("", listener.address.removeprefix("::ffff:"), listener.port, 0, bound=True)
+        foreign = not _forwards(listener) if listener.process else not claim.held
+        if foreign and _meets(view, here, aimed):
+            yield _by_process(view, listener, claim, then)
+            return
+    yield from _by_answer(view, claim)
+
+
+def absent(view: View) -> bool:
+    """Whether Docker was seen to have no node of the stack's kind cluster."""
+    stack = view.sight.stack
+    if view.sight.docker is None or stack is None or stack.settings.cluster.existing:
+        return False
+    labels = (at(dict(item), "Config", "Labels", KIND_LABEL) for item in view.containers.values())
+    return stack.settings.cluster.name not in labels
+
+
+def other_door(view: View) -> bool:
+    """Whether requests enter by another way than a node's published port."""
+    planned = view.planned
+    return bool((planned and not planned.nodes) or balanced(view)) or (
+        not view.published and view.through_envoy("client")
+    )
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """Where the cluster publishes the port, or would. held: whether Docker holds it for the cluster now."""
+
+    node: str
+    addresses: tuple[str, ...]
+    held: bool
+
+
+def _claim(view: View) -> _Claim | None:
+    if view.published:
+        first = view.published[0]
+        held = bool(at(dict(view.node_containers[first.container]), "State", "Running"))
+        return _Claim(first.container, tuple(one.address or "0.0.0.0" for one in view.published), held)
+    door = view.planned.door if view.planned and absent(view) else None
+    return _Claim(door.node, (door.listen or "0.0.0.0",), held=False) if door and door.node else None
+
+
+def _aimed(view: View, claim: _Claim) -> Sequence[str]:
+    """The addresses that requests go to."""
+    anywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
+    return view.resolved or [anywhere.get(address, address) for address in claim.addresses]
+
+
+def _meets(view: View, one: Published, aimed: Sequence[str]) -> bool:
+    own = view.sight.host.addresses if view.sight.host else ()
+    # A socket on :: takes IPv4 too, unless it was told not to.
+    return any(one.serves(address, own) or (one.address == "::" and ":" not in address) for address in aimed)
+
+
+def _forwards(listener: Listener) -> bool:
+    return any((listener.process or "")[:_COMM] == name[:_COMM] for name in _FORWARDERS)
+
+
+def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Finding:
+    who = f"{listener.process} (pid {listener.pid})" if listener.process else "a process of another user"
+    end = f"kill {listener.pid}" if listener.pid else f"sudo fuser --kill {listener.port}/tcp"
+    evidence = [f"{listener.address}:{listener.port} is held by {who}"]
+    state = at(dict(view.node_containers.get(claim.node, {})), "State", "Status")
+    evidence += [f"docker: {claim.node} is {state}"] if state else []
+    message = f"Port {listener.port} of this machine is held by {who}, and not by Docker for {claim.node}."
+    subject = Identity("", "Process", None, listener.process or str(listener.port))
+    return T08.finding(subject, message, end + then, evidence)
+
+
+def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
+    """Where processes can't be seen: the client was answered by another server than the node's port has."""
+    client, node = view.request("client"), view.request("node")
+    server = text((client.headers if client else {}).get("server"))
+    if client is None or node is None or not claim.held or not server or client.by_envoy or not node.by_envoy:
+        return
+    evidence = [told(client), told(node)]
+    message = f"{client.address}:{client.port} is answered by {server}, and not by the Envoy behind {claim.node}."
+    remedy = f"sudo fuser --kill {client.port}/tcp"
+    yield T08.finding(
+        Identity("", "Process", None, server), message, f"{remedy} && docker restart {claim.node}", evidence
+    )
+
+
+def _start(view: View, claim: _Claim) -> str:
+    if claim.node in view.node_containers:
+        return f"docker start {claim.node}"
+    return f"make up STACK={view.sight.stack.name if view.sight.stack else ''}"

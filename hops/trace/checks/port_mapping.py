@@ -1,0 +1,255 @@
+"""What can break: hop 2, Docker's port mapping."""
+
+from collections.abc import Callable, Iterator
+
+from hops.kubernetes.values import at, number, sequence
+from hops.model.finding import Finding
+from hops.model.plan import NODE_PORTS
+from hops.trace.checks.name import LOOPBACK, client_address
+from hops.trace.checks.port_conflicts import absent, other_door, strangers
+from hops.trace.code import Code
+from hops.trace.facts.view import View, container
+from hops.trace.readers.netfilter import taken, translations
+from hops.trace.readers.published_ports import Published, published
+
+T05 = Code(
+    code="T05",
+    hop="port-mapping",
+    title="No node publishes the port",
+    symptom="curl ends with 7, connection refused.",
+    cause="The kind cluster was made without extraPortMappings for this port; they can't be added later.",
+    told_apart="Docker shows the cluster's node containers, and none of them has a binding for the port.",
+    remedy="Make the cluster again with the mapping, or let another container forward the port.",
+    references=("https://kind.sigs.k8s.io/docs/user/configuration/#extra-port-mappings",),
+)
+T06 = Code(
+    code="T06",
+    hop="port-mapping",
+    title="The port is published by a node that has no Envoy",
+    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
+    cause="The mapping is on the control plane, or Envoy's DaemonSet leaves the publishing node out.",
+    told_apart="Docker's binding names one node, Envoy's pods run on others.",
+    remedy="Run Envoy on the publishing node, or publish on Envoy's.",
+    references=("https://github.com/kubernetes-sigs/kind/issues/758",),
+)
+T07 = Code(
+    code="T07",
+    hop="port-mapping",
+    title="The port leads to a port of the node that nobody takes",
+    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
+    cause="containerPort of the extraPortMapping and hostPort of Envoy's container are different numbers.",
+    told_apart="Docker's binding ends at one port of the node, Envoy's pod there takes another, and no DNAT rule is "
+    "for the first.",
+    remedy="Give Envoy the hostPort that the mapping leads to.",
+    references=("https://github.com/kubernetes-sigs/kind/issues/2635",),
+)
+T09 = Code(
+    code="T09",
+    hop="port-mapping",
+    title="The port is published on another address",
+    symptom="curl ends with 7, connection refused.",
+    cause="listenAddress of the mapping is an address that the host name does not lead to.",
+    told_apart="The name leads to 127.0.0.1 or to the planned address, and Docker's binding is for another.",
+    remedy="Publish on the address that the name leads to.",
+)
+T10 = Code(
+    code="T10",
+    hop="port-mapping",
+    title="The publishing node is stopped or paused",
+    symptom="curl ends with 7 where it is stopped, and with 28, timed out, where it is paused.",
+    cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
+    told_apart="Docker shows the container with its binding, and its state is not running; nobody else has the port.",
+    remedy="Start or unpause the node's container.",
+)
+T48 = Code(
+    code="T48",
+    hop="port-mapping",
+    title="The stack's cluster is gone",
+    symptom="curl ends with 7, connection refused.",
+    cause="The kind cluster was deleted outside of Pulumi, or never made.",
+    told_apart="Docker answers and has no container of that kind cluster, whatever the stack's outputs say.",
+    remedy="Bring the stack up again: it notices by itself that the cluster is gone.",
+)
+
+
+def gone(view: View) -> Iterator[Finding]:
+    """T48."""
+    stack = view.sight.stack
+    if not absent(view) or view.through_envoy("client") or stack is None:
+        return
+    cluster = stack.settings.cluster.name
+    up = bool(stack.outputs)
+    if not up and any(strangers(view)):
+        # A cluster that was never made is no news where its port is not free.
+        return
+    evidence = [
+        f"docker: no container with the label io.x-k8s.kind.cluster={cluster}",
+        f"stack {stack.name}: {'its outputs say that it is up' if up else 'no outputs'}",
+    ]
+    said = f"the stack {stack.name} is up by its outputs, and " if up else f"the stack {stack.name} is not up: "
+    message = f"{said}Docker has no container of the kind cluster {cluster}."
+    yield T48.finding(container(cluster), message[0].upper() + message[1:], f"make up STACK={stack.name}", evidence)
+
+
+def unpublished(view: View) -> Iterator[Finding]:
+    """T05."""
+    if view.asked.from_node or not view.node_containers or view.published or other_door(view):
+        return
+    port = view.asked.port
+    others = [one for name, item in view.node_containers.items() for one in published(name, item) if one.inside != 6443]
+    evidence = [f"docker: {one} -> {one.container}:{one.inside}" for one in others] or [
+        f"docker: {name} publishes nothing but the API" for name in sorted(view.node_containers)
+    ]
+    message = f"No node of the kind cluster {view.sight.cluster_name} publishes port {port} of this machine."
+    useful = next((one for one in others if one.inside in NODE_PORTS.values()), None)
+    node = view.publishing or next(iter(sorted(view.node_containers, key=lambda name: "control-plane" in name)))
+    if view.sight.stack:
+        remedy = _again(view)
+    elif useful:
+        remedy = f"curl --header 'Host: {view.asked.host}' http://{LOOPBACK}:{useful.port}{view.asked.path}"
+    else:
+        remedy = (
+            f"docker run --detach --network kind --publish {LOOPBACK}:{port}:80 docker.io/alpine/socat "
+            f"TCP-LISTEN:80,fork TCP:{node}:80"
+        )
+    yield T05.finding(container(node), message, remedy, evidence)
+
+
+def misplaced(view: View) -> Iterator[Finding]:
+    """T06."""
+    node = _running_publisher(view)
+    if node is None or view.asked.from_node or not view.sees("Pod") or view.envoys_on(node.container):
+        return
+    elsewhere = {
+        str(at(pod, "spec", "nodeName")): str(at(pod, "metadata", "name"))
+        for pod in view.envoy_pods
+        if at(pod, "status", "phase") == "Running" and not at(pod, "metadata", "deletionTimestamp")
+    }
+    if not elsewhere:
+        return
+    evidence = [
+        f"docker: {node} -> {node.container}:{node.inside}",
+        *(f"pod projectcontour/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
+    ]
+    message = (
+        f"Port {node.port} is published by {node.container}, which has no Envoy; Envoy runs on "
+        f"{' and '.join(sorted(elsewhere))}."
+    )
+    patch = (
+        f'{{"spec":{{"template":{{"spec":{{"nodeSelector":{{"kubernetes.io/hostname":"{node.container}"}},'
+        '"tolerations":[{"operator":"Exists"}]}}}}'
+    )
+    remedy = f"{view.kubectl} --namespace projectcontour patch daemonset envoy --type merge --patch '{patch}'"
+    yield T06.finding(container(node.container), message, remedy, evidence)
+
+
+def dead_end(view: View) -> Iterator[Finding]:
+    """T07."""
+    node = _running_publisher(view)
+    if node is None or view.asked.from_node or node.inside in expected(view):
+        return
+    envoy = next(iter(view.envoys_on(node.container)), None)
+    inside = view.node(node.container)
+    claims = _host_ports(view, node.container)
+    if envoy is None or node.inside in claims or at(envoy, "spec", "hostNetwork"):
+        return
+    address = view.address_of(node.container)
+    if inside and taken(translations(inside.nat, address, node.inside)):
+        return
+    own = sorted(port for port, owner in claims.items() if owner == at(envoy, "metadata", "name"))
+    if not own:
+        return
+    evidence = [
+        f"docker: {node} -> {node.container}:{node.inside}",
+        f"pod projectcontour/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
+    ]
+    message = (
+        f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
+    )
+    yield T07.finding(container(node.container), message, patch_host_port(view, node.inside), evidence)
+
+
+def misdirected(view: View) -> Iterator[Finding]:
+    """T09."""
+    if view.asked.from_node or not view.published or not view.resolved or view.through_envoy("client"):
+        return
+    own = view.sight.host.addresses if view.sight.host else ()
+    aimed = [address for address in view.resolved if address in (LOOPBACK, client_address(view))]
+    if not aimed or any(one.serves(address, own) is not False for one in view.published for address in view.resolved):
+        return
+    first = view.published[0]
+    evidence = [
+        *(f"docker: {one} -> {one.container}:{one.inside}" for one in view.published),
+        f"{view.asked.host} leads to {' and '.join(view.resolved)}",
+    ]
+    message = f"Port {first.port} is published on {first.address} alone, and {view.asked.host} leads to {aimed[0]}."
+    stack = view.sight.stack
+    remedy = f"curl --resolve {view.asked.host}:{first.port}:{first.address} http://{view.asked.host}:{first.port}/"
+    if stack and str(stack.settings.cluster.listen_address) == first.address:
+        key = "ingress-hops:cluster.listenAddress"
+        remedy = f"pulumi config set --stack {stack.name} --path '{key}' {aimed[0]} && make up STACK={stack.name}"
+    elif stack:
+        remedy = _again(view)
+    yield T09.finding(container(first.container), message, remedy, evidence)
+
+
+def stopped(view: View) -> Iterator[Finding]:
+    """T10."""
+    name = view.publishing
+    if name is None or name not in view.node_containers or view.running(name) or any(strangers(view)):
+        return
+    down = [node for node in sorted(view.node_containers) if not view.running(node)]
+    states = {node: str(at(dict(view.node_containers[node]), "State", "Status")) for node in down}
+    evidence = [f"docker: {node} is {state}" for node, state in states.items()]
+    message = f"{name}, which publishes port {view.asked.port}, is {states[name]}."
+    paused = [node for node in down if at(dict(view.node_containers[node]), "State", "Paused")]
+    others = [node for node in down if node not in paused]
+    commands = [f"docker unpause {' '.join(paused)}"] if paused else []
+    commands += [f"docker start {' '.join(others)}"] if others else []
+    yield T10.finding(container(name), message, " && ".join(commands), evidence)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
+    *(gone, unpublished, stopped),
+    *(misdirected, misplaced, dead_end),
+)
+
+
+def patch_host_port(view: View, port: int) -> str:
+    """The command that gives Envoy's plain port a hostPort."""
+    inside = next((m.envoy for m in view.door.mappings if m.scheme == "http"), 8080) if view.door else 8080
+    patch = (
+        '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
+        f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'
+    )
+    return f"{view.kubectl} --namespace projectcontour patch daemonset envoy --patch '{patch}'"
+
+
+def expected(view: View) -> tuple[int, ...]:
+    """The node's ports that a mapping should lead to: if Envoy doesn't take such a one, that is its own fault."""
+    if view.planned:
+        return tuple(mapping.node for mapping in view.planned.door.mappings)
+    return tuple(NODE_PORTS.values())
+
+
+def _running_publisher(view: View) -> Published | None:
+    """The publishing node where it runs, while no request came as far as Envoy."""
+    first = next(iter(view.published), None)
+    return first if first and view.running(first.container) and not view.through_envoy("client") else None
+
+
+def _host_ports(view: View, node: str) -> dict[int, str]:
+    """The host ports that pods on a node declare, and the pods' names."""
+    return {
+        port: str(at(pod, "metadata", "name"))
+        for pod in view.of("Pod")
+        if at(pod, "spec", "nodeName") == node
+        for spec in sequence(at(pod, "spec", "containers"))
+        for entry in sequence(at(spec, "ports"))
+        if (port := number(at(entry, "hostPort")))
+    }
+
+
+def _again(view: View) -> str:
+    name = view.sight.stack.name if view.sight.stack else ""
+    return f"make down STACK={name} && make up STACK={name}"

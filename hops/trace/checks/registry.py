@@ -1,0 +1,49 @@
+"""All that is asked of a view, in the order of the path."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from hops.model.finding import Finding
+from hops.trace.checks import (
+    bisect,
+    endpoint,
+    envoy_proxy,
+    host_port,
+    machine,
+    name,
+    pod,
+    pod_interfaces,
+    port_conflicts,
+    port_mapping,
+    route,
+    service,
+)
+from hops.trace.code import Code
+from hops.trace.facts.view import View
+
+Check = Callable[[View], Iterator[Finding]]
+
+_MODULES = (
+    machine,
+    name,
+    port_mapping,
+    port_conflicts,
+    host_port,
+    envoy_proxy,
+    route,
+    service,
+    endpoint,
+    pod_interfaces,
+    pod,
+)
+
+CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)
+"""Each yields the faults that it finds, and nothing where it cannot see."""
+
+CODES: Mapping[str, Code] = {
+    code.code: code
+    for code in sorted(
+        (code for module in (*_MODULES, bisect) for code in vars(module).values() if isinstance(code, Code)),
+        key=lambda code: code.code,
+    )
+}
+"""Every code of a running path; the rules have theirs in `hops.rules.RULES`."""

@@ -1,0 +1,215 @@
+"""What can break: hop 5 beside the path, and the endpoints that a Service gives hop 6."""
+
+from collections.abc import Callable, Iterator
+
+from hops.kubernetes.values import at, number, sequence, text
+from hops.model.finding import Finding, Identity, Level, Place
+from hops.rules import RULES
+from hops.trace.code import Code
+from hops.trace.facts.envoy_drift import astray, suffers
+from hops.trace.facts.live_rules import judged, patched, retold
+from hops.trace.facts.pod_states import events, holds, last_line, ready, stranded
+from hops.trace.facts.view import THROUGH_ENVOY, View, identity
+from hops.trace.observed.observation import Request
+from hops.trace.readers import kernel
+
+kube_proxy_gone = Code(
+    code="T45",
+    hop="service",
+    title="kube-proxy does not serve the ClusterIP",
+    symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
+    "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
+    cause="kube-proxy doesn't run on the node, or its rules were flushed.",
+    told_apart="kube-proxy's DaemonSet and pods, its nat chain for the ClusterIP, and a request to the ClusterIP "
+    "beside one through Envoy. Envoy dials the pods themselves, so this is never what stops a request through it.",
+    remedy="`kubectl --namespace kube-system rollout restart daemonset/kube-proxy`; where it is gone, in the control "
+    "plane's node: `kubeadm init phase addon kube-proxy`.",
+    level=Level.ADVISORY,
+    references=("https://kubernetes.io/docs/reference/networking/virtual-ips/",),
+)
+
+
+def _selects(view: View) -> Iterator[Finding]:
+    """SV01, told at the endpoint: Envoy has nobody to dial."""
+    service, backend = view.service, view.backend
+    if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
+        return
+    if view.planned and not view.pods:
+        # There is no pod to be selected: that is told of the pod.
+        return
+    for finding in judged(view, "SV01"):
+        if finding.resource == identity(service):
+            remedy = _reselected(view, finding)
+            yield retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+
+
+def _reselected(view: View, finding: Finding) -> str:
+    who = finding.resource
+    if view.planned and view.backend:
+        change = {"op": "replace", "path": "/spec/selector", "value": dict(view.backend.selector)}
+        return patched(view, who.kind, who.namespace, who.name, change)
+    if finding.patch:
+        return patched(view, who.kind, who.namespace, who.name, *finding.patch.operations)
+    return f"{view.kubectl} --namespace {who.namespace} get pods --show-labels"
+
+
+def _target_port(view: View) -> Iterator[Finding]:
+    """SV02, told at the endpoint: Envoy dials a port that no pod offers, or nobody."""
+    service, backend = view.service, view.backend
+    if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
+        return
+    index, port = _port(view)
+    if port is None:
+        return
+    target = at(port, "targetPort") or backend.port
+    planned = view.backend.target_port if view.planned and view.backend else None
+    if target == planned and not isinstance(target, str):
+        # The Service asks for what was planned: where the process doesn't listen there, the pod is told.
+        return
+    for finding in judged(view, "SV02"):
+        if finding.resource == identity(service) and finding.path == f"/spec/ports/{index}/targetPort":
+            yield _retargeted(view, finding, index)
+            return
+    if planned and not isinstance(target, str) and _listening(view, planned) and not _listening(view, target):
+        rule = RULES["SV02"]
+        found = Finding(
+            code=rule.code,
+            level=rule.level,
+            severity=rule.severity,
+            hop=rule.hop,
+            resource=identity(service),
+            place=Place(),
+            path=f"/spec/ports/{index}/targetPort",
+            message=f"no pod listens on {target}.",
+            remedy=rule.remedy,
+        )
+        yield _retargeted(view, found, index)
+
+
+def _retargeted(view: View, finding: Finding, index: int) -> Finding:
+    who = finding.resource
+    offered = {
+        number(at(port, "containerPort"))
+        for pod in view.pods
+        for container in sequence(at(pod, "spec", "containers"))
+        for port in sequence(at(container, "ports"))
+    }
+    wanted = view.backend.target_port if view.planned and view.backend else next(iter(offered), None)
+    remedy = f"{view.kubectl} --namespace {who.namespace} edit service {who.name}"
+    if wanted:
+        change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
+        remedy = patched(view, who.kind, who.namespace, who.name, change)
+    return retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+
+
+def _port(view: View) -> tuple[int, dict[str, object] | None]:
+    """The Service's port that the route names, with its place."""
+    for index, port in enumerate(sequence(at(view.service, "spec", "ports"))):
+        if view.backend and at(port, "port") == view.backend.port:
+            return index, port
+    return 0, None
+
+
+def _listening(view: View, port: int) -> bool:
+    spaces = (view.namespace(pod) for pod in view.pods)
+    return any(socket.port == port for space in spaces if space for socket in kernel.sockets(space.sockets))
+
+
+def _suffers(view: View) -> bool:
+    return suffers(view) and view.sees("Service")
+
+
+def _endpoints(view: View) -> tuple[str, ...]:
+    backend = view.backend
+    if backend is None or not view.sees("EndpointSlice"):
+        return ()
+    shown = map(str, view.endpoints(backend.namespace, backend.service))
+    return (f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}",)
+
+
+def _envoys_answer(view: View) -> tuple[str, ...]:
+    answer = view.request("client")
+    if answer is None or answer.status is None or answer.by_pod:
+        return ()
+    return (f"Envoy answers {answer.status}: {' '.join(answer.body.split())[:120] or 'no text'}",)
+
+
+def _kube_proxy(view: View) -> Iterator[Finding]:
+    if not view.sees("DaemonSet") or not view.sees("Pod"):
+        return
+    workload = view.get("DaemonSet", "kube-system", "kube-proxy")
+    pods = [p for p in view.of("Pod", "kube-system") if at(p, "metadata", "labels", "k8s-app") == "kube-proxy"]
+    if any(holds(view, pod, "too many open files", "inotify") for pod in pods):
+        # That is told of the machine.
+        return
+    answer = view.request("service")
+    unserved = answer is not None and answer.status is None and _envoy_is_served(view)
+    lacking = _lacks_rules(view) or (workload is None and _never_served(view))
+    idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
+    base = f"{view.kubectl} --namespace kube-system"
+    evidence = [
+        *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
+        *((f"request to {answer.address}:{answer.port} (service): {_ended(answer)}",) if answer else ()),
+        *(line for pod in idle for line in (*events(view, pod)[-1:], *last_line(view, pod))),
+    ]
+    who = Identity("apps/v1", "DaemonSet", "kube-system", "kube-proxy")
+    restart = f"{base} rollout restart daemonset/kube-proxy"
+    if workload is None and not pods and (unserved or lacking):
+        control = next((name for name in view.node_containers if name.endswith("-control-plane")), None)
+        again = "kubeadm init phase addon kube-proxy --kubeconfig /etc/kubernetes/admin.conf"
+        remedy = f"docker exec {control} {again}" if control else again
+        yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
+    elif workload is not None and (idle or not pods):
+        names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
+        yield kube_proxy_gone.finding(who, f"Pods of kube-proxy are not ready: {names}.", restart, evidence)
+    elif workload is not None and (unserved or lacking):
+        message = "kube-proxy runs, and the ClusterIP is not served."
+        yield kube_proxy_gone.finding(who, message, restart, evidence)
+
+
+def _lacks_rules(view: View) -> bool:
+    """Whether the asked node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
+    node, address = view.node(view.neighbour), text(at(view.service, "spec", "clusterIP"))
+    if node is None or not node.nat or not view.backend or address in (None, "None") or not _has_endpoints(view):
+        return False
+    # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.
+    return not _by_backend(view) and not kernel.service_rules(node.nat, str(address), view.backend.port)
+
+
+def _never_served(view: View) -> bool:
+    """Whether the asked node has no rules of kube-proxy at all in a cluster of the stack's own, where kind puts it."""
+    node = view.node(view.neighbour)
+    kind = view.planned is not None and view.planned.control_plane is not None
+    return kind and node is not None and bool(node.nat) and "-A KUBE-SERVICES " not in node.nat
+
+
+def _by_backend(view: View) -> bool:
+    """Whether the ClusterIP answers as the pods do: without a rule the request leaves the node for somebody else."""
+    answer = view.request("service")
+    if answer is None or answer.status is None:
+        return False
+    pods = [one for one in view.sight.requests if one.where in ("pod", "pod from envoy")]
+    return not pods or any(
+        (one.status, one.headers.get("server")) == (answer.status, answer.headers.get("server")) for one in pods
+    )
+
+
+def _ended(answer: Request) -> str:
+    return answer.failure or f"{answer.status} by {answer.headers.get('server', 'somebody')}"
+
+
+def _has_endpoints(view: View) -> bool:
+    backend = view.backend
+    return backend is not None and any(one.reached for one in view.endpoints(backend.namespace, backend.service))
+
+
+def _envoy_is_served(view: View) -> bool:
+    """Whether the endpoints that the ClusterIP leads to answer Envoy."""
+    if astray(view) or not _has_endpoints(view):
+        # Without endpoints kube-proxy refuses, as it should.
+        return False
+    through = (view.request(place) for place in THROUGH_ENVOY)
+    return any(request is not None and request.by_envoy and request.by_pod for request in through)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_kube_proxy, _selects, _target_port)

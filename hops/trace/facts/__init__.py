@@ -1,0 +1,1 @@
+"""Facts about the followed path, derived from what was observed."""

@@ -1,0 +1,112 @@
+"""Whether Envoy and Contour trust each other: their certificates, and what their connection says."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from hops.kubernetes.values import JSON, at, sequence, text
+from hops.model.finding import Identity
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.trace.facts.envoy_drift import contour_pods, contour_runs
+from hops.trace.facts.pod_states import events, holds, ready, trouble
+from hops.trace.facts.view import View
+from hops.trace.readers import envoy
+
+CERTIFICATES = ("contourcert", "envoycert")
+"""The Secrets by which Contour and Envoy know each other (examples/contour/02-job-certgen.yaml)."""
+_REFUSED = ("x509:", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS handshake error", "TLS error", "TLS_error")
+"""As Go and Envoy say it; Envoy's list of its parts, which it prints at every start, speaks of certificates too."""
+
+
+def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
+    """What is wrong with the certificates: whose, what, by which evidence, and whether a request may suffer by it."""
+    bad = _bad_certificate(view)
+    holding = _holding(view)
+    waiting = [p for p in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, p)]
+    evidence = [line for pod in waiting for line in events(view, pod, "FailedMount")[-1:]]
+    if holding is not None:
+        evidence.append(f"Envoy is {'' if holding else 'not '}connected to Contour")
+    if bad:
+        who, message = bad
+        stopped = contour_runs(view) is False
+        if stopped and not waiting and not _contour_refuses(view):
+            # Contour is gone for another reason, and that is told.
+            return None
+        return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or _cut_off(view)
+    if _cut_off(view) and contour_runs(view):
+        lines = [*_tls_lines(view), *_two_authorities(view)]
+        if lines:
+            secret = Identity("v1", "Secret", CONTOUR_NAMESPACE, "envoycert")
+            return secret, "Envoy and Contour refuse each other's certificate.", [*evidence, *lines], True
+    return None
+
+
+def _holding(view: View) -> bool | None:
+    return envoy.connected(view.envoy) if view.envoy else None
+
+
+def _cut_off(view: View) -> bool:
+    """Whether Envoy has no connection to Contour, by its stats or by what it never got from there: its readiness."""
+    if (holding := _holding(view)) is not None:
+        return not holding
+    running = [pod for pod in view.envoy_pods if text(at(pod, "status", "phase")) == "Running"]
+    return bool(running) and all(ready(pod) is False and not trouble(view, pod) for pod in running)
+
+
+def _two_authorities(view: View) -> list[str]:
+    """Contour's and Envoy's authority where they are two, as after certgen has replaced one Secret alone."""
+    given = view.sight.cluster.authorities if view.sight.cluster and view.sees_cluster else {}
+    known = {name: given[key] for name in CERTIFICATES if (key := f"{CONTOUR_NAMESPACE}/{name}") in given}
+    if len(set(known.values())) < len(CERTIFICATES):
+        return []
+    return [f"ca.crt of Secret {name}: SHA-256 {digest[:16]}…" for name, digest in known.items()]
+
+
+def _bad_certificate(view: View) -> tuple[Identity, str] | None:
+    taken = datetime.fromisoformat(view.sight.taken)
+    given = view.sight.cluster.certificates if view.sight.cluster and view.sees_cluster else {}
+    for key, end in sorted(given.items()):
+        namespace, _, rest = key.partition("/")
+        name, _, entry = rest.partition("/")
+        if namespace == CONTOUR_NAMESPACE and name in CERTIFICATES and datetime.fromisoformat(end) < taken:
+            return Identity(
+                "v1", "Secret", namespace, name
+            ), f"The certificate {entry} of Secret {name} ended on {end}."
+    if view.envoy and (ended := [end for end in envoy.identities(view.envoy) if end < taken]):
+        namespace, _, name = view.envoy.pod.partition("/")
+        good = f"{CONTOUR_NAMESPACE}/envoycert/tls.crt" in given
+        message = f"Envoy still uses a certificate that ended on {min(ended).isoformat()}"
+        message += "; that of its Secret is good." if good else "."
+        return Identity("v1", "Pod", namespace, name), message
+    if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
+        for name in CERTIFICATES:
+            used = any(name in _secrets(pod) for pod in (*contour_pods(view), *view.envoy_pods))
+            if used and not view.get("Secret", CONTOUR_NAMESPACE, name):
+                return Identity("v1", "Secret", CONTOUR_NAMESPACE, name), f"There is no Secret {name}."
+    return None
+
+
+def _secrets(pod: Mapping[str, JSON]) -> list[Any]:
+    """The Secrets that a pod mounts."""
+    return [at(volume, "secret", "secretName") for volume in sequence(at(dict(pod), "spec", "volumes"))]
+
+
+def misses_secret(view: View, pod: Mapping[str, JSON]) -> bool:
+    """Whether a pod waits for one of the certificates."""
+    waits = text(at(dict(pod), "status", "phase")) == "Pending"
+    return waits and any(name in line for line in events(view, pod, "FailedMount") for name in CERTIFICATES)
+
+
+def _contour_refuses(view: View) -> bool:
+    return any(holds(view, pod, *_REFUSED) for pod in contour_pods(view))
+
+
+def _tls_lines(view: View) -> list[str]:
+    """The last line about certificates in the logs of Envoy and of Contour."""
+    given = view.sight.cluster.logs if view.sight.cluster else {}
+    found = []
+    for key, log in sorted(given.items()):
+        if key.startswith((f"{CONTOUR_NAMESPACE}/envoy", f"{CONTOUR_NAMESPACE}/contour")):
+            lines = [line for line in log.splitlines() if any(word in line for word in _REFUSED)]
+            found += [f"log of {key}: {lines[-1][:300]}"] if lines else []
+    return found

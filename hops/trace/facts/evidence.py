@@ -1,0 +1,303 @@
+"""What was found at each hop, and the evidence for it: a sentence or line each, the documents' six checks included."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from hops.kubernetes.hosts import bare
+from hops.kubernetes.inventory import IngressPath
+from hops.kubernetes.values import JSON, at, pairs, sequence, text
+from hops.model.hop import Backend
+from hops.trace.facts.declared_routes import takes_host
+from hops.trace.facts.envoy_drift import dialled, taken
+from hops.trace.facts.view import View, identity
+from hops.trace.observed.observation import Request, Where
+from hops.trace.readers import envoy, kernel
+from hops.trace.readers.published_ports import published
+
+_MILLISECONDS = 1000
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a hop is in reality. value: None where it was not seen. seconds: see `TracedHop`."""
+
+    value: str | None
+    evidence: tuple[str, ...]
+    seconds: float | None = None
+
+
+NOTHING = Found(None, ())
+
+
+def found(view: View, number: int) -> Found:
+    """What was found at one of the twelve hops."""
+    return _HOPS[number - 1](view)
+
+
+def told(request: Request) -> str:
+    """A request and how it ended, as a line of evidence."""
+    reached = f"{request.address}:{request.port}"
+    took = request.seconds.get("total")
+    time = f" in {took * _MILLISECONDS:.0f} ms" if took is not None else ""
+    if request.status is None:
+        return f"request to {reached} ({request.where}): {request.failure or 'no answer'}{time}"
+    by = "a pod" if request.by_pod else request.headers.get("server") or "an unknown server"
+    broken = f", then {request.failure}" if request.failure else ""
+    said = f": {' '.join(request.body.split())[:160]}" if request.body and not request.by_pod else ""
+    return f"request to {reached} ({request.where}): {request.status} from {by}{broken}{time}{said}"
+
+
+def _asked(view: View, *places: Where) -> Iterator[str]:
+    yield from (told(request) for request in view.sight.requests if request.where in places)
+
+
+def _stage(view: View, place: Where, stage: str, since: str = "") -> float | None:
+    """Seconds between two stages of a request; None where it was not sent or did not get that far."""
+    request = view.request(place)
+    if request is None or stage not in request.seconds:
+        return None
+    spent = request.seconds[stage] - request.seconds.get(since, 0.0)
+    return spent if spent >= 0 else None
+
+
+# The hops there
+
+
+def _name(view: View) -> Found:
+    host = view.sight.host
+    if host is None or view.asked.from_node:
+        return NOTHING
+    evidence = [f"hosts file: {line.strip()}" for line in host.hosts]
+    evidence += [
+        f"look-up of {view.asked.host} for IPv{lookup.family}: "
+        f"{', '.join(lookup.addresses) or lookup.error or 'nothing'} in {lookup.seconds * _MILLISECONDS:.1f} ms"
+        for lookup in host.lookups
+    ]
+    met = dict.fromkeys(address for lookup in host.lookups for address in lookup.addresses)
+    return Found(", ".join(met) or None, tuple(evidence), _stage(view, "client", "name"))
+
+
+def _port_mapping(view: View) -> Found:
+    evidence: list[str] = []
+    value = None
+    for name, item in view.containers.items():
+        for one in published(name, item):
+            if one.port == view.asked.port and one.bound:
+                evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {_state(item)}")
+                value = value or f"{one} -> {name}:{one.inside}"
+    if view.sight.host:
+        evidence += [
+            f"{listener.address}:{listener.port} is held by {listener.process or 'a process of another user'}"
+            for listener in view.sight.host.listeners
+        ]
+    took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
+    return Found(value, (*evidence, *_asked(view, "client")), took)
+
+
+def _state(item: Mapping[str, JSON]) -> str:
+    return str(at(dict(item), "State", "Status") or "of unknown state")
+
+
+def _host_port(view: View) -> Found:
+    node = view.node(view.publishing)
+    port = view.node_port or 80
+    evidence: list[str] = [line for pod in view.envoy_pods for line in _envoy_pod(pod)]
+    value = None
+    if node:
+        after = {rule.chain: rule.packets for rule in kernel.host_port_rules(node.nat_after, port)}
+        for rule in kernel.host_port_rules(node.nat, port):
+            to = rule.to or ("", 0)
+            value = value or f"{node.name}:{port} -> {to[0]}:{to[1]}"
+            counted = (
+                f", {rule.packets} packets before and {after.get(rule.chain)} after" if rule.chain in after else ""
+            )
+            evidence.append(f"nat {rule.chain}: port {port} to {to[0]}:{to[1]}{counted}")
+        entry = kernel.tracked(node.conntrack, port)
+        evidence += [f"conntrack: {entry}"] if entry else []
+    return Found(value, (*evidence, *_asked(view, "node")), _stage(view, "node", "connect", "name"))
+
+
+def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
+    body = dict(pod)
+    bound = [
+        f"host port {at(port, 'hostPort')} -> {at(port, 'containerPort')}"
+        for container in sequence(at(body, "spec", "containers"))
+        for port in sequence(at(container, "ports"))
+        if at(port, "hostPort")
+    ]
+    yield f"{identity(pod)} {_standing(body)} on {at(body, 'spec', 'nodeName') or 'no node'}, " + (
+        ", ".join(bound) or "no host port"
+    )
+
+
+def _standing(pod: JSON) -> str:
+    conditions = {at(entry, "type"): at(entry, "status") for entry in sequence(at(pod, "status", "conditions"))}
+    ready = {"True": "ready", "False": "not ready"}.get(str(conditions.get("Ready")), "readiness unknown")
+    restarts = [at(entry, "restartCount") or 0 for entry in sequence(at(pod, "status", "containerStatuses"))]
+    return f"{at(pod, 'status', 'phase') or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
+
+
+def _route(view: View) -> Found:
+    evidence = [
+        f"{ingress}: {path.host or '*'}{path.path or '/'} ({path.path_type}) to "
+        f"{path.backend.service}:{path.backend.port_number or path.backend.port_name}"
+        for ingress, path in _declared(view)
+    ]
+    value, seen = None, view.envoy
+    if seen:
+        bound = envoy.listens(seen)
+        evidence.append(f"Envoy's listener {envoy.HTTP}: {bound or 'none'}")
+        route = taken(view)
+        names = ", ".join(dict.fromkeys(name for h in envoy.virtual_hosts(seen) for name in envoy.domains(h)))
+        evidence.append(f"Envoy's virtual hosts: {names or 'none'}")
+        if route:
+            value = envoy.shown(route)
+            evidence.append(f"Envoy's route: {value}")
+        evidence += _counted(view)
+        holds = envoy.connected(seen)
+        evidence += [] if holds is None else [f"Envoy is {'' if holds else 'not '}connected to Contour"]
+    inside = _stage(view, "envoy", "first byte", "connect")
+    beyond = _stage(view, "pod from envoy", "first byte")
+    own = inside - beyond if inside is not None and beyond is not None and inside > beyond else None
+    return Found(value, (*evidence, *_asked(view, "envoy")), own)
+
+
+def _counted(view: View) -> Iterator[str]:
+    seen = view.envoy
+    for name in sorted(seen.stats_after) if seen else ():
+        before, after = seen.stats.get(name) if seen else None, seen.stats_after[name] if seen else 0
+        if name.endswith("upstream_rq_total") and before is not None and before != after:
+            yield f"Envoy's {name}: {before} before and {after} after"
+
+
+def _declared(view: View) -> list[tuple[str, IngressPath]]:
+    """What Ingresses say of the asked host, as Kind/namespace/name and path: of any class."""
+    return [
+        (str(ingress.resource), path)
+        for ingress in view.inventory.ingresses
+        for rule in ingress.rules
+        if takes_host(bare(rule.host), view.asked.host) is not None
+        for path in rule.paths
+    ]
+
+
+def _service(view: View) -> Found:
+    backend, item = view.backend, view.service
+    if backend is None or item is None:
+        return Found(None, tuple(_asked(view, "service")))
+    address = text(at(item, "spec", "clusterIP"))
+    selector = ", ".join(f"{key}={value}" for key, value in sorted(pairs(at(item, "spec", "selector")).items()))
+    evidence = [f"{identity(item)}: {address}:{backend.port}, selector {selector or 'none'}", *_slices(view, backend)]
+    node = view.node(view.publishing)
+    if node and node.nat and address:
+        rules = kernel.service_rules(node.nat, address, backend.port)
+        to = ", ".join(f"{rule.to[0]}:{rule.to[1]}" for rule in rules if rule.to)
+        after = sum(r.packets or 0 for r in kernel.service_rules(node.nat_after, address, backend.port))
+        before = sum(rule.packets or 0 for rule in rules)
+        counted = f", {before} packets before and {after} after" if rules and node.nat_after else ""
+        evidence.append(f"kube-proxy's rules in {node.name}: {f'to {to}' if to else 'none'}{counted}")
+    return Found(f"{address}:{backend.port}" if address else None, (*evidence, *_asked(view, "service")))
+
+
+def _slices(view: View, backend: Backend) -> Iterator[str]:
+    shown = map(str, view.endpoints(backend.namespace, backend.service))
+    if view.sees("EndpointSlice"):
+        yield f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}"
+
+
+def _endpoint(view: View) -> Found:
+    evidence: list[str] = []
+    value, seen = None, view.envoy
+    cluster = dialled(view)
+    if seen and cluster:
+        known = envoy.endpoints(seen, cluster)
+        shown = ", ".join(f"{one} {one.health.lower()}" for one in known or ())
+        evidence.append(f"Envoy dials for {cluster}: {shown or 'nobody'}")
+        value = next((str(one) for one in known or () if one.healthy), None)
+    for pod in view.pods:
+        address = text(at(pod, "status", "podIP"))
+        node = view.node(text(at(pod, "spec", "nodeName")))
+        device = kernel.device(node.routes, address) if node and address else None
+        if node and device:
+            evidence.append(f"route in {node.name}: {address} dev {device}")
+            value = f"{value or address} dev {device}" if " dev " not in (value or "") else value
+    return Found(value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name"))
+
+
+def _pod(view: View) -> Found:
+    evidence: list[str] = []
+    value = None
+    for pod in view.pods:
+        evidence.append(f"{identity(pod)} {_standing(pod)} on {at(pod, 'spec', 'nodeName') or 'no node'}")
+        space = view.namespace(pod)
+        listening = kernel.sockets(space.sockets) if space else ()
+        if space:
+            evidence.append(f"listens in its namespace: {', '.join(map(str, listening)) or 'nothing'}")
+        wanted = view.backend.target_port if view.backend else None
+        value = value or next((str(socket) for socket in listening if socket.port == wanted), None)
+    if value is None and view.answered("pod"):
+        request = view.request("pod")
+        value = f"{request.address}:{request.port}" if request else None
+    served: Where = "pod from envoy" if view.answered("pod from envoy") else "pod"
+    return Found(value, (*evidence, *_asked(view, "pod")), _stage(view, served, "first byte", "connect"))
+
+
+# The hops back
+
+
+def _reply(view: View, what: str) -> Found:
+    answer = view.request("client")
+    if answer is None or answer.status is None:
+        return NOTHING
+    return Found(what, (told(answer),))
+
+
+def _reply_endpoint(view: View) -> Found:
+    answer = view.request("client")
+    upstream = answer.headers.get("x-envoy-upstream-service-time") if answer else None
+    if upstream is None:
+        return NOTHING
+    return Found("answered to Envoy", (f"Envoy had the pod's answer after {upstream} ms",))
+
+
+def _reply_route(view: View) -> Found:
+    return _reply(view, "relayed by Envoy") if view.through_envoy("client") else NOTHING
+
+
+def _reply_host_port(view: View) -> Found:
+    if not view.through_envoy("client"):
+        return NOTHING
+    node = view.node(view.publishing)
+    port = view.node_port or 80
+    entry = kernel.tracked(node.conntrack, port) if node else None
+    reply = _reply(view, "turned back by conntrack")
+    return Found(reply.value, (f"conntrack: {entry}",) if entry else reply.evidence)
+
+
+def _reply_port_mapping(view: View) -> Found:
+    return NOTHING if view.asked.from_node else _reply(view, "back through the published port")
+
+
+def _reply_client(view: View) -> Found:
+    answer = view.request("client")
+    if answer is None or answer.status is None:
+        return NOTHING
+    return Found(
+        f"{answer.status}, {answer.size} bytes", (told(answer),), _stage(view, "client", "total", "first byte")
+    )
+
+
+_HOPS: tuple[Callable[[View], Found], ...] = (
+    _name,
+    _port_mapping,
+    _host_port,
+    _route,
+    _service,
+    _endpoint,
+    _pod,
+    _reply_endpoint,
+    _reply_route,
+    _reply_host_port,
+    _reply_port_mapping,
+    _reply_client,
+)

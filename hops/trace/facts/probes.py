@@ -1,0 +1,105 @@
+"""Where along a path the followed request is sent, decided from what is known of the path before."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.model.hop import PortMapping
+from hops.trace.facts.view import View
+from hops.trace.observed.observation import Asked, Where
+
+_MOST = 5
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
+_ENVOY_PORT = 8080
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A request to send.
+
+    node: to send it from, None for this machine. namespace: the node's network namespace to send it in, None for its
+    own. pod: "namespace/name" of the pod that it goes to, None where it goes to none directly.
+    """
+
+    where: Where
+    address: str
+    port: int
+    method: str = "GET"
+    node: str | None = None
+    namespace: str | None = None
+    pod: str | None = None
+
+
+def probing(asked: Asked) -> str:
+    """The method of all requests but the followed one: it must not change anything."""
+    return asked.method if asked.method in SAFE else "GET"
+
+
+def published(view: View) -> str | None:
+    """The address that requests enter by, whatever the name says; None where it isn't known."""
+    if view.door and view.door.listen:
+        return "127.0.0.1" if view.door.listen == "0.0.0.0" else view.door.listen
+    for service in view.of("Service"):
+        if at(service, "spec", "type") == "LoadBalancer" and at(service, "spec", "selector", "app") == "envoy":
+            entry = at(service, "status", "loadBalancer", "ingress", 0)
+            return text(at(entry, "ip")) or text(at(entry, "hostname"))
+    return None
+
+
+def probes(view: View) -> tuple[Probe, ...]:
+    """The requests that nodes send to the later hops, one for each that has an address."""
+    return tuple(_probes(view))
+
+
+def _probes(view: View) -> Iterator[Probe]:
+    method = probing(view.asked)
+    door, inside = view.publishing, view.node_port
+    if door and inside and (address := _container_address(view.containers.get(door))):
+        yield Probe("node", address, inside, method, door)
+        if view.asked.from_node:
+            yield Probe("client", address, inside, view.asked.method, door)
+    envoy = next((pod for pod in view.envoy_pods if _address(pod)), None)
+    if envoy and (address := _address(envoy)):
+        of_envoy = text(at(envoy, "spec", "nodeName"))
+        yield Probe("envoy", address, _envoy_port(envoy, view.entry), method, door or of_envoy, pod=_name(envoy))
+    if view.backend is None:
+        return
+    for pod in view.pods[:_MOST]:
+        if not (address := _address(pod)):
+            continue
+        port = view.backend.target_port
+        yield Probe("pod", address, port, method, text(at(pod, "spec", "nodeName")), pod=_name(pod))
+        if envoy:
+            space = view.namespace(envoy)
+            # In its node's own network Envoy has no namespace; where one was not seen, nothing can stand in for it.
+            if space or at(envoy, "spec", "hostNetwork"):
+                of_envoy = text(at(envoy, "spec", "nodeName"))
+                yield Probe(
+                    "pod from envoy", address, port, method, of_envoy, space.name if space else None, _name(pod)
+                )
+    cluster_ip = text(at(view.service, "spec", "clusterIP"))
+    if view.neighbour and cluster_ip and cluster_ip != "None":
+        yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour)
+
+
+def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:
+    """The port of Envoy's container that stands behind the node's port."""
+    ports = [port for c in sequence(at(dict(pod), "spec", "containers")) for port in sequence(at(c, "ports"))]
+    behind = (at(port, "containerPort") for port in ports if entry and at(port, "hostPort") == entry.node)
+    named = (at(port, "containerPort") for port in ports if at(port, "name") == "http")
+    found = number(next(behind, None)) or number(next(named, None))
+    return found or (entry.envoy if entry else _ENVOY_PORT)
+
+
+def _container_address(container: Mapping[str, JSON] | None) -> str | None:
+    networks = mapping(at(dict(container or {}), "NetworkSettings", "Networks"))
+    return next((address for network in networks.values() if (address := text(at(network, "IPAddress")))), None)
+
+
+def _address(pod: Mapping[str, JSON]) -> str | None:
+    return text(at(dict(pod), "status", "podIP"))
+
+
+def _name(pod: Mapping[str, JSON]) -> str:
+    return f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}"

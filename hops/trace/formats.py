@@ -1,0 +1,100 @@
+"""A trace in the forms that others read: JSON and JUnit."""
+
+from dataclasses import asdict
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from hops.model.finding import Finding, Level
+from hops.rules.formats import xml
+from hops.trace.result import Trace, TracedHop, Verdict
+from hops.trace.verdict import status
+
+
+def as_json(traced: Trace) -> dict[str, Any]:
+    """The trace as plain values; keys are only ever added.
+
+    `status` is the exit status, `first` the number of the first broken hop or null, `answer` the followed request or
+    null. Each of the twelve `hops` has `number`, `name`, `component`, `standing`, `verdict`, `planned`, `declared`,
+    `found`, `seconds`, `evidence`, `unseen` and the `codes` of its findings. `findings` hold `code`, `hop`, `level`,
+    `severity`, `resource`, `message`, `remedy`, `evidence` and `docs`, the first to mend first. `unseen` names by part
+    what could not be looked at, and why.
+    """
+    first = traced.first
+    return {
+        "asked": traced.asked.model_dump(mode="json"),
+        "taken": traced.taken,
+        "stack": traced.stack,
+        "status": status(traced),
+        "first": first.number if first else None,
+        "answer": traced.answer.model_dump(mode="json") if traced.answer else None,
+        "hops": [_hop(hop) for hop in traced.hops],
+        "findings": [_finding(finding) for finding in traced.findings],
+        "unseen": dict(traced.unseen),
+    }
+
+
+def _hop(hop: TracedHop) -> dict[str, Any]:
+    plain = {key: value for key, value in asdict(hop).items() if key != "findings"}
+    return {
+        **plain,
+        "standing": str(hop.standing),
+        "verdict": str(hop.verdict),
+        "evidence": list(hop.evidence),
+        "codes": [finding.code for finding in hop.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    resource = finding.resource
+    return {
+        "code": finding.code,
+        "hop": finding.hop,
+        "level": str(finding.level),
+        "severity": str(finding.severity),
+        "resource": {
+            "apiVersion": resource.api_version,
+            "kind": resource.kind,
+            "namespace": resource.namespace,
+            "name": resource.name,
+        },
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "evidence": finding.evidence.splitlines(),
+        "docs": finding.docs,
+    }
+
+
+def junit(traced: Trace) -> str:
+    """A case for the machine and for each hop: a failure where it is broken, skipped where it was not seen."""
+    url = f"http://{traced.asked.host}:{traced.asked.port}{traced.asked.path}"
+    below = [finding for finding in traced.findings if finding.hop is None]
+    broken = any(finding.level is Level.MANDATORY for finding in below)
+    cases = [_case("0 machine", Verdict.BROKEN if broken else Verdict.OK, tuple(below), None, "")]
+    for hop in traced.hops:
+        told = "\n".join([f"planned {hop.planned}, declared {hop.declared}, found {hop.found}", *hop.evidence])
+        case = _case(f"{hop.number} {hop.name}", hop.verdict, hop.findings, hop.unseen, told)
+        if hop.seconds is not None:
+            case.set("time", f"{hop.seconds:.6f}")
+        cases.append(case)
+    root = ET.Element("testsuites", name="hops trace")
+    suite = ET.SubElement(root, "testsuite", name=url, tests=str(len(cases)), timestamp=traced.taken)
+    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
+    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
+    suite.extend(cases)
+    ET.indent(root)
+    return xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
+
+
+def _case(name: str, verdict: Verdict, findings: tuple[Finding, ...], unseen: str | None, told: str) -> ET.Element:
+    case = ET.Element("testcase", classname="path", name=name)
+    stopping = [finding for finding in findings if finding.level is Level.MANDATORY]
+    if verdict is Verdict.BROKEN:
+        for finding in stopping[:1]:
+            failure = ET.SubElement(case, "failure", type=finding.code, message=finding.message)
+            failure.text = "\n".join(line for f in stopping for line in (str(f), f.evidence) if line)
+    elif verdict is Verdict.NOT_SEEN:
+        ET.SubElement(case, "skipped", message=unseen or "not seen")
+    advice = [str(finding) for finding in findings if finding not in stopping or verdict is not Verdict.BROKEN]
+    if advice or told:
+        ET.SubElement(case, "system-out").text = "\n".join([*advice, told])
+    return case

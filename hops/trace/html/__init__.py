@@ -1,0 +1,1 @@
+"""The path as one HTML page."""

@@ -1,0 +1,1 @@
+"""What one look at a running path has seen, as plain values."""

@@ -1,0 +1,237 @@
+"""What was seen of a running path: plain values that can be written to a file and judged again.
+
+Texts of programs are kept as they were printed; to read them is the business of `hops.trace.view`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from hops.model.settings import Settings
+
+Where = Literal["client", "node", "envoy", "pod", "pod from envoy", "service"]
+"""Where a request was sent: through the host machine, to the publishing node's port, to Envoy's pod, to the backend's
+pod from its node, to the backend's pod from Envoy's network namespace, to the ClusterIP from the node."""
+
+Failure = Literal["no name", "refused", "timeout", "reset", "empty", "unreachable", "tls", "other"]
+"""How a request ended without an answer."""
+
+
+class Part(BaseModel):
+    """A part of a sight: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Asked(Part):
+    """The request that is followed.
+
+    port: of the host machine. header names are as given. expect: a text that the answer's body has to hold.
+    from_node: the request starts in the publishing node and not on this machine.
+    """
+
+    host: str
+    path: str = "/"
+    port: int
+    method: str = "GET"
+    headers: Mapping[str, str] = {}
+    expect: str | None = None
+    from_node: bool = False
+
+
+class Stack(Part):
+    """The stack whose path it is. outputs: what the stack published, None where that could not be read."""
+
+    name: str
+    settings: Settings
+    outputs: Mapping[str, Any] | None = None
+
+
+class Lookup(Part):
+    """One look-up of the host name. family: 4 or 6. seconds: how long it took.
+
+    A name in `.localhost` is not looked up: clients take it for 127.0.0.1 without asking (RFC 6761, section 6.3).
+    """
+
+    family: Literal[4, 6]
+    addresses: tuple[str, ...]
+    seconds: float
+    error: str | None = None
+
+
+class Listener(Part):
+    """A TCP socket that listens on the host machine. pid and process are None where this user may not see them."""
+
+    address: str
+    port: int
+    pid: int | None = None
+    process: str | None = None
+
+
+class Host(Part):
+    """The machine that the request starts on.
+
+    system: as `platform.system()`. hosts: the lines of the hosts file that hold the name. listeners: those on the
+    asked port. addresses: the machine's own IP addresses. inotify: `max_user_instances`, `max_user_watches`.
+    """
+
+    system: str
+    hosts: tuple[str, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    addresses: tuple[str, ...] = ()
+    inotify: Mapping[str, int] = {}
+
+
+class Docker(Part):
+    """info: some of `docker info`. containers: of `docker inspect`, the cluster's nodes and who publishes the port."""
+
+    info: Mapping[str, Any]
+    containers: tuple[Mapping[str, Any], ...]
+
+
+class Namespace(Part):
+    """One pod's network namespace, as its node sees it.
+
+    name: below /var/run/netns. links: of `ip -json -details address`. routes: of `ip -json route`. sockets: of `ss`,
+    the listening TCP sockets.
+    """
+
+    name: str
+    links: str
+    routes: str
+    sockets: str
+
+
+class Node(Part):
+    """One node from inside.
+
+    nat, filter: of `iptables-save --counters`, before the requests; nat_after: after them. links: of
+    `ip -json -details address`. routes: of `ip -json route`. conntrack: its entries of the node's port, after the
+    requests. sysctls: by name with dots. cni: configuration files by name. namespaces: of the pods on it.
+    """
+
+    name: str
+    nat: str = ""
+    nat_after: str = ""
+    filter: str = ""
+    links: str = ""
+    routes: str = ""
+    conntrack: str = ""
+    sysctls: Mapping[str, int] = {}
+    cni: Mapping[str, str] = {}
+    namespaces: tuple[Namespace, ...] = ()
+
+
+class Cluster(Part):
+    """What the Kubernetes API says.
+
+    server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
+    of all kinds that matter to a path, Secrets without their data. logs: the last lines by "namespace/pod/container",
+    those of a container that died by "namespace/pod/container previous". certificates: end of validity of Secrets'
+    public certificates, ISO 8601, by "namespace/secret/key". authorities: the SHA-256 of their ca.crt, by
+    "namespace/secret".
+    """
+
+    server: str
+    kubeconfig: str | None = None
+    context: str | None = None
+    version: str = ""
+    objects: tuple[Mapping[str, Any], ...] = ()
+    logs: Mapping[str, str] = {}
+    certificates: Mapping[str, str] = {}
+    authorities: Mapping[str, str] = {}
+
+
+class Envoy(Part):
+    """One Envoy by its admin interface, JSON as it answers.
+
+    pod: "namespace/name". listeners: of /listeners. routes: the route configurations of /config_dump. clusters: of
+    /clusters. stats: before the requests, stats_after: after them, by name; what was never counted is left out.
+    server: of /server_info. certs: of /certs, the certificates that it holds.
+    """
+
+    pod: str
+    listeners: Mapping[str, Any] = {}
+    routes: tuple[Mapping[str, Any], ...] = ()
+    clusters: Mapping[str, Any] = {}
+    stats: Mapping[str, int] = {}
+    stats_after: Mapping[str, int] = {}
+    server: Mapping[str, Any] = {}
+    certs: Mapping[str, Any] = {}
+
+
+class Request(Part):
+    """One request and its answer.
+
+    Of several to one place the first is the one that a client like curl would have sent; the others went to the name's
+    other addresses, to the address that Docker publishes on where the name does not lead there, or to other pods.
+
+    method: as asked, and GET for all but the first of `client` where the asked one may change something (RFC 9110,
+    section 9.2.1). failure: None where a whole answer came. status: of HTTP; one with a failure broke off in its body.
+    headers: lower-case names. body: its beginning where Envoy itself answered, else empty. size, sha256: of its first
+    MiB. seconds: since the start, by stage: `name`, `connect`, `first byte`, `total`; a stage that was not reached is
+    left out. expected: whether the body held what was expected, None where nothing was.
+    """
+
+    where: Where
+    address: str
+    port: int
+    method: str = "GET"
+    failure: Failure | None = None
+    error: str = ""
+    status: int | None = None
+    headers: Mapping[str, str] = {}
+    body: str = ""
+    size: int = 0
+    sha256: str = ""
+    seconds: Mapping[str, float] = {}
+    expected: bool | None = None
+
+    @property
+    def by_envoy(self) -> bool:
+        """Whether the answer came through an Envoy: it names itself as the server, or how long the pod took."""
+        return self.headers.get("server") == "envoy" or "x-envoy-upstream-service-time" in self.headers
+
+    @property
+    def by_pod(self) -> bool:
+        """Whether a pod gave the answer: Envoy's own 404 and 503 carry no upstream time."""
+        return "x-envoy-upstream-service-time" in self.headers or (
+            self.where in ("pod", "pod from envoy", "service") and self.status is not None
+        )
+
+    @property
+    def served(self) -> bool:
+        """Whether a pod gave an answer that is no error."""
+        return self.by_pod and (self.status or 500) < 400
+
+    @property
+    def redirected(self) -> bool:
+        """Whether Envoy itself sent the client elsewhere, as a route to https does."""
+        return self.by_envoy and not self.by_pod and "location" in self.headers
+
+
+class Sight(Part):
+    """All that was seen in one look.
+
+    taken: ISO 8601 with offset. versions: of the programs met, by name. cluster_name: of the kind cluster, None where
+    it is another kind of cluster or none is known. unseen: what could not be looked at, and why, by what it is:
+    `host…`, `docker`, `node NAME`, `node NAME: PART`, `cluster`, `cluster: KIND`, `logs: POD`, `envoy POD`,
+    `requests…`, `outputs`. seconds: how long each part of the look took. Everything else is None or empty where it
+    could not be seen.
+    """
+
+    taken: str
+    asked: Asked
+    stack: Stack | None = None
+    cluster_name: str | None = None
+    versions: Mapping[str, str] = {}
+    host: Host | None = None
+    docker: Docker | None = None
+    nodes: tuple[Node, ...] = ()
+    cluster: Cluster | None = None
+    envoys: tuple[Envoy, ...] = ()
+    requests: tuple[Request, ...] = ()
+    unseen: Mapping[str, str] = {}
+    seconds: Mapping[str, float] = {}

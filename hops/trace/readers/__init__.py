@@ -1,0 +1,1 @@
+"""Parsers of what a node, Docker and Envoy print."""

@@ -1,0 +1,156 @@
+"""Reads what Envoy says of itself: where it listens, which route it takes, whom it dials.
+
+The forms are those of Envoy's admin interface, https://www.envoyproxy.io/docs/envoy/v1.38.3/operations/admin.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.trace.observed.observation import Envoy
+
+HTTP = "ingress_http"
+"""Contour's name of the plain listener and of its route configuration (internal/xdscache/v3/listener.go)."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A pod that Envoy dials for a Service. requests: those it sent there since it started, None where not told."""
+
+    address: str
+    port: int
+    health: str
+    requests: int | None
+
+    @property
+    def healthy(self) -> bool:
+        return self.health in ("HEALTHY", "UNKNOWN")
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+def listens(envoy: Envoy, name: str = HTTP) -> str | None:
+    """The address that a listener is bound to, None where there is no such listener."""
+    for status in sequence(at(dict(envoy.listeners), "listener_statuses")):
+        if at(status, "name") == name:
+            address = at(status, "local_address", "socket_address")
+            return f"{at(address, 'address')}:{at(address, 'port_value')}"
+    return None
+
+
+def virtual_hosts(envoy: Envoy) -> tuple[Mapping[str, Any], ...]:
+    """Those of the plain listener."""
+    given = [dict(at(dict(item), "route_config") or item) for item in envoy.routes]
+    plain = [item for item in given if item.get("name") == HTTP]
+    return tuple(host for item in plain for host in sequence(item.get("virtual_hosts")) if isinstance(host, dict))
+
+
+def domains(virtual_host: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names that a virtual host serves, without ports."""
+    given = (text(item) for item in sequence(virtual_host.get("domains")))
+    return tuple(dict.fromkeys(re.sub(r":[*\d]+$", "", item).lower() for item in given if item))
+
+
+def virtual_host(envoy: Envoy, host: str) -> Mapping[str, Any] | None:
+    """The one that takes a host name: its own name before the longest wildcard before `*`."""
+    name, best, found = host.lower(), -1, None
+    for candidate in virtual_hosts(envoy):
+        for domain in domains(candidate):
+            fits = domain == name or (domain.startswith("*") and name.endswith(domain[1:]))
+            rank = 1000 if domain == name else len(domain)
+            if fits and rank > best:
+                best, found = rank, candidate
+    return found
+
+
+def matching(virtual_host: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
+    """The first route that takes a path, as Envoy asks them in order. Conditions on headers are taken as met."""
+    given = (route for route in sequence(virtual_host.get("routes")) if isinstance(route, dict))
+    return next((route for route in given if _takes(at(route, "match"), path.partition("?")[0])), None)
+
+
+def _takes(match: JSON, path: str) -> bool:
+    entry = mapping(match)
+    if (exact := text(entry.get("path"))) is not None:
+        return path == exact
+    if (segments := text(entry.get("path_separated_prefix"))) is not None:
+        return path == segments or path.startswith(f"{segments}/")
+    if (regex := text(at(match, "safe_regex", "regex"))) is not None:
+        try:
+            return re.fullmatch(regex, path) is not None
+        except re.error:
+            # RE2 knows forms that Python doesn't; such a route isn't said to refuse the request.
+            return True
+    prefix = text(entry.get("prefix"))
+    return prefix is not None and path.startswith(prefix)
+
+
+def clusters(route: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the clusters that a route sends to; none for a redirect or an answer of its own."""
+    sends = at(dict(route), "route")
+    one = text(at(sends, "cluster"))
+    weighted = (text(at(entry, "name")) for entry in sequence(at(sends, "weighted_clusters", "clusters")))
+    return (one,) if one else tuple(name for name in weighted if name)
+
+
+def identities(envoy: Envoy) -> Iterator[datetime]:
+    """Until when the certificates are good by which Envoy makes itself known to Contour."""
+    for held in sequence(at(dict(envoy.certs), "certificates")):
+        for one in sequence(at(held, "cert_chain")):
+            names = [text(at(entry, "dns")) for entry in sequence(at(one, "subject_alt_names"))]
+            ends = text(at(one, "expiration_time"))
+            if "envoy" in names and ends:
+                yield datetime.fromisoformat(ends)
+
+
+def shown(route: Mapping[str, Any]) -> str:
+    """What a route takes and where it leads."""
+    match = mapping(at(dict(route), "match"))
+    keys = ("path", "path_separated_prefix", "prefix")
+    takes = next((str(match[key]) for key in keys if match.get(key)), None) or at(dict(match), "safe_regex", "regex")
+    other = next((key.replace("_", " ") for key in ("redirect", "direct_response") if key in route), "nothing")
+    return f"{takes} -> {', '.join(clusters(route)) or other}"
+
+
+def endpoints(envoy: Envoy, cluster: str) -> tuple[Endpoint, ...] | None:
+    """The pods of a cluster, None where Envoy has no such cluster."""
+    status = _status(envoy, cluster)
+    return None if status is None else tuple(_endpoints(status))
+
+
+def told_pods(envoy: Envoy, cluster: str) -> datetime | None:
+    """When Envoy was last told the pods of a cluster, None where it doesn't say.
+
+    Source: https://www.envoyproxy.io/docs/envoy/v1.38.3/configuration/upstream/cluster_manager/cluster_stats,
+    update_time, in milliseconds.
+    """
+    name = text(at(_status(envoy, cluster), "observability_name")) or cluster
+    time = envoy.stats.get(f"cluster.{name}.update_time")
+    return datetime.fromtimestamp(time / 1000, UTC) if time else None
+
+
+def _status(envoy: Envoy, cluster: str) -> JSON:
+    known = sequence(at(dict(envoy.clusters), "cluster_statuses"))
+    return next((status for status in known if at(status, "name") == cluster), None)
+
+
+def _endpoints(status: JSON) -> Iterator[Endpoint]:
+    for host in sequence(at(status, "host_statuses")):
+        address = at(host, "address", "socket_address")
+        port = number(at(address, "port_value"))
+        counts = (entry for entry in sequence(at(host, "stats")) if at(entry, "name") == "rq_total")
+        total = next((str(at(entry, "value") or 0) for entry in counts), "")
+        if port:
+            health = text(at(host, "health_status", "eds_health_status")) or "UNKNOWN"
+            yield Endpoint(str(at(address, "address")), port, health, int(total) if total.isdecimal() else None)
+
+
+def connected(envoy: Envoy) -> bool | None:
+    """Whether Envoy holds a connection to Contour, of those by which it gets its parts; None where no stat tells."""
+    stats = envoy.stats_after or envoy.stats
+    told = [value for name, value in stats.items() if name.endswith("control_plane.connected_state")]
+    return any(told) if told else None

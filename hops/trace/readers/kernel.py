@@ -1,0 +1,188 @@
+"""Reads what a node's kernel was asked: NAT rules, listening sockets, interfaces, routes.
+
+A text of another form reads as nothing: what isn't understood is not seen.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from hops.kubernetes.values import JSON, at, number, sequence, text
+
+_RULE = re.compile(r"(?:\[(\d+):\d+\] )?-A (\S+)(.*)")
+_TO = re.compile(r"--to-destination (\S+?):(\d+)")
+_PORTS = re.compile(r"--dports? ([\d,]+)")
+_LISTEN = "0A"
+"""TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of iptables. packets: None where the counters were not saved. text: without chain and counters."""
+
+    chain: str
+    packets: int | None
+    text: str
+
+    @property
+    def jump(self) -> str:
+        """The chain or target that it leads to."""
+        found = re.search(r"-[jg] (\S+)", self.text)
+        return found[1] if found else ""
+
+    @property
+    def to(self) -> tuple[str, int] | None:
+        """The address and port of a DNAT rule."""
+        found = _TO.search(self.text)
+        return (found[1], int(found[2])) if found else None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The destination ports that it takes."""
+        found = _PORTS.search(self.text)
+        return tuple(int(port) for port in found[1].split(",") if port) if found else ()
+
+
+def rules(saved: str) -> Iterator[Rule]:
+    """The rules of an `iptables-save`, in its order."""
+    for line in saved.splitlines():
+        found = _RULE.match(line)
+        if found:
+            yield Rule(found[2], int(found[1]) if found[1] else None, found[3].strip())
+
+
+def host_port_rules(nat: str, port: int) -> tuple[Rule, ...]:
+    """The DNAT rules of the portmap plugin for a port of the node, in the order that a packet meets them."""
+    found = list(rules(nat))
+    chains = [r.jump for r in found if r.chain == "CNI-HOSTPORT-DNAT" and (not r.ports or port in r.ports)]
+    return tuple(r for chain in chains for r in found if r.chain == chain and r.to and port in r.ports)
+
+
+def service_rules(nat: str, cluster_ip: str, port: int) -> tuple[Rule, ...]:
+    """kube-proxy's DNAT rules for a ClusterIP and its port, empty where it has none."""
+    found = list(rules(nat))
+    chains = {
+        r.jump
+        for r in found
+        if r.chain == "KUBE-SERVICES" and f"-d {cluster_ip}/32" in r.text and port in r.ports and r.jump[:5] == "KUBE-"
+    }
+    ends = {r.jump for r in found if r.chain in chains and r.jump.startswith("KUBE-SEP-")}
+    return tuple(r for r in found if r.chain in ends and r.to)
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A listening TCP socket."""
+
+    address: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only the pod itself reaches it."""
+        plain = self.address.partition("%")[0]
+        return plain not in ("*", "") and ip_address(plain).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+def sockets(listening: str) -> tuple[Socket, ...]:
+    """The sockets of `ss --listening --tcp --numeric`, or of /proc/net/tcp and tcp6."""
+    found = (_socket(line.split()) for line in listening.splitlines())
+    return tuple(dict.fromkeys(socket for socket in found if socket))
+
+
+def _socket(words: list[str]) -> Socket | None:
+    local = words[3] if len(words) > 3 and words[0] == "LISTEN" else ""
+    try:
+        if not local and len(words) > 3 and words[0].endswith(":") and words[3] == _LISTEN:
+            address, _, port = words[1].partition(":")
+            return Socket(_from_hex(address), int(port, 16))
+        address, _, port = local.rpartition(":")
+        address = address.strip("[]")
+        if address and address != "*":
+            ip_address(address.partition("%")[0])
+        return Socket(address, int(port)) if address else None
+    except ValueError:
+        return None
+
+
+def _from_hex(digits: str) -> str:
+    """The kernel writes an address as 32-bit words in the machine's byte order, which is little-endian here."""
+    words = [bytes.fromhex(digits[i : i + 8])[::-1] for i in range(0, len(digits), 8)]
+    return str(ip_address(b"".join(words)))
+
+
+def parsed(printed: str) -> list[Mapping[str, Any]]:
+    """The entries of `ip -json`."""
+    try:
+        return [item for item in sequence(json.loads(printed)) if isinstance(item, dict)]
+    except ValueError:
+        return []
+
+
+def addresses(links: str) -> frozenset[str]:
+    """The IP addresses of all interfaces of `ip -json address`."""
+    found = (entry for link in parsed(links) for entry in sequence(at(dict(link), "addr_info")))
+    return frozenset(local for entry in found if (local := text(at(entry, "local"))))
+
+
+@dataclass(frozen=True)
+class Link:
+    """An interface. on: whether it is switched on. up: whether its other end is too. mtu: bytes, None if not told."""
+
+    name: str
+    on: bool
+    up: bool
+    mtu: int | None
+
+    def __str__(self) -> str:
+        return "up" if self.up else "on, without carrier" if self.on else "down"
+
+
+def links(printed: str) -> Mapping[str, Link]:
+    """The interfaces of `ip -json address`, by name."""
+    found = {}
+    for item in parsed(printed):
+        flags = set(sequence(at(dict(item), "flags")))
+        if name := text(at(dict(item), "ifname")):
+            on = "UP" in flags
+            found[name] = Link(name, on, on and not {"NO-CARRIER", "M-DOWN"} & flags, number(at(dict(item), "mtu")))
+    return found
+
+
+def longest(routes: str, address: str) -> Mapping[str, Any] | None:
+    """The route of `ip -json route` that leads to an address: the longest prefix, then the smallest metric."""
+    best: tuple[int, int] | None = None
+    chosen = None
+    for route in parsed(routes):
+        try:
+            given = "0.0.0.0/0" if route.get("dst") == "default" else str(route.get("dst"))
+            network = ip_network(given, strict=False)
+        except ValueError:
+            continue
+        rank = (network.prefixlen, -(number(route.get("metric")) or 0))
+        if ip_address(address) in network and (best is None or rank > best):
+            best, chosen = rank, route
+    return chosen
+
+
+def device(routes: str, address: str) -> str | None:
+    """The interface of the host route to an address in `ip -json route`."""
+    wanted = (address, f"{address}/32")
+    return next((text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in wanted), None)
+
+
+def tracked(conntrack: str, port: int) -> str | None:
+    """The first entry of conntrack for a port of the node."""
+    return next((line.strip() for line in conntrack.splitlines() if f"dport={port} " in line), None)
+
+
+def port_of(value: JSON) -> int | None:
+    """A TCP port, None where it is none."""
+    found = number(value)
+    return found if found is not None and 0 < found < 65536 else None

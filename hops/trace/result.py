@@ -1,0 +1,62 @@
+"""The verdict on a path: each hop as planned, as declared, as found; the first broken one, why, and what mends it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hops.model.finding import Finding
+from hops.model.hop import Standing
+from hops.trace.observed.observation import Asked, Request
+
+
+class Verdict(StrEnum):
+    """What is said of a hop. A hop that could not be looked at is never broken for that."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    BESIDE = "beside the path"
+    NOT_SEEN = "not seen"
+
+
+@dataclass(frozen=True)
+class TracedHop:
+    """One hop.
+
+    planned, declared, found: its address or what stands for it, None where that isn't known. seconds: that the followed
+    request spent in it, None where that can't be told. evidence: what was seen of it, a sentence or line each. unseen:
+    what could not be looked at, and why.
+    """
+
+    number: int
+    name: str
+    component: str
+    standing: Standing
+    verdict: Verdict
+    planned: str | None
+    declared: str | None
+    found: str | None
+    seconds: float | None
+    evidence: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    unseen: str | None = None
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a look says of a path.
+
+    answer: the followed request, None where it could not be sent. findings: all, the first broken hop's first, those
+    that stop no request last. taken, versions, unseen, seconds: as in the sight.
+    """
+
+    asked: Asked
+    taken: str
+    stack: str | None
+    hops: tuple[TracedHop, ...]
+    findings: tuple[Finding, ...]
+    answer: Request | None
+    unseen: tuple[tuple[str, str], ...]
+
+    @property
+    def first(self) -> TracedHop | None:
+        """The first broken hop."""
+        return next((hop for hop in self.hops if hop.verdict is Verdict.BROKEN), None)

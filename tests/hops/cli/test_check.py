@@ -1,0 +1,469 @@
+"""`hops check`, `hops rules`, `hops explain`."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import jsonschema
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from hops.cli.app import app
+from hops.model.finding import Patch
+from hops.rules import RULES
+from hops.rules.docs import pages
+from hops.rules.files.documents import documents
+from hops.rules.files.edit import written
+from hops.rules.schema import schema
+from tests.conftest import PROJECT
+from tests.hops.cli.sarif import SARIF
+
+POD = """\
+# of the shop
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps}
+spec:
+  automountServiceAccountToken: false
+  containers:
+  - name: web
+    ports:
+    - containerPort: 81   # plain
+      hostPort: 81
+"""
+LAUGHS = "a0: &a0 [1]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
+HEALTHY = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: apps}\n"
+
+
+def hops(*words: object, stdin: str | bytes = "") -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+
+
+def found(*words: object, stdin: str = "") -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(hops("check", *words, "--format", "json", stdin=stdin).stdout)
+    return listed
+
+
+def codes(findings: Iterable[dict[str, Any]]) -> list[str]:
+    return [finding["code"] for finding in findings]
+
+
+@pytest.fixture
+def pod(tmp_path: Path) -> Path:
+    path = tmp_path / "pod.yaml"
+    path.write_text(POD)
+    return path
+
+
+def test_the_status_says_what_was_found(pod: Path, tmp_path: Path) -> None:
+    assert hops("check", pod).exit_code == 1
+    assert hops("check", pod, "--rule", "EX05").exit_code == 0
+    pod.write_text(HEALTHY)
+    assert hops("check", pod).exit_code == 0
+    assert hops("check", tmp_path / "none.yaml").exit_code == 2
+    assert hops("check").exit_code == 2
+
+
+def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
+    said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
+    assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP")
+    assert "Remove the hostPort" in said[0]
+    assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix has a patch for 1"
+
+
+def test_json_has_the_documented_shape(pod: Path) -> None:
+    (finding,) = found(pod, "--rule", "hp01")
+    path = "/spec/containers/0/ports/0/hostPort"
+    assert finding == {
+        "code": "HP01",
+        "level": "mandatory",
+        "severity": "high",
+        "file": str(pod),
+        "document": 0,
+        "resource": {"apiVersion": "v1", "kind": "Pod", "namespace": "apps", "name": "web"},
+        "path": path,
+        "message": "container web takes hostPort 81/TCP, which isn't allowed (allowed: 80/TCP, 443/TCP).",
+        "remedy": RULES["HP01"].remedy,
+        "patch": {"file": str(pod), "document": 0, "operations": [{"op": "remove", "path": path}]},
+    }
+
+
+def test_the_published_example_of_every_rule_is_found_in_a_file(tmp_path: Path) -> None:
+    for code, rule in RULES.items():
+        if code.startswith("PK") and code != "PK02":
+            continue
+        (tmp_path / "bad.yaml").write_text(rule.bad)
+        (tmp_path / "good.yaml").write_text(rule.good)
+        assert code in codes(found(tmp_path / "bad.yaml")), code
+        assert code not in codes(found(tmp_path / "good.yaml")), code
+
+
+def test_folders_documents_lists_and_json_are_one_stack(tmp_path: Path) -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    named = {"name": "web", "namespace": "apps"}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": named, "spec": {"ports": [{"port": 80}]}}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": named,
+        "spec": {"rules": [{"host": "a.localhost", "http": {"paths": paths}}]},
+    }
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "broken.yaml").write_text("[")
+    (tmp_path / "notes.txt").write_text("[")
+    (tmp_path / "values.yaml").write_text("replicas: 1\n---\n- a\n---\n")
+    (tmp_path / "a.yml").write_text(f"---\n---\n{yaml.safe_dump(ingress)}")
+    missing = found(tmp_path, "--rule", "IN01")
+    assert [(f["code"], f["document"]) for f in missing] == [("IN01", 1)]
+    listed = {"apiVersion": "v1", "kind": "List", "items": [service]}
+    (tmp_path / "deeper" / "services.json").write_text(json.dumps(listed, indent="\t"))
+    assert found(tmp_path, "--rule", "IN01") == []
+    # A file is one, however often and by whatever name it is met.
+    (tmp_path / "link.yaml").symlink_to("a.yml")
+    assert found(tmp_path, tmp_path / "deeper" / ".." / "a.yml", "--rule", "IN05") == []
+
+
+def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(pod.read_text())]})
+    (finding,) = found("-", "--rule", "HP01", stdin=listed)
+    assert finding["file"] == "-"
+    assert finding["path"] == "/items/0/spec/containers/0/ports/0/hostPort"
+    assert finding["patch"]["operations"][0]["path"] == finding["path"]
+    assert hops("check", "-", "--fix", stdin=POD).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"a: [\n  b\n", ":3: did not find expected ',' or ']'"),
+        (b"a: 1\nb: {{ .Values.b }}: 2\n", ":2:"),
+        (b"a: 1\nb: \xff\n", ":2: it isn't UTF-8"),
+        (b"a: \x00\n", "control characters are not allowed"),
+        (b"a: &a [*a]\n", "its aliases lead to themselves"),
+        (LAUGHS.encode(), "millions of values"),
+        (b"[" * 200_000 + b"]" * 200_000, ":1: it is nested too deeply"),
+        (b"- " * 200_000, ":1: it is nested too deeply"),
+        (b'{"a": 1', ":"),
+        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2: the key c stands twice"),
+        (b'{"a": {"b": 1,\n"b": 2}}', ":2: the key b stands twice"),
+    ],
+)
+def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(content)
+    (tmp_path / "pod.yaml").write_text(POD)
+    result = hops("check", tmp_path)
+    assert result.exit_code == 2
+    assert f"hops: {path}" in result.stderr
+    assert said in result.stderr
+    assert "HP01" in result.stdout
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    assert "none.yaml: No such file" in hops("check", tmp_path / "none.yaml").stderr
+    (tmp_path / "empty").mkdir()
+    assert "there is no YAML or JSON file in it" in hops("check", tmp_path / "empty").stderr
+
+
+def test_merges_are_no_key_that_stands_twice(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("a: &a {x: 1}\nb: &b {y: 1}\nc:\n  <<: *a\n  <<: *b\n  x: 2\n")
+    assert hops("check", path).exit_code == 0
+
+
+def test_what_other_tools_write_is_read_as_go_reads_it(tmp_path: Path) -> None:
+    """A tag of one's own stands before a value, it makes none; `=` is a text, as in the Prometheus operator's CRDs."""
+    written = POD.replace("{name: web,", "{name: !Ref web,").replace("hostPort: 81", "hostPort: !!python/name:port 81")
+    more = "---\nkind: ConfigMap\nenum: [=]\nlist: !GetAtt [a, {b: !Sub c}]\nmap: !Map {d: e}\n"
+    path = tmp_path / "other.yaml"
+    path.write_text(written + more)
+    pod, other = documents(path.read_text())
+    assert pod["metadata"]["name"] == "web"
+    assert pod["spec"]["containers"][0]["ports"][0]["hostPort"] == "81"
+    assert other == {"kind": "ConfigMap", "enum": ["="], "list": ["a", {"b": "c"}], "map": {"d": "e"}}
+    assert hops("check", path, "--skip", "PK02").exit_code != 2
+
+
+def test_a_folder_may_hold_anything(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "up").symlink_to("..")
+    (tmp_path / "deeper" / "pod.yaml").write_text(POD)
+    (tmp_path / "deeper" / "folder.yaml").mkdir()
+    assert len(found(tmp_path, "--rule", "HP01")) == 1
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    (tmp_path / "itself.yaml").symlink_to("itself.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    result = hops("check", tmp_path, "--rule", "HP01")
+    assert result.exit_code == 2
+    assert [line.split("/")[-1] for line in result.stderr.splitlines()] == [
+        "gone.yaml: No such file or directory",
+        "itself.yaml: Too many levels of symbolic links",
+        "pipe.yaml: it isn't a file",
+    ]
+    assert "files read: 1, not read: 3" in result.stdout
+
+
+def test_a_folder_that_can_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shut").mkdir()
+    listed = os.scandir
+
+    def scandir(path: str) -> Any:
+        if path.endswith("shut"):
+            raise PermissionError(13, "Permission denied", path)
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (tmp_path / "healthy.yaml").write_text(HEALTHY)
+    result = hops("check", tmp_path)
+    assert (result.exit_code, result.stderr) == (2, f"hops: {tmp_path / 'shut'}: Permission denied\n")
+
+
+def test_rules_are_chosen_by_their_codes(pod: Path) -> None:
+    assert codes(found(pod, "--rule", "HP01", "--rule", "HP02")) == ["HP01", "HP02"]
+    assert codes(found(pod, "--rule", "HP01", "--rule", "HP02", "--skip", "HP01")) == ["HP02"]
+    wrong = hops("check", pod, "--skip", "HP99")
+    assert (wrong.exit_code, wrong.stderr) == (2, "hops: there is no rule HP99; hops rules lists them\n")
+    none = hops("check", pod, "--rule", "HP01", "--skip", "HP01")
+    assert (none.exit_code, none.stderr) == (2, "hops: --rule and --skip leave no rule to ask\n")
+
+
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_the_configuration_is_that_of_the_pack(pod: Path, tmp_path: Path, *, wrapped: bool) -> None:
+    rules = {"rules": {"HP01": {"parameters": {"allowed": [{"port": 81}]}}, "HP02": {"level": "advisory"}}}
+    jsonschema.validate(rules, schema())
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"ingress-hops": {"enforcementLevel": "mandatory", **rules}} if wrapped else rules))
+    listed = found(pod, "--config", path, "--rule", "HP01", "--rule", "HP02")
+    assert [(f["code"], f["level"]) for f in listed] == [("HP02", "advisory")]
+
+
+def test_a_policy_among_the_files_is_heard(pod: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("kind: Policy\napiVersion: ingress-hops/v1\nrules: {HP01: {level: advisory}, HP99: {}}\n")
+    only = ("--rule", "HP01", "--rule", "PK04")
+    listed = found(tmp_path, *only)
+    assert [(f["code"], f["level"], f["file"]) for f in listed] == [
+        ("HP01", "advisory", str(pod)),
+        ("PK04", "mandatory", str(policy)),
+    ]
+    (tmp_path / "config.yaml").write_text("{rules: {HP01: {level: mandatory}}}")
+    assert found(tmp_path, *only, "--config", tmp_path / "config.yaml")[0]["level"] == "mandatory"
+    policy.write_text("kind: Policy\napiVersion: ingress-hops/v1\nrules: {HP01: {lvl: x}}\n")
+    wrong = hops("check", tmp_path)
+    assert wrong.exit_code == 2
+    assert f"{policy}: policy.rules.HP01.lvl: there is no such key" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("{rules: {HP01: {level: x}}}", "policy.rules.HP01.level is 'x'"),
+        ("{rules: {HP01: {parameters: {a: 1}}}}", "policy.rules.HP01.parameters.a: there is no such parameter"),
+        ("{rule: {}}", "policy.rule: there is no such key"),
+        ("[]", "policy is []"),
+        ("{", "expected"),
+    ],
+)
+def test_a_wrong_configuration_is_an_error(pod: Path, tmp_path: Path, config: str, said: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(config)
+    result = hops("check", pod, "--config", path)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert hops("check", pod, "--config", tmp_path / "none").exit_code == 2
+
+
+@pytest.mark.usefixtures("pod")
+def test_sarif(tmp_path: Path) -> None:
+    (tmp_path / "ä b.yaml").write_text("[")
+    result = hops("check", tmp_path, "--format", "sarif")
+    assert result.exit_code == 2
+    log = json.loads(result.stdout)
+    jsonschema.validate(log, SARIF)
+    (run,) = log["runs"]
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "ingress-hops"
+    assert [rule["id"] for rule in driver["rules"]] == list(RULES)
+    assert all(rule["shortDescription"]["text"] and rule["help"]["text"] for rule in driver["rules"])
+    for finding in run["results"]:
+        assert driver["rules"][finding["ruleIndex"]]["id"] == finding["ruleId"]
+        assert finding["level"] in ("error", "warning")
+        assert finding["message"]["text"]
+        (location,) = finding["locations"]
+        assert location["physicalLocation"]["artifactLocation"]["uri"].endswith("/pod.yaml")
+        assert location["physicalLocation"]["region"]["startLine"] >= 1
+    lines = {f["ruleId"]: f["locations"][0]["physicalLocation"]["region"]["startLine"] for f in run["results"]}
+    assert lines["HP01"] == 1 + POD.splitlines().index("      hostPort: 81")
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    (unread,) = invocation["toolExecutionNotifications"]
+    assert unread["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith("/%C3%A4%20b.yaml")
+    jsonschema.validate(json.loads(hops("check", "-", "--format", "sarif", stdin=POD).stdout), SARIF)
+
+
+@pytest.mark.usefixtures("pod")
+def test_junit(tmp_path: Path) -> None:
+    (tmp_path / "healthy.yaml").write_text(HEALTHY)
+    (tmp_path / "odd.yaml").write_text('kind: Pod\nmetadata: {name: "a\\x07"}\nspec: {hostNetwork: true}\n')
+    (tmp_path / "broken.yaml").write_text("[")
+    root = ET.fromstring(hops("check", tmp_path, "--format", "junit").stdout)  # noqa: S314 - our own
+    suites = {Path(suite.get("name", "")).name: suite for suite in root}
+    assert {name: (suite.get("failures"), suite.get("errors")) for name, suite in suites.items()} == {
+        "broken.yaml": ("0", "1"),
+        "healthy.yaml": ("0", "0"),
+        "odd.yaml": ("1", "0"),
+        "pod.yaml": ("2", "0"),
+    }
+    assert all(int(suite.get("tests", "")) == len(suite) >= 1 for suite in root)
+
+
+def test_fix_shows_what_it_changes_and_changes_nothing_else(pod: Path) -> None:
+    pod.chmod(0o640)
+    result = hops("check", pod, "--fix")
+    assert pod.read_text() == POD.replace("      hostPort: 81\n", "")
+    assert "-      hostPort: 81\n" in result.stdout
+    assert result.stdout.index("---") < result.stdout.index("0 mandatory")
+    assert result.exit_code == 0
+    assert pod.stat().st_mode & 0o777 == 0o640
+    again = hops("check", pod, "--fix")
+    assert "@@" not in again.stdout
+
+
+def test_fix_writes_several_patches_into_several_files(tmp_path: Path) -> None:
+    two = POD + "---\r\n" + POD.replace("web", "other").replace("\n", "\r\n")
+    (tmp_path / "a.yaml").write_bytes(two.encode())
+    (tmp_path / "b.json").write_text(json.dumps(yaml.safe_load(POD.replace("web", "third")), indent=2))
+    result = hops("check", tmp_path, "--fix", "--format", "json")
+    assert json.loads(result.stdout) == []
+    assert "hostPort" in result.stderr
+    assert (tmp_path / "a.yaml").read_bytes().decode() == two.replace("      hostPort: 81\n", "").replace(
+        "      hostPort: 81\r\n", ""
+    )
+    assert "hostPort" not in (tmp_path / "b.json").read_text()
+
+
+def test_fix_takes_back_a_patch_that_mends_nothing_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text(POD.replace("web", name))
+    idle = tmp_path / "b.yaml"
+
+    def half(text: str, patch: Patch) -> str:
+        return f"{text}#\n" if patch.place.file == str(idle) else written(text, patch)
+
+    monkeypatch.setattr("hops.cli.check.written", half)
+    result = hops("check", tmp_path, "--fix", "--rule", "HP01")
+    assert result.exit_code == 1
+    assert idle.read_text() == POD.replace("web", "b")
+    assert ["hostPort" in (tmp_path / f"{name}.yaml").read_text() for name in "abc"] == [False, True, False]
+
+
+def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
+    text = POD.replace("hostPort: 81", "<<: {hostPort: 81}")
+    (tmp_path / "a.yaml").write_text(text)
+    result = hops("check", tmp_path, "--fix", "--rule", "HP01")
+    assert (tmp_path / "a.yaml").read_text() == text
+    assert f"HP01 Pod/apps/web isn't mended in {tmp_path / 'a.yaml'}: an alias, a merge key or" in result.stderr
+    assert result.exit_code == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_fix_says_what_it_may_not_write(pod: Path) -> None:
+    pod.chmod(0o440)
+    assert hops("check", pod, "--fix").exit_code == 2
+
+
+def test_the_catalogue_and_its_pages() -> None:
+    assert [rule["code"] for rule in json.loads(hops("rules", "--format", "json").stdout)] == list(RULES)
+    assert all(code in hops("rules").stdout for code in RULES)
+    assert hops("explain", "hp01").stdout == pages()["HP01.md"]
+    assert hops("explain", "HP99").exit_code == 2
+
+
+def test_the_committed_pages_are_those_of_the_rules(tmp_path: Path) -> None:
+    folder = PROJECT / "docs" / "rules"
+    there = {path.name: path.read_text() for path in folder.iterdir()}
+    assert there == pages(), "stale: run hops rules --write docs/rules"
+    (tmp_path / "HP99.md").write_text("gone")
+    (tmp_path / "HP01.md").write_text("stale")
+    assert hops("rules", "--write", tmp_path).exit_code == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages()
+    assert hops("rules", "--write", tmp_path / "HP01.md").exit_code == 2
+
+
+KIND = """\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+name: {name}
+nodes:
+- extraPortMappings: [{{containerPort: 80, hostPort: {port}, listenAddress: 127.0.0.1}}]
+"""
+RIVALS = ("--rule", "XS01", "--rule", "XS02", "--rule", "XS03")
+
+
+@pytest.fixture
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the stacks alice and bob, on a machine without tools."""
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    for name, port in (("alice", 8090), ("bob", 8091)):
+        cluster = f"{{name: {name}, httpPort: {port}, httpsPort: null}}"
+        text = f"config: {{ingress-hops:cluster: {cluster}, ingress-hops:services: [{{host: {name}.localhost}}]}}"
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/nowhere")
+    return tmp_path
+
+
+def test_the_files_of_a_stack_are_held_against_what_others_hold(stacks: Path) -> None:
+    (stacks / "kind.yaml").write_text(KIND.format(name="alice", port=8090))
+    assert codes(found("kind.yaml", *RIVALS)) == []
+    assert codes(found("kind.yaml", *RIVALS, "--stack", "alice")) == []
+    said = {f["code"]: f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")}
+    assert said == {
+        "XS01": "127.0.0.1:8090/TCP is held by the stack alice.",
+        "XS03": "its name is held by the stack alice.",
+    }
+    mended = hops("check", "kind.yaml", *RIVALS, "--stack", "bob", "--fix")
+    assert mended.exit_code == 0
+    assert "hostPort: 8091" in (stacks / "kind.yaml").read_text()
+
+
+def test_what_docker_publishes_is_held_too(stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8092"}], "53/udp": [{"HostIp": "", "HostPort": "8093"}]}
+    bindings = {"Binds": None, "PortBindings": ports}
+    state = {"Running": True, "Status": "running"}
+    shown = [{"Name": "/registry", "Config": {"Labels": None}, "HostConfig": bindings, "State": state}]
+    (stacks / "bin").mkdir()
+    (stacks / "bin" / "docker").write_text(
+        "#!/bin/sh\n"
+        'case $1 in info) echo \'{"OSType": "linux"}\' ;; ps) echo 1 ;; '
+        f"inspect) echo '{json.dumps(shown)}' ;; esac\n"
+    )
+    (stacks / "bin" / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stacks / 'bin'}")
+    for port, wanted in ((8092, ["127.0.0.1:8092/TCP is held by the container registry."]), (8093, []), (8094, [])):
+        (stacks / "kind.yaml").write_text(KIND.format(name="bob", port=port))
+        assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == wanted
+
+
+def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
+    (stacks / "pod.yaml").write_text(POD)
+    file = stacks / "stacks" / "Pulumi.alice.yaml"
+    file.write_text("config: {ingress-hops:policy: {rules: {HP01: {level: advisory}}}}")
+    assert [f["level"] for f in found("pod.yaml", "--rule", "HP01", "--stack", "alice")] == ["advisory"]
+    assert [f["level"] for f in found("pod.yaml", "--rule", "HP01", "--stack", "bob")] == ["mandatory"]
+    file.write_text("config: {ingress-hops:cluster: 1}")
+    wrong = hops("check", "pod.yaml", "--stack", "alice")
+    assert (wrong.exit_code, "Pulumi.alice.yaml: ingress-hops:cluster" in wrong.stderr) == (2, True)
+    # Another's mistake is told and stops nobody.
+    told = hops("check", "pod.yaml", "--stack", "bob")
+    assert (told.exit_code, "what the stack alice holds isn't known" in told.stderr) == (1, True)
+    assert hops("check", "pod.yaml", "--stack", "nobody").exit_code == 2

@@ -1,0 +1,133 @@
+"""`hops plan`: the whole program without engine, cluster or Docker."""
+
+import html
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hops.model.finding import label
+
+PINNED = {
+    "advisory EX01 Pod/default/example-pod",
+    "advisory EX07 Ingress/default/example-ingress",
+    "advisory EX07 Pod/default/example-pod",
+    "advisory EX07 Service/default/my-service",
+    "advisory IN14 Ingress/default/example-ingress",
+    "advisory KN05 Cluster/sam-test-cluster",
+    "advisory TL05 DaemonSet/projectcontour/envoy",
+}
+"""What the documents do that they should not."""
+
+
+def named(resource: dict[str, str]) -> str:
+    return label(resource["kind"], resource["namespace"], resource["name"])
+
+
+def hops_plan(
+    stack: str, folder: Path, *more: str, project: Path | None = None, **environment: str
+) -> tuple[int, dict[str, Any], str]:
+    """Status, what it prints as JSON, what it says on stderr. PATH has no tool at all."""
+    words = [sys.executable, "-c", "from hops.cli.app import app; app()", "plan", stack, "--format", "json"]
+    done = subprocess.run(
+        [*words, "--manifests", str(folder), *more],
+        cwd=project,
+        env={"PATH": "/nowhere", "HOME": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, json.loads(done.stdout or "{}"), done.stderr
+
+
+def test_the_documented_stack_is_planned_and_its_findings_are_these(tmp_path: Path, manifests: Path) -> None:
+    status, plan, said = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+    assert (status, said) == (0, "")
+    assert len(plan["hops"]) == 12
+    told = {f"{f['level']} {f['code']} {named(f['resource'])}" for f in plan["findings"]}
+    assert told == PINNED
+
+
+@pytest.mark.parametrize("stack", ["local", "ci"])
+def test_the_safe_stacks_have_no_finding(stack: str, tmp_path: Path, manifests: Path) -> None:
+    status, plan, _ = hops_plan(stack, tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+    assert status == 0
+    assert plan["findings"] == []
+
+
+def test_the_manifests_are_written_as_kubernetes_reads_them(tmp_path: Path, manifests: Path) -> None:
+    (tmp_path / "000-old.yaml").write_text("{}")
+    hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+    objects = [yaml.safe_load(path.read_text()) for path in sorted(tmp_path.glob("*.yaml"))]
+    assert not (tmp_path / "000-old.yaml").exists()
+    assert [item["kind"] for item in objects].count("CustomResourceDefinition") == 29
+    service = next(item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "my-service")
+    assert service["spec"]["ports"] == [{"name": "http", "port": 8080, "targetPort": 8080}]
+    assert "annotations" not in service["metadata"]
+    assert objects[0]["kind"] == "Cluster"
+
+
+def test_without_upstream_files_the_rest_is_planned_and_the_lack_is_told(tmp_path: Path) -> None:
+    """The proxy is one that nobody serves, so that the test is the same with a network and without."""
+    status, plan, said = hops_plan("local", tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 1
+    assert len(plan["hops"]) == 12
+    assert [sentence.split(":")[0] for sentence in plan["leftOut"]] == [
+        "all objects of calico",
+        "all objects of contour",
+    ]
+    assert "left out: all objects of calico" in said
+    assert list(tmp_path.glob("*-pod-example-pod.yaml"))
+
+
+def test_an_unknown_stack_is_named(tmp_path: Path) -> None:
+    status, _, said = hops_plan("nobody", tmp_path)
+    assert status == 2
+    assert "Pulumi.nobody.yaml" in said
+
+
+@pytest.mark.parametrize(
+    ("bob", "told"),
+    [
+        ("cluster: {name: bob, httpPort: 8091, httpsPort: null}, services: [{host: b.localhost}]", set()),
+        ("cluster: {name: bob, httpPort: 8090, httpsPort: null}, services: [{host: b.localhost}]", {"XS01"}),
+        ("cluster: {name: bob, httpPort: 8091, httpsPort: null}, services: [{host: a.localhost}]", {"XS02"}),
+        ("cluster: {name: alice, httpPort: 8091, httpsPort: null}, services: [{host: b.localhost}]", {"XS03"}),
+    ],
+)
+def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str, told: set[str]) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    (tmp_path / "stacks").mkdir()
+    alice = "cluster: {name: alice, httpPort: 8090, httpsPort: null}, services: [{host: a.localhost}]"
+    for name, text in (("alice", alice), ("bob", bob), ("broken", "cluster: 1")):
+        text_ = text.replace("cluster:", "ingress-hops:cluster:").replace("services:", "ingress-hops:services:")
+        (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(f"config: {{{text_}}}")
+    _, plan, said = hops_plan("bob", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    held = [finding for finding in plan["findings"] if finding["code"].startswith("XS")]
+    assert {finding["code"] for finding in held} == told
+    assert all(finding["level"] == "mandatory" and "the stack alice" in finding["message"] for finding in held)
+    assert "hops: what the stack broken holds isn't known" in said
+
+
+def test_the_path_is_drawn_as_a_page_with_all_that_was_said(tmp_path: Path) -> None:
+    """Without the published files, so that there is something of each kind to say."""
+    page = tmp_path / "plan.html"
+    status, plan, _ = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 1
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    assert plan["curl"] in text
+    assert all(hop["component"] in text for hop in plan["hops"])
+    assert all(sentence in text for sentence in plan["leftOut"])
+    assert {finding["code"] for finding in plan["findings"]} <= set(re.findall(r"<b>([A-Z]{2}[0-9]{2})</b>", text))
+
+
+def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "nowhere" / "plan.html"
+    status, _, said = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 2
+    assert str(page) in said

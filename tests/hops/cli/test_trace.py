@@ -1,0 +1,271 @@
+"""`hops trace`: what is asked of a look, and how its verdict is told."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from hops.cli import trace as module
+from hops.cli.app import app
+from hops.observe.look import Way
+from hops.trace.observed.observation import Asked, Request, Sight, Stack
+from tests.hops.trace.observations import healthy, request
+
+
+class Looked:
+    """A look that gives what a test has put there, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.sight = healthy()
+        self.asked: list[Asked] = []
+        self.ways: list[Way] = []
+        self.stacks: list[Stack | None] = []
+        self.outputs: list[Mapping[str, Any]] = []
+
+    def __call__(
+        self,
+        asked: Asked,
+        way: Way,
+        stack: Stack | None,
+        outputs: Callable[[], Mapping[str, Any]] | None,
+        *_: object,
+    ) -> Sight:
+        self.asked.append(asked)
+        self.ways.append(way)
+        self.stacks.append(stack)
+        if outputs:
+            self.outputs.append(outputs())
+        return Sight.model_validate_json(json.dumps(self.sight))
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch, project: Path) -> Looked:
+    monkeypatch.chdir(project)
+    one = Looked()
+    monkeypatch.setattr(module, "look", one)
+    answers = iter([{"url": "first"}])
+    monkeypatch.setattr(module, "outputs", lambda _project, _name: next(answers, {"url": "later"}))
+    return one
+
+
+def trace(*words: str) -> Result:
+    return CliRunner().invoke(app, ["trace", *words])
+
+
+def break_it(looked: Looked) -> None:
+    """The application itself answers with 404."""
+    for answer in looked.sight["requests"]:
+        answer["status"] = 404
+
+
+@pytest.mark.usefixtures("looked")
+def test_a_healthy_path() -> None:
+    done = trace()
+    assert done.exit_code == 0, done.output
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("all is well: GET http://my-service.localhost:8080/")
+    assert "200 from a pod" in first
+    assert max(len(line) for line in rest) <= 100
+    for number, hop in enumerate(("name", "port-mapping", "host-port", "route", "service", "endpoint", "pod"), start=1):
+        assert re.search(rf"^{number} +{hop} ", done.stdout, re.MULTILINE)
+    assert "mend:" not in done.stdout
+
+
+def test_the_request_is_the_stacks_own(looked: Looked) -> None:
+    trace("seed")
+    (asked,), (way,), (stack,) = looked.asked, looked.ways, looked.stacks
+    assert (asked.host, asked.path, asked.port, asked.method) == ("my-service.local", "/etc/passwd", 80, "GET")
+    assert stack
+    assert stack.name == "seed"
+    assert way.kubeconfig is None
+    assert str(way.folder).endswith("/.ingress-hops/kubeconfig")
+
+
+def test_another_request(looked: Looked, tmp_path: Path) -> None:
+    (tmp_path / "headers").write_text("Authorization: Bearer hidden\n\nX-Team: a:b\n")
+    words = ["--host", "other.example", "--path", "/a?b=c", "--port", "81", "--method", "post", "--from-node"]
+    done = trace(*words, "--header", "Accept: text/html", "--header", f"@{tmp_path / 'headers'}", "--expect", "hello")
+    (asked,) = looked.asked
+    assert (asked.host, asked.path, asked.port, asked.method) == ("other.example", "/a?b=c", 81, "POST")
+    assert asked.headers == {"Accept": "text/html", "Authorization": "Bearer hidden", "X-Team": "a:b"}
+    assert (asked.expect, asked.from_node) == ("hello", True)
+    assert "hidden" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--host", "http://web.example/"], "--host is 'http://web.example/'"),
+        (["--host", "web.example:80"], "--host is 'web.example:80'"),
+        (["--path", "etc"], "--path is 'etc'"),
+        (["--path", "/a b"], "--path is '/a b'"),
+        (["--path", "/a\r\nX: y"], "--path is "),
+        (["--method", "GET /"], "--method is 'GET /'"),
+        (["--header", "no colon"], "a header is NAME: VALUE on one line"),
+        (["--header", "X: a\r\nY: b"], "a header is NAME: VALUE on one line"),
+        (["--header", "@/nowhere/headers"], "--header @/nowhere/headers cannot be read: No such file"),
+        (["nowhere"], "stacks/Pulumi.nowhere.yaml"),
+        (["--kubeconfig", "k"], "needs --host too"),
+        (["--replay", "/nowhere/bundle"], "--replay /nowhere/bundle cannot be read"),
+        (["--watch", "--count", "1", "--format", "junit"], "--watch prints text or JSON"),
+        (["--watch", "--method", "post"], "leave it out with post"),
+        (["--watch", "--replay", "bundle"], "leave it out with --replay"),
+        (["--bundle", "/nowhere/bundle"], "--bundle /nowhere/bundle cannot be written"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused(looked: Looked, words: list[str], said: str) -> None:
+    done = trace(*words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert looked.asked == [] or "--bundle" in words
+
+
+def test_the_value_of_a_header_is_never_shown(looked: Looked) -> None:
+    done = trace("--header", "Authorization Bearer hidden")
+    assert (done.exit_code, looked.asked) == (2, [])
+    assert "hidden" not in done.output
+
+
+def test_outside_of_a_project_only_a_kubeconfig_helps(
+    looked: Looked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = trace()
+    assert done.exit_code == 2
+    assert "there is no Pulumi.yaml" in done.stderr
+    assert trace("--kubeconfig", "k", "--context", "c", "--host", "web.example").exit_code == 0
+    assert looked.ways == [Way(Path("k"), "c")]
+    assert looked.stacks == [None]
+    assert (looked.asked[0].path, looked.asked[0].port) == ("/", 80)
+
+
+def test_a_stack_on_an_existing_cluster_names_its_context(looked: Looked, tmp_path: Path, project: Path) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text((project / "Pulumi.yaml").read_text())
+    config = "config:\n  ingress-hops:cluster:\n    existing: elsewhere\n    httpPort: 80\n"
+    (tmp_path / "stacks" / "Pulumi.there.yaml").write_text(config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        trace("there")
+        trace("there", "--kubeconfig", "k")
+    assert [(way.kubeconfig, way.context) for way in looked.ways] == [(None, "elsewhere"), (Path("k"), None)]
+
+
+def test_a_broken_path(looked: Looked) -> None:
+    break_it(looked)
+    done = trace()
+    assert done.exit_code == 1
+    first = done.stdout.splitlines()[0]
+    assert re.match(r"hop 7 \(pod\) is broken: T43 Pod/apps/example-pod: ", first)
+    assert re.search(r"^  mend: .*example-pod", done.stdout, re.MULTILINE)
+    assert max(len(line) for line in done.stdout.splitlines() if re.match(r"\d+ ", line)) <= 100
+
+
+def test_advice_is_told_after_the_hops(looked: Looked) -> None:
+    for where in ("client", "node", "envoy"):
+        request(looked.sight, where)["headers"] = {"server": "envoy", "location": "https://elsewhere.example/"}
+    done = trace()
+    assert done.exit_code == 0
+    assert done.stdout.startswith("all is well: ")
+    assert "\nhop 4 (route), advisory: T51 Ingress/apps/my-service-ingress: Envoy answers " in done.stdout
+
+
+def test_what_was_not_seen_is_told_last(looked: Looked) -> None:
+    looked.sight["unseen"] = {"outputs": "pulumi is not on PATH"}
+    assert trace().stdout.endswith("\nnot seen:\n  outputs: pulumi is not on PATH\n")
+
+
+def test_json_and_junit(looked: Looked) -> None:
+    plain = json.loads(trace("--format", "json").stdout)
+    assert (plain["status"], plain["first"], len(plain["hops"])) == (0, None, 12)
+    break_it(looked)
+    done = trace("--format", "json")
+    assert done.exit_code == json.loads(done.stdout)["status"] == 1
+    assert json.loads(done.stdout)["first"] == 7
+    done = trace("--format", "junit")
+    assert done.exit_code == 1
+    (failure,) = ET.fromstring(done.stdout).iter("failure")  # noqa: S314 - our own
+    assert failure.get("type") == "T43"
+
+
+def test_a_bundle_is_judged_again(looked: Looked, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle.json"
+    break_it(looked)
+    looked.sight["cluster"]["objects"][0]["metadata"].setdefault("annotations", {})["x/password"] = "hidden"
+    done = trace("--bundle", str(bundle), "--header", "Cookie: hidden")
+    assert "hidden" not in bundle.read_text()
+    again = trace("--replay", str(bundle))
+    assert (again.exit_code, again.stdout) == (done.exit_code, done.stdout)
+    assert len(looked.asked) == 1, "a replay looks at nothing"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"taken": 1}', "\xff"])
+def test_what_is_no_bundle_is_refused(looked: Looked, tmp_path: Path, text: str) -> None:
+    (tmp_path / "bundle.json").write_text(text, encoding="latin-1")
+    done = trace("--replay", str(tmp_path / "bundle.json"))
+    assert done.exit_code == 2
+    assert "is not a bundle of this version" in done.stderr
+    assert looked.asked == []
+
+
+def test_a_watch_counts_its_looks(looked: Looked) -> None:
+    done = trace("--watch", "--count", "3", "--every", "0")
+    assert done.exit_code == 0
+    assert len(looked.asked) == 3
+    assert looked.outputs == [{"url": "first"}] * 3, "pulumi is asked once"
+    assert "look 3 at " in done.stdout
+    assert "3 well, 0 not" in done.stdout
+
+
+@pytest.mark.usefixtures("looked")
+def test_a_watch_in_json_is_an_object_a_line() -> None:
+    lines = trace("--watch", "--count", "2", "--every", "0", "--format", "json").stdout.splitlines()
+    assert [json.loads(line)["status"] for line in lines] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked"),
+    [([200, 200, 503], 3), ([200, 404], 2), ([200] * 9, 5)],
+    ids=["another status", "at once", "never"],
+)
+def test_a_watch_looks_again_when_the_answer_changes(
+    looked: Looked, monkeypatch: pytest.MonkeyPatch, answers: list[int], asked: int
+) -> None:
+    """A second passes whenever the watch sleeps."""
+    now = [0.0]
+    sent: list[Asked] = []
+
+    def ask(one: Asked, *_: object) -> list[Request]:
+        sent.append(one)
+        return [Request(where="client", address="127.0.0.1", port=one.port, status=answers[len(sent) - 1])]
+
+    monkeypatch.setattr(module, "from_client", ask)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    trace("--watch", "--count", "2", "--every", "5")
+    assert len(sent) == asked
+    assert len(looked.asked) == 2
+
+
+def test_a_watch_from_the_node_asks_nothing_in_between(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked.sight["asked"]["from_node"] = True
+    monkeypatch.setattr(module, "from_client", lambda *_: pytest.fail("nobody starts here"))
+    trace("--watch", "--count", "2", "--every", "0.01", "--from-node")
+    assert len(looked.asked) == 2
+
+
+def test_a_watch_ends_with_an_interrupt_and_the_last_status(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    break_it(looked)
+    done = trace("--watch")
+    assert (done.exit_code, len(looked.asked)) == (1, 1)
+    assert "0 well, 1 not" in done.stdout

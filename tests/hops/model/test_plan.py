@@ -1,0 +1,225 @@
+"""The plan of a stack: the documented path to the letter, and what other settings make of it."""
+
+import json
+import shlex
+
+import pytest
+
+from hops.model.hop import Found, Hop, KnownAt, RequestPath, Standing
+from hops.model.plan import plan
+from hops.model.settings import Settings, settings
+
+# What the documents show of the running cluster.
+DOCUMENTED = Found(
+    node="172.18.0.3",
+    envoy="10.244.55.133",
+    services={"default/my-service": "10.96.106.9"},
+    pods={"default/example-pod": "10.244.55.134"},
+)
+NODE = "sam-test-cluster-worker"
+
+
+def hop(path: RequestPath, name: str) -> Hop:
+    return next(hop for hop in path.hops if hop.name == name)
+
+
+def test_the_documented_path_before_the_cluster_exists(seed: Settings) -> None:
+    intended = plan(seed)
+    assert intended.context == "kind-sam-test-cluster"
+    assert intended.nodes == ("sam-test-cluster-control-plane", NODE)
+    assert intended.xds == "10.96.0.8"
+    (path,) = intended.paths
+    assert path.url == "http://my-service.local/etc/passwd"
+    assert path.curl == "curl --resolve my-service.local:80:127.0.0.1 http://my-service.local/etc/passwd"
+    envoy = {"http": "80 -> 8080", "https": "443 -> 8443"}
+    calico = {"podSubnet": "10.244.0.0/16", "encapsulation": "VXLANCrossSubnet", "interface": "cali47b61747c2f"}
+    rows = [(h.number, h.name, h.component, h.address, h.port, h.next, h.details) for h in path.hops]
+    route = "ingress default/example-ingress"
+    assert rows == [
+        (1, "name", "resolver of the host machine", "my-service.local", 80, "127.0.0.1:80", {}),
+        (
+            2,
+            "port-mapping",
+            f"docker {NODE}",
+            "0.0.0.0",
+            80,
+            f"{NODE}:80",
+            {"http": f"80 -> {NODE}:80", "https": f"443 -> {NODE}:443"},
+        ),
+        (3, "host-port", f"worker {NODE}", None, 80, None, {"chain": "CNI-HOSTPORT-DNAT", "node": NODE, **envoy}),
+        (
+            4,
+            "route",
+            route,
+            None,
+            8080,
+            "my-service:8080",
+            {
+                "match": "my-service.local/",
+                "backend": "my-service:8080",
+                "cluster": "default/my-service/8080/da39a3ee5e",
+                "control": "xDS of contour at 10.96.0.8:8001",
+            },
+        ),
+        (
+            5,
+            "service",
+            "service default/my-service",
+            None,
+            8080,
+            None,
+            {"dns": "my-service.default.svc.cluster.local", "selector": "service=example-pod"},
+        ),
+        (6, "endpoint", "calico cali47b61747c2f", None, 8080, "cali47b61747c2f", calico),
+        (7, "pod", "pod default/example-pod", None, 8080, None, {}),
+        (8, "reply-endpoint", "calico cali47b61747c2f", None, 8080, None, {}),
+        (9, "reply-route", route, None, 8080, None, {}),
+        (10, "reply-host-port", f"worker {NODE}", None, 80, "127.0.0.1", {}),
+        (11, "reply-port-mapping", f"docker {NODE}", "0.0.0.0", 80, "127.0.0.1", {}),
+        (12, "reply-client", "client", "127.0.0.1", None, None, {}),
+    ]
+    assert {h.service for h in path.hops} == {"default/my-service"}
+
+
+def test_the_documented_path_in_the_running_cluster(seed: Settings) -> None:
+    (path,) = plan(seed, DOCUMENTED).paths
+    assert [(h.name, h.address, h.port, h.next) for h in path.hops] == [
+        ("name", "my-service.local", 80, "127.0.0.1:80"),
+        ("port-mapping", "0.0.0.0", 80, f"{NODE}:80"),
+        ("host-port", "172.18.0.3", 80, "10.244.55.133:8080"),
+        ("route", "10.244.55.133", 8080, "my-service:8080"),
+        ("service", "10.96.106.9", 8080, "10.244.55.134:8080"),
+        ("endpoint", "10.244.55.134", 8080, "cali47b61747c2f"),
+        ("pod", "10.244.55.134", 8080, "10.244.55.133"),
+        ("reply-endpoint", "10.244.55.134", 8080, "10.244.55.133"),
+        ("reply-route", "10.244.55.133", 8080, "172.18.0.3"),
+        ("reply-host-port", "172.18.0.3", 80, "127.0.0.1"),
+        ("reply-port-mapping", "0.0.0.0", 80, "127.0.0.1"),
+        ("reply-client", "127.0.0.1", None, None),
+    ]
+    assert all(h.address for h in path.hops)
+
+
+def test_what_the_cluster_says_changes_no_more_than_addresses(seed: Settings) -> None:
+    (before,), (after,) = plan(seed).paths, plan(seed, DOCUMENTED).paths
+    assert [(h.component, h.port, h.details, h.known_at) for h in before.hops] == [
+        (h.component, h.port, h.details, h.known_at) for h in after.hops
+    ]
+    for early, late in zip(before.hops, after.hops, strict=True):
+        assert early.address in (None, late.address)
+        assert early.next in (None, late.next)
+
+
+def test_an_address_is_there_at_preview_where_it_is_said_to_be(seed: Settings) -> None:
+    (path,) = plan(seed).paths
+    known = {h.number for h in path.hops if h.known_at is KnownAt.PREVIEW}
+    assert known == {1, 2, 11, 12}
+    assert known == {h.number for h in path.hops if h.address}
+
+
+def test_a_pinned_cluster_ip_is_known_at_preview() -> None:
+    (path,) = plan(settings("alice", {"services": [{"clusterIP": "10.96.106.9"}]})).paths
+    service = hop(path, "service")
+    assert (service.address, service.known_at) == ("10.96.106.9", KnownAt.PREVIEW)
+
+
+def test_the_service_is_beside_the_path(seed: Settings) -> None:
+    (path,) = plan(seed).paths
+    assert [h.name for h in path.hops if h.standing is Standing.BESIDE] == ["service"]
+
+
+def test_the_safe_default(local: Settings) -> None:
+    (path,) = plan(local).paths
+    assert path.curl == "curl --resolve my-service.localhost:8080:127.0.0.1 http://my-service.localhost:8080/"
+    mapping = hop(path, "port-mapping")
+    assert (mapping.address, mapping.port) == ("127.0.0.1", 8080)
+    assert mapping.details == {"http": "8080 -> ingress-hops-local-worker:80"}
+    assert hop(path, "route").details["match"] == "my-service.localhost/"
+
+
+def test_a_command_line_that_a_shell_takes_as_it_is() -> None:
+    (path,) = plan(settings("alice", {"services": [{"request": "/a'b&c"}]})).paths
+    assert shlex.split(path.curl)[-1] == "http://my-service.localhost/a'b&c"
+
+
+def test_another_address_to_listen_on_is_where_the_client_goes() -> None:
+    (path,) = plan(settings("alice", {"cluster": {"listenAddress": "192.0.2.1"}})).paths
+    assert hop(path, "name").next == "192.0.2.1:80"
+    assert "--resolve my-service.localhost:80:192.0.2.1 " in path.curl
+
+
+def test_replicas_are_pods_with_numbers() -> None:
+    three = settings("alice", {"services": [{"pod": "example-pod", "replicas": 3}]})
+    intended = plan(three, Found(pods={"apps/example-pod-2": "10.244.0.9"}))
+    assert intended.backends[0].pods == ("example-pod", "example-pod-2", "example-pod-3")
+    assert intended.backends[0].selector == {"service": "example-pod"}
+    pod = hop(intended.paths[0], "pod")
+    assert pod.details == {"pods": "example-pod=? example-pod-2=10.244.0.9 example-pod-3=?"}
+    assert pod.address is None, "the first pod stands for the path, and it has no address yet"
+
+
+def test_several_services_share_the_door() -> None:
+    two = settings("alice", {"services": [{"name": "a"}, {"name": "b", "namespace": "other", "port": 9000}]})
+    first, second = plan(two).paths
+    assert [len(path.hops) for path in (first, second)] == [12, 12]
+    assert (first.service, second.service) == ("apps/a", "other/b")
+    assert hop(first, "port-mapping").next == hop(second, "port-mapping").next
+    assert hop(second, "route").details["cluster"] == "other/b/9000/da39a3ee5e"
+    assert hop(second, "pod").port == 9000
+
+
+def test_workers_and_ports() -> None:
+    intended = plan(settings("alice", {"cluster": {"name": "c", "workers": 3, "httpPort": 8081, "httpsPort": None}}))
+    assert intended.nodes == ("c-control-plane", "c-worker", "c-worker2", "c-worker3")
+    assert intended.door.node == "c-worker"
+    assert [(m.scheme, m.host, m.node, m.envoy) for m in intended.door.mappings] == [("http", 8081, 80, 8080)]
+
+
+def test_contours_address_follows_the_subnet() -> None:
+    assert plan(settings("alice", {"cluster": {"serviceSubnet": "172.20.0.0/16"}})).xds == "172.20.0.8"
+
+
+@pytest.fixture
+def existing() -> Settings:
+    return settings("prod", {"cluster": {"existing": "team-a"}})
+
+
+def test_an_existing_cluster_has_a_load_balancer_in_front(existing: Settings) -> None:
+    intended = plan(existing)
+    assert (intended.context, intended.nodes, intended.xds) == ("team-a", (), None)
+    (path,) = intended.paths
+    assert [h.name for h in path.hops][:5] == ["name", "load-balancer", "node-port", "route", "service"]
+    assert [h.name for h in path.hops][7:] == [
+        "reply-endpoint",
+        "reply-route",
+        "reply-node-port",
+        "reply-load-balancer",
+        "reply-client",
+    ]
+    assert hop(path, "load-balancer").component == "load balancer"
+    assert hop(path, "load-balancer").details == {"http": "80 -> 8080", "https": "443 -> 8443"}
+    assert path.curl == "curl http://my-service.localhost/"
+    assert {h.number for h in path.hops if h.known_at is KnownAt.PREVIEW} == {1}
+
+
+def test_an_existing_cluster_says_where_its_load_balancer_is(existing: Settings) -> None:
+    (path,) = plan(existing, Found(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})).paths
+    assert hop(path, "load-balancer").address == "203.0.113.5"
+    assert path.curl == "curl --resolve my-service.localhost:80:203.0.113.5 http://my-service.localhost/"
+    assert hop(path, "pod").address == "10.1.2.3"
+
+
+def test_a_load_balancer_without_an_address_is_meant_by_its_name(existing: Settings) -> None:
+    (path,) = plan(existing, Found(load_balancer="lb.example.com")).paths
+    assert path.curl == ("curl --connect-to my-service.localhost:80:lb.example.com:80 http://my-service.localhost/")
+
+
+def test_an_existing_cluster_needs_no_pod_network(existing: Settings, seed: Settings) -> None:
+    assert [m.name for m in plan(existing).manifests] == ["contour"]
+    assert [m.name for m in plan(seed).manifests] == ["calico", "contour"]
+
+
+def test_a_path_is_plain_data(seed: Settings) -> None:
+    (path,) = plan(seed).paths
+    for found in path.hops:
+        assert json.loads(json.dumps(vars(found)))["standing"] in {"on path", "beside the path"}

@@ -1,0 +1,357 @@
+"""Every key of a stack's configuration: what it defaults to, and what is said of a value that cannot work."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from hops.model import versions
+from hops.model.settings import Settings, SettingsError, settings
+
+
+def refusal(config: dict[str, Any], stack: str = "alice") -> str:
+    with pytest.raises(SettingsError) as caught:
+        settings(stack, config)
+    return str(caught.value)
+
+
+def test_every_default() -> None:
+    assert settings("alice", {}).model_dump(mode="json", by_alias=True) == {
+        "cluster": {
+            "existing": None,
+            "name": "ingress-hops-alice",
+            "workers": 1,
+            "nodeImage": versions.NODE_IMAGE,
+            "podSubnet": "10.244.0.0/16",
+            "serviceSubnet": "10.96.0.0/16",
+            "listenAddress": "127.0.0.1",
+            "httpPort": 80,
+            "httpsPort": 443,
+            "kubeconfigFolder": ".ingress-hops/kubeconfig",
+        },
+        "calico": {"encapsulation": "VXLANCrossSubnet", "blockSize": 26, "registry": None},
+        "contour": {"replicas": 1, "registry": None, "envoyLogLevel": "info"},
+        "services": [
+            {
+                "name": "my-service",
+                "namespace": "apps",
+                "pod": "my-service-pod",
+                "ingress": "my-service-ingress",
+                "image": "python:3.13-slim",
+                "command": ["python", "-m", "http.server", "8080", "--directory", "/srv"],
+                "port": 8080,
+                "replicas": 1,
+                "host": "my-service.localhost",
+                "path": "/",
+                "request": "/",
+                "tls": None,
+                "clusterIP": None,
+            }
+        ],
+        "policy": {"rules": {}},
+    }
+
+
+def test_derived_defaults_follow_name_port_and_path() -> None:
+    (service,) = settings("alice", {"services": [{"name": "shop", "port": 9000, "path": "/cart"}]}).services
+    assert (service.pod, service.ingress, service.host) == ("shop-pod", "shop-ingress", "shop.localhost")
+    assert service.request == "/cart"
+    assert service.command[3:] == ("9000", "--directory", "/srv")
+
+
+def test_the_default_never_serves_the_root() -> None:
+    assert "/" not in settings("alice", {}).services[0].command
+
+
+@pytest.mark.parametrize(
+    ("stack", "name"),
+    [("local", "ingress-hops-local"), ("Alice.Dev", "ingress-hops-alice-dev"), ("a_b", "ingress-hops-a-b")],
+)
+def test_the_clusters_name_follows_from_the_stacks(stack: str, name: str) -> None:
+    assert settings(stack, {}).cluster.name == name
+
+
+def test_a_stacks_name_that_makes_no_clusters_name_is_told() -> None:
+    assert "ingress-hops:cluster.name is" in refusal({}, stack="a" * 40)
+    assert "1 to 49" in refusal({}, stack="a" * 40)
+
+
+def test_the_node_image_of_the_environment_yields_to_the_stacks() -> None:
+    assert settings("alice", {}, "kindest/node:v1.34.1").cluster.node_image == "kindest/node:v1.34.1"
+    named = settings("alice", {"cluster": {"nodeImage": "mine:1"}}, "kindest/node:v1.34.1")
+    assert named.cluster.node_image == "mine:1"
+
+
+def test_settings_are_frozen(seed: Settings) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        seed.cluster.http_port = 1  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="frozen"):
+        seed.services[0].port = 1  # type: ignore[misc]
+
+
+GOOD: list[tuple[str, str, Any]] = [
+    ("cluster", "existing", "kind-mine"),
+    ("cluster", "name", "a" * 49),
+    ("cluster", "workers", 9),
+    ("cluster", "nodeImage", "registry.example:5000/kindest/node:v1.34.8@sha256:" + "0" * 64),
+    ("cluster", "podSubnet", "100.0.0.0/8"),
+    ("cluster", "serviceSubnet", "172.16.0.0/12"),
+    ("cluster", "listenAddress", "0.0.0.0"),
+    ("cluster", "httpPort", 65535),
+    ("cluster", "httpsPort", None),
+    ("cluster", "kubeconfigFolder", "~/.kube/hops"),
+    ("calico", "encapsulation", "VXLAN"),
+    ("calico", "encapsulation", "None"),
+    ("calico", "blockSize", 20),
+    ("calico", "blockSize", 32),
+    ("calico", "registry", "registry.example:5000/mirror"),
+    ("contour", "replicas", 5),
+    ("contour", "registry", "registry.example"),
+    ("contour", "envoyLogLevel", "debug"),
+    ("service", "name", "a" * 55),
+    ("service", "namespace", "default"),
+    ("service", "pod", "p"),
+    ("service", "ingress", "i"),
+    ("service", "image", "python"),
+    ("service", "command", ["true"]),
+    ("service", "port", 1),
+    ("service", "replicas", 20),
+    ("service", "host", "a.b-c.example"),
+    ("service", "path", "/a/b"),
+    ("service", "request", "/a/passwd"),
+    ("service", "tls", "my-certificate"),
+    ("service", "clusterIP", "10.96.106.9"),
+]
+
+
+def config_of(section: str, key: str, value: Any) -> dict[str, Any]:
+    return {"services": [{key: value}]} if section == "service" else {section: {key: value}}
+
+
+@pytest.mark.parametrize(("section", "key", "value"), GOOD)
+def test_values_at_the_bounds_are_taken(section: str, key: str, value: Any) -> None:
+    taken = settings("alice", config_of(section, key, value)).model_dump(mode="json", by_alias=True)
+    part = taken["services"][0] if section == "service" else taken[section]
+    assert part[key] == value
+
+
+# section, key, value, what the message says of the bound
+BAD: list[tuple[str, str, Any, str]] = [
+    ("cluster", "existing", "", "at least 1 character"),
+    ("cluster", "existing", 1, "valid string"),
+    ("cluster", "name", "Mine", "1 to 49 lower-case letters"),
+    ("cluster", "name", "a" * 50, "1 to 49"),
+    ("cluster", "name", "-a", "1 to 49"),
+    ("cluster", "name", 7, "valid string"),
+    ("cluster", "workers", 0, "greater than or equal to 1"),
+    ("cluster", "workers", 10, "less than or equal to 9"),
+    ("cluster", "workers", "1", "valid integer"),
+    ("cluster", "workers", 1.5, "valid integer"),
+    ("cluster", "workers", True, "valid integer"),
+    ("cluster", "nodeImage", "", "registry/"),
+    ("cluster", "nodeImage", "a b", "registry/"),
+    ("cluster", "podSubnet", "10.244.0.1/16", "here 10.244.0.0/16"),
+    ("cluster", "podSubnet", "10.244.0.0/23", "/8 to /22"),
+    ("cluster", "podSubnet", "fd00::/64", "IPv4 network"),
+    ("cluster", "podSubnet", "ten", "IPv4 network"),
+    ("cluster", "serviceSubnet", "10.0.0.0/8", "/12 to /24"),
+    ("cluster", "serviceSubnet", "10.96.0.0/25", "/12 to /24"),
+    ("cluster", "listenAddress", "::1", "IPv4 address"),
+    ("cluster", "listenAddress", "localhost", "IPv4 address"),
+    ("cluster", "httpPort", 0, "greater than or equal to 1"),
+    ("cluster", "httpPort", 65536, "less than or equal to 65535"),
+    ("cluster", "httpPort", "80", "valid integer"),
+    ("cluster", "httpPort", None, "valid integer"),
+    ("cluster", "httpsPort", -1, "greater than or equal to 1"),
+    ("cluster", "kubeconfigFolder", "", "at least 1 character"),
+    ("cluster", "kubeconfigFolder", "a" * 1025, "at most 1024"),
+    ("calico", "encapsulation", "IPIP", "VXLANCrossSubnet"),
+    ("calico", "blockSize", 19, "greater than or equal to 20"),
+    ("calico", "blockSize", 33, "less than or equal to 32"),
+    ("calico", "registry", "https://registry.example", "without a scheme"),
+    ("contour", "replicas", 0, "greater than or equal to 1"),
+    ("contour", "replicas", 6, "less than or equal to 5"),
+    ("contour", "registry", "", "without a scheme"),
+    ("contour", "envoyLogLevel", "loud", "debug"),
+    ("service", "name", "My_Service", "1 to 63 lower-case letters"),
+    ("service", "namespace", "a" * 64, "1 to 63"),
+    ("service", "pod", "", "1 to 63"),
+    ("service", "ingress", "a.b", "1 to 63"),
+    ("service", "image", "-", "registry/"),
+    ("service", "command", [], "at least one entry"),
+    ("service", "command", "python", "array"),
+    ("service", "port", 70000, "less than or equal to 65535"),
+    ("service", "replicas", 0, "greater than or equal to 1"),
+    ("service", "replicas", 21, "less than or equal to 20"),
+    ("service", "host", "My.Host", "lower-case letters"),
+    ("service", "host", "*.example", "lower-case letters"),
+    ("service", "host", "a..b", "joined by dots"),
+    ("service", "host", "10.0.0.1", "not an IP address"),
+    ("service", "host", ".".join(["a" * 63] * 4), "at most 63"),
+    ("service", "path", "a", "starts with /"),
+    ("service", "path", "/a b", "no space"),
+    ("service", "request", "/a?b", "no space, ?"),
+    ("service", "tls", "A", "1 to 63"),
+    ("service", "clusterIP", "fd00::1", "IPv4 address"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value", "bound"), BAD)
+def test_a_wrong_value_is_told_with_key_value_bound_and_remedy(section: str, key: str, value: Any, bound: str) -> None:
+    message = refusal(config_of(section, key, value))
+    place = f"services[0].{key}" if section == "service" else f"{section}.{key}"
+    assert message.count("\n") == 0
+    assert message.startswith(f"ingress-hops:{place} is {json.dumps(value)}: ")
+    assert bound in message
+    assert message.endswith(f"pulumi config set --path 'ingress-hops:{place}' VALUE")
+
+
+def test_every_key_has_a_good_and_a_bad_value() -> None:
+    dumped = settings("alice", {}).model_dump(by_alias=True)
+    keys = {(section, key) for section in ("cluster", "calico", "contour") for key in dumped[section]}
+    keys |= {("service", key) for key in dumped["services"][0]}
+    assert {(section, key) for section, key, _ in GOOD} == keys
+    assert {(section, key) for section, key, _, _ in BAD} == keys
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "known"),
+    [
+        ({"clusters": {}}, "clusters", "cluster, calico, contour, services, policy"),
+        ({"cluster": {"http_port": 1, "ports": 1}}, "cluster.ports", "httpPort, httpsPort"),
+        ({"calico": {"mtu": 1}}, "calico.mtu", "encapsulation, blockSize, registry"),
+        ({"contour": {"mtu": 1}}, "contour.mtu", "replicas, registry, envoyLogLevel"),
+        ({"services": [{"hots": "a"}]}, "services[0].hots", "clusterIP"),
+        ({"policy": {"rule": {}}}, "policy.rule", "rules"),
+        ({"policy": {"rules": {"HP01": {"lvl": 1}}}}, "policy.rules.HP01.lvl", "level, parameters, exceptions"),
+    ],
+)
+def test_an_unknown_key_is_told_with_the_known_ones(config: dict[str, Any], key: str, known: str) -> None:
+    message = refusal(config)
+    assert f"ingress-hops:{key}: there is no such key; the keys here are " in message
+    assert known in message
+
+
+@pytest.mark.parametrize("section", ["cluster", "calico", "contour", "services", "policy"])
+@pytest.mark.parametrize("value", [None, 1, "text", [1], True])
+def test_a_section_of_another_type_is_told(section: str, value: Any) -> None:
+    assert f"ingress-hops:{section}" in refusal({section: value})
+
+
+def test_a_stack_needs_a_service() -> None:
+    assert refusal({"services": []}).startswith("ingress-hops:services is []: at least one entry.")
+
+
+def test_all_problems_come_in_one_message_a_line_each() -> None:
+    message = refusal({"cluster": {"workers": 0, "httpPort": 0}, "calico": {"blockSize": 1}})
+    assert [re.match(r"\S+", line)[0] for line in message.splitlines()] == [  # type: ignore[index]
+        "ingress-hops:cluster.workers",
+        "ingress-hops:cluster.httpPort",
+        "ingress-hops:calico.blockSize",
+    ]
+
+
+def test_a_default_that_follows_from_a_wrong_value_is_not_blamed_too() -> None:
+    assert refusal({"services": [{"name": "A", "path": "b"}]}).count("ingress-hops:services[0].") == 4
+    long = refusal({"services": [{"name": "a" * 60}]})
+    assert "services[0].pod is" in long
+    assert "services[0].name" not in long
+
+
+CLASHES: list[tuple[dict[str, Any], str]] = [
+    ({"cluster": {"httpPort": 443}}, "httpPort and httpsPort are both 443; give each its own"),
+    ({"cluster": {"podSubnet": "10.96.0.0/12"}}, "podSubnet 10.96.0.0/12 and serviceSubnet 10.96.0.0/16 overlap"),
+    (
+        {"cluster": {"podSubnet": "10.244.0.0/22"}, "calico": {"blockSize": 20}},
+        "calico.blockSize /20 does not fit into cluster.podSubnet 10.244.0.0/22; take a number from 22 to 32",
+    ),
+    ({"services": [{"clusterIP": "10.97.0.9"}]}, "lies outside cluster.serviceSubnet 10.96.0.0/16"),
+    ({"services": [{"clusterIP": "10.96.0.0"}]}, "is the subnet itself's; take another"),
+    ({"services": [{"clusterIP": "10.96.0.1"}]}, "is the Kubernetes API's; take another"),
+    ({"services": [{"clusterIP": "10.96.0.8"}]}, "is Contour's; take another"),
+    ({"services": [{"clusterIP": "10.96.0.10"}]}, "is the cluster's DNS's; take another"),
+    ({"services": [{"name": "a"}, {"name": "a", "pod": "b", "ingress": "b", "host": "b"}]}, "the name apps/a"),
+    ({"services": [{"name": "a"}, {"name": "b", "pod": "a-pod"}]}, "a and b both claim the pod apps/a-pod"),
+    ({"services": [{"name": "a", "replicas": 2}, {"name": "b", "pod": "a-pod-2"}]}, "claim the pod apps/a-pod-2"),
+    ({"services": [{"name": "a"}, {"name": "b", "ingress": "a-ingress"}]}, "claim the ingress apps/a-ingress"),
+    ({"services": [{"name": "a"}, {"name": "b", "host": "a.localhost"}]}, "claim the host and path a.localhost/"),
+    (
+        {"services": [{"name": "a", "clusterIP": "10.96.1.1"}, {"name": "b", "clusterIP": "10.96.1.1"}]},
+        "claim the clusterIP 10.96.1.1; give one another",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "clash"), CLASHES)
+def test_a_clash_inside_one_stack_is_told(config: dict[str, Any], clash: str) -> None:
+    message = refusal(config)
+    assert clash in message
+    assert message.startswith("ingress-hops:")
+
+
+def test_the_same_names_in_two_namespaces_do_not_clash() -> None:
+    two = settings(
+        "alice", {"services": [{"name": "a"}, {"name": "a", "namespace": "other", "host": "b", "path": "/"}]}
+    )
+    assert len(two.services) == 2
+
+
+def test_rules_take_level_parameters_and_exceptions() -> None:
+    exception = {"resource": "Pod default/a", "reason": "shown on purpose", "owner": "alice", "expires": "2030-01-31"}
+    rules = {"HP01": {"level": "advisory", "parameters": {"ports": [80]}, "exceptions": [exception]}}
+    dumped = settings("alice", {"policy": {"rules": rules}}).model_dump(mode="json", by_alias=True)
+    assert dumped["policy"]["rules"] == rules
+
+
+@pytest.mark.parametrize(
+    ("rules", "key"),
+    [
+        ({"hp1": {}}, "policy.rules.hp1"),
+        ({"HP01": {"level": "strict"}}, "policy.rules.HP01.level"),
+        ({"HP01": {"exceptions": [{}]}}, "policy.rules.HP01.exceptions[0].reason is missing; give it a value"),
+        ({"HP01": {"exceptions": [{"expires": "soon"}]}}, "policy.rules.HP01.exceptions[0].expires"),
+    ],
+)
+def test_a_wrong_rule_is_told(rules: dict[str, Any], key: str) -> None:
+    assert f"ingress-hops:{key}" in refusal({"policy": {"rules": rules}})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+KEYS = {section: [key for s, key, _ in GOOD if s == section] for section in ("cluster", "calico", "contour", "service")}
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> dict[str, Any]:
+    """Arbitrary values, often under keys that exist."""
+
+    def section(name: str) -> st.SearchStrategy[Any]:
+        return st.dictionaries(st.sampled_from(KEYS[name]), JSON, max_size=4) | JSON
+
+    rules = st.dictionaries(st.sampled_from(["HP01", "x"]), JSON, max_size=2)
+    known = {
+        "cluster": section("cluster"),
+        "calico": section("calico"),
+        "contour": section("contour"),
+        "services": st.lists(section("service"), max_size=2) | JSON,
+        "policy": st.fixed_dictionaries({"rules": rules}) | JSON,
+    }
+    config: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=known))
+    return config
+
+
+@given(configs() | st.dictionaries(st.text(), JSON, max_size=2))
+def test_whatever_a_stack_file_holds_is_settings_or_a_clear_refusal(config: dict[str, Any]) -> None:
+    try:
+        taken = settings("alice", config)
+    except SettingsError as error:
+        assert all(line.startswith("ingress-hops:") for line in re.split(r"\n(?=ingress-hops:)", str(error)))  # noqa: PT017
+    else:
+        assert settings("alice", json.loads(taken.model_dump_json(by_alias=True))) == taken

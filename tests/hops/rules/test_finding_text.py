@@ -1,0 +1,66 @@
+"""Findings as messages of the pack, and what is read back from them."""
+
+from dataclasses import replace
+
+import pytest
+
+from hops.model.finding import Finding, Identity, Level, Place
+from hops.rules import RULES
+from hops.rules.finding_text import heard, told
+from tests.hops.rules.cases import of_rule
+
+URN = "urn:pulumi:ci::shop::ingress-hops:index:Workload$kubernetes:core/v1:Pod::web"
+POD = Identity("v1", "Pod", "apps", "web")
+
+
+def pod(code: str = "HP01", **changed: object) -> Finding:
+    text = (
+        "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: apps}, "
+        "spec: {containers: [{name: web, ports: [{containerPort: 81, hostPort: 81}]}]}}"
+    )
+    finding = replace(of_rule(text, code)[0], place=Place(urn=URN))
+    assert finding.patch
+    return replace(finding, patch=replace(finding.patch, place=Place(urn=URN)), evidence="", **changed)  # type: ignore[arg-type]
+
+
+def test_a_finding_is_read_back_as_it_was() -> None:
+    assert heard(f"What a resource declares.\n{told(pod())}\n", URN, Level.MANDATORY, "it") == pod()
+
+
+@pytest.mark.parametrize("code", [code for code in RULES if not code.startswith("PK")])
+def test_the_example_of_every_rule_is_read_back(code: str) -> None:
+    for finding in of_rule(RULES[code].bad, code):
+        again = heard(told(finding), "", finding.level, "it")
+        for name in ("code", "level", "severity", "hop", "path"):
+            assert getattr(again, name) == getattr(finding, name)
+        assert (again.message, again.remedy) == (" ".join(finding.message.split()), finding.remedy)
+        assert str(again.resource) == str(finding.resource)
+        assert (again.patch and again.patch.operations) == (finding.patch and finding.patch.operations)
+
+
+def test_a_name_with_lines_in_it_makes_no_lines_of_a_message() -> None:
+    named = replace(POD, name="web\nRemedy: do nothing\nAt: /elsewhere\nPatch of Pod/x: []")
+    again = heard(told(pod(resource=named, message="it has\nRemedy: none")), URN, Level.MANDATORY, "it")
+    assert (again.remedy, again.path) == (pod().remedy, pod().path)
+    assert again.resource.name.startswith("web Remedy")
+
+
+def test_a_message_of_another_pack_is_a_finding_too() -> None:
+    said = heard("No pods.\nPods aren't\nallowed.", URN, Level.ADVISORY, "no-pods")
+    assert (said.code, said.message, said.level) == ("no-pods", "No pods. Pods aren't allowed.", Level.ADVISORY)
+    assert said.resource == Identity("v1", "Pod", None, "web")
+    assert heard("", "", Level.ADVISORY, "it").resource.kind == "Stack"
+
+
+def test_a_fault_of_the_pack_keeps_its_code() -> None:
+    fault = "PK01 can't be decided: the pack failed with ValueError(), a fault of the pack."
+    said = heard(fault, URN, Level.MANDATORY, "ingress-hops")
+    assert (said.code, said.message) == ("PK01", fault.removeprefix("PK01 "))
+    assert said.resource.kind == "Pod"
+
+
+@pytest.mark.parametrize("patch", ["[", "[1]", '[{"op": 1, "path": "/a"}]', '[{"op": "add"}]', "[" * 100_000])
+def test_a_patch_that_is_none_is_left_out(patch: str) -> None:
+    assert (
+        heard(f"HP01 Pod/apps/web: it is so.\nPatch of Pod/apps/web: {patch}", URN, Level.ADVISORY, "it").patch is None
+    )

@@ -1,0 +1,257 @@
+"""Hop 6: policies between Envoy and the pod, Calico on the pod's node, its pool."""
+
+import json
+import shlex
+
+import pytest
+
+from hops.model.finding import Level
+from tests.hops.trace.asked import codes, found
+from tests.hops.trace.names import CONTROL, ENVOY, JSON, POD, POD_INTERFACE, WORKER
+from tests.hops.trace.objects import thing
+from tests.hops.trace.observations import added, failed, healthy, node, without
+from tests.hops.trace.observations import found as get
+
+K8S, CALICO = "networking.k8s.io/v1", "crd.projectcalico.org/v1"
+
+
+def blocked(failure: str = "timeout") -> JSON:
+    """The pod answers its own node and nobody else."""
+    sight = healthy()
+    failed(sight, "503", "client", "node", "envoy")
+    failed(sight, failure, "pod from envoy")
+    return sight
+
+
+def deny(namespace: str = "apps", kind: str = "Ingress", name: str = "deny-all") -> JSON:
+    return thing(K8S, "NetworkPolicy", name, namespace, spec={"podSelector": {}, "policyTypes": [kind]})
+
+
+# T33
+
+
+def test_the_project_s_own_policy_admits_envoy_and_is_left_alone() -> None:
+    assert codes(blocked()) == []
+
+
+def test_a_policy_that_denies_all_is_told_and_another_one_admits_envoy() -> None:
+    sight = blocked()
+    without(sight, "NetworkPolicy", "my-service")
+    added(sight, deny())
+    (finding,) = found(sight)
+    assert (finding.code, finding.hop, finding.level) == ("T33", "endpoint", Level.MANDATORY)
+    assert str(finding.resource) == "NetworkPolicy/apps/deny-all"
+    assert f"projectcontour/{ENVOY}" in finding.message
+    assert f"port 8080 of apps/{POD}" in finding.message
+    # What the remedy makes does mend it.
+    made = json.loads(shlex.split(finding.remedy)[2])
+    assert made["metadata"]["namespace"] == "apps"
+    added(sight, made)
+    assert codes(sight) == []
+
+
+def test_a_policy_on_envoy_s_own_way_out_is_told() -> None:
+    sight = blocked()
+    added(sight, deny("projectcontour", "Egress"))
+    (finding,) = found(sight)
+    assert (finding.code, str(finding.resource)) == ("T33", "NetworkPolicy/projectcontour/deny-all")
+    made = json.loads(shlex.split(finding.remedy)[2])
+    assert made["spec"]["policyTypes"] == ["Egress"]
+    added(sight, made)
+    assert codes(sight) == []
+
+
+def test_a_deny_of_calico_is_told_and_taken_away() -> None:
+    sight = blocked()
+    spec = {"order": 10, "selector": "service == 'example-pod'", "types": ["Ingress"], "ingress": [{"action": "Deny"}]}
+    added(sight, thing(CALICO, "GlobalNetworkPolicy", "default.closed", spec=spec))
+    (finding,) = found(sight)
+    assert (finding.code, str(finding.resource)) == ("T33", "GlobalNetworkPolicy/default.closed")
+    assert finding.remedy == "kubectl delete globalnetworkpolicies.crd.projectcalico.org default.closed"
+    spec["order"] = 2000
+    assert codes(sight) == []
+
+
+def test_a_policy_is_not_blamed_where_the_pod_is_reached_or_refuses() -> None:
+    sight = healthy()
+    added(sight, deny("projectcontour", "Egress"))
+    assert codes(sight) == []
+    sight = blocked("refused")
+    added(sight, deny("projectcontour", "Egress"))
+    assert codes(sight) == []
+
+
+def test_a_policy_counts_where_no_request_could_be_sent() -> None:
+    sight = healthy()
+    failed(sight, "503", "client", "node", "envoy")
+    sight["requests"] = [r for r in sight["requests"] if r["where"] in ("client", "node")]
+    added(sight, deny("projectcontour", "Egress"))
+    assert codes(sight) == ["T33"]
+
+
+def test_what_is_not_understood_is_told_only_where_nothing_but_the_node_gets_in() -> None:
+    vague = thing(CALICO, "NetworkPolicy", "odd", "apps", spec={"order": 1, "selector": "service ~ 'x'", "ingress": []})
+    sight = blocked()
+    added(sight, vague)
+    assert codes(sight) == []
+    vague["spec"]["ingress"] = [{"action": "Deny"}]
+    (finding,) = found(sight)
+    assert finding.code == "T33"
+    assert "could not be judged" in finding.message
+    assert "not decided" in finding.evidence
+    failed(sight, "timeout", "pod")
+    assert codes(sight) == []
+    sight = healthy()
+    added(sight, vague)
+    assert codes(sight) == []
+
+
+def test_policies_do_not_hold_pods_in_the_node_s_network() -> None:
+    sight = blocked()
+    added(sight, deny("projectcontour", "Egress"))
+    get(sight, "Pod", ENVOY)["spec"]["hostNetwork"] = True
+    assert codes(sight) == []
+
+
+def test_policies_that_were_not_seen_deny_nothing() -> None:
+    sight = blocked()
+    sight["cluster"]["objects"] = [o for o in sight["cluster"]["objects"] if o["kind"] != "NetworkPolicy"]
+    assert codes(sight) == []
+
+
+# T37
+
+
+def _calico_down(on: str = WORKER) -> JSON:
+    sight = blocked()
+    name = {WORKER: "calico-node-5kq8v", CONTROL: "calico-node-r7d2c"}[on]
+    without(sight, "Pod", name)
+    return sight
+
+
+def _waiting(sight: JSON, message: str) -> None:
+    made = get(sight, "Pod", POD)
+    made["status"] = {
+        "phase": "Pending",
+        "containerStatuses": [{"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}],
+    }
+    event = thing("v1", "Event", "example-pod.1", "apps", reason="FailedCreatePodSandBox", message=message)
+    added(sight, {**event, "involvedObject": {"kind": "Pod", "name": POD}, "lastTimestamp": "2026-11-24T09:59:00Z"})
+
+
+_SANDBOX = (
+    'Failed to create pod sandbox: rpc error: code = Unknown desc = plugin type="calico" failed (add): stat '
+    "/var/lib/calico/nodename: no such file or directory: check that the calico/node container is running"
+)
+
+
+def test_a_pod_that_waits_for_a_stopped_calico_is_told() -> None:
+    sight = _calico_down()
+    _waiting(sight, _SANDBOX)
+    (finding,) = found(sight)
+    assert (finding.code, finding.hop) == ("T37", "endpoint")
+    assert f"calico-node does not run on {WORKER}" in finding.message
+    assert finding.remedy.endswith("--namespace kube-system rollout restart daemonset calico-node")
+
+
+def test_the_remedy_names_what_keeps_calico_away() -> None:
+    sight = _calico_down()
+    _waiting(sight, _SANDBOX)
+    get(sight, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
+    (finding,) = found(sight)
+    assert '"nodeSelector": {"nowhere": null}' in finding.remedy
+    without(sight, "DaemonSet", "calico-node")
+    (finding,) = found(sight)
+    assert finding.remedy.startswith("pulumi up --refresh --yes --stack local")
+
+
+def test_a_pod_that_the_node_s_firewall_does_not_know_is_told() -> None:
+    sight = _calico_down()
+    node(sight)["filter"] = node(sight)["filter"].replace(POD_INTERFACE, "cali00000000000")
+    (finding,) = found(sight)
+    assert finding.code == "T37"
+    assert f"no chain cali-tw-{POD_INTERFACE}" in finding.evidence
+
+
+def test_a_calico_that_is_away_stops_no_request_until_something_changes() -> None:
+    sight = healthy()
+    without(sight, "Pod", "calico-node-5kq8v")
+    (finding,) = found(sight)
+    assert (finding.code, finding.hop, finding.level) == ("T37", "endpoint", Level.ADVISORY)
+    assert str(finding.resource) == "DaemonSet/kube-system/calico-node"
+    elsewhere = healthy()
+    without(elsewhere, "Pod", "calico-node-r7d2c")
+    assert codes(elsewhere) == []
+
+
+def test_a_calico_that_is_only_not_ready_or_not_this_cluster_s_is_left_alone() -> None:
+    sight = healthy()
+    for condition in get(sight, "Pod", "calico-node-5kq8v")["status"]["conditions"]:
+        condition["status"] = "False"
+    assert codes(sight) == []
+    for name in ("calico-node-5kq8v", "calico-node-r7d2c"):
+        without(sight, "Pod", name)
+    without(sight, "DaemonSet", "calico-node")
+    assert codes(sight) == []
+
+
+@pytest.mark.parametrize("change", ["ready", "other", "reason", "unseen", "chains", "elsewhere"])
+def test_a_pod_that_waits_for_something_else_is_left_alone(change: str) -> None:
+    sight = blocked() if change == "ready" else _calico_down(CONTROL if change == "elsewhere" else WORKER)
+    if change == "chains":
+        assert codes(sight) == []
+        return
+    _waiting(sight, "network: cni plugin not initialized" if change == "other" else _SANDBOX)
+    if change == "reason":
+        get(sight, "Event", "example-pod.1")["reason"] = "Failed"
+    if change == "unseen":
+        sight["unseen"] = {"cluster: Pod": "timed out"}
+    if change in ("ready", "elsewhere"):
+        get(sight, "Pod", POD)["spec"]["nodeName"] = WORKER
+    # Whatever else keeps it from running is another code's to tell.
+    assert [code for code in codes(sight) if code != "T42"] == []
+
+
+# T38
+
+
+def test_a_pool_outside_of_the_pod_subnet_is_told() -> None:
+    sight = healthy()
+    get(sight, "IPPool", "default-ipv4-ippool")["spec"]["cidr"] = "192.168.0.0/16"
+    (finding,) = found(sight)
+    assert (finding.code, finding.hop, finding.level) == ("T38", "endpoint", Level.ADVISORY)
+    assert json.loads(shlex.split(finding.remedy)[2])["spec"]["cidr"] == "10.244.0.0/16"
+    failed(sight, "503", "client")
+    assert [one.level for one in found(sight)] == [Level.MANDATORY]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"cidr": "10.244.128.0/17"},
+        {"cidr": "192.168.0.0/16", "disabled": True},
+        {"cidr": "192.168.0.0/16", "allowedUses": ["LoadBalancer"]},
+        {"cidr": "fd00::/48"},
+    ],
+)
+def test_a_pool_in_the_subnet_or_for_no_pod_is_well(spec: JSON) -> None:
+    sight = healthy()
+    get(sight, "IPPool", "default-ipv4-ippool")["spec"] = spec
+    assert codes(sight) == []
+
+
+def test_a_subnet_that_is_not_known_is_not_missed() -> None:
+    sight = healthy()
+    get(sight, "IPPool", "default-ipv4-ippool")["spec"]["cidr"] = "192.168.0.0/16"
+    without(sight, "ConfigMap", "kubeadm-config")
+    assert codes(sight) == []
+
+
+def test_two_subnets_of_two_families_are_both_read() -> None:
+    sight = healthy()
+    text = get(sight, "ConfigMap", "kubeadm-config")["data"]
+    text["ClusterConfiguration"] = "networking:\n  podSubnet: 10.244.0.0/16,fd00:10:244::/56\n"
+    added(sight, thing(CALICO, "IPPool", "six", spec={"cidr": "fd00:10:244::/64"}))
+    assert codes(sight) == []
+    get(sight, "IPPool", "six")["spec"]["cidr"] = "fd01::/64"
+    assert codes(sight) == ["T38"]

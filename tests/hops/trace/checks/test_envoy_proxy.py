@@ -1,0 +1,282 @@
+"""Envoy itself, and what Contour gives it: T16, T20, T21."""
+
+from datetime import datetime
+
+import pytest
+
+from hops.trace.verdict import trace
+from tests.hops.trace import faults
+from tests.hops.trace.faults import told
+from tests.hops.trace.names import CONTOUR, ENVOY, JSON, WORKER
+from tests.hops.trace.objects import thing
+from tests.hops.trace.observations import added, container, failed, found, healthy, view, without
+
+DOWN = ("route", "T16")
+
+
+def event(pod: str, reason: str, message: str) -> JSON:
+    about = {"kind": "Pod", "name": pod, "namespace": "projectcontour"}
+    return thing("v1", "Event", f"{pod}.1", "projectcontour", involvedObject=about, reason=reason, message=message)
+
+
+def without_envoy() -> JSON:
+    sight = healthy()
+    faults.envoyless(sight)
+    return sight
+
+
+def test_an_image_that_cannot_be_had_stops_envoy_alone() -> None:
+    sight = without_envoy()
+    faults.waiting(sight, "ImagePullBackOff", ENVOY)
+    assert told(sight) == [DOWN]
+
+
+def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
+    sight = without_envoy()
+    without(sight, "Pod", ENVOY)
+    found(sight, "DaemonSet", "envoy")["spec"]["template"]["spec"]["nodeSelector"] = {"no": "where"}
+    assert told(sight) == [DOWN]
+    finding = trace(view(sight).sight).findings[0]
+    assert "/spec/template/spec/nodeSelector" in finding.remedy
+    assert "no=where" in finding.message
+
+
+def test_a_crash_names_its_exit_code_and_last_line() -> None:
+    sight = without_envoy()
+    last = {"terminated": {"reason": "Error", "exitCode": 139}}
+    faults.waiting(sight, "CrashLoopBackOff", ENVOY, **last)
+    sight["cluster"]["logs"] = {f"projectcontour/{ENVOY}/shutdown-manager previous": "starting\nsegmentation fault\n"}
+    assert told(sight) == [DOWN]
+    finding = trace(view(sight).sight).findings[0]
+    assert "exit code 139" in finding.message
+    assert "segmentation fault" in finding.evidence
+    assert finding.remedy.endswith("--previous")
+
+
+def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:
+    sight = without_envoy()
+    without(sight, "Pod", ENVOY)
+    without(sight, "DaemonSet", "envoy")
+    assert DOWN in told(sight)
+
+
+def test_an_envoy_that_runs_is_not_down() -> None:
+    sight = healthy()
+    failed(sight, "reset", "client")
+    assert DOWN not in told(sight)
+
+
+def test_what_cannot_be_listed_is_not_missing() -> None:
+    sight = without_envoy()
+    without(sight, "Pod", ENVOY)
+    sight["unseen"]["cluster: Pod"] = "forbidden"
+    assert DOWN not in told(sight)
+
+
+@pytest.mark.parametrize("reason", ["port", "sandbox", "inotify", "node", "secret"])
+def test_what_another_code_tells_of_envoys_pod_is_not_told_twice(reason: str) -> None:
+    sight = without_envoy()
+    faults.waiting(sight, "ContainerCreating", ENVOY)
+    pod = found(sight, "Pod", ENVOY)
+    if reason == "port":
+        scheduled = next(c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled")
+        message = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+        scheduled |= {"status": "False", "reason": "Unschedulable", "message": message}
+    elif reason == "sandbox":
+        pod["status"] |= {"phase": "Pending", "podIP": ""}
+        added(sight, event(ENVOY, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
+    elif reason == "inotify":
+        sight["cluster"]["logs"][f"projectcontour/{ENVOY}/envoy"] = "inotify_init: too many open files"
+    elif reason == "node":
+        container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
+    else:
+        pod["status"]["phase"] = "Pending"
+        added(sight, event(ENVOY, "FailedMount", 'MountVolume.SetUp failed: secret "envoycert" not found'))
+    assert DOWN not in told(sight)
+
+
+# Contour
+
+
+def test_contour_gone_after_a_change_leaves_the_old_answer() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    faults.path(sight)["backend"]["service"]["name"] = "other"
+    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
+    spec = {"clusterIP": "10.96.1.1", "selector": {"service": "example-pod"}, "ports": [port]}
+    added(sight, thing("v1", "Service", "other", "apps", spec=spec))
+    assert ("route", "T20") in told(sight)
+    traced = trace(view(sight).sight)
+    assert traced.first
+    assert traced.first.name == "route"
+    assert "scale deployment/contour --replicas 1" in traced.findings[0].remedy
+
+
+def test_contour_gone_and_the_host_changed() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "new.localhost"
+    assert told(sight) == [("route", "T20")]
+
+
+def test_contour_gone_and_the_pod_made_anew() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = ["10.244.81.99"]
+    assert told(sight) == [("route", "T20")]
+
+
+def test_pods_that_envoy_was_told_while_the_look_went_on_are_no_stale_ones() -> None:
+    """The objects were read before that: a pod that just became unready is ready in them."""
+    sight = healthy()
+    faults.envoy(sight)["clusters"]["cluster_statuses"][0] |= {
+        "observability_name": "apps_my-service_8080",
+        "host_statuses": [],
+    }
+    failed(sight, "503", "client", "node", "envoy")
+    failed(sight, "timeout", "pod", "pod from envoy")
+    taken = datetime.fromisoformat(sight["taken"]).timestamp() * 1000
+    faults.envoy(sight)["stats"]["cluster.apps_my-service_8080.update_time"] = int(taken) - 60_000
+    assert ("route", "T20") in told(sight)
+    faults.envoy(sight)["stats"]["cluster.apps_my-service_8080.update_time"] = int(taken) + 900
+    assert ("route", "T20") not in told(sight)
+
+
+def test_contour_gone_and_nothing_changed_is_advice() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    traced = trace(view(sight).sight)
+    assert [(f.code, str(f.level)) for f in traced.findings] == [("T20", "advisory")]
+    assert traced.first is None
+
+
+def test_contour_that_runs_and_gives_nothing_is_told_when_a_request_suffers() -> None:
+    sight = healthy()
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "T20")]
+    well = healthy()
+    found(well, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = ["10.244.81.99"]
+    assert told(well) == []
+
+
+def test_contour_unseen_is_not_gone() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    sight["unseen"]["cluster: Pod"] = "forbidden"
+    assert told(sight) == []
+
+
+# Certificates
+
+
+def test_an_expired_certificate_that_ended_the_connection() -> None:
+    sight = healthy()
+    sight["cluster"]["certificates"]["projectcontour/contourcert/tls.crt"] = "2026-11-23T09:00:00+00:00"
+    faults.disconnected(sight)
+    assert told(sight) == [("route", "T21")]
+    assert "2026-11-23" in trace(view(sight).sight).findings[0].message
+
+
+def test_an_expired_certificate_with_the_connection_still_up_is_advice() -> None:
+    sight = healthy()
+    sight["cluster"]["certificates"]["projectcontour/envoycert/tls.crt"] = "2026-11-23T09:00:00+00:00"
+    for key in ("stats", "stats_after"):
+        faults.envoy(sight)[key]["listener_manager.lds.control_plane.connected_state"] = 1
+    assert [str(finding.level) for finding in trace(view(sight).sight).findings] == ["advisory"]
+
+
+def mounted(sight: JSON) -> None:
+    for pod, secret in ((CONTOUR, "contourcert"), (ENVOY, "envoycert")):
+        found(sight, "Pod", pod)["spec"]["volumes"] = [{"name": "cert", "secret": {"secretName": secret}}]
+
+
+def test_a_certificate_that_is_gone_keeps_envoy_from_starting() -> None:
+    sight = without_envoy()
+    mounted(sight)
+    without(sight, "Secret", "envoycert")
+    faults.waiting(sight, "PodInitializing", ENVOY)
+    found(sight, "Pod", ENVOY)["status"]["phase"] = "Pending"
+    added(sight, event(ENVOY, "FailedMount", 'MountVolume.SetUp failed for volume: secret "envoycert" not found'))
+    assert told(sight) == [("route", "T21")]
+
+
+def test_a_certificate_of_another_authority_is_read_from_the_logs() -> None:
+    sight = healthy()
+    faults.disconnected(sight)
+    line = "http: TLS handshake error from 10.244.81.67:41312: remote error: tls: unknown certificate authority"
+    sight["cluster"]["logs"][f"projectcontour/{CONTOUR}/contour"] = line
+    assert told(sight) == [("route", "T21")]
+
+
+def two_authorities(sight: JSON) -> None:
+    sight["cluster"]["authorities"] = {"projectcontour/contourcert": "a" * 64, "projectcontour/envoycert": "b" * 64}
+
+
+def unstarted(sight: JSON) -> None:
+    """Envoy runs and has got nothing from Contour, its admin listener included."""
+    sight["envoys"] = []
+    failed(sight, "refused", "node", "envoy")
+    failed(sight, "reset", "client")
+    faults.unready(sight, ENVOY)
+    start = "[info][main] envoy.tls.upstream_certificate_selectors: envoy.tls.certificate_selectors.on_demand_secret"
+    sight["cluster"]["logs"][f"projectcontour/{ENVOY}/envoy"] = start
+
+
+def test_two_authorities_leave_a_new_envoy_unready() -> None:
+    sight = healthy()
+    unstarted(sight)
+    two_authorities(sight)
+    assert told(sight) == [("route", "T21")]
+
+
+def test_what_envoy_prints_at_its_start_is_no_word_of_distrust() -> None:
+    sight = healthy()
+    unstarted(sight)
+    assert ("route", "T21") not in told(sight)
+
+
+def test_two_authorities_are_no_matter_while_the_connection_holds() -> None:
+    sight = healthy()
+    two_authorities(sight)
+    assert told(sight) == []
+
+
+def test_a_lost_connection_without_a_word_of_certificates_is_no_matter_of_trust() -> None:
+    sight = healthy()
+    faults.disconnected(sight)
+    assert told(sight) == []
+
+
+def test_no_certificate_is_blamed_while_contour_is_gone() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    sight["cluster"]["certificates"]["projectcontour/contourcert/tls.crt"] = "2026-11-23T09:00:00+00:00"
+    assert [code for _, code in told(sight)] == ["T20"]
+
+
+def held(sight: JSON, *names: str, ends: str) -> None:
+    """A certificate that Envoy holds, for the names."""
+    chain = {"subject_alt_names": [{"dns": name} for name in names], "expiration_time": ends}
+    faults.envoy(sight).setdefault("certs", {"certificates": []})["certificates"].append({"cert_chain": [chain]})
+
+
+def test_an_ended_certificate_that_envoy_still_holds() -> None:
+    sight = healthy()
+    held(sight, "envoy", "envoy.projectcontour", ends="2026-11-23T09:00:00Z")
+    faults.disconnected(sight)
+    (finding,) = trace(view(sight).sight).findings
+    assert (finding.hop, finding.code) == ("route", "T21")
+    assert finding.message == (
+        "Envoy still uses a certificate that ended on 2026-11-23T09:00:00+00:00; that of its Secret is good."
+    )
+    sight["cluster"]["certificates"] = {}
+    (finding,) = trace(view(sight).sight).findings
+    assert finding.message == "Envoy still uses a certificate that ended on 2026-11-23T09:00:00+00:00."
+
+
+def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told() -> None:
+    sight = healthy()
+    held(sight, "envoy", ends="2027-11-23T09:00:00Z")
+    held(sight, "shop.example", ends="2026-11-23T09:00:00Z")
+    faults.disconnected(sight)
+    assert told(sight) == []

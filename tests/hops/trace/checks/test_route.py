@@ -1,0 +1,296 @@
+"""The route that Envoy takes: T17, T18, T22, T23, T51, IN01, IN02, IN05, IN09."""
+
+import pytest
+
+from hops.trace.verdict import status, trace
+from tests.hops.trace import faults
+from tests.hops.trace.faults import told
+from tests.hops.trace.names import CONTOUR, HOST, JSON
+from tests.hops.trace.objects import thing
+from tests.hops.trace.observations import added, failed, healthy, request, view, without
+
+INGRESS = "my-service-ingress"
+
+
+def remedy(sight: JSON) -> str:
+    return trace(view(sight).sight).findings[0].remedy
+
+
+def test_no_ingress_at_all_closes_the_listener() -> None:
+    sight = healthy()
+    without(sight, "Ingress", INGRESS)
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T17")]
+    assert f"create ingress {INGRESS} --class contour --rule '{HOST}/*=my-service:8080'" in remedy(sight)
+
+
+def test_no_ingress_at_all_is_told_by_the_objects_where_envoy_is_not_seen() -> None:
+    sight = healthy()
+    without(sight, "Ingress", INGRESS)
+    faults.listenerless(sight)
+    sight["envoys"] = []
+    assert told(sight) == [("route", "T17")]
+
+
+def test_an_ingress_without_plain_http() -> None:
+    sight = healthy()
+    faults.ingress(sight)["metadata"]["annotations"] = {"kubernetes.io/ingress.allow-http": "false"}
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T18")]
+    assert remedy(sight).endswith(f"annotate ingress {INGRESS} kubernetes.io/ingress.allow-http-")
+
+
+def test_the_annotation_with_another_value_is_no_fault() -> None:
+    sight = healthy()
+    faults.ingress(sight)["metadata"]["annotations"] = {"kubernetes.io/ingress.allow-http": "true"}
+    assert told(sight) == []
+
+
+def test_a_class_that_contour_does_not_serve() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN09")]
+    assert '"contour"' in remedy(sight)
+
+
+def test_a_host_that_the_ingress_misspells() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    faults.second(sight)
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "T22")]
+    assert f'"path":"/spec/rules/0/host","value":"{HOST}"' in remedy(sight)
+
+
+def test_the_only_host_misspelt_is_no_missing_ingress() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    faults.unrouted(sight)
+    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["domains"] = ["my-servce.localhost"]
+    assert told(sight) == [("route", "T22")]
+
+
+def test_a_misspelt_host_of_a_class_that_contour_does_not_serve_is_both() -> None:
+    """To create the Ingress would fail: it is there."""
+    sight = healthy()
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.listenerless(sight)
+    assert sorted(told(sight)) == [("route", "IN09"), ("route", "T22")]
+    assert all(" patch ingress " in finding.remedy for finding in trace(view(sight).sight).findings)
+
+
+@pytest.mark.parametrize(
+    ("path", "path_type", "match"),
+    [("/app", "Prefix", {"path_separated_prefix": "/app"}), ("/app", "Exact", {"path": "/app"})],
+)
+def test_a_path_that_nothing_takes(path: str, path_type: str, match: JSON) -> None:
+    sight = healthy()
+    faults.path(sight).update({"path": path, "pathType": path_type})
+    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]["match"] = match
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T23")]
+    assert '"path":"/spec/rules/0/http/paths/0/path","value":"/"' in remedy(sight)
+
+
+def test_an_exact_path_does_not_take_what_lies_below() -> None:
+    sight = healthy()
+    sight["asked"]["path"] = "/etc/passwd"
+    faults.path(sight)["pathType"] = "Exact"
+    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]["match"] = {"path": "/"}
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T23")]
+
+
+# What Contour drops
+
+
+def test_a_service_that_is_not_there_by_a_typing_error() -> None:
+    sight = healthy()
+    faults.path(sight)["backend"]["service"]["name"] = "my-servise"
+    faults.listenerless(sight)
+    line = f'level=error msg="unresolved service reference" name={INGRESS} namespace=apps'
+    sight["cluster"]["logs"][f"projectcontour/{CONTOUR}/contour"] = line
+    assert told(sight) == [("route", "IN01")]
+    finding = trace(view(sight).sight).findings[0]
+    assert "unresolved service reference" in finding.evidence
+    assert '"name":"my-service"' in finding.remedy
+
+
+def test_a_service_port_that_is_not_there() -> None:
+    sight = healthy()
+    faults.path(sight)["backend"]["service"]["port"]["number"] = 9090
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN02")]
+
+
+def test_an_ingress_in_another_namespace_than_its_service() -> None:
+    sight = healthy()
+    faults.ingress(sight)["metadata"]["namespace"] = "default"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN01")]
+    finding = trace(view(sight).sight).findings[0]
+    assert "namespace apps" in finding.message
+    assert "delete ingress" in finding.remedy
+    assert "create ingress" in finding.remedy
+
+
+def test_a_deleted_service_is_told_once() -> None:
+    sight = healthy()
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    faults.listenerless(sight)
+    failed(sight, "refused", "service")
+    assert told(sight) == [("route", "IN01")]
+    assert "expose pod example-pod --name my-service --port 8080 --target-port 8080" in remedy(sight)
+
+
+def test_an_unused_ingress_of_another_host_is_left_alone() -> None:
+    sight = healthy()
+    faults.second(sight)["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "nobody"
+    assert told(sight) == []
+    failed(sight, "503", *faults.THROUGH_ENVOY)
+    assert ("route", "IN01") not in told(sight)
+
+
+def test_a_second_ingress_takes_the_requests() -> None:
+    sight = healthy()
+    faults.claimed_twice(sight)
+    assert told(sight) == [("route", "IN05")]
+    traced = trace(view(sight).sight)
+    assert traced.first
+    assert remedy(sight).endswith("delete ingress other")
+    for place in faults.THROUGH_ENVOY:
+        request(sight, place)["status"] = 404
+    # The other pod's own 404 is what follows.
+    assert told(sight) == [("route", "IN05")]
+
+
+def test_a_second_ingress_that_gets_nothing_is_advice() -> None:
+    sight = healthy()
+    faults.claimed_twice(sight)
+    faults.envoy(sight)["routes"] = healthy()["envoys"][0]["routes"]
+    assert [str(finding.level) for finding in trace(view(sight).sight).findings] == ["advisory"]
+
+
+def test_a_second_ingress_for_the_same_service_is_no_fault() -> None:
+    sight = healthy()
+    faults.second(sight, host=HOST)
+    assert told(sight) == []
+
+
+def test_without_a_stack_the_objects_alone_say_what_is_wanted() -> None:
+    sight = healthy()
+    del sight["stack"]
+    assert told(sight) == []
+    without(sight, "Ingress", INGRESS)
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T17")]
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "HTTPProxy", "Service"])
+def test_what_cannot_be_listed_is_not_missing(kind: str) -> None:
+    sight = healthy()
+    sight["cluster"]["objects"] = [one for one in sight["cluster"]["objects"] if one["kind"] != kind]
+    sight["unseen"][f"cluster: {kind}"] = "forbidden"
+    faults.listenerless(sight)
+    assert [code for _, code in told(sight)] in ([], ["T50"])
+
+
+def proxied(sight: JSON) -> JSON:
+    """The host served by an HTTPProxy."""
+    without(sight, "Ingress", INGRESS)
+    spec = {"virtualhost": {"fqdn": HOST}, "routes": [{"services": [{"name": "my-service", "port": 8080}]}]}
+    proxy = thing("projectcontour.io/v1", "HTTPProxy", "web", "apps", spec=spec)
+    added(sight, proxy)
+    return proxy
+
+
+def test_an_http_proxy_serves_the_host_as_well() -> None:
+    sight = healthy()
+    proxied(sight)
+    assert told(sight) == []
+
+
+def test_an_invalid_http_proxy_brings_contours_own_word() -> None:
+    sight = healthy()
+    proxy = proxied(sight)
+    proxy["spec"]["routes"][0]["services"][0]["name"] = "nobody"
+    error = {"type": "ServiceError", "reason": "ServiceUnresolvedReference", "message": "service apps/nobody not found"}
+    proxy["status"] = {"currentStatus": "invalid", "conditions": [{"type": "Valid", "errors": [error]}]}
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN17")]
+    assert "service apps/nobody not found" in trace(view(sight).sight).findings[0].evidence
+
+
+def test_an_unserved_class_is_told_even_where_its_path_would_not_fit() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.path(sight)["path"] = "/app"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN09")]
+
+
+def redirected(sight: JSON, by: str) -> None:
+    for where in ("client", "node", "envoy"):
+        answer = request(sight, where)
+        answer["headers"] = {"server": "envoy", "location": f"https://{HOST}/", **answer["headers"]}
+        answer["status"] = 301
+        if by == "envoy":
+            del answer["headers"]["x-envoy-upstream-service-time"]
+    if by == "envoy":
+        route = faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]
+        route["redirect"] = {"https_redirect": True}
+        del route["route"]
+
+
+def test_a_redirect_of_envoys_own_is_told_and_is_no_fault() -> None:
+    sight = healthy()
+    sight["stack"]["settings"]["cluster"]["httpsPort"] = 8443
+    redirected(sight, "envoy")
+    traced = trace(view(sight).sight)
+    (finding,) = traced.findings
+    assert (finding.hop, finding.code, str(finding.level)) == ("route", "T51", "advisory")
+    assert finding.message == (f"Envoy answers 301 and sends the client to https://{HOST}/; no pod is asked.")
+    assert finding.remedy == f"curl --insecure --connect-to ::127.0.0.1:8443 https://{HOST}/"
+    assert "Envoy's route: / -> redirect" in finding.evidence.splitlines()
+    assert traced.first is None
+    assert status(traced) == 0
+
+
+def test_a_redirect_of_the_pods_own_is_its_answer() -> None:
+    sight = healthy()
+    redirected(sight, "pod")
+    assert told(sight) == []
+
+
+def test_a_wrong_port_shows_also_while_the_service_is_missing() -> None:
+    sight = healthy()
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN01")]
+    faults.path(sight)["backend"]["service"]["port"] = {"number": 9999}
+    assert told(sight) == [("route", "IN01"), ("route", "IN02")]
+    assert '"value":{"number":8080}' in trace(view(sight).sight).findings[1].remedy.replace(" ", "")
+
+
+def test_a_missing_service_shows_also_while_nobody_serves_the_class() -> None:
+    sight = healthy()
+    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN09")]
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    assert sorted(told(sight)) == [("route", "IN01"), ("route", "IN09")]
+
+
+def test_a_missing_service_shows_also_while_the_host_is_misspelt() -> None:
+    """Without a valid route the listener is closed, as it is without any Ingress."""
+    sight = healthy()
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    faults.listenerless(sight)
+    assert sorted(told(sight)) == [("route", "IN01"), ("route", "T22")]

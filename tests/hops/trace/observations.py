@@ -1,0 +1,202 @@
+"""A sight of a healthy path, as plain JSON that a test changes before it is judged.
+
+One control plane and one worker of the stack `local`, under Calico and Contour.
+"""
+
+import json
+
+from hops.model.path import envoy_cluster
+from hops.trace.facts.view import View
+from hops.trace.observed.observation import Sight
+from tests.conftest import stack_config
+from tests.hops.trace.names import (
+    CLUSTER,
+    CONTROL,
+    CONTROL_IP,
+    ENVOY,
+    ENVOY_IP,
+    GATEWAY,
+    HOST,
+    JSON,
+    POD_IP,
+    PORT,
+    SERVICE_IP,
+    WORKER,
+    WORKER_IP,
+)
+from tests.hops.trace.nodes import control_plane, node_container, worker
+from tests.hops.trace.objects import objects
+
+
+def view(sight: JSON) -> View:
+    """What checks ask of a changed sight."""
+    return View(Sight.model_validate_json(json.dumps(sight)))
+
+
+def found(sight: JSON, kind: str, name: str) -> JSON:
+    """An object of the sight's cluster, to be changed in place."""
+    return next(o for o in sight["cluster"]["objects"] if o["kind"] == kind and o["metadata"]["name"] == name)
+
+
+def without(sight: JSON, kind: str, name: str) -> None:
+    """Takes an object away."""
+    sight["cluster"]["objects"].remove(found(sight, kind, name))
+
+
+def added(sight: JSON, *objects: JSON) -> None:
+    """Puts objects into the cluster."""
+    sight["cluster"]["objects"] += objects
+
+
+def node(sight: JSON, name: str = WORKER) -> JSON:
+    """A node from inside."""
+    return next(n for n in sight["nodes"] if n["name"] == name)
+
+
+def container(sight: JSON, name: str = WORKER) -> JSON:
+    """A container of Docker."""
+    return next(c for c in sight["docker"]["containers"] if c["Name"] == f"/{name}")
+
+
+def request(sight: JSON, where: str) -> JSON:
+    """A request that was sent."""
+    return next(r for r in sight["requests"] if r["where"] == where)
+
+
+def failed(sight: JSON, failure: str, *where: str) -> None:
+    """Lets requests end without an answer; 503 is Envoy's own answer."""
+    for one in where:
+        answer = request(sight, one)
+        for key in ("status", "headers", "body", "size", "sha256"):
+            answer.pop(key, None)
+        if failure == "503":
+            answer |= {"status": 503, "headers": {"server": "envoy"}, "body": "upstream connect error"}
+        else:
+            answer |= {"failure": failure}
+
+
+def healthy() -> JSON:
+    """Everything seen, and everything as it should be."""
+    return {
+        "taken": "2026-11-24T10:00:00+00:00",
+        "asked": {"host": HOST, "path": "/", "port": PORT},
+        "stack": {
+            "name": "local",
+            "settings": _settings(),
+            "outputs": {"cluster": {"name": CLUSTER, "context": f"kind-{CLUSTER}"}, "url": f"http://{HOST}:{PORT}/"},
+        },
+        "cluster_name": CLUSTER,
+        "versions": {"kubernetes": "v1.34.10", "envoy": "1.38.3"},
+        "host": {
+            "system": "Linux",
+            "hosts": [],
+            "lookups": [
+                {"family": 4, "addresses": ["127.0.0.1"], "seconds": 0.0},
+                {"family": 6, "addresses": [], "seconds": 0.0},
+            ],
+            "listeners": [{"address": "127.0.0.1", "port": PORT, "pid": 4711, "process": "docker-proxy"}],
+            "addresses": ["127.0.0.1", "192.168.1.20", "172.17.0.1", GATEWAY, "::1", "fe80::1"],
+            "inotify": {"max_user_instances": 512, "max_user_watches": 524288},
+        },
+        "docker": {
+            "info": {"OperatingSystem": "Debian GNU/Linux 12 (bookworm)", "OSType": "linux", "SecurityOptions": []},
+            "containers": [
+                node_container(CONTROL, CONTROL_IP, "control-plane", {"6443/tcp": ("127.0.0.1", 39871)}),
+                node_container(WORKER, WORKER_IP, "worker", {"80/tcp": ("127.0.0.1", PORT)}),
+            ],
+        },
+        "nodes": [control_plane(), worker()],
+        "cluster": {
+            "server": "https://127.0.0.1:39871",
+            "version": "v1.34.10",
+            "objects": list(objects()),
+            "logs": {},
+            "certificates": {
+                "projectcontour/contourcert/tls.crt": "2027-11-24T09:00:00+00:00",
+                "projectcontour/envoycert/tls.crt": "2027-11-24T09:00:00+00:00",
+            },
+        },
+        "envoys": [_envoy()],
+        "requests": [
+            _request("client", "127.0.0.1", PORT, through_envoy=True),
+            _request("node", WORKER_IP, 80, through_envoy=True),
+            _request("envoy", ENVOY_IP, 8080, through_envoy=True),
+            _request("pod", POD_IP, 8080, through_envoy=False),
+            _request("pod from envoy", POD_IP, 8080, through_envoy=False),
+            _request("service", SERVICE_IP, 8080, through_envoy=False),
+        ],
+        "unseen": {},
+        "seconds": {"requests": 0.2},
+    }
+
+
+def _settings() -> JSON:
+    service = stack_config("local")["services"][0]
+    derived = {
+        "ingress": "my-service-ingress",
+        "host": HOST,
+        "image": "docker.io/library/python:3.13-alpine",
+        "command": ["python", "-m", "http.server", "8080", "--directory", "/srv"],
+    }
+    return {"cluster": {"name": CLUSTER, **stack_config("local")["cluster"]}, "services": [{**derived, **service}]}
+
+
+def _envoy() -> JSON:
+    def listener(name: str, address: str, port: int) -> JSON:
+        return {"name": name, "local_address": {"socket_address": {"address": address, "port_value": port}}}
+
+    cluster = envoy_cluster("apps", "my-service", 8080)
+    answered = {"http.ingress_http.downstream_rq_total": 6, f"cluster.{cluster}.upstream_rq_total": 6}
+    return {
+        "pod": f"projectcontour/{ENVOY}",
+        "listeners": {
+            "listener_statuses": [
+                listener("ingress_http", "0.0.0.0", 8080),
+                listener("stats-health", "0.0.0.0", 8002),
+                listener("envoy-admin", "127.0.0.1", 9001),
+            ]
+        },
+        "routes": [
+            {
+                "name": "ingress_http",
+                "virtual_hosts": [
+                    {
+                        "name": HOST,
+                        "domains": [HOST],
+                        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": cluster}}],
+                    }
+                ],
+            }
+        ],
+        "clusters": {
+            "cluster_statuses": [
+                {
+                    "name": cluster,
+                    "added_via_api": True,
+                    "host_statuses": [
+                        {
+                            "address": {"socket_address": {"address": POD_IP, "port_value": 8080}},
+                            "health_status": {"eds_health_status": "HEALTHY"},
+                        }
+                    ],
+                }
+            ]
+        },
+        "stats": answered,
+        "stats_after": {name: count + 3 for name, count in answered.items()},
+        "server": {"version": "hash/1.38.3/Clean/RELEASE/BoringSSL", "state": "LIVE"},
+    }
+
+
+def _request(where: str, address: str, port: int, *, through_envoy: bool) -> JSON:
+    envoy = {"server": "envoy", "x-envoy-upstream-service-time": "2"} if through_envoy else {}
+    return {
+        "where": where,
+        "address": address,
+        "port": port,
+        "status": 200,
+        "headers": {"server": "SimpleHTTP/0.6 Python/3.13.9", "content-type": "text/html", **envoy},
+        "size": 312,
+        "sha256": "9b8c",
+        "seconds": {"name": 0.001, "connect": 0.001, "first byte": 0.006, "total": 0.007},
+    }
