@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pulumi
 
-from components.upstream import manifests_folder, published
 from hops.model.plan import plan
 from hops.model.preflight import cluster_state, problems
 from hops.observe.machine import look
+from hops.observe.published_files import manifests_folder, published
 from stacks import config
 from stacks.build import Ground, build
 

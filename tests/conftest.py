@@ -10,9 +10,9 @@ import pytest
 import yaml
 from hypothesis import settings as hypothesis_settings
 
-from components.upstream import manifests_folder
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR
+from hops.observe.published_files import manifests_folder
 
 PROJECT = Path(__file__).parent.parent
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from components.upstream import ManifestError
 from hops.cli.check import Asked
 from hops.cli.manifests import read as read_manifests
 from hops.cli.output import Status, print_json, stop
@@ -19,6 +18,7 @@ from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
 from hops.model.settings import Policy, SettingsError
+from hops.observe.published_files import PublishedFileError
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where
@@ -62,7 +62,7 @@ def side(named: str) -> Side:
         if path.exists():
             return _manifests(named)
         return _stack(stack_file(project_folder(), named), named)
-    except (OSError, ValueError, RecursionError, StackError, ToolError, ManifestError) as error:
+    except (OSError, ValueError, RecursionError, StackError, ToolError, PublishedFileError) as error:
         raise SideError(f"{named}: {error}") from None
 
 

@@ -10,7 +10,6 @@ import pulumi
 import typer
 import yaml
 
-from components.upstream import ManifestError, manifests_folder, published
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
@@ -19,6 +18,7 @@ from hops.model.finding import Finding, Level, Place
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import NAMESPACE, Settings
+from hops.observe.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.stack_files import fleet
 from hops.rules.configuration import configure
 from hops.rules.formats import as_json
@@ -87,7 +87,7 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
     for manifest in plan(settings).manifests:
         try:
             upstream[manifest.name] = published(manifest, manifests_folder())
-        except ManifestError as error:
+        except PublishedFileError as error:
             left_out.append(f"all objects of {manifest.name}: {error}")
     recorder = _Recorder()
     pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=stack, preview=True)

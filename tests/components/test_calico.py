@@ -8,8 +8,9 @@ import pytest
 
 from components import Calico, CalicoArgs
 from components.calico import patched
-from components.upstream import ManifestError, find, named, published
+from components.upstream import ManifestError, find, named
 from hops.model.versions import CALICO
+from hops.observe.published_files import published
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]

@@ -10,8 +10,9 @@ import yaml
 
 from components import Contour, ContourArgs
 from components.contour import patched
-from components.upstream import ManifestError, find, named, published
+from components.upstream import ManifestError, find, named
 from hops.model.versions import CONTOUR
+from hops.observe.published_files import published
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]

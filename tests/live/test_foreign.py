@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.upstream import manifests_folder
 from hops.model.versions import CALICO, NODE_IMAGE
+from hops.observe.published_files import manifests_folder
 from tests.project import Project, answer, containers, run
 
 CLUSTER = "ingress-hops-local"
