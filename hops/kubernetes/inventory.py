@@ -140,10 +140,14 @@ class Resource:
     def identity(self) -> Identity:
         return Identity(self.api_version, self.kind, self.namespace, self.name)
 
-    def copy_of(self, other: "Resource") -> bool:
-        """Whether another declares the same object once more, as a base and its overlay do: a cluster holds one."""
+    def same_object(self, other: "Resource") -> bool:
+        """Whether both declare the same object of a cluster, as a base and its overlay do.
+
+        other: the declaration to compare with. Two declarations whose name or namespace is unknown or empty are
+            different objects, unless they are one and the same declaration.
+        """
         named = bool(self.name) and not self.vague and not other.vague
-        return self is not other and named and str(self) == str(other)
+        return self is other or (named and str(self) == str(other))
 
     def means(self, patterns: Iterable[str]) -> bool:
         """Whether one of the patterns, Kind/namespace/name with *, means it.

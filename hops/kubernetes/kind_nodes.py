@@ -51,14 +51,14 @@ class Node:
         if named and named != self.name:
             return f"the pod is bound to node {named}"
         if self.tainted and not any(_tolerates(toleration) for toleration in sequence(at(spec, "tolerations"))):
-            return f"the pod doesn't tolerate its taint {CONTROL_PLANE}:NoSchedule"
+            return f"the pod does not tolerate the taint {CONTROL_PLANE}:NoSchedule"
         for key, value in pairs(at(spec, "nodeSelector")).items():
             if not self._selected(key, "In", [value]):
-                return f"it lacks the label {key}={value} that the pod's nodeSelector asks for"
+                return f"the pod's nodeSelector requires the label {key}={value}"
         required = at(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
         terms = sequence(at(required, "nodeSelectorTerms"))
         if terms and not any(self._meets(term) for term in terms):
-            return "it doesn't meet the pod's node affinity"
+            return "the pod's node affinity does not match the node"
         return None
 
     def _meets(self, term: JSON) -> bool:

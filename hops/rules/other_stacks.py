@@ -133,7 +133,7 @@ def published(machine: Machine, cluster: str, state: ClusterState) -> Fleet:
             if container.cluster != cluster or state.foreign
             for address, port in container.holds
         ),
-        (NameClaim("a kind cluster that is not of this stack", "cluster", cluster),) if state.foreign else (),
+        (NameClaim("a kind cluster of another owner", "cluster", cluster),) if state.foreign else (),
     )
 
 

@@ -70,7 +70,7 @@ def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack
 def test_a_message_begins_with_the_code_and_ends_with_the_patch(pack: Pack) -> None:
     (_, message), _ = pack.analyze(POD, pod())
     first, remedy, place, patch = message.split("\n")
-    assert first.startswith("HP01 Pod/apps/web: container web takes hostPort 81/TCP")
+    assert first.startswith("HP01 Pod/apps/web: container web uses hostPort 81/TCP")
     assert remedy == f"Remedy: {RULES['HP01'].remedy}"
     path = "/spec/containers/0/ports/0/hostPort"
     assert place == f"At: {path}"
@@ -350,8 +350,8 @@ def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
 def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
     stack_says(beside_alice, {}, cluster={"httpPort": 8090})
     said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
-    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is held by the stack alice.\n")
-    assert said["XS03"].startswith("Cluster/alice: its name is held by the stack alice.\n")
+    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is already used by the stack alice.\n")
+    assert said["XS03"].startswith("Cluster/alice: cluster name alice is already used by the stack alice.\n")
     assert ("mandatory", "XS02") in codes(beside_alice.analyze(INGRESS, ingress("A.localhost")))
     provider = "pulumi:providers:kubernetes"
     assert ("mandatory", "XS03") in codes(beside_alice.analyze(provider, {"context": "kind-alice"}))
@@ -366,7 +366,7 @@ def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside
     beside_alice.stub.ConfigureStack(ours)
     # The stack dev has the same file, and that is another.
     said = [message for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090))]
-    assert {message.partition("held by ")[2].partition(".")[0] for message in said} == {"the stack dev"}
+    assert {message.partition("already used by ")[2].partition(".")[0] for message in said} == {"the stack dev"}
     stack_says(beside_alice, {})
     assert beside_alice.analyze(COMMAND, kind("alice", 8090)) == []
 

@@ -70,8 +70,8 @@ def test_the_status_says_what_was_found(pod: Path, tmp_path: Path) -> None:
 
 def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
     said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
-    assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP")
-    assert "Remove the hostPort" in said[0]
+    assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP")
+    assert "Remove hostPort" in said[0]
     assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix has a patch for 1"
 
 
@@ -86,7 +86,7 @@ def test_json_has_the_documented_shape(pod: Path) -> None:
         "document": 0,
         "resource": {"apiVersion": "v1", "kind": "Pod", "namespace": "apps", "name": "web"},
         "path": path,
-        "message": "container web takes hostPort 81/TCP, which isn't allowed (allowed: 80/TCP, 443/TCP).",
+        "message": "container web uses hostPort 81/TCP, which is not allowed (allowed: 80/TCP, 443/TCP).",
         "remedy": RULES["HP01"].remedy,
         "patch": {"file": str(pod), "document": 0, "operations": [{"op": "remove", "path": path}]},
     }
@@ -428,8 +428,8 @@ def test_the_files_of_a_stack_are_held_against_what_others_hold(stacks: Path) ->
     assert codes(found("kind.yaml", *RIVALS, "--stack", "alice")) == []
     said = {f["code"]: f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")}
     assert said == {
-        "XS01": "127.0.0.1:8090/TCP is held by the stack alice.",
-        "XS03": "its name is held by the stack alice.",
+        "XS01": "127.0.0.1:8090/TCP is already used by the stack alice.",
+        "XS03": "cluster name alice is already used by the stack alice.",
     }
     mended = hops("check", "kind.yaml", *RIVALS, "--stack", "bob", "--fix")
     assert mended.exit_code == 0
@@ -449,7 +449,11 @@ def test_what_docker_publishes_is_held_too(stacks: Path, monkeypatch: pytest.Mon
     )
     (stacks / "bin" / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{stacks / 'bin'}")
-    for port, wanted in ((8092, ["127.0.0.1:8092/TCP is held by the container registry."]), (8093, []), (8094, [])):
+    for port, wanted in (
+        (8092, ["127.0.0.1:8092/TCP is already used by the container registry."]),
+        (8093, []),
+        (8094, []),
+    ):
         (stacks / "kind.yaml").write_text(KIND.format(name="bob", port=port))
         assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == wanted
 

@@ -79,6 +79,6 @@ def test_docker_holds_what_it_publishes_but_for_the_stacks_own_cluster() -> None
     assert published(machine, "bob", ClusterState(generation=1)) == Fleet((registry,))
     assert published(machine, "bob", ClusterState(foreign=True)) == Fleet(
         (registry, PortClaim("the container bob-worker", "0.0.0.0", 8080)),
-        (NameClaim("a kind cluster that is not of this stack", "cluster", "bob"),),
+        (NameClaim("a kind cluster of another owner", "cluster", "bob"),),
     )
     assert published(replace(machine, docker=None), "bob", ClusterState()) == Fleet()
