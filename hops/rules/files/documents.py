@@ -1,4 +1,4 @@
-"""Reads YAML and JSON as Kubernetes does, and finds the line that a JSON pointer means."""
+"""Reads YAML and JSON as Kubernetes does, and finds the line of a JSON pointer."""
 
 import json
 import re
@@ -10,14 +10,17 @@ import yaml
 from hops.kubernetes.values import JSON
 
 _MOST = 2_000_000
-"""How many values a file may hold once its aliases are followed."""
+"""Maximum number of values in a file after its aliases are expanded."""
 _DEEPEST = 200
 _BRACKET = re.compile(r"[\[\]{}]")
 _DASHES = re.compile(rf"(?:[-?][ \t]+){{{_DEEPEST}}}")
 
 
 class UnreadableError(ValueError):
-    """A text that is neither YAML nor JSON. line: from 1, None where there is none to name."""
+    """A text that is neither valid YAML nor valid JSON.
+
+    line: line of the error, from 1; None if unknown.
+    """
 
     def __init__(self, reason: str, line: int | None = None) -> None:
         super().__init__(reason)
@@ -25,7 +28,7 @@ class UnreadableError(ValueError):
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML where dates and 12:30 stay texts, as JSON and the API server have them, and where no key stands twice."""
+    """A YAML loader that reads dates and 12:30 as strings, like the API server, and rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -34,14 +37,14 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
             for key, _ in node.value:
                 # Several merges are one merge.
                 if key.value in seen and key.value != "<<":
-                    raise UnreadableError(f"the key {key.value} stands twice in a mapping", key.start_mark.line + 1)
+                    raise UnreadableError(f"the key {key.value} is duplicate in a mapping", key.start_mark.line + 1)
                 seen.add(key.value)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
 
 
 class Exact(yaml.SafeLoader):
-    """In Python throughout, and slow: its marks count characters, where libyaml's know lines."""
+    """A slow pure-Python YAML loader: its marks contain character offsets, which those of libyaml lack."""
 
 
 _WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
@@ -50,7 +53,7 @@ for _loader in (Loader, Exact):
         first: [
             (tag, _WHOLE if tag.endswith(":int") else pattern)
             for tag, pattern in resolvers
-            # A plain `=` stands in the enums of many a CustomResourceDefinition, and PyYAML has no value for it.
+            # Many CustomResourceDefinitions have a plain `=` in an enum, and PyYAML has no value for it.
             if not tag.endswith((":timestamp", ":value"))
         ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -58,7 +61,7 @@ for _loader in (Loader, Exact):
 
 
 def _untagged(loader: Any, node: yaml.Node) -> Any:
-    """What stands behind a tag that isn't YAML's own, such as CloudFormation's `!Ref`: Go's reader takes it so too."""
+    """The value of a node with a custom tag such as CloudFormation's `!Ref`, without the tag (as Go reads it)."""
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     construct = loader.construct_mapping if isinstance(node, yaml.MappingNode) else loader.construct_sequence
@@ -69,12 +72,12 @@ Loader.add_constructor(None, _untagged)
 
 
 def documents(text: str) -> list[JSON]:
-    """The documents of a text, None for an empty one. Raises UnreadableError."""
+    """The documents of a text as JSON values; None for an empty document. Raises UnreadableError."""
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         try:
             return [json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)]
         except (ValueError, RecursionError):
-            # YAML has flow mappings too, and says better where it fails.
+            # The text may be a YAML flow mapping, and the YAML error names the line.
             pass
     try:
         if _may_be_deep(text):
@@ -87,7 +90,7 @@ def documents(text: str) -> list[JSON]:
     except yaml.YAMLError as error:
         raise _unreadable(error) from None
     except RecursionError:
-        raise UnreadableError("it is nested too deeply") from None
+        raise UnreadableError(f"the nesting is deeper than {_DEEPEST} levels") from None
     except ValueError as error:
         # A date such as 2026-13-40, an integer of thousands of digits.
         raise UnreadableError(str(error)) from None
@@ -95,21 +98,21 @@ def documents(text: str) -> list[JSON]:
 
 
 def _distinct(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    """A JSON object. Raises ValueError where a key stands twice."""
+    """A JSON object. Raises ValueError if a key is duplicate."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is duplicate")
     return found
 
 
 def _unreadable(error: yaml.YAMLError) -> UnreadableError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it isn't YAML"
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is not YAML"
     return UnreadableError(str(said), mark.line + 1 if mark else None)
 
 
 def _may_be_deep(text: str) -> bool:
-    """Whether brackets or dashes in a row could nest deeper than any manifest does."""
+    """Whether brackets or consecutive dashes could nest deeper than the limit."""
     if text.count("[") + text.count("{") > _DEEPEST:
         depth = 0
         for bracket in _BRACKET.finditer(text):
@@ -120,7 +123,7 @@ def _may_be_deep(text: str) -> bool:
 
 
 def _shallow(text: str) -> None:
-    """Refuses what is nested so deeply that libyaml, which recurses, would end the process."""
+    """Raises UnreadableError for nesting at which libyaml, which recurses, would crash the process."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -129,11 +132,11 @@ def _shallow(text: str) -> None:
             depth -= 1
         if depth > _DEEPEST:
             mark = event.start_mark
-            raise UnreadableError("it is nested too deeply", mark.line + 1 if mark else None)
+            raise UnreadableError(f"the nesting is deeper than {_DEEPEST} levels", mark.line + 1 if mark else None)
 
 
 def _bounded(value: JSON) -> None:
-    """Refuses aliases that lead back to themselves or multiply without end."""
+    """Raises UnreadableError for recursive aliases and for aliases that expand to too many values."""
     left = _MOST
     rest: list[tuple[Any, int]] = [(value, 0)]
     while rest:
@@ -141,13 +144,19 @@ def _bounded(value: JSON) -> None:
         if isinstance(item, dict | list):
             left -= len(item)
             if left < 0 or depth > _DEEPEST:
-                raise UnreadableError("its aliases lead to themselves or to millions of values")
+                raise UnreadableError(f"the aliases are recursive or expand to more than {_MOST} values")
             rest += [(child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)]
 
 
 def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | None]:
-    """The documents as nodes that know their lines, and with Exact their characters. Raises UnreadableError."""
-    # JSON may be indented with tabs, and a tab within one of its strings would be no JSON.
+    """The documents of a text as YAML nodes with positions.
+
+    text: YAML or JSON.
+    loader: Loader (default) for line positions, Exact for character offsets.
+
+    Raises UnreadableError.
+    """
+    # JSON may be indented with tabs, which YAML rejects; a JSON string contains no raw tab.
     spaced = text.replace("\t", " ") if is_json(text) else text
     try:
         return list(yaml.compose_all(spaced, Loader=loader))
@@ -156,6 +165,7 @@ def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | 
 
 
 def is_json(text: str) -> bool:
+    """Whether a text is one JSON document."""
     try:
         json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
@@ -164,11 +174,16 @@ def is_json(text: str) -> bool:
 
 
 def parts(pointer: str) -> list[str]:
+    """The unescaped parts of a JSON pointer (RFC 6901)."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def line(document: yaml.Node | None, pointer: str) -> int | None:
-    """The line of what a pointer means, or of what of it is there, from 1."""
+    """The line of the value at a JSON pointer, from 1.
+
+    document: the document as a node; None gives None.
+    pointer: if the value does not exist, the line of its nearest existing parent is returned.
+    """
     if document is None:
         return None
     found = document.start_mark.line
@@ -183,7 +198,10 @@ def line(document: yaml.Node | None, pointer: str) -> int | None:
 
 
 def child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node] | None:
-    """The key and the value under a part of a pointer; an item of a sequence has no key."""
+    """The child of a node for one part of a JSON pointer: key node (None in a sequence) and value node.
+
+    Returns None if there is no such child.
+    """
     if isinstance(node, yaml.MappingNode):
         for key, value in _pairs(node):
             if isinstance(key, yaml.ScalarNode) and key.value == part:

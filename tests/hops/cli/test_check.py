@@ -143,12 +143,12 @@ def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
     [
         (b"a: [\n  b\n", ":3: did not find expected ',' or ']'"),
         (b"a: 1\nb: {{ .Values.b }}: 2\n", ":2:"),
-        (b"a: 1\nb: \xff\n", ":2: it isn't UTF-8"),
+        (b"a: 1\nb: \xff\n", ":2: the file is not UTF-8"),
         (b"a: \x00\n", "control characters are not allowed"),
-        (b"a: &a [*a]\n", "its aliases lead to themselves"),
+        (b"a: &a [*a]\n", "the aliases are recursive"),
         (LAUGHS.encode(), "millions of values"),
-        (b"[" * 200_000 + b"]" * 200_000, ":1: it is nested too deeply"),
-        (b"- " * 200_000, ":1: it is nested too deeply"),
+        (b"[" * 200_000 + b"]" * 200_000, ":1: the nesting is deeper than 200 levels"),
+        (b"- " * 200_000, ":1: the nesting is deeper than 200 levels"),
         (b'{"a": 1', ":"),
         (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2: the key c stands twice"),
         (b'{"a": {"b": 1,\n"b": 2}}', ":2: the key b stands twice"),
@@ -168,7 +168,7 @@ def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: by
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert "none.yaml: No such file" in hops("check", tmp_path / "none.yaml").stderr
     (tmp_path / "empty").mkdir()
-    assert "there is no YAML or JSON file in it" in hops("check", tmp_path / "empty").stderr
+    assert "the folder contains no YAML or JSON file" in hops("check", tmp_path / "empty").stderr
 
 
 def test_merges_are_no_key_that_stands_twice(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_folder_may_hold_anything(tmp_path: Path) -> None:
     assert [line.split("/")[-1] for line in result.stderr.splitlines()] == [
         "gone.yaml: No such file or directory",
         "itself.yaml: Too many levels of symbolic links",
-        "pipe.yaml: it isn't a file",
+        "pipe.yaml: not a regular file",
     ]
     assert "files read: 1, not read: 3" in result.stdout
 
@@ -228,7 +228,7 @@ def test_rules_are_chosen_by_their_codes(pod: Path) -> None:
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02")) == ["HP01", "HP02"]
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02", "--skip", "HP01")) == ["HP02"]
     wrong = hops("check", pod, "--skip", "HP99")
-    assert (wrong.exit_code, wrong.stderr) == (2, "hops: there is no rule HP99; hops rules lists them\n")
+    assert (wrong.exit_code, wrong.stderr) == (2, "hops: rule HP99 does not exist; `hops rules` lists all rules\n")
     none = hops("check", pod, "--rule", "HP01", "--skip", "HP01")
     assert (none.exit_code, none.stderr) == (2, "hops: --rule and --skip leave no rule to ask\n")
 
@@ -257,15 +257,15 @@ def test_a_policy_among_the_files_is_heard(pod: Path, tmp_path: Path) -> None:
     policy.write_text("kind: Policy\napiVersion: ingress-hops/v1\nrules: {HP01: {lvl: x}}\n")
     wrong = hops("check", tmp_path)
     assert wrong.exit_code == 2
-    assert f"{policy}: policy.rules.HP01.lvl: there is no such key" in wrong.stderr
+    assert f"{policy}: policy.rules.HP01.lvl is not a known key" in wrong.stderr
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
         ("{rules: {HP01: {level: x}}}", "policy.rules.HP01.level is 'x'"),
-        ("{rules: {HP01: {parameters: {a: 1}}}}", "policy.rules.HP01.parameters.a: there is no such parameter"),
-        ("{rule: {}}", "policy.rule: there is no such key"),
+        ("{rules: {HP01: {parameters: {a: 1}}}}", "policy.rules.HP01.parameters.a is not a parameter of HP01"),
+        ("{rule: {}}", "policy.rule is not a known key"),
         ("[]", "policy is []"),
         ("{", "expected"),
     ],
@@ -370,7 +370,7 @@ def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text)
     result = hops("check", tmp_path, "--fix", "--rule", "HP01")
     assert (tmp_path / "a.yaml").read_text() == text
-    assert f"HP01 Pod/apps/web isn't mended in {tmp_path / 'a.yaml'}: an alias, a merge key or" in result.stderr
+    assert f"HP01 Pod/apps/web is not patched in {tmp_path / 'a.yaml'}: the value is behind an alias" in result.stderr
     assert result.exit_code == 1
 
 
@@ -469,5 +469,5 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
     assert (wrong.exit_code, "Pulumi.alice.yaml: ingress-hops:cluster" in wrong.stderr) == (2, True)
     # Another's mistake is told and stops nobody.
     told = hops("check", "pod.yaml", "--stack", "bob")
-    assert (told.exit_code, "what the stack alice holds isn't known" in told.stderr) == (1, True)
+    assert (told.exit_code, "the ports and names of the stack alice are unknown" in told.stderr) == (1, True)
     assert hops("check", "pod.yaml", "--stack", "nobody").exit_code == 2

@@ -63,7 +63,7 @@ def test_a_file_that_is_none_is_told_and_hides_nobody_elses(file: bytes, said: s
     found = others({"alice": ALICE, "broken": file}, "bob")
     assert found.fleet == claims("alice", stack_settings("alice", ALICE))
     (sentence,) = found.unread
-    assert sentence.startswith("what the stack broken holds isn't known, since its file can't be used: ")
+    assert sentence.startswith("the ports and names of the stack broken are unknown, because its file is invalid: ")
     assert said in sentence
 
 
