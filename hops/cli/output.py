@@ -39,6 +39,17 @@ def stop(error: object) -> NoReturn:
     raise typer.Exit(Status.COULD_NOT_LOOK)
 
 
+def needs_project(module: str) -> str:
+    """The rest of a sentence about a command that lacks a module of the project or of Pulumi.
+
+    module: the module that Python could not find.
+    """
+    return (
+        f"needs the Python package {module.partition('.')[0]}, which is not installed here; in a checkout of the "
+        "project, `make tools` installs all that it needs and .venv/bin/hops runs it"
+    )
+
+
 def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
