@@ -1,5 +1,5 @@
-# For GNU make 3.81 and later. 3.81, which macOS has, minds the PATH below only where a recipe needs a shell: the quotes
-# around every argument see to that.
+# Works with GNU make 3.81, the version in macOS, and later. make 3.81 applies the PATH below only to recipes that run in
+# a shell; a quoted argument makes it use one.
 
 STACK ?= local
 VENV := .venv
@@ -11,7 +11,8 @@ STATE := .ingress-hops/state
 BASE ?= origin/main
 BEFORE := .ingress-hops/base
 PULL_REQUEST := .ingress-hops/pull-request
-# The first of these that is new enough fills the environment; its own Python comes first, so that it stays what it is.
+# The first interpreter of this list that is new enough creates .venv. The Python of an existing .venv comes first, so
+# that .venv keeps its version.
 PYTHON3 ?= $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 TOOLS_PATH := $(CURDIR)/.tools/bin:$(CURDIR)/$(VENV)/bin
 OTHER_PATH := $(subst $(TOOLS_PATH):,,$(PATH))

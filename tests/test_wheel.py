@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
 import zipfile
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -231,3 +233,8 @@ def test_with_pulumi_and_without_the_project_the_missing_part_is_named(environme
     )
     assert done.returncode == 2
     assert done.stderr.startswith("hops: hops plan needs the Python package stacks, which is not installed here; ")
+
+
+def test_the_policy_pack_has_the_version_of_the_package() -> None:
+    package = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((PROJECT / "policy/PulumiPolicy.yaml").read_text())["version"] == package

@@ -1,4 +1,4 @@
-"""One place names every version: whatever else names one has to agree."""
+"""`hops/model/versions.py` and the lock define every version. All other files agree with them."""
 
 import re
 import tomllib
