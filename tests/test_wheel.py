@@ -221,7 +221,7 @@ def test_a_command_that_plans_says_that_pulumi_is_missing(
 
 
 def test_with_pulumi_and_without_the_project_the_missing_part_is_named(environment: Path, empty: Path) -> None:
-    words = [environment / "bin/python", "-c", "from hops.cli.app import app; app()", "plan"]
+    words: list[str | Path] = [environment / "bin/python", "-c", "from hops.cli.app import app; app()", "plan"]
     (empty / "pulumi.py").write_text("class runtime:\n    Mocks = MockResourceArgs = MockCallArgs = object\n")
     done = subprocess.run(
         words,
