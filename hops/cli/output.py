@@ -16,7 +16,7 @@ from rich.table import Table
 from hops.observe.files import write
 
 _COLUMNS = 100
-_PAGE = re.compile(r"[A-Z]{1,2}[0-9]{2}\.md")
+_PAGE = re.compile(r"[A-Z]{1,2}[0-9]{2,3}\.md")
 """The name of a page that is written for a code."""
 
 
@@ -68,11 +68,8 @@ def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.md"):
-        if (
-            old.name not in wanted
-            and _PAGE.fullmatch(old.name)
-            and old.read_bytes().startswith(b"# " + old.stem.encode())
-        ):
+        ours = _PAGE.fullmatch(old.name) and old.read_bytes().startswith(f"# {old.stem}: ".encode())
+        if ours and old.name not in wanted:
             old.unlink()
     for name, text in wanted.items():
         path = folder / name

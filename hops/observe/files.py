@@ -27,7 +27,11 @@ def write(path: Path, content: str | bytes, *, private: bool = False, expected: 
     if expected is not None and target.read_bytes() != expected:
         raise FileChangedError(f"{path} was changed since it was read; nothing was written, run the command again")
     mode = 0o600 if private else target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
+    except OSError as error:
+        # The file that was asked for, and not the temporary one.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

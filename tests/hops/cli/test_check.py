@@ -402,10 +402,13 @@ def test_the_committed_pages_are_those_of_the_rules(tmp_path: Path) -> None:
     folder = PROJECT / "docs" / "rules"
     there = {path.name: path.read_text() for path in folder.iterdir()}
     assert there == pages(), "stale: run hops rules --write docs/rules"
-    (tmp_path / "HP99.md").write_text("gone")
+    (tmp_path / "HP99.md").write_text("# HP99: A rule that is gone\n")
     (tmp_path / "HP01.md").write_text("stale")
+    own = {"notes.md": "somebody's notes", "HP98.md": "somebody's notes on a rule"}
+    for name, text in own.items():
+        (tmp_path / name).write_text(text)
     assert hops("rules", "--write", tmp_path).exit_code == 0
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages() | own
     assert hops("rules", "--write", tmp_path / "HP01.md").exit_code == 2
 
 
