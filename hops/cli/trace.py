@@ -20,6 +20,7 @@ from hops.cli.output import print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.cli.trace_text import show
+from hops.model.settings import Settings
 from hops.observe.host import resolve
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
@@ -168,8 +169,22 @@ def _alone(request: _Wanted) -> Asked:
 
 def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str | None) -> Callable[[], Sight]:
     """A look at the path of a stack. Raises AskedError, StackError, ToolError."""
+    return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
+
+
+def sight_of_stack(name: str, settings: Settings, host: str) -> Sight:
+    """A look at one of a stack's routes. Raises ToolError.
+
+    name: the stack's. host: the host name of the route.
+    """
+    wanted = _Wanted(host, None, None, "GET", {}, None, from_node=False)
+    return _of_settings(name, settings, wanted, None, None)()
+
+
+def _of_settings(
+    name: str, settings: Settings, request: _Wanted, kubeconfig: Path | None, context: str | None
+) -> Callable[[], Sight]:
     project = project_folder()
-    settings = read(stack_file(project, name))
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
