@@ -38,7 +38,11 @@ help: ## this list
 demo: ## the path, one request and its trace where Docker answers, otherwise the plan
 	@if docker info >/dev/null 2>&1; then \
 	  echo "demo: Docker answers, so the path is built (make up), and a request sent along it and followed (hops trace)"; \
-	  $(MAKE) --no-print-directory up && "$(HOPS)" demo "$(STACK)"; \
+	  $(MAKE) --no-print-directory up && $(WITH_PULUMI) \
+	  request=$$(pulumi stack output curl --stack "$(STACK)") && echo "$$request" && \
+	  answer=$$(sh -c "$$request --silent --show-error --include") && \
+	  echo "$$answer" | sed -n -e '/^.$$/d' -e '/^HTTP/p' -e '/^[Ss]erver:/p' -e '/^</p' | sed -n '1,5s/^/  /p' && \
+	  "$(HOPS)" trace "$(STACK)" --short; \
 	else \
 	  echo "demo: no Docker answers here, so the plan is shown (hops plan) and nothing is built"; \
 	  $(MAKE) --no-print-directory plan; \

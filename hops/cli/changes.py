@@ -34,7 +34,8 @@ def lines_of(said: Preview) -> list[str]:
 
 def _lines(said: Preview) -> Iterator[str]:
     signs = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
-    found = sorted(_changed(said), key=lambda each: list(_OPS).index(each.op))
+    components = list(dict.fromkeys(_component(each) for each in _changed(said)))
+    found = sorted(_changed(said), key=lambda each: (list(_OPS).index(each.op), components.index(_component(each))))
     for (op, component), group in groupby(found, key=lambda each: (each.op, _component(each))):
         each = list(group)
         if len(each) > _FOLDED:
@@ -101,6 +102,7 @@ def sentence(text: str) -> str:
         rest = rest[match.end() :] if match else rest.rpartition(":\n")[2]
         text = f"{head.rstrip(' :')}: {rest}"
     lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("an unhandled error occurred: the program exited")]
     if len(lines) > _LINES:
         lines = [lines[0], f"({len(lines) - _LINES} lines left out; all of them: VERBOSE=1)", *lines[-_LINES + 1 :]]
     return "\n".join(lines)

@@ -1,7 +1,6 @@
 """`hops up`, `hops preview` and `hops down`: Pulumi's commands, and what a person needs of their output."""
 
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -217,7 +216,7 @@ def _look(of: _Stack) -> tuple[list[Any], bool]:
 
 @dataclass
 class _Ended:
-    """How a run of Pulumi ended. said: what its events tell. error: its standard error, "" where the events tell all."""
+    """How a run of Pulumi ended. said: what its events tell. error: its standard error."""
 
     status: int
     said: Preview
@@ -384,7 +383,7 @@ class _Progress:
 def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
     """Prints the result: what changes, findings, warnings and errors."""
     unchanged = sum(resource.op == "same" for resource in ended.said.resources.values())
-    typer.echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged")
+    typer.echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged" if ended.began else head)
     for line in lines_of(ended.said):
         typer.echo(f"  {line}")
     for finding in ended.said.findings:

@@ -19,7 +19,7 @@ from hops.cli.backend import outputs
 from hops.cli.output import print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
-from hops.cli.trace_text import show
+from hops.cli.trace_text import show, show_short
 from hops.model.settings import Settings
 from hops.observe.host import resolve
 from hops.observe.look import Way, look
@@ -73,6 +73,7 @@ def main(
     replay: Annotated[Path | None, typer.Option(help="Judge such a file again and look at nothing.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
     every: Annotated[float, typer.Option(min=0, help="With --watch: seconds after which to look anyway.")] = 30.0,
+    short: Annotated[bool, typer.Option("--short", help="Print the verdict and the way there only.")] = False,
     from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
 ) -> None:
@@ -94,7 +95,7 @@ def main(
         else:
             see = _of_stack(stack or "local", request, kubeconfig, context)
         looking = _Look(see, bundle, page)
-        ended = _watch(looking, form, count, every) if watch else _once(looking, form)
+        ended = _watch(looking, form, count, every) if watch else _once(looking, form, short=short)
     except (AskedError, StackError, ToolError) as error:
         stop(error)
     raise typer.Exit(ended)
@@ -256,7 +257,7 @@ def _write(option: str, path: Path, text: str) -> None:
         raise AskedError(f"{option} {path} cannot be written: {error.strerror}") from None
 
 
-def _once(looking: _Look, form: Report) -> int:
+def _once(looking: _Look, form: Report, *, short: bool) -> int:
     traced = looking.traced()
     match form:
         case Report.JSON:
@@ -264,7 +265,7 @@ def _once(looking: _Look, form: Report) -> int:
         case Report.JUNIT:
             typer.echo(junit(traced), nl=False)
         case Report.TEXT:
-            show(traced)
+            (show_short if short else show)(traced)
     return status(traced)
 
 

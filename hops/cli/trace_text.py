@@ -12,6 +12,7 @@ from hops.trace.result import Trace
 from hops.trace.verdict import status
 
 _SAME = '"'
+_COLUMNS = 98
 _WIDE = 52
 """Characters that planned, declared and found have together."""
 
@@ -31,6 +32,17 @@ def show(traced: Trace) -> None:
         typer.echo("\nnot seen:")
     for what, why in traced.unseen:
         typer.echo(f"  {what}: {why}")
+
+
+def show_short(traced: Trace) -> None:
+    """Prints the verdict, and the hops on the way there in a few lines."""
+    typer.echo(verdict(traced))
+    way = [hop for hop in traced.hops if not hop.name.startswith("reply-")]
+    steps = [
+        f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})" for hop in way
+    ]
+    for line in wrap(" → ".join(steps), _COLUMNS, break_long_words=False, break_on_hyphens=False):
+        typer.echo(f"  {line}")
 
 
 def verdict(traced: Trace) -> str:

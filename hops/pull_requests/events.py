@@ -247,7 +247,12 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
 
 def _said(events: list[dict[str, Any]], severity: str) -> Iterator[str]:
     for event in _of(events, "diagnosticEvent"):
-        if event.get("severity") == severity and (message := _text(event.get("message")).strip()):
+        # What is ephemeral is progress: a pod that is not ready yet.
+        if (
+            event.get("severity") == severity
+            and not event.get("ephemeral")
+            and (message := _text(event.get("message")).strip())
+        ):
             yield message
 
 
