@@ -36,6 +36,9 @@ from hops.pull_requests.events import read as read_events
 _TOLD_SECONDS = 5.0
 """A step that takes longer has a line of its own where no terminal shows a live one."""
 _MOST_LINES = 10
+_PATIENCE = 10.0
+_REFRESHED = "Refreshed resource is in an unhealthy state"
+"""What the engine says of an object that it is about to repair."""
 
 StackArgument = Annotated[str, typer.Argument(help="The stack.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show Pulumi's own output instead.")]
@@ -155,15 +158,17 @@ def _up(of: _Stack, *, verbose: bool) -> int:
         status = _loud(of.project, words, of.environment)
         if status == 0 and known:
             remove_added(of.settings, drifts)
-        return _ending(of) if status == 0 else Status.FINDINGS
+        return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
     planned = _run(of.project, _preview_words(of, refresh), of.environment, f"up: preview of the stack {of.name}")
     if planned.interrupted or _stopped(planned) or _could_not_start(planned):
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
     left = remove_added(of.settings, drifts)
-    if not refresh and not planned.changes and not planned.said.outputs_change:
+    patience = 0.0
+    if not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"nothing changes; looked for {time.monotonic() - began:.0f} s")
     else:
+        patience = _PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
         done = _run(of.project, words, of.environment, f"up: the stack {of.name}", len(planned.said.resources))
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
@@ -173,7 +178,7 @@ def _up(of: _Stack, *, verbose: bool) -> int:
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
         typer.echo(f"left as it is: {drift}; see: hops kubectl {of.name} get {drift.of.kind.lower()} {drift.of.name}")
-    return _ending(of)
+    return _ending(of, patience)
 
 
 def _preview_words(of: _Stack, more: Sequence[str]) -> list[str]:
@@ -207,7 +212,7 @@ def _look(of: _Stack) -> tuple[list[Any], bool]:
         return [], False
     found = drifted(of.settings, kept)
     for drift in found or ():
-        typer.echo(f"changed in the cluster: {drift}")
+        typer.echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
     return found or [], found is not None
 
 
@@ -393,6 +398,8 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
     for text in ended.said.notes:
         typer.echo(f"note: {sentence(text)}")
     for text in dict.fromkeys(ended.said.warnings):
+        if text.startswith(_REFRESHED):
+            continue
         typer.echo(f"warning: {sentence(text)}")
     if ended.failed and not (_stopped(ended) and not ended.said.failure):
         failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
@@ -411,13 +418,20 @@ def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
         typer.echo(f"  {what:11} {how}")
 
 
-def _ending(of: _Stack) -> int:
-    """Asks each route from this machine, and says how to go on. Returns the exit status."""
+def _ending(of: _Stack, patience: float = 0.0) -> int:
+    """Asks each route from this machine, and says how to go on. Returns the exit status.
+
+    patience: seconds in which a route that is not answered is asked again, after something changed.
+    """
     from hops.cli.routes import ask, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
 
     intended = plan(of.settings)
     urls = [path.url for path in intended.paths]
+    deadline = time.monotonic() + patience
     answers = ask(of.settings, intended)
+    while time.monotonic() < deadline and not all(answer.well for answer in answers):
+        time.sleep(1)
+        answers = ask(of.settings, intended)
     for url, answer in zip(urls, answers, strict=True):
         typer.echo(f"{url}  {answer}")
     _how(of, [])

@@ -15,13 +15,17 @@ from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
 
 _METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json"
-_MANAGER = re.compile(r"kubectl\b.*")
+_KUBECTL = re.compile(r"kubectl\b.*")
+_PULUMI = re.compile(r"pulumi")
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _PLURALS = {"Endpoints": "endpoints"}
 _SHOWN = 3
+_IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("status",)}
+"""What no manager owns."""
 
-Path = tuple[str | Mapping[str, Any], ...]
-"""Keys from the object's root; a mapping stands for the list's entry that has these values."""
+Entry = tuple[tuple[str, Any], ...]
+Path = tuple[str | Entry, ...]
+"""Keys from the object's root; an Entry, keys and values, stands for the list's entry that has these values."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,9 @@ def declared(state: Mapping[str, Any]) -> list[Declared]:
 def drift(api: API, objects: Sequence[Declared]) -> list[Drift]:
     """The objects that somebody changed or deleted, in the order given.
 
-    One request for each kind, of metadata only, and one for each object that kubectl changed. Raises APIError.
+    Somebody else than Pulumi changed an object where a manager named kubectl… owns a field of it, or where Pulumi does
+    not own a declared field any more. One request for each kind, of metadata only, and one for each object in doubt.
+    Raises APIError.
     """
     collections = {each.collection: later(partial(_listed, api, each.collection)) for each in objects}
     live = {path: listed.result() for path, listed in collections.items()}
@@ -138,27 +144,63 @@ def _drifted(api: API, of: Declared, live: Mapping[str, Any] | None) -> Drift | 
         return Drift(of, "is being deleted", going=True)
     if live.get("uid") != of.uid:
         return Drift(of, "was deleted, and somebody created another of that name")
-    owned: dict[str, list[Path]] = {}
+    managers: dict[str, list[Path]] = {}
     for entry in sequence(live.get("managedFields")):
-        manager = str(at(entry, "manager"))
-        if _MANAGER.fullmatch(manager) and at(entry, "subresource") in (None, "", "scale"):
-            owned.setdefault(manager, []).extend(_fields(at(entry, "fieldsV1")))
-    if not owned:
-        return None
-    whole = api.json(of.path)
-    changed: list[tuple[str, Path]] = []
-    added: list[tuple[str, Path]] = []
-    for manager, path in ((manager, path) for manager, paths in owned.items() for path in paths):
-        found, wanted = _value(whole, path), _value(of.inputs, path)
-        if _RESTARTED in path or found is None or (wanted is not None and _same(wanted, found)):
+        if at(entry, "subresource") in (None, "", "scale"):
+            managers.setdefault(str(at(entry, "manager")), []).extend(_fields(at(entry, "fieldsV1")))
+    kept = {prefix for name, paths in managers.items() if _PULUMI.match(name) for prefix in _prefixes(paths)}
+    candidates = [
+        *((name, path) for name, paths in managers.items() if _KUBECTL.fullmatch(name) for path in paths),
+        *((_owner(managers, path), path) for path in _lost(of.inputs, kept)),
+    ]
+    return _compared(of, candidates, api.json(of.path)) if candidates else None
+
+
+def _compared(of: Declared, candidates: Sequence[tuple[str, Path]], whole: Any) -> Drift | None:
+    """candidates: fields that may differ, and who set them. whole: the live object."""
+    changed: dict[str, tuple[str, Path]] = {}
+    added: dict[str, tuple[str, Path]] = {}
+    for manager, path in candidates:
+        if _RESTARTED in path:
             continue
-        (added if wanted is None else changed).append((manager, path))
+        for place, extra in _differences(_value(of.inputs, path), _value(whole, path), path):
+            (added if extra else changed).setdefault(_name(place), (manager, place))
     if not changed and not added:
         return None
-    manager = (changed or added)[0][0]
-    verbs = [(changed, "changed"), (added, "added")]
-    what = " and ".join(f"{_names([p for _, p in paths])} {verb}" for paths, verb in verbs if paths)
-    return Drift(of, f"has {what} by {manager}", repaired=bool(changed), added=tuple(path for _, path in added))
+    clauses = [f"{_names(list(kind))} {verb}" for kind, verb in ((changed, "changed"), (added, "added")) if kind]
+    (manager, _) = next(iter((changed or added).values()))
+    return Drift(
+        of,
+        f"has {' and '.join(clauses)} by {manager}",
+        repaired=bool(changed),
+        added=tuple(path for _, path in added.values()),
+    )
+
+
+def _prefixes(paths: Sequence[Path]) -> Iterator[Path]:
+    """Each path and all that lead to it, up to the first entry of a list."""
+    for path in paths:
+        for length in range(1, len(path) + 1):
+            if not isinstance(path[length - 1], str):
+                break
+            yield path[:length]
+
+
+def _lost(value: Any, kept: set[Path], path: Path = ()) -> Iterator[Path]:
+    """The fields that are declared and that Pulumi's manager does not own any more. Lists are looked at as a whole."""
+    for key, below in mapping(value).items():
+        place = (*path, key)
+        if below in (None, {}, []) or place in _IDENTITY:
+            continue
+        if place == ("metadata",) or any(each[:-1] == place for each in kept):
+            yield from _lost(below, kept, place)
+        elif place not in kept:
+            yield place
+
+
+def _owner(managers: Mapping[str, Sequence[Path]], path: Path) -> str:
+    """Who set a field; somebody where no manager has it, as after `kubectl scale --replicas=0`."""
+    return next((name for name, paths in managers.items() if path in set(_prefixes(paths))), "somebody")
 
 
 def _fields(node: Any, path: Path = ()) -> Iterator[Path]:
@@ -167,7 +209,7 @@ def _fields(node: Any, path: Path = ()) -> Iterator[Path]:
         if key.startswith("f:"):
             step: Any = key[2:]
         elif key.startswith("k:"):
-            step = json.loads(key[2:])
+            step = tuple(json.loads(key[2:]).items())
         else:
             # "." is the map or entry itself, which its members tell; "v:" is a member of a set of plain values.
             continue
@@ -180,32 +222,46 @@ def _value(value: Any, path: Path) -> Any:
         if isinstance(step, str):
             value = at(value, step)
         else:
-            entries = [
-                e for e in sequence(value) if all(at(e, k) == v for k, v in step.items() if at(e, k) is not None)
-            ]
+            entries = [e for e in sequence(value) if all(at(e, k) in (None, v) for k, v in step)]
             value = entries[0] if entries else None
     return value
 
 
+def _differences(wanted: Any, found: Any, path: Path) -> Iterator[tuple[Path, bool]]:
+    """Where a live value is not the declared one, and whether it is a key that is not declared at all.
+
+    The API server adds defaults to objects, but never to a map of texts.
+    """
+    if wanted is None:
+        if found is not None:
+            yield path, True
+    elif isinstance(wanted, dict) and isinstance(found, dict):
+        for key, value in wanted.items():
+            yield from _differences(value, found.get(key), (*path, key))
+        if all(isinstance(value, str) for value in (*wanted.values(), *found.values())):
+            yield from (((*path, key), True) for key in found if key not in wanted)
+    elif not _same(wanted, found):
+        yield path, False
+
+
 def _same(wanted: Any, found: Any) -> bool:
-    """Whether a live value is the declared one; the API server adds defaults to objects, but not to maps of texts."""
     if isinstance(wanted, dict) and isinstance(found, dict):
-        texts = all(isinstance(value, str) for value in wanted.values())
-        if texts and all(isinstance(value, str) for value in found.values()):
-            return wanted == found
-        return all(key in found and _same(value, found[key]) for key, value in wanted.items())
+        return all(value is None or _same(value, found.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list) and isinstance(found, list):
         return len(wanted) == len(found) and all(_same(*pair) for pair in zip(wanted, found, strict=True))
-    return wanted == found or str(wanted) == str(found)
+    return bool(wanted == found) or str(wanted) == str(found)
 
 
-def _names(paths: Sequence[Path]) -> str:
-    names = [".".join(step if isinstance(step, str) else _entry(step) for step in path) for path in paths]
+def _name(path: Path) -> str:
+    return ".".join(step if isinstance(step, str) else _entry(step) for step in path)
+
+
+def _names(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
-def _entry(step: Mapping[str, Any]) -> str:
-    return "[" + ",".join(f"{key}={value}" for key, value in step.items()) + "]"
+def _entry(step: Entry) -> str:
+    return "[" + ",".join(f"{key}={value}" for key, value in step) + "]"
 
 
 def removal(added: Sequence[Path]) -> dict[str, Any] | None:
