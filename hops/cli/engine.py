@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Annotated, Any
@@ -29,6 +30,9 @@ from hops.cli.tools import KIND, PULUMI, ToolError, have, project_folder
 from hops.model.finding import Level
 from hops.model.plan import plan
 from hops.model.settings import Settings
+from hops.observe.drift import Drift
+from hops.observe.machine import look
+from hops.observe.stack_files import own_state
 from hops.observe.timed_tasks import later
 from hops.pull_requests.events import EventsError, Preview, read_event
 from hops.pull_requests.events import read as read_events
@@ -56,6 +60,10 @@ class _Stack:
     name: str
     settings: Settings
     environment: Mapping[str, str]
+
+    def around(self, drifts: Sequence[Drift]) -> Mapping[str, str]:
+        """The environment of a run: what somebody changed is taken back, which the provider else calls a conflict."""
+        return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if drifts else {})}
 
     def make(self, target: str) -> str:
         return f"make {target} STACK={self.name}"
@@ -140,8 +148,8 @@ def _opened(name: str, *, replace: bool = False) -> Iterator[_Stack]:
 def _tools(project: Path) -> None:
     """Raises ToolError."""
     looks = [later(partial(have, tool, project)) for tool in (PULUMI, KIND)]
-    for look in looks:
-        look.result()
+    for each in looks:
+        each.result()
 
 
 def _state_folder(project: Path, around: Mapping[str, str]) -> None:
@@ -151,26 +159,27 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
 
 def _up(of: _Stack, *, verbose: bool) -> int:
     began = time.monotonic()
-    drifts, known = _look(of)
+    drifts, running = _look(of)
+    around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", "policy", *refresh]
-        status = _loud(of.project, words, of.environment)
-        if status == 0 and known:
+        status = _loud(of.project, words, around)
+        if status == 0:
             remove_added(of.settings, drifts)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
-    planned = _run(of.project, _preview_words(of, refresh), of.environment, f"up: preview of the stack {of.name}")
+    planned = _run(of.project, _preview_words(of, refresh), around, f"up: preview of the stack {of.name}")
     if planned.interrupted or _stopped(planned) or _could_not_start(planned):
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
     left = remove_added(of.settings, drifts)
     patience = 0.0
-    if not drifts and not planned.changes and not planned.said.outputs_change:
+    if running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"nothing changes; looked for {time.monotonic() - began:.0f} s")
     else:
         patience = _PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
-        done = _run(of.project, words, of.environment, f"up: the stack {of.name}", len(planned.said.resources))
+        done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
             typer.echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
@@ -187,11 +196,12 @@ def _preview_words(of: _Stack, more: Sequence[str]) -> list[str]:
 
 def _preview(of: _Stack, *, verbose: bool) -> int:
     drifts, _ = _look(of)
+    around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
         words = ["preview", "--stack", of.name, "--policy-pack", "policy", *refresh]
-        return Status.ALL_WELL if _loud(of.project, words, of.environment) == 0 else Status.FINDINGS
-    planned = _run(of.project, _preview_words(of, refresh), of.environment, f"preview: the stack {of.name}")
+        return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
+    planned = _run(of.project, _preview_words(of, refresh), around, f"preview: the stack {of.name}")
     _tell(planned, "preview; nothing was changed", would=True)
     if planned.interrupted or _could_not_start(planned):
         return Status.COULD_NOT_LOOK
@@ -201,19 +211,23 @@ def _preview(of: _Stack, *, verbose: bool) -> int:
     return Status.ALL_WELL
 
 
-def _look(of: _Stack) -> tuple[list[Any], bool]:
-    """The stack's objects that are not as declared, each told in a line, and whether its cluster was seen.
+def _look(of: _Stack) -> tuple[list[Drift], bool]:
+    """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
 
     Creates the stack in the backend where it is new. Raises BackendError.
     """
+    machine = later(partial(look, plan(of.settings).door))
+    # The client takes longer to be imported than the state to be read.
+    later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
     if kept is None:
         backend.create(of.project, of.name)
         return [], False
-    found = drifted(of.settings, kept)
+    running = own_state(of.project, of.name, of.settings, machine.result()).running
+    found = drifted(of.settings, kept) if running else None
     for drift in found or ():
         typer.echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
-    return found or [], found is not None
+    return found or [], running
 
 
 # Running Pulumi
