@@ -75,6 +75,8 @@ def _fields(each: Declared) -> str:
     names = list(
         dict.fromkeys(re.sub(r"/\d+(?=/|$)", "[]", place).strip("/").replace("/", ".") for place in each.changed)
     )
+    # An empty map is a value of its own to JSON pointers, and its first key another.
+    names = [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
     if not names:
         return ""
     return f": {', '.join(names[:_FIELDS])}" + (f" and {len(names) - _FIELDS} more" if len(names) > _FIELDS else "")

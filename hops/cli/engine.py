@@ -313,7 +313,7 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
 
         before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            with progress:
+            with process, progress:
                 for line in process.stdout or ():
                     lines.append(line)
                     if event := read_event(line):
