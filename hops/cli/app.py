@@ -13,13 +13,18 @@ _COMMANDS = {
     "codes": "hops.cli.codes:main",
     "comment": "hops.cli.comment:main",
     "diff": "hops.cli.diff:main",
+    "down": "hops.cli.engine:down",
+    "env": "hops.cli.environment:main",
     "explain": "hops.cli.rules:explain",
+    "kubectl": "hops.cli.kubectl:main",
     "plan": "hops.cli.plan:main",
+    "preview": "hops.cli.engine:preview",
     "report": "hops.cli.report:main",
     "rules": "hops.cli.rules:catalogue",
     "stack": "hops.cli.stack:app",
     "tools": "hops.cli.tools:main",
     "trace": "hops.cli.trace:main",
+    "up": "hops.cli.engine:up",
 }
 """Where each command is: a function, or a typer.Typer that has commands of its own."""
 
