@@ -24,15 +24,18 @@ class Unread:
 
     file: its path, or - for standard input.
     line: line of the error, from 1; None if unknown.
-    reason: the error without file and line.
+    reason: the error without file and position, one sentence.
+    column: column of the error, from 1; None if unknown.
     """
 
     file: str
     line: int | None
     reason: str
+    column: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}" if self.line else f"{self.file}: {self.reason}"
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{place}: {self.reason}"
 
 
 @dataclass(frozen=True)

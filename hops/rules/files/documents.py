@@ -2,45 +2,69 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
 from hops.kubernetes.values import JSON
 
+_CORE = "tag:yaml.org,2002:"
 _MOST = 2_000_000
 """Maximum number of values in a file after its aliases are expanded."""
 _DEEPEST = 200
-_BRACKET = re.compile(r"[\[\]{}]")
 _DASHES = re.compile(rf"(?:[-?][ \t]+){{{_DEEPEST}}}")
 
 
 class UnreadableError(ValueError):
     """A text that is neither valid YAML nor valid JSON.
 
+    reason: the error without its position, one sentence.
     line: line of the error, from 1; None if unknown.
+    column: column of the error, from 1; None if unknown.
     """
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
+    def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(reason)
         self.line = line
+        self.column = column
+
+
+def _at(reason: str, mark: Any) -> UnreadableError:
+    return UnreadableError(reason, mark.line + 1, mark.column + 1) if mark else UnreadableError(reason)
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """A YAML loader that reads dates and 12:30 as strings, like the API server, and rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(keys)) < len(keys):
-            seen: set[str] = set()
-            for key, _ in node.value:
-                # Several merges are one merge.
-                if key.value in seen and key.value != "<<":
-                    raise UnreadableError(f"the key {key.value} is duplicate in a mapping", key.start_mark.line + 1)
-                seen.add(key.value)
+        if isinstance(node, yaml.MappingNode):
+            node.value = [(_text_key(self, key), value) for key, value in node.value]
+            keys = [key.value for key, _ in node.value]
+            if len(set(keys)) < len(keys):
+                seen: set[str] = set()
+                for key, _ in node.value:
+                    # Several merges are one merge.
+                    if key.value in seen and key.value != "<<":
+                        raise _at(f"the key {key.value} is duplicate in a mapping", key.start_mark)
+                    seen.add(key.value)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
+
+
+def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:
+    """A key as a JSON string: numbers and booleans are converted as Kubernetes converts them.
+
+    Raises UnreadableError for every other key. Source: sigs.k8s.io/yaml, convertToJSONableObject.
+    """
+    tag = str(key.tag).removeprefix(_CORE)
+    if not isinstance(key, yaml.ScalarNode) or tag == "null":
+        kind = "null" if tag == "null" else "a list" if isinstance(key, yaml.SequenceNode) else "a mapping"
+        raise _at(f"a key is {kind}; a key must be a string", key.start_mark)
+    if tag not in ("bool", "int", "float"):
+        return key
+    value = json.dumps(loader.construct_object(key))
+    return yaml.ScalarNode(f"{_CORE}str", value, key.start_mark, key.end_mark)
 
 
 class Exact(yaml.SafeLoader):
@@ -72,29 +96,76 @@ Loader.add_constructor(None, _untagged)
 
 
 def documents(text: str) -> list[JSON]:
-    """The documents of a text as JSON values; None for an empty document. Raises UnreadableError."""
+    """The documents of a text as JSON values; None for an empty document.
+
+    Nothing is built before its size is known: depth, aliases and merges are bounded on the parsed nodes.
+
+    Raises UnreadableError with the line.
+    """
+    if "\0" in text:
+        before = text[: text.index("\0")]
+        raise UnreadableError(
+            "the text contains a NUL character", before.count("\n") + 1, len(before) - before.rfind("\n")
+        )
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         try:
-            return [json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)]
+            value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)
+            if "\\ud" in text.lower():
+                # Half of a surrogate pair is no character and cannot be encoded. YAML refuses it with its line.
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             # The text may be a YAML flow mapping, and the YAML error names the line.
             pass
+        else:
+            return [value]
     try:
         if _may_be_deep(text):
             _shallow(text)
-        found = list(yaml.load_all(text, Loader=Loader))
-        if "*" in text and "&" in text:
-            _bounded(found)
+        return list(_constructed(text))
     except UnreadableError:
         raise
     except yaml.YAMLError as error:
         raise _unreadable(error) from None
     except RecursionError:
         raise UnreadableError(f"the nesting is deeper than {_DEEPEST} levels") from None
-    except ValueError as error:
-        # A date such as 2026-13-40, an integer of thousands of digits.
-        raise UnreadableError(str(error)) from None
-    return found
+
+
+def _constructed(text: str) -> Iterator[JSON]:
+    loader = Loader(text)
+    aliases = "*" in text and "&" in text
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            if aliases:
+                _bounded(node)
+            try:
+                yield loader.construct_document(node)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                if isinstance(error, UnreadableError):
+                    raise
+                raise _unconstructed(node, error) from None
+    finally:
+        loader.dispose()
+
+
+def _unconstructed(node: yaml.Node, error: Exception) -> UnreadableError:
+    """The error of the first scalar or collection whose tag does not fit its value."""
+    rest, seen = [node], set[int]()
+    while rest:
+        item = rest.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        try:
+            # Each node alone: a collection is constructed without its items.
+            Loader("").construct_object(item, deep=False)
+        except UnreadableError as unreadable:
+            return unreadable
+        except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            value = f"{item.value!r:.60}" if isinstance(item, yaml.ScalarNode) else "this value"
+            return _at(f"{value} is not a valid !!{str(item.tag).removeprefix(_CORE)}", item.start_mark)
+        rest += reversed(_children(item))
+    return _at(str(error), node.start_mark)
 
 
 def _distinct(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
@@ -108,18 +179,12 @@ def _distinct(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
 def _unreadable(error: yaml.YAMLError) -> UnreadableError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is not YAML"
-    return UnreadableError(str(said), mark.line + 1 if mark else None)
+    return _at(str(said), mark)
 
 
 def _may_be_deep(text: str) -> bool:
-    """Whether brackets or consecutive dashes could nest deeper than the limit."""
-    if text.count("[") + text.count("{") > _DEEPEST:
-        depth = 0
-        for bracket in _BRACKET.finditer(text):
-            depth += 1 if bracket[0] in "[{" else -1
-            if depth > _DEEPEST:
-                return True
-    return _DASHES.search(text) is not None
+    """Whether a text has enough brackets or dashes to exceed the nesting limit."""
+    return text.count("[") + text.count("{") > _DEEPEST or _DASHES.search(text) is not None
 
 
 def _shallow(text: str) -> None:
@@ -131,21 +196,41 @@ def _shallow(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            mark = event.start_mark
-            raise UnreadableError(f"the nesting is deeper than {_DEEPEST} levels", mark.line + 1 if mark else None)
+            raise _at(f"the nesting is deeper than {_DEEPEST} levels", event.start_mark)
 
 
-def _bounded(value: JSON) -> None:
-    """Raises UnreadableError for recursive aliases and for aliases that expand to too many values."""
-    left = _MOST
-    rest: list[tuple[Any, int]] = [(value, 0)]
+def _bounded(document: yaml.Node) -> None:
+    """Raises UnreadableError for recursive aliases and merges, and for those that exceed the limits.
+
+    Each node is counted once; an alias or a merge counts as often as it is used.
+    """
+    sizes: dict[int, tuple[int, int]] = {}
+    open_: set[int] = set()
+    rest: list[tuple[yaml.Node, bool]] = [(document, False)]
     while rest:
-        item, depth = rest.pop()
-        if isinstance(item, dict | list):
-            left -= len(item)
-            if left < 0 or depth > _DEEPEST:
-                raise UnreadableError(f"the aliases are recursive or expand to more than {_MOST} values")
-            rest += [(child, depth + 1) for child in (item.values() if isinstance(item, dict) else item)]
+        node, children_done = rest.pop()
+        if id(node) in sizes:
+            continue
+        below = _children(node)
+        if children_done:
+            size = 1 + sum(sizes[id(child)][0] for child in below)
+            depth = 1 + max((sizes[id(child)][1] for child in below), default=0)
+            if size > _MOST or depth > _DEEPEST:
+                raise _at(f"the aliases expand to more than {_MOST} values", node.start_mark)
+            sizes[id(node)] = size, depth
+            open_.discard(id(node))
+        elif id(node) in open_:
+            raise _at("an alias contains itself", node.start_mark)
+        else:
+            open_.add(id(node))
+            rest.append((node, True))
+            rest += [(child, False) for child in below]
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | None]:

@@ -99,8 +99,8 @@ def test_nothing_is_written_over(alone: Path) -> None:
         (
             {"ingress-hops:services": [{"host": "my-service.alice.localhost"}]},
             (
-                "XS02 Ingress/apps/my-service-ingress: host my-service.alice.localhost is already used by the stack other. "
-                "Choose another host name"
+                "XS02 Ingress/apps/my-service-ingress: host my-service.alice.localhost is already used by the stack "
+                "other. Choose another host name"
             ),
         ),
     ],
