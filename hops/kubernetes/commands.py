@@ -1,4 +1,4 @@
-"""Reads a container's command line: which folder it serves and which port it listens on, where that is certain."""
+"""Reads the served folder and the listening port from the command line of a container."""
 
 import re
 import shlex
@@ -16,7 +16,11 @@ from hops.kubernetes.values import UNKNOWN, address, text, texts
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """folder: an absolute path. Either is None where there is none or it isn't certain."""
+    """The server that a command line starts.
+
+    folder: absolute path of the served folder; None if there is none or it is uncertain.
+    port: port on which the process listens; None if uncertain.
+    """
 
     folder: str | None = None
     port: int | None = None
@@ -26,7 +30,7 @@ _NOTHING = Server()
 
 
 def server(container: Container) -> Server:
-    """What a container's command line says. Raises Undecidable where that hangs on a word that isn't known yet."""
+    """The server that a container starts. Raises Undecidable if the result depends on an unknown word."""
     get = container.body.get
     command, args = get("command"), get("args")
     if not command and not args:
@@ -40,7 +44,7 @@ def server(container: Container) -> Server:
 
 
 def absolute(path: str, folder: str) -> str:
-    """A path seen from a folder, in its shortest form."""
+    """The absolute, normalized form of a path relative to a folder."""
     return "/" + normpath(join(folder, path)).lstrip("/")
 
 

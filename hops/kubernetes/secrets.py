@@ -13,9 +13,12 @@ from hops.kubernetes.values import at, mapping, matches, sequence, text, texts
 def secret_problem(
     inventory: Inventory, user: str | None, namespace: str | None, name: str, given: Sequence[str]
 ) -> str:
-    """What keeps Contour from using a Secret as a certificate, as a sentence without its end; "" for nothing.
+    """Why Contour cannot use a Secret as a certificate, as a sentence without a full stop; "" if it can.
 
-    user: the namespace of who wants it. given: patterns of Secrets that exist outside the stack.
+    inventory: the declared objects.
+    user: namespace of the object that references the Secret.
+    namespace, name: the Secret.
+    given: patterns Secret/namespace/name of Secrets that exist outside the stack.
     """
     if user != namespace and not _delegated(inventory, user, namespace, name):
         return f"no TLSCertificateDelegation in namespace {namespace} allows namespace {user} to use Secret {name}"
