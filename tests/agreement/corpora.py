@@ -120,7 +120,7 @@ NOT_ASKED: Mapping[str, Mapping[str, str]] = {
     "kube-linter": {
         "default-service-account": "our rules do not check the service account of a pod, only its token (EX02)",
         "non-existent-service-account": "our rules do not check ServiceAccounts",
-        "non-isolated-pod": "their check accepts any NetworkPolicy; EX05 accepts one that admits only the ingress controller",
+        "non-isolated-pod": "their check accepts any NetworkPolicy; EX05 requires admission of the controller only",
         "sensitive-host-mounts": "EX03 checks only mounts below a served folder",
     },
     "polaris": {
@@ -128,7 +128,7 @@ NOT_ASKED: Mapping[str, Mapping[str, str]] = {
         "missingNetworkPolicy": "their check requires ingress and egress rules; EX05 checks only ingress",
     },
     "regolibrary": {
-        "exposed-sensitive-interfaces-v1": "their check identifies products by name; EX06 identifies ports by number and name",
+        "exposed-sensitive-interfaces-v1": "their check identifies products by name, EX06 ports by number and name",
         "exposure-to-internet-via-gateway-api": "their check lists exposed workloads; our rules allow exposure",
         "ingress-and-egress-blocked": "their check requires both directions and reads Cilium policies",
         "non-existent-service-account": "our rules do not check ServiceAccounts",
@@ -240,8 +240,8 @@ def reason(answer: Answer) -> str | None:
 
 
 _ABOUT = (
-    "This page compares the rules with the test data and expected verdicts of other projects. Each check runs under a "
-    "configuration that expresses its policy. This repository contains none of their files. "
+    "This page compares the rules with the test data and expected verdicts of other projects. Each check runs under "
+    "a configuration that expresses its policy. This repository contains none of their files. "
     f"`{COMMAND}` generates this page, and a test compares it."
 )
 _ADDED = (

@@ -11,7 +11,9 @@ from hops.model.finding import Level, Severity
 from hops.model.hop import KINDS
 from hops.rules import RULES
 from hops.rules.docs import FAMILIES as FAMILY_TITLES
+from hops.rules.docs import page
 from hops.rules.patches import patched
+from hops.rules.rule import NoParameters
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.test_clash_rules import CASES as FLEET
 from tests.hops.rules.test_exceptions import CASES as PACK
@@ -63,6 +65,15 @@ def test_a_rule_says_everything(code: str) -> None:
     assert rule.hop is None or rule.hop in {kind.name for kind in KINDS}
     assert rule.parameters_of is None or RULES[rule.parameters_of].parameters is rule.parameters
     rule.parameters()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_page_of_a_rule_describes_every_parameter(code: str) -> None:
+    rule = RULES[code]
+    if rule.parameters is NoParameters or rule.parameters_of:
+        return
+    for name, field in rule.parameters.model_fields.items():
+        assert re.search(rf"^\| `{field.alias or name}` \| \w.* \| .+ \|$", page(rule), re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", CODES)
