@@ -55,7 +55,7 @@ def class_of(subject: Ingress | Resource, inventory: Inventory) -> str:
         return (
             annotated_class(subject.annotations)[0]
             or subject.class_name
-            # An empty name counts as given, so the API server doesn't add the default.
+            # An empty name counts as set, so the API server does not add the default.
             or ("" if subject.class_name == "" else inventory.once(_default_class))
         )
     annotations = pairs(at(subject.body, "metadata", "annotations"))

@@ -59,7 +59,7 @@ def _name(word: str) -> str:
 
 
 def _last_of(script: str, folder: str | None) -> tuple[Sequence[str], str | None]:
-    """The words of a script's last command, none where they aren't certain, and the folder that it runs in."""
+    """The words of a script's last command, empty if uncertain, and its working directory."""
     if not script or _UNSURE.search(script.replace("&&", ";")):
         return (), folder
     try:
@@ -82,7 +82,7 @@ def _unwrapped(words: Sequence[str]) -> Sequence[str]:
 
 
 class _Options(ArgumentParser):
-    """A program's options; those it doesn't know are an error."""
+    """The parser for a program's options; unknown options are errors."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)

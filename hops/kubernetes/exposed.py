@@ -128,7 +128,7 @@ def _by_host_port(pod: Pod) -> str | None:
 
 
 def _known(found: Iterator[Route], resource: Resource) -> Iterator[Route]:
-    """The routes, and one to anywhere where some of them aren't known."""
+    """The routes, plus a route with an UNKNOWN Service if some routes are unknown."""
     try:
         yield from found
     except Undecidable:

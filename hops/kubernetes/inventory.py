@@ -711,7 +711,7 @@ def _host_ports(containers: Sequence[Container]) -> Sequence[Port]:
 
 
 def _each(value: JSON) -> Iterator[tuple[int, JSON]]:
-    """The mappings of a list with their indices, and whatever of it isn't known."""
+    """The mappings and UNKNOWN items of a list, with their indexes."""
     return ((i, item) for i, item in enumerate(value) if isinstance(item, dict) or item is UNKNOWN)
 
 

@@ -240,13 +240,13 @@ def reason(answer: Answer) -> str | None:
 
 
 _ABOUT = (
-    "This page compares the rules with the test data and expected verdicts of other projects. Each check runs under "
-    "a configuration that expresses its policy. This repository contains none of their files. "
+    "This page compares the rules with the test data and expected verdicts of other projects. Each check runs under a "
+    "configuration that expresses its policy. This repository contains none of their files. The command "
     f"`{COMMAND}` generates this page, and a test compares it."
 )
 _ADDED = (
-    "For EX02, which checks only exposed pods, the comparison adds a hostPort to every pod. For KN08, which skips empty "
-    "namespaces, it adds a pod to every namespace."
+    "For EX02, which checks only exposed pods, the comparison adds a hostPort to every pod. For KN08, which skips "
+    "empty namespaces, it adds a pod to every namespace."
 )
 
 

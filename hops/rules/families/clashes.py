@@ -257,7 +257,7 @@ def _inputs(resource: Resource) -> JSON:
 
 
 def _given(inputs: JSON, key: str) -> bool:
-    """Whether an input was given, be it one that isn't known yet."""
+    """Whether an input is set; an unknown value counts as set."""
     value = mapping(inputs).get(key)
     return value is UNKNOWN or bool(value)
 

@@ -316,7 +316,7 @@ _NOBODY = 65534
 
 
 def _root(own: Mapping[str, JSON], whole: Mapping[str, JSON]) -> str:
-    """How a container is root, as the end of a sentence; empty where it isn't."""
+    """Whether a container is root, as a predicate for a message; empty if it is not."""
     user, other = own.get("runAsUser"), own.get("runAsNonRoot")
     user, other = (
         whole.get("runAsUser") if user is None else user,

@@ -541,7 +541,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
                 remedy="Set updateStrategy.rollingUpdate.maxSurge to 0.",
             )
         return
-    # Of the cluster that has most: which one it goes to isn't said.
+    # The cluster with the most nodes counts: the objects do not say in which cluster the pod runs.
     room = max(Counter(cluster for cluster, node in nodes(inventory) if node.refuses(pod) is None).values(), default=0)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return

@@ -143,7 +143,7 @@ def _target(port: ServicePort) -> int | str | None:
 
 
 def _lacks(selected: Sequence[Pod], port: ServicePort) -> Pod | None:
-    """The first pod that doesn't offer what a Service's port leads to."""
+    """The first pod that lacks the target port of a Service's port; None if all have it."""
     target = _target(port)
     return next((pod for pod in selected if target and not _offers(pod, target, port.protocol)), None)
 

@@ -365,7 +365,7 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
 
 
 def _any_tls(inventory: Inventory) -> bool:
-    """Whether a host has TLS; also where nothing is routed at all, and so the hosts aren't in these objects."""
+    """Whether a host has TLS. True without any route, because the hosts are then declared elsewhere."""
     unknown, routed = False, False
     for subject in chain(_entrances(inventory), inventory.of_kind("Gateway")):
         routed = True
