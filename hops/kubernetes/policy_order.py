@@ -1,7 +1,8 @@
 """Whether Kubernetes and Calico network policies allow one pod to connect to another.
 
-Calico evaluates the policies of a pod by tier and, within a tier, by order; Kubernetes policies are in the tier `default`
-with order 1000. The first matching rule decides. If a tier has a policy for the pod and no rule matches, it denies.
+Calico evaluates the policies of a pod by tier and, within a tier, by order. Kubernetes policies are in the tier
+`default` with order 1000. The first matching rule decides. If a tier has a policy for the pod and no rule matches, it
+denies.
 Source: https://docs.tigera.io/calico/latest/reference/resources/tier.
 """
 
