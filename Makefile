@@ -1,16 +1,18 @@
-# For GNU make 3.81 and later. 3.81, which macOS has, minds the PATH below only where a recipe needs a shell: the quotes
-# around every argument see to that.
+# Works with GNU make 3.81, the version in macOS, and later. make 3.81 applies the PATH below only to recipes that run in
+# a shell; a quoted argument makes it use one.
 
 STACK ?= local
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 HOPS := $(VENV)/bin/hops
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 BASE ?= origin/main
 BEFORE := .ingress-hops/base
 PULL_REQUEST := .ingress-hops/pull-request
-# The first of these that is new enough fills the environment; its own Python comes first, so that it stays what it is.
-PYTHON3 ?= $(PYTHON) python3 python3.13 python3.12 python3.11
+# The first interpreter of this list that is new enough creates .venv. The Python of an existing .venv comes first, so
+# that .venv keeps its version.
+PYTHON3 ?= $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11
 TOOLS_PATH := $(CURDIR)/.tools/bin:$(CURDIR)/$(VENV)/bin
 OTHER_PATH := $(subst $(TOOLS_PATH):,,$(PATH))
 
@@ -26,10 +28,13 @@ OPTIONS = $(if $(filter 1,$(VERBOSE)),--verbose)
 
 EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-interactive \
   --stack "$(STACK)" --policy-pack policy
+INSTALL = "$(PYTHON)" -m pip install --quiet --disable-pip-version-check
+LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
 FAILED = echo "make: a preview failed; the report of its events says why"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: Pulumi's whole output] [REPLACE=1: up may rebuild a cluster]"
@@ -75,15 +80,15 @@ trace: stack-file $(READY) ## follows a request: the first broken hop, why, and 
 plan: stack-file $(READY) ## the stack's hops, without engine, cluster or network
 	@"$(HOPS)" plan "$(STACK)" || test $$? -eq 1 # 1: something is left out, and said so
 
-test: $(READY) ## every test that needs no cluster
+test: $(READY_DEV) ## every test that needs no cluster
 	@"$(HOPS)" tools pulumi kind || echo "test: the tests that need them are skipped"
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest -m "not live"; status=$$?; \
 	echo "test: the live tests are left out; to run them too: make test-live (needs Docker)"; exit $$status
 
-test-live: tools ## the tests in a real cluster, every fault of the path among them (needs Docker)
+test-live: tools $(READY_DEV) ## the tests in a real cluster, every fault of the path among them (needs Docker)
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest tests/live -m "not pairs"
 
-test-pairs: tools ## a hundred pairs of faults, put into a path at once (needs Docker)
+test-pairs: tools $(READY_DEV) ## a hundred pairs of faults, put into a path at once (needs Docker)
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest tests/live -m pairs
 
 bench: tools ## the speed of up, preview and down (needs Docker)
@@ -98,11 +103,23 @@ bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a runni
 check: lint ## format, lint, types, import rules, tests
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest -m "not live"
 
-lint: $(READY) ## the same without the tests
+lint: $(READY_DEV) ## the same without the tests
 	"$(VENV)/bin/ruff" format --check .
 	"$(VENV)/bin/ruff" check .
 	"$(VENV)/bin/mypy" .
 	"$(VENV)/bin/lint-imports"
+
+format: $(READY_DEV) ## formats the code, and mends what the linter can
+	"$(VENV)/bin/ruff" check --fix-only --quiet .
+	"$(VENV)/bin/ruff" format .
+
+coverage: $(READY_DEV) ## the tests that need no cluster, and which lines and branches they run
+	"$(PYTHON)" -m pytest -m "not live" --cov
+
+lock: $(READY_DEV) ## remakes requirements*.txt; keeps each version that fits, but those that UPGRADE="NAME..." names
+	$(LOCK) --output-file requirements.txt
+	$(LOCK) --group development --constraint requirements.txt --output-file requirements-dev.txt \
+	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.txt)
 
 tools: $(READY) ## finds pulumi, kind and docker, or fetches the first two
 	@"$(HOPS)" tools
@@ -126,6 +143,11 @@ $(READY): requirements.txt pyproject.toml
 	fi; \
 	echo "make: $(VENV) is filled by $$python (about a minute, and again only when requirements change)" >&2; \
 	{ test "$$python" = "$(PYTHON)" || "$$python" -m venv --clear "$(VENV)"; } && \
-	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
-	"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	$(INSTALL) --require-hashes -r requirements.txt && \
+	$(INSTALL) --no-deps --no-build-isolation -e . && \
 	touch "$@"
+
+# Both files are named, so that pip holds the two together.
+$(READY_DEV): requirements-dev.txt $(READY)
+	@echo "make: $(VENV) gets what the tests and linters need"
+	@$(INSTALL) --require-hashes -r requirements.txt -r requirements-dev.txt && touch "$@"

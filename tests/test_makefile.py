@@ -27,15 +27,16 @@ class Project:
         self.calls_file = folder / "calls"
         self.bin.mkdir()
         self.folder.mkdir()
-        for file in ("Makefile", "requirements.txt", "pyproject.toml", "stacks"):
+        for file in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml", "stacks"):
             target = self.folder / file
             (shutil.copytree if (ROOT / file).is_dir() else shutil.copy2)(ROOT / file, target)
         for name in SYSTEM:
             (self.bin / name).symlink_to(shutil.which(name) or f"/bin/{name}")
         (self.folder / ".venv" / "bin").mkdir(parents=True)
-        for name in ("hops", "python", "ruff", "mypy", "lint-imports"):
+        for name in ("hops", "python", "ruff", "mypy", "lint-imports", "uv"):
             self.program(self.folder / ".venv/bin" / name)
-        (self.folder / ".venv/.ready").touch()
+        for stamp in (".ready", ".ready-dev"):
+            (self.folder / ".venv" / stamp).touch()
         self.program(self.bin / "pulumi")
         self.program(self.bin / "docker")
 
@@ -231,14 +232,80 @@ def test_the_environment_is_made_by_the_first_python_that_will_do(project: Proje
     ]
 
 
+@pytest.fixture
+def old(project: Project) -> Project:
+    """A project whose requirements are older than its environment."""
+    for number, file in enumerate(("requirements.txt", "requirements-dev.txt", "pyproject.toml")):
+        os.utime(project.folder / file, (number, number))
+    os.utime(project.folder / ".venv/.ready", (10, 10))
+    os.utime(project.folder / ".venv/.ready-dev", (11, 11))
+    return project
+
+
 @pytest.mark.parametrize("file", ["requirements.txt", "pyproject.toml"])
-def test_the_environment_is_filled_again_when_what_it_holds_changes(project: Project, file: str) -> None:
-    os.utime(project.folder / ".venv/.ready", (1, 1))
-    os.utime(project.folder / "requirements.txt", (0, 0))
-    os.utime(project.folder / "pyproject.toml", (0, 0))
-    project.make("tools")
-    assert project.calls == ["hops tools"]
-    os.utime(project.folder / file)
-    project.make("tools")
-    assert sum("pip install" in call for call in project.calls) == 2
-    assert not any("venv --clear" in call for call in project.calls)
+def test_the_environment_is_filled_again_when_what_it_holds_changes(old: Project, file: str) -> None:
+    old.make("tools")
+    assert old.calls == ["hops tools"]
+    os.utime(old.folder / file)
+    old.make("tools")
+    assert sum("pip install" in call for call in old.calls) == 2
+    assert not any("venv --clear" in call for call in old.calls)
+
+
+@pytest.mark.parametrize("target", ["up", "preview", "down", "plan", "trace", "tools", "bench", "env"])
+def test_what_a_contributor_adds_is_not_installed_for_a_user(old: Project, target: str) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    assert old.make(target).returncode == 0
+    assert not any("requirements-dev.txt" in call for call in old.calls)
+
+
+@pytest.mark.parametrize("target", ["test", "check", "lint", "format", "coverage", "lock", "test-live", "test-pairs"])
+def test_what_a_contributor_adds_is_installed_once_for_whoever_needs_it(old: Project, target: str) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    assert old.make(target).returncode == 0
+    pip = "python -m pip install --quiet --disable-pip-version-check --require-hashes"
+    both = f"{pip} -r requirements.txt -r requirements-dev.txt"
+    assert old.calls.count(both) == 1
+    old.make(target)
+    assert old.calls.count(both) == 1
+    os.utime(old.folder / "requirements-dev.txt")
+    old.make(target)
+    assert old.calls.count(both) == 2
+    # A user's requirements stay as they are meanwhile.
+    assert sum("pip install" in call for call in old.calls) == 2
+
+
+def test_a_failed_installation_is_tried_again(old: Project) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    old.program(old.folder / ".venv/bin/python", 'case "$*" in *"pip install"*) exit 1;; esac')
+    assert old.make("lint").returncode != 0
+    assert not any(call.startswith("ruff") for call in old.calls)
+    assert not (old.folder / ".venv/.ready-dev").exists()
+
+
+def test_format_mends_and_formats(project: Project) -> None:
+    assert project.make("format").returncode == 0
+    assert project.calls == ["ruff check --fix-only --quiet .", "ruff format ."]
+
+
+def test_coverage_measures_the_tests_that_need_no_cluster(project: Project) -> None:
+    assert project.make("coverage").returncode == 0
+    assert project.calls == ["python -m pytest -m not live --cov"]
+
+
+def test_lock_remakes_both_files_and_the_second_without_the_first(project: Project) -> None:
+    (project.folder / "requirements.txt").write_text(
+        "one==1 ; sys_platform == 'win32' \\\n    --hash=sha256:0\ntwo-2==2\n"
+    )
+    os.utime(project.folder / "requirements.txt", (1, 1))
+    assert project.make("lock", "UPGRADE=two-2 three").returncode == 0
+    users, contributors = project.calls
+    common = (
+        "uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header "
+        "--no-annotate --no-emit-index-url --extra pulumi --group build --upgrade-package two-2 --upgrade-package three"
+    )
+    assert users == f"{common} --output-file requirements.txt"
+    assert contributors == (
+        f"{common} --group development --constraint requirements.txt --output-file requirements-dev.txt "
+        "--no-emit-package one --no-emit-package two-2"
+    )

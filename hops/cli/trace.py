@@ -21,6 +21,7 @@ from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.cli.trace_text import show, show_short
 from hops.model.settings import Settings
+from hops.observe.files import write
 from hops.observe.host import resolve
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
@@ -252,9 +253,9 @@ class _Look:
 def _write(option: str, path: Path, text: str) -> None:
     """Raises AskedError."""
     try:
-        path.write_text(text, encoding="utf-8")
+        write(path, text, private=True)
     except OSError as error:
-        raise AskedError(f"{option} {path} cannot be written: {error.strerror}") from None
+        raise AskedError(f"{option} {path} cannot be written: {error.strerror or error}") from None
 
 
 def _once(looking: _Look, form: Report, *, short: bool) -> int:
