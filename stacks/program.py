@@ -99,10 +99,12 @@ def _whole_name(stack: str) -> str:
 
 
 def _read(function: str, **arguments: str) -> Mapping[str, Any]:
-    """What the engine reads from the state before this update. The engine's own functions register no resource."""
+    """What the engine reads from the state before this update. Its own functions register no resource.
+
+    Raises pulumi.RunError: without the state nobody knows which generation is new.
+    """
     try:
         answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments).value
     except Exception as error:  # noqa: BLE001 - the SDK raises Exception itself
-        pulumi.log.warn(f"the stack's last outputs cannot be read, so what they said is not known: {error}")
-        return {}
+        raise pulumi.RunError(f"nothing was changed: the stack's last outputs cannot be read: {error}") from None
     return answer if isinstance(answer, Mapping) else {}
