@@ -127,7 +127,7 @@ def test_a_changed_workload_changes_nothing_else(seed: Project) -> None:
     text = seed.up("seed")
     assert re.search(r"~ 1 updated\n +\+-1 replaced\n +2 changes. \d+ unchanged", text), text[-600:]
     touched = {line.split()[2] for line in text.splitlines() if line.startswith((" ~  ", " +- "))}
-    assert touched == {"my-service", "my-service-example-pod"}
+    assert touched == {"my-service", "default/example-pod"}
     assert answer(seed.outputs("seed")["curl"])[0] == 200
     file.write_text(documented)
     seed.up("seed")
@@ -177,7 +177,8 @@ def test_a_block_size_that_cannot_reach_the_pool_rebuilds_and_says_so(seed: Proj
     preview = seed.preview("seed")
     run("git", "-C", str(seed.folder), "checkout", "--", "stacks")
     assert re.search(r"\+-\d\d to replace", preview), preview[-600:]
-    assert "an up makes it and all in it anew" in preview
+    assert "- ingress-hops:calico.blockSize: 26 -> 27" in preview
+    assert "The cluster is deleted with all in it" in preview
 
 
 def test_down_leaves_nothing(seed: Project) -> None:

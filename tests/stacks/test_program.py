@@ -348,18 +348,6 @@ def test_two_previews_are_equal(running: Run) -> None:
     assert [(r.urn, r.inputs) for r in first.resources] == [(r.urn, r.inputs) for r in second.resources]
 
 
-def test_an_engine_that_cannot_read_the_last_outputs_stops_both(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(_: dict[str, Any]) -> dict[str, Any]:
-        raise RuntimeError("no such stack")
-
-    monkeypatch.setattr("tests.stacks.test_program.published_outputs", lambda _: fails)
-    for preview in (True, False):
-        recording = Recording(preview=preview)
-        with pytest.raises(pulumi.RunError, match="nothing was changed: the stack's last outputs cannot be read"):
-            running(recording=recording)
-        assert recording.resources == []
-
-
 CHANGED = {"ingress-hops:calico": json.dumps({"blockSize": 27})}
 
 
@@ -392,6 +380,14 @@ def test_an_up_asks_before_it_replaces_a_running_cluster(
     monkeypatch.setenv("INGRESS_HOPS_REPLACE", "1")
     replaced = running(machine=there, config=committed("seed") | CHANGED, before=before)
     assert replaced.outputs["cluster"]["generation"] == 18
+
+
+def test_what_an_interrupted_start_left_is_replaced_without_a_question(running: Run, tmp_path: Path) -> None:
+    left = own_cluster(tmp_path, worker="created")
+    assert running(machine=left, config=committed("seed") | CHANGED).outputs["cluster"]["generation"] == 18
+    inhabited = own_cluster(tmp_path, worker="running")
+    with pytest.raises(pulumi.RunError, match="which ones is not known"):
+        running(machine=inhabited, config=committed("seed") | CHANGED)
 
 
 UNREADY = PodStart("Running", restarts=0)
