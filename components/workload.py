@@ -16,8 +16,11 @@ from components.children import child
 DIGEST = "ingress-hops/spec"
 """The annotation of a pod that holds a digest of its spec."""
 
+ADDRESS = "ingress-hops/address"
+"""The annotation of a Service that holds its fixed address."""
+
 _NOBODY = 65534
-_NOT_INPUTS = {"network", "living", "wait_for_ready"}
+_NOT_INPUTS = {"network", "living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
 
 
@@ -46,6 +49,8 @@ class WorkloadArgs(TypedDict):
     """The Service's address, where it is to be known before the cluster exists."""
     living: NotRequired[Mapping[str, str | None]]
     """For a preview: the pods of these names that run now, with the value of their annotation DIGEST."""
+    living_address: NotRequired[str | None]
+    """For a preview: the address that the Service has now; None where it does not exist."""
     wait_for_ready: NotRequired[bool]
     """Whether a pod counts as made only when it is ready; True. It fails after 5 minutes."""
 
@@ -110,13 +115,17 @@ class Workload(pulumi.ComponentResource):
             )
             for pod in args["pods"]
         ]
+        address = args.get("cluster_ip")
+        annotations = {"pulumi.com/skipAwait": "true"}  # the pods are waited for themselves
+        if address:
+            # Another address replaces the Service, whose preview fails like that of a pod.
+            annotations[ADDRESS] = UNKNOWN if args.get("living_address") not in (None, address) else address
         self.service = core.Service(
             f"{namespace}/{args['name']}",
             metadata=meta.ObjectMetaArgs(
                 name=args["name"],
                 namespace=namespace,
-                # The pods are waited for themselves.
-                annotations={"pulumi.com/skipAwait": "true"},
+                annotations=annotations,
             ),
             spec=core.ServiceSpecArgs(
                 type="ClusterIP",
