@@ -441,7 +441,7 @@ def test_old_values_that_are_not_known_are_said_to_be_so(seed: Settings) -> None
 
 def test_every_setting_behind_the_fingerprint_is_told() -> None:
     """Two stacks have the same fingerprint only where they have the same fixed settings."""
-    variants = [
+    variants: list[dict[str, Any]] = [
         {"workers": 2},
         {"nodeImage": "kindest/node:v1.33.0"},
         {"podSubnet": "10.10.0.0/16"},
