@@ -25,6 +25,11 @@ for node in $nodes; do
 done
 """
 
+# STACK.yaml beside STACK-GENERATION.yaml: a name that stays, for kubectl.
+_LINK = """
+if [ -e "$KUBECONFIG_FILE" ]; then ln -sf "$(basename "$KUBECONFIG_FILE")" "${KUBECONFIG_FILE%-*}.yaml"; fi
+"""
+
 _CREATE = f"""set -eu
 {_NODES}
 if [ -n "$foreign" ]; then
@@ -36,7 +41,7 @@ umask 077
 mkdir -p "$OWNER"
 if [ -n "$nodes" ]; then kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"; fi
 kind create cluster --name "$CLUSTER" --image "$IMAGE" --kubeconfig "$KUBECONFIG_FILE" --config -
-"""
+{_LINK}"""
 
 _DELETE = f"""set -eu
 {_NODES}
@@ -46,6 +51,8 @@ else
   kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"
 fi
 rm -f "$KUBECONFIG_FILE"
+link="${{KUBECONFIG_FILE%-*}}.yaml"
+if [ -L "$link" ] && [ "$(readlink "$link")" = "$(basename "$KUBECONFIG_FILE")" ]; then rm -f "$link"; fi
 if [ -d "$OWNER" ]; then rmdir "$OWNER"; fi
 """
 
@@ -58,25 +65,6 @@ until docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.co
   sleep 1
 done
 """
-
-# An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
-_OBSERVE = """set -u
-api() { docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout 10s "$@"; }
-deadline=$(($(date +%s) + $PATIENCE))
-for url in $URLS; do
-  until docker exec "$WORKER" curl --silent --max-time 5 --output /dev/null --dump-header - \\
-      --connect-to "::$WORKER:$NODE_PORT" "http://$url" 2>/dev/null | grep -qi '^x-envoy-upstream-service-time:'; do
-    if [ "$(date +%s)" -ge "$deadline" ]; then printf 'Unanswered\\t\\t%s\\t\\t\\t\\n' "$url"; break; fi
-    sleep 0.2
-  done
-done
-api get nodes,pods,services --all-namespaces --output jsonpath="$FIELDS" || true
-"""
-
-FIELDS = (
-    '{range .items[*]}{.kind}{"\\t"}{.metadata.namespace}{"\\t"}{.metadata.name}{"\\t"}{.metadata.labels.app}{"\\t"}'
-    '{.spec.nodeName}{"\\t"}{.status.podIP}{.spec.clusterIP}{.status.addresses[?(@.type=="InternalIP")].address}{"\\n"}{end}'
-)
 
 
 class KindClusterArgs(TypedDict):
@@ -122,7 +110,7 @@ class KindCluster(pulumi.ComponentResource):
             f"{name}-kind",
             create=_CREATE,
             # A newer script is only remembered: all that makes another cluster is a trigger.
-            update=":",
+            update=_LINK,
             delete=_DELETE,
             stdin=json.dumps(config),
             environment={
@@ -158,25 +146,6 @@ class KindCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.command], replacement_trigger=args["generation"]),
         )
         self.register_outputs({"kubeconfig": args["kubeconfig"]})
-
-    def observe(self, urls: Sequence[str], after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-        """What the cluster's nodes, pods and Services are called and where they are, one a line (see `read.found`).
-
-        urls: host and path of requests, without a scheme. An `up` first sends each to the first worker until a pod
-        has answered, for 60 s at most; a preview sends none. after: what has to be there before.
-        """
-        return command.local.run_output(
-            command=_OBSERVE,
-            environment={
-                "CONTROL_PLANE": f"{self._args['name']}-control-plane",
-                "WORKER": f"{self._args['name']}-worker",
-                "NODE_PORT": str(next(m.node for m in self._args["door"].mappings)),
-                "URLS": "" if pulumi.runtime.is_dry_run() else " ".join(urls),
-                "PATIENCE": "60",
-                "FIELDS": FIELDS,
-            },
-            opts=pulumi.InvokeOutputOptions(parent=self, depends_on=list(after)),
-        ).stdout
 
 
 def kind_config(args: KindClusterArgs) -> dict[str, Any]:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
 from components import KindCluster, KindClusterArgs
-from components.cluster import _CREATE, _DELETE, _OBSERVE, _START, FIELDS, kind_config
+from components.cluster import _CREATE, _DELETE, _LINK, _START, kind_config
 from hops.model.hop import Door, PortMapping
 from hops.model.preflight import MARK
 from tests.recording import Declared, Recording, run, strings
@@ -95,7 +94,7 @@ def test_the_children_are_the_components() -> None:
 
 def test_the_command_states_all_three() -> None:
     inputs = command().inputs
-    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, ":", _DELETE)
+    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, _LINK, _DELETE)
     assert yaml.safe_load(inputs["stdin"]) == kind_config(args())
     assert inputs["environment"] == {
         "CLUSTER": "sam-test-cluster",
@@ -162,25 +161,6 @@ def test_an_up_starts_what_is_stopped() -> None:
 
 def test_a_preview_starts_nothing() -> None:
     assert recorded(stopped=STOPPED, preview=True).calls == []
-
-
-@pytest.mark.parametrize(("preview", "urls"), [(True, ""), (False, "a.local/x b.local/")])
-def test_only_an_up_sends_requests(*, preview: bool, urls: str) -> None:
-    def program() -> None:
-        pulumi.export("seen", KindCluster("cluster", args()).observe(["a.local/x", "b.local/"], []))
-
-    recording = run(program, Recording(preview=preview, answers={"command:local:run": lambda _: {"stdout": "Node"}}))
-    ((_, given),) = recording.calls
-    assert given["command"] == _OBSERVE
-    assert given["environment"] == {
-        "CONTROL_PLANE": "sam-test-cluster-control-plane",
-        "WORKER": "sam-test-cluster-worker",
-        "NODE_PORT": "80",
-        "URLS": urls,
-        "PATIENCE": "60",
-        "FIELDS": FIELDS,
-    }
-    assert recording.outputs == {"seen": "Node"}
 
 
 # The scripts, run by sh. `docker` and `kind` are stand-ins that note each call, and whose answers are files.
@@ -321,6 +301,31 @@ def test_delete_removes_cluster_and_kubeconfig(room: Room) -> None:
     assert not room.owner.exists()
 
 
+def link(room: Room) -> Path:
+    return room.owner.parent / "seed.yaml"
+
+
+def test_a_link_of_a_name_that_stays_leads_to_the_kubeconfig(room: Room) -> None:
+    room.run(_CREATE)
+    assert link(room).readlink() == Path("seed-17.yaml")
+    assert link(room).read_text() == "secret\n"
+    room.run(_CREATE, KUBECONFIG_FILE=str(room.owner.parent / "seed-18.yaml"))
+    assert link(room).readlink() == Path("seed-18.yaml"), "it follows the newest"
+    room.run(_DELETE)
+    assert link(room).is_symlink(), "an older cluster's end leaves it alone"
+    room.run(_DELETE, KUBECONFIG_FILE=str(room.owner.parent / "seed-18.yaml"))
+    assert not link(room).is_symlink()
+
+
+def test_an_update_makes_the_link_of_a_cluster_that_has_none(room: Room) -> None:
+    assert room.run(_LINK).returncode == 0
+    assert not link(room).is_symlink(), "there is no kubeconfig to lead to"
+    room.kubeconfig.parent.mkdir()
+    room.kubeconfig.write_text("secret")
+    assert room.run(_LINK).returncode == 0
+    assert link(room).read_text() == "secret"
+
+
 def test_delete_leaves_a_foreign_cluster_alone(room: Room) -> None:
     room.kubeconfig.parent.mkdir()
     room.kubeconfig.write_text("secret")
@@ -358,30 +363,3 @@ def test_start_fails_where_a_node_does_not_start(room: Room) -> None:
     script = (room.folder / "bin" / "docker").read_text().replace("unpause)", "start) exit 1 ;;\n  unpause)")
     (room.folder / "bin" / "docker").write_text(script)
     assert room.run(_START, NODES="sam-worker").returncode != 0
-
-
-OBSERVED = {"NODE_PORT": "80", "FIELDS": "{.items}", "PATIENCE": "5"}
-
-
-def test_observe_asks_each_url_until_a_pod_answers(room: Room) -> None:
-    (room.folder / "deaf").write_text("")
-    done = room.run(_OBSERVE, **OBSERVED, URLS="a.local/x b.local:8080/", ANSWER="X-Envoy-Upstream-Service-Time: 3")
-    assert done.returncode == 0
-    curls = [call.split()[-1] for call in room.calls("docker") if " curl " in call]
-    assert curls == ["http://a.local/x", "http://a.local/x", "http://b.local:8080/"]
-    assert "--connect-to ::sam-worker:80" in room.calls("docker")[0]
-    last = room.calls("docker")[-1]
-    assert last.endswith("get nodes,pods,services --all-namespaces --output jsonpath={.items}")
-
-
-def test_observe_takes_envoys_own_answer_for_none_and_gives_up(room: Room) -> None:
-    done = room.run(_OBSERVE, **(OBSERVED | {"PATIENCE": "0"}), URLS="a.local/", ANSWER="HTTP/1.1 404 Not Found")
-    assert done.returncode == 0
-    assert len([call for call in room.calls("docker") if " curl " in call]) == 1
-    assert "Unanswered\t\ta.local/\t\t\t\n" in done.stdout
-
-
-def test_observe_of_a_cluster_that_does_not_answer_says_nothing(room: Room) -> None:
-    (room.folder / "deaf").write_text("")
-    done = room.run(_OBSERVE, **OBSERVED, URLS="")
-    assert (done.returncode, done.stdout) == (0, "")
