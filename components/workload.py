@@ -32,8 +32,6 @@ class WorkloadArgs(TypedDict):
     """TCP: what the process listens on and what the Service offers."""
     admit_from: str
     """The namespace whose pods may send requests; the pods' own node always may."""
-    network: Sequence[pulumi.Resource]
-    """What the pods' network is ready with: a pod that comes earlier fails and is tried again after 10 to 15 s."""
     cluster_ip: NotRequired[str | None]
     """The Service's address, where it is to be known before the cluster exists."""
 
@@ -47,7 +45,7 @@ class Workload(pulumi.ComponentResource):
     """Of type ClusterIP."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ingress-hops:index:Workload", name, {k: v for k, v in args.items() if k != "network"}, opts)
+        super().__init__("ingress-hops:index:Workload", name, {**args}, opts)
         namespace, labels = args["namespace"], dict(args["selector"])
         here = child(self, opts)
         account = core.ServiceAccount(
@@ -62,7 +60,7 @@ class Workload(pulumi.ComponentResource):
                 metadata=meta.ObjectMetaArgs(name=pod, namespace=namespace, labels=labels),
                 spec=_pod_spec(args, account.metadata.name),
                 # Its name is fixed, so the old pod has to go first.
-                opts=child(self, opts, args["network"], delete_before_replace=True, timeout="5m"),
+                opts=child(self, opts, delete_before_replace=True, timeout="5m"),
             )
             for pod in args["pods"]
         ]

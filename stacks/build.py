@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import Calico, Contour, Ingress, KindCluster, Workload
+from components.upstream import MAKE_PODS
 from hops.kubernetes.declared_path import found
 from hops.model.hop import Found
 from hops.model.path import CONTOUR_NAMESPACE
@@ -69,7 +70,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
     inside = pulumi.ResourceOptions(
         provider=cluster.provider, deleted_with=cluster.command, replacement_trigger=ground.generation
     )
-    network: list[pulumi.Resource] = []
+    before_pods: list[pulumi.Resource] = []
     if "calico" in ground.upstream:
         calico = Calico(
             "calico",
@@ -82,9 +83,10 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             },
             inside,
         )
-        network.append(calico.node)
-    contour = _contour(settings, ground, intended, network, inside)
-    pods, ingresses = _services(settings, intended, network, inside)
+        before_pods.append(calico.node)
+    inside = pulumi.ResourceOptions.merge(inside, _pods_after(before_pods))
+    contour = _contour(settings, ground, intended, inside)
+    pods, ingresses = _services(settings, intended, inside)
     outputs = _outputs(intended)
     outputs["cluster"] |= {"name": settings.cluster.name, "kubeconfig": kubeconfig, "generation": ground.generation}
     if ground.state.running or not pulumi.runtime.is_dry_run():
@@ -109,8 +111,8 @@ def _told(lines: str) -> str:
 def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
     provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
     inside = pulumi.ResourceOptions(provider=provider)
-    contour = _contour(settings, ground, intended, [], inside)
-    pods, _ = _services(settings, intended, [], inside)
+    contour = _contour(settings, ground, intended, inside)
+    pods, _ = _services(settings, intended, inside)
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
@@ -123,13 +125,19 @@ def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str
     return outputs
 
 
-def _contour(
-    settings: Settings,
-    ground: Ground,
-    intended: Plan,
-    network: Sequence[pulumi.Resource],
-    inside: pulumi.ResourceOptions,
-) -> Contour | None:
+def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """Only what makes pods waits for the resources; `depends_on` of a component would hold back all of its children."""
+
+    def transformation(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if args.type_.rsplit(":", 1)[-1] not in {"Pod", *MAKE_PODS}:
+            return None
+        waiting = pulumi.ResourceOptions(depends_on=list(resources))
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, waiting))
+
+    return pulumi.ResourceOptions(transformations=[transformation])
+
+
+def _contour(settings: Settings, ground: Ground, intended: Plan, inside: pulumi.ResourceOptions) -> Contour | None:
     if "contour" not in ground.upstream:
         return None
     door = intended.door
@@ -144,14 +152,13 @@ def _contour(
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
-            "network": network,
         },
         inside,
     )
 
 
 def _services(
-    settings: Settings, intended: Plan, network: Sequence[pulumi.Resource], inside: pulumi.ResourceOptions
+    settings: Settings, intended: Plan, inside: pulumi.ResourceOptions
 ) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource]]:
     """The workloads and their Ingresses, each namespace made once."""
     namespaces = {
@@ -178,7 +185,6 @@ def _services(
                 "command": service.command,
                 "port": service.port,
                 "admit_from": CONTOUR_NAMESPACE,
-                "network": network,
                 "cluster_ip": backend.cluster_ip,
             },
             here,

@@ -18,7 +18,6 @@ def args(**changes: Any) -> WorkloadArgs:
         "command": ("python", "-m", "http.server", "8080"),
         "port": 8080,
         "admit_from": "projectcontour",
-        "network": [],
     }
     whole: WorkloadArgs = plain | changes
     return whole
@@ -33,7 +32,6 @@ def test_every_child_is_the_components() -> None:
     component, *children = recording.resources
     assert (component.type, component.name) == ("ingress-hops:index:Workload", "web")
     assert component.inputs["port"] == 8080
-    assert "network" not in component.inputs
     assert sorted(child.name for child in children) == [
         "web-account",
         "web-admission",
@@ -83,13 +81,14 @@ def test_a_pod_goes_before_its_successor_comes() -> None:
     assert all(pod.request.deleteBeforeReplace for pod in recorded().of("Pod"))
 
 
-def test_pods_wait_for_the_network() -> None:
+def test_the_component_waits_for_what_it_depends_on() -> None:
     def program() -> None:
-        Workload("web", args(network=[pulumi.CustomResource("test:index:Node", "node", {})]))
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        Workload("web", args(), pulumi.ResourceOptions(depends_on=[node]))
 
     recording = run(program, Recording())
-    node = recording.one("Node").urn
-    assert {r.type for r in recording.resources if node in r.request.dependencies} == {"kubernetes:core/v1:Pod"}
+    # Its children cannot be registered before it.
+    assert recording.one("Node").urn in recording.one("Workload").request.dependencies
 
 
 def test_the_service_leads_to_the_pods() -> None:
