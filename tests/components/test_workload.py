@@ -3,8 +3,9 @@
 from typing import Any
 
 import pulumi
+import pytest
 
-from components import Workload, WorkloadArgs
+from components import ArgumentError, Workload, WorkloadArgs
 from tests.recording import Recording, run
 
 
@@ -32,20 +33,22 @@ def test_every_child_is_the_components() -> None:
     component, *children = recording.resources
     assert (component.type, component.name) == ("ingress-hops:index:Workload", "web")
     assert component.inputs["port"] == 8080
-    assert sorted(child.name for child in children) == [
-        "web-account",
-        "web-admission",
-        "web-example-pod",
-        "web-example-pod-2",
-        "web-service",
+    assert sorted((child.type.rsplit(":", 1)[1], child.name) for child in children) == [
+        ("NetworkPolicy", "apps/my-service"),
+        ("Pod", "apps/example-pod"),
+        ("Pod", "apps/example-pod-2"),
+        ("Service", "apps/my-service"),
+        ("ServiceAccount", "apps/example-pod"),
     ]
     assert all(child.parent == component.urn for child in children)
     assert all("ingress-hops:index:Workload$kubernetes:" in child.urn for child in children)
-    assert component.urn in recording.registered
+    assert recording.registered[component.urn] == {"name": "my-service", "namespace": "apps", "port": 8080}
 
 
 def test_pods_are_named_and_labelled_as_planned() -> None:
     pods = recorded().of("Pod")
+    for pod in pods:
+        del pod.inputs["metadata"]["annotations"]
     assert [pod.inputs["metadata"] for pod in pods] == [
         {"name": name, "namespace": "apps", "labels": {"service": "example-pod"}}
         for name in ("example-pod", "example-pod-2")
@@ -118,7 +121,77 @@ def test_only_the_door_may_send() -> None:
 def test_two_workloads_live_side_by_side() -> None:
     def program() -> None:
         Workload("one", args())
-        Workload("two", args(name="other"))
+        Workload("two", args(name="other", pods=("other-pod", "other-pod-2")))
 
     recording = run(program, Recording())
     assert len({resource.urn for resource in recording.resources}) == 12
+
+
+def test_an_image_is_enough() -> None:
+    recording = run(lambda: Workload("web", {"image": "nginx"}), Recording())
+    pod, service = recording.one("Pod").inputs, recording.one("Service").inputs
+    assert (pod["metadata"]["name"], pod["metadata"]["namespace"]) == ("web-pod", "default")
+    (container,) = pod["spec"]["containers"]
+    assert "command" not in container
+    assert pod["metadata"]["labels"] == service["spec"]["selector"] == {"service": "web-pod"}
+    assert (service["metadata"]["name"], service["spec"]["ports"][0]["port"]) == ("web", 8080)
+    assert "clusterIP" not in service["spec"]
+
+
+def test_values_of_other_resources_are_taken() -> None:
+    def program() -> None:
+        image, namespace, address = (pulumi.Output.from_input(value) for value in ("nginx", "door", "10.96.0.77"))
+        Workload("web", args(image=image, admit_from=namespace, cluster_ip=address))
+
+    recording = run(program, Recording())
+    pod = recording.of("Pod")[0].inputs
+    assert pod["spec"]["containers"][0]["image"] == "nginx"
+    digest = recorded(image="nginx").of("Pod")[0].inputs["metadata"]["annotations"]["ingress-hops/spec"]
+    assert pod["metadata"]["annotations"]["ingress-hops/spec"] == digest
+    assert recording.one("Service").inputs["spec"]["clusterIP"] == "10.96.0.77"
+    (rule,) = recording.one("NetworkPolicy").inputs["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "door"}
+
+
+def test_exposed_means_an_ingress_with_the_same_options() -> None:
+    def program() -> None:
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        opts = pulumi.ResourceOptions(depends_on=[node], deleted_with=node)
+        workload = Workload("web", args(), opts)
+        workload.expose("web.localhost")
+        workload.expose("web.localhost", "/api", name="api", tls="certificate")
+
+    recording = run(program, Recording())
+    first, second = (resource for resource in recording.of("Ingress") if resource.type.startswith("ingress-hops:"))
+    assert [first.name, second.name] == ["apps/my-service-ingress", "apps/api"]
+    assert first.inputs == {
+        "name": "my-service-ingress",
+        "namespace": "apps",
+        "host": "web.localhost",
+        "path": "/",
+        "service": "my-service",
+        "port": 8080,
+    }
+    assert (second.inputs["path"], second.inputs["tls"]) == ("/api", "certificate")
+    node = recording.one("Node").urn
+    assert first.request.deletedWith == node
+    assert list(first.request.dependencies) == [node]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pods": ()}, "Workload web: the argument pods is []: Tuple should have at least 1 item"),
+        ({"pods": ("a", "B")}, 'Workload web: the argument pods[1] is "B": a name is 1 to 63 lower-case letters'),
+        ({"image": "-"}, 'the argument image is "-": an image is [registry/]name[:tag][@digest]'),
+        ({"selector": {}}, "the argument selector is {}: Dictionary should have at least 1 item"),
+        ({"port": "http"}, 'the argument port is "http": Input should be a valid integer'),
+        ({"network": []}, "Workload web: there is no argument network"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[str, Any], message: str) -> None:
+    recording = Recording()
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Workload("web", args(**change)), recording)
+    assert message in str(caught.value)
+    assert recording.resources == []
