@@ -5,6 +5,7 @@ Whatever carries the same name without that mount belongs to somebody else and i
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ class KindClusterArgs(TypedDict):
     workers: NotRequired[int]
     """The number of workers beside the one control plane, 1 to 9. Default: 1."""
     image: NotRequired[str]
-    """The node image. Default: kind's image of the pinned Kubernetes version."""
+    """The node image. Default: $INGRESS_HOPS_NODE_IMAGE, else kind's image of the pinned Kubernetes version."""
     pod_subnet: NotRequired[str]
     """The pods' IPv4 network, of prefix /8 to /22. Default: 10.244.0.0/16."""
     service_subnet: NotRequired[str]
@@ -230,7 +231,8 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     Raises ArgumentError.
     """
     where = f"KindCluster {name}"
-    values = checked(where, {"name": name, **args}, _Bounds)
+    image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
+    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds)
     intended = _plan(where, values)
     folder = Path(values.pop("folder")).expanduser().resolve()
     cluster = values["name"]
