@@ -1,12 +1,6 @@
-"""Serves the components to programs in any language: `pulumi package add` reads this folder; it does not return."""
-
-import sys
-from pathlib import Path
+"""Serves the components to programs in any language: `pulumi package add` reads this folder. It does not return."""
 
 from pulumi.provider.experimental import component_provider_host
-
-# Run as a folder, this file finds its neighbours only by the project's own path.
-sys.path.insert(0, str(Path(__file__).absolute().parents[1]))
 
 from components import Calico, Contour, Ingress, KindCluster, Workload
 
