@@ -45,7 +45,11 @@ def run() -> None:
         pulumi.log.warn(f"an up would stop here: {problem}")
     if state.outdated:
         lost = rebuild(intended, str(folder), before, _objects(stack))
-        if not pulumi.runtime.is_dry_run() and os.environ.get(_REPLACE) != "1":
+        # What an interrupted start left, and no update ever published, is nothing to lose.
+        inhabited = before.generation > 0 or any(
+            node.state == "running" for node in machine.nodes(settings.cluster.name)
+        )
+        if inhabited and not pulumi.runtime.is_dry_run() and os.environ.get(_REPLACE) != "1":
             raise pulumi.RunError(f"nothing was changed: {lost}\n{consent(stack)}")
         pulumi.log.warn(lost)
     if state.stopped:
@@ -99,10 +103,9 @@ def _whole_name(stack: str) -> str:
 
 
 def _read(function: str, **arguments: str) -> Mapping[str, Any]:
-    """What the engine reads from the state before this update. The engine's own functions register no resource."""
-    try:
-        answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments).value
-    except Exception as error:  # noqa: BLE001 - the SDK raises Exception itself
-        pulumi.log.warn(f"the stack's last outputs cannot be read, so what they said is not known: {error}")
-        return {}
+    """What the engine reads from the state before this update. Its own functions register no resource.
+
+    An engine that cannot read it stops the program: without the state nobody knows which generation is new.
+    """
+    answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments).value
     return answer if isinstance(answer, Mapping) else {}

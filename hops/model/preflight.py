@@ -154,7 +154,10 @@ def published_cluster(outputs: Mapping[str, Any]) -> Published:
         name=name if isinstance(name, str) else None,
         folder=file.rpartition("/")[0] if isinstance(file, str) else "",
         generation=int(number) if isinstance(number, int | float) else 0,
-        fixed=dict(fixed) if isinstance(fixed, Mapping) else None,
+        # The engine hands whole numbers over as floats.
+        fixed={key: int(value) if isinstance(value, float) else value for key, value in fixed.items()}
+        if isinstance(fixed, Mapping)
+        else None,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components import ArgumentError, Ingress, KindCluster, KindClusterArgs, cluster
-from components.cluster import _CREATE, _DELETE, _START, kind_config, resolved
+from components.cluster import _CREATE, _DELETE, _LINK, _START, kind_config, resolved
 from hops.model.preflight import MARK, Container, Docker, Machine
 from hops.model.versions import NODE_IMAGE
 from tests.recording import Declared, Recording, run, strings
@@ -93,7 +93,7 @@ def test_the_children_are_the_components() -> None:
 
 def test_the_command_states_all_three() -> None:
     inputs = command().inputs
-    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, ":", _DELETE)
+    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, _LINK, _DELETE)
     assert yaml.safe_load(inputs["stdin"]) == kind_config(resolved("cluster", args()))
     assert inputs["environment"] == {
         "CLUSTER": "sam-test-cluster",
@@ -298,6 +298,31 @@ def test_delete_removes_cluster_and_kubeconfig(room: Room) -> None:
     assert room.calls("kind")[1:] == [DELETE_CALL.format(kubeconfig=room.kubeconfig)]
     assert not room.kubeconfig.exists()
     assert not room.owner.exists()
+
+
+def link(room: Room) -> Path:
+    return room.owner.parent / "seed.yaml"
+
+
+def test_a_link_of_a_name_that_stays_leads_to_the_kubeconfig(room: Room) -> None:
+    room.run(_CREATE)
+    assert link(room).readlink() == Path("seed-17.yaml")
+    assert link(room).read_text() == "secret\n"
+    room.run(_CREATE, KUBECONFIG_FILE=str(room.owner.parent / "seed-18.yaml"))
+    assert link(room).readlink() == Path("seed-18.yaml"), "it follows the newest"
+    room.run(_DELETE)
+    assert link(room).is_symlink(), "an older cluster's end leaves it alone"
+    room.run(_DELETE, KUBECONFIG_FILE=str(room.owner.parent / "seed-18.yaml"))
+    assert not link(room).is_symlink()
+
+
+def test_an_update_makes_the_link_of_a_cluster_that_has_none(room: Room) -> None:
+    assert room.run(_LINK).returncode == 0
+    assert not link(room).is_symlink(), "there is no kubeconfig to lead to"
+    room.kubeconfig.parent.mkdir()
+    room.kubeconfig.write_text("secret")
+    assert room.run(_LINK).returncode == 0
+    assert link(room).read_text() == "secret"
 
 
 def test_delete_leaves_a_foreign_cluster_alone(room: Room) -> None:

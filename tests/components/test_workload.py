@@ -4,8 +4,10 @@ from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from components import ArgumentError, Workload, WorkloadArgs
+from components.workload import DIGEST
 from tests.recording import Recording, run
 
 
@@ -47,9 +49,9 @@ def test_every_child_is_the_components() -> None:
 
 def test_pods_are_named_and_labelled_as_planned() -> None:
     pods = recorded().of("Pod")
-    for pod in pods:
-        del pod.inputs["metadata"]["annotations"]
-    assert [pod.inputs["metadata"] for pod in pods] == [
+    metadata = [dict(pod.inputs["metadata"]) for pod in pods]
+    assert all(set(one.pop("annotations")) == {DIGEST, "pulumi.com/waitFor"} for one in metadata)
+    assert metadata == [
         {"name": name, "namespace": "apps", "labels": {"service": "example-pod"}}
         for name in ("example-pod", "example-pod-2")
     ]
@@ -92,6 +94,79 @@ def test_the_component_waits_for_what_it_depends_on() -> None:
     recording = run(program, Recording())
     # Its children cannot be registered before it.
     assert recording.one("Node").urn in recording.one("Workload").request.dependencies
+
+
+def test_pods_wait_for_their_account() -> None:
+    recording = recorded()
+    account = recording.one("ServiceAccount").urn
+    assert all(account in pod.request.dependencies for pod in recording.of("Pod"))
+
+
+def digest(**changes: Any) -> str:
+    (value, *_) = {pod.inputs["metadata"]["annotations"][DIGEST] for pod in recorded(**changes).of("Pod")}
+    return str(value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": "python:3.12-slim"}, {"command": ("python", "-m", "http.server")}, {"port": 9000}, {"pods": ("other",)}],
+)
+def test_the_digest_changes_with_the_spec(change: dict[str, Any]) -> None:
+    assert digest(**change) != digest()
+
+
+def test_the_digest_is_of_the_spec_alone() -> None:
+    assert digest(name="other", selector={"service": "x"}, cluster_ip="10.96.1.1", admit_from="x") == digest()
+
+
+def test_a_living_pod_of_another_spec_has_an_unknown_digest() -> None:
+    """Another one, or none, as an older version made it; a pod that stays, or does not exist yet, has a known one."""
+    for living in ("0123456789abcdef", None):
+        first, second = recorded(living={"example-pod": living}).of("Pod")
+        assert first.inputs["metadata"]["annotations"][DIGEST] == UNKNOWN
+        assert second.inputs["metadata"]["annotations"][DIGEST] == digest()
+    same = recorded(living={"example-pod": digest(), "a stranger": "x"}).of("Pod")
+    assert {pod.inputs["metadata"]["annotations"][DIGEST] for pod in same} == {digest()}
+
+
+def test_the_replaced_pods_are_named() -> None:
+    living = {"example-pod": "0", "example-pod-2": digest()}
+    seen: list[str] = []
+
+    def program() -> None:
+        seen.extend(Workload("web", args(living=living)).replaced)
+
+    run(program, Recording())
+    assert seen == ["example-pod"]
+
+
+@pytest.mark.parametrize(
+    ("given", "condition"),
+    [
+        ({}, "condition=Ready"),
+        ({"wait_for_ready": True}, "condition=Ready"),
+        ({"wait_for_ready": False}, "jsonpath={.metadata.uid}"),
+    ],
+)
+def test_what_a_pod_is_waited_for(given: dict[str, Any], condition: str) -> None:
+    for pod in recorded(**given).of("Pod"):
+        assert pod.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == condition
+        assert "pulumi.com/skipAwait" not in pod.inputs["metadata"]["annotations"], "its end has to be waited for"
+        assert pod.request.customTimeouts.create == "5m"
+
+
+def test_a_renamed_component_keeps_the_resources_of_objects_that_stay() -> None:
+    def urns(name: str) -> set[str]:
+        recording = run(lambda: Workload(name, args()), Recording())
+        return {resource.urn for resource in recording.resources if resource.type.startswith("kubernetes:")}
+
+    assert urns("web") == urns("shop")
+
+
+def test_children_are_found_under_their_earlier_names() -> None:
+    recording = recorded()
+    aliases = {alias.spec.name for r in recording.resources[1:] for alias in r.request.aliases} - {""}
+    assert aliases == {"web-account", "web-example-pod", "web-example-pod-2", "web-service", "web-admission"}
 
 
 def test_the_service_leads_to_the_pods() -> None:
