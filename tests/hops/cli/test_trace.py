@@ -163,7 +163,7 @@ def test_a_broken_path(looked: Looked) -> None:
     assert done.exit_code == 1
     first = done.stdout.splitlines()[0]
     assert re.match(r"hop 7 \(pod\) is broken: T43 Pod/apps/example-pod: ", first)
-    assert re.search(r"^  mend: .*example-pod", done.stdout, re.MULTILINE)
+    assert re.search(r"^  look: .*logs example-pod", done.stdout, re.MULTILINE)
     assert max(len(line) for line in done.stdout.splitlines() if re.match(r"\d+ ", line)) <= 100
 
 
