@@ -54,9 +54,9 @@ def test_a_kubeconfig_of_another_cluster_is_told_and_its_objects_are_not_judged(
     sight["stack"]["outputs"]["cluster"]["kubeconfig"] = "/home/me/kubeconfig/local"
     (finding,) = found(sight)
     assert (finding.code, finding.hop, finding.level) == ("T47", None, Level.ADVISORY)
-    assert (
-        finding.remedy
-        == f'eval "$(make -s env STACK=local)" && kind export kubeconfig --name {CLUSTER} --kubeconfig /home/me/kubeconfig/local'
+    assert finding.remedy == (
+        'eval "$(make -s env STACK=local)" && '
+        f"kind export kubeconfig --name {CLUSTER} --kubeconfig /home/me/kubeconfig/local"
     )
 
 
