@@ -9,38 +9,51 @@ from hops.model.path import CONTOUR_NAMESPACE, request_path
 _SCHEMES = {"http": 80, "https": 443}
 
 
-def found(lines: str, node: str | None) -> Found:
-    """What a cluster said of its nodes, pods and Services.
+def found(objects: Iterable[Mapping[str, Any]], node: str | None) -> Found:
+    """Reads the addresses of a running cluster.
 
-    lines: a tab-separated line an object: kind, namespace, name, label `app`, node, IPv4. node: the publishing one.
-    Envoy is the pod labelled `app=envoy` on that node; headless Services have no address.
+    objects: its nodes, pods and Services as the API returns them. A headless Service has no address.
+    node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
-    rows = [line.split("\t") for line in lines.splitlines() if line.count("\t") == 5]
-    nodes = {name: address for kind, _, name, _, _, address in rows if kind == "Node"}
-    pods = {
-        f"{namespace}/{name}": address for kind, namespace, name, _, _, address in rows if kind == "Pod" and address
-    }
+    everything = [item for item in objects if isinstance(item, Mapping)]
+    pods = {_whole_name(pod): address for pod in _of(everything, "Pod") if (address := _ip(pod, "status", "podIP"))}
     services = {
-        f"{namespace}/{name}": address
-        for kind, namespace, name, _, _, address in rows
-        if kind == "Service" and address not in ("", "None")
+        _whole_name(service): address
+        for service in _of(everything, "Service")
+        if (address := _ip(service, "spec", "clusterIP"))
     }
-    envoy = next(
-        (
-            address
-            for kind, namespace, _, app, on, address in rows
-            if kind == "Pod" and (namespace, app, on) == (CONTOUR_NAMESPACE, "envoy", node) and address
-        ),
-        None,
+    own = [
+        pod
+        for pod in _of(everything, "Pod")
+        if _at(pod, "metadata", "labels", "app") == "envoy"
+        and _at(pod, "spec", "nodeName") == node
+        and _namespace(pod) == CONTOUR_NAMESPACE
+    ]
+    envoy = next((address for pod in own if (address := pods.get(_whole_name(pod)))), None)
+    internal = (
+        str(entry.get("address"))
+        for item in _of(everything, "Node")
+        if _name(item) == node
+        for entry in _each(item, "status", "addresses")
+        if entry.get("type") == "InternalIP"
     )
-    return Found(node=nodes.get(node) if node else None, envoy=envoy, services=services, pods=pods)
+    return Found(node=next(internal, None), envoy=envoy, services=services, pods=pods)
+
+
+def _ip(item: Mapping[str, Any], *keys: str) -> str | None:
+    address = _at(item, *keys)
+    return str(address) if address not in (None, "", "None") else None
+
+
+def _whole_name(item: Mapping[str, Any]) -> str:
+    return f"{_namespace(item)}/{_name(item)}"
 
 
 def read(objects: Iterable[Mapping[str, Any]], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:
-    """The paths that objects declare: one for each path of an Ingress whose Service and pods are among them.
+    """The request paths that objects declare: one for each Ingress path whose Service and pods are declared.
 
-    objects: as the Kubernetes API knows them, and kind's own `Cluster`. An object that does not have the form of its
-    kind declares nothing here; to say so is a rule's business.
+    objects: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
+    found: addresses read from a running cluster. Default: none.
     """
     everything = [item for item in objects if isinstance(item, Mapping)]
     entrance = door(everything)
