@@ -172,7 +172,9 @@ def test_advice_is_told_after_the_hops(looked: Looked) -> None:
         request(looked.sight, where)["headers"] = {"server": "envoy", "location": "https://elsewhere.example/"}
     done = trace()
     assert done.exit_code == 0
-    assert done.stdout.startswith("all is well: ")
+    assert re.match(r"all is well: .*; 1 advisory below\n", done.stdout)
+    assert "\n  look: curl " in done.stdout
+    assert "mend:" not in done.stdout
     assert "\nhop 4 (route), advisory: T51 Ingress/apps/my-service-ingress: Envoy answers " in done.stdout
 
 
