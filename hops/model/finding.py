@@ -76,7 +76,8 @@ class Finding:
     level: mandatory or advisory. hop: a name of `hops.model.KINDS`. path: JSON pointer inside the object, "" for all of
     it. message: one sentence without its code. remedy: what mends it; of a trace, a command, or empty where none is
     known. evidence: the value that was met, as text. setting: a stack's file and the key in it to correct first, or
-    empty. look: a command that shows more and changes nothing, or empty.
+    empty. look: a command that shows more and changes nothing, or empty. about: other objects that it concerns, beside
+    its resource.
     """
 
     code: str
@@ -92,6 +93,7 @@ class Finding:
     evidence: str = ""
     setting: str = ""
     look: str = ""
+    about: tuple[Identity, ...] = ()
 
     @property
     def docs(self) -> str:

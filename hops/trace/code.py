@@ -14,6 +14,8 @@ class Code:
     the client sees. cause: why. told_apart: by which evidence. remedy: what mends it, for the page; a finding brings
     its own, as a command that can be pasted.
     level: mandatory where the request stops, advisory where it doesn't.
+    yields_to: the codes that explain this one away. A finding is dropped where a finding of one of them is about one
+    of its objects (`hops.trace.precedence`).
     """
 
     code: str
@@ -26,6 +28,7 @@ class Code:
     level: Level = Level.MANDATORY
     severity: Severity = Severity.HIGH
     references: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
 
     def finding(
         self,
@@ -38,13 +41,14 @@ class Code:
         hop: str | None = None,
         setting: str = "",
         look: str = "",
+        about: Iterable[Identity] = (),
     ) -> Finding:
         """One case of it.
 
         message: one sentence. remedy: a command that mends it, or empty. evidence: what was seen, a line each. stops:
         whether it stops the request; if not it is advisory, whatever the code's level. hop: where it breaks another
         one than the code's. setting: the stack's file and the key in it to correct first. look: a command that shows
-        more and changes nothing.
+        more and changes nothing. about: other objects that it concerns, beside the resource.
         """
         return Finding(
             code=self.code,
@@ -59,4 +63,5 @@ class Code:
             evidence="\n".join(evidence),
             setting=setting,
             look=look,
+            about=tuple(about),
         )

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from hops.model.finding import Level
 from hops.model.hop import KINDS
-from hops.trace.checks.registry import CODES
+from hops.trace.checks.registry import CODES, RULES
 from hops.trace.code import Code
 
 INDEX = "README"
 """The key of the evidence that stands in the index."""
 _NOTHING: Mapping[str, str] = {}
-_RULES = ("IN01", "IN02", "IN05", "IN09", "IN17", "SV01", "SV02")
-"""The rules that a trace asks of the living objects (hops/trace/checks/route.py, hops/trace/checks/service.py)."""
 
 
 def pages(evidence: Mapping[str, str] = _NOTHING) -> dict[str, str]:
@@ -30,6 +28,8 @@ def _sections(code: Code, evidence: str) -> Iterator[str]:
     yield f"# {code.code}: {code.title}"
     stops = "stops the request" if code.level is Level.MANDATORY else "stops no request"
     facts = {"hop": _hop(code), "level": f"{code.level}: {stops}", "severity": str(code.severity)}
+    if code.yields_to:
+        facts["yields to"] = ", ".join(_linked(other) for other in code.yields_to)
     yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())])
     yield f"## Symptom\n\n{code.symptom}"
     yield f"## Cause\n\n{code.cause}"
@@ -40,6 +40,11 @@ def _sections(code: Code, evidence: str) -> Iterator[str]:
     if code.references:
         yield "## See\n\n" + "\n".join(f"- <{address}>" for address in code.references)
     yield "[All codes](README.md)"
+
+
+def _linked(code: str) -> str:
+    """A code as a link to its page."""
+    return f"[{code}]({'../rules/' if code in RULES else ''}{code}.md)"
 
 
 def _hop(code: Code) -> str:
@@ -57,7 +62,7 @@ def index(evidence: Mapping[str, str] = _NOTHING) -> str:
             about = f"{kind.number} {kind.name}" if kind else "The machine, or any hop"
             lines += ["", f"## {about}", "", "| code | fault | level |", "|---|---|---|"]
             lines += [f"| [{code.code}]({code.code}.md) | {code.title} | {code.level} |" for code in own]
-    rules = ", ".join(f"[{code}](../rules/{code}.md)" for code in _RULES)
+    rules = ", ".join(map(_linked, RULES))
     lines += ["", f"Beside them a trace asks these rules of the living objects: {rules}."]
     if INDEX in evidence:
         lines += ["", evidence[INDEX].strip()]

@@ -14,6 +14,7 @@ from hops.trace.checks.registry import CHECKS, Check
 from hops.trace.facts.evidence import NOTHING, found
 from hops.trace.facts.view import View
 from hops.trace.observed.observation import Sight
+from hops.trace.precedence import unexplained
 from hops.trace.result import Trace, TracedHop, Verdict
 
 _NUMBERS = {kind.name: kind.number for kind in KINDS} | {"load-balancer": 2, "node-port": 3}
@@ -37,7 +38,7 @@ def trace(sight: Sight) -> Trace:
     """What a sight says of the path."""
     view = View(sight)
     unseen = dict(sight.unseen)
-    findings = _in_order([finding for check in CHECKS for finding in _asked(check, view, unseen)])
+    findings = _in_order(unexplained(finding for check in CHECKS for finding in _asked(check, view, unseen)))
     if not any(finding.level is Level.MANDATORY for finding in findings):
         findings = _in_order([*findings, *_asked(climbed, view, unseen)])
     looked = _Looked(view, tuple(findings), _crossed(view), unseen)

@@ -39,6 +39,7 @@ T47 = Code(
     "container runs. Nothing is said of what only the API could tell.",
     remedy="Take the kubeconfig from kind again.",
     level=Level.ADVISORY,
+    yields_to=("T46",),
 )
 T49 = Code(
     code="T49",
@@ -71,14 +72,14 @@ def swapped(view: View) -> Iterator[Finding]:
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
     remedy = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
-    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view))
+    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view), about=[_cluster(view)])
 
 
 def blind(view: View) -> Iterator[Finding]:
     """T47."""
     name, cluster = view.sight.cluster_name, view.sight.cluster
     control = next((node for node in view.node_containers if _is_control_plane(view, node)), None)
-    if control is None or not view.running(control) or any(swapped(view)):
+    if control is None or not view.running(control):
         return
     if view.foreign and cluster:
         others = " ".join(str(at(dict(o), "metadata", "name")) for o in cluster.objects if o.get("kind") == "Node")

@@ -2,6 +2,7 @@
 
 from hops.model.finding import Finding
 from hops.trace.checks.registry import CHECKS
+from hops.trace.precedence import unexplained
 from tests.hops.trace.names import JSON
 from tests.hops.trace.observations import view
 
@@ -9,7 +10,7 @@ from tests.hops.trace.observations import view
 def found(sight: JSON) -> list[Finding]:
     """The findings in the order of the checks."""
     seen = view(sight)
-    return [finding for check in CHECKS for finding in check(seen)]
+    return unexplained(finding for check in CHECKS for finding in check(seen))
 
 
 def codes(sight: JSON) -> list[str]:
