@@ -49,6 +49,7 @@ T13 = Code(
         "https://github.com/projectcalico/calico/issues/3412",
         "https://github.com/containernetworking/plugins/issues/683",
     ),
+    yields_to=("T12",),
 )
 T14 = Code(
     code="T14",
@@ -61,6 +62,7 @@ T14 = Code(
     "the port anywhere.",
     remedy="Make Envoy's pod again.",
     references=("https://github.com/kubernetes/kubernetes/issues/93091",),
+    yields_to=("T12",),
 )
 T15 = Code(
     code="T15",
@@ -135,9 +137,8 @@ def unsupported(view: View) -> Iterator[Finding]:
         enable = kubectl(view, "patch", "installation", name, "--type", "merge", "--patch", patch)
         remedy = f"{enable} && {restart}"
         evidence = [f"Installation {name}: hostPorts is Disabled"]
-        yield T12.finding(
-            identity(disabled), _without(door, "Calico's Installation has them disabled"), remedy, evidence
-        )
+        message = _without(door, "Calico's Installation has them disabled")
+        yield T12.finding(identity(disabled), message, remedy, evidence, about=[container(door.node)])
     elif file and "portmap" not in plugins:
         calico = kubectl(view, "rollout", "restart", "daemonset", "calico-node", namespace="kube-system")
         ready = kubectl(view, "rollout", "status", "daemonset", "calico-node", namespace="kube-system")
@@ -149,7 +150,7 @@ def unsupported(view: View) -> Iterator[Finding]:
 def stale(view: View) -> Iterator[Finding]:
     """T13."""
     door = _door(view)
-    if door is None or not door.wanted or any(unsupported(view)):
+    if door is None or not door.wanted:
         return
     for one in door.found:
         if not one.certain or one in door.mine:
@@ -174,7 +175,7 @@ def missing(view: View) -> Iterator[Finding]:
     door = _door(view)
     if door is None or not door.wanted or not door.inside or not door.inside.nat:
         return
-    if door.mine or taken(door.found) or not _runs(door.envoy) or any(unsupported(view)):
+    if door.mine or taken(door.found) or not _runs(door.envoy):
         return
     name = at(dict(door.envoy), "metadata", "name")
     phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
