@@ -113,7 +113,9 @@ def exhausted(view: View) -> Iterator[Finding]:
     message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
     wanted = [f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low]
     who = Identity("", "Host", None, "this machine")
-    yield T49.finding(who, message, command("sudo", "sysctl", *wanted), evidence, stops=not arrived(view))
+    remedy = command("sudo", "sysctl", *wanted)
+    crashing = [Identity("v1", "Pod", *place.split("/")[:2]) for place in logged]
+    yield T49.finding(who, message, remedy, evidence, stops=not arrived(view), about=crashing)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (swapped, blind, exhausted)

@@ -7,7 +7,7 @@ from hops.model.finding import Finding, Identity
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, stranded, trouble
+from hops.trace.facts.pod_states import Trouble, events, last_line, ready, stranded, trouble
 from hops.trace.facts.remedies import kubectl, make, setting
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
@@ -24,6 +24,7 @@ not_ready = Code(
     "answers. A pod that crashes or starts is T42, one that doesn't listen T40 or T41.",
     remedy="Correct the readiness probe; `kubectl describe pod` shows how it fails.",
     references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
+    yields_to=("T40", "T41", "T42"),
 )
 
 loopback_only = Code(
@@ -35,6 +36,7 @@ loopback_only = Code(
     told_apart="The pod's network namespace has a listening socket on the port, at a loopback address and at no other.",
     remedy="Bind the server to 0.0.0.0, such as `python -m http.server 8080 --bind 0.0.0.0`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+    yields_to=("T42",),
 )
 
 other_port = Code(
@@ -48,6 +50,7 @@ other_port = Code(
     "refuses the connection.",
     remedy="Let the server listen on the container's port, or correct port and targetPort.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+    yields_to=("T42",),
 )
 
 not_running = Code(
@@ -58,9 +61,10 @@ not_running = Code(
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
     "node takes the pod, it was evicted, or there is no such pod.",
     told_apart="The pod's phase, its containers' states with reason and exit code, its events and the last line of its "
-    "log. A pod that waits for its network is T37.",
+    "log. A pod that waits for a network while Calico is away is T37.",
     remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
+    yields_to=("T37", "T49"),
 )
 
 refused_by_app = Code(
@@ -101,17 +105,12 @@ def _not_running(view: View) -> Iterator[Finding]:
         return
     for pod in view.pods:
         problem = trouble(view, pod)
-        if problem and not _anothers(view, pod):
+        if problem:
             yield _stopped(view, pod, problem)
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
         yield not_running.finding(who, "There is no such pod.", make(view), look=look)
-
-
-def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
-    """Whether another code tells why it doesn't run: no network T37, no inotify instance T49."""
-    return view.no_sandbox(pod) is not None or holds(view, pod, "too many open files", "inotify")
 
 
 def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
@@ -147,8 +146,6 @@ def _deaf(view: View) -> Iterator[Finding]:
         return
     port = view.backend.target_port
     for pod in view.pods:
-        if trouble(view, pod):
-            continue
         space = view.namespace(pod)
         listening = kernel.sockets(space.sockets) if space and space.sockets else ()
         on_port = [socket for socket in listening if socket.port == port]
@@ -225,21 +222,20 @@ def _not_ready(view: View) -> Iterator[Finding]:
         return
     direct = view.request("pod")
     if direct and direct.status is None:
-        # It can't be reached from its own node, so its probe fails as well.
+        # Its own node can't reach it either. Nothing then shows that the probe is wrong.
         return
-    deaf = {finding.resource for finding in _deaf(view)}
     for pod in view.pods:
-        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+        # The status of a pod on a stopped node says nothing about the pod.
+        if ready(pod) is not False or stranded(view, pod):
             continue
-        if identity(pod) not in deaf:
-            probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
-            evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
-            evidence += events(view, pod, "Unhealthy")[-1:]
-            evidence += [told(direct)] if direct and direct.address == at(pod, "status", "podIP") else []
-            message = "The pod runs, and its readiness probe fails."
-            remedy, wrong = _changed(view, pod, "command")
-            look = kubectl(view, "describe", "pod", _pod_name(pod), namespace=identity(pod).namespace)
-            yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
+        probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
+        evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
+        evidence += events(view, pod, "Unhealthy")[-1:]
+        evidence += [told(direct)] if direct and direct.address == at(pod, "status", "podIP") else []
+        message = "The pod runs, and its readiness probe fails."
+        remedy, wrong = _changed(view, pod, "command")
+        look = kubectl(view, "describe", "pod", _pod_name(pod), namespace=identity(pod).namespace)
+        yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
 
 
 def _probe(probe: JSON) -> str:

@@ -123,7 +123,7 @@ def test_an_evicted_pod() -> None:
     assert first(sight)[1].endswith(f"delete pod {POD}")
 
 
-def test_a_pod_without_a_network_is_the_networks() -> None:
+def test_a_pod_without_a_network_is_the_networks_where_calico_is_away() -> None:
     sight = healthy()
     faults.waiting(sight, "ContainerCreating")
     faults.status(sight).update({"phase": "Pending", "podIP": ""})
@@ -131,7 +131,19 @@ def test_a_pod_without_a_network_is_the_networks() -> None:
     message = 'plugin type="calico" failed (add): error getting ClusterInformation'
     told_ = {"involvedObject": about, "reason": "FailedCreatePodSandBox", "message": message}
     added(sight, thing("v1", "Event", "e.1", "apps", **told_))
-    assert ("pod", "T42") not in told(sight)
+    assert told(sight) == [("pod", "T42")], "while Calico runs, the pod itself is all that can be told"
+    without(sight, "Pod", "calico-node-5kq8v")
+    assert told(sight) == [("endpoint", "T37")]
+
+
+def test_a_pod_that_crashes_for_want_of_inotify_instances_is_the_machines() -> None:
+    sight = healthy()
+    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    failed(sight, "refused", *faults.DIRECT)
+    sight["cluster"]["logs"][f"apps/{POD}/server previous"] = "inotify_init: too many open files"
+    assert told(sight) == [("pod", "T42")], "the limits are high enough"
+    sight["host"]["inotify"]["max_user_instances"] = 128
+    assert told(sight) == [(None, "T49")]
 
 
 def test_the_apps_own_404() -> None:
