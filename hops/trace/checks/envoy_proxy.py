@@ -27,6 +27,7 @@ envoy_down = Code(
     remedy="`kubectl --namespace projectcontour describe pods --selector app=envoy` names the reason; `kubectl "
     "--namespace projectcontour rollout undo daemonset/envoy` takes the last change back.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
+    yields_to=("T15", "T21", "T37", "T49"),
 )
 
 not_delivered = Code(
@@ -68,20 +69,9 @@ def _envoy_down(view: View) -> Iterator[Finding]:
     for pod in here or view.envoy_pods:
         problem = trouble(view, pod)
         if problem and problem.reason != "Terminating":
-            if not _anothers(view, pod, problem):
-                yield _down(view, pod, problem)
+            yield _down(view, pod, problem)
             return
     yield from _no_envoy(view)
-
-
-def _anothers(view: View, pod: Mapping[str, JSON], problem: Trouble) -> bool:
-    """Whether another code tells it: no free port T15, no network T37, no certificate T21, no inotify instance T49."""
-    return (
-        "free ports" in problem.detail
-        or view.no_sandbox(pod) is not None
-        or misses_secret(view, pod)
-        or holds(view, pod, "too many open files", "inotify")
-    )
 
 
 def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
@@ -183,7 +173,8 @@ def _not_trusted(view: View) -> Iterator[Finding]:
         )
     )
     remedy = f"{delete} && {read} | {write} && {restart}"
-    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers)
+    waiting = [identity(pod) for pod in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, pod)]
+    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers, about=[CONTOUR, *waiting])
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)

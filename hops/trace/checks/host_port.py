@@ -200,7 +200,7 @@ def claimed(view: View) -> Iterator[Finding]:
             waiting = at(envoy, "metadata", "name")
             evidence = [f"pod projectcontour/{waiting}: {portless(envoy)}"]
             message = f"{_named(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
-            yield T15.finding(identity(pod), message, _removal(view, pod), evidence)
+            yield T15.finding(identity(pod), message, _removal(view, pod), evidence, about=[identity(envoy)])
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unclaimed, unsupported, stale, missing, claimed)

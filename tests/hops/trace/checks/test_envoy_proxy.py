@@ -1,5 +1,6 @@
 """Envoy itself, and what Contour gives it: T16, T20, T21."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -8,7 +9,7 @@ from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
 from tests.hops.trace.names import CONTOUR, ENVOY, JSON, WORKER
-from tests.hops.trace.objects import thing
+from tests.hops.trace.objects import pod, thing
 from tests.hops.trace.observations import added, container, failed, found, healthy, view, without
 
 DOWN = ("route", "T16")
@@ -73,26 +74,60 @@ def test_what_cannot_be_listed_is_not_missing() -> None:
     assert DOWN not in told(sight)
 
 
-@pytest.mark.parametrize("reason", ["port", "sandbox", "inotify", "node", "secret"])
-def test_what_another_code_tells_of_envoys_pod_is_not_told_twice(reason: str) -> None:
+def rival(sight: JSON) -> None:
+    """Another pod has the host port that Envoy's pod waits for."""
+    waits = found(sight, "Pod", ENVOY)
+    scheduled = next(c for c in waits["status"]["conditions"] if c["type"] == "PodScheduled")
+    message = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+    scheduled |= {"status": "False", "reason": "Unschedulable", "message": message}
+    ports = [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]
+    added(sight, pod("web-7d9c-x", "default", "10.244.81.70", {"app": "web"}, containers={"web": ports}))
+
+
+def sandbox(sight: JSON) -> None:
+    """Envoy's pod waits for its network, and Calico does not run on its node."""
+    found(sight, "Pod", ENVOY)["status"] |= {"phase": "Pending", "podIP": ""}
+    added(sight, event(ENVOY, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
+    without(sight, "Pod", "calico-node-5kq8v")
+
+
+def inotify(sight: JSON) -> None:
+    """Envoy gets no inotify instance."""
+    name = found(sight, "Pod", ENVOY)["status"]["containerStatuses"][0]["name"]
+    sight["cluster"]["logs"][f"projectcontour/{ENVOY}/{name}"] = "inotify_init: too many open files"
+    sight["host"]["inotify"]["max_user_instances"] = 128
+
+
+def secret(sight: JSON) -> None:
+    """Envoy's pod waits for its certificate, which is gone."""
+    mounted(sight)
+    without(sight, "Secret", "envoycert")
+    found(sight, "Pod", ENVOY)["status"]["phase"] = "Pending"
+    added(sight, event(ENVOY, "FailedMount", 'MountVolume.SetUp failed: secret "envoycert" not found'))
+
+
+@pytest.mark.parametrize(("fault", "code"), [(rival, "T15"), (sandbox, "T37"), (inotify, "T49"), (secret, "T21")])
+def test_what_another_code_tells_of_envoys_pod_is_not_told_twice(fault: Callable[[JSON], None], code: str) -> None:
     sight = without_envoy()
     faults.waiting(sight, "ContainerCreating", ENVOY)
-    pod = found(sight, "Pod", ENVOY)
-    if reason == "port":
-        scheduled = next(c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled")
-        message = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
-        scheduled |= {"status": "False", "reason": "Unschedulable", "message": message}
-    elif reason == "sandbox":
-        pod["status"] |= {"phase": "Pending", "podIP": ""}
-        added(sight, event(ENVOY, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
-    elif reason == "inotify":
-        sight["cluster"]["logs"][f"projectcontour/{ENVOY}/envoy"] = "inotify_init: too many open files"
-    elif reason == "node":
-        container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
-    else:
-        pod["status"]["phase"] = "Pending"
-        added(sight, event(ENVOY, "FailedMount", 'MountVolume.SetUp failed: secret "envoycert" not found'))
+    assert told(sight) == [DOWN]
+    fault(sight)
+    assert [code for _, code in told(sight)] == [code]
+
+
+def test_an_envoy_on_a_stopped_node_is_not_told_twice() -> None:
+    sight = without_envoy()
+    faults.waiting(sight, "ContainerCreating", ENVOY)
+    container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
     assert DOWN not in told(sight)
+
+
+def test_a_free_port_that_no_pod_seems_to_have_is_told_of_envoy() -> None:
+    sight = without_envoy()
+    faults.waiting(sight, "ContainerCreating", ENVOY)
+    rival(sight)
+    without(sight, "Pod", "web-7d9c-x")
+    assert told(sight) == [DOWN]
 
 
 # Contour
@@ -186,8 +221,8 @@ def test_an_expired_certificate_with_the_connection_still_up_is_advice() -> None
 
 
 def mounted(sight: JSON) -> None:
-    for pod, secret in ((CONTOUR, "contourcert"), (ENVOY, "envoycert")):
-        found(sight, "Pod", pod)["spec"]["volumes"] = [{"name": "cert", "secret": {"secretName": secret}}]
+    for name, held_in in ((CONTOUR, "contourcert"), (ENVOY, "envoycert")):
+        found(sight, "Pod", name)["spec"]["volumes"] = [{"name": "cert", "secret": {"secretName": held_in}}]
 
 
 def test_a_certificate_that_is_gone_keeps_envoy_from_starting() -> None:
