@@ -62,7 +62,7 @@ T14 = Code(
     "the port anywhere.",
     remedy="Make Envoy's pod again.",
     references=("https://github.com/kubernetes/kubernetes/issues/93091",),
-    yields_to=("T12",),
+    yields_to=("T12", "T16"),
 )
 T15 = Code(
     code="T15",
@@ -175,7 +175,7 @@ def missing(view: View) -> Iterator[Finding]:
     door = _door(view)
     if door is None or not door.wanted or not door.inside or not door.inside.nat:
         return
-    if door.mine or taken(door.found) or not _runs(door.envoy):
+    if door.mine or taken(door.found):
         return
     name = at(dict(door.envoy), "metadata", "name")
     phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
@@ -185,7 +185,7 @@ def missing(view: View) -> Iterator[Finding]:
     ]
     message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
     remedy = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
-    yield T14.finding(container(door.node), message, remedy, evidence)
+    yield T14.finding(container(door.node), message, remedy, evidence, about=[identity(door.envoy)])
 
 
 def claimed(view: View) -> Iterator[Finding]:
@@ -236,12 +236,6 @@ def _door(view: View) -> _Door | None:
     asked = view.request("node")
     reached = view.through_envoy("client") or (asked is not None and asked.port == port and asked.by_envoy)
     return None if reached and not door.led else door
-
-
-def _runs(pod: Mapping[str, JSON]) -> bool:
-    """Whether all containers run; one that doesn't is the cause, and its rules are no matter."""
-    statuses = sequence(at(dict(pod), "status", "containerStatuses"))
-    return bool(statuses) and all(at(status, "state", "running") is not None for status in statuses)
 
 
 def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:

@@ -215,7 +215,9 @@ def test_an_envoy_that_crashes_is_the_cause_and_not_its_missing_rule() -> None:
     sight = _closed()
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     get(sight, "Pod", ENVOY)["status"]["containerStatuses"][1] |= {"ready": False, "state": waiting}
-    assert "T14" not in codes(sight)
+    assert codes(sight) == ["T14"], "Envoy's own port still answers, so the rule alone is missing"
+    failed(sight, "refused", "envoy")
+    assert codes(sight) == ["T16"]
 
 
 def test_a_path_without_docker_has_no_port_of_a_node() -> None:
