@@ -83,17 +83,20 @@ def unready(view: View) -> Iterator[Finding]:
         node = text(at(dict(pod), "spec", "nodeName"))
         if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
             continue
+        waiting = [identity(p) for p in view.of("Pod") if at(p, "spec", "nodeName") == node and view.no_sandbox(p)]
         lacks = _lacks(view, pod)
         hop = "host-port" if pod in view.envoy_pods else T37.hop
         if lacks:
             what, evidence = lacks
             message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
-            yield T37.finding(identity(pod), message, _calico_again(view, node), [evidence], hop=hop)
+            remedy = _calico_again(view, node)
+            yield T37.finding(identity(pod), message, remedy, [evidence], hop=hop, about=waiting)
         elif arrived(view) and not _calico_pods(view, node) and node not in idle:
             idle.add(node)
             message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
             evidence = f"{node} has no pod of calico-node"
-            yield T37.finding(_calico(view), message, _calico_again(view, node), [evidence], stops=False)
+            remedy = _calico_again(view, node)
+            yield T37.finding(_calico(view), message, remedy, [evidence], stops=False, about=waiting)
 
 
 def outside(view: View) -> Iterator[Finding]:

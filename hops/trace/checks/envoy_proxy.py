@@ -9,7 +9,7 @@ from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, trouble
+from hops.trace.facts.pod_states import Trouble, events, last_line, ready, trouble
 from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, make, mend
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 
@@ -42,6 +42,7 @@ not_delivered = Code(
     remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` where it "
     "runs.",
     references=("https://projectcontour.io/docs/1.33/architecture/",),
+    yields_to=("T21", "T37", "T49"),
 )
 
 not_trusted = Code(
@@ -116,7 +117,7 @@ def _install(view: View) -> str:
 
 def _not_delivered(view: View) -> Iterator[Finding]:
     runs = contour_runs(view)
-    if runs is None or distrust(view):
+    if runs is None:
         return
     difference = stale(view)
     if runs:
@@ -128,8 +129,6 @@ def _not_delivered(view: View) -> Iterator[Finding]:
         return
     pods = contour_pods(view)
     problems = [(pod, trouble(view, pod)) for pod in pods]
-    if any(view.no_sandbox(pod) or holds(view, pod, "too many open files", "inotify") for pod in pods):
-        return
     why = next((f"{identity(pod)}: {problem}" for pod, problem in problems if problem), "") or (
         "its pod is not ready" if pods else "it has no pod"
     )
@@ -147,7 +146,7 @@ def _not_delivered(view: View) -> Iterator[Finding]:
     ]
     suffers = difference is not None or (view.well is False and _waits(view))
     said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
-    yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers)
+    yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers, about=map(identity, pods))
 
 
 def _waits(view: View) -> bool:

@@ -30,7 +30,7 @@ def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
         who, message = bad
         stopped = contour_runs(view) is False
         if stopped and not waiting and not _contour_refuses(view):
-            # Contour is gone for another reason, and that is told.
+            # Contour does not run, and nothing shows that its certificate is the reason.
             return None
         return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or _cut_off(view)
     if _cut_off(view) and contour_runs(view):

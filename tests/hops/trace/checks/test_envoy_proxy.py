@@ -201,6 +201,32 @@ def test_contour_unseen_is_not_gone() -> None:
     assert told(sight) == []
 
 
+def held_up(sight: JSON) -> None:
+    """Contour's pod waits, and Envoy has other pods than the objects want."""
+    faults.waiting(sight, "ContainerCreating", CONTOUR)
+    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = ["10.244.81.99"]
+
+
+def test_a_contour_without_a_network_is_calicos_where_calico_is_away() -> None:
+    sight = healthy()
+    held_up(sight)
+    found(sight, "Pod", CONTOUR)["status"] |= {"phase": "Pending", "podIP": ""}
+    added(sight, event(CONTOUR, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
+    assert told(sight) == [("route", "T20")]
+    without(sight, "Pod", "calico-node-5kq8v")
+    assert told(sight) == [("endpoint", "T37")]
+
+
+def test_a_contour_out_of_inotify_instances_is_the_machines() -> None:
+    sight = healthy()
+    held_up(sight)
+    name = found(sight, "Pod", CONTOUR)["status"]["containerStatuses"][0]["name"]
+    sight["cluster"]["logs"][f"projectcontour/{CONTOUR}/{name}"] = "inotify_init: too many open files"
+    assert told(sight) == [("route", "T20")]
+    sight["host"]["inotify"]["max_user_instances"] = 128
+    assert told(sight) == [(None, "T49")]
+
+
 # Certificates
 
 
