@@ -8,7 +8,7 @@ from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.live_rules import judged, patched, retold
-from hops.trace.facts.pod_states import events, holds, last_line, ready, stranded
+from hops.trace.facts.pod_states import events, last_line, ready, stranded
 from hops.trace.facts.remedies import command, kubectl
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 from hops.trace.observed.observation import Request
@@ -27,6 +27,7 @@ kube_proxy_gone = Code(
     "plane's node: `kubeadm init phase addon kube-proxy`.",
     level=Level.ADVISORY,
     references=("https://kubernetes.io/docs/reference/networking/virtual-ips/",),
+    yields_to=("T49",),
 )
 
 
@@ -141,9 +142,6 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         return
     workload = view.get("DaemonSet", "kube-system", "kube-proxy")
     pods = [p for p in view.of("Pod", "kube-system") if at(p, "metadata", "labels", "k8s-app") == "kube-proxy"]
-    if any(holds(view, pod, "too many open files", "inotify") for pod in pods):
-        # That is told of the machine.
-        return
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view) or (workload is None and _never_served(view))
@@ -162,10 +160,11 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
     elif workload is not None and (idle or not pods):
         names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
-        yield kube_proxy_gone.finding(who, f"Pods of kube-proxy are not ready: {names}.", restart, evidence)
+        message = f"Pods of kube-proxy are not ready: {names}."
+        yield kube_proxy_gone.finding(who, message, restart, evidence, about=map(identity, pods))
     elif workload is not None and (unserved or lacking):
         message = "kube-proxy runs, and the ClusterIP is not served."
-        yield kube_proxy_gone.finding(who, message, restart, evidence)
+        yield kube_proxy_gone.finding(who, message, restart, evidence, about=map(identity, pods))
 
 
 def _lacks_rules(view: View) -> bool:

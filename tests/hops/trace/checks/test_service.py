@@ -188,8 +188,12 @@ def test_kube_proxy_out_of_inotify_instances_is_the_machines() -> None:
     sight = healthy()
     status = faults.status(sight, "kube-proxy-2m9xj")
     next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
-    sight["cluster"]["logs"]["kube-system/kube-proxy-2m9xj/kube-proxy"] = "fsnotify: too many open files"
-    assert ("service", "T45") not in told(sight)
+    status["containerStatuses"][0] |= {"ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    name = status["containerStatuses"][0]["name"]
+    sight["cluster"]["logs"][f"kube-system/kube-proxy-2m9xj/{name}"] = "fsnotify: too many open files"
+    assert told(sight) == [("service", "T45")]
+    sight["host"]["inotify"]["max_user_instances"] = 128
+    assert told(sight) == [(None, "T49")]
 
 
 def test_a_named_target_port_whose_slice_has_no_port_is_no_matter_of_contour() -> None:
