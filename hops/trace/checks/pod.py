@@ -110,7 +110,9 @@ def _not_running(view: View) -> Iterator[Finding]:
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
-        yield not_running.finding(who, "There is no such pod.", make(view), look=look)
+        # A Service whose pods are all missing selects none, whatever its selector is.
+        unselected = [Identity("v1", "Service", backend.namespace, backend.service)] if not view.pods else []
+        yield not_running.finding(who, "There is no such pod.", make(view), look=look, about=unselected)
 
 
 def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:

@@ -36,9 +36,6 @@ def _selects(view: View) -> Iterator[Finding]:
     service, backend = view.service, view.backend
     if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
         return
-    if view.planned and not view.pods:
-        # There is no pod to be selected: that is told of the pod.
-        return
     for finding in judged(view, "SV01"):
         if finding.resource == identity(service):
             remedy = _reselected(view, finding)
@@ -67,7 +64,7 @@ def _target_port(view: View) -> Iterator[Finding]:
     target = at(port, "targetPort") or backend.port
     planned = view.backend.target_port if view.planned and view.backend else None
     if target == planned and not isinstance(target, str):
-        # The Service asks for what was planned: where the process doesn't listen there, the pod is told.
+        # The Service has the planned port, so nothing shows that the Service is wrong.
         return
     for finding in judged(view, "SV02"):
         if finding.resource == identity(service) and finding.path == f"/spec/ports/{index}/targetPort":
