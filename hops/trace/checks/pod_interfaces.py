@@ -110,6 +110,7 @@ def unrouted(view: View) -> Iterator[Finding]:
     found = wires(view)
     envoy = next((wire for wire in found if wire.hop == "host-port"), None)
     for wire in found:
+        # The kernel keeps no route by an interface that is down or gone.
         if not wire.up or _reached(view, wire) or not wire.node.routes:
             continue
         route = longest(wire.node.routes, wire.address)

@@ -89,7 +89,7 @@ def _unclaimed(view: View) -> Iterator[Finding]:
     claimed = claims(view)
     if not _sees(view) or claimed.hit or taken(view):
         return
-    # A class that nobody serves is told as that.
+    # Contour reads none of these objects, so their paths say nothing about Envoy's routes.
     if claimed.all and all(route.owner for route in claimed.all):
         return
     if claimed.all:
