@@ -34,17 +34,8 @@ T08 = Code(
 
 
 def occupied(view: View) -> Iterator[Finding]:
-    """T08."""
-    if not view.asked.from_node and not other_door(view):
-        yield from strangers(view)
-
-
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (occupied,)
-
-
-def strangers(view: View) -> Iterator[Finding]:
-    """Who else has the port: another container, a process, or at least a server that isn't Envoy."""
-    claim = _claim(view)
+    """T08: another container, a process, or at least a server that isn't Envoy."""
+    claim = None if view.asked.from_node or other_door(view) else _claim(view)
     if claim is None or (claim.held and view.through_envoy("client")):
         return
     aimed = _aimed(view, claim)
@@ -56,7 +47,9 @@ def strangers(view: View) -> Iterator[Finding]:
         if theirs:
             evidence = [f"docker: {one} -> {name}:{one.inside}" for one in theirs]
             message = f"The container {name} has port {view.asked.port} of this machine, which is {claim.node}'s."
-            yield T08.finding(container(name), message, command("docker", "stop", name) + then, evidence)
+            yield T08.finding(
+                container(name), message, command("docker", "stop", name) + then, evidence, about=claim.about
+            )
             return
     for listener in view.sight.host.listeners if view.sight.host else ():
         here = Published("", listener.address.removeprefix("::ffff:"), listener.port, 0, bound=True)
@@ -65,6 +58,9 @@ def strangers(view: View) -> Iterator[Finding]:
             yield _by_process(view, listener, claim, then)
             return
     yield from _by_answer(view, claim)
+
+
+CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (occupied,)
 
 
 def absent(view: View) -> bool:
@@ -86,20 +82,29 @@ def other_door(view: View) -> bool:
 
 @dataclass(frozen=True)
 class _Claim:
-    """Where the cluster publishes the port, or would. held: whether Docker holds it for the cluster now."""
+    """Where the cluster publishes the port, or would.
+
+    held: whether Docker holds it for the cluster now. about: what can't run while another has the port.
+    """
 
     node: str
     addresses: tuple[str, ...]
     held: bool
+    about: tuple[Identity, ...]
 
 
 def _claim(view: View) -> _Claim | None:
     if view.published:
         first = view.published[0]
         held = bool(at(dict(view.node_containers[first.container]), "State", "Running"))
-        return _Claim(first.container, tuple(one.address or "0.0.0.0" for one in view.published), held)
-    door = view.planned.door if view.planned and absent(view) else None
-    return _Claim(door.node, (door.listen or "0.0.0.0",), held=False) if door and door.node else None
+        addresses = tuple(one.address or "0.0.0.0" for one in view.published)
+        return _Claim(first.container, addresses, held, (container(first.container),))
+    stack, door = view.sight.stack, view.planned.door if view.planned and absent(view) else None
+    if stack is None or door is None or door.node is None:
+        return None
+    # Only a cluster that was never made is missing because of the port.
+    unmade = () if stack.outputs else (container(stack.settings.cluster.name),)
+    return _Claim(door.node, (door.listen or "0.0.0.0",), held=False, about=unmade)
 
 
 def _aimed(view: View, claim: _Claim) -> Sequence[str]:
@@ -126,7 +131,7 @@ def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Fin
     evidence += [f"docker: {claim.node} is {state}"] if state else []
     message = f"Port {listener.port} of this machine is held by {who}, and not by Docker for {claim.node}."
     subject = Identity("", "Process", None, listener.process or str(listener.port))
-    return T08.finding(subject, message, end + then, evidence)
+    return T08.finding(subject, message, end + then, evidence, about=claim.about)
 
 
 def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
@@ -138,7 +143,8 @@ def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
     evidence = [told(client), told(node)]
     message = f"{client.address}:{client.port} is answered by {server}, and not by the Envoy behind {claim.node}."
     freed, again = command("sudo", "fuser", "--kill", f"{client.port}/tcp"), command("docker", "restart", claim.node)
-    yield T08.finding(Identity("", "Process", None, server), message, f"{freed} && {again}", evidence)
+    subject = Identity("", "Process", None, server)
+    yield T08.finding(subject, message, f"{freed} && {again}", evidence, about=claim.about)
 
 
 def _start(view: View, claim: _Claim) -> str:

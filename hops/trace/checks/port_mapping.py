@@ -8,7 +8,7 @@ from hops.model.finding import Finding
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
-from hops.trace.checks.port_conflicts import absent, other_door, strangers
+from hops.trace.checks.port_conflicts import absent, other_door
 from hops.trace.code import Code
 from hops.trace.facts.remedies import ENVOY, command, kubectl, make, mend, rebuild, setting_of
 from hops.trace.facts.view import View, container
@@ -63,6 +63,7 @@ T10 = Code(
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
     told_apart="Docker shows the container with its binding, and its state is not running; nobody else has the port.",
     remedy="Start or unpause the node's container.",
+    yields_to=("T08",),
 )
 T48 = Code(
     code="T48",
@@ -72,6 +73,7 @@ T48 = Code(
     cause="The kind cluster was deleted outside of Pulumi, or never made.",
     told_apart="Docker answers and has no container of that kind cluster, whatever the stack's outputs say.",
     remedy="Bring the stack up again: it notices by itself that the cluster is gone.",
+    yields_to=("T08",),
 )
 
 
@@ -82,9 +84,6 @@ def gone(view: View) -> Iterator[Finding]:
         return
     cluster = stack.settings.cluster.name
     up = bool(stack.outputs)
-    if not up and any(strangers(view)):
-        # A cluster that was never made is no news where its port is not free.
-        return
     evidence = [
         f"docker: no container with the label io.x-k8s.kind.cluster={cluster}",
         f"stack {stack.name}: {'its outputs say that it is up' if up else 'no outputs'}",
@@ -206,7 +205,7 @@ def misdirected(view: View) -> Iterator[Finding]:
 def stopped(view: View) -> Iterator[Finding]:
     """T10."""
     name = view.publishing
-    if name is None or name not in view.node_containers or view.running(name) or any(strangers(view)):
+    if name is None or name not in view.node_containers or view.running(name):
         return
     down = [node for node in sorted(view.node_containers) if not view.running(node)]
     states = {node: str(at(dict(view.node_containers[node]), "State", "Status")) for node in down}
