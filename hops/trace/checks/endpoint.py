@@ -13,7 +13,7 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.versions import CALICO
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
-from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.envoy_drift import arrived, contour_pods
 from hops.trace.facts.evidence import told
 from hops.trace.facts.remedies import command, kubectl, make, mend
 from hops.trace.facts.view import View, identity
@@ -79,13 +79,15 @@ def denied(view: View) -> Iterator[Finding]:
 def unready(view: View) -> Iterator[Finding]:
     """T37."""
     idle = set()
-    for pod in (*view.envoys_on(view.publishing), *view.pods):
+    # A Contour without a network can stop a request. While requests arrive, the finding about the node is enough.
+    telling = () if arrived(view) else contour_pods(view)
+    for pod in (*view.envoys_on(view.publishing), *telling, *view.pods):
         node = text(at(dict(pod), "spec", "nodeName"))
         if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
             continue
         waiting = [identity(p) for p in view.of("Pod") if at(p, "spec", "nodeName") == node and view.no_sandbox(p)]
         lacks = _lacks(view, pod)
-        hop = "host-port" if pod in view.envoy_pods else T37.hop
+        hop = "host-port" if pod in view.envoy_pods else "route" if pod in telling else T37.hop
         if lacks:
             what, evidence = lacks
             message = f"calico-node does not run on {node}, and {_named(pod)} {what}."

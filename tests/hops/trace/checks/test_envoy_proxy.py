@@ -215,6 +215,9 @@ def test_a_contour_without_a_network_is_calicos_where_calico_is_away() -> None:
     assert told(sight) == [("route", "T20")]
     without(sight, "Pod", "calico-node-5kq8v")
     assert told(sight) == [("endpoint", "T37")]
+    failed(sight, "timeout", *faults.DIRECT, *faults.THROUGH_ENVOY)
+    assert ("route", "T37") in told(sight)
+    assert ("route", "T20") not in told(sight)
 
 
 def test_a_contour_out_of_inotify_instances_is_the_machines() -> None:
