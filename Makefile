@@ -25,7 +25,7 @@ export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
 EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-interactive \
   --stack "$(STACK)" --policy-pack policy
-FAILED = echo "make: a preview failed; the report of its events says why"
+SUMMARY = "$(HOPS)" report --format summary
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint tools env stack-file
@@ -64,11 +64,14 @@ pull-request: stack-file $(READY) | $(STATE) ## previews the stack here and wher
 	@if cmp -s requirements.txt "$(BEFORE)/requirements.txt"; then ln -s "$(CURDIR)/$(VENV)" "$(BEFORE)/$(VENV)"; \
 	else $(MAKE) --no-print-directory -C "$(BEFORE)" "$(READY)"; fi
 	pulumi stack select --create "$(STACK)"
-	$(EVENTS) > "$(PULL_REQUEST)/head.jsonl" || $(FAILED)
-	$(EVENTS) --cwd "$(BEFORE)" > "$(PULL_REQUEST)/base.jsonl" || $(FAILED)
+	$(EVENTS) > "$(PULL_REQUEST)/head.jsonl" || true
+	$(EVENTS) --cwd "$(BEFORE)" > "$(PULL_REQUEST)/base.jsonl" || true
+	@printf 'make: the base: '; $(SUMMARY) "$(PULL_REQUEST)/base.jsonl" || true
+	@printf 'make: the branch: '; $(SUMMARY) "$(PULL_REQUEST)/head.jsonl" || true
 
 down: tools | $(STATE) ## removes the stack's cluster and all in it
 	pulumi destroy --yes --stack "$(STACK)"
+	@echo "make: $(STACK) is down; to remove it from the backend too: $(HOPS) stack rm $(STACK) (it keeps a committed file)"
 
 trace: stack-file $(READY) ## follows a request: the first broken hop, why, and what mends it
 	@"$(HOPS)" trace "$(STACK)"

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hops.model.finding import Level, Place
-from hops.model.settings import Policy, RuleException, Section, SettingsError
+from hops.model.settings import NAMESPACE, Policy, RuleException, RuleSettings, Section, SettingsError, keys, nearest
 from hops.rules import RULES
 from hops.rules.rule import Rule
 
@@ -48,9 +48,11 @@ def read(given: Any) -> Policy:
 
 
 def _wrong(problem: Mapping[str, Any]) -> str:
-    key = ".".join(["policy", *(str(part) for part in problem["loc"] if part != "[key]")])
+    key = ".".join([f"{NAMESPACE}:policy", *(str(part) for part in problem["loc"] if part != "[key]")])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: there is no such key"
+        sections: dict[int, type[Section]] = {1: Policy, 3: RuleSettings, 5: RuleException}
+        section = sections.get(len(problem["loc"]), RuleSettings)
+        return f"{key}: there is no such key; {nearest(problem['loc'][-1], keys(section), 'keys')}"
     if problem["type"] == "missing":
         return f"{key} is missing"
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
@@ -70,7 +72,9 @@ def configure(*policies: Policy) -> Configuration:
         named = [Level(settings.level) for settings in said if settings.level]
         levels[code] = max(named, key=lambda level: level.strictness, default=rule.level)
         if Level.REMEDIATE in named and not rule.remediable:
-            problems.append(f"policy.rules.{code}.level is remediate: {code} can't mend by itself; take mandatory")
+            problems.append(
+                f"{NAMESPACE}:policy.rules.{code}.level is remediate: {code} cannot mend by itself; take mandatory"
+            )
         given: dict[str, Any] = {}
         for settings in reversed(said):
             given |= settings.parameters
@@ -101,8 +105,7 @@ def _whole(value: Any) -> Any:
 
 
 def _sentence(rule: Rule, problem: Mapping[str, Any]) -> str:
-    key = ".".join(["policy.rules", rule.code, "parameters", *map(str, problem["loc"])])
+    key = ".".join([f"{NAMESPACE}:policy.rules", rule.code, "parameters", *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-        known = ", ".join(field.alias or name for name, field in rule.parameters.model_fields.items()) or "none"
-        return f"{key}: there is no such parameter; {rule.code} has {known}"
+        return f"{key}: there is no such parameter; {nearest(problem['loc'][0], keys(rule.parameters), 'parameters')}"
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"

@@ -50,7 +50,9 @@ def _inlined(whole: Mapping[str, Any]) -> Any:
             if "$ref" in part:
                 return inline(definitions[part["$ref"].rpartition("/")[2]])
             # A default or a title here would be taken for the user's own words or shown as noise.
-            return {k: inline(v) for k, v in part.items() if k not in ("$defs", "title", "default")}
+            return {
+                k: inline(v) for k, v in part.items() if k not in ("$defs", "title", "default", "examples", "bound")
+            }
         return [inline(item) for item in part] if isinstance(part, list) else part
 
     return inline(whole)
