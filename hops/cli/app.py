@@ -15,6 +15,7 @@ _COMMANDS = {
     "plan": "hops.cli.plan:main",
     "report": "hops.cli.report:main",
     "rules": "hops.cli.rules:catalogue",
+    "settings": "hops.cli.settings:main",
     "stack": "hops.cli.stack:app",
     "tools": "hops.cli.tools:main",
     "trace": "hops.cli.trace:main",

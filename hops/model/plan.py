@@ -17,6 +17,12 @@ XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == 
 """Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
 
 
+IN_PLACE = ("existing", "kubeconfigFolder")
+"""The keys of `cluster` that are not part of the fingerprint."""
+POOL = ("blockSize", "encapsulation")
+"""The keys of `calico` that are part of it."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a stack will be.
