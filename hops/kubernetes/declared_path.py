@@ -10,10 +10,11 @@ _SCHEMES = {"http": 80, "https": 443}
 
 
 def found(lines: str, node: str | None) -> Found:
-    """What a cluster said of its nodes, pods and Services.
+    """Reads the addresses of nodes, pods and Services from the output of a cluster.
 
-    lines: a tab-separated line an object: kind, namespace, name, label `app`, node, IPv4. node: the publishing one.
-    Envoy is the pod labelled `app=envoy` on that node; headless Services have no address.
+    lines: one line per object with tab-separated kind, namespace, name, label `app`, node and IPv4 address. A headless
+        Service has no address.
+    node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
     rows = [line.split("\t") for line in lines.splitlines() if line.count("\t") == 5]
     nodes = {name: address for kind, _, name, _, _, address in rows if kind == "Node"}
@@ -37,10 +38,10 @@ def found(lines: str, node: str | None) -> Found:
 
 
 def read(objects: Iterable[Mapping[str, Any]], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:
-    """The paths that objects declare: one for each path of an Ingress whose Service and pods are among them.
+    """The request paths that objects declare: one for each Ingress path whose Service and pods are declared.
 
-    objects: as the Kubernetes API knows them, and kind's own `Cluster`. An object that does not have the form of its
-    kind declares nothing here; to say so is a rule's business.
+    objects: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
+    found: addresses read from a running cluster. Default: none.
     """
     everything = [item for item in objects if isinstance(item, Mapping)]
     entrance = door(everything)

@@ -61,10 +61,13 @@ def test_the_safe_stacks_have_no_finding(stack: str, tmp_path: Path, manifests: 
 
 
 def test_the_manifests_are_written_as_kubernetes_reads_them(tmp_path: Path, manifests: Path) -> None:
-    (tmp_path / "000-old.yaml").write_text("{}")
+    (tmp_path / "000-old.yaml").write_text("# Written by hops plan.\n{}")
+    (tmp_path / "001-own.yaml").write_text("{}")
     hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
-    objects = [yaml.safe_load(path.read_text()) for path in sorted(tmp_path.glob("*.yaml"))]
     assert not (tmp_path / "000-old.yaml").exists()
+    assert (tmp_path / "001-own.yaml").exists()
+    (tmp_path / "001-own.yaml").unlink()
+    objects = [yaml.safe_load(path.read_text()) for path in sorted(tmp_path.glob("*.yaml"))]
     assert [item["kind"] for item in objects].count("CustomResourceDefinition") == 29
     service = next(item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "my-service")
     assert service["spec"]["ports"] == [{"name": "http", "port": 8080, "targetPort": 8080}]
@@ -111,7 +114,7 @@ def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str,
     held = [finding for finding in plan["findings"] if finding["code"].startswith("XS")]
     assert {finding["code"] for finding in held} == told
     assert all(finding["level"] == "mandatory" and "the stack alice" in finding["message"] for finding in held)
-    assert "hops: what the stack broken holds isn't known" in said
+    assert "hops: the ports and names of the stack broken are unknown" in said
 
 
 def test_the_path_is_drawn_as_a_page_with_all_that_was_said(tmp_path: Path) -> None:
