@@ -49,12 +49,13 @@ class Asked:
             own = operation.project == NAMESPACE or bool(set(stack) - {"policy"})
             image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
             self._settings = settings(operation.stack, stack, image) if own else None
+            of_stack = read(stack.get("policy", {}))
         except SettingsError as error:
             if operation.project == NAMESPACE:
                 raise RefusedError(str(error)) from None
             raise
         self.others = _others(stack_files, operation.stack) if own else Others()
-        configuration = configure(_of_pack(given), read(stack.get("policy", {})))
+        configuration = configure(_of_pack(given), of_stack)
         rules = RULES.values()
         # The claims of other stacks are known from the start.
         alone = [rule for rule in rules if rule.scope is not Scope.STACK]
@@ -80,11 +81,9 @@ class Asked:
 def _of_pack(given: Mapping[str, Any]) -> Policy:
     """The pack's own configuration. Raises SettingsError that says where the mistake is."""
     try:
-        policy = read(given)
-        configure(policy)
+        return read(given, at="")
     except SettingsError as error:
         raise SettingsError(f"the policy pack's configuration: {error}") from None
-    return policy
 
 
 def _others(folder: Path, stack: str) -> Others:

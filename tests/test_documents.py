@@ -39,7 +39,7 @@ TEAMS = (
     "pulumi cancel --yes --stack alice",
     "pulumi stack init carol --secrets-provider 'awskms://alias/hops?region=us-east-1'",
     "pulumi stack change-secrets-provider 'awskms://alias/hops?region=us-east-1' --stack alice",
-    "pulumi stack rm --yes --preserve-config alice",
+    ".venv/bin/hops stack rm alice",
 )
 """Run by tests/engine/test_teams.py with a bucket and a key on a local server."""
 MANY = (

@@ -17,7 +17,7 @@ from hops.kubernetes.inventory import Fleet, Inventory
 from hops.model.finding import Finding, Level, Place
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
-from hops.model.settings import NAMESPACE, Settings, SettingsError
+from hops.model.settings import NAMESPACE, Settings
 from hops.observe.files import write as write_file
 from hops.observe.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.stack_files import fleet
@@ -164,8 +164,6 @@ def main(
         if page:
             drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
             write_file(page, drawn)
-    except SettingsError as error:
-        stop(f"{stack_file(project, stack)}: {error}")
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import subprocess
 from dataclasses import asdict, dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -19,6 +18,7 @@ from hops.model.hop import Door
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.machine import busy, has_address, look
 from hops.observe.stack_files import FOLDER, own_state
+from hops.rules.configuration import configure
 from hops.rules.other_stacks import claims, joined, stack_settings
 
 app = typer.Typer(
@@ -85,9 +85,11 @@ def read(path: Path, node_image: str | None = None) -> Settings:
     """
     name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
     try:
-        return stack_settings(name, path.read_bytes(), node_image)
+        found = stack_settings(name, path.read_bytes(), node_image)
+        configure(found.policy)
     except (OSError, SettingsError) as error:
         raise StackError(f"{path}: {error}") from None
+    return found
 
 
 @dataclass(frozen=True)
@@ -248,19 +250,18 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
         raise typer.Exit(Status.FINDINGS)
 
 
-def remove(project: Path, name: str) -> str:
-    """Removes a stack from the backend, and its file unless git tracks it.
+def remove(project: Path, name: str, *, file: bool = False) -> str:
+    """Removes a stack from the backend.
 
     project: the project's folder.
     name: the stack's name.
+    file: whether to delete its file, too.
 
     Returns a sentence about what was removed and kept. Raises BackendError, OSError or StackError if the stack is
     still up, its cluster is still there, or nothing can be seen of them; nothing is removed then.
     """
     kept = backend.kept(project)
-    path = _path(project, name)
-    if name not in kept:
-        path = stack_file(project, name)
+    path = _path(project, name) if name in kept else stack_file(project, name)
     if resources := kept.get(name):
         raise StackError(f"the stack {name} has {resources} resources; take it down first: make down STACK={name}")
     if path.is_file():
@@ -270,14 +271,10 @@ def remove(project: Path, name: str) -> str:
     gone = f"the stack {name} is removed from the backend" if name in kept else f"the backend has no stack {name}"
     if not path.is_file():
         return f"{gone}; it has no file"
-    listed = subprocess.run(
-        ["git", "ls-files", "--error-unmatch", str(path)], cwd=project, capture_output=True, check=False
-    )
-    # 1 means that git does not track the file. Without git or a repository the file stays, since nothing restores it.
-    if listed.returncode != 1:
+    if not file:
         return f"{gone}; its file {path} is kept"
     path.unlink()
-    return f"{gone}; its file {path} is deleted, since git does not track it"
+    return f"{gone}; its file {path} is deleted"
 
 
 def _check_cluster(project: Path, name: str, of: Settings) -> None:
@@ -295,12 +292,16 @@ def _check_cluster(project: Path, name: str, of: Settings) -> None:
 
 
 @app.command("rm")
-def rm(name: Annotated[str, typer.Argument(help="The stack.")]) -> None:
-    """Removes a stack that is down from the backend. Its file stays if git tracks it.
+def rm(
+    name: Annotated[str, typer.Argument(help="The stack.")],
+    *,
+    file: Annotated[bool, typer.Option("--file", help="Delete its file, too.")] = False,
+) -> None:
+    """Removes a stack that is down from the backend. Its file stays.
 
     Exit status: 0 removed, 2 not removed, and why.
     """
     try:
-        typer.echo(remove(project_folder(), name))
+        typer.echo(remove(project_folder(), name, file=file))
     except (OSError, backend.BackendError, StackError, ToolError) as error:
         stop(error)
