@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from pulumi.runtime.proto import analyzer_pb2 as messages
 
@@ -245,18 +244,21 @@ def test_remediation_of_a_cluster_changes_what_kind_reads_and_its_trigger(pack: 
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ({"HP01": {"level": "remedate"}}, "policy.rules.HP01.level is 'remedate'"),
-        ({"HP01": {"parameters": {"allowd": []}}}, "policy.rules.HP01.parameters.allowd is not a parameter of HP01"),
-        ({"hp1": {}}, "policy.rules.hp1"),
-        ({"HP01": {"exceptions": [{"resource": "a"}]}}, "policy.rules.HP01.exceptions.0.reason is missing"),
-        ({"HP05": {"level": "remediate"}}, "policy.rules.HP05.level is remediate, which HP05 does not support"),
+        ({"HP01": {"level": "remedate"}}, "rules.HP01.level is 'remedate'"),
+        ({"HP01": {"parameters": {"allowd": []}}}, "rules.HP01.parameters.allowd: there is no such parameter"),
+        ({"hp1": {}}, "rules.hp1"),
+        ({"HP01": {"exceptions": [{"resource": "a"}]}}, "rules.HP01.exceptions.0.reason is missing"),
+        ({"HP05": {"level": "remediate"}}, "rules.HP05.level is remediate, which HP05 does not support"),
     ],
 )
-def test_a_wrong_configuration_is_an_error_that_names_the_key(pack: Pack, rules: dict[str, Any], said: str) -> None:
+def test_a_wrong_configuration_stops_the_stack_once_and_names_the_key(
+    pack: Pack, rules: dict[str, Any], said: str
+) -> None:
     pack.configure(rules)
-    with pytest.raises(grpc.RpcError, match="Exception calling application") as error:
-        pack.analyze(POD, pod())
-    assert said in str(error.value)
+    assert pack.mended(POD, pod()) is None
+    ((level, sentence),) = pack.preview((POD, pod(), "it"), (POD, pod(), "other"))
+    assert level == "mandatory"
+    assert sentence.startswith(f"the policy pack's configuration: {said}")
 
 
 def test_a_code_of_no_rule_is_a_finding(pack: Pack) -> None:
@@ -264,9 +266,10 @@ def test_a_code_of_no_rule_is_a_finding(pack: Pack) -> None:
     assert [code for _, code in codes(pack.preview((POD, pod(0), "it")))] == ["PK04"]
 
 
-def stack_says(pack: Pack, policy: object, **others: object) -> None:
+def stack_says(pack: Pack, policy: object, project: str = "shop", **others: object) -> None:
     config = {f"{NAME}:{key}": json.dumps(value) for key, value in {"policy": policy, **others}.items()}
-    pack.stub.ConfigureStack(messages.AnalyzerStackConfigureRequest(stack="dev", project="shop", config=config))
+    request = messages.AnalyzerStackConfigureRequest(stack="dev", project=project, config=config)
+    pack.stub.ConfigureStack(request)
 
 
 def test_the_stack_is_heard_and_the_stricter_level_wins(pack: Pack) -> None:
@@ -287,17 +290,28 @@ def test_older_engines_tell_by_the_environment(environment: dict[str, str]) -> N
 @pytest.mark.parametrize(
     ("policy", "others", "said"),
     [
-        ({"rules": {"HP01": {"lvl": "x"}}}, {}, "policy.rules.HP01.lvl is not a known key"),
+        (
+            {"rules": {"HP01": {"lvl": "x"}}},
+            {},
+            "ingress-hops:policy.rules.HP01.lvl: there is no such key; did you mean level? (keys: ",
+        ),
+        (
+            {"rules": {"HP01": {"parameters": {"allowd": []}}}},
+            {},
+            "ingress-hops:policy.rules.HP01.parameters.allowd: there is no such parameter; did you mean allowed? ",
+        ),
         ({}, {"cluster": {"httpPort": 0}}, "ingress-hops:cluster.httpPort is 0"),
     ],
 )
-def test_a_wrong_stack_is_an_error_that_names_the_key(
+def test_a_wrong_stack_stops_once_and_names_the_key(
     pack: Pack, policy: object, others: dict[str, object], said: str
 ) -> None:
+    """The pack reports it for a program of another project; this project's program refuses it by itself."""
     stack_says(pack, policy, **others)
-    with pytest.raises(grpc.RpcError) as error:
-        pack.analyze(POD, pod())
-    assert said in str(error.value)
+    ((level, sentence),) = pack.preview((POD, pod(), "it"), (POD, pod(), "other"))
+    assert (level, sentence.startswith(said)) == ("mandatory", True)
+    stack_says(pack, policy, NAME, **others)
+    assert pack.preview((POD, pod(), "it")) == []
 
 
 def test_a_fault_of_the_pack_is_a_finding(pack: Pack) -> None:

@@ -499,6 +499,8 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
     wrong = hops("check", "pod.yaml", "--stack", "alcie")
     assert (wrong.exit_code, wrong.stderr) == (
         2,
-        "hops: there is no stack alcie; did you mean alice? The stacks here are: alice, bob. "
-        "Make one with: hops stack new alcie\n",
+        (
+            "hops: there is no stack alcie; did you mean alice? The stacks here are: alice, bob. "
+            "Make one with: hops stack new alcie\n"
+        ),
     )

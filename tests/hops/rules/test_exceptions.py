@@ -153,11 +153,17 @@ def test_remediate_is_for_rules_that_can_and_leaves_the_rest_mandatory() -> None
         (
             "HP01",
             {"allowd": []},
-            "ingress-hops:policy.rules.HP01.parameters.allowd: there is no such parameter; did you mean allowed? "
-            "(parameters: allowed)",
+            (
+                "ingress-hops:policy.rules.HP01.parameters.allowd: there is no such parameter; did you mean allowed? "
+                "(parameters: allowed)"
+            ),
         ),
         ("HP01", {"allowed": [{"port": "80"}]}, "ingress-hops:policy.rules.HP01.parameters.allowed.0.port is '80'"),
-        ("HP03", {"x": 1}, "ingress-hops:policy.rules.HP03.parameters.x: there is no such parameter; (parameters: none)"),
+        (
+            "HP03",
+            {"x": 1},
+            "ingress-hops:policy.rules.HP03.parameters.x: there is no such parameter; (parameters: none)",
+        ),
         ("HP06", {"nodePorts": [1]}, "ingress-hops:policy.rules.HP06.parameters.nodePorts"),
     ],
 )
