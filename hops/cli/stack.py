@@ -285,7 +285,8 @@ def _check_cluster(project: Path, name: str, of: Settings) -> None:
     if machine.docker is None:
         why = machine.docker_error or "docker is not on PATH"
         raise StackError(f"whether the cluster of {name} is there is not known: {why}; start Docker and try again")
-    if own_state(project, name, of, machine).generation is not None:
+    # A cluster that is stopped, incomplete or of older settings counts, too.
+    if machine.nodes(of.cluster.name) and not own_state(project, name, of, machine).foreign:
         raise StackError(
             f"the cluster {of.cluster.name} of the stack {name} is there; take it down first: make down STACK={name}"
         )
