@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -266,8 +266,8 @@ def test_a_code_of_no_rule_is_a_finding(pack: Pack) -> None:
     assert [code for _, code in codes(pack.preview((POD, pod(0), "it")))] == ["PK04"]
 
 
-def stack_says(pack: Pack, policy: object, project: str = "shop", **others: object) -> None:
-    config = {f"{NAME}:{key}": json.dumps(value) for key, value in {"policy": policy, **others}.items()}
+def stack_says(pack: Pack, policy: object, others: Mapping[str, object] | None = None, project: str = "shop") -> None:
+    config = {f"{NAME}:{key}": json.dumps(value) for key, value in {"policy": policy, **(others or {})}.items()}
     request = messages.AnalyzerStackConfigureRequest(stack="dev", project=project, config=config)
     pack.stub.ConfigureStack(request)
 
@@ -307,10 +307,10 @@ def test_a_wrong_stack_stops_once_and_names_the_key(
     pack: Pack, policy: object, others: dict[str, object], said: str
 ) -> None:
     """The pack reports it for a program of another project; this project's program refuses it by itself."""
-    stack_says(pack, policy, **others)
+    stack_says(pack, policy, others)
     ((level, sentence),) = pack.preview((POD, pod(), "it"), (POD, pod(), "other"))
     assert (level, sentence.startswith(said)) == ("mandatory", True)
-    stack_says(pack, policy, NAME, **others)
+    stack_says(pack, policy, others, NAME)
     assert pack.preview((POD, pod(), "it")) == []
 
 
@@ -362,7 +362,7 @@ def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
 
 
 def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
-    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    stack_says(beside_alice, {}, {"cluster": {"httpPort": 8090}})
     said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
     assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is already used by the stack alice.\n")
     assert said["XS03"].startswith("Cluster/alice: cluster name alice is already used by the stack alice.\n")
@@ -386,7 +386,7 @@ def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside
 
 
 def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
-    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    stack_says(beside_alice, {}, {"cluster": {"httpPort": 8090}})
     (said,) = beside_alice.preview()
     assert said[0] == "advisory"
     assert said[1].startswith(

@@ -103,14 +103,13 @@ def test_an_unknown_stack_is_named_with_the_nearest_and_all_others(tmp_path: Pat
 
 def test_an_incomplete_plan_says_so_and_concludes_nothing_from_absence(tmp_path: Path, manifests: Path) -> None:
     """Without Calico's files the kind configuration that switches off kind's own network would break KN07."""
-    offline = {"HTTPS_PROXY": "http://127.0.0.1:9"}
-    status, plan, said = hops_plan("local", tmp_path / "a", **offline)
+    status, plan, said = hops_plan("local", tmp_path / "a", HTTPS_PROXY="http://127.0.0.1:9")
     assert (status, plan["complete"], plan["findings"]) == (1, False, [])
     sentence = "incomplete: published files are missing from this plan, so the rules that look at the whole stack did"
     assert f"hops: {sentence} not run\n" in said
     text = subprocess.run(
         [*PROGRAM, "plan", "local", "--manifests", str(tmp_path / "b")],
-        env={"PATH": "/nowhere", "HOME": str(tmp_path), **offline},
+        env={"PATH": "/nowhere", "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
         check=False,
@@ -122,15 +121,14 @@ def test_an_incomplete_plan_says_so_and_concludes_nothing_from_absence(tmp_path:
 
 
 def test_only_a_complete_plan_is_judged_as_a_whole(tmp_path: Path, manifests: Path) -> None:
-    def whole(**environment: str) -> tuple[bool, set[str]]:
-        _, plan, _ = hops_plan("seed", tmp_path, **environment)
+    def whole(plan: dict[str, Any]) -> set[str]:
         codes = {finding["code"] for finding in plan["findings"]}
-        return plan["complete"], {code for code in codes if RULES[code].scope is Scope.STACK}
+        return {code for code in codes if RULES[code].scope is Scope.STACK}
 
-    assert whole(HTTPS_PROXY="http://127.0.0.1:9") == (False, set())
-    complete, codes = whole(INGRESS_HOPS_MANIFESTS=str(manifests))
-    assert complete
-    assert codes == {code for _, code, _ in map(str.split, PINNED) if RULES[code].scope is Scope.STACK} != set()
+    _, incomplete, _ = hops_plan("seed", tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    assert (incomplete["complete"], whole(incomplete)) == (False, set())
+    _, complete, _ = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+    assert (complete["complete"], whole(complete)) == (True, {"EX01", "TL05"})
 
 
 @pytest.mark.parametrize(
