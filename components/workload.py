@@ -21,8 +21,11 @@ from hops.model.path import CONTOUR_NAMESPACE
 DIGEST = "ingress-hops/spec"
 """The annotation of a pod that holds a digest of its spec."""
 
+ADDRESS = "ingress-hops/address"
+"""The annotation of a Service that holds its fixed address."""
+
 _NOBODY = 65534
-_NOT_INPUTS = {"living", "wait_for_ready"}
+_NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
 
 
@@ -55,6 +58,8 @@ class WorkloadArgs(TypedDict):
     living: NotRequired[Mapping[str, str | None]]
     """For a preview: the pods of these names that run now, with the value of their annotation ingress-hops/spec.
     Default: none."""
+    living_address: NotRequired[str | None]
+    """For a preview: the IPv4 address that the Service has now. Default: None, it does not exist."""
     wait_for_ready: NotRequired[bool]
     """Whether a pod counts as made only when it is ready; it fails after 5 minutes. Default: true."""
 
@@ -70,6 +75,7 @@ class _Bounds(settings.Section):
     admit_from: settings.Label = CONTOUR_NAMESPACE
     cluster_ip: settings.Address | None = None
     living: dict[str, str | None] = Field(default_factory=dict)
+    living_address: str | None = None
     wait_for_ready: bool = True
 
 
@@ -149,13 +155,19 @@ class Workload(pulumi.ComponentResource):
             )
             for pod in values["pods"]
         ]
+        address = values["cluster_ip"]
+        annotations: dict[str, pulumi.Input[str]] = {
+            "pulumi.com/skipAwait": "true"
+        }  # the pods are waited for themselves
+        if address:
+            # Another address replaces the Service, whose preview fails like that of a pod.
+            annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
         self._service = core.Service(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(
                 name=values["name"],
                 namespace=namespace,
-                # The pods are waited for themselves.
-                annotations={"pulumi.com/skipAwait": "true"},
+                annotations=annotations,
             ),
             spec=core.ServiceSpecArgs(
                 type="ClusterIP",

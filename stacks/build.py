@@ -224,7 +224,7 @@ def _services(
         for name in sorted({service.namespace for service in settings.services} - {"default"})
     }
     names = [service.name for service in settings.services]
-    living = _digests(ground.objects)
+    living, addresses = _digests(ground.objects), found(ground.objects, None).services
     pods: list[kubernetes.core.v1.Pod] = []
     replaced: list[str] = []
     ingresses: list[pulumi.Resource] = []
@@ -245,6 +245,7 @@ def _services(
                 "admit_from": CONTOUR_NAMESPACE,
                 "cluster_ip": backend.cluster_ip,
                 "living": living.get(service.namespace, {}),
+                "living_address": addresses.get(f"{service.namespace}/{service.name}"),
                 # In a cluster of its own the stack asks its routes itself, which tells more of a pod that never comes.
                 "wait_for_ready": bool(settings.cluster.existing),
             },

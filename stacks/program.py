@@ -71,10 +71,11 @@ def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[s
     """What the cluster holds now, empty where it cannot be asked."""
     if settings.cluster.existing:
         try:
-            pods = API(None, intended.context).json("/api/v1/pods")
+            api = API(None, intended.context)
+            listed = {kind: api.json(path) for kind, path in (("Pod", "/api/v1/pods"), ("Service", "/api/v1/services"))}
         except APIError:
             return []
-        return [{"kind": "Pod", **item} for item in pods.get("items") or ()]
+        return [{"kind": kind, **item} for kind, answer in listed.items() for item in answer.get("items") or ()]
     return cluster_objects(str(intended.control_plane)) if running else []
 
 

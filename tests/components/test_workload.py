@@ -7,7 +7,7 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
 from components import ArgumentError, Workload, WorkloadArgs
-from components.workload import DIGEST
+from components.workload import ADDRESS, DIGEST
 from tests.recording import Recording, run
 
 
@@ -178,6 +178,21 @@ def test_the_service_leads_to_the_pods() -> None:
         "ports": [{"name": "http", "port": 8080, "targetPort": 8080}],
     }
     assert recorded(cluster_ip="10.96.106.9").one("Service").inputs["spec"]["clusterIP"] == "10.96.106.9"
+
+
+@pytest.mark.parametrize(
+    ("pinned", "now", "expected"),
+    [
+        (None, "10.96.1.1", None),
+        ("10.96.1.1", None, "10.96.1.1"),
+        ("10.96.1.1", "10.96.1.1", "10.96.1.1"),
+        ("10.96.1.1", "10.96.2.2", UNKNOWN),
+    ],
+    ids=["any address", "new", "the same", "another"],
+)
+def test_a_service_whose_address_changes_says_so(pinned: str | None, now: str | None, expected: str | None) -> None:
+    service = recorded(cluster_ip=pinned, living_address=now).one("Service")
+    assert service.inputs["metadata"]["annotations"].get(ADDRESS) == expected
 
 
 def test_only_the_door_may_send() -> None:
