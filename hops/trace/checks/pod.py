@@ -235,7 +235,7 @@ def _not_ready(view: View) -> Iterator[Finding]:
             probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
             evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
             evidence += events(view, pod, "Unhealthy")[-1:]
-            evidence += [told(direct)] if direct else []
+            evidence += [told(direct)] if direct and direct.address == at(pod, "status", "podIP") else []
             message = "The pod runs, and its readiness probe fails."
             remedy, wrong = _changed(view, pod, "command")
             look = kubectl(view, "describe", "pod", _pod_name(pod), namespace=identity(pod).namespace)
