@@ -200,11 +200,15 @@ def _outputs_change(events: list[dict[str, Any]]) -> bool:
 
 
 def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
-    """With one name for the folder, in which two previews of one stack may differ."""
-    folder = _text(at(outputs, "cluster", "kubeconfig")).rpartition("/")[0]
+    """Without what differs between any two previews: the generation that an older version took from a clock, and the folder."""
+    generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
+    own = [(str(generation or ""), "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
 
     def plain(value: Any) -> Any:
-        return value.replace(folder, "FOLDER") if folder and isinstance(value, str) else value
+        for word, general in own:
+            if word and isinstance(value, str):
+                value = value.replace(word, general)
+        return value
 
     return {
         urn: replace(resource, inputs={place: plain(value) for place, value in resource.inputs.items()})
