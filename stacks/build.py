@@ -10,7 +10,8 @@ import pulumi_kubernetes as kubernetes
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import Calico, Contour, Ingress, KindCluster, Workload
+from components import Calico, Contour, KindCluster, Workload
+from components.upstream import MAKE_PODS
 from components.workload import DIGEST
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_start import ServicePod, not_ready, unanswered
@@ -65,7 +66,9 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             "workers": settings.cluster.workers,
             "pod_subnet": str(settings.cluster.pod_subnet),
             "service_subnet": str(settings.cluster.service_subnet),
-            "door": intended.door,
+            "listen_address": str(settings.cluster.listen_address),
+            "http_port": settings.cluster.http_port,
+            "https_port": settings.cluster.https_port,
             "owner": ground.owner,
             "generation": ground.generation,
             "fingerprint": intended.fingerprint,
@@ -73,12 +76,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             "stopped": ground.state.stopped,
         },
     )
-    # Another cluster holds nothing of the first one, and the provider cannot tell them apart once the first kubeconfig
-    # file is gone (DiffConfig, 4.25.0).
-    inside = pulumi.ResourceOptions(
-        provider=cluster.provider, deleted_with=cluster.provider, replacement_trigger=ground.generation
-    )
-    network: list[pulumi.Resource] = []
+    inside = cluster.inside
+    before_pods: list[pulumi.Resource] = []
     if "calico" in ground.upstream:
         calico = Calico(
             "calico",
@@ -91,9 +90,10 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             },
             inside,
         )
-        network.append(calico.node)
-    contour = _contour(settings, ground, intended, network, inside)
-    pods, ingresses, replaced = _services(settings, intended, ground, network, inside)
+        before_pods.append(calico.node)
+    inside = pulumi.ResourceOptions.merge(inside, _pods_after(before_pods))
+    contour = _contour(settings, ground, intended, inside)
+    pods, ingresses, replaced = _services(settings, intended, ground, inside)
     outputs = _outputs(intended)
     outputs["cluster"] |= {
         "name": settings.cluster.name,
@@ -159,8 +159,8 @@ def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None
 def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
     provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
     inside = pulumi.ResourceOptions(provider=provider)
-    contour = _contour(settings, ground, intended, [], inside)
-    pods, _, _ = _services(settings, intended, ground, [], inside)
+    contour = _contour(settings, ground, intended, inside)
+    pods, _, _ = _services(settings, intended, ground, inside)
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
@@ -173,13 +173,19 @@ def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str
     return outputs
 
 
-def _contour(
-    settings: Settings,
-    ground: Ground,
-    intended: Plan,
-    network: Sequence[pulumi.Resource],
-    inside: pulumi.ResourceOptions,
-) -> Contour | None:
+def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """Only what makes pods waits for the resources; `depends_on` of a component would hold back all of its children."""
+
+    def transformation(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if args.type_.rsplit(":", 1)[-1] not in {"Pod", *MAKE_PODS}:
+            return None
+        waiting = pulumi.ResourceOptions(depends_on=list(resources))
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, waiting))
+
+    return pulumi.ResourceOptions(transformations=[transformation])
+
+
+def _contour(settings: Settings, ground: Ground, intended: Plan, inside: pulumi.ResourceOptions) -> Contour | None:
     if "contour" not in ground.upstream:
         return None
     door = intended.door
@@ -194,7 +200,6 @@ def _contour(
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
-            "network": network,
         },
         inside,
     )
@@ -204,7 +209,6 @@ def _services(
     settings: Settings,
     intended: Plan,
     ground: Ground,
-    network: Sequence[pulumi.Resource],
     inside: pulumi.ResourceOptions,
 ) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
     """The workloads and their Ingresses, each namespace made once.
@@ -239,7 +243,6 @@ def _services(
                 "command": service.command,
                 "port": service.port,
                 "admit_from": CONTOUR_NAMESPACE,
-                "network": network,
                 "cluster_ip": backend.cluster_ip,
                 "living": living.get(service.namespace, {}),
                 "living_address": addresses.get(f"{service.namespace}/{service.name}"),
@@ -248,19 +251,13 @@ def _services(
             },
             here,
         )
-        ingress = Ingress(
-            f"{service.namespace}/{service.ingress}",
-            {
-                "name": service.ingress,
-                "namespace": service.namespace,
-                "host": service.host,
-                "path": service.path,
-                "service": service.name,
-                "port": service.port,
-                "tls": service.tls,
-            },
+        ingress = workload.expose(
+            service.host,
+            service.path,
+            name=service.ingress,
+            tls=service.tls,
             # Earlier versions left the namespace out.
-            pulumi.ResourceOptions.merge(here, pulumi.ResourceOptions(aliases=[pulumi.Alias(name=service.ingress)])),
+            opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name=service.ingress)]),
         )
         pods += workload.pods
         ingresses.append(ingress.ingress)

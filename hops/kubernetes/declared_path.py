@@ -10,10 +10,10 @@ _SCHEMES = {"http": 80, "https": 443}
 
 
 def found(objects: Iterable[Mapping[str, Any]], node: str | None) -> Found:
-    """The addresses of a running cluster.
+    """Reads the addresses of a running cluster.
 
-    objects: its nodes, pods and Services as the API gives them. node: the publishing one. Envoy is the pod labelled
-    `app=envoy` on that node; headless Services have no address.
+    objects: its nodes, pods and Services as the API returns them. A headless Service has no address.
+    node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
     everything = [item for item in objects if isinstance(item, Mapping)]
     pods = {_whole_name(pod): address for pod in _of(everything, "Pod") if (address := _ip(pod, "status", "podIP"))}
@@ -50,10 +50,10 @@ def _whole_name(item: Mapping[str, Any]) -> str:
 
 
 def read(objects: Iterable[Mapping[str, Any]], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:
-    """The paths that objects declare: one for each path of an Ingress whose Service and pods are among them.
+    """The request paths that objects declare: one for each Ingress path whose Service and pods are declared.
 
-    objects: as the Kubernetes API knows them, and kind's own `Cluster`. An object that does not have the form of its
-    kind declares nothing here; to say so is a rule's business.
+    objects: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
+    found: addresses read from a running cluster. Default: none.
     """
     everything = [item for item in objects if isinstance(item, Mapping)]
     entrance = door(everything)

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from components import Workload, WorkloadArgs
+from components import ArgumentError, Workload, WorkloadArgs
 from components.workload import ADDRESS, DIGEST
 from tests.recording import Recording, run
 
@@ -21,7 +21,6 @@ def args(**changes: Any) -> WorkloadArgs:
         "command": ("python", "-m", "http.server", "8080"),
         "port": 8080,
         "admit_from": "projectcontour",
-        "network": [],
     }
     whole: WorkloadArgs = plain | changes
     return whole
@@ -36,17 +35,16 @@ def test_every_child_is_the_components() -> None:
     component, *children = recording.resources
     assert (component.type, component.name) == ("ingress-hops:index:Workload", "web")
     assert component.inputs["port"] == 8080
-    assert "network" not in component.inputs
-    assert sorted(child.name for child in children) == [
-        "apps/example-pod",
-        "apps/example-pod",
-        "apps/example-pod-2",
-        "apps/my-service",
-        "apps/my-service",
+    assert sorted((child.type.rsplit(":", 1)[1], child.name) for child in children) == [
+        ("NetworkPolicy", "apps/my-service"),
+        ("Pod", "apps/example-pod"),
+        ("Pod", "apps/example-pod-2"),
+        ("Service", "apps/my-service"),
+        ("ServiceAccount", "apps/example-pod"),
     ]
     assert all(child.parent == component.urn for child in children)
     assert all("ingress-hops:index:Workload$kubernetes:" in child.urn for child in children)
-    assert component.urn in recording.registered
+    assert recording.registered[component.urn] == {"name": "my-service", "namespace": "apps", "port": 8080}
 
 
 def test_pods_are_named_and_labelled_as_planned() -> None:
@@ -88,13 +86,14 @@ def test_a_pod_goes_before_its_successor_comes() -> None:
     assert all(pod.request.deleteBeforeReplace for pod in recorded().of("Pod"))
 
 
-def test_pods_wait_for_the_network() -> None:
+def test_the_component_waits_for_what_it_depends_on() -> None:
     def program() -> None:
-        Workload("web", args(network=[pulumi.CustomResource("test:index:Node", "node", {})]))
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        Workload("web", args(), pulumi.ResourceOptions(depends_on=[node]))
 
     recording = run(program, Recording())
-    node = recording.one("Node").urn
-    assert {r.type for r in recording.resources if node in r.request.dependencies} == {"kubernetes:core/v1:Pod"}
+    # Its children cannot be registered before it.
+    assert recording.one("Node").urn in recording.one("Workload").request.dependencies
 
 
 def test_pods_wait_for_their_account() -> None:
@@ -216,3 +215,73 @@ def test_two_workloads_live_side_by_side() -> None:
 
     recording = run(program, Recording())
     assert len({resource.urn for resource in recording.resources}) == 12
+
+
+def test_an_image_is_enough() -> None:
+    recording = run(lambda: Workload("web", {"image": "nginx"}), Recording())
+    pod, service = recording.one("Pod").inputs, recording.one("Service").inputs
+    assert (pod["metadata"]["name"], pod["metadata"]["namespace"]) == ("web-pod", "default")
+    (container,) = pod["spec"]["containers"]
+    assert "command" not in container
+    assert pod["metadata"]["labels"] == service["spec"]["selector"] == {"service": "web-pod"}
+    assert (service["metadata"]["name"], service["spec"]["ports"][0]["port"]) == ("web", 8080)
+    assert "clusterIP" not in service["spec"]
+
+
+def test_values_of_other_resources_are_taken() -> None:
+    def program() -> None:
+        image, namespace, address = (pulumi.Output.from_input(value) for value in ("nginx", "door", "10.96.0.77"))
+        Workload("web", args(image=image, admit_from=namespace, cluster_ip=address))
+
+    recording = run(program, Recording())
+    pod = recording.of("Pod")[0].inputs
+    assert pod["spec"]["containers"][0]["image"] == "nginx"
+    digest = recorded(image="nginx").of("Pod")[0].inputs["metadata"]["annotations"]["ingress-hops/spec"]
+    assert pod["metadata"]["annotations"]["ingress-hops/spec"] == digest
+    assert recording.one("Service").inputs["spec"]["clusterIP"] == "10.96.0.77"
+    (rule,) = recording.one("NetworkPolicy").inputs["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "door"}
+
+
+def test_exposed_means_an_ingress_with_the_same_options() -> None:
+    def program() -> None:
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        opts = pulumi.ResourceOptions(depends_on=[node], deleted_with=node)
+        workload = Workload("web", args(), opts)
+        workload.expose("web.localhost")
+        workload.expose("web.localhost", "/api", name="api", tls="certificate")
+
+    recording = run(program, Recording())
+    first, second = (resource for resource in recording.of("Ingress") if resource.type.startswith("ingress-hops:"))
+    assert [first.name, second.name] == ["apps/my-service-ingress", "apps/api"]
+    assert first.inputs == {
+        "name": "my-service-ingress",
+        "namespace": "apps",
+        "host": "web.localhost",
+        "path": "/",
+        "service": "my-service",
+        "port": 8080,
+    }
+    assert (second.inputs["path"], second.inputs["tls"]) == ("/api", "certificate")
+    node = recording.one("Node").urn
+    assert first.request.deletedWith == node
+    assert list(first.request.dependencies) == [node]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pods": ()}, "Workload web: the argument pods is []: Tuple should have at least 1 item"),
+        ({"pods": ("a", "B")}, 'Workload web: the argument pods[1] is "B": a name is 1 to 63 lower-case letters'),
+        ({"image": "-"}, 'the argument image is "-": an image is [registry/]name[:tag][@digest]'),
+        ({"selector": {}}, "the argument selector is {}: Dictionary should have at least 1 item"),
+        ({"port": "http"}, 'the argument port is "http": Input should be a valid integer'),
+        ({"network": []}, "Workload web: there is no argument network"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[str, Any], message: str) -> None:
+    recording = Recording()
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Workload("web", args(**change)), recording)
+    assert message in str(caught.value)
+    assert recording.resources == []

@@ -57,7 +57,7 @@ def test_a_new_seed_lists_everything_with_its_inputs(seed_preview: Preview) -> N
     assert len(objects) == 65
     assert all(r["inputs"]["metadata"]["name"] for r in objects)
     assert all("ingress-hops:index:" in r["parent"] for r in objects)
-    envoy = one(seed_preview, "DaemonSet", "daemonset-envoy")["spec"]["template"]["spec"]["containers"][1]
+    envoy = one(seed_preview, "DaemonSet", "contour-daemonset-envoy")["spec"]["template"]["spec"]["containers"][1]
     assert [(p["name"], p.get("hostPort"), p["containerPort"]) for p in envoy["ports"]] == [
         ("http", 80, 8080),
         ("https", 443, 8443),

@@ -345,7 +345,7 @@ def test_a_cluster_that_is_gone_leaves_its_kubeconfig_file(running: Run, tmp_pat
 def test_two_previews_are_equal(running: Run) -> None:
     first, second = running(preview=True), running(preview=True)
     assert first.outputs == second.outputs
-    assert [(r.urn, r.inputs) for r in first.resources] == [(r.urn, r.inputs) for r in second.resources]
+    assert {r.urn: r.inputs for r in first.resources} == {r.urn: r.inputs for r in second.resources}
 
 
 CHANGED = {"ingress-hops:calico": json.dumps({"blockSize": 27})}
@@ -486,7 +486,7 @@ def test_the_whole_stack_from_the_published_files(manifests: Path, monkeypatch: 
     monkeypatch.setattr(program, "look", lambda *_: HEALTHY)
     recording = run(program.run, Recording(preview=True), "seed", committed("seed"))
     assert len({resource.urn for resource in recording.resources}) == len(recording.resources) == 72
-    envoy = recording.one("DaemonSet", "daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][1]
+    envoy = recording.one("DaemonSet", "contour-daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][1]
     assert {p["name"]: (p.get("hostPort"), p["containerPort"]) for p in envoy["ports"]} == {
         "http": (80, 8080),
         "https": (443, 8443),
@@ -511,9 +511,11 @@ def test_an_existing_cluster_gets_contour_and_workloads_only(running: Run) -> No
     assert provider.inputs["context"] == "team-a"
     assert "deleteUnreachable" not in provider.inputs or provider.inputs["deleteUnreachable"] == "false"
     assert all(not resource.request.deletedWith for resource in recording.resources)
-    envoy = recording.one("Service", "service-envoy").inputs["spec"]
+    envoy = recording.one("Service", "contour-service-envoy").inputs["spec"]
     assert envoy["type"] == "LoadBalancer"
-    ports = recording.one("DaemonSet", "daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][0]["ports"]
+    ports = recording.one("DaemonSet", "contour-daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][0][
+        "ports"
+    ]
     assert not any("hostPort" in port for port in ports)
 
 
@@ -524,7 +526,11 @@ def test_an_existing_clusters_hops(running: Run) -> None:
     assert early["cluster"] == {"context": "team-a", "fixed": {"cluster.existing": "team-a"}}
 
     def balanced(name: str) -> dict[str, Any]:
-        return {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}} if name == "service-envoy" else {}
+        return (
+            {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}}
+            if name == "contour-service-envoy"
+            else {}
+        )
 
     recording = Recording(
         found={
@@ -549,14 +555,14 @@ def test_what_is_not_had_of_the_published_files_is_left_out(seed: Settings, cont
 
 def test_pods_wait_for_calico(running: Run) -> None:
     recording = running()
-    calico = recording.one("DaemonSet", "daemonset-calico-node")
-    for resource in (recording.one("Pod"), recording.one("DaemonSet", "daemonset-envoy")):
+    calico = recording.one("DaemonSet", "calico-daemonset-calico-node")
+    for resource in (recording.one("Pod"), recording.one("DaemonSet", "contour-daemonset-envoy")):
         assert calico.urn in resource.request.dependencies
 
 
 def test_replicas_and_services_of_a_stack(running: Run) -> None:
     services = [{"name": "a", "replicas": 2}, {"name": "b", "namespace": "other"}]
     recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
-    assert {pod.inputs["metadata"]["name"] for pod in recording.of("Pod")} == {"a-pod", "a-pod-2", "b-pod"}
-    assert {n.name for n in recording.of("Namespace")} == {"namespace-projectcontour", "apps", "other"}
+    assert sorted(pod.inputs["metadata"]["name"] for pod in recording.of("Pod")) == ["a-pod", "a-pod-2", "b-pod"]
+    assert {n.name for n in recording.of("Namespace")} == {"contour-namespace-projectcontour", "apps", "other"}
     assert len(recording.outputs["hops"]) == 24

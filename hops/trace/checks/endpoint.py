@@ -10,10 +10,12 @@ from hops.kubernetes.policy_order import Ruling, ruling
 from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.model.finding import Finding, Identity
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.versions import CALICO
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
+from hops.trace.facts.remedies import command, kubectl, make, mend
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request
 
@@ -158,7 +160,7 @@ def _denial(
     labels = pairs(at(dict(pod), "metadata", "labels"))
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
     admission = _admission(direction, str(at(dict(pod), "metadata", "namespace")), chosen or labels, port)
-    remedy = f"printf '%s' '{json.dumps(admission)}' | {view.kubectl} apply --filename -"
+    remedy = f"{command('printf', '%s', json.dumps(admission))} | {kubectl(view, 'apply', '--filename', '-')}"
     if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
         remedy = _deletion(view, policy)
     return T33.finding(identity(policy), message, remedy, evidence)
@@ -200,8 +202,7 @@ def _deletion(view: View, policy: dict[str, JSON]) -> str:
     group = str(policy.get("apiVersion")).partition("/")[0]
     plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
     namespace = at(policy, "metadata", "namespace")
-    inside = f" --namespace {namespace}" if namespace else ""
-    return f"{view.kubectl}{inside} delete {plural}.{group} {at(policy, 'metadata', 'name')}"
+    return kubectl(view, "delete", f"{plural}.{group}", at(policy, "metadata", "name"), namespace=text(namespace))
 
 
 def _named(item: Mapping[str, JSON]) -> str:
@@ -248,20 +249,22 @@ def _calico(view: View) -> Identity:
 def _calico_again(view: View, node: str) -> str:
     """The command that lets calico-node run on a node."""
     sets = [item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"]
-    stack = view.sight.stack
     if not sets:
-        return f"pulumi up --refresh --yes --stack {stack.name if stack else 'STACK'} --policy-pack policy"
-    namespace = at(sets[0], "metadata", "namespace")
+        return make(view) if view.sight.stack else kubectl(view, "apply", "--filename", CALICO.url)
+    namespace = text(at(sets[0], "metadata", "namespace"))
     wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
     labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
     off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
     if off:
         gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
-        return f"{view.kubectl} --namespace {namespace} patch daemonset calico-node --type merge --patch '{gone}'"
-    return f"{view.kubectl} --namespace {namespace} rollout restart daemonset calico-node"
+        words = ("patch", "daemonset", "calico-node", "--type", "merge", "--patch", gone)
+        return mend(view, identity(sets[0]), kubectl(view, *words, namespace=namespace))
+    return kubectl(view, "rollout", "restart", "daemonset", "calico-node", namespace=namespace)
 
 
 # T38
+
+_DISABLED = '{"spec":{"disabled":true}}'
 
 
 def _subnets(view: View) -> list[IPv4Network | IPv6Network]:
@@ -281,7 +284,5 @@ def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
     made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
     kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
     name = at(pool, "metadata", "name")
-    return (
-        f"printf '%s' '{json.dumps(made)}' | {view.kubectl} apply --filename - && "
-        f'{view.kubectl} patch {kind} {name} --type merge --patch \'{{"spec":{{"disabled":true}}}}\''
-    )
+    make_it = f"{command('printf', '%s', json.dumps(made))} | {kubectl(view, 'apply', '--filename', '-')}"
+    return f"{make_it} && {kubectl(view, 'patch', kind, name, '--type', 'merge', '--patch', _DISABLED)}"
