@@ -20,7 +20,7 @@ from hops.model.plan import plan
 from hops.model.preflight import ClusterState, Container, Docker, Machine, mark
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
-from hops.observe.answers import Answer
+from hops.observe.answers import RouteAnswer
 from stacks import program
 from stacks.build import Ground, build
 from tests.conftest import committed, stack_config
@@ -75,7 +75,7 @@ class Cluster:
     """A cluster of values. asked: what was looked for in it, in order."""
 
     objects: list[dict[str, Any]]
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[RouteAnswer] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def look(self, control_plane: str) -> list[dict[str, Any]]:
@@ -84,10 +84,10 @@ class Cluster:
 
     async def answer(
         self, control_plane: str, worker: str, port: int, backends: Sequence[Backend]
-    ) -> tuple[list[dict[str, Any]], list[Answer]]:
+    ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
         requests = [f"{backend.host}{backend.request_path}" for backend in backends]
         self.asked.append((control_plane, worker, port, requests))
-        return self.objects, self.answers or [Answer(answered=True, pods={}, logs={}) for _ in backends]
+        return self.objects, self.answers or [RouteAnswer(answered=True, pods={}, logs={}) for _ in backends]
 
 
 @pytest.fixture
@@ -397,7 +397,7 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
     running: Run, cluster: Cluster, seed: Settings
 ) -> None:
     cluster.answers = [
-        Answer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
+        RouteAnswer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
     ]
     recording = running()
     (said,) = recording.warnings
@@ -408,9 +408,11 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
 
 
 def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> None:
-    cluster.answers = [Answer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
+    cluster.answers = [RouteAnswer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
     assert running().warnings[0].startswith("ingress-hops:services[0] (my-service): not all pods are ready")
-    cluster.answers = [Answer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})]
+    cluster.answers = [
+        RouteAnswer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})
+    ]
     assert running().warnings == []
 
 
