@@ -7,6 +7,7 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory, Resource
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 
 CONTROLLER = "DaemonSet/projectcontour/envoy"
@@ -48,8 +49,8 @@ class Rule:
 
     check: takes one subject, the inventory and the parameters, and yields its breaches; it touches nothing else and
     lets Undecidable through. Its first sentence of documentation isn't shown: `why` is.
-    code: of the catalogue. level: the one it has where no configuration says otherwise. of: its subjects. hop: the name
-    of the hop that breaks, of `hops.model.KINDS`, None where no single one does. parameters: their types and defaults.
+    code: of the catalogue. level: the one it has where no configuration says otherwise. of: its subjects. hop: the
+    hop that breaks, None where no single one does. parameters: their types and defaults.
     parameters_of: the code of the rule whose parameters it follows. remediable: its patch judges and changes one
     resource and leaves the stack's outputs true. references: addresses. bad, good: YAML documents that break it and
     that don't, which a test runs and the docs show.
@@ -66,7 +67,7 @@ class Rule:
     remedy: str
     bad: str
     good: str
-    hop: str | None = None
+    hop: HopName | None = None
     parameters: type[Section] = NoParameters
     parameters_of: str | None = None
     remediable: bool = False

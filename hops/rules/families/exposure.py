@@ -16,6 +16,7 @@ from hops.kubernetes.inventory import Container, Inventory, Pod, Resource, Servi
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Label, Section
 from hops.model.settings import Port as PortNumber
 from hops.rules.families.host_ports import Controllers
@@ -71,7 +72,7 @@ class Folder(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     parameters=Folder,
     why="Whoever may ask for / may ask for /etc/passwd, for mounted secrets and for /proc/self/environ. "
     "`python -m http.server` serves the folder that it was started in, which is / where nothing says otherwise.",
@@ -164,7 +165,7 @@ def _below(path: str, folder: str) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="The token speaks to the API server in the pod's name, and whoever takes over the pod has it. It is mounted "
     "unless the pod or its service account says otherwise; where both speak, the pod is heard.",
@@ -212,7 +213,7 @@ def _mounts_token(pod: Pod, inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     why="A volume that is mounted below the served folder is served with it: the secret, the token or the node's own "
     "files are one request away.",
     remedy="Mount the volume elsewhere, or serve a folder beside it.",
@@ -270,7 +271,7 @@ def _secret(volume: Mapping[str, JSON]) -> str | None:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="Whoever breaks into a process has what the process has. As nobody, in a file system that it can't write, "
     "nothing can be left behind.",
@@ -356,7 +357,7 @@ spec:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     parameters=Admission,
     why="Without a NetworkPolicy every pod of the cluster reaches it, past the rules of the Ingress. The policies of "
     "a pod add up: one that admits everybody undoes the others. Pods of its own namespace count as its own.",
@@ -474,7 +475,7 @@ def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_ways,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Inner,
     why="These ports ask for no password: Envoy's admin interface stops it, a debugger runs any code, metrics tell "
     "what is there.",

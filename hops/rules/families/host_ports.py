@@ -13,6 +13,7 @@ from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
 from hops.kubernetes.kind_nodes import nodes
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods
@@ -69,7 +70,7 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     remediable=True,
     why="A hostPort opens a door of the node past every Service and Ingress. Only those that the request path needs "
@@ -123,7 +124,7 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     remediable=True,
     why="A second workload on a host port takes requests that never met the controller, and one of the two is "
@@ -169,7 +170,7 @@ def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterato
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     remediable=True,
     why="hostNetwork, hostPID and hostIPC take the walls between a pod and its node: its ports are the node's, "
     "and NetworkPolicies no longer reach it.",
@@ -212,7 +213,7 @@ def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     parameters_of="HP01",
     why="With hostNetwork every containerPort is a port of the node, although no hostPort is written: the API server "
@@ -304,7 +305,7 @@ def _apart(one: Pod, other: Pod) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     why="The scheduler gives a port of a node to one pod: the other stays Pending, without an error of its own. Inside "
     "one pod the API server refuses it.",
     remedy="Give one of the two another port, or keep them on different nodes by nodeSelector.",
@@ -359,7 +360,7 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=ReservedPorts,
     why="The kubelet, etcd, the API server, kube-proxy and Calico listen on the node. A hostPort on one of their ports "
     "diverts their traffic into the pod; one in the NodePort range clashes with a Service sooner or later.",
@@ -410,7 +411,7 @@ def not_reserved(pod: Pod, _: Inventory, parameters: ReservedPorts) -> Iterator[
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     remediable=True,
     why="Docker delivers to the interface of the node container. A hostIP of 127.0.0.1 makes a rule that never matches "
     "what comes in there: the connection is refused.",
@@ -463,7 +464,7 @@ def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     why="A node runs one pod of a hostPort. More replicas than nodes stay Pending, and so does a rollout's new pod "
     "that may not stop an old one first.",
     remedy="Use a DaemonSet, or fewer replicas and the strategy Recreate.",
@@ -575,7 +576,7 @@ _HOOKS = (
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="The kubelet sends a probe or hook with a host from the node's network to whatever that name is: the pod is "
     "ready because something else answers, and the node can be made to ask any address.",
@@ -625,7 +626,7 @@ def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="A process that isn't root can't listen below 1024 where the node doesn't allow it: it exits. Port 22 is a "
     "shell, which no workload here needs.",
     remedy="Listen on a port from 1024, which the Service's targetPort can hide.",

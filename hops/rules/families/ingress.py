@@ -24,6 +24,7 @@ from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import Target, granted, home, port_of, senders, targets
 from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.families.tls import Certificates
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
@@ -65,7 +66,7 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
-    hop="service",
+    hop=HopName.SERVICE,
     why="Contour drops a route whose Service it doesn't find in the Ingress's own namespace and says so in its log "
     "only: the client gets 404, or no answer where it was the only route. A Gateway API route may name another "
     "namespace, which has to grant it.",
@@ -116,7 +117,7 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A route names a port of the Service, not of the pod, by its number or its name and never by both. Contour "
     "takes the first port that fits, drops the route where that isn't TCP, and says so in its log only.",
     remedy="Name one of the Service's TCP ports, by number or by name.",
@@ -156,7 +157,7 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A rule without a host takes the requests for every name that nobody else claims, misspelt ones and other "
     "people's included, and Contour never serves it by TLS.",
     remedy="Name the host.",
@@ -178,7 +179,7 @@ def host_named(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Bre
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A wildcard takes the requests for names that others will want, and hides that a name was misspelt.",
     remedy="Name each host.",
     references=(_API + "#hostname-wildcards",),
@@ -201,7 +202,7 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="Contour keeps one of two routes that match the same: the one that it happens to read last, which may change "
     "with its next start, and an HTTPProxy before an Ingress. `/foo` and `/foo/` are the same Prefix. Other paths on "
     "the same host, another type, or a class that another controller serves are no conflict.",
@@ -236,7 +237,7 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="Envoy asks exact paths first, then regular expressions, then prefixes, each the longest first. A regular "
     "expression that takes everything under a path so hides the longer prefixes there, and a Prefix hides the string "
     "prefix of the same path.",
@@ -312,7 +313,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     remediable=True,
     why="What ImplementationSpecific means is the controller's affair: Contour takes a path with one of ^+*[]% for a "
     "regular expression of the whole path, any other for the beginning of a string, so that /foo takes /foobar too. "
@@ -367,7 +368,7 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="The API server refuses a path without a leading slash and, of type Prefix or Exact, one with //, /./, /../ or "
     "an encoded slash: the preview is green and the change fails.",
     remedy="Write the path as a client sends it.",
@@ -436,7 +437,7 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_classed,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Classes,
     remediable=True,
     why="Contour ignores an Ingress of a class that it doesn't serve, with a line in its debug log. Without "
@@ -490,7 +491,7 @@ def _reclassed(
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("IngressClass"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="The API server gives an Ingress without a class the default one. Of several it takes the newest, so who "
     "serves the Ingress hangs on which was made last.",
     remedy="Keep the annotation on one of them.",
@@ -550,7 +551,7 @@ def _defaults(inventory: Inventory) -> Sequence[Resource]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A default backend takes every request that no rule takes, of every host. An Ingress without rules, or a rule "
     "without paths, leads nowhere.",
     remedy="Write a rule with the host and the path that are meant.",
@@ -589,7 +590,7 @@ class ExternalNames(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(senders(inventory), inventory.of_kind("HTTPProxy")),
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=ExternalNames,
     why="Contour refuses a Service of type ExternalName, which can lead past every wall to any name, and reads nothing "
     "but Services: a resource in the place of one isn't routed to, and in an Ingress makes Contour fail.",
@@ -631,7 +632,7 @@ class Suffixes(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     parameters=Suffixes,
     why="Who takes names outside the suffix that was agreed for a stack takes a colleague's requests, or has a name "
     "that no resolver knows. The rule asks nothing until the parameter `suffixes` is set.",
@@ -688,7 +689,7 @@ def _hosts(inventory: Inventory) -> frozenset[str]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     why="Names in .local belong to multicast DNS: a resolver asks the network around first and waits for an answer, or "
     "ignores what its DNS server says. Names in .localhost mean this machine everywhere; .test is free for tests.",
     remedy="Take a name in .localhost, or in .test with an entry in the hosts file.",
@@ -717,7 +718,7 @@ def not_local(subject: Named, inventory: Inventory, _: NoParameters) -> Iterator
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     why="The API server refuses an address, a port, a scheme and capital letters in a host: the preview is green and "
     "the change fails. A label of more than 63 characters it takes, and no resolver does.",
     remedy="Write the name alone, in lower case.",
@@ -751,7 +752,7 @@ class CodeAnnotations(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=kinds("Ingress", "Service", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=CodeAnnotations,
     remediable=True,
     why="A snippet is pasted into the controller's configuration: who may write an Ingress then reads the controller's "
@@ -785,7 +786,7 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Certificates,
     parameters_of="TL04",
     why="Contour marks an HTTPProxy invalid, and serves nothing of it or an error in its place, where two roots share "

@@ -9,6 +9,7 @@ from hops.kubernetes.inventory import Container, Inventory, Pod, Port, Resource
 from hops.kubernetes.kind_nodes import Cluster, Mapped, Node, clusters, nodes, overlap
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
@@ -55,7 +56,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="A kind node is a container: its ports are reachable from the machine only where extraPortMappings publish "
     "them, and kind sets them when it creates the node. Otherwise the connection is refused, with every pod healthy.",
     remedy="Add an extraPortMapping for the port to a node that can run the pod, and create the cluster anew.",
@@ -102,7 +103,7 @@ def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="Docker accepts connections on a published port whether or not anything in the node takes them: the client "
     "sees an empty reply or a reset, and the port is taken from others.",
     remedy="Remove the mapping, or give a pod on that node the hostPort.",
@@ -162,7 +163,7 @@ def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     why="Only the node that publishes a port leads to the pod on that node. kind keeps the control-plane's taint as "
     "soon as there is a worker, and the published Envoy doesn't tolerate it.",
@@ -215,7 +216,7 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="All node containers publish on one machine. kind compares the mappings of one node only, so the second node "
     "fails at its creation: port is already allocated.",
     remedy="Keep the mapping on one node, or give the other another hostPort.",
@@ -269,7 +270,7 @@ class Listeners(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     parameters=Listeners,
     remediable=True,
     why="0.0.0.0, which is also what a missing listenAddress means, offers a developer's cluster to the whole network, "
@@ -320,7 +321,7 @@ class PromisedPorts(Section):
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     parameters=PromisedPorts,
     why="A hostPort of 0 or -1, or none, is another port each time, so no URL that was written down stays true.",
     remedy="Write the hostPort.",
@@ -362,7 +363,7 @@ class Networks(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Cluster", "Installation", "IPPool", "DaemonSet", "ConfigMap"),
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     parameters=Networks,
     why="Without kind's own network something else has to bring one, or every pod stays Pending. A pool outside "
     "podSubnet gives pods addresses that kube-proxy takes for foreign. Where Calico's host ports are off, a hostPort "
@@ -485,7 +486,7 @@ def _any_host_port(inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Namespace"),
-    hop="pod",
+    hop=HopName.POD,
     why="The admission that the label asks for refuses a pod after the preview was green: the DaemonSet exists and has "
     "no pods. Without a label anything is admitted.",
     remedy="Label the namespace pod-security.kubernetes.io/enforce with the strictest level that admits its pods.",

@@ -14,6 +14,7 @@ from hops.kubernetes.inventory import ADDED, Container, Inventory, Pod, Port, Re
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import DNS_LABEL, Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods, services
 
@@ -52,7 +53,7 @@ def _known(resources: Iterable[Resource]) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A selector that no pod meets makes a Service without endpoints: Envoy answers 503 and nothing else complains. "
     "All its labels have to be on one pod of its own namespace, whatever kind of workload makes that.",
     remedy="Give the Service the labels that the pod template carries.",
@@ -113,7 +114,7 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A name that a pod doesn't have leaves that pod out of the endpoints; a number where nothing listens is a "
     "refused connection. Without a targetPort the Service's own port is meant. A pod that declares no port at all may "
     "listen on any, unless its command says which.",
@@ -189,7 +190,7 @@ class Outside(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=Outside,
     remediable=True,
     why="A NodePort, which a LoadBalancer has too, is a door on every node that no Ingress rule guards. Where an "
@@ -246,7 +247,7 @@ class ExternalAddresses(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=ExternalAddresses,
     remediable=True,
     why="kube-proxy diverts what is sent to an external IP to the Service, whoever the address belongs to: traffic of "
@@ -281,7 +282,7 @@ def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresse
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="Whoever follows such a name asks itself: Envoy its own admin interface, a node its metadata service at "
     "169.254.169.254. Contour refuses these names in any case.",
     remedy="Name a host elsewhere, or a Service with a selector.",
@@ -318,7 +319,7 @@ def _is_here(name: str) -> bool:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=services,
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     why="A selector that several workloads meet sends every other request to the wrong one. Two Services with one "
     "selector are two names for the same pods, of which one is soon forgotten in a change.",
     remedy="Add a label that only one workload has, or leave one Service.",
@@ -380,7 +381,7 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_pods_and_services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="The API refuses a Service of several ports without names, a name twice, and a name that breaks the form. A "
     "probe of a port that its container doesn't open never succeeds, so the pod gets no request.",
     remedy="Name every port once, in lower-case letters, digits and hyphens, and let probes ask a declared one.",
@@ -492,7 +493,7 @@ def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="The API refuses a workload whose selector doesn't take the labels of its template: it would make pods for "
     "ever and know none of them.",
     remedy="Let template and selector carry the same labels.",
@@ -562,7 +563,7 @@ def _same_labels(pod: Pod, base: str, path: str, labels: Mapping[str, str]) -> t
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="containerPort opens nothing, it only says what the process does. Where it says another number than the "
     "command, the Service follows the wrong one: connection refused, 503 from Envoy.",
     remedy="Give containerPort, targetPort and command the same number.",

@@ -15,6 +15,7 @@ from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
@@ -75,7 +76,7 @@ class SecuredHosts(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=_entrances,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=SecuredHosts,
     why="What goes over HTTP can be read and changed on its way. An empty list under `tls` is none. The rule asks for "
     "the hosts that the settings or the parameter `hosts` name: a name of this machine alone needs no certificate.",
@@ -139,7 +140,7 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_entrances,
-    hop="route",
+    hop=HopName.ROUTE,
     remediable=True,
     why="TLS doesn't switch HTTP off: Contour serves the same routes on port 80 unless an annotation redirects them or "
     'forbids it, and an HTTPProxy\'s where a route has permitInsecure. Only the texts "true" and "false" count.',
@@ -182,7 +183,7 @@ def _redirect(resource: Resource) -> Mapping[str, Any]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="Contour serves a rule by TLS only where `tls` names the very same host: a wildcard there doesn't cover a "
     "name, and an entry without hosts covers nothing. A host in `tls` alone gets a certificate and answers 404.",
     remedy="Name the same hosts in both.",
@@ -249,7 +250,7 @@ _ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernet
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(inventory.ingresses, inventory.of_kind("Gateway")),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Certificates,
     why="Without a Secret that holds tls.crt and tls.key, in the Ingress's own namespace or delegated from another "
     "one, Contour makes no TLS host and says so in its log only: the connection is reset.",
@@ -300,7 +301,7 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     parameters_of="HP02",
     why="Envoy opens its HTTPS listener only when some host has a certificate. Until then the published port takes "

@@ -9,6 +9,7 @@ from hops.kubernetes.network_policies import KINDS, Connection, Direction, Peer,
 from hops.kubernetes.policy_order import Ruling, ruling
 from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
@@ -19,7 +20,7 @@ from hops.trace.observed.observation import Request
 
 T33 = Code(
     code="T33",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A network policy keeps Envoy from the pod",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="A NetworkPolicy of Kubernetes or Calico is for the pod, and none of its rules admits Envoy's.",
@@ -30,7 +31,7 @@ T33 = Code(
 )
 T37 = Code(
     code="T37",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="Calico does not run on the pod's node",
     symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
     cause="calico-node is stopped, removed or fails, and what it would set up for a new pod is missing.",
@@ -40,7 +41,7 @@ T37 = Code(
 )
 T38 = Code(
     code="T38",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="Calico gives pods addresses outside of the cluster's pod subnet",
     symptom="Mixed: some connections work, others are masqueraded or dropped.",
     cause="The IPPool's CIDR is not in the podSubnet that the cluster was made with.",
@@ -82,7 +83,7 @@ def unready(view: View) -> Iterator[Finding]:
         if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
             continue
         lacks = _lacks(view, pod)
-        hop = "host-port" if pod in view.envoy_pods else T37.hop
+        hop = HopName.HOST_PORT if pod in view.envoy_pods else T37.hop
         if lacks:
             what, evidence = lacks
             message = f"calico-node does not run on {node}, and {_named(pod)} {what}."

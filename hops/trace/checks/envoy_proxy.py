@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes.values import JSON, at, pairs
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
@@ -17,7 +18,7 @@ _CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
 
 envoy_down = Code(
     code="T16",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not run",
     symptom="`curl` connects to the published port and its connection is reset or ends without an answer; where the "
     "node's DNAT rule went with the pod, it is refused.",
@@ -33,7 +34,7 @@ envoy_down = Code(
 
 not_delivered = Code(
     code="T20",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not have what the objects want",
     symptom="A change of an Ingress or of pods has no effect: the old answer comes, or 404 or 503 for what is new.",
     cause="Contour tells Envoy its routes and pods over xDS. Where Contour doesn't run, Envoy goes on with what it was "
@@ -47,7 +48,7 @@ not_delivered = Code(
 
 not_trusted = Code(
     code="T21",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy and Contour do not trust each other",
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "

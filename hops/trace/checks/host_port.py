@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hops.kubernetes.values import JSON, at, number, sequence, text
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import HOST_PORT_CHAIN
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
@@ -15,7 +16,7 @@ from hops.trace.readers.netfilter import Translation, taken, translations
 
 T11 = Code(
     code="T11",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="Envoy's pod takes no host port",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="hostPort is missing in Envoy's DaemonSet, or is another number than the one that Docker's mapping leads to.",
@@ -24,7 +25,7 @@ T11 = Code(
 )
 T12 = Code(
     code="T12",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="The nodes' network configuration leaves host ports out",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="The portmap plugin is missing in the CNI configuration; Calico's operator leaves it out with "
@@ -36,7 +37,7 @@ T12 = Code(
 )
 T13 = Code(
     code="T13",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="A stale DNAT rule leads to a pod that is no Envoy",
     symptom="curl ends with 52, 56 or 28, or another pod answers.",
     cause="The rule of an earlier pod was left behind when that pod went, and the first rule for a port is taken.",
@@ -50,7 +51,7 @@ T13 = Code(
 )
 T14 = Code(
     code="T14",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="The DNAT rule to Envoy's pod is missing",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause=f"Something flushed the node's nat table or its chain {HOST_PORT_CHAIN}; portmap writes only when a pod is "
@@ -62,7 +63,7 @@ T14 = Code(
 )
 T15 = Code(
     code="T15",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="Another pod has Envoy's host port",
     symptom="curl ends with 52 or 56, or another page answers.",
     cause="A host port can be taken once on a node, and the other pod came first: Envoy waits for it.",

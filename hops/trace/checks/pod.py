@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
@@ -14,7 +15,7 @@ from hops.trace.readers import kernel
 
 not_ready = Code(
     code="T32",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod runs and is not ready",
     symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
     cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
@@ -27,7 +28,7 @@ not_ready = Code(
 
 loopback_only = Code(
     code="T40",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on loopback only",
     symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
     cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
@@ -38,7 +39,7 @@ loopback_only = Code(
 
 other_port = Code(
     code="T41",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on another port",
     symptom="503 from Envoy at once (`connection refused`).",
     cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
@@ -51,7 +52,7 @@ other_port = Code(
 
 not_running = Code(
     code="T42",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod does not run",
     symptom="503 from Envoy (`no healthy upstream`).",
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
@@ -64,7 +65,7 @@ not_running = Code(
 
 refused_by_app = Code(
     code="T43",
-    hop="pod",
+    hop=HopName.POD,
     title="The app itself answers 404",
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
     cause="The request came all the way to the process, and the process has nothing there: another directory is "
@@ -76,7 +77,7 @@ refused_by_app = Code(
 
 failed_by_app = Code(
     code="T44",
-    hop="pod",
+    hop=HopName.POD,
     title="The app fails, is slow, or answers something else",
     symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
     cause="The process takes the request and fails it.",

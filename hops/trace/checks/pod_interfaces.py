@@ -6,6 +6,7 @@ from typing import Any
 
 from hops.kubernetes.values import JSON, at, number, text
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import calico_interface
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
@@ -20,7 +21,7 @@ _UPLINK = "eth0"
 
 T34 = Code(
     code="T34",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface is down",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
@@ -29,7 +30,7 @@ T34 = Code(
 )
 T35 = Code(
     code="T35",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A node's route to a pod is missing or leads elsewhere",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pod's route was deleted or replaced, or calico-node has not written the one to another node's pods.",
@@ -39,7 +40,7 @@ T35 = Code(
 )
 T36 = Code(
     code="T36",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="The node's kernel does not pass packets on",
     symptom="503 from Envoy or 28, timed out.",
     cause="net.ipv4.ip_forward is 0; or strict rp_filter drops what comes another way than it would go back.",
@@ -49,7 +50,7 @@ T36 = Code(
 )
 T39 = Code(
     code="T39",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
     cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
@@ -68,7 +69,7 @@ class Wire:
     """
 
     pod: Mapping[str, JSON]
-    hop: str
+    hop: HopName
     address: str
     node: Node
     interface: str
@@ -87,8 +88,8 @@ class Wire:
 
 def wires(view: View) -> tuple[Wire, ...]:
     """Of Envoy's pod that takes the requests, then of the backend's pods; those that can't be seen are left out."""
-    subjects = [(pod, "host-port") for pod in view.envoys_on(view.publishing)[:1]]
-    subjects += [(pod, "endpoint") for pod in view.pods]
+    subjects = [(pod, HopName.HOST_PORT) for pod in view.envoys_on(view.publishing)[:1]]
+    subjects += [(pod, HopName.ENDPOINT) for pod in view.pods]
     return tuple(wire for pod, hop in subjects if (wire := _wire(view, pod, hop)))
 
 
@@ -107,7 +108,7 @@ def disconnected(view: View) -> Iterator[Finding]:
 def unrouted(view: View) -> Iterator[Finding]:
     """T35."""
     found = wires(view)
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found:
         if not wire.up or _reached(view, wire) or not wire.node.routes:
             continue
@@ -133,7 +134,7 @@ def blocked(view: View) -> Iterator[Finding]:
             message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
             remedy = f"docker exec {node.name} sysctl --write {' '.join(f'{name}=1' for name in off)}"
             yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found if envoy else ():
         failed = _failed(view, wire)
         if envoy and failed and failed.where == "pod from envoy" and wire.node.name != envoy.node.name:
@@ -162,7 +163,7 @@ def narrowed(view: View) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
 
 
-def _wire(view: View, pod: Mapping[str, JSON], hop: str) -> Wire | None:
+def _wire(view: View, pod: Mapping[str, JSON], hop: HopName) -> Wire | None:
     body = dict(pod)
     address, node = text(at(body, "status", "podIP")), view.node(text(at(body, "spec", "nodeName")))
     ends = links(node.links) if node else {}
@@ -198,7 +199,7 @@ def _broken(view: View, wire: Wire) -> tuple[str, str]:
 
 def _reached(view: View, wire: Wire) -> bool:
     """Whether a request was answered from the pod's network namespace."""
-    if wire.hop == "host-port":
+    if wire.hop is HopName.HOST_PORT:
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
     there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
@@ -206,7 +207,7 @@ def _reached(view: View, wire: Wire) -> bool:
 
 def _failed(view: View, wire: Wire) -> Request | None:
     """The request to the pod that got no answer, that from Envoy's pod first."""
-    places = ("envoy",) if wire.hop == "host-port" else ("pod from envoy", "pod")
+    places = ("envoy",) if wire.hop is HopName.HOST_PORT else ("pod from envoy", "pod")
     there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
     return next((request for request in there if request.status is None), None)
 

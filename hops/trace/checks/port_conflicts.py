@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
@@ -23,7 +24,7 @@ _COMM = 15
 
 T08 = Code(
     code="T08",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="Another process or container has the port",
     symptom="A page that isn't the service's, or a refusal; the node's container does not start.",
     cause="Something took the port of this machine before Docker could publish it, or while the node was stopped.",

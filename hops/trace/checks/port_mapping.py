@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from hops.kubernetes.values import at, number, sequence
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.plan import NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.checks.port_conflicts import absent, other_door, strangers
@@ -14,7 +15,7 @@ from hops.trace.readers.published_ports import Published, published
 
 T05 = Code(
     code="T05",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="No node publishes the port",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was made without extraPortMappings for this port; they can't be added later.",
@@ -24,7 +25,7 @@ T05 = Code(
 )
 T06 = Code(
     code="T06",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port is published by a node that has no Envoy",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="The mapping is on the control plane, or Envoy's DaemonSet leaves the publishing node out.",
@@ -34,7 +35,7 @@ T06 = Code(
 )
 T07 = Code(
     code="T07",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port leads to a port of the node that nobody takes",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="containerPort of the extraPortMapping and hostPort of Envoy's container are different numbers.",
@@ -45,7 +46,7 @@ T07 = Code(
 )
 T09 = Code(
     code="T09",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port is published on another address",
     symptom="curl ends with 7, connection refused.",
     cause="listenAddress of the mapping is an address that the host name does not lead to.",
@@ -54,7 +55,7 @@ T09 = Code(
 )
 T10 = Code(
     code="T10",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The publishing node is stopped or paused",
     symptom="curl ends with 7 where it is stopped, and with 28, timed out, where it is paused.",
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
@@ -63,7 +64,7 @@ T10 = Code(
 )
 T48 = Code(
     code="T48",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The stack's cluster is gone",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was deleted outside of Pulumi, or never made.",

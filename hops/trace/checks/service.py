@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from hops.kubernetes.values import at, number, sequence, text
 from hops.model.finding import Finding, Identity, Level, Place
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
@@ -15,7 +16,7 @@ from hops.trace.readers import kernel
 
 kube_proxy_gone = Code(
     code="T45",
-    hop="service",
+    hop=HopName.SERVICE,
     title="kube-proxy does not serve the ClusterIP",
     symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
     "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
@@ -40,7 +41,7 @@ def _selects(view: View) -> Iterator[Finding]:
     for finding in judged(view, "SV01"):
         if finding.resource == identity(service):
             remedy = _reselected(view, finding)
-            yield retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+            yield retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
 def _reselected(view: View, finding: Finding) -> str:
@@ -99,7 +100,7 @@ def _retargeted(view: View, finding: Finding, index: int) -> Finding:
     if wanted:
         change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
         remedy = patched(view, who.kind, who.namespace, who.name, change)
-    return retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+    return retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
 def _port(view: View) -> tuple[int, dict[str, object] | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Finding, Level
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
@@ -23,7 +24,9 @@ def judged(view: View, *codes: str, inventory: Inventory | None = None) -> list[
     return [finding for finding in judge(inventory or view.inventory, configure(), wanted) if finding.code in codes]
 
 
-def retold(finding: Finding, hop: str, remedy: str, evidence: Iterable[str], level: Level = Level.MANDATORY) -> Finding:
+def retold(
+    finding: Finding, hop: HopName, remedy: str, evidence: Iterable[str], level: Level = Level.MANDATORY
+) -> Finding:
     """A rule's finding as one of the path: at the hop that breaks by it, with what was seen and a command."""
     message = finding.message[0].upper() + finding.message[1:]
     return replace(
