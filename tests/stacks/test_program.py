@@ -181,6 +181,9 @@ def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
         "standing": "on path",
         "known_at": "preview",
         "details": {},
+        "to": {"address": "127.0.0.1", "port": 80},
+        "mappings": [],
+        "match": None,
     }
     assert (last["number"], last["name"]) == (12, "reply-client")
 
