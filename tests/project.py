@@ -33,14 +33,21 @@ class Project:
         assert (done.returncode != 0) == fails, f"pulumi {' '.join(words)}: {done.returncode}\n{done.stdout[-6000:]}"
         return str(done.stdout)
 
-    def up(self, stack: str, *, fails: bool = False) -> str:
-        return self.pulumi("up", "--yes", "--skip-preview", "--stack", stack, fails=fails)
+    def make(self, *words: str, fails: bool = False) -> str:
+        """What a target of the Makefile prints, both streams."""
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(["make", *words], cwd=self.folder, env=self.environment, check=False, **streams)
+        assert (done.returncode != 0) == fails, f"make {' '.join(words)}: {done.returncode}\n{done.stdout[-6000:]}"
+        return str(done.stdout)
 
-    def preview(self, stack: str) -> str:
-        return self.pulumi("preview", "--stack", stack)
+    def up(self, stack: str, *words: str, fails: bool = False) -> str:
+        return self.make("up", f"STACK={stack}", *words, fails=fails)
+
+    def preview(self, stack: str, *, fails: bool = False) -> str:
+        return self.make("preview", f"STACK={stack}", fails=fails)
 
     def down(self, stack: str) -> str:
-        return self.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
+        return self.make("down", f"STACK={stack}")
 
     def outputs(self, stack: str) -> dict[str, Any]:
         outputs: dict[str, Any] = json.loads(

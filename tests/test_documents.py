@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "docs/pull-requests.md", "docs/teams.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/style.md",
+    "docs/pull-requests.md",
+    "docs/teams.md",
+)
 LIVE = (
     "make up",
     "make preview",
@@ -54,6 +61,17 @@ ELSEWHERE = {
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",
     "make down STACK=seed": "as before",
     "make test": "it runs this test",
+    "make lint": "tests/test_makefile.py, as the five below",
+    "make check": "it runs this test",
+    "make format": "it changes the sources",
+    "make coverage": "it runs this test, too",
+    "make test-live": "it needs Docker",
+    "make lock": "it needs a package index",
+    'make lock UPGRADE="rich uv"': "as before",
+    ".venv/bin/hops rules --write docs/rules": "tests/hops/cli/test_check.py compares what it writes",
+    ".venv/bin/hops codes --write docs/codes": "tests/hops/cli/test_codes.py compares what it writes",
+    ".venv/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .": "tests/test_wheel.py",
+    "git tag v0.2.0": "it marks a release",
     "make pull-request STACK=ci BASE=origin/main": "tests/test_pull_requests.py, on recorded previews",
     ".venv/bin/hops report .ingress-hops/pull-request/head.jsonl --base .ingress-hops/pull-request/base.jsonl": (
         "tests/test_pull_requests.py"
@@ -109,3 +127,29 @@ def test_every_file_that_is_linked_is_there(project: Path) -> None:
     for name in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", (project / name).read_text()):
             assert ((project / name).parent / target).exists(), f"{name} links to {target}"
+
+
+def test_every_file_that_the_recipes_name_is_there(project: Path) -> None:
+    text = (project / "CONTRIBUTING.md").read_text()
+    recipes = re.findall(r"^## Recipe: (.*?)\n(.*?)(?=^## )", text, re.DOTALL | re.MULTILINE)
+    assert [title for title, _ in recipes] == [
+        "add a rule",
+        "add a check of the trace",
+        "add a kind of route",
+        "add a pod network",
+    ]
+    for title, recipe in recipes:
+        named = re.findall(r"`([\w./-]+\.(?:py|md|yaml))`", recipe)
+        assert len(named) > 5, title
+        assert [name for name in named if not (project / name).is_file()] == [], title
+
+
+def test_the_style_page_has_ten_pairs(project: Path) -> None:
+    rows = re.findall(
+        r"^\| (?!before|---)(.+) \| (.+) \| .+ \| \[.+\]\((.+)\) \|$",
+        (project / "docs/style.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) == 10
+    for before, after, _ in rows:
+        assert before != after

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from hops.cli.tools import environment
-
 ROOT = Path(__file__).parents[1]
 MAKE = shutil.which("make") or "make"
 # What the Makefile may use of the system; a real docker, pulumi or Python beside them must not be met.
@@ -29,15 +27,16 @@ class Project:
         self.calls_file = folder / "calls"
         self.bin.mkdir()
         self.folder.mkdir()
-        for file in ("Makefile", "requirements.txt", "pyproject.toml", "stacks"):
+        for file in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml", "stacks"):
             target = self.folder / file
             (shutil.copytree if (ROOT / file).is_dir() else shutil.copy2)(ROOT / file, target)
         for name in SYSTEM:
             (self.bin / name).symlink_to(shutil.which(name) or f"/bin/{name}")
         (self.folder / ".venv" / "bin").mkdir(parents=True)
-        for name in ("hops", "python", "ruff", "mypy", "lint-imports"):
+        for name in ("hops", "python", "ruff", "mypy", "lint-imports", "uv"):
             self.program(self.folder / ".venv/bin" / name)
-        (self.folder / ".venv/.ready").touch()
+        for stamp in (".ready", ".ready-dev"):
+            (self.folder / ".venv" / stamp).touch()
         self.program(self.bin / "pulumi")
         self.program(self.bin / "docker")
 
@@ -74,36 +73,33 @@ def test_plain_make_lists_every_target(project: Project) -> None:
     assert project.calls == []
 
 
-def test_up_looks_for_tools_and_then_only_calls_pulumi(project: Project) -> None:
-    done = project.make("up", "STACK=ci")
+@pytest.mark.parametrize(
+    ("words", "call"),
+    [
+        (("up", "STACK=ci"), "hops up ci"),
+        (("up", "REPLACE=1"), "hops up local --replace"),
+        (("up", "REPLACE=0", "VERBOSE=1"), "hops up local --verbose"),
+        (("preview",), "hops preview local"),
+        (("preview", "VERBOSE=1"), "hops preview local --verbose"),
+        (("down",), "hops down local"),
+        (("env", "STACK=ci"), "hops env ci"),
+    ],
+)
+def test_a_target_is_one_command_of_hops(project: Project, words: tuple[str, ...], call: str) -> None:
+    done = project.make(*words)
     assert done.returncode == 0, done.stderr
-    assert project.calls == [
-        "hops tools",
-        "pulumi stack select --create ci",
-        "pulumi up --yes --stack ci --policy-pack policy",
-    ]
-    assert (project.folder / ".ingress-hops/state").is_dir()
+    assert project.calls == [call]
 
 
-def test_preview_needs_no_docker(project: Project) -> None:
-    assert project.make("preview").returncode == 0
-    assert project.calls == [
-        "hops tools pulumi kind",
-        "pulumi stack select --create local",
-        "pulumi preview --stack local --policy-pack policy",
-    ]
-
-
-def test_down_destroys(project: Project) -> None:
-    assert project.make("down").returncode == 0
-    assert project.calls == ["hops tools", "pulumi destroy --yes --stack local"]
+def test_the_stack_that_goes_needs_no_file(project: Project) -> None:
+    assert project.make("down", "STACK=nope").returncode == 0
 
 
 def test_a_missing_tool_ends_it_before_pulumi_runs(project: Project) -> None:
     project.program(project.folder / ".venv/bin/hops", "exit 1")
     for target in ("up", "preview", "down", "bench", "test-live"):
         assert project.make(target).returncode != 0
-    assert not any("pulumi stack" in call or call.startswith("python") for call in project.calls)
+    assert not any(call.startswith(("pulumi", "python")) for call in project.calls)
 
 
 @pytest.mark.parametrize("target", ["up", "preview", "plan"])
@@ -137,20 +133,20 @@ def test_a_plan_that_leaves_something_out_is_no_failure(project: Project, status
 
 def test_the_demo_builds_and_asks_where_docker_answers(project: Project) -> None:
     project.program(project.bin / "pulumi", 'case "$*" in *output*) echo "curl -s http://a/";; esac')
-    project.program(project.bin / "curl", "echo the page")
+    page = "HTTP/1.1 200 OK\\r\\ndate: now\\r\\nserver: envoy\\r\\n\\r\\n<html>\\nand more\\n"
+    project.program(project.bin / "curl", f"printf '{page}'")
     project.program(project.folder / ".venv/bin/hops", 'case "$1" in trace) echo all is well;; esac')
     done = project.make("demo")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("demo: Docker answers, so the path is built")
-    assert lines[-3:] == ["curl -s http://a/", "the page", "all is well"]
+    assert lines[1:] == ["curl -s http://a/", "  HTTP/1.1 200 OK", "  server: envoy", "  <html>", "all is well"]
     assert project.calls == [
         "docker info",
-        "hops tools",
-        "pulumi stack select --create local",
-        "pulumi up --yes --stack local --policy-pack policy",
+        "hops up local",
+        "hops env local",
         "pulumi stack output curl --stack local",
-        "curl -s http://a/",
-        "hops trace local",
+        "curl -s http://a/ --silent --show-error --include",
+        "hops trace local --short",
     ]
 
 
@@ -166,70 +162,32 @@ def test_the_demo_fails_where_the_request_does(project: Project) -> None:
     assert project.make("demo").returncode != 0
 
 
-def test_env_is_what_plain_pulumi_needs_and_what_the_command_takes(project: Project) -> None:
-    shell = (
-        'eval "$("$MAKE" -s env)"; for n in PATH PULUMI_BACKEND_URL PULUMI_SKIP_UPDATE_CHECK; do printenv $n; done; '
-    )
-    shell += 'echo "[${PULUMI_CONFIG_PASSPHRASE-unset}]"'
-    (project.bin / "printenv").symlink_to(shutil.which("printenv") or "/usr/bin/printenv")
-    done = subprocess.run(
-        ["sh", "-c", shell],
-        cwd=project.folder,
-        env={"PATH": str(project.bin), "MAKE": MAKE},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    path, backend, skip, phrase = done.stdout.splitlines()
-    assert path.split(os.pathsep) == [
-        f"{project.folder}/.tools/bin",
-        f"{project.folder}/.venv/bin",
-        str(project.bin),
-    ]
-    ours = environment(project.folder, {})
-    assert (backend, skip) == (ours["PULUMI_BACKEND_URL"], ours["PULUMI_SKIP_UPDATE_CHECK"])
-    assert phrase == f"[{ours['PULUMI_CONFIG_PASSPHRASE']}]"
-    assert (project.folder / ".ingress-hops/state").is_dir()
+def test_what_hops_says_of_pulumi_holds_for_the_tests(project: Project) -> None:
+    project.program(project.folder / ".venv/bin/hops", 'case "$1" in env) echo "export PULUMI_HOME=ours";; esac')
+    project.program(project.folder / ".venv/bin/python", 'echo "$PULUMI_HOME" >>"$CALLS"')
+    assert project.make("test").returncode == 0
+    assert project.calls[-1] == "ours"
 
 
-def test_env_keeps_what_the_shell_has_chosen_and_never_prints_a_passphrase(project: Project) -> None:
-    done = project.make("-s", "env", given={"PULUMI_BACKEND_URL": "s3://state", "PULUMI_CONFIG_PASSPHRASE": "hush"})
-    assert "s3://state" in done.stdout
-    assert "hush" not in done.stdout
-    by_file = project.make("-s", "env", given={"PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"})
-    assert "PASSPHRASE" not in by_file.stdout
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({}, "[] [unset]"),
-        ({"PULUMI_CONFIG_PASSPHRASE": "a$b'c"}, "[a$b'c] [unset]"),
-        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"}, "[unset] [/phrase]"),
-    ],
-)
-def test_pulumi_meets_the_passphrase_that_is_meant(project: Project, given: dict[str, str], expected: str) -> None:
-    project.program(
-        project.bin / "pulumi",
-        'echo "[${PULUMI_CONFIG_PASSPHRASE-unset}] [${PULUMI_CONFIG_PASSPHRASE_FILE-unset}]" >>"$CALLS"',
-    )
-    project.make("down", given=given)
-    assert project.calls[-1] == expected
+def test_no_test_runs_where_the_environment_cannot_be_made(project: Project) -> None:
+    project.program(project.folder / ".venv/bin/hops", 'case "$1" in env) exit 2;; esac')
+    assert project.make("check").returncode != 0
+    assert not any("pytest" in call for call in project.calls)
 
 
 def test_fetched_tools_come_before_those_on_path(project: Project) -> None:
     fetched = project.folder / ".tools" / "bin"
     fetched.mkdir(parents=True)
-    project.program(fetched / "pulumi", 'echo fetched >>"$CALLS"')
-    project.make("down")
-    assert project.calls[-1] == "fetched"
+    project.program(fetched / "docker", 'echo fetched >>"$CALLS"')
+    project.make("demo")
+    assert "fetched" in project.calls
 
 
 def test_test_goes_on_without_tools_and_says_how_to_run_the_rest(project: Project) -> None:
-    project.program(project.folder / ".venv/bin/hops", "exit 2")
+    project.program(project.folder / ".venv/bin/hops", 'case "$1" in tools) exit 2;; esac')
     project.program(project.folder / ".venv/bin/python", "exit 1")
     done = project.make("test")
-    assert project.calls == ["hops tools pulumi kind", "python -m pytest -m not live"]
+    assert project.calls == ["hops tools pulumi kind", "hops env local", "python -m pytest -m not live"]
     assert "the tests that need them are skipped" in done.stdout
     assert done.stdout.splitlines()[-1].endswith("make test-live (needs Docker)")
     assert done.returncode != 0
@@ -242,6 +200,7 @@ def test_check_runs_all_of_it(project: Project) -> None:
         "ruff check .",
         "mypy .",
         "lint-imports ",
+        "hops env local",
         "python -m pytest -m not live",
     ]
 
@@ -273,14 +232,80 @@ def test_the_environment_is_made_by_the_first_python_that_will_do(project: Proje
     ]
 
 
+@pytest.fixture
+def old(project: Project) -> Project:
+    """A project whose requirements are older than its environment."""
+    for number, file in enumerate(("requirements.txt", "requirements-dev.txt", "pyproject.toml")):
+        os.utime(project.folder / file, (number, number))
+    os.utime(project.folder / ".venv/.ready", (10, 10))
+    os.utime(project.folder / ".venv/.ready-dev", (11, 11))
+    return project
+
+
 @pytest.mark.parametrize("file", ["requirements.txt", "pyproject.toml"])
-def test_the_environment_is_filled_again_when_what_it_holds_changes(project: Project, file: str) -> None:
-    os.utime(project.folder / ".venv/.ready", (1, 1))
-    os.utime(project.folder / "requirements.txt", (0, 0))
-    os.utime(project.folder / "pyproject.toml", (0, 0))
-    project.make("tools")
-    assert project.calls == ["hops tools"]
-    os.utime(project.folder / file)
-    project.make("tools")
-    assert sum("pip install" in call for call in project.calls) == 2
-    assert not any("venv --clear" in call for call in project.calls)
+def test_the_environment_is_filled_again_when_what_it_holds_changes(old: Project, file: str) -> None:
+    old.make("tools")
+    assert old.calls == ["hops tools"]
+    os.utime(old.folder / file)
+    old.make("tools")
+    assert sum("pip install" in call for call in old.calls) == 2
+    assert not any("venv --clear" in call for call in old.calls)
+
+
+@pytest.mark.parametrize("target", ["up", "preview", "down", "plan", "trace", "tools", "bench", "env"])
+def test_what_a_contributor_adds_is_not_installed_for_a_user(old: Project, target: str) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    assert old.make(target).returncode == 0
+    assert not any("requirements-dev.txt" in call for call in old.calls)
+
+
+@pytest.mark.parametrize("target", ["test", "check", "lint", "format", "coverage", "lock", "test-live", "test-pairs"])
+def test_what_a_contributor_adds_is_installed_once_for_whoever_needs_it(old: Project, target: str) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    assert old.make(target).returncode == 0
+    pip = "python -m pip install --quiet --disable-pip-version-check --require-hashes"
+    both = f"{pip} -r requirements.txt -r requirements-dev.txt"
+    assert old.calls.count(both) == 1
+    old.make(target)
+    assert old.calls.count(both) == 1
+    os.utime(old.folder / "requirements-dev.txt")
+    old.make(target)
+    assert old.calls.count(both) == 2
+    # A user's requirements stay as they are meanwhile.
+    assert sum("pip install" in call for call in old.calls) == 2
+
+
+def test_a_failed_installation_is_tried_again(old: Project) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    old.program(old.folder / ".venv/bin/python", 'case "$*" in *"pip install"*) exit 1;; esac')
+    assert old.make("lint").returncode != 0
+    assert not any(call.startswith("ruff") for call in old.calls)
+    assert not (old.folder / ".venv/.ready-dev").exists()
+
+
+def test_format_mends_and_formats(project: Project) -> None:
+    assert project.make("format").returncode == 0
+    assert project.calls == ["ruff check --fix-only --quiet .", "ruff format ."]
+
+
+def test_coverage_measures_the_tests_that_need_no_cluster(project: Project) -> None:
+    assert project.make("coverage").returncode == 0
+    assert project.calls == ["python -m pytest -m not live --cov"]
+
+
+def test_lock_remakes_both_files_and_the_second_without_the_first(project: Project) -> None:
+    (project.folder / "requirements.txt").write_text(
+        "one==1 ; sys_platform == 'win32' \\\n    --hash=sha256:0\ntwo-2==2\n"
+    )
+    os.utime(project.folder / "requirements.txt", (1, 1))
+    assert project.make("lock", "UPGRADE=two-2 three").returncode == 0
+    users, contributors = project.calls
+    common = (
+        "uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header "
+        "--no-annotate --no-emit-index-url --extra pulumi --group build --upgrade-package two-2 --upgrade-package three"
+    )
+    assert users == f"{common} --output-file requirements.txt"
+    assert contributors == (
+        f"{common} --group development --constraint requirements.txt --output-file requirements-dev.txt "
+        "--no-emit-package one --no-emit-package two-2"
+    )

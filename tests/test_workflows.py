@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,13 @@ def test_every_part_of_the_program_is_previewed() -> None:
         assert f"{folder}/**" in paths
     changes = yaml.safe_load((PROJECT / "docs/gitlab-ci.yml").read_text())["preview"]["rules"][0]["changes"]
     assert [f"{path}/*" if path.endswith("**") else path for path in paths[:-1]] == changes
+
+
+def test_the_checks_try_every_python_that_the_package_names() -> None:
+    table = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    prefix = "Programming Language :: Python :: "
+    named = [line.removeprefix(prefix) for line in table["classifiers"] if re.match(rf"{prefix}3\.", line)]
+    assert of("checks.yml")["jobs"]["checks"]["strategy"]["matrix"]["python"] == named
+    assert table["requires-python"] == f">={named[0]}"
+    (choice,) = re.findall(r"^PYTHON3 \?= (.*)$", (PROJECT / "Makefile").read_text(), re.MULTILINE)
+    assert choice.split()[2:] == [f"python{version}" for version in reversed(named)]

@@ -6,20 +6,31 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from hops.cli.output import needs_project, stop
+
 _COMMANDS = {
     "check": "hops.cli.check:main",
     "codes": "hops.cli.codes:main",
     "comment": "hops.cli.comment:main",
     "diff": "hops.cli.diff:main",
+    "down": "hops.cli.engine:down",
+    "env": "hops.cli.environment:main",
     "explain": "hops.cli.rules:explain",
+    "kubectl": "hops.cli.kubectl:main",
     "plan": "hops.cli.plan:main",
+    "preview": "hops.cli.engine:preview",
     "report": "hops.cli.report:main",
     "rules": "hops.cli.rules:catalogue",
     "stack": "hops.cli.stack:app",
     "tools": "hops.cli.tools:main",
     "trace": "hops.cli.trace:main",
+    "up": "hops.cli.engine:up",
 }
 """Where each command is: a function, or a typer.Typer that has commands of its own."""
+
+
+NOT_INSTALLED_WITH_HOPS = {"pulumi", "components", "stacks"}
+"""The top-level modules that some commands import and that a plain installation of this package leaves out."""
 
 
 class _OnDemand(TyperGroup):
@@ -32,7 +43,12 @@ class _OnDemand(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name].partition(":")
-        found = getattr(import_module(module), name)
+        try:
+            found = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if str(error.name).partition(".")[0] not in NOT_INSTALLED_WITH_HOPS:
+                raise
+            return _without_project(cmd_name, str(error.name))
         if not isinstance(found, typer.Typer):
             # Plain help and errors: boxes break the sentences that logs and pull requests quote.
             alone = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -41,6 +57,23 @@ class _OnDemand(TyperGroup):
         command = typer.main.get_command(found)
         command.name = cmd_name
         return command
+
+
+def _without_project(command: str, module: str) -> Any:
+    """The command that stands for one that lacks a module: it takes any arguments, says what is missing and ends."""
+    message = needs_project(module)
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+    @alone.command(
+        command,
+        help=f"Not available here: {message}.",
+        short_help=f"(needs a checkout of the project, and the Python package {module})",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def unavailable() -> None:
+        stop(f"hops {command} {message}")
+
+    return typer.main.get_command(alone)
 
 
 app = typer.Typer(cls=_OnDemand, no_args_is_help=True, rich_markup_mode=None, add_completion=False)

@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from hops.cli.tools import environment
+from hops.cli.environment import environment
+from hops.cli.tools import ToolError
 
 _SECONDS = 60
 
@@ -44,6 +45,42 @@ def outputs(project: Path, name: str) -> dict[str, Any]:
     return found
 
 
+def state(project: Path, name: str) -> dict[str, Any] | None:
+    """What the backend keeps of a stack, as `pulumi stack export` prints it; None for an unknown stack.
+
+    Raises BackendError.
+    """
+    try:
+        found: dict[str, Any] = json.loads(_pulumi(project, "stack", "export", f"--stack={name}"))
+    except subprocess.CalledProcessError as error:
+        if "no stack named" in str(error.stderr):
+            return None
+        where = environment(project)["PULUMI_BACKEND_URL"]
+        raise BackendError(f"the stack {name} cannot be read from {where}: {_said(error)}") from None
+    except (subprocess.TimeoutExpired, ValueError) as error:
+        raise BackendError(f"pulumi prints no state of the stack {name}: {error}") from None
+    return found
+
+
+def create(project: Path, name: str) -> None:
+    """Creates a stack in the backend. Raises BackendError."""
+    try:
+        _pulumi(project, "stack", "init", name, "--no-select")
+    except subprocess.CalledProcessError as error:
+        raise BackendError(f"the stack {name} cannot be created: {_said(error)}") from None
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(f"the stack {name} cannot be created: {error}") from None
+
+
+def unlock(project: Path, name: str) -> None:
+    """Removes all locks of a stack. Raises BackendError."""
+    try:
+        _pulumi(project, "cancel", "--yes", f"--stack={name}")
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = _said(error) if isinstance(error, subprocess.CalledProcessError) else str(error)
+        raise BackendError(f"the lock of the stack {name} cannot be removed: {said}") from None
+
+
 def _pulumi(project: Path, *words: str) -> str:
     command = ["pulumi", *words, "--non-interactive"]
     try:
@@ -56,6 +93,8 @@ def _pulumi(project: Path, *words: str) -> str:
             timeout=_SECONDS,
             check=True,
         )
+    except ToolError as error:
+        raise BackendError(str(error)) from None
     except OSError:
         raise BackendError("pulumi is not on PATH; `make tools` fetches it into .tools/bin") from None
     return done.stdout

@@ -22,6 +22,7 @@ from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Fleet, Inventory
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, Policy, Settings, SettingsError
+from hops.observe.files import write
 from hops.observe.stack_files import fleet
 from hops.rules import RULES
 from hops.rules.configuration import configure
@@ -222,7 +223,7 @@ def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quie
             typer.echo(part.rstrip("\r\n"), err=quiet)
     for file in changed:
         try:
-            Path(file.name).write_bytes(file.text.encode())
+            write(Path(file.name), file.text, expected=before[file.name].encode())
         except OSError as error:
             stop(error)
     return findings

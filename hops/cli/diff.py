@@ -12,8 +12,7 @@ import typer
 
 from hops.cli.check import Asked
 from hops.cli.manifests import read as read_manifests
-from hops.cli.output import Status, print_json, stop
-from hops.cli.plan import planned
+from hops.cli.output import Status, needs_project, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
@@ -73,6 +72,11 @@ def _plan(plan: Any) -> Side:
 
 
 def _stack(file: Path, name: str) -> Side:
+    try:
+        # It imports Pulumi, and plans and manifests are compared without.
+        from hops.cli.plan import planned  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SideError(f"a stack's plan {needs_project(str(error.name))}") from None
     settings = read(file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     plan = planned(name, settings, (file.parent.parent / settings.cluster.kubeconfig_folder).resolve())
     if plan.left_out:

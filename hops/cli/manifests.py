@@ -70,10 +70,11 @@ def read(paths: Iterable[str]) -> Manifests:
                     text = _text(name)
                     found.files[name] = File(name, text, documents(text))
                 except UnreadableError as error:
-                    found.unread.append(Unread(name, error.line, str(error)))
+                    found.unread.append(Unread(name, error.line, str(error), error.column))
                 except UnicodeDecodeError as error:
-                    before = error.object[: error.start].count(b"\n")
-                    found.unread.append(Unread(name, before + 1, "it isn't UTF-8"))
+                    before = error.object[: error.start]
+                    column = len(before) - before.rfind(b"\n")
+                    found.unread.append(Unread(name, before.count(b"\n") + 1, "it is not UTF-8", column))
                 except OSError as error:
                     found.unread.append(Unread(name, None, error.strerror or str(error)))
     return found

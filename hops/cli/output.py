@@ -1,6 +1,7 @@
 """How every command speaks: text or JSON on stdout, errors on stderr, and three exit statuses."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from itertools import groupby
@@ -12,7 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hops.observe.files import write
+
 _COLUMNS = 100
+_PAGE = re.compile(r"[A-Z]{1,2}[0-9]{2,3}\.md")
+"""The name of a page that is written for a code."""
 
 
 class Status(IntEnum):
@@ -39,6 +44,17 @@ def stop(error: object) -> NoReturn:
     raise typer.Exit(Status.COULD_NOT_LOOK)
 
 
+def needs_project(module: str) -> str:
+    """The rest of a sentence about a command that lacks a module of the project or of Pulumi.
+
+    module: the module that Python could not find.
+    """
+    return (
+        f"needs the Python package {module.partition('.')[0]}, which is not installed here; in a checkout of the "
+        "project, `make tools` installs all that it needs and .venv/bin/hops runs it"
+    )
+
+
 def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -54,15 +70,22 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
 
 def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:
-    """Writes what changed of the pages, by file name, and removes those that are gone. Raises OSError."""
+    """Writes the pages that changed and removes those of codes that are gone.
+
+    folder: other files in it stay as they are.
+    wanted: the text of each page by file name.
+
+    Raises OSError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.md"):
-        if old.name not in wanted:
+        ours = _PAGE.fullmatch(old.name) and old.read_bytes().startswith(f"# {old.stem}: ".encode())
+        if ours and old.name not in wanted:
             old.unlink()
     for name, text in wanted.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+            write(path, text)
 
 
 def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:

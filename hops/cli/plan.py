@@ -18,6 +18,7 @@ from hops.model.finding import Finding, Level, Place
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import NAMESPACE, Settings
+from hops.observe.files import write as write_file
 from hops.observe.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.stack_files import fleet
 from hops.rules.configuration import configure
@@ -27,6 +28,8 @@ from hops.trace.html.page import plan_html
 from stacks.build import Ground, build
 
 _KUBERNETES = "kubernetes:"
+_WRITTEN = "# Written by hops plan.\n"
+"""The first line of its files, by which a later plan knows them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,12 +112,13 @@ def _file(number: int, manifest: dict[str, Any]) -> str:
 
 
 def write(manifests: list[dict[str, Any]], folder: Path) -> None:
-    """A file for each object, numbered in order; files of an earlier plan go."""
+    """Writes a file for each object, numbered in order. Files of an earlier plan go; all others stay."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("[0-9][0-9][0-9]-*.yaml"):
-        old.unlink()
+        if old.read_text(encoding="utf-8", errors="replace").startswith(_WRITTEN):
+            old.unlink()
     for number, manifest in enumerate(manifests):
-        (folder / _file(number, manifest)).write_text(yaml.safe_dump(manifest, sort_keys=False))
+        write_file(folder / _file(number, manifest), _WRITTEN + yaml.safe_dump(manifest, sort_keys=False))
 
 
 def main(
@@ -140,7 +144,7 @@ def main(
         write(found.manifests, folder)
         if page:
             drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
-            page.write_text(drawn, encoding="utf-8")
+            write_file(page, drawn)
     except (OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:

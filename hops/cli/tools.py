@@ -99,18 +99,15 @@ def project_folder() -> Path:
     raise ToolError(f"there is no Pulumi.yaml in {here} or above it; go into the project's folder")
 
 
-def environment(project: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What `make` gives to Pulumi too: fetched tools first on PATH, state in the project unless told otherwise."""
-    defaults = {
-        "PULUMI_BACKEND_URL": f"file://{project}/.ingress-hops/state",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    } | ({} if inherited.get("PULUMI_CONFIG_PASSPHRASE_FILE") else {"PULUMI_CONFIG_PASSPHRASE": ""})
-    return {**defaults, **inherited, "PATH": f"{project}/.tools/bin{os.pathsep}{inherited.get('PATH', os.defpath)}"}
+def search_path(project: Path, path: str) -> str:
+    """A PATH on which the project's own programs come first, each folder once."""
+    own = [f"{project}/.tools/bin", f"{project}/.venv/bin"]
+    return os.pathsep.join([*own, *(folder for folder in path.split(os.pathsep) if folder not in own)])
 
 
 def have(tool: Tool, project: Path, base: str = GITHUB) -> Found:
     """The program on PATH if it will do, else the pinned release in the project's `.tools/bin`. Raises ToolError."""
-    path = environment(project)["PATH"]
+    path = search_path(project, os.environ.get("PATH", os.defpath))
     found = _look(tool, path)
     if found.version and tool.accepts(found.version):
         return found

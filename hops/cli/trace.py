@@ -19,7 +19,9 @@ from hops.cli.backend import outputs
 from hops.cli.output import print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
-from hops.cli.trace_text import show
+from hops.cli.trace_text import show, show_short
+from hops.model.settings import Settings
+from hops.observe.files import write
 from hops.observe.host import resolve
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
@@ -72,6 +74,7 @@ def main(
     replay: Annotated[Path | None, typer.Option(help="Judge such a file again and look at nothing.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
     every: Annotated[float, typer.Option(min=0, help="With --watch: seconds after which to look anyway.")] = 30.0,
+    short: Annotated[bool, typer.Option("--short", help="Print the verdict and the way there only.")] = False,
     from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
 ) -> None:
@@ -93,7 +96,7 @@ def main(
         else:
             see = _of_stack(stack or "local", request, kubeconfig, context)
         looking = _Look(see, bundle, page)
-        ended = _watch(looking, form, count, every) if watch else _once(looking, form)
+        ended = _watch(looking, form, count, every) if watch else _once(looking, form, short=short)
     except (AskedError, StackError, ToolError) as error:
         stop(error)
     raise typer.Exit(ended)
@@ -168,8 +171,22 @@ def _alone(request: _Wanted) -> Asked:
 
 def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str | None) -> Callable[[], Sight]:
     """A look at the path of a stack. Raises AskedError, StackError, ToolError."""
+    return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
+
+
+def sight_of_stack(name: str, settings: Settings, host: str) -> Sight:
+    """A look at one of a stack's routes. Raises ToolError.
+
+    name: the stack's. host: the host name of the route.
+    """
+    wanted = _Wanted(host, None, None, "GET", {}, None, from_node=False)
+    return _of_settings(name, settings, wanted, None, None)()
+
+
+def _of_settings(
+    name: str, settings: Settings, request: _Wanted, kubeconfig: Path | None, context: str | None
+) -> Callable[[], Sight]:
     project = project_folder()
-    settings = read(stack_file(project, name))
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
@@ -236,12 +253,12 @@ class _Look:
 def _write(option: str, path: Path, text: str) -> None:
     """Raises AskedError."""
     try:
-        path.write_text(text, encoding="utf-8")
+        write(path, text, private=True)
     except OSError as error:
-        raise AskedError(f"{option} {path} cannot be written: {error.strerror}") from None
+        raise AskedError(f"{option} {path} cannot be written: {error.strerror or error}") from None
 
 
-def _once(looking: _Look, form: Report) -> int:
+def _once(looking: _Look, form: Report, *, short: bool) -> int:
     traced = looking.traced()
     match form:
         case Report.JSON:
@@ -249,7 +266,7 @@ def _once(looking: _Look, form: Report) -> int:
         case Report.JUNIT:
             typer.echo(junit(traced), nl=False)
         case Report.TEXT:
-            show(traced)
+            (show_short if short else show)(traced)
     return status(traced)
 
 

@@ -12,6 +12,7 @@ from hops.trace.result import Trace
 from hops.trace.verdict import status
 
 _SAME = '"'
+_COLUMNS = 98
 _WIDE = 52
 """Characters that planned, declared and found have together."""
 
@@ -19,27 +20,39 @@ _WIDE = 52
 def show(traced: Trace) -> None:
     """Prints it; the table fits 100 columns, and a remedy is one line that can be pasted."""
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
-    typer.echo(_verdict(traced, stopping))
-    for finding in stopping[:1]:
-        _remedy(finding)
+    typer.echo(verdict(traced))
     typer.echo()
     print_table(*_rows(traced))
     for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
         typer.echo(
             f"\n{_where(traced, finding)}, {finding.level}: {finding.code} {finding.resource}: {finding.message}"
         )
-        _remedy(finding)
+        typer.echo(_remedy(finding))
     if traced.unseen:
         typer.echo("\nnot seen:")
     for what, why in traced.unseen:
         typer.echo(f"  {what}: {why}")
 
 
-def _verdict(traced: Trace, stopping: list[Finding]) -> str:
+def show_short(traced: Trace) -> None:
+    """Prints the verdict, and the hops on the way there in a few lines."""
+    typer.echo(verdict(traced))
+    way = [hop for hop in traced.hops if not hop.name.startswith("reply-")]
+    steps = [
+        f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})" for hop in way
+    ]
+    for line in wrap(" → ".join(steps), _COLUMNS, break_long_words=False, break_on_hyphens=False):
+        typer.echo(f"  {line}")
+
+
+def verdict(traced: Trace) -> str:
+    """The first broken hop with its evidence and remedy, or that all is well."""
+    stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
     request = f"{traced.asked.method} http://{traced.asked.host}:{traced.asked.port}{traced.asked.path}"
     if stopping:
         first = stopping[0]
-        return f"{_where(traced, first)} is broken: {first.code} {first.resource}: {first.message}"
+        where = _where(traced, first)
+        return f"{where} is broken: {first.code} {first.resource}: {first.message}\n{_remedy(first)}"
     how = told(traced.answer) if traced.answer else "it was not sent"
     if status(traced) == 0:
         return f"all is well: {request}, {how}"
@@ -51,10 +64,10 @@ def _where(traced: Trace, finding: Finding) -> str:
     return f"hop {hop.number} ({hop.name})" if hop else "the machine below the hops"
 
 
-def _remedy(finding: Finding) -> None:
-    for line in finding.evidence.splitlines():
-        typer.echo(f"  seen: {line}")
-    typer.echo(f"  mend: {finding.remedy}" if "\n" not in finding.remedy else f"  mend:\n{finding.remedy}")
+def _remedy(finding: Finding) -> str:
+    seen = [f"  seen: {line}" for line in finding.evidence.splitlines()]
+    remedy = f"  mend: {finding.remedy}" if "\n" not in finding.remedy else f"  mend:\n{finding.remedy}"
+    return "\n".join([*seen, remedy])
 
 
 def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:

@@ -16,8 +16,8 @@ from hops.model.settings import NAMESPACE
 from hops.rules.finding_text import heard, urn_parts
 
 _STACK = "pulumi:pulumi:Stack"
-_ONLY_FINDINGS = "preview failed"
-"""The engine's whole word on a preview that nothing but a finding stopped."""
+_ONLY_FINDINGS = ("preview failed", "update failed")
+"""The engine's whole word on a preview or an update that nothing but a finding stopped."""
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 """Source: Pulumi, sdk/go/common/tokens/stack.go."""
 _DEEPEST = 40
@@ -43,15 +43,17 @@ class Declared:
     component: str
     parent: str
     inputs: Mapping[str, Any]
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Preview:
-    """One preview.
+    """One preview or update.
 
     config: the stack's, of our namespace, each value as JSON knows it. resources: by URN, in order. hops: as the output
     `hops` holds them. mended: JSON pointers to the inputs that the pack changed, by URN. failure: why the preview says
     less than it should, None for one that a finding stopped at most. unread: how many lines are no events.
+    notes: what the program says that is no warning. outputs_change: whether an output of the stack differs from before.
     """
 
     stack: str
@@ -63,12 +65,14 @@ class Preview:
     warnings: tuple[str, ...]
     failure: str | None
     unread: int
+    notes: tuple[str, ...] = ()
+    outputs_change: bool = False
 
 
 def read(text: str) -> Preview:
     """A preview from its events. Raises EventsError where there is none among the lines."""
     lines = [line for line in text.split("\n") if line.strip()]
-    events = [event for line in lines if (event := _event(line))]
+    events = [event for line in lines if (event := read_event(line))]
     if not events:
         said = f", only {lines[-1][:200]!r}" if lines else ""
         raise EventsError(f"it holds no event of Pulumi's engine{said}")
@@ -85,10 +89,13 @@ def read(text: str) -> Preview:
         warnings=tuple(_said(events, "warning")),
         failure=_failure(events, found),
         unread=len(lines) - len(events),
+        notes=tuple(dict.fromkeys(_said([e for e in events if _of_program(e)], "info"))),
+        outputs_change=_outputs_change(events),
     )
 
 
-def _event(line: str) -> dict[str, Any] | None:
+def read_event(line: str) -> dict[str, Any] | None:
+    """The event on a line, None where there is none."""
     try:
         event = json.loads(line)
         if "\\ud" in line.lower():
@@ -148,8 +155,15 @@ def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, Declared]]:
                 component="" if component == _STACK else component.rpartition(":")[2],
                 parent=parent,
                 inputs=dict(_leaves(at(state, "inputs"))),
+                changed=_changed(at(event, "metadata", "old"), new),
             ),
         )
+
+
+def _changed(old: object, new: object) -> tuple[str, ...]:
+    if not isinstance(old, dict) or not isinstance(new, dict) or at(old, "inputs") == at(new, "inputs"):
+        return ()
+    return tuple(differing(dict(_leaves(at(old, "inputs"))), dict(_leaves(at(new, "inputs")))))
 
 
 def _leaves(value: object) -> Iterator[tuple[str, Any]]:
@@ -172,6 +186,15 @@ def _outputs(events: list[dict[str, Any]]) -> dict[str, Any]:
         if at(event, "metadata", "type") == _STACK
     ]
     return next((outputs for outputs in reversed(found) if isinstance(outputs, dict) and outputs), {})
+
+
+def _outputs_change(events: list[dict[str, Any]]) -> bool:
+    states = [
+        (at(event, "metadata", "old", "outputs"), at(event, "metadata", "new", "outputs"))
+        for event in _of(events, "resOutputsEvent")
+        if at(event, "metadata", "type") == _STACK
+    ]
+    return any(old != new for old, new in states[-1:])
 
 
 def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
@@ -224,15 +247,26 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[s
 
 def _said(events: list[dict[str, Any]], severity: str) -> Iterator[str]:
     for event in _of(events, "diagnosticEvent"):
-        if event.get("severity") == severity and (message := _text(event.get("message")).strip()):
+        # What is ephemeral is progress: a pod that is not ready yet.
+        if (
+            event.get("severity") == severity
+            and not event.get("ephemeral")
+            and (message := _text(event.get("message")).strip())
+        ):
             yield message
+
+
+def _of_program(event: dict[str, Any]) -> bool:
+    """Whether the program itself speaks, and none of its resources."""
+    urn = _text(at(event, "diagnosticEvent", "urn"))
+    return not urn or f"::{_STACK}::" in urn
 
 
 def _failure(events: list[dict[str, Any]], found: tuple[Finding, ...]) -> str | None:
     *_, summary = [{}, *_of(events, "summaryEvent")]
     if not summary:
         return "the events end before the preview did"
-    errors = [error for error in _said(events, "error") if error != _ONLY_FINDINGS]
+    errors = [error for error in _said(events, "error") if error not in _ONLY_FINDINGS]
     errors += [_text(event.get("error")) for event in _of(events, "errorEvent")]
     if errors:
         return "\n".join(errors)

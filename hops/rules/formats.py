@@ -20,14 +20,22 @@ _QUALITY = {Severity.LOW: "minor", Severity.MEDIUM: "major", Severity.HIGH: "cri
 
 @dataclass(frozen=True)
 class Unread:
-    """A file that could not be read. line: from 1, None where there is none to name."""
+    """A file that could not be read.
+
+    file: str, its name as it was given.
+    line: int from 1, None where no line is to blame.
+    reason: str, one sentence.
+    column: int from 1, None where it is not known.
+    """
 
     file: str
     line: int | None
     reason: str
+    column: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}" if self.line else f"{self.file}: {self.reason}"
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        return f"{place}: {self.reason}"
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -85,23 +85,23 @@ class Clone:
         (self.folder / "stacks" / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(whole))
 
 
-def _lacking(project: Path) -> str | None:
+def _lacking() -> str | None:
     """Why there is no engine to test with."""
     if not shutil.which("pulumi"):
         return "pulumi is not on PATH: `make tools` fetches it"
     done = subprocess.run(["pulumi", "plugin", "ls", "--json"], capture_output=True, text=True, check=False)
     there = {(p["name"], p["version"]) for p in json.loads(done.stdout or "[]")}
-    dependencies = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
     for name in ("command", "kubernetes"):
-        (version,) = [line.split("==")[1] for line in dependencies if line.startswith(f"pulumi-{name}==")]
-        if (name, version) not in there:
-            return f"the provider {name} is not installed: pulumi plugin install resource {name} {version}"
+        # The engine loads the provider of the same version as its Python package.
+        wanted = version(f"pulumi-{name}")
+        if (name, wanted) not in there:
+            return f"the provider {name} is not installed: pulumi plugin install resource {name} {wanted}"
     return None
 
 
 @pytest.fixture(scope="session")
 def origin(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if reason := _lacking(project):
+    if reason := _lacking():
         pytest.skip(reason)
     return origin_of(project, tmp_path_factory.mktemp("origin"))
 

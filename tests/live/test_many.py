@@ -55,7 +55,7 @@ def clashing(team: Project) -> set[str]:
 def as_documented(team: Project, command: str, name: str) -> str:
     """What one of the document's commands says of another stack than its own."""
     _, *words = shlex.split(command.replace("alice", name))
-    return team.pulumi(*words, "--skip-preview")
+    return team.pulumi(*words)
 
 
 def identity(names: Iterable[str]) -> Mapping[str, str]:
@@ -87,7 +87,9 @@ def test_two_stacks_come_up_at_once(team: Project) -> None:
         while not list(locks.glob("*.json")):
             assert not ups[0].done(), ups[0].result()
             time.sleep(0.1)
-        assert "the stack is currently locked by 1 lock(s)" in team.up("alice", fails=True)
+        refusal = team.up("alice", fails=True)
+        assert "the stack alice is locked by process" in refusal
+        assert "which is running; wait for it" in refusal
     for up in ups:
         assert " created" in up.result()
     each_answers_its_own_name_alone(team, TWO)
@@ -102,7 +104,7 @@ def test_another_program_reads_what_a_stack_published(team: Project, tmp_path: P
     (tmp_path / "__main__.py").write_text(program)
     reader = Project(tmp_path, team.environment)
     reader.pulumi("stack", "init", "reader")
-    reader.up("reader")
+    reader.pulumi("up", "--yes", "--stack", "reader")
     assert reader.outputs("reader") == {"theirs": team.outputs("alice")["url"], "hops": 12}
     reader.pulumi("stack", "rm", "reader", "--yes", "--force")
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,19 @@ def pulumi(alone: Path) -> Path:
     program.touch(0o755)
     (alone / ".ingress-hops" / "state").mkdir(parents=True)
     return program
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Path], None]:
+    """Waits until a file is there."""
+
+    def wait(path: Path) -> None:
+        deadline = time.monotonic() + 60
+        while not path.exists():
+            assert time.monotonic() < deadline, f"{path} does not come"
+            time.sleep(0.05)
+
+    return wait
 
 
 Docker = Callable[..., None]

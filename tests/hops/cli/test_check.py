@@ -36,6 +36,7 @@ spec:
       hostPort: 81
 """
 LAUGHS = "a0: &a0 [1]\n" + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(9))
+MERGES = "a0: &a0 {k: v}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 4)}]}}\n" for n in range(1, 16))
 HEALTHY = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: apps}\n"
 
 
@@ -141,17 +142,27 @@ def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: [\n  b\n", ":3: did not find expected ',' or ']'"),
+        (b"a: [\n  b\n", ":3:1: did not find expected ',' or ']'"),
         (b"a: 1\nb: {{ .Values.b }}: 2\n", ":2:"),
-        (b"a: 1\nb: \xff\n", ":2: it isn't UTF-8"),
-        (b"a: \x00\n", "control characters are not allowed"),
-        (b"a: &a [*a]\n", "its aliases lead to themselves"),
+        (b"a: 1\nb: \xff\n", ":2:4: it is not UTF-8"),
+        (b"a: \x00\n", ":1:4: it contains a NUL character"),
+        (b"a: &a [*a]\n", ":1:4: its alias contains itself"),
         (LAUGHS.encode(), "millions of values"),
-        (b"[" * 200_000 + b"]" * 200_000, ":1: it is nested too deeply"),
-        (b"- " * 200_000, ":1: it is nested too deeply"),
+        (MERGES.encode(), "millions of values"),
+        (b"# " + b"]" * 70_000 + b"\na: " + b"[" * 60_000, ":2:203: it is nested too deeply"),
+        (b"a: 1\nb: !!bool maybe\n", ":2:4: 'maybe' is not a valid !!bool"),
+        (b'a: !!int ""\n', ":1:4: '' is not a valid !!int"),
+        (b"a: !!timestamp x\n", ":1:4: 'x' is not a valid !!timestamp"),
+        (b"a:\n  - !!map [a]\n", ":2:5: expected a mapping node"),
+        (b"a: 1\n? \n: 2\n", ":2:2: a key is null"),
+        (b"? [a]\n: b\n", ":1:3: a key is a list"),
+        (b"1: a\n'1': b\n", ":2:1: the key 1 stands twice"),
+        (b'{"a": "\\ud800"}', ":1:10: found invalid Unicode character escape code"),
+        (b"[" * 200_000 + b"]" * 200_000, ":1:201: it is nested too deeply"),
+        (b"- " * 200_000, ":1:401: it is nested too deeply"),
         (b'{"a": 1', ":"),
-        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2: the key c stands twice"),
-        (b'{"a": {"b": 1,\n"b": 2}}', ":2: the key b stands twice"),
+        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2:17: the key c stands twice"),
+        (b'{"a": {"b": 1,\n"b": 2}}', ":2:1: the key b stands twice"),
     ],
 )
 def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
@@ -391,10 +402,13 @@ def test_the_committed_pages_are_those_of_the_rules(tmp_path: Path) -> None:
     folder = PROJECT / "docs" / "rules"
     there = {path.name: path.read_text() for path in folder.iterdir()}
     assert there == pages(), "stale: run hops rules --write docs/rules"
-    (tmp_path / "HP99.md").write_text("gone")
+    (tmp_path / "HP99.md").write_text("# HP99: A rule that is gone\n")
     (tmp_path / "HP01.md").write_text("stale")
+    own = {"notes.md": "somebody's notes", "HP98.md": "somebody's notes on a rule"}
+    for name, text in own.items():
+        (tmp_path / name).write_text(text)
     assert hops("rules", "--write", tmp_path).exit_code == 0
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == pages() | own
     assert hops("rules", "--write", tmp_path / "HP01.md").exit_code == 2
 
 

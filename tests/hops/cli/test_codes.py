@@ -28,7 +28,7 @@ def test_the_committed_pages_are_those_of_the_codes() -> None:
 
 
 def test_pages_are_written_with_their_evidence_and_old_ones_removed(tmp_path: Path) -> None:
-    (tmp_path / "T999.md").write_text("gone")
+    (tmp_path / "T999.md").write_text("# T999: A code that is gone\n")
     told = {"T17": "Fault 17: found.", "README": "50 of 50."}
     (tmp_path / "evidence.json").write_text(json.dumps(told))
     assert CliRunner().invoke(app, ["codes", "--write", str(tmp_path)]).exit_code == 0

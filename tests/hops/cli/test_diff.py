@@ -105,7 +105,7 @@ def test_a_plan_is_the_same_as_its_stack_and_its_manifests(tmp_path: Path) -> No
         ("plan.json", "{", "Expecting property name"),
         ("plan.json", '{"hops": [], "findings": [{"code": "HP01"}]}', "it holds a finding that hops didn't print"),
         ("plan.json", '{"hops": [], "findings": [1]}', "it holds a finding that hops didn't print"),
-        ("pod.yaml", "[", "pod.yaml:2: "),
+        ("pod.yaml", "[", "pod.yaml:2:1: "),
         ("Pulumi.it.yaml", "config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
     ],
 )

@@ -61,10 +61,13 @@ def test_the_safe_stacks_have_no_finding(stack: str, tmp_path: Path, manifests: 
 
 
 def test_the_manifests_are_written_as_kubernetes_reads_them(tmp_path: Path, manifests: Path) -> None:
-    (tmp_path / "000-old.yaml").write_text("{}")
+    (tmp_path / "000-old.yaml").write_text("# Written by hops plan.\n{}")
+    (tmp_path / "001-own.yaml").write_text("{}")
     hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
-    objects = [yaml.safe_load(path.read_text()) for path in sorted(tmp_path.glob("*.yaml"))]
     assert not (tmp_path / "000-old.yaml").exists()
+    assert (tmp_path / "001-own.yaml").exists()
+    (tmp_path / "001-own.yaml").unlink()
+    objects = [yaml.safe_load(path.read_text()) for path in sorted(tmp_path.glob("*.yaml"))]
     assert [item["kind"] for item in objects].count("CustomResourceDefinition") == 29
     service = next(item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "my-service")
     assert service["spec"]["ports"] == [{"name": "http", "port": 8080, "targetPort": 8080}]

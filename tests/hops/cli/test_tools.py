@@ -20,10 +20,10 @@ from hops.cli.tools import (
     Tool,
     ToolError,
     docker,
-    environment,
     have,
     machine,
     project_folder,
+    search_path,
 )
 
 UNREACHABLE = "http://127.0.0.1:9"
@@ -305,11 +305,10 @@ def test_the_project_is_found_from_below(project: Path, monkeypatch: pytest.Monk
         project_folder()
 
 
-def test_what_the_environment_says_of_pulumi_holds() -> None:
-    own = {"PATH": "/bin", "PULUMI_BACKEND_URL": "s3://state", "PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"}
-    made = environment(Path("/project"), own)
-    assert made == {**own, "PATH": "/project/.tools/bin:/bin", "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    assert environment(Path("/project"), {})["PULUMI_CONFIG_PASSPHRASE"] == ""
+def test_the_projects_own_programs_come_first_and_once() -> None:
+    path = search_path(Path("/project"), "/bin:/project/.venv/bin:/project/.tools/bin")
+    assert path == "/project/.tools/bin:/project/.venv/bin:/bin"
+    assert search_path(Path("/project"), path) == path
 
 
 def test_the_command_prints_a_line_for_each_tool(on_path: Path, project: Path) -> None:

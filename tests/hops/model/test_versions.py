@@ -1,44 +1,77 @@
-"""One place names every version: whatever else names one has to agree."""
+"""`hops/model/versions.py` and the lock define every version. All other files agree with them."""
 
 import re
 import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from hops.model import versions
 from hops.model.versions import CALICO, CONTOUR
 
-
-def pins(project: Path) -> dict[str, str]:
-    dependencies = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
-    return dict(line.split("==") for line in dependencies if "==" in line)
+LOCKS = ("requirements.txt", "requirements-dev.txt")
 
 
-def locked(project: Path) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (project / "requirements.txt").read_text(), re.MULTILINE))
+def declared(project: Path) -> dict[str, list[Requirement]]:
+    """What pyproject.toml asks for: by a user's lock and by what a contributor's adds."""
+    table = tomllib.loads((project / "pyproject.toml").read_text())
+    groups = table["dependency-groups"]
+    extras = table["project"]["optional-dependencies"]
+    users = [*table["project"]["dependencies"], *extras["pulumi"], *groups["build"]]
+    assert set(extras) == {"pulumi"}
+    assert set(groups) == {"build", "development"}
+    return {
+        "requirements.txt": [Requirement(line) for line in users],
+        "requirements-dev.txt": [Requirement(line) for line in groups["development"]],
+    }
 
 
-def test_the_pulumi_packages_are_pinned(project: Path) -> None:
-    pinned = pins(project)
-    assert set(pinned) == {"pulumi", "pulumi-command", "pulumi-kubernetes", "pulumi-policy"}
-    assert pinned["pulumi"] == versions.PULUMI
+def locked(project: Path, lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (project / lock).read_text(), re.MULTILINE))
 
 
-def test_the_locked_requirements_hold_the_pins(project: Path) -> None:
-    assert {name: locked(project).get(name) for name in pins(project)} == pins(project)
-
-
-def test_everything_that_is_needed_is_locked(project: Path) -> None:
+def test_the_pulumi_packages_are_an_extra_and_the_engine_is_the_locked_one(project: Path) -> None:
     table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    wanted = [*table["dependencies"], *table["optional-dependencies"]["development"]]
-    assert {re.split(r"[=<>~!\[]", line)[0].replace(".", "-") for line in wanted} <= set(locked(project))
+    names = {Requirement(line).name for line in table["optional-dependencies"]["pulumi"]}
+    assert names == {"pulumi", "pulumi-command", "pulumi-kubernetes", "pulumi-policy"}
+    assert locked(project, "requirements.txt")["pulumi"] == versions.PULUMI
 
 
-def test_every_locked_requirement_has_a_hash(project: Path) -> None:
-    text = (project / "requirements.txt").read_text()
+def test_the_metadata_has_ranges_with_both_ends(project: Path) -> None:
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    for line in (*table["dependencies"], *table["optional-dependencies"]["pulumi"]):
+        assert {one.operator for one in Requirement(line).specifier} == {">=", "<"}, line
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_everything_that_is_needed_is_locked_at_a_version_in_its_range(project: Path, lock: str) -> None:
+    every = {name: version for one in LOCKS for name, version in locked(project, one).items()}
+    for wanted in declared(project)[lock]:
+        assert wanted.specifier.contains(every[wanted.name]), wanted
+
+
+def test_a_users_lock_needs_nothing_of_a_contributors(project: Path) -> None:
+    users, contributors = (locked(project, lock) for lock in LOCKS)
+    assert not set(users) & set(contributors)
+    assert {one.name for one in declared(project)["requirements.txt"]} <= set(users)
+    assert not {"pytest", "mypy", "ruff", "moto", "uv"} & set(users)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_requirement_has_a_hash_and_no_address(project: Path, lock: str) -> None:
+    text = (project / lock).read_text()
     entries = re.split(r"\n(?=[a-z0-9-]+==)", text)
     assert all("--hash=sha256:" in entry for entry in entries)
+    assert not re.search(r"://|--(extra-)?index|--find-links", text)
+
+
+def test_the_licence_is_named_and_whole(project: Path) -> None:
+    table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
+    assert (table["license"], table["license-files"]) == ("Apache-2.0", ["LICENSE"])
+    text = (project / "LICENSE").read_text()
+    assert "Apache License" in text.splitlines()[1]
+    assert "END OF TERMS AND CONDITIONS" in text
 
 
 def test_the_engine_that_the_project_asks_for_is_the_pinned_one(project: Path) -> None:

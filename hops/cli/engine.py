@@ -1,0 +1,458 @@
+"""`hops up`, `hops preview` and `hops down`: Pulumi's commands, and what a person needs of their output."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from hops.cli import backend
+from hops.cli.backend import BackendError
+from hops.cli.changes import brief, lines_of, object_name, sentence
+from hops.cli.environment import environment, state_folder
+from hops.cli.locks import LockedError, release
+from hops.cli.mend import drifted, remove_added
+from hops.cli.output import Status, stop
+from hops.cli.stack import StackError, read, stack_file
+from hops.cli.tools import KIND, PULUMI, ToolError, have, project_folder
+from hops.model.finding import Level
+from hops.model.plan import plan
+from hops.model.settings import Settings
+from hops.observe.drift import Drift
+from hops.observe.machine import look
+from hops.observe.stack_files import own_state
+from hops.observe.timed_tasks import later
+from hops.pull_requests.events import EventsError, Preview, read_event
+from hops.pull_requests.events import read as read_events
+
+_TOLD_SECONDS = 5.0
+"""A step that takes longer has a line of its own where no terminal shows a live one."""
+_MOST_LINES = 10
+_PATIENCE = 10.0
+_REFRESHED = "Refreshed resource is in an unhealthy state"
+"""What the engine says of an object that it is about to repair."""
+
+StackArgument = Annotated[str, typer.Argument(help="The stack.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show Pulumi's own output instead.")]
+
+
+class EngineError(RuntimeError):
+    """Pulumi could not start, or ended without a result."""
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """What a command works on. environment: of Pulumi."""
+
+    project: Path
+    name: str
+    settings: Settings
+    environment: Mapping[str, str]
+
+    def around(self, drifts: Sequence[Drift]) -> Mapping[str, str]:
+        """The environment of a run: what somebody changed is taken back, which the provider else calls a conflict."""
+        return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if drifts else {})}
+
+    def make(self, target: str) -> str:
+        return f"make {target} STACK={self.name}"
+
+
+# The commands
+
+
+def up(
+    stack: StackArgument = "local",
+    *,
+    verbose: VerboseOption = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Rebuild a cluster that cannot take its new settings.")
+    ] = False,
+) -> None:
+    """Builds a stack, or repairs it: what is missing, and what somebody changed in its cluster.
+
+    Runs `pulumi preview` and, where something changes, `pulumi up`, both with the policy pack. Then asks each route
+    once.
+
+    Exit status: 0 every route is answered, 1 the update failed, a rule stopped it or a route is not answered, 2 it
+    could not start.
+    """
+    with _opened(stack, replace=replace) as of:
+        raise typer.Exit(_up(of, verbose=verbose))
+
+
+def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
+    """Says what an `up` of a stack would do. Changes nothing.
+
+    Runs `pulumi preview` with the policy pack, and looks for what somebody changed in the stack's cluster.
+
+    Exit status: 0 an up can start, 1 a rule would stop it, 2 the preview failed.
+    """
+    with _opened(stack) as of:
+        raise typer.Exit(_preview(of, verbose=verbose))
+
+
+def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
+    """Removes a stack's cluster and all in it. Runs `pulumi destroy`.
+
+    Exit status: 0 it is gone, 1 something is left, 2 it could not start.
+    """
+    try:
+        project = project_folder()
+        _tools(project)
+        around = environment(project)
+        _state_folder(project, around)
+        release(project, stack, around)
+        if backend.state(project, stack) is None:
+            typer.echo(f"down: there is no stack {stack} in {around['PULUMI_BACKEND_URL']}; nothing to remove")
+            return
+        began = time.monotonic()
+        words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
+        if verbose:
+            raise typer.Exit(_loud(project, words, around))
+        ended = _run(project, words, around, f"down: removing the stack {stack}")
+    except (BackendError, EngineError, LockedError, ToolError) as error:
+        stop(error)
+    _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
+    if ended.failed:
+        raise typer.Exit(Status.FINDINGS)
+    typer.echo(f"  build it again:  make up STACK={stack}")
+
+
+@contextmanager
+def _opened(name: str, *, replace: bool = False) -> Iterator[_Stack]:
+    """A stack that can be worked on; ends the command with one sentence where something is in the way."""
+    try:
+        project = project_folder()
+        settings = read(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+        _tools(project)
+        around = environment(project) | ({"INGRESS_HOPS_REPLACE": "1"} if replace else {})
+        _state_folder(project, around)
+        release(project, name, around)
+        yield _Stack(project, name, settings, around)
+    except (BackendError, EngineError, LockedError, StackError, ToolError) as error:
+        stop(error)
+
+
+def _tools(project: Path) -> None:
+    """Raises ToolError."""
+    looks = [later(partial(have, tool, project)) for tool in (PULUMI, KIND)]
+    for each in looks:
+        each.result()
+
+
+def _state_folder(project: Path, around: Mapping[str, str]) -> None:
+    if folder := state_folder(project, around["PULUMI_BACKEND_URL"]):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _up(of: _Stack, *, verbose: bool) -> int:
+    began = time.monotonic()
+    drifts, running = _look(of)
+    around = of.around(drifts)
+    refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
+    if verbose:
+        words = ["up", "--yes", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        status = _loud(of.project, words, around)
+        if status == 0:
+            remove_added(of.settings, drifts)
+        return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
+    planned = _run(of.project, _preview_words(of, refresh), around, f"up: preview of the stack {of.name}")
+    if planned.interrupted or _stopped(planned) or _could_not_start(planned):
+        _tell(planned, "stopped; nothing was changed")
+        return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
+    left = remove_added(of.settings, drifts)
+    patience = 0.0
+    if running and not drifts and not planned.changes and not planned.said.outputs_change:
+        _tell(planned, f"nothing changes; looked for {time.monotonic() - began:.0f} s")
+    else:
+        patience = _PATIENCE
+        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
+        _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
+        if done.interrupted:
+            typer.echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
+        if done.failed:
+            return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
+    for drift in left:
+        typer.echo(f"left as it is: {drift}; see: hops kubectl {of.name} get {drift.of.kind.lower()} {drift.of.name}")
+    return _ending(of, patience)
+
+
+def _preview_words(of: _Stack, more: Sequence[str]) -> list[str]:
+    return ["preview", "--json", "--stack", of.name, "--policy-pack", "policy", *more]
+
+
+def _preview(of: _Stack, *, verbose: bool) -> int:
+    drifts, _ = _look(of)
+    around = of.around(drifts)
+    refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
+    if verbose:
+        words = ["preview", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
+    planned = _run(of.project, _preview_words(of, refresh), around, f"preview: the stack {of.name}")
+    _tell(planned, "preview; nothing was changed", would=True)
+    if planned.interrupted or _could_not_start(planned):
+        return Status.COULD_NOT_LOOK
+    if _stopped(planned):
+        return Status.FINDINGS
+    _how(of, [("do it:", of.make("up"))])
+    return Status.ALL_WELL
+
+
+def _look(of: _Stack) -> tuple[list[Drift], bool]:
+    """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
+
+    Creates the stack in the backend where it is new. Raises BackendError.
+    """
+    machine = later(partial(look, plan(of.settings).door))
+    # The client takes longer to be imported than the state to be read.
+    later(partial(import_module, "kubernetes"))
+    kept = backend.state(of.project, of.name)
+    if kept is None:
+        backend.create(of.project, of.name)
+        return [], False
+    running = own_state(of.project, of.name, of.settings, machine.result()).running
+    found = drifted(of.settings, kept) if running else None
+    for drift in found or ():
+        typer.echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
+    return found or [], running
+
+
+# Running Pulumi
+
+
+@dataclass
+class _Ended:
+    """How a run of Pulumi ended. said: what its events tell. error: its standard error."""
+
+    status: int
+    said: Preview
+    error: str
+    interrupted: bool
+
+    @property
+    def failed(self) -> bool:
+        return self.status != 0
+
+    @property
+    def began(self) -> bool:
+        """Whether any resource was looked at."""
+        return bool(self.said.resources)
+
+    @property
+    def changes(self) -> bool:
+        return any(resource.op not in ("same", "read", "refresh") for resource in self.said.resources.values())
+
+
+def _stopped(ended: _Ended) -> bool:
+    return any(finding.level is Level.MANDATORY for finding in ended.said.findings)
+
+
+def _could_not_start(ended: _Ended) -> bool:
+    return ended.failed and not _stopped(ended)
+
+
+def _loud(project: Path, words: Sequence[str], around: Mapping[str, str]) -> int:
+    """Runs Pulumi with its own output. Returns its exit status."""
+    process = subprocess.Popen(["pulumi", *words], cwd=project, env=around)
+    while True:
+        # The terminal sends Ctrl-C to Pulumi too, which ends in order.
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: str, total: int = 0) -> _Ended:
+    """Runs Pulumi, shows its progress and reads its events. Raises EngineError.
+
+    total: number of resources, 0 where it is unknown.
+    """
+    command = ["pulumi", *words, "--non-interactive", "--color=never"]
+    if "--json" not in words:
+        command.append("--json")
+    progress = _Progress(title, total)
+    lines: list[str] = []
+    interrupted = threading.Event()
+    with TemporaryFile() as errors:
+        try:
+            # In a process group of its own: Ctrl-C reaches it once, from here, and none of the programs that it runs.
+            process = subprocess.Popen(
+                command,
+                cwd=project,
+                env={**around, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                errors="replace",
+                process_group=0,
+            )
+        except OSError as error:
+            raise EngineError(f"pulumi cannot be run: {error.strerror}") from None
+
+        def interrupt(_signal: int, _frame: object) -> None:
+            if interrupted.is_set():
+                progress.say(f"still waiting for pulumi (process {process.pid}) to end in order")
+                return
+            interrupted.set()
+            progress.say("stopping: pulumi finishes the steps that it is in")
+            process.send_signal(signal.SIGINT)
+
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with process, progress:
+                for line in process.stdout or ():
+                    lines.append(line)
+                    if event := read_event(line):
+                        progress.event(event)
+                status = process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        errors.seek(0)
+        stderr = errors.read().decode(errors="replace").strip()
+    try:
+        said = read_events("".join(lines))
+    except EventsError:
+        raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
+    return _Ended(status, said, stderr, interrupted.is_set())
+
+
+def _of_pulumi(error: str) -> str:
+    said = sentence(error.removeprefix("error: "))
+    return f"{said}; to remove the lock: pulumi cancel --yes" if "currently locked" in said else said
+
+
+@dataclass
+class _Progress:
+    """What runs now: one live line in a terminal, else a line for each step that took long. total: of resources."""
+
+    title: str
+    total: int
+    _began: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _done: int = 0
+    _told: int = 0
+
+    def __post_init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = self._console.status(self.title) if self._console.is_terminal else None
+        self._ended = threading.Event()
+
+    def __enter__(self) -> None:
+        if self._live:
+            self._live.start()
+            threading.Thread(target=self._tick, daemon=True).start()
+        else:
+            typer.echo(self.title, err=True)
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._live:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        # A signal's handler calls this, perhaps within a write of standard error.
+        os.write(2, f"\n{text}\n".encode())
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        kind = next(
+            (kind for kind in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent") if kind in event), None
+        )
+        if not kind:
+            return
+        metadata = event[kind].get("metadata") or {}
+        urn, op = str(metadata.get("urn")), str(metadata.get("op"))
+        if kind == "resourcePreEvent":
+            self._began[urn] = (time.monotonic(), object_name(metadata))
+            return
+        began, name = self._began.pop(urn, (time.monotonic(), ""))
+        self._done += 1
+        seconds = time.monotonic() - began
+        slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
+        if slow and name and not self._live and self._told < _MOST_LINES:
+            typer.echo(f"  {name} … {seconds:.0f} s", err=True)
+            self._told += 1
+
+    def _tick(self) -> None:
+        while not self._ended.wait(0.5):
+            now = time.monotonic()
+            running = [f"{name} {now - began:.0f} s" for began, name in list(self._began.values()) if name]
+            of = f" of {self.total}" if self.total else ""
+            if self._live:
+                said = f"{self.title}: {self._done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
+                self._live.update(Text(said, no_wrap=True, overflow="ellipsis"))
+
+
+# What is told
+
+
+def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
+    """Prints the result: what changes, findings, warnings and errors."""
+    unchanged = sum(resource.op == "same" for resource in ended.said.resources.values())
+    typer.echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged" if ended.began else head)
+    for line in lines_of(ended.said):
+        typer.echo(f"  {line}")
+    for finding in ended.said.findings:
+        typer.echo(f"{finding.level}: {finding.code} {finding.resource}: {finding.message}")
+        if finding.remedy:
+            typer.echo(f"  remedy: {finding.remedy}")
+    for text in ended.said.notes:
+        typer.echo(f"note: {sentence(text)}")
+    for text in dict.fromkeys(ended.said.warnings):
+        if text.startswith(_REFRESHED):
+            continue
+        typer.echo(f"warning: {sentence(text)}")
+    if ended.failed and not (_stopped(ended) and not ended.said.failure):
+        failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
+        typer.echo(f"error: {sentence(failure)}", err=True)
+
+
+def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
+    """How to follow, change and remove it."""
+    rows = [
+        *first,
+        ("follow it:", of.make("trace")),
+        ("change it:", f"edit stacks/Pulumi.{of.name}.yaml, then {of.make('up')}"),
+        ("remove it:", of.make("down")),
+    ]
+    for what, how in rows:
+        typer.echo(f"  {what:11} {how}")
+
+
+def _ending(of: _Stack, patience: float = 0.0) -> int:
+    """Asks each route from this machine, and says how to go on. Returns the exit status.
+
+    patience: seconds in which a route that is not answered is asked again, after something changed.
+    """
+    from hops.cli.routes import ask, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
+
+    intended = plan(of.settings)
+    urls = [path.url for path in intended.paths]
+    deadline = time.monotonic() + patience
+    answers = ask(of.settings, intended)
+    while time.monotonic() < deadline and not all(answer.well for answer in answers):
+        time.sleep(1)
+        answers = ask(of.settings, intended)
+    for url, answer in zip(urls, answers, strict=True):
+        typer.echo(f"{url}  {answer}")
+    _how(of, [])
+    broken = [number for number, answer in enumerate(answers) if not answer.well]
+    if not broken:
+        return Status.ALL_WELL
+    for number in broken[:1]:
+        typer.echo(verdict_of(of.name, of.settings, of.settings.services[number].host))
+    typer.echo(f"every hop of it: {of.make('trace')}")
+    return Status.FINDINGS

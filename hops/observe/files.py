@@ -1,0 +1,51 @@
+"""Writes files so that a reader never sees half of one."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+class FileChangedError(OSError):
+    """A file that somebody changed between reading and writing it."""
+
+
+def write(path: Path, content: str | bytes, *, private: bool = False, expected: bytes | None = None) -> None:
+    """Writes a file: beside its target first, then renamed into place. A link stays a link, the mode is kept.
+
+    path: the file. What is not a regular file, such as /dev/stdout, is written as it is.
+    content: text is written as UTF-8.
+    private: whether only the owner may read the file.
+    expected: what the file has to hold before it is replaced; None for whatever it holds.
+
+    Raises FileChangedError where the file is not as expected, and OSError.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    target = path.resolve()
+    if expected is not None and target.read_bytes() != expected:
+        raise FileChangedError(f"{path} was changed since it was read; nothing was written, run the command again")
+    mode = 0o600 if private else target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
+    except OSError as error:
+        # The file that was asked for, and not the temporary one.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(mode)
+        part.replace(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,267 @@
+"""`hops up`, `preview` and `down` with a Pulumi that answers from files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from hops.cli import engine, routes
+from hops.cli.app import app
+from hops.cli.changes import sentence
+
+Event = dict[str, Any]
+SCRIPT = "set -eu\nnodes=$(docker ps)\nkind create cluster"
+PULUMI = """#!/bin/sh
+cd "{folder}"
+echo "$* REPLACE=$INGRESS_HOPS_REPLACE" >>calls
+case "$1 $2" in
+  version*) echo v3.259.0 ;;
+  "stack export") /bin/cat state.json 2>/dev/null || {{ echo "error: no stack named 'x' found" >&2; exit 6; }} ;;
+  stack*) ;;
+  *) /bin/cat "$1.jsonl"; exit "$(/bin/cat "$1.status")" ;;
+esac
+"""
+
+
+def urn(kind: str, name: str) -> str:
+    return f"urn:pulumi:local::ingress-hops::{kind}::{name}"
+
+
+def resource(
+    op: str, kind: str, name: str, inputs: Event, before: Event | None = None, *, component: str = ""
+) -> Event:
+    parent = urn(f"ingress-hops:index:{component}", "it") if component else urn("pulumi:pulumi:Stack", "local")
+    new = {"parent": parent, "inputs": inputs}
+    old = {"parent": parent, "inputs": before} if before is not None else None
+    metadata = {"op": op, "urn": urn(kind, name), "type": kind, "new": new, "old": old}
+    return {"resourcePreEvent": {"metadata": metadata}}
+
+
+def said(severity: str, message: str, **more: Any) -> Event:
+    return {"diagnosticEvent": {"severity": severity, "message": message, **more}}
+
+
+def finding(level: str) -> Event:
+    message = "SV01 Service apps/web: no pod has its labels.\nRemedy: give the pod the label."
+    return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
+
+
+SAME = resource("same", "kubernetes:core/v1:Pod", "p", {"metadata": {"name": "p"}}, {"metadata": {"name": "p"}})
+CREATED = resource("create", "kubernetes:core/v1:Pod", "p", {"metadata": {"name": "p", "namespace": "apps"}})
+DONE = {"summaryEvent": {"result": "succeeded"}}
+FAILED = {"summaryEvent": {"result": "failed"}}
+
+
+class Stack:
+    """The project with a stack `local`, and what Pulumi says of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin" / "pulumi").write_text(PULUMI.format(folder=folder))
+        (folder / "bin" / "kind").write_text("#!/bin/sh\necho kind v0.32.0\n")
+        for name in ("pulumi", "kind"):
+            (folder / "bin" / name).chmod(0o755)
+        (folder / "state.json").write_text('{"deployment": {"resources": []}}\n')
+        for command in ("preview", "up", "destroy"):
+            self.says(command, SAME, DONE)
+
+    def says(self, command: str, *events: Event, status: int = 0) -> None:
+        lines = [json.dumps({"sequence": number, **event}) for number, event in enumerate(events)]
+        (self.folder / f"{command}.jsonl").write_text("\n".join(lines) + "\n")
+        (self.folder / f"{command}.status").write_text(f"{status}\n")
+
+    @property
+    def ran(self) -> list[str]:
+        """Pulumi's commands, the first word of each; looks at versions are left out."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [line for line in lines if not line.startswith("version")]
+
+    def hops(self, *words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [*words])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.output
+
+
+@pytest.fixture
+def stack(alone: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(engine, "_PATIENCE", 0.0)
+    monkeypatch.setattr(
+        routes, "ask", lambda settings, _: [routes.Answer("is answered", well=True)] * len(settings.services)
+    )
+    return Stack(alone)
+
+
+def test_an_up_previews_then_updates_and_says_how_to_go_on(stack: Stack) -> None:
+    for command in ("preview", "up"):
+        stack.says(command, CREATED, DONE)
+    status, out = stack.hops("up", "local")
+    assert status == 0, out
+    assert [line.split()[0] for line in stack.ran] == ["stack", "preview", "up"]
+    assert "--policy-pack policy" in stack.ran[1]
+    assert "--yes --skip-preview --json --stack local --policy-pack policy" in stack.ran[2]
+    assert "1 created, 0 unchanged\n  + stack: Pod apps/p\n" in out
+    assert "http://my-service.localhost:8080/  is answered\n" in out
+    for line in (
+        "follow it:  make trace STACK=local",
+        "change it:  edit stacks/Pulumi.local.yaml, then make up STACK=local",
+        "remove it:  make down STACK=local",
+    ):
+        assert line in out
+    assert len(out.splitlines()) <= 24
+
+
+def test_a_new_stack_is_created_in_the_backend(stack: Stack) -> None:
+    (stack.folder / "state.json").unlink()
+    assert stack.hops("preview", "local")[0] == 0
+    assert "stack init local --no-select" in stack.ran[1]
+
+
+def test_only_the_option_lets_a_cluster_be_rebuilt(stack: Stack) -> None:
+    stack.hops("up", "local")
+    assert all(line.endswith("REPLACE=") for line in stack.ran)
+    stack.hops("up", "local", "--replace")
+    assert stack.ran[-1].endswith("REPLACE=1")
+
+
+def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> None:
+    before = {"spec": {"replicas": 1, "x": [1]}, "metadata": {"name": "web"}}
+    after = {"spec": {"replicas": 2, "x": [2]}, "metadata": {"name": "web"}}
+    stack.says(
+        "preview",
+        resource("update", "kubernetes:apps/v1:Deployment", "web", after, before, component="Contour"),
+        resource("delete", "kubernetes:core/v1:Pod", "old", {"metadata": {"name": "old"}}, {}, component="Workload"),
+        *(resource("create", "kubernetes:core/v1:Pod", f"p{n}", {}, component="Calico") for n in range(30)),
+        resource("create", "ingress-hops:index:Calico", "calico", {}),
+        said("warning", "watch out"),
+        said("warning", "watch out"),
+        said("warning", "not ready yet", ephemeral=True),
+        finding("advisory"),
+        DONE,
+    )
+    status, out = stack.hops("preview", "local")
+    assert status == 0
+    assert "30 to create, 1 to update, 1 to delete, 0 unchanged" in out
+    assert "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n  - workload it: Pod" in out
+    assert out.count("watch out") == 1
+    assert "not ready yet" not in out
+    assert "advisory: SV01 Service apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
+    assert "do it:      make up STACK=local" in out
+
+
+def test_a_broken_rule_stops_an_up_before_anything_is_made(stack: Stack) -> None:
+    stack.says("preview", CREATED, finding("mandatory"), said("error", "preview failed"), FAILED, status=1)
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "mandatory: SV01" in out
+    assert "error:" not in out
+    assert not any(line.startswith("up ") for line in stack.ran)
+
+
+def test_a_program_that_cannot_start_ends_with_its_sentence_and_2(stack: Stack) -> None:
+    error = "ingress-hops:cluster.workers is 0\nan unhandled error occurred: the program exited with status 1"
+    stack.says("preview", said("error", error), FAILED, status=1)
+    for command in ("preview", "up"):
+        status, out = stack.hops(command, "local")
+        assert status == 2
+        assert "error: ingress-hops:cluster.workers is 0\n" in out
+        assert "unhandled" not in out
+
+
+def test_a_command_that_fails_does_not_print_its_script(stack: Stack) -> None:
+    stack.says("preview", CREATED, DONE)
+    failure = f"exit status 1: running {json.dumps(SCRIPT)}:\nERROR: no space left\n"
+    stack.says("up", CREATED, said("error", failure), FAILED, status=1)
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "ERROR: no space left" in out
+    assert "docker ps" not in out
+
+
+@pytest.mark.parametrize("quoted", [json.dumps(SCRIPT), repr(SCRIPT), SCRIPT])
+def test_a_script_is_cut_however_it_is_quoted(quoted: str) -> None:
+    assert sentence(f"exit status 1: running {quoted}:\nsad") == "exit status 1: sad"
+    assert sentence("nothing is running here") == "nothing is running here"
+
+
+def test_a_long_message_is_cut_in_the_middle() -> None:
+    lines = sentence("\n".join(f"line {number}" for number in range(50))).splitlines()
+    assert len(lines) <= 9
+    assert (lines[0], lines[-1]) == ("line 0", "line 49")
+
+
+def test_a_route_that_is_not_answered_is_a_failure_with_the_verdict(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "ask", lambda *_: [routes.Answer("is not answered by its pod", well=False)])
+    monkeypatch.setattr(routes, "verdict_of", lambda *_: "hop 7 (pod) is broken: T31\n  mend: do")
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "is not answered by its pod" in out
+    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: make trace STACK=local\n" in out
+
+
+def test_a_stack_that_is_not_there_needs_no_removal(stack: Stack) -> None:
+    (stack.folder / "state.json").unlink()
+    status, out = stack.hops("down", "nope")
+    assert status == 0
+    assert "there is no stack nope" in out
+    assert stack.hops("down", "local")[0] == 0
+
+
+def test_down_says_how_to_build_it_again(stack: Stack) -> None:
+    status, out = stack.hops("down", "local")
+    assert status == 0
+    assert "make up STACK=local" in out
+    assert stack.ran[-1].startswith("destroy --yes --skip-preview --stack local --non-interactive")
+
+
+def test_pulumi_that_says_nothing_is_told_by_its_error(stack: Stack) -> None:
+    (stack.folder / "preview.jsonl").write_text("")
+    (stack.folder / "preview.status").write_text("255\n")
+    status, out = stack.hops("preview", "local")
+    assert status == 2
+    assert "hops: pulumi preview ended with 255 and said nothing" in out
+
+
+def test_a_stack_without_a_file_is_named(stack: Stack) -> None:
+    status, out = stack.hops("up", "nope")
+    assert status == 2
+    assert "Pulumi.nope.yaml" in out
+
+
+def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
+    """Twice pressed, Pulumi is told once, and its orderly end is what counts."""
+    ending = json.dumps({"sequence": 1, "summaryEvent": {"result": "failed"}})
+    begun = json.dumps({"sequence": 0, **CREATED})
+    (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
+case "$1" in
+  version) echo v3.259.0 ;;
+  stack) echo '{{"deployment": {{}}}}' ;;
+  *)
+    trap 'echo interrupted >>"{stack.folder}/interrupts"' INT
+    echo '{begun}'
+    : >"{stack.folder}/started"
+    until test -e "{stack.folder}/go"; do /bin/sleep 0.1; done
+    echo '{ending}'; exit 1 ;;
+esac
+""")
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "up", "local"]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(program, cwd=stack.folder, env=dict(os.environ), **streams) as up:
+        wait_for(stack.folder / "started")
+        for _ in range(2):
+            up.send_signal(signal.SIGINT)
+            wait_for(stack.folder / "interrupts")
+        (stack.folder / "go").touch()
+        out, _ = up.communicate(timeout=60)
+    assert (stack.folder / "interrupts").read_text() == "interrupted\n"
+    assert up.returncode == 2, out
+    assert "stopping: pulumi finishes the steps that it is in" in out
+    assert "Traceback" not in out
