@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
-from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Level
 from hops.model.hop import KINDS, Found, Hop, HopKind, HopName, Standing, published_hops
 from hops.model.path import request_path
@@ -135,12 +135,8 @@ def _declared(view: View) -> Mapping[HopName, Hop]:
 
 def _addresses(view: View, node: str | None) -> Found:
     """The addresses that the API gives."""
-    pods = {
-        f"{at(pod, 'metadata', 'namespace')}/{at(pod, 'metadata', 'name')}": address
-        for pod in view.of("Pod")
-        if (address := text(at(pod, "status", "podIP")))
-    }
-    envoy = next((address for pod in view.envoy_pods if (address := text(at(pod, "status", "podIP")))), None)
+    pods = {f"{objects.full_name(pod)}": address for pod in view.of("Pod") if (address := objects.address(pod))}
+    envoy = next((address for pod in view.envoy_pods if (address := objects.address(pod))), None)
     return Found(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods)
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 
+from hops.kubernetes import objects
 from hops.kubernetes.network_policies import KINDS, Connection, Direction, Peer, peer
 from hops.kubernetes.policy_order import Ruling, ruling
 from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
@@ -79,7 +80,7 @@ def unready(view: View) -> Iterator[Finding]:
     """T37."""
     idle = set()
     for pod in (*view.envoys_on(view.publishing), *view.pods):
-        node = text(at(dict(pod), "spec", "nodeName"))
+        node = objects.node_of(pod)
         if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
             continue
         lacks = _lacks(view, pod)
@@ -106,7 +107,7 @@ def outside(view: View) -> Iterator[Finding]:
         same = [subnet for subnet in subnets if subnet.version == cidr.version]
         if not same or any(_inside(cidr, subnet) for subnet in same):
             continue
-        name = str(at(pool, "metadata", "name"))
+        name = objects.name(pool)
         wanted = str(same[0])
         evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
         message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
@@ -120,12 +121,12 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outs
 
 
 def _peer(view: View, pod: Mapping[str, JSON]) -> Peer:
-    return peer(pod, view.get("Namespace", None, str(at(dict(pod), "metadata", "namespace"))))
+    return peer(pod, view.get("Namespace", None, str(objects.namespace(pod))))
 
 
 def _sent(view: View, pod: Mapping[str, JSON]) -> Request | None:
     """The request from Envoy's network namespace to a pod."""
-    address = at(dict(pod), "status", "podIP")
+    address = objects.address(pod)
     return next((r for r in view.sight.requests if r.where == "pod from envoy" and r.address == address), None)
 
 
@@ -138,7 +139,7 @@ def _passed(view: View, sent: Request | None) -> bool:
 
 def _from_node(view: View, pod: Mapping[str, JSON]) -> bool:
     """Whether the pod answers its own node."""
-    address = at(dict(pod), "status", "podIP")
+    address = objects.address(pod)
     return any(r.where == "pod" and r.address == address and r.status is not None for r in view.sight.requests)
 
 
@@ -156,9 +157,9 @@ def _denial(
         message = f"{whole} {'denies' if said.explicit else 'does not admit'} {way}."
     evidence = [f"{direction} of {whole} ({policy.get('apiVersion')}): {_verdict(said)}"]
     evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
-    labels = pairs(at(dict(pod), "metadata", "labels"))
+    labels = objects.labels(pod)
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
-    admission = _admission(direction, str(at(dict(pod), "metadata", "namespace")), chosen or labels, port)
+    admission = _admission(direction, str(objects.namespace(pod)), chosen or labels, port)
     remedy = f"printf '%s' '{json.dumps(admission)}' | {view.kubectl} apply --filename -"
     if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
         remedy = _deletion(view, policy)
@@ -200,14 +201,14 @@ def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], 
 def _deletion(view: View, policy: dict[str, JSON]) -> str:
     group = str(policy.get("apiVersion")).partition("/")[0]
     plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
-    namespace = at(policy, "metadata", "namespace")
+    namespace = objects.namespace(policy)
     inside = f" --namespace {namespace}" if namespace else ""
-    return f"{view.kubectl}{inside} delete {plural}.{group} {at(policy, 'metadata', 'name')}"
+    return f"{view.kubectl}{inside} delete {plural}.{group} {objects.name(policy)}"
 
 
 def _named(item: Mapping[str, JSON]) -> str:
-    namespace, name = at(dict(item), "metadata", "namespace"), at(dict(item), "metadata", "name")
-    return f"{namespace}/{name}" if namespace else str(name)
+    namespace, name = objects.namespace(item), objects.name(item)
+    return f"{namespace}/{name}" if namespace else name
 
 
 # T37
@@ -231,24 +232,23 @@ def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
 def _calico_pods(view: View, node: str | None = None) -> list[dict[str, JSON]]:
     """The pods of calico-node, on a node or on all."""
     pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
-    return [pod for pod in pods if node in (None, at(pod, "spec", "nodeName"))]
+    return [pod for pod in pods if node in (None, objects.node_of(pod))]
 
 
 def _calico_ready(view: View, node: str) -> bool:
     """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
-    conditions = [c for pod in _calico_pods(view, node) for c in sequence(at(pod, "status", "conditions"))]
-    known = _calico_pods(view) or any(at(item, "metadata", "name") == "calico-node" for item in view.of("DaemonSet"))
-    return not known or any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
+    known = _calico_pods(view) or any(objects.name(item) == "calico-node" for item in view.of("DaemonSet"))
+    return not known or any(objects.ready(pod) for pod in _calico_pods(view, node))
 
 
 def _calico(view: View) -> Identity:
-    made = next((item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"), None)
+    made = next((item for item in view.of("DaemonSet") if objects.name(item) == "calico-node"), None)
     return identity(made) if made else Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
 
 
 def _calico_again(view: View, node: str) -> str:
     """The command that lets calico-node run on a node."""
-    sets = [item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"]
+    sets = [item for item in view.of("DaemonSet") if objects.name(item) == "calico-node"]
     stack = view.sight.stack
     if not sets:
         return f"pulumi up --refresh --yes --stack {stack.name if stack else 'STACK'} --policy-pack policy"
@@ -281,7 +281,7 @@ def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
     spec = {**mapping(at(pool, "spec")), "cidr": subnet}
     made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
     kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
-    name = at(pool, "metadata", "name")
+    name = objects.name(pool)
     return (
         f"printf '%s' '{json.dumps(made)}' | {view.kubectl} apply --filename - && "
         f'{view.kubectl} patch {kind} {name} --type merge --patch \'{{"spec":{{"disabled":true}}}}\''

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, pairs
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
@@ -10,7 +11,7 @@ from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, trouble
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, trouble
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 
 _ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
@@ -91,7 +92,7 @@ def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
     remedy = f"{base} rollout undo daemonset/envoy"
     if not problem.image and problem.exit_code is not None:
-        remedy = f"{base} logs {at(dict(pod), 'metadata', 'name')} --container {problem.container} --previous"
+        remedy = f"{base} logs {objects.name(pod)} --container {problem.container} --previous"
     evidence = [f"{identity(pod)}: {problem}", *events(view, pod)[-2:], *last_line(view, pod, problem.container)]
     return envoy_down.finding(identity(pod), f"Envoy's pod does not run: {problem}.", remedy, evidence)
 
@@ -159,7 +160,7 @@ def _not_delivered(view: View) -> Iterator[Finding]:
 
 def _waits(view: View) -> bool:
     """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
-    return any(ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
+    return any(objects.ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
 
 
 # Trust

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, sequence, text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
-from hops.model.path import HOST_PORT_CHAIN
+from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
 from hops.trace.facts.view import View, container, identity
@@ -105,8 +106,8 @@ def unclaimed(view: View) -> Iterator[Finding]:
     if door is None or door.wanted or door.port not in expected(view) or taken(door.found):
         return
     declared = sorted(outside for _, outside in _ports(door.envoy) if outside)
-    name = at(dict(door.envoy), "metadata", "name")
-    evidence = [f"pod projectcontour/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
+    name = objects.name(door.envoy)
+    evidence = [f"pod {CONTOUR_NAMESPACE}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
     evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
     message = f"Envoy's pod {name} does not take port {door.port} of {door.node}."
     yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
@@ -127,10 +128,10 @@ def unsupported(view: View) -> Iterator[Finding]:
         None,
     )
     file, plugins = _plugins(door.inside)
-    restart = f"{view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
+    restart = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} rollout restart daemonset envoy"
     if disabled:
         patch = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
-        name = at(disabled, "metadata", "name")
+        name = objects.name(disabled)
         remedy = f"{view.kubectl} patch installation {name} --type merge --patch '{patch}' && {restart}"
         evidence = [f"Installation {name}: hostPorts is Disabled"]
         yield T12.finding(
@@ -152,8 +153,8 @@ def stale(view: View) -> Iterator[Finding]:
     for one in door.found:
         if not one.certain or one in door.mine:
             continue
-        owner = next((pod for pod in view.of("Pod") if at(pod, "status", "podIP") == one.address), None)
-        whose = f"{at(owner, 'metadata', 'namespace')}/{at(owner, 'metadata', 'name')}" if owner else "no pod"
+        owner = next((pod for pod in view.of("Pod") if objects.address(pod) == one.address), None)
+        whose = f"{objects.full_name(owner)}" if owner else "no pod"
         evidence = [f"nat {other.rule.chain}: port {door.port} to {other}" for other in door.found]
         evidence.append(f"{one.address} is the address of {whose}, Envoy's is {door.wanted[0]}")
         before = "before" if not door.led else "behind"
@@ -161,7 +162,7 @@ def stale(view: View) -> Iterator[Finding]:
         message = f"{door.node} leads port {door.port} to {one}, which is {whose}'s{also}."
         remedy = f"docker exec {door.node} iptables --table nat --delete {one.rule.chain} {one.rule.text}"
         if not door.mine:
-            remedy += f" && {view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
+            remedy += f" && {view.kubectl} --namespace {CONTOUR_NAMESPACE} rollout restart daemonset envoy"
         stops = not (door.led or view.through_envoy("node"))
         yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
 
@@ -173,14 +174,14 @@ def missing(view: View) -> Iterator[Finding]:
         return
     if door.mine or taken(door.found) or not _runs(door.envoy) or any(unsupported(view)):
         return
-    name = at(dict(door.envoy), "metadata", "name")
-    phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
+    name = objects.name(door.envoy)
+    phase, to = objects.phase(door.envoy), f"{door.wanted[0]}:{door.wanted[1]}"
     evidence = [
         f"nat of {door.node}: no rule for port {door.port}",
-        f"pod projectcontour/{name} is {phase} at {to} and declares hostPort {door.port}",
+        f"pod {CONTOUR_NAMESPACE}/{name} is {phase} at {to} and declares hostPort {door.port}",
     ]
     message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
-    remedy = f"{view.kubectl} --namespace projectcontour rollout restart daemonset envoy"
+    remedy = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} rollout restart daemonset envoy"
     yield T14.finding(container(door.node), message, remedy, evidence)
 
 
@@ -191,11 +192,11 @@ def claimed(view: View) -> Iterator[Finding]:
     if node is None or port is None or envoy is None:
         return
     for pod in view.of("Pod"):
-        rival = at(pod, "spec", "nodeName") == node and any(outside == port for _, outside in _ports(pod))
-        if rival and at(pod, "status", "phase") in ("Running", "Pending") and pod not in view.envoy_pods:
-            waiting = at(envoy, "metadata", "name")
-            evidence = [f"pod projectcontour/{waiting}: {portless(envoy)}"]
-            message = f"{_named(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
+        rival = objects.node_of(pod) == node and any(outside == port for _, outside in _ports(pod))
+        if rival and objects.phase(pod) in ("Running", "Pending") and pod not in view.envoy_pods:
+            waiting = objects.name(envoy)
+            evidence = [f"pod {CONTOUR_NAMESPACE}/{waiting}: {portless(envoy)}"]
+            message = f"{objects.full_name(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
             yield T15.finding(identity(pod), message, _removal(view, pod), evidence)
 
 
@@ -217,11 +218,11 @@ def portless(pod: Mapping[str, JSON]) -> str | None:
 def _door(view: View) -> _Door | None:
     """What leads into Envoy; None where there is no running Envoy there, or requests get to it anyway."""
     node, port = view.publishing, view.node_port
-    running = (pod for pod in view.envoys_on(node) if at(pod, "status", "phase") == "Running")
+    running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
     envoy = next(running, None)
     if node is None or port is None or envoy is None or at(envoy, "spec", "hostNetwork"):
         return None
-    address = text(at(envoy, "status", "podIP"))
+    address = objects.address(envoy)
     if address is None or view.running(node) is False:
         return None
     target = next((inside for inside, outside in _ports(envoy) if outside == port), None)
@@ -264,13 +265,9 @@ def _without(door: _Door, why: str) -> str:
     return f"Port {door.port} of {door.node} leads to no pod, since host ports are not set up there: {why}."
 
 
-def _named(pod: Mapping[str, JSON]) -> str:
-    return f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}"
-
-
 def _removal(view: View, pod: Mapping[str, JSON]) -> str:
     """The command that takes a pod away, together with what would make it again."""
-    namespace, name = at(dict(pod), "metadata", "namespace"), at(dict(pod), "metadata", "name")
+    namespace, name = objects.namespace(pod), objects.name(pod)
     owner: JSON = next((o for o in sequence(at(dict(pod), "metadata", "ownerReferences")) if at(o, "controller")), {})
     kind, made_by = text(at(owner, "kind")) or "Pod", text(at(owner, "name")) or str(name)
     if kind == "ReplicaSet":

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, stranded, trouble
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, stranded, trouble
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
 from hops.trace.readers import kernel
@@ -88,12 +89,8 @@ failed_by_app = Code(
 )
 
 
-def _pod_name(pod: Mapping[str, JSON]) -> str:
-    return str(at(dict(pod), "metadata", "name"))
-
-
 def _in(view: View, pod: Mapping[str, JSON]) -> str:
-    return f"{view.kubectl} --namespace {at(dict(pod), 'metadata', 'namespace')}"
+    return f"{view.kubectl} --namespace {objects.namespace(pod)}"
 
 
 # It does not run
@@ -121,7 +118,7 @@ def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
 
 
 def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
-    name, base = _pod_name(pod), _in(view, pod)
+    name, base = objects.name(pod), _in(view, pod)
     remedy = f"{base} describe pod {name}"
     if problem.exit_code is not None:
         remedy = f"{base} logs {name} --container {problem.container} --previous"
@@ -139,7 +136,7 @@ def _missing(view: View) -> tuple[str, ...]:
     """The planned pods that are not there."""
     if not view.planned or view.backend is None:
         return ()
-    there = {_pod_name(pod) for pod in view.pods}
+    there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
 
 
@@ -166,7 +163,7 @@ def _deaf(view: View) -> Iterator[Finding]:
 
 def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
     """The request by which the pod refused the connection, sent from its own node."""
-    address = text(at(dict(pod), "status", "podIP"))
+    address = objects.address(pod)
     sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
@@ -205,7 +202,7 @@ def _commanded(view: View, pod: Mapping[str, JSON]) -> str:
     if stack:
         return f"pulumi up --refresh --stack {stack.name}"
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    name = at(owner, "name") or _pod_name(pod)
+    name = at(owner, "name") or objects.name(pod)
     return f"{_in(view, pod)} edit {str(at(owner, 'kind') or 'pod').lower()} {name}"
 
 
@@ -221,7 +218,7 @@ def _not_ready(view: View) -> Iterator[Finding]:
         return
     deaf = {finding.resource for finding in _deaf(view)}
     for pod in view.pods:
-        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+        if objects.ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
             continue
         if identity(pod) not in deaf:
             probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
@@ -247,7 +244,7 @@ def _answers(view: View) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
-    pod = next((p for p in view.pods if at(p, "status", "podIP") == answer.address), next(iter(view.pods), None))
+    pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
     logs = f"{view.kubectl} --namespace {view.backend.namespace} logs {'' if pod else 'service/'}{who.name} --tail 20"
     evidence = [told(answer), *_marks(answer)]

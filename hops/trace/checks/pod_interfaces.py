@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
@@ -79,7 +80,7 @@ class Wire:
 
     @property
     def name(self) -> str:
-        return f"{at(dict(self.pod), 'metadata', 'namespace')}/{at(dict(self.pod), 'metadata', 'name')}"
+        return f"{objects.full_name(self.pod)}"
 
     @property
     def up(self) -> bool:
@@ -165,13 +166,13 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unroute
 
 def _wire(view: View, pod: Mapping[str, JSON], hop: HopName) -> Wire | None:
     body = dict(pod)
-    address, node = text(at(body, "status", "podIP")), view.node(text(at(body, "spec", "nodeName")))
+    address, node = objects.address(body), view.node(objects.node_of(body))
     ends = links(node.links) if node else {}
     if node is None or not ends or not address or at(body, "spec", "hostNetwork"):
         return None
-    if at(body, "status", "phase") != "Running" or at(body, "metadata", "deletionTimestamp"):
+    if objects.phase(body) != "Running" or objects.deleting(body):
         return None
-    name = calico_interface(str(at(body, "metadata", "namespace")), str(at(body, "metadata", "name")))
+    name = calico_interface(str(objects.namespace(body)), objects.name(body))
     if name not in ends and not any(other.startswith("cali") for other in ends):
         # Another network plugin names interfaces in its own way.
         return None

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
-from hops.trace.facts.view import KIND_LABEL, View, container
+from hops.trace.facts.view import View, container
 from hops.trace.observed.observation import Listener
 from hops.trace.readers.published_ports import Published, published
 

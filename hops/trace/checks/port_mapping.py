@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, number, sequence
 from hops.model.finding import Finding
 from hops.model.hop import HopName
-from hops.model.plan import NODE_PORTS
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.checks.port_conflicts import absent, other_door, strangers
 from hops.trace.code import Code
@@ -84,7 +87,7 @@ def gone(view: View) -> Iterator[Finding]:
         # A cluster that was never made is no news where its port is not free.
         return
     evidence = [
-        f"docker: no container with the label io.x-k8s.kind.cluster={cluster}",
+        f"docker: no container with the label {KIND_LABEL}={cluster}",
         f"stack {stack.name}: {'its outputs say that it is up' if up else 'no outputs'}",
     ]
     said = f"the stack {stack.name} is up by its outputs, and " if up else f"the stack {stack.name} is not up: "
@@ -122,15 +125,15 @@ def misplaced(view: View) -> Iterator[Finding]:
     if node is None or view.asked.from_node or not view.sees("Pod") or view.envoys_on(node.container):
         return
     elsewhere = {
-        str(at(pod, "spec", "nodeName")): str(at(pod, "metadata", "name"))
+        str(objects.node_of(pod)): objects.name(pod)
         for pod in view.envoy_pods
-        if at(pod, "status", "phase") == "Running" and not at(pod, "metadata", "deletionTimestamp")
+        if objects.phase(pod) == "Running" and not objects.deleting(pod)
     }
     if not elsewhere:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        *(f"pod projectcontour/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
+        *(f"pod {CONTOUR_NAMESPACE}/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
     ]
     message = (
         f"Port {node.port} is published by {node.container}, which has no Envoy; Envoy runs on "
@@ -140,7 +143,7 @@ def misplaced(view: View) -> Iterator[Finding]:
         f'{{"spec":{{"template":{{"spec":{{"nodeSelector":{{"kubernetes.io/hostname":"{node.container}"}},'
         '"tolerations":[{"operator":"Exists"}]}}}}'
     )
-    remedy = f"{view.kubectl} --namespace projectcontour patch daemonset envoy --type merge --patch '{patch}'"
+    remedy = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} patch daemonset envoy --type merge --patch '{patch}'"
     yield T06.finding(container(node.container), message, remedy, evidence)
 
 
@@ -157,12 +160,12 @@ def dead_end(view: View) -> Iterator[Finding]:
     address = view.address_of(node.container)
     if inside and taken(translations(inside.nat, address, node.inside)):
         return
-    own = sorted(port for port, owner in claims.items() if owner == at(envoy, "metadata", "name"))
+    own = sorted(port for port, owner in claims.items() if owner == objects.name(envoy))
     if not own:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        f"pod projectcontour/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
+        f"pod {CONTOUR_NAMESPACE}/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
     ]
     message = (
         f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
@@ -218,12 +221,16 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
 
 def patch_host_port(view: View, port: int) -> str:
     """The command that gives Envoy's plain port a hostPort."""
-    inside = next((m.envoy for m in view.door.mappings if m.scheme == "http"), 8080) if view.door else 8080
+    inside = (
+        next((m.envoy for m in view.door.mappings if m.scheme == "http"), ENVOY_PORTS["http"])
+        if view.door
+        else ENVOY_PORTS["http"]
+    )
     patch = (
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
         f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'
     )
-    return f"{view.kubectl} --namespace projectcontour patch daemonset envoy --patch '{patch}'"
+    return f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} patch daemonset envoy --patch '{patch}'"
 
 
 def expected(view: View) -> tuple[int, ...]:
@@ -242,9 +249,9 @@ def _running_publisher(view: View) -> Published | None:
 def _host_ports(view: View, node: str) -> dict[int, str]:
     """The host ports that pods on a node declare, and the pods' names."""
     return {
-        port: str(at(pod, "metadata", "name"))
+        port: objects.name(pod)
         for pod in view.of("Pod")
-        if at(pod, "spec", "nodeName") == node
+        if objects.node_of(pod) == node
         for spec in sequence(at(pod, "spec", "containers"))
         for entry in sequence(at(spec, "ports"))
         if (port := number(at(entry, "hostPort")))

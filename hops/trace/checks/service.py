@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, number, sequence, text
 from hops.model.finding import Finding, Identity, Level, Place
 from hops.model.hop import HopName
@@ -9,7 +10,7 @@ from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.live_rules import judged, patched, retold
-from hops.trace.facts.pod_states import events, holds, last_line, ready, stranded
+from hops.trace.facts.pod_states import events, holds, last_line, stranded
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 from hops.trace.observed.observation import Request
 from hops.trace.readers import kernel
@@ -146,7 +147,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view) or (workload is None and _never_served(view))
-    idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
+    idle = [pod for pod in pods if objects.ready(pod) is False and not stranded(view, pod)]
     base = f"{view.kubectl} --namespace kube-system"
     evidence = [
         *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
@@ -161,7 +162,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         remedy = f"docker exec {control} {again}" if control else again
         yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
     elif workload is not None and (idle or not pods):
-        names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
+        names = ", ".join(objects.name(pod) for pod in idle) or "none has been made"
         yield kube_proxy_gone.finding(who, f"Pods of kube-proxy are not ready: {names}.", restart, evidence)
     elif workload is not None and (unserved or lacking):
         message = "kube-proxy runs, and the ClusterIP is not served."

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from hops.kubernetes import objects
 from hops.kubernetes.routes import Route
 from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to
-from hops.trace.facts.pod_states import ready, stranded, trouble
+from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.facts.view import View
 from hops.trace.readers import envoy
 
@@ -102,7 +103,7 @@ def contour_runs(view: View) -> bool | None:
     if not pods and not (view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")):
         return None
     # What stood on a node that is gone may run; of that the node's own finding tells.
-    return any(ready(pod) and not trouble(view, pod) for pod in pods) or (
+    return any(objects.ready(pod) and not trouble(view, pod) for pod in pods) or (
         None if any(stranded(view, pod) for pod in pods) else False
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.hosts import bare
 from hops.kubernetes.inventory import IngressPath
 from hops.kubernetes.values import JSON, at, pairs, sequence, text
@@ -126,16 +127,16 @@ def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
         for port in sequence(at(container, "ports"))
         if at(port, "hostPort")
     ]
-    yield f"{identity(pod)} {_standing(body)} on {at(body, 'spec', 'nodeName') or 'no node'}, " + (
+    yield f"{identity(pod)} {_standing(body)} on {objects.node_of(body) or 'no node'}, " + (
         ", ".join(bound) or "no host port"
     )
 
 
-def _standing(pod: JSON) -> str:
-    conditions = {at(entry, "type"): at(entry, "status") for entry in sequence(at(pod, "status", "conditions"))}
-    ready = {"True": "ready", "False": "not ready"}.get(str(conditions.get("Ready")), "readiness unknown")
+def _standing(pod: Mapping[str, JSON]) -> str:
+    status = (objects.condition(pod, "Ready") or {}).get("status")
+    ready = {"True": "ready", "False": "not ready"}.get(str(status), "readiness unknown")
     restarts = [at(entry, "restartCount") or 0 for entry in sequence(at(pod, "status", "containerStatuses"))]
-    return f"{at(pod, 'status', 'phase') or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
+    return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
 
 
 def _route(view: View) -> Found:
@@ -216,8 +217,8 @@ def _endpoint(view: View) -> Found:
         evidence.append(f"Envoy dials for {cluster}: {shown or 'nobody'}")
         value = next((HopAddress(str(one)) for one in known or () if one.healthy), None)
     for pod in view.pods:
-        address = text(at(pod, "status", "podIP"))
-        node = view.node(text(at(pod, "spec", "nodeName")))
+        address = objects.address(pod)
+        node = view.node(objects.node_of(pod))
         device = kernel.device(node.routes, address) if node and address else None
         if node and device:
             evidence.append(f"route in {node.name}: {address} dev {device}")
@@ -229,7 +230,7 @@ def _pod(view: View) -> Found:
     evidence: list[str] = []
     value = None
     for pod in view.pods:
-        evidence.append(f"{identity(pod)} {_standing(pod)} on {at(pod, 'spec', 'nodeName') or 'no node'}")
+        evidence.append(f"{identity(pod)} {_standing(pod)} on {objects.node_of(pod) or 'no node'}")
         space = view.namespace(pod)
         listening = kernel.sockets(space.sockets) if space else ()
         if space:
