@@ -183,10 +183,11 @@ class Door:
 
 @dataclass(frozen=True)
 class Backend:
-    """What an Ingress leads to: a Service and its pods.
+    """What a route leads to: a Service and its pods.
 
     target_port: the port that the pods serve. pods: names. cluster_ip: None until known.
-    request_path: the path that the documented request asks for.
+    request_path: the path that the documented request asks for. ingress, kind: name and kind of the object
+    that declares the route.
     """
 
     service: str
@@ -200,6 +201,7 @@ class Backend:
     pods: tuple[str, ...]
     cluster_ip: str | None = None
     request_path: str = "/"
+    kind: str = "Ingress"
 
 
 @dataclass(frozen=True)

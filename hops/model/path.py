@@ -22,6 +22,8 @@ from hops.model.hop import (
 CONTOUR_NAMESPACE = "projectcontour"
 HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 """The nat chain in which the portmap plugin keeps all host ports of a node (plugins/meta/portmap)."""
+VXLAN_MODES = {"VXLANCrossSubnet": "CrossSubnet", "VXLAN": "Always", "None": "Never"}
+"""The encapsulations, and what calico-node calls each (CALICO_IPV4POOL_VXLAN)."""
 XDS_PORT = 8001
 """Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
 _EDS_NAME_LENGTH = 60
@@ -79,7 +81,7 @@ def request_path(
     pod = at(pod_address, backend.target_port)
     published = f"docker {door.node}" if door.node else "load balancer"
     worker = f"worker {door.node}" if door.node else "nodes of the cluster"
-    ingress = f"ingress {backend.namespace}/{backend.ingress}"
+    ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
     calico = f"calico {interface}" if interface else "calico"
     inside = {**network} | ({"interface": interface} if interface else {})
     match = RouteMatch(

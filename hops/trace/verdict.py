@@ -122,10 +122,10 @@ def _planned(view: View) -> Mapping[HopName, Hop]:
 
 def _declared(view: View) -> Mapping[HopName, Hop]:
     """What containers and objects declare for the asked host and path, by hop."""
-    entrance = door(view.declared)
+    entrance = door(view.inventory)
     wanted = view.backend
     followed = [
-        b for b in backends(view.objects) if wanted and (b.namespace, b.service) == (wanted.namespace, wanted.service)
+        b for b in backends(view.inventory) if wanted and (b.namespace, b.service) == (wanted.namespace, wanted.service)
     ]
     if entrance is None or not followed:
         return {}

@@ -270,7 +270,7 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
 
 def _led(view: View, route: Route) -> str:
     leads = leads_to(view, route)
-    return f"{leads[1]}:{leads[2]}" if leads else "another backend"
+    return " or ".join(f"{service}:{port}" for _, service, port in leads) or "another backend"
 
 
 def _planned_ingress(view: View) -> Identity | None:

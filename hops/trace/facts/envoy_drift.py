@@ -49,26 +49,27 @@ def stale(view: View) -> str | None:
     if view.envoy is None or not view.envoy.listeners or not (view.sees("Ingress") and view.sees("HTTPProxy")):
         return None
     claimed, has = claims(view), taken(view)
-    if any(route.resource.kind != "Ingress" for route in claimed.all if not route.owner):
+    if any(route.accepted is False or route.conditions for route in claimed.all if not route.owner):
         return None
     wanted = claimed.first
-    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else None
-    if wanted is None or leads is None:
+    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else ()
+    if wanted is None or not leads:
         who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
         return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
-    namespace, service, port = leads
     own = envoy.clusters(has) if has else ()
     if own and _rivals(view, claimed, own):
         return None
-    if has is None or (own and not any(is_cluster(name, namespace, service, port) for name in own)):
-        return f"{wanted.resource} wants {service}:{port}, Envoy has {envoy.shown(has) if has else 'no route'}"
-    return _other_pods(view, own, namespace, service)
+    if has is None or (own and not any(is_cluster(name, *lead) for lead in leads for name in own)):
+        services = " or ".join(f"{service}:{port}" for _, service, port in leads)
+        return f"{wanted.resource} wants {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
+    namespace, service, _ = leads[0]
+    return _other_pods(view, own, namespace, service) if len(leads) == 1 else None
 
 
 def _rivals(view: View, claimed: Claims, own: tuple[str, ...]) -> bool:
     """Whether Envoy has another of several routes that claim the same: one of them is all that it can have."""
     same = [route for route in claimed.served[1:] if claimed.first and route.key == claimed.first.key]
-    leads = [lead for route in same if (lead := leads_to(view, route))]
+    leads = [lead for route in same for lead in leads_to(view, route)]
     return any(is_cluster(name, *lead) for lead in leads for name in own)
 
 

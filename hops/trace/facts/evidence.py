@@ -4,11 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes import objects
-from hops.kubernetes.hosts import bare
-from hops.kubernetes.inventory import IngressPath
 from hops.kubernetes.values import JSON, at, pairs, sequence, text
 from hops.model.hop import Backend, HopName
-from hops.trace.facts.declared_routes import takes_host
+from hops.trace.facts.declared_routes import every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
@@ -141,9 +139,10 @@ def _standing(pod: Mapping[str, JSON]) -> str:
 
 def _route(view: View) -> Found:
     evidence = [
-        f"{ingress}: {path.host or '*'}{path.path or '/'} ({path.path_type}) to "
-        f"{path.backend.service}:{path.backend.port_number or path.backend.port_name}"
-        for ingress, path in _declared(view)
+        f"{route.resource}: {route.host or '*'}{route.path} ({route.path_type}) to "
+        + " and ".join(f"{backend.service}:{backend.port}" for backend in route.backends)
+        for route in every(view)
+        if takes_host(route.host, view.asked.host) is not None
     ]
     value, seen = None, view.envoy
     if seen:
@@ -170,17 +169,6 @@ def _counted(view: View) -> Iterator[str]:
         before, after = seen.stats.get(name) if seen else None, seen.stats_after[name] if seen else 0
         if name.endswith("upstream_rq_total") and before is not None and before != after:
             yield f"Envoy's {name}: {before} before and {after} after"
-
-
-def _declared(view: View) -> list[tuple[str, IngressPath]]:
-    """What Ingresses say of the asked host, as Kind/namespace/name and path: of any class."""
-    return [
-        (str(ingress.resource), path)
-        for ingress in view.inventory.ingresses
-        for rule in ingress.rules
-        if takes_host(bare(rule.host), view.asked.host) is not None
-        for path in rule.paths
-    ]
 
 
 def _service(view: View) -> Found:

@@ -225,7 +225,7 @@ class View:
     @cached_property
     def door(self) -> Door | None:
         """Where the request should enter: as planned, or else as the containers and objects declare it."""
-        return self.planned.door if self.planned else door(self.declared)
+        return self.planned.door if self.planned else door(self.inventory)
 
     @cached_property
     def entry(self) -> PortMapping | None:
@@ -236,7 +236,7 @@ class View:
     @cached_property
     def backend(self) -> Backend | None:
         """Where the request should go: as planned for its host and path, or else as an Ingress declares it."""
-        known = self.planned.backends if self.planned else tuple(backends(self.objects))
+        known = self.planned.backends if self.planned else tuple(backends(self.inventory))
         of_host = [b for b in known if b.host == self.asked.host and self.asked.path.startswith(b.path)]
         longest = max(of_host, key=lambda b: len(b.path), default=None)
         return longest or (known[0] if self.planned else None)
