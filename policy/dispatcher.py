@@ -173,6 +173,6 @@ def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any,
         except SettingsError:
             raise
         except Exception as error:  # noqa: BLE001 - see above
-            report(told_fault(f"can't be decided: the pack failed with {error!r}, a fault of the pack."), None)
+            report(told_fault(f"cannot be decided: the pack failed with {error!r}. This is a bug of the pack."), None)
 
     return guarded

@@ -1,4 +1,4 @@
-"""`hops check`: the rules over plain files, without Pulumi and without a cluster."""
+"""`hops check`: runs the rules over files, without Pulumi and without a cluster."""
 
 import difflib
 import gc
@@ -35,7 +35,7 @@ from hops.rules.rule import Rule
 
 
 class Report(StrEnum):
-    """How findings are printed."""
+    """The output formats of findings."""
 
     TEXT = "text"
     JSON = "json"
@@ -45,7 +45,7 @@ class Report(StrEnum):
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without looking for garbage: all that is read is kept to the end, and looking took a fourth of the time."""
+    """Disables garbage collection: all objects live until the end, and collection took a quarter of the time."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -57,24 +57,30 @@ def uncollected() -> Iterator[None]:
 
 @uncollected()
 def main(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
-    form: Annotated[Report, typer.Option("--format", help="How to print the findings.")] = Report.TEXT,
-    config: Annotated[Path | None, typer.Option(help="What to ask of the rules: the pack's configuration.")] = None,
-    *,
-    rule: Annotated[list[str] | None, typer.Option(help="Ask only this rule; may be repeated.")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Don't ask this rule; may be repeated.")] = None,
-    stack: Annotated[
-        str | None, typer.Option(help="The stack that the files belong to: its settings, its policy, its rivals.")
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Files or folders to check, or - for standard input.")
+    ],
+    form: Annotated[Report, typer.Option("--format", help="Output format.")] = Report.TEXT,
+    config: Annotated[
+        Path | None, typer.Option(help="Configuration file of the rules, as for the policy pack.")
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Show the patches as a diff, then write them.")] = False,
+    *,
+    rule: Annotated[list[str] | None, typer.Option(help="Run only this rule. Repeatable.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Skip this rule. Repeatable.")] = None,
+    stack: Annotated[
+        str | None, typer.Option(help="Apply the settings and policy of this stack, and compare with other stacks.")
+    ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Print the patches as a diff and write them to the files.")
+    ] = False,
 ) -> None:
-    """Judges manifests and kind configurations, without Pulumi and without a cluster.
+    """Checks manifests and kind configurations with the rules, without Pulumi and without a cluster.
 
-    Exit status: 0 no mandatory rule is broken, 1 one is, 2 something could not be read.
+    Exit status: 0 no mandatory finding, 1 mandatory findings, 2 a file could not be read.
     """
     rules = _chosen(rule or [], skip or [])
     if fix and STDIN in paths:
-        stop("--fix can't write standard input: name a file")
+        stop("--fix cannot write to standard input; pass a file")
     manifests = read(paths)
     try:
         asked = Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
@@ -97,15 +103,15 @@ def main(
 def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
     for code in (*only, *skipped):
         if code.upper() not in RULES:
-            stop(f"there is no rule {code}; hops rules lists them")
+            stop(f"rule {code} does not exist; `hops rules` lists all rules")
     wanted = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
     if not wanted:
-        stop("--rule and --skip leave no rule to ask")
+        stop("--rule and --skip leave no rule to run")
     return [rule for code, rule in RULES.items() if code in wanted]
 
 
 def _policy(path: Path | None) -> Policy:
-    """The file that the pack takes as --policy-pack-config, or what stands in it under the pack's name."""
+    """Reads a file in the format of --policy-pack-config, or its part under the name of the pack."""
     if path is None:
         return Policy()
     found: Any = documents(path.read_text(encoding="utf-8"))
@@ -113,14 +119,14 @@ def _policy(path: Path | None) -> Policy:
     if isinstance(given, dict) and NAMESPACE in given:
         given = given[NAMESPACE]
     if isinstance(given, dict):
-        # The engine's own word, which says how the pack's policy acts and nothing of the rules.
+        # This key belongs to the engine and does not configure the rules.
         given = {key: value for key, value in given.items() if key != "enforcementLevel"}
     return read_policy(given)
 
 
 @dataclass(frozen=True)
 class _Stack:
-    """A stack's settings, and what others hold of the machine."""
+    """The settings of a stack, and the ports and names that others use."""
 
     settings: Settings
     fleet: Fleet
@@ -137,9 +143,14 @@ def _stack(name: str) -> _Stack:
 
 
 class Asked:
-    """The rules under the configuration of the command, of the stack, and of the `Policy` objects among the files.
+    """Runs the rules under the configurations of the command, the stack and the `Policy` objects in the files.
 
-    Raises SettingsError that names the key.
+    policy: configuration of the command.
+    stack: the stack to apply; None for none.
+    manifests: the files, whose `Policy` objects apply to all of them.
+    rules: the rules to run.
+
+    Raises SettingsError that names the invalid key.
     """
 
     def __init__(self, policy: Policy, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]) -> None:
@@ -147,7 +158,7 @@ class Asked:
         self._stack = stack
         policies = [policy, *([stack.settings.policy] if stack else [])]
         configuration = configure(*policies, *_policies(manifests))
-        # Those among the files are judged with them, where they stand.
+        # `Policy` objects in the files are checked with the files, so their findings have a line.
         self._judge = Judge(replace(configuration, policies=policies), self._today, rules)
 
     def findings(self, manifests: Manifests) -> list[Finding]:
@@ -166,7 +177,7 @@ def _policies(manifests: Manifests) -> Iterator[Policy]:
 
 
 def _line(manifests: Manifests, finding: Finding, form: Report) -> int | None:
-    # Finding lines takes a second reading of the file.
+    # Line numbers require parsing the file a second time.
     file = manifests.files.get(finding.place.file or "")
     return file.line(finding.place, finding.path) if file and form is not Report.JSON else None
 
@@ -187,20 +198,19 @@ def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None
             typer.echo(
                 f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
                 f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
-                + (f"; --fix has a patch for {mendable}" if mendable else "")
+                + (f"; --fix can patch {mendable}" if mendable else "")
             )
 
 
 def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
-    """Writes every patch that removes its finding, after showing what changes, and returns what is left."""
+    """Writes every patch that removes its finding, prints the diff, and returns the remaining findings."""
     before = {name: file.text for name, file in manifests.files.items()}
     tried: set[str] = set()
     singly: set[str] = set()
     while open_ := [f for f in findings if f.patch and repr(f) not in tried]:
-        # In the order of the catalogue: a door that is shut needs no more mending behind it.
+        # In the order of the catalogue: a closed port requires no further patch behind it.
         code = min((f.code for f in open_), key=list(RULES).index)
-        # Every file's first at once, since all files are judged anew each time; never two in a file, since a patch
-        # moves what stands behind it.
+        # One patch per file in each pass: every pass checks all files again, and a patch moves the lines below it.
         chosen = list({f.patch.place.file: f for f in reversed(open_) if f.patch and f.code == code}.values())
         if code in singly:
             chosen = chosen[-1:]
@@ -230,7 +240,7 @@ def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quie
 
 
 def _written(manifests: Manifests, finding: Finding) -> bool:
-    """Whether the finding's patch could be put into the file that it is for, which isn't saved yet."""
+    """Whether the patch was applied to the text in memory of the file that it changes."""
     patch = finding.patch
     file = manifests.files.get((patch and patch.place.file) or "")
     if patch is None or file is None:
@@ -238,7 +248,7 @@ def _written(manifests: Manifests, finding: Finding) -> bool:
     try:
         text = written(file.text, patch)
     except NotWrittenError as error:
-        typer.echo(f"hops: {finding.code} {finding.resource} isn't mended in {file.name}: {error}", err=True)
+        typer.echo(f"hops: {finding.code} {finding.resource} is not patched in {file.name}: {error}", err=True)
         return False
     manifests.files[file.name] = File(file.name, text, documents(text))
     return True

@@ -1,4 +1,4 @@
-"""`hops codes`: what can break in a running path, and its pages."""
+"""`hops codes`: lists the codes of `hops trace` and writes their pages."""
 
 import json
 from pathlib import Path
@@ -11,17 +11,20 @@ from hops.trace.checks.registry import CODES
 from hops.trace.docs import pages
 
 EVIDENCE = "evidence.json"
-"""Beside the pages: what the suite of faults found, as Markdown by code."""
+"""File in the folder of the pages: the output of the fault tests as Markdown, by code."""
 
 
 def main(
     form: FormatOption = Format.TEXT,
     write: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help=f"Write a page for each code there, with the evidence of its {EVIDENCE}."),
+        typer.Option(
+            metavar="FOLDER",
+            help=f"Write a Markdown page per code into this folder, with the evidence in its {EVIDENCE}.",
+        ),
     ] = None,
 ) -> None:
-    """Lists the codes of `hops trace`.
+    """Lists the codes of `hops trace` with hop, title and level.
 
     Exit status: 0 listed, 2 the pages could not be written.
     """
@@ -54,9 +57,11 @@ def main(
 
 
 def evidence(folder: Path) -> dict[str, str]:
-    """What stands in the folder's evidence file, empty where there is none.
+    """Reads the evidence file of a folder.
 
-    Raises ValueError that names the file where it doesn't hold texts by code.
+    folder: folder of the pages; without the file, the result is empty.
+
+    Returns Markdown texts by code. Raises ValueError that names the file if its content has another form.
     """
     path = folder / EVIDENCE
     if not path.exists():
@@ -66,5 +71,7 @@ def evidence(folder: Path) -> dict[str, str]:
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}:{error.lineno}: {error.msg}") from None
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
-        raise ValueError(f"{path} holds something else than texts by code; write it anew by the suite of faults")
+        raise ValueError(
+            f"{path} is not an object of texts by code; delete it and run the fault tests to write it again"
+        )
     return found

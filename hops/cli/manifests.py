@@ -20,7 +20,12 @@ _ENDS = (".json", ".yaml", ".yml")
 
 @dataclass
 class File:
-    """A file as it was read. name: as it was given. bodies: its documents, None for an empty one."""
+    """A file and its documents.
+
+    name: path as given on the command line, or - for standard input.
+    text: content.
+    bodies: documents as JSON values; None for an empty document.
+    """
 
     name: str
     text: str
@@ -34,12 +39,12 @@ class File:
             return []
 
     def line(self, place: Place, path: str) -> int | None:
-        """Of what a finding means, from 1."""
+        """The line of a finding, from 1; None if unknown."""
         number = place.document or 0
         return line(self._nodes[number], place.within + path) if number < len(self._nodes) else None
 
     def declared(self) -> Iterator[tuple[JSON, Place]]:
-        """What of it is an object; other YAML, such as values of a chart, says no kind."""
+        """The documents that are Kubernetes objects, with their places; other YAML has no `kind`."""
         for number, body in enumerate(self.bodies):
             if isinstance(body, dict) and isinstance(body.get("kind"), str):
                 yield body, Place(self.name, number)
@@ -47,7 +52,11 @@ class File:
 
 @dataclass
 class Manifests:
-    """files: by name, in the order of reading."""
+    """The files of a command.
+
+    files: readable files by name, in the order of reading.
+    unread: files that could not be read.
+    """
 
     files: dict[str, File] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
@@ -58,7 +67,10 @@ class Manifests:
 
 
 def read(paths: Iterable[str]) -> Manifests:
-    """Reads files, the manifests below folders, and standard input for `-`; each once, whatever it is called."""
+    """Reads each file once, even if several paths lead to it.
+
+    paths: files, folders whose YAML and JSON files are read, or - for standard input.
+    """
     found = Manifests()
     seen: set[str] = set()
     for path in paths:
@@ -74,7 +86,7 @@ def read(paths: Iterable[str]) -> Manifests:
                 except UnicodeDecodeError as error:
                     before = error.object[: error.start]
                     column = len(before) - before.rfind(b"\n")
-                    found.unread.append(Unread(name, before.count(b"\n") + 1, "it is not UTF-8", column))
+                    found.unread.append(Unread(name, before.count(b"\n") + 1, "the file is not UTF-8", column))
                 except OSError as error:
                     found.unread.append(Unread(name, None, error.strerror or str(error)))
     return found
@@ -87,18 +99,18 @@ def _names(path: str, unread: list[Unread]) -> Iterator[str]:
     below: list[str] = []
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(path, onerror=unreadable.append):
-        # A clone's .git and .venv are full of YAML that nobody applies.
+        # Hidden folders such as .git and .venv contain YAML that is not applied.
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below += [str(Path(folder, name)) for name in sorted(names) if name.endswith(_ENDS)]
     unread += [Unread(str(error.filename), None, error.strerror or str(error)) for error in unreadable]
     if not below and not unreadable:
-        unread.append(Unread(path, None, "there is no YAML or JSON file in it"))
+        unread.append(Unread(path, None, "the folder contains no YAML or JSON file"))
     for name in below:
-        # A pipe that is named is read, one that lies in a folder would be waited for without end.
+        # A named pipe is read if given as a path; in a folder, reading it could block forever.
         if Path(name).is_file() or not Path(name).exists():
             yield name
         else:
-            unread.append(Unread(name, None, "it isn't a file"))
+            unread.append(Unread(name, None, "not a regular file"))
 
 
 def _text(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`hops rules` and `hops explain`: the catalogue and its pages."""
+"""`hops rules` and `hops explain`: list the rules and print their pages."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,9 +14,11 @@ from hops.trace.checks.registry import CODES
 
 def catalogue(
     form: FormatOption = Format.TEXT,
-    write: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a page for each rule there.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a Markdown page per rule into this folder.")
+    ] = None,
 ) -> None:
-    """Lists the rules.
+    """Lists the rules with code, title, level and severity.
 
     Exit status: 0 listed, 2 the pages could not be written.
     """
@@ -47,11 +49,13 @@ def catalogue(
 
 
 def explain(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="Of a rule or of a trace, such as HP01 or T17.")],
+    code: Annotated[
+        str, typer.Argument(metavar="CODE", help="Code of a rule or of a trace finding, such as HP01 or T17.")
+    ],
 ) -> None:
-    """Shows what a rule is for, what breaks it and what doesn't; or what a code of `hops trace` means.
+    """Prints the page of a rule or of a `hops trace` code: reason, remedy and examples.
 
-    Exit status: 0 shown, 2 there is no such code.
+    Exit status: 0 printed, 2 the code does not exist.
     """
     rule, traced = RULES.get(code.upper()), CODES.get(code.upper())
     if rule:
@@ -59,4 +63,4 @@ def explain(
     elif traced:
         typer.echo(codes.page(traced), nl=False)
     else:
-        stop(f"there is no rule or code {code}; hops rules and hops codes list them")
+        stop(f"code {code} does not exist; `hops rules` and `hops codes` list all codes")

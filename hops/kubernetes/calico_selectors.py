@@ -1,4 +1,4 @@
-"""Calico's selector language: whether a selector takes a set of labels.
+"""Calico's selector language.
 
 Source: Calico, libcalico-go/lib/selector, and https://docs.tigera.io/calico/latest/reference/resources/networkpolicy.
 """
@@ -13,18 +13,18 @@ _TOKEN = re.compile(
 
 
 class SelectorError(ValueError):
-    """A selector that isn't understood here."""
+    """A selector that this module cannot parse."""
 
 
 def takes(selector: str, labels: Mapping[str, str]) -> bool:
-    """Whether a selector takes the labels; an empty one takes all. Raises SelectorError."""
+    """Whether a Calico selector matches labels; an empty one matches all. Raises SelectorError."""
     tokens = list(_tokens(selector))
     if not tokens:
         return True
     reader = _Reader(tokens, labels)
     found = reader.either()
     if reader.left():
-        raise SelectorError(f"{selector!r} goes on after {len(tokens)} words")
+        raise SelectorError(f"{selector!r} has unexpected text at its end")
     return found
 
 
@@ -33,7 +33,7 @@ def _tokens(selector: str) -> Iterator[str]:
     while position < len(text):
         found = _TOKEN.match(text, position)
         if found is None:
-            raise SelectorError(f"{selector!r} is not understood from {position}")
+            raise SelectorError(f"{selector!r} is not a valid selector at character {position}")
         position = found.end()
         yield " ".join(found.group().split()) if found.lastgroup == "word" else found.group().strip()
 

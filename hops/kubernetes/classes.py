@@ -1,4 +1,4 @@
-"""Whose an Ingress or HTTPProxy is: the class that it has, and the classes that Contour serves.
+"""The ingress class of an Ingress or HTTPProxy, and the classes that Contour handles.
 
 From Contour 1.33: internal/ingressclass, internal/annotation.
 """
@@ -11,11 +11,11 @@ from hops.kubernetes.values import Undecidable, at, pairs, sequence, text, texts
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 CONTOUR = "Deployment/projectcontour/contour"
-"""The workload that reads the routes, as Contour publishes it (examples/contour/03-contour.yaml)."""
+"""The workload of Contour, as published (examples/contour/03-contour.yaml)."""
 
 
 def served(inventory: Inventory) -> tuple[str, ...]:
-    """The classes that Contour serves: those of its --ingress-class-name, else none and `contour`."""
+    """The classes that Contour handles: those of --ingress-class-name, by default `contour` and "" for no class."""
     for resource in inventory.of_kind("Deployment"):
         if resource.means((CONTOUR,)):
             for container in sequence(at(resource.body, "spec", "template", "spec", "containers")):
@@ -27,7 +27,7 @@ def served(inventory: Inventory) -> tuple[str, ...]:
 
 
 def _default_class(inventory: Inventory) -> str:
-    """The class that the API server writes into an Ingress without one; "" for none, or for several."""
+    """The class that the API server sets on an Ingress without one; "" if no class or several are marked as default."""
     marked = [
         resource
         for resource in inventory.of_kind("IngressClass")
@@ -39,7 +39,7 @@ def _default_class(inventory: Inventory) -> str:
 
 
 def annotated_class(annotations: Mapping[str, str]) -> tuple[str, str]:
-    """The class that an annotation asks for, and the annotation's key; "" twice where none does."""
+    """The class in an annotation and the key of the annotation; both "" if there is none."""
     for key in CLASS_ANNOTATIONS:
         if key in annotations:
             return (annotations[key], key) if annotations[key] else ("", "")
@@ -47,12 +47,15 @@ def annotated_class(annotations: Mapping[str, str]) -> tuple[str, str]:
 
 
 def class_of(subject: Ingress | Resource, inventory: Inventory) -> str:
-    """The class of an Ingress or HTTPProxy, "" for none: an annotation beats the field, and the field the default."""
+    """The ingress class of an Ingress or HTTPProxy; "" for none.
+
+    The annotation takes precedence over the field, and the field over the default class.
+    """
     if isinstance(subject, Ingress):
         return (
             annotated_class(subject.annotations)[0]
             or subject.class_name
-            # An empty name counts as given, so the API server doesn't add the default.
+            # An empty name counts as set, so the API server does not add the default.
             or ("" if subject.class_name == "" else inventory.once(_default_class))
         )
     annotations = pairs(at(subject.body, "metadata", "annotations"))
@@ -60,6 +63,6 @@ def class_of(subject: Ingress | Resource, inventory: Inventory) -> str:
 
 
 def owner_of(subject: Ingress | Resource, inventory: Inventory) -> str:
-    """The class that stands for another controller; an empty string for what Contour serves."""
+    """The ingress class of another controller; "" if Contour handles the object."""
     name = class_of(subject, inventory)
     return "" if name in inventory.once(served) else name

@@ -1,4 +1,4 @@
-"""Reads a container's command line: which folder it serves and which port it listens on, where that is certain."""
+"""Reads the served folder and the listening port from the command line of a container."""
 
 import re
 import shlex
@@ -16,7 +16,11 @@ from hops.kubernetes.values import UNKNOWN, address, text, texts
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """folder: an absolute path. Either is None where there is none or it isn't certain."""
+    """The server that a command line starts.
+
+    folder: absolute path of the served folder; None if there is none or it is uncertain.
+    port: port on which the process listens; None if uncertain.
+    """
 
     folder: str | None = None
     port: int | None = None
@@ -26,7 +30,7 @@ _NOTHING = Server()
 
 
 def server(container: Container) -> Server:
-    """What a container's command line says. Raises Undecidable where that hangs on a word that isn't known yet."""
+    """The server that a container starts. Raises Undecidable if the result depends on an unknown word."""
     get = container.body.get
     command, args = get("command"), get("args")
     if not command and not args:
@@ -40,7 +44,7 @@ def server(container: Container) -> Server:
 
 
 def absolute(path: str, folder: str) -> str:
-    """A path seen from a folder, in its shortest form."""
+    """The absolute, normalized form of a path relative to a folder."""
     return "/" + normpath(join(folder, path)).lstrip("/")
 
 
@@ -55,7 +59,7 @@ def _name(word: str) -> str:
 
 
 def _last_of(script: str, folder: str | None) -> tuple[Sequence[str], str | None]:
-    """The words of a script's last command, none where they aren't certain, and the folder that it runs in."""
+    """The words of a script's last command, empty if uncertain, and its working directory."""
     if not script or _UNSURE.search(script.replace("&&", ";")):
         return (), folder
     try:
@@ -78,7 +82,7 @@ def _unwrapped(words: Sequence[str]) -> Sequence[str]:
 
 
 class _Options(ArgumentParser):
-    """A program's options; those it doesn't know are an error."""
+    """The parser for a program's options; unknown options are errors."""
 
     def error(self, message: str) -> NoReturn:
         raise ValueError(message)

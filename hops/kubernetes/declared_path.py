@@ -16,10 +16,11 @@ from hops.model.plan import NODE_PORTS
 
 
 def found(lines: str, node: str | None) -> Found:
-    """What a cluster said of its nodes, pods and Services.
+    """Reads the addresses of nodes, pods and Services from the output of a cluster.
 
-    lines: a tab-separated line an object: kind, namespace, name, label `app`, node, IPv4. node: the publishing one.
-    Envoy is the pod labelled `app=envoy` on that node; headless Services have no address.
+    lines: one line per object with tab-separated kind, namespace, name, label `app`, node and IPv4 address. A headless
+        Service has no address.
+    node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
     rows = [line.split("\t") for line in lines.splitlines() if line.count("\t") == 5]
     nodes = {name: address for kind, _, name, _, _, address in rows if kind == "Node"}
@@ -43,10 +44,10 @@ def found(lines: str, node: str | None) -> Found:
 
 
 def read(declared: Iterable[Any], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:
-    """The paths that objects declare: one for each backend of a route whose Service is among them.
+    """The request paths that objects declare: one for each backend of a route whose Service is declared.
 
-    declared: objects as the Kubernetes API knows them, and kind's own `Cluster`. An object that does not have the form
-    of its kind declares nothing here; to say so is a rule's business.
+    declared: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
+    found: addresses read from a running cluster. Default: none.
     """
     inventory = Inventory(((item, Place()) for item in declared), today=date.min)
     entrance = door(inventory)

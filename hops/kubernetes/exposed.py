@@ -1,4 +1,4 @@
-"""What leads from outside to a Service, and to which pods."""
+"""The Services and pods that requests from outside the cluster reach."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,16 +7,19 @@ from hops.kubernetes.inventory import Backend, Ingress, Inventory, Pod, Resource
 from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown, at, number, sequence, text
 
 OUTSIDE = ("NodePort", "LoadBalancer")
-"""The types of Service that requests from outside reach."""
+"""The types of Service that are reachable from outside."""
 GATEWAY_ROUTES = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """A way from an Ingress, an HTTPProxy or a Gateway's route to a Service.
+    """A reference from an Ingress, an HTTPProxy or a Gateway API route to a Service.
 
-    port: number or name, as the route gives it. pointer: of what names the Service. UNKNOWN as a service stands for
-    any number of routes.
+    resource: the referencing object.
+    namespace: namespace of the Service.
+    service: name of the Service; UNKNOWN stands for any number of routes.
+    port: number or name of the Service's port; None if missing.
+    pointer: JSON pointer of the reference inside the object.
     """
 
     resource: Resource
@@ -28,10 +31,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exposed:
-    """A pod that requests from outside reach.
+    """A pod that is reachable from outside the cluster.
 
-    by: what leads to it, as a noun; UNKNOWN where that hangs on a value that isn't known yet, so that a rule which
-    tells it is undecided.
+    pod: the pod.
+    by: the object or hostPort that exposes it, as a noun; UNKNOWN if this depends on an unknown value, so that a rule
+        that prints it is undecided.
     """
 
     pod: Pod
@@ -43,7 +47,7 @@ class Exposed:
 
 
 def routes(inventory: Inventory) -> tuple[Route, ...]:
-    """Ask for it by `inventory.once(routes)`."""
+    """All references of routes to Services. Call it as `inventory.once(routes)`."""
     found = [route for ingress in inventory.ingresses for route in _known(_of_ingress(ingress), ingress.resource)]
     for proxy in inventory.of_kind("HTTPProxy"):
         found += _known(_of_proxy(proxy), proxy)
@@ -53,7 +57,7 @@ def routes(inventory: Inventory) -> tuple[Route, ...]:
 
 
 def routed(inventory: Inventory) -> dict[tuple[str | None, str], Resource]:
-    """The Services that are certainly routed to, each with the first that leads there; ask for it by `once`."""
+    """The Services that a route certainly references, each with the first. Call it as `inventory.once(routed)`."""
     leading: dict[tuple[str | None, str], Resource] = {}
     for route in inventory.once(routes):
         if route.namespace is not UNKNOWN and route.service is not UNKNOWN and route.service:
@@ -62,7 +66,7 @@ def routed(inventory: Inventory) -> dict[tuple[str | None, str], Resource]:
 
 
 def exposed(inventory: Inventory) -> tuple[Exposed, ...]:
-    """The pods that are reached from outside, or may be."""
+    """The pods that are, or may be, reachable from outside."""
     return inventory.once(_exposed)
 
 
@@ -124,7 +128,7 @@ def _by_host_port(pod: Pod) -> str | None:
 
 
 def _known(found: Iterator[Route], resource: Resource) -> Iterator[Route]:
-    """The routes, and one to anywhere where some of them aren't known."""
+    """The routes, plus a route with an UNKNOWN Service if some routes are unknown."""
     try:
         yield from found
     except Undecidable:

@@ -1,4 +1,4 @@
-"""The host names of Ingresses, HTTPProxies, Gateways and their routes, and where they stand."""
+"""The host names of Ingresses, HTTPProxies, Gateways and Gateway API routes, with their pointers."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,13 +10,13 @@ from hops.model.settings import DNS_LABEL
 
 
 def bare(host: str) -> str:
-    """A host name as it was meant: lower case, without scheme, port, path or last dot."""
+    """A host name in lower case, without scheme, port, path and trailing dot."""
     name = re.sub(r"^[a-z][a-z0-9+.-]*://", "", host.strip().lower()).partition("/")[0]
     return re.sub(r":\d*$", "", name).rstrip(".")
 
 
 def is_host_name(name: str) -> bool:
-    """Whether it is a DNS name, with * as its first label or without, and no IP address."""
+    """Whether a string is a DNS name and not an IP address. The first label may be *."""
     labels = name.removeprefix("*.").split(".")
     return (
         len(name) <= 253
@@ -27,19 +27,25 @@ def is_host_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Named:
-    """An object with host names. hosts: each once, with the pointers to where it stands. whole: all are known."""
+    """An object with host names.
+
+    resource: the object.
+    hosts: each host once, with the JSON pointers of all its occurrences.
+    whole: whether all hosts are known.
+    """
 
     resource: Resource
     hosts: Sequence[tuple[str, Sequence[str]]]
     whole: bool
 
     def settle(self) -> None:
-        """Raises Undecidable where a host isn't known yet: for after the known ones."""
+        """Raises Undecidable if a host is unknown. Call it after checking the known hosts."""
         if not self.whole:
             raise Undecidable
 
 
 def named(inventory: Inventory) -> Sequence[Named]:
+    """All objects with host names; computed once per inventory."""
     return inventory.once(_named)
 
 
@@ -64,7 +70,7 @@ def _ingress_hosts(ingress: Ingress) -> Iterator[tuple[JSON, str]]:
 
 
 def tls_hosts(ingress: Ingress) -> Iterator[tuple[JSON, str]]:
-    """The hosts of `tls`, with their pointers."""
+    """The hosts in `spec.tls` of an Ingress, with their JSON pointers."""
     for index, entry in enumerate(sequence(at(ingress.spec, "tls"))):
         hosts = at(entry, "hosts")
         if hosts is UNKNOWN:

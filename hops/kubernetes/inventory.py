@@ -1,6 +1,6 @@
-"""Everything that is declared, indexed once, so that a rule finds what belongs together without searching.
+"""Typed readers of declared objects, and an inventory that indexes them for the rules.
 
-Fields hold UNKNOWN (`hops.rules.values`) where a preview doesn't know them, whatever their type says.
+A field whose value is unknown in a preview is UNKNOWN (`hops.kubernetes.values`), whatever its type.
 """
 
 from collections import defaultdict
@@ -51,7 +51,7 @@ _TEMPLATES: Mapping[str, tuple[str, ...]] = {
         ("spec", "template"),
     ),
 }
-"""Where a kind keeps its pod template."""
+"""Path of the pod template in an object, by kind."""
 
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -73,7 +73,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Rollout": ("argoproj.io",),
     "ServiceAccount": ("",),
 }
-"""The API groups of the kinds that rules read: other groups use the same names for other things."""
+"""API groups of the kinds that the rules read; other groups use the same kind names for other objects."""
 
 ADDED = frozenset(
     {
@@ -83,7 +83,7 @@ ADDED = frozenset(
         *("controller-revision-hash", "pod-template-generation", "pod-template-hash"),
     }
 )
-"""Labels that a controller adds to its pods, which no template shows."""
+"""Labels that controllers add to pods and that no template contains."""
 
 _CLUSTER_SCOPED = frozenset(
     {
@@ -114,9 +114,13 @@ _CLUSTER_SCOPED = frozenset(
 class Resource:
     """One declared object.
 
-    kind: as declared; `Kind.group` where another API group uses the name of a kind that rules read. namespace: None for
-    an object of the whole cluster, `default` where none is given. name: "" where there is none or it isn't known.
-    vague: name or namespace aren't known yet. body: JSON values.
+    api_version: as declared; "" if it is missing.
+    kind: as declared; `Kind.group` if another API group uses the name of a kind that the rules read.
+    namespace: None for a cluster-scoped object; `default` if none is declared.
+    name: "" if it is missing or unknown.
+    body: the object as JSON values.
+    place: where the object is declared.
+    vague: whether name or namespace is unknown.
     """
 
     api_version: str
@@ -133,22 +137,28 @@ class Resource:
 
     @property
     def nowhere(self) -> bool:
-        """Whether its namespace isn't known yet."""
+        """Whether the namespace is unknown."""
         return self.vague and at(self.body, "metadata", "namespace") is UNKNOWN
 
     @property
     def identity(self) -> Identity:
         return Identity(self.api_version, self.kind, self.namespace, self.name)
 
-    def copy_of(self, other: "Resource") -> bool:
-        """Whether another declares the same object once more, as a base and its overlay do: a cluster holds one."""
+    def same_object(self, other: "Resource") -> bool:
+        """Whether both declare the same object of a cluster, as a base and its overlay do.
+
+        other: the declaration to compare with. Two declarations whose name or namespace is unknown or empty are
+            different objects, unless they are one and the same declaration.
+        """
         named = bool(self.name) and not self.vague and not other.vague
-        return self is not other and named and str(self) == str(other)
+        return self is other or (named and str(self) == str(other))
 
     def means(self, patterns: Iterable[str]) -> bool:
-        """Whether one of the patterns, Kind/namespace/name with *, means it.
+        """Whether a pattern matches the object.
 
-        Raises Undecidable where that hangs on a name that isn't known yet.
+        patterns: Kind/namespace/name, in which * matches any text.
+
+        Raises Undecidable if the result depends on an unknown name.
         """
         maybe = False
         for pattern in patterns:
@@ -166,7 +176,13 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Port:
-    """One port of a container. container: its name. pointer: of the port inside the object."""
+    """One port of a container.
+
+    container: name of the container.
+    name, container_port, host_port, host_ip: as declared; None if missing.
+    protocol: TCP if none is declared.
+    pointer: JSON pointer of the port inside the object.
+    """
 
     container: str
     name: str | None
@@ -179,7 +195,14 @@ class Port:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Container:
-    """One container of a pod template. lasting: it runs beside the others, as init containers but sidecars don't."""
+    """One container of a pod template.
+
+    name: name of the container.
+    body: the container as JSON values.
+    ports: its declared ports.
+    lasting: whether it runs as long as the pod: true for containers and sidecars, false for other init containers.
+    pointer: JSON pointer of the container inside the object.
+    """
 
     name: str
     body: Mapping[str, JSON]
@@ -190,10 +213,15 @@ class Container:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pod:
-    """The pod template of a workload, or a pod of its own.
+    """The pod template of a workload, or a standalone pod.
 
-    pointer: of the pod's spec inside the object. containers: init and ephemeral ones too. host_ports: the ports of any
-    container that set a hostPort other than 0.
+    resource: the workload or pod.
+    spec: the pod spec as JSON values.
+    labels: labels of the pod.
+    containers: all containers, including init and ephemeral containers.
+    host_network: `spec.hostNetwork`; None if it is not set.
+    host_ports: ports of all containers that set a hostPort other than 0.
+    pointer: JSON pointer of the pod spec inside the object.
     """
 
     resource: Resource
@@ -205,7 +233,7 @@ class Pod:
     pointer: str
 
     def node_ports(self) -> Iterator[tuple[Port, int]]:
-        """The ports that the running pod takes on its node, hostNetwork's included."""
+        """The ports that the running pod uses on its node, each with its number; hostNetwork ports are included."""
         shared = bool(self.host_network)
         if not shared and not self.host_ports:
             return
@@ -219,7 +247,13 @@ class Pod:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServicePort:
-    """One port of a Service. target_port: a number, a port's name, or None for the same as `port`."""
+    """One port of a Service.
+
+    name, port, node_port: as declared; None if missing.
+    target_port: number or name of a container port; None means `port`.
+    protocol: TCP if none is declared.
+    pointer: JSON pointer of the port inside the Service.
+    """
 
     name: str | None
     port: int | None
@@ -231,7 +265,14 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """A Service. type: ClusterIP where none is given."""
+    """A Service.
+
+    resource: the object.
+    spec: the spec as JSON values.
+    type: ClusterIP if none is declared.
+    selector: labels of the selector; empty if there is none.
+    ports: the declared ports.
+    """
 
     resource: Resource
     spec: Mapping[str, JSON]
@@ -242,7 +283,13 @@ class Service:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Backend:
-    """What an Ingress sends to. resource: an object reference in the place of a Service."""
+    """A backend of an Ingress.
+
+    service: name of the Service; None if missing.
+    port_name, port_number: port of the Service; None if missing.
+    resource: reference to an object other than a Service; empty if there is none.
+    pointer: JSON pointer of the backend inside the Ingress.
+    """
 
     service: str | None
     port_name: str | None
@@ -253,7 +300,13 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IngressPath:
-    """One path of an Ingress rule. host: "" where the rule names none."""
+    """One path of an Ingress rule.
+
+    host: host of the rule; "" if there is none.
+    path, path_type: as declared; None if missing.
+    backend: the backend of the path.
+    pointer: JSON pointer of the path inside the Ingress.
+    """
 
     host: str
     path: str | None
@@ -278,7 +331,15 @@ class IngressTLS:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ingress:
-    """An Ingress of networking.k8s.io, or of the older groups."""
+    """An Ingress of the group networking.k8s.io or extensions.
+
+    resource: the object.
+    spec: the spec as JSON values.
+    annotations: annotations with string values.
+    class_name: `spec.ingressClassName`; None if missing.
+    rules, tls: the entries of the spec.
+    default_backend: the default backend; None if there is none.
+    """
 
     resource: Resource
     spec: Mapping[str, JSON]
@@ -298,7 +359,13 @@ class Ingress:
 
 @dataclass(frozen=True)
 class PortClaim:
-    """A port of this machine that something outside the stack holds. holder: who, such as `stack alice`."""
+    """A port of this machine that is used outside the stack.
+
+    holder: the user of the port as a noun, such as `the stack alice`.
+    address: listen address.
+    port: 1 to 65535.
+    protocol: TCP (default), UDP or SCTP.
+    """
 
     holder: str
     address: str
@@ -308,7 +375,12 @@ class PortClaim:
 
 @dataclass(frozen=True)
 class NameClaim:
-    """A name of this machine that something outside the stack holds."""
+    """A name on this machine that is used outside the stack.
+
+    holder: the user of the name as a noun, such as `the stack alice`.
+    what: kind of name: host, cluster or kubeconfig context.
+    name: the name itself.
+    """
 
     holder: str
     what: Literal["host", "cluster", "context"]
@@ -317,17 +389,23 @@ class NameClaim:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What other stacks claim and what Docker publishes now."""
+    """The ports and names of this machine that other stacks and Docker containers use.
+
+    ports: the ports.
+    names: the names.
+    """
 
     ports: tuple[PortClaim, ...] = ()
     names: tuple[NameClaim, ...] = field(default=())
 
 
 class Inventory:
-    """What is declared, and the facts beside it.
+    """The declared objects, indexed, with the facts that rules compare them with.
 
-    declared: objects with their places; `List` kinds are taken apart, what isn't an object is left out.
-    settings: of the stack, where there is one. today: the day that exceptions are held against.
+    declared: objects with their places. Objects of `List` kinds are expanded; other values are skipped.
+    today: the day on which exceptions must be in force.
+    settings: settings of the stack; None without a stack.
+    fleet: ports and names that others use. Default: none.
     """
 
     def __init__(
@@ -353,14 +431,14 @@ class Inventory:
             yield from self._by_kind.get(kind, ())
 
     def find(self, kind: str, namespace: str | None, name: str) -> Resource | None:
-        """The object of that name. Raises Undecidable where it may be one whose name isn't known yet."""
+        """The object with this name; None if there is none. Raises Undecidable if an unknown name could match."""
         found = self._by_name.get((kind, namespace, name))
         if found is None and kind in self._vague_kinds:
             raise Undecidable
         return found
 
     def once(self, build: Callable[["Inventory"], T]) -> T:
-        """What `build` makes of this inventory, made once: for an index that one family needs."""
+        """The result of `build(inventory)`, computed once per inventory; for an index that one rule family requires."""
         if build not in self._built:
             self._built[build] = build(self)
         return self._built[build]  # type: ignore[return-value]
@@ -380,7 +458,7 @@ class Inventory:
 
     @cached_property
     def fleet(self) -> Fleet:
-        """The fleet that was handed in, and that of declared `Fleet` objects."""
+        """The given fleet and the declared `Fleet` objects, joined."""
         given = self._given_fleet
         declared = [_fleet(resource.body) for resource in self.of_kind("Fleet")]
         return Fleet(
@@ -389,14 +467,14 @@ class Inventory:
         )
 
     def service(self, namespace: str | None, name: str) -> Service | None:
-        """Raises Undecidable as `find` does."""
+        """The Service with this name; None if there is none. Raises Undecidable like `find`."""
         resource = self.find("Service", namespace, name)
         return self._services[resource] if resource else None
 
     def pods_of(self, service: Service) -> Sequence[Pod]:
-        """The pods that a Service selects; none for an empty selector.
+        """The pods that a Service selects; an empty selector selects none.
 
-        Raises Undecidable where namespace or selector, or whether a pod carries its labels, isn't known yet.
+        Raises Undecidable if the namespace, the selector or the labels of a possible pod are unknown.
         """
         found = self._pods_of.get(service)
         if found is None:
@@ -409,7 +487,7 @@ class Inventory:
         return found
 
     def selected(self, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Pod]:
-        """The pods of a namespace that carry all the labels; see `pods_of`."""
+        """The pods of a namespace that have all labels. Raises Undecidable like `pods_of`."""
         wanted = list(labels.items())
         if not wanted:
             return ()
@@ -425,11 +503,11 @@ class Inventory:
         return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in wanted)]
 
     def services_of(self, pod: Pod) -> Sequence[Service]:
-        """The Services that select a pod; those whose selection isn't known yet are left out."""
+        """The Services that certainly select a pod."""
         return self._services_of.get(pod, ())
 
     def pods_in(self, namespace: str | None) -> Sequence[Pod]:
-        """The pods of a namespace. Raises Undecidable where another may be one of them."""
+        """The pods of a namespace. Raises Undecidable if the namespace of a pod is unknown."""
         if self._vague_pods.get(None):
             raise Undecidable
         return self._by_namespace.get(namespace, ())
@@ -467,7 +545,7 @@ class Inventory:
 
     @cached_property
     def _vague_pods(self) -> Mapping[str | None, list[Pod]]:
-        """Pods of which it isn't known what labels they carry, or (under None) in which namespace."""
+        """Pods with unknown labels, by namespace; those with an unknown namespace are under None."""
         groups: dict[str | None, list[Pod]] = defaultdict(list)
         for pod in self.pods:
             if pod.resource.nowhere:
@@ -536,7 +614,7 @@ def _resource(body: Mapping[str, JSON], place: Place) -> Resource:
 
 
 def _ordered(resources: Iterable[Resource]) -> tuple[Resource, ...]:
-    """By kind, namespace and name, and then by content: the order of documents has no say in any verdict."""
+    """Sorted by kind, namespace, name and content, so that findings do not depend on the order of documents."""
     groups: dict[tuple[str, str, str], list[Resource]] = defaultdict(list)
     for resource in resources:
         groups[resource.kind, resource.namespace or "", resource.name].append(resource)
@@ -548,7 +626,7 @@ def _ordered(resources: Iterable[Resource]) -> tuple[Resource, ...]:
 
 
 def content(value: JSON) -> str:
-    """A value as text that doesn't depend on the order of keys."""
+    """A canonical text of a JSON value, independent of the order of keys."""
     if isinstance(value, dict):
         return "{" + ",".join(sorted(f"{key!r}:{content(item)}" for key, item in value.items())) + "}"
     return "[" + ",".join(map(content, value)) + "]" if isinstance(value, list) else repr(value)
@@ -633,7 +711,7 @@ def _host_ports(containers: Sequence[Container]) -> Sequence[Port]:
 
 
 def _each(value: JSON) -> Iterator[tuple[int, JSON]]:
-    """The mappings of a list with their indices, and whatever of it isn't known."""
+    """The mappings and UNKNOWN items of a list, with their indexes."""
     return ((i, item) for i, item in enumerate(value) if isinstance(item, dict) or item is UNKNOWN)
 
 

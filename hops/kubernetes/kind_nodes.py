@@ -1,4 +1,4 @@
-"""The nodes of declared kind clusters: what they publish on this machine, and which pods they take."""
+"""The nodes of declared kind clusters, the ports that they publish and the pods that they can run."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +16,11 @@ WILDCARDS = ("", "0.0.0.0", "::")
 class Mapped:
     """An entry of extraPortMappings.
 
-    host_port: 0 or -1 for a random one. listen_address: "0.0.0.0" where none is given, as kind takes it
-    (pkg/apis/config/v1alpha4). pointer: of the entry inside the cluster's configuration.
+    container_port: port of the node; None if missing.
+    host_port: port of the machine; 0 or -1 for a random port.
+    listen_address: address of the machine. Default: 0.0.0.0. Source: kind, pkg/apis/config/v1alpha4.
+    protocol: TCP if none is declared.
+    pointer: JSON pointer of the entry inside the cluster's configuration.
     """
 
     container_port: int | None
@@ -32,7 +35,14 @@ class Mapped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A node container. name: kind's own, `<cluster>-worker2`. tainted: as a control-plane among others."""
+    """A node container.
+
+    name: name that kind gives it, such as `<cluster>-worker2`.
+    labels: labels of the node.
+    tainted: whether it has the control-plane taint; kind sets it if the cluster has other nodes.
+    mappings: its port mappings.
+    pointer: JSON pointer of the node inside the cluster's configuration.
+    """
 
     name: str
     labels: Mapping[str, str]
@@ -41,24 +51,24 @@ class Node:
     pointer: str
 
     def publishes(self, port: Port) -> Sequence[Mapped]:
-        """The mappings that lead to a pod's hostPort."""
+        """The mappings that forward to a hostPort of a pod."""
         return [m for m in self.mappings if m.container_port == port.host_port and m.protocol == port.protocol]
 
     def refuses(self, pod: Pod) -> str | None:
-        """Why a pod cannot run here, as a part of a sentence; None where it can."""
+        """Why a pod cannot run on this node, as a clause; None if it can."""
         spec = pod.spec
         named = text(at(spec, "nodeName"))
         if named and named != self.name:
             return f"the pod is bound to node {named}"
         if self.tainted and not any(_tolerates(toleration) for toleration in sequence(at(spec, "tolerations"))):
-            return f"the pod doesn't tolerate its taint {CONTROL_PLANE}:NoSchedule"
+            return f"the pod does not tolerate the taint {CONTROL_PLANE}:NoSchedule"
         for key, value in pairs(at(spec, "nodeSelector")).items():
             if not self._selected(key, "In", [value]):
-                return f"it lacks the label {key}={value} that the pod's nodeSelector asks for"
+                return f"the pod's nodeSelector requires the label {key}={value}"
         required = at(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
         terms = sequence(at(required, "nodeSelectorTerms"))
         if terms and not any(self._meets(term) for term in terms):
-            return "it doesn't meet the pod's node affinity"
+            return "the pod's node affinity does not match the node"
         return None
 
     def _meets(self, term: JSON) -> bool:
@@ -91,7 +101,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cluster:
-    """A declared kind cluster. networking: its section of the configuration."""
+    """A declared kind cluster.
+
+    resource: its configuration.
+    nodes: its nodes; one control plane if none are declared.
+    networking: the section `networking` of the configuration.
+    """
 
     resource: Resource
     nodes: Sequence[Node]
@@ -99,18 +114,19 @@ class Cluster:
 
 
 def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
-    """Ask for it by `inventory.once(clusters)`."""
+    """All declared kind clusters. Call it as `inventory.once(clusters)`."""
     return tuple(_cluster(resource) for resource in inventory.of_kind("Cluster"))
 
 
 def nodes(inventory: Inventory) -> Iterator[tuple[Cluster, Node]]:
+    """All nodes of all declared kind clusters, each with its cluster."""
     for cluster in inventory.once(clusters):
         for node in cluster.nodes:
             yield cluster, node
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether two listen addresses claim a port from each other."""
+    """Whether one port on these two listen addresses conflicts."""
     if ":" in one or ":" in other:
         return one == other or (":" in one and ":" in other and "::" in (one, other))
     return one == other or one in WILDCARDS or other in WILDCARDS

@@ -1,4 +1,4 @@
-"""Whether a label selector takes a set of labels."""
+"""Kubernetes label selectors."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from hops.kubernetes.values import JSON, at, pairs, sequence, text, texts
 
 
 def selects(selector: JSON, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector takes the labels, as one that is empty takes any."""
+    """Whether a LabelSelector matches labels; an empty one matches all."""
     return all(labels.get(key) == value for key, value in pairs(at(selector, "matchLabels")).items()) and all(
         _meets(expression, labels) for expression in sequence(at(selector, "matchExpressions"))
     )

@@ -1,6 +1,6 @@
-"""Network policies as lists of rules, each asked whether it fits one connection: Kubernetes' own, and Calico's.
+"""Evaluates the rules of Kubernetes and Calico network policies for one connection.
 
-What isn't understood fits neither for sure nor not. Source: Calico,
+A rule that this module cannot evaluate has the result None. Source: Calico,
 libcalico-go/lib/backend/k8s/conversion/conversion.go, and
 https://docs.tigera.io/calico/latest/reference/resources/globalnetworkpolicy.
 """
@@ -18,21 +18,26 @@ Direction = Literal["Ingress", "Egress"]
 Action = Literal["Allow", "Deny", "Pass"]
 
 DEFAULT = "default"
-"""The tier of all policies that name none."""
+"""The tier of policies without a tier."""
 LAST = float("inf")
 _KUBERNETES_ORDER = 1000.0
 _NAME_LABEL = "kubernetes.io/metadata.name"
-"""Kubernetes gives it to every namespace."""
+"""Label that Kubernetes sets on every namespace."""
 _UNREAD = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
 KINDS = ("Tier", "NetworkPolicy", "GlobalNetworkPolicy", *_UNREAD)
-"""The kinds of object that have a say; those that aren't understood here leave the verdict open."""
+"""The kinds that affect connections; kinds that this module cannot evaluate leave the result open."""
 
 
 @dataclass(frozen=True)
 class Peer:
     """One end of a connection.
 
-    around: the labels of its namespace, None where that wasn't seen. ports: numbers by the names that it declares.
+    namespace: namespace of the pod.
+    labels: labels of the pod.
+    around: labels of its namespace; None if they were not observed.
+    account: name of its service account.
+    address: IP address of the pod; None if unknown.
+    ports: numbers of its declared ports, by name.
     """
 
     namespace: str
@@ -54,7 +59,11 @@ class Connection:
 
 @dataclass(frozen=True)
 class Rule:
-    """fits: None where that can't be told."""
+    """A rule of a policy, evaluated for a connection.
+
+    action: the action of the rule.
+    fits: whether the rule matches the connection; None if this cannot be decided.
+    """
 
     action: Action
     fits: bool | None
@@ -62,7 +71,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy that is for the pod, or may be. sure: whether it certainly is."""
+    """A policy that selects, or may select, the pod.
+
+    body: the policy as JSON values.
+    tier: name of its tier.
+    order: its order within the tier; `LAST` if none is set.
+    sure: whether it certainly selects the pod.
+    rules: its rules for the direction, evaluated for the connection.
+    """
 
     body: Mapping[str, JSON]
     tier: str
@@ -72,7 +88,7 @@ class Policy:
 
 
 def as_policy(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
-    """None where the policy is not for the pod or the direction."""
+    """Evaluates a policy object for a connection. Returns None if it does not apply to the pod or the direction."""
     kind, version = item.get("kind"), str(item.get("apiVersion"))
     if kind in _UNREAD:
         either = (Rule("Allow", None), Rule("Deny", None))
@@ -282,7 +298,11 @@ def _in_ports(ports: JSON, connection: Connection) -> bool:
 
 
 def peer(pod: Mapping[str, JSON], namespace: Mapping[str, JSON] | None) -> Peer:
-    """A pod as policies see it. namespace: its Namespace object."""
+    """The end of a connection at a pod.
+
+    pod: the Pod object.
+    namespace: its Namespace object; None if it was not observed.
+    """
     body = dict(pod)
     declared = [port for c in sequence(at(body, "spec", "containers")) for port in sequence(at(c, "ports"))]
     return Peer(

@@ -1,7 +1,8 @@
-"""Whether network policies let one pod connect to another: Kubernetes' own, and Calico's beside them.
+"""Whether Kubernetes and Calico network policies allow one pod to connect to another.
 
-Calico asks the policies of a pod tier by tier and in a tier by their order; Kubernetes' policies stand in the tier
-`default` at 1000. The first rule that fits decides, and a tier that has any policy for the pod is closed to the rest.
+Calico evaluates the policies of a pod by tier and, within a tier, by order. Kubernetes policies are in the tier
+`default` with order 1000. The first matching rule decides. If a tier has a policy for the pod and no rule matches, it
+denies.
 Source: https://docs.tigera.io/calico/latest/reference/resources/tier.
 """
 
@@ -17,9 +18,11 @@ _TIER_ORDERS = {DEFAULT: 1_000_000.0, "adminnetworkpolicy": 1_000.0, "baselinead
 
 @dataclass(frozen=True)
 class Ruling:
-    """What policies say. allowed: None where it can't be told. by: the policy that decides, or that isn't understood.
+    """The result of network policies for a connection.
 
-    explicit: whether one of its rules says so, and not only the lack of one.
+    allowed: whether the connection is allowed; None if this cannot be decided.
+    by: the policy that decides, or that this module cannot evaluate; None without a policy.
+    explicit: whether a rule of the policy matches; False if the policy denies because no rule matches.
     """
 
     allowed: bool | None
@@ -28,7 +31,12 @@ class Ruling:
 
 
 def ruling(objects: Iterable[Mapping[str, JSON]], direction: Direction, connection: Connection) -> Ruling:
-    """What the policies of the target (Ingress) or of the source (Egress) say of a connection."""
+    """Evaluates network policies for a connection.
+
+    objects: policies and tiers, as JSON values.
+    direction: Ingress for the policies of the target, Egress for those of the source.
+    connection: the connection.
+    """
     given = [dict(item) for item in objects]
     own = {str(at(i, "metadata", "name")): at(i, "spec", "order") for i in given if i.get("kind") == "Tier"}
     tiers = {**{name: as_order(order) for name, order in own.items()}, **_TIER_ORDERS}

@@ -1,4 +1,4 @@
-"""How HTTPProxies hang together: their roots, and what these include.
+"""The trees of HTTPProxies: roots and includes.
 
 From Contour 1.33: internal/dag.
 """
@@ -15,7 +15,13 @@ from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, tex
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Include:
-    """An include of an HTTPProxy. proxy: None where there is none of that name."""
+    """An include of an HTTPProxy.
+
+    namespace, name: the included HTTPProxy.
+    proxy: the included object; None if it does not exist.
+    conditions: conditions of the include as JSON values.
+    pointer: JSON pointer of the include.
+    """
 
     namespace: str | None
     name: str
@@ -25,7 +31,7 @@ class Include:
 
 
 def part(body: JSON, *keys: str) -> Mapping[str, JSON] | None:
-    """The mapping under the keys, be it empty, None where there is none. Raises Undecidable."""
+    """The mapping under the keys, which may be empty; None if there is none. Raises Undecidable if it is unknown."""
     declared = at(body, *keys)
     if declared is UNKNOWN:
         raise Undecidable
@@ -33,11 +39,12 @@ def part(body: JSON, *keys: str) -> Mapping[str, JSON] | None:
 
 
 def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
-    """What makes an HTTPProxy a root; see `part`."""
+    """`spec.virtualhost` of an HTTPProxy, which makes it a root; None if there is none. Raises Undecidable."""
     return part(proxy.body, "spec", "virtualhost")
 
 
 def includes(proxy: Resource, inventory: Inventory) -> Iterator[Include]:
+    """The includes of an HTTPProxy, of routes and of tcpproxy."""
     spec = at(proxy.body, "spec")
     for index, entry in enumerate(sequence(at(spec, "includes"))):
         yield _include(proxy, entry, f"/spec/includes/{index}", inventory)
@@ -54,10 +61,12 @@ def _include(proxy: Resource, entry: JSON, base: str, inventory: Inventory) -> I
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proxies:
-    """How HTTPProxies hang together.
+    """The trees of all HTTPProxies.
 
-    roots: by owner and host. reached: from a root. circles: the includes that lead back, by proxy and pointer.
-    whole: all includes are known.
+    roots: the roots by owner (see `owner_of`) and host.
+    reached: all HTTPProxies that a root includes, directly or indirectly, and the roots.
+    circles: the includes that form a cycle, by HTTPProxy and JSON pointer.
+    whole: whether all includes are known.
     """
 
     roots: Mapping[tuple[str, str], Sequence[Resource]]
@@ -67,7 +76,7 @@ class Proxies:
 
 
 def proxies(inventory: Inventory) -> Proxies:
-    """Ask for it by `inventory.once(proxies)`."""
+    """The trees of all HTTPProxies. Call it as `inventory.once(proxies)`."""
     roots: dict[tuple[str, str], list[Resource]] = defaultdict(list)
     first: list[Resource] = []
     edges: dict[Resource, list[Include]] = {}

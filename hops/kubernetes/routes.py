@@ -1,4 +1,4 @@
-"""The routes that Contour makes of Ingresses and HTTPProxies: what they match, and which meet.
+"""The routes that Contour creates from Ingresses and HTTPProxies, and their conflicts.
 
 From Contour 1.33: internal/dag.
 """
@@ -16,7 +16,7 @@ from hops.kubernetes.targets import home, port_of
 from hops.kubernetes.values import JSON, Undecidable, Unknown, at, mapping, number, sequence, text, unknown_paths
 
 _LARGEST = 1_000
-"""How many included proxies of one root are looked at: their number grows with every level of includes."""
+"""Maximum number of included HTTPProxies per root: their number can grow with every level of includes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +36,16 @@ class RouteBackend:
 class Route:
     """One route in Envoy, of an Ingress or of an HTTPProxy: each kind has an adapter below that fills it.
 
-    owner: "" for Contour's. match: how (exact, regex, segment, string) and which path. conditions: on headers and
-    parameters, "" for none. leads: to what, as JSON. pointer: inside the resource. path, path_type: as declared.
+    resource: the object that declares the route.
+    pointer: JSON pointer of the route inside the object.
+    owner: ingress class of another controller; "" for Contour.
+    host: host name; "" for every host.
+    match: type of match (exact, regex, segment or string) and path.
+    conditions: canonical text of conditions on headers and query parameters; "" for none.
+    leads: the target of the route as JSON values.
+    path: the path as declared.
+    path_type: the path's type as declared, None where none is given.
+    backends: the Services that the route sends requests to.
     accepted: whether the object's status lets Contour serve it; None where its kind has no such status.
     """
 
@@ -58,7 +66,7 @@ class Route:
         return self.owner, self.host, self.match, self.conditions
 
     def ends_with(self, other: "Route") -> bool:
-        """Whether both lead to the same. Raises Undecidable."""
+        """Whether both routes have the same target. Raises Undecidable if a target is unknown."""
         if unknown_paths([self.leads, other.leads]):
             raise Undecidable
         return self.leads == other.leads and home(self.resource) == home(other.resource)
@@ -71,7 +79,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CatchAll:
-    """A regular expression that takes everything under a path. segments: only whole ones."""
+    """A regular expression that matches everything below a path.
+
+    route: the route with the regular expression.
+    under: the path.
+    segments: whether it matches only whole path segments.
+    """
 
     route: Route
     under: str
@@ -79,7 +92,11 @@ class CatchAll:
 
 
 class RouteTable:
-    """All routes. claims: by what they match. caught: by owner and host, the path that all is taken under, segments."""
+    """All routes, indexed.
+
+    claims: the routes by `Route.key`.
+    caught: catch-all routes by owner and host, then by path, then by `CatchAll.segments`.
+    """
 
     def __init__(self) -> None:
         self.claims: dict[tuple[str, str, tuple[str, str], str], list[Route]] = defaultdict(list)
@@ -89,17 +106,17 @@ class RouteTable:
         self._undecided: set[Resource] = set()
 
     def of(self, resource: Resource) -> Sequence[Route]:
-        """The routes that an object makes. Raises Undecidable where what they match isn't known yet."""
+        """The routes of an object. Raises Undecidable if a match of one is unknown."""
         if resource in self._undecided:
             raise Undecidable
         return self.known(resource)
 
     def known(self, resource: Resource) -> Sequence[Route]:
-        """As `of`, but none where they aren't known: for a patch, which may be left out."""
+        """Like `of`, but returns no routes instead of raising Undecidable; for patches, which are optional."""
         return self._of.get(resource, ())
 
     def free(self, resource: Resource, where: str, match: tuple[str, str]) -> bool:
-        """Whether the route at a pointer could match something else without meeting another route."""
+        """Whether the route at a pointer can change to another match without a conflict."""
         route = self._at.get((resource, where))
         if route is None or len(self.claims[route.key]) > 1:
             return False
@@ -129,7 +146,7 @@ class RouteTable:
 
 
 def routes(inventory: Inventory) -> RouteTable:
-    """Ask for it by `inventory.once(routes)`."""
+    """The table of all routes. Call it as `inventory.once(routes)`."""
     table = RouteTable()
     for ingress in inventory.ingresses:
         table.add(ingress.resource, _ingress_routes(ingress, inventory))
@@ -150,7 +167,7 @@ def led_to(inventory: Inventory, route: Route) -> tuple[tuple[RouteBackend, Serv
 
 
 def matched(path: str | None, path_type: str | None) -> tuple[str, str]:
-    """What a path of an Ingress matches."""
+    """The match of an Ingress path: type of match and path."""
     path = path or "/"
     if path_type == "Exact":
         return "exact", path
@@ -160,7 +177,7 @@ def matched(path: str | None, path_type: str | None) -> tuple[str, str]:
 
 
 def looks_like_regex(path: str) -> bool:
-    """Whether Contour takes a path of type ImplementationSpecific for a regular expression."""
+    """Whether Contour treats a path of type ImplementationSpecific as a regular expression."""
     return any(character in path for character in "^+*[]%")
 
 
@@ -169,7 +186,7 @@ _TAIL = re.compile(r"(?:(?P<open>\.[*+]|\(\.[*+]\))|\(/\|\$\)\(\.\*\)|\(/\.\*\)\
 
 
 def everything_under(path: str) -> tuple[str, bool] | None:
-    """The plain path under which a regular expression takes everything, and whether only in whole segments."""
+    """The path below which a regular expression matches everything, and whether by whole segments; None for others."""
     found = _TAIL.search(path)
     plain = path[: found.start()] if found else ""
     if not found or not re.fullmatch(r"[\w/.~-]*", plain):

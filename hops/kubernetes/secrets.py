@@ -13,21 +13,24 @@ from hops.kubernetes.values import at, mapping, matches, sequence, text, texts
 def secret_problem(
     inventory: Inventory, user: str | None, namespace: str | None, name: str, given: Sequence[str]
 ) -> str:
-    """What keeps Contour from using a Secret as a certificate, as a sentence without its end; "" for nothing.
+    """Why Contour cannot use a Secret as a certificate, as a sentence without a full stop; "" if it can.
 
-    user: the namespace of who wants it. given: patterns of Secrets that exist outside the stack.
+    inventory: the declared objects.
+    user: namespace of the object that references the Secret.
+    namespace, name: the Secret.
+    given: patterns Secret/namespace/name of Secrets that exist outside the stack.
     """
     if user != namespace and not _delegated(inventory, user, namespace, name):
-        return f"no TLSCertificateDelegation in namespace {namespace} lets namespace {user} use Secret {name}"
+        return f"no TLSCertificateDelegation in namespace {namespace} allows namespace {user} to use Secret {name}"
     secret = inventory.find("Secret", namespace, name)
     if secret is None:
         made = (namespace, name) in inventory.once(_made_secrets)
         if made or any(matches(pattern, f"Secret/{namespace}/{name}") for pattern in given):
             return ""
-        return f"there is no Secret {name} in namespace {namespace}"
+        return f"Secret {name} does not exist in namespace {namespace}"
     kind = text(at(secret.body, "type")) or "Opaque"
     if kind not in ("kubernetes.io/tls", "Opaque"):
-        return f"{secret} is of type {kind} and not kubernetes.io/tls"
+        return f"{secret} has type {kind}; kubernetes.io/tls is required"
     held = {**mapping(at(secret.body, "data")), **mapping(at(secret.body, "stringData"))}
     missing = [key for key in ("tls.crt", "tls.key") if key not in held]
     return f"{secret} has no {' and no '.join(missing)}" if missing else ""

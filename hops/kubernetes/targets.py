@@ -1,4 +1,4 @@
-"""What Ingresses, HTTPProxies and Gateway API routes send to.
+"""The backends of Ingresses, HTTPProxies and Gateway API routes.
 
 From Contour 1.33: internal/dag.
 """
@@ -14,7 +14,7 @@ GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 
 
 def home(resource: Resource) -> str | None:
-    """The object's namespace. Raises Undecidable where it isn't known yet."""
+    """The namespace of an object. Raises Undecidable if it is unknown."""
     if resource.vague and at(resource.body, "metadata", "namespace") is UNKNOWN:
         raise Undecidable
     return resource.namespace
@@ -22,10 +22,15 @@ def home(resource: Resource) -> str | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Target:
-    """What an object sends to.
+    """A backend of a route.
 
-    namespace: None for the object's own. foreign: what stands in the place of a Service, "" for nothing. pointer: of
-    the whole. service_pointer, port_pointer: of its parts. whole_port: makes the port's JSON value of a number.
+    namespace: namespace of the Service; None for that of the route.
+    service: name of the Service; None if missing.
+    port_number, port_name: port of the Service; None if missing.
+    foreign: the backend as a noun if it is not a Service; "" if it is.
+    pointer: JSON pointer of the backend.
+    service_pointer, port_pointer: JSON pointers of its parts.
+    whole_port: returns the JSON value of the port for a number.
     """
 
     namespace: str | None
@@ -40,11 +45,12 @@ class Target:
 
 
 def senders(inventory: Inventory) -> Iterator[Ingress | Resource]:
-    """The Ingresses and Gateway API routes."""
+    """All Ingresses and Gateway API routes."""
     return chain(inventory.ingresses, inventory.of_kind(*GATEWAY_ROUTES))
 
 
 def targets(subject: Ingress | Resource) -> Iterator[Target]:
+    """The backends of an Ingress, HTTPProxy or Gateway API route."""
     if isinstance(subject, Ingress):
         yield from _ingress_targets(subject)
     elif subject.kind == "HTTPProxy":

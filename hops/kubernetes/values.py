@@ -1,7 +1,7 @@
-"""Reads JSON values that may be missing, of the wrong type, or not known yet.
+"""Reads JSON values that may be missing, of the wrong type, or unknown in a preview.
 
-A wrong type reads as missing: the API server refuses it, and no rule may fail on it. UNKNOWN passes through every
-function here and raises Undecidable as soon as anything is asked of it.
+A value of the wrong type reads as missing: the API server rejects it, and no rule may fail on it. UNKNOWN passes
+through every function of this module and raises Undecidable when it is used.
 """
 
 import re
@@ -12,15 +12,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any, NoReturn
 
 JSON = Any
-"""A JSON value: dict, list, str, int, float, bool, None; or UNKNOWN in the place of any of them."""
+"""A JSON value: dict, list, str, int, float, bool or None, or UNKNOWN instead of any of them."""
 
 
-class Undecidable(Exception):  # noqa: N818 - it isn't an error but the third verdict
-    """A rule needs a value that isn't known yet."""
+class Undecidable(Exception):  # noqa: N818 - not an error, but a third verdict
+    """A rule requires a value that is not known yet."""
 
 
 class Unknown:
-    """A value that only exists after the change was made; see UNKNOWN."""
+    """The type of UNKNOWN."""
 
     __slots__ = ()
 
@@ -48,11 +48,17 @@ class Unknown:
 
 
 UNKNOWN: Any = Unknown()
-"""Stands in a body for what a preview doesn't know. `is None` and `is True` don't see it: compare with `==` or `if`."""
+"""Placeholder for a value that exists only after the update.
+
+Every use raises Undecidable, except `is None` and `is True`, which are False: use `==` or `if` instead.
+"""
 
 
 def at(value: JSON, *keys: str | int) -> JSON:
-    """What lies under the keys, None where nothing does."""
+    """The value under a sequence of keys and list indexes.
+
+    Returns None if a step does not exist, and UNKNOWN if a step is unknown.
+    """
     for key in keys:
         if isinstance(value, dict):
             value = value.get(key)
@@ -64,43 +70,48 @@ def at(value: JSON, *keys: str | int) -> JSON:
 
 
 def mapping(value: JSON) -> Mapping[str, JSON]:
+    """The value if it is a mapping, otherwise an empty one."""
     return value if isinstance(value, dict) or value is UNKNOWN else {}
 
 
 def sequence(value: JSON) -> Sequence[JSON]:
+    """The value if it is a list, otherwise an empty sequence."""
     return value if isinstance(value, list) or value is UNKNOWN else ()
 
 
 def text(value: JSON) -> str | None:
+    """The value if it is a string, otherwise None."""
     return value if isinstance(value, str) or value is UNKNOWN else None
 
 
 def flag(value: JSON) -> bool | None:
+    """The value if it is a boolean, otherwise None."""
     return value if isinstance(value, bool) or value is UNKNOWN else None
 
 
 def number(value: JSON) -> int | None:
-    """An integer; the Pulumi engine sends 80 as 80.0."""
+    """The value if it is a whole number, otherwise None. The Pulumi engine sends 80 as 80.0."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if (isinstance(value, int) and not isinstance(value, bool)) or value is UNKNOWN else None
 
 
 def texts(value: JSON) -> tuple[str, ...]:
-    """The strings of a list."""
+    """The strings in a list; other items are skipped."""
     if value is UNKNOWN:
         return UNKNOWN  # type: ignore[no-any-return]
     return tuple(item for item in sequence(value) if isinstance(item, str) or item is UNKNOWN)
 
 
 def pairs(value: JSON) -> Mapping[str, str]:
-    """Labels, annotations or a selector: the entries that are strings."""
+    """The string entries of a mapping, such as labels, annotations or a selector."""
     if value is UNKNOWN:
         return UNKNOWN  # type: ignore[no-any-return]
     return {k: v for k, v in mapping(value).items() if isinstance(k, str) and (isinstance(v, str) or v is UNKNOWN)}
 
 
 def address(value: JSON) -> IPv4Address | IPv6Address | None:
+    """The IP address in a string, otherwise None."""
     try:
         return ip_address(text(value) or "")
     except ValueError:
@@ -108,6 +119,7 @@ def address(value: JSON) -> IPv4Address | IPv6Address | None:
 
 
 def network(value: JSON) -> IPv4Network | IPv6Network | None:
+    """The IP network in a string, with host bits cleared, otherwise None."""
     try:
         return ip_network(text(value) or "", strict=False)
     except ValueError:
@@ -115,12 +127,12 @@ def network(value: JSON) -> IPv4Network | IPv6Network | None:
 
 
 def pointer(base: str, *parts: str | int) -> str:
-    """A JSON pointer (RFC 6901)."""
+    """A JSON pointer (RFC 6901): the base extended by escaped parts."""
     return base + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Whether a name such as `DaemonSet/projectcontour/envoy` is one that a pattern with * means."""
+    """Whether a pattern, in which * matches any text, matches a name such as `DaemonSet/projectcontour/envoy`."""
     return _pattern(pattern).match(name) is not None
 
 
@@ -130,7 +142,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 def plain(value: Any) -> JSON:
-    """A copy of dicts and lists for what only behaves like them, such as the policy SDK's proxies."""
+    """A copy in plain dicts and lists of a value that only behaves like them, such as the policy SDK's proxies."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -139,7 +151,7 @@ def plain(value: Any) -> JSON:
 
 
 def unknown_paths(value: JSON, base: str = "") -> list[str]:
-    """Where in a body UNKNOWN stands, as JSON pointers."""
+    """The JSON pointers of all UNKNOWN values in a body."""
     if value is UNKNOWN:
         return [base]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Rules over declared objects: a module per family."""
+"""Rules for declared objects; each family is a module."""
 
 from collections.abc import Mapping
 
@@ -11,4 +11,4 @@ RULES: Mapping[str, Rule] = {
     for rule in vars(family).values()
     if isinstance(rule, Rule)
 }
-"""Every rule by its code, in the order of the catalogue."""
+"""All rules by code, in the order of the families and codes."""

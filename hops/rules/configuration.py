@@ -1,4 +1,4 @@
-"""What the pack and the stack say of the rules, made one."""
+"""Merges the rule settings of the policy pack and of the stack into one configuration."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,13 @@ from hops.rules.rule import Rule
 
 @dataclass(frozen=True)
 class Configuration:
-    """Level, parameters and exceptions of every rule, by code. policies: what they were made from."""
+    """The merged configuration of all rules.
+
+    levels: level of each rule, by code.
+    parameters: parameters of each rule, by code; rules with `parameters_of` share one object.
+    exceptions: exceptions from each rule, by code.
+    policies: the policies that were merged.
+    """
 
     levels: Mapping[str, Level]
     parameters: Mapping[str, Section]
@@ -23,7 +29,7 @@ class Configuration:
     policies: Sequence[Policy]
 
     def declared(self) -> list[tuple[dict[str, Any], Place]]:
-        """The policies as objects of kind `Policy`, so that rules judge them too."""
+        """The policies as objects of kind `Policy`, so that PK03 and PK04 can check them."""
         return [
             (
                 {
@@ -39,7 +45,12 @@ class Configuration:
 
 
 def read(given: Any) -> Policy:
-    """A policy as JSON or YAML holds it. Raises SettingsError that names the key, one line a problem."""
+    """Validates a policy.
+
+    given: the value of `policy` as read from JSON or YAML.
+
+    Raises SettingsError with one line per problem; each line names the key.
+    """
     try:
         # YAML knows dates, JSON takes them as text.
         return Policy.model_validate_json(json.dumps(given, default=str))
@@ -50,17 +61,19 @@ def read(given: Any) -> Policy:
 def _wrong(problem: Mapping[str, Any]) -> str:
     key = ".".join(["policy", *(str(part) for part in problem["loc"] if part != "[key]")])
     if problem["type"] == "extra_forbidden":
-        return f"{key}: there is no such key"
+        return f"{key} is not a known key"
     if problem["type"] == "missing":
         return f"{key} is missing"
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 
 def configure(*policies: Policy) -> Configuration:
-    """Joins policies, the pack's before the stack's.
+    """Merges policies into one configuration.
 
-    The stricter level wins, the first value of a parameter wins, exceptions add up. Codes of no rule are left to PK04.
-    Raises SettingsError that names the key, one line a problem.
+    policies: the policies in order of precedence, the pack's before the stack's. The strictest level applies, the
+        first value of a parameter applies, and all exceptions apply. PK04 reports unknown codes.
+
+    Raises SettingsError with one line per problem; each line names the key.
     """
     problems: list[str] = []
     levels: dict[str, Level] = {}
@@ -70,7 +83,7 @@ def configure(*policies: Policy) -> Configuration:
         named = [Level(settings.level) for settings in said if settings.level]
         levels[code] = max(named, key=lambda level: level.strictness, default=rule.level)
         if Level.REMEDIATE in named and not rule.remediable:
-            problems.append(f"policy.rules.{code}.level is remediate: {code} can't mend by itself; take mandatory")
+            problems.append(f"policy.rules.{code}.level is remediate, which {code} does not support; set mandatory")
         given: dict[str, Any] = {}
         for settings in reversed(said):
             given |= settings.parameters
@@ -92,7 +105,7 @@ def configure(*policies: Policy) -> Configuration:
 
 
 def _whole(value: Any) -> Any:
-    """Parameters with lists as tuples, and with 80 where the Pulumi engine says 80.0."""
+    """The value with lists as tuples and whole floats as integers: the Pulumi engine passes 80 as 80.0."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, Mapping):
@@ -104,5 +117,5 @@ def _sentence(rule: Rule, problem: Mapping[str, Any]) -> str:
     key = ".".join(["policy.rules", rule.code, "parameters", *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
         known = ", ".join(field.alias or name for name, field in rule.parameters.model_fields.items()) or "none"
-        return f"{key}: there is no such parameter; {rule.code} has {known}"
+        return f"{key} is not a parameter of {rule.code}; its parameters: {known}"
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"

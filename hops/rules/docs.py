@@ -1,64 +1,70 @@
-"""The pages of the rules: everything in them comes from the rules themselves."""
+"""The documentation pages of the rules, generated from the rules."""
 
+import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hops.model.settings import Section
 from hops.rules import RULES
 from hops.rules.installed import INSTALLED
 from hops.rules.rule import NoParameters, Rule, Scope
 
 FAMILIES: Mapping[str, str] = {
-    "HP": "which ports a pod takes on its node",
-    "KN": "what the nodes of a kind cluster publish, and what they take",
-    "XS": "what a stack takes of its machine that another stack holds",
-    "IN": "where an Ingress or an HTTPProxy leads",
-    "TL": "TLS at the door",
-    "SV": "what a Service selects and opens",
-    "EX": "what an exposed pod gives away",
-    "PK": "what the rules can't see, and what they were told",
+    "HP": "host ports of pods",
+    "KN": "kind clusters",
+    "XS": "clashes with other stacks",
+    "IN": "Ingresses, HTTPProxies and Gateway API routes",
+    "TL": "TLS",
+    "SV": "Services",
+    "EX": "exposed pods",
+    "PK": "the rules' own limits and configuration",
 }
 _SEES = {
     Scope.RESOURCE: "one object",
     Scope.STACK: "all objects of the stack",
-    Scope.FLEET: "all objects of the stack, and what others claim of the machine",
+    Scope.FLEET: "all objects of the stack, and the ports and names that others use",
 }
 
 
 def pages() -> dict[str, str]:
-    """Every page by its file name, the index as README.md."""
+    """All pages as Markdown, by file name; the index is README.md."""
     return {"README.md": index()} | {f"{code}.md": page(rule) for code, rule in RULES.items()}
 
 
 def page(rule: Rule) -> str:
-    """The page of a rule, in Markdown."""
+    """The Markdown page of a rule."""
     return "\n\n".join(_sections(rule)) + "\n"
 
 
 def _sections(rule: Rule) -> Iterator[str]:
     yield f"# {rule.code}: {rule.title}"
     yield rule.why
-    yield f"**What mends it:** {rule.remedy}"
+    yield f"**Remedy:** {rule.remedy}"
     remedied = "yes, with the level `remediate`" if rule.remediable else "no"
     if rule.remediable and rule.scope is Scope.STACK:
-        remedied += ", by what was declared before the resource; else its finding is mandatory and has the patch"
+        remedied += (
+            ", from the resources declared before this one; if they are not sufficient, the finding is mandatory and "
+            "contains the patch"
+        )
     facts = {
-        "level": f"{rule.level}, unless the configuration says otherwise",
+        "default level": str(rule.level),
         "severity": str(rule.severity),
-        "looks at": _SEES[rule.scope],
-        "hop": rule.hop or "none of its own",
-        "mends itself in a preview": remedied,
+        "examines": _SEES[rule.scope],
+        "hop": rule.hop or "none",
+        "applies its patch in a preview": remedied,
     }
     yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())])
-    yield f"## Breaks it\n\n```yaml\n{rule.bad.strip()}\n```"
-    yield f"## Doesn't\n\n```yaml\n{rule.good.strip()}\n```"
+    yield f"## Example that breaks the rule\n\n```yaml\n{rule.bad.strip()}\n```"
+    yield f"## Example that follows the rule\n\n```yaml\n{rule.good.strip()}\n```"
     if parameters := _parameters(rule):
         yield f"## Parameters\n\n{parameters}"
     if excepted := [entry for entry in INSTALLED if entry.code == rule.code]:
         lines = [f"- `{entry.resource}` at `{entry.path}`: {entry.reason}" for entry in excepted]
-        yield "## Excepted, since the project installs it\n\n" + "\n".join(lines)
-    yield f"## To change it\n\n```yaml\nrules:\n  {rule.code}:\n    level: advisory\n```"
+        yield "## Built-in exceptions\n\n" + "\n".join(lines)
+    yield f"## Change the level\n\n```yaml\nrules:\n  {rule.code}:\n    level: advisory\n```"
     if rule.references:
-        yield "## See\n\n" + "\n".join(f"- <{address}>" for address in rule.references)
+        yield "## References\n\n" + "\n".join(f"- <{address}>" for address in rule.references)
     yield "[All rules](README.md)"
 
 
@@ -66,12 +72,21 @@ def _parameters(rule: Rule) -> str:
     if rule.parameters is NoParameters:
         return ""
     if rule.parameters_of:
-        return f"Those of [{rule.parameters_of}]({rule.parameters_of}.md)."
+        return f"This rule uses the parameters of [{rule.parameters_of}]({rule.parameters_of}.md)."
     defaults = rule.parameters().model_dump(mode="json", by_alias=True)
-    lines = ["| parameter | default |", "|---|---|"]
-    lines += [f"| `{name}` | {_shown(value)} |" for name, value in defaults.items()]
-    meaning = (rule.parameters.__doc__ or "").strip()
-    return "\n".join([*lines, "", " ".join(meaning.split())])
+    meanings = _meanings(rule.parameters)
+    lines = ["| parameter | meaning | default |", "|---|---|---|"]
+    for name, field in rule.parameters.model_fields.items():
+        key = field.alias or name
+        lines.append(f"| `{key}` | {meanings[name]} | {_shown(defaults[key])} |")
+    return "\n".join(lines)
+
+
+def _meanings(section: type[Section]) -> Mapping[str, str]:
+    """The description of each field, by its Python name, from the lines `name: description` of the docstring."""
+    _, _, listed = (inspect.getdoc(section) or "").partition("\n\n")
+    entries = [entry.split(": ", 1) for entry in re.split(r"\n(?=\w+: )", listed) if entry]
+    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def _shown(value: Any) -> str:
@@ -83,8 +98,8 @@ def _shown(value: Any) -> str:
 
 
 def index() -> str:
-    """The table of all rules, by family."""
-    lines = ["# The rules", "", f"{len(RULES)} rules, each with a page. Generated by `hops rules --write docs/rules`."]
+    """The index page: a table of rules per family."""
+    lines = ["# The rules", "", "Each rule has a page. The pages are generated by `hops rules --write docs/rules`."]
     for family, about in FAMILIES.items():
         lines += ["", f"## {family}: {about}", "", "| code | rule | level | severity |", "|---|---|---|---|"]
         lines += [

@@ -1,4 +1,4 @@
-"""Findings in the forms that others read: JSON, SARIF 2.1.0, JUnit, GitLab's code quality."""
+"""Output formats of findings: JSON, SARIF 2.1.0, JUnit XML and GitLab code quality."""
 
 import hashlib
 import string
@@ -14,7 +14,7 @@ from hops.rules.rule import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _SCORES = {Severity.LOW: "3.0", Severity.MEDIUM: "5.5", Severity.HIGH: "8.0", Severity.CRITICAL: "9.5"}
-"""Within the ranges that code scanning calls by these names."""
+"""Scores within the ranges to which GitHub code scanning gives these names."""
 _QUALITY = {Severity.LOW: "minor", Severity.MEDIUM: "major", Severity.HIGH: "critical", Severity.CRITICAL: "blocker"}
 
 
@@ -22,10 +22,10 @@ _QUALITY = {Severity.LOW: "minor", Severity.MEDIUM: "major", Severity.HIGH: "cri
 class Unread:
     """A file that could not be read.
 
-    file: str, its name as it was given.
-    line: int from 1, None where no line is to blame.
-    reason: str, one sentence.
-    column: int from 1, None where it is not known.
+    file: its path, or - for standard input.
+    line: line of the error, from 1; None if unknown.
+    reason: the error without file and position, one sentence.
+    column: column of the error, from 1; None if unknown.
     """
 
     file: str
@@ -40,7 +40,11 @@ class Unread:
 
 @dataclass(frozen=True)
 class Located:
-    """A finding in a file. line: from 1, None where it isn't known."""
+    """A finding with its position.
+
+    finding: the finding; its place names the file.
+    line: line in the file, from 1; None if unknown.
+    """
 
     finding: Finding
     line: int | None = None
@@ -55,7 +59,7 @@ class Located:
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
-    """path: inside the document, as in the operations of the patch."""
+    """A finding as JSON values. `path` and the paths of the patch are pointers inside the YAML document."""
     place, patch = finding.place, finding.patch
     return {
         "code": finding.code,
@@ -77,7 +81,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
 
 
 def from_json(given: Any) -> Finding:
-    """The finding that `as_json` printed. Raises ValueError where it isn't one."""
+    """Reads a finding that `as_json` wrote. Raises ValueError for any other value."""
     try:
         resource, patch = given["resource"], given["patch"]
         identity = Identity(resource["apiVersion"], resource["kind"], resource["namespace"], resource["name"])
@@ -95,7 +99,7 @@ def from_json(given: Any) -> Finding:
             patch=patch and Patch(identity, Place(patch["file"], patch["document"]), tuple(patch["operations"])),
         )
     except (KeyError, TypeError) as error:
-        raise ValueError(f"it holds a finding that hops didn't print ({error})") from None
+        raise ValueError(f"it contains a finding that hops did not write ({error})") from None
 
 
 def _identity(finding: Finding) -> dict[str, Any]:
@@ -146,13 +150,13 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
 def _result(located: Located) -> dict[str, Any]:
     finding = located.finding
     where = {"fullyQualifiedName": f"{finding.resource}{finding.path}", "kind": "resource"}
-    # A policy of another pack isn't among the rules.
+    # A policy of another pack is not in RULES.
     index = {"ruleIndex": list(RULES).index(finding.code)} if finding.code in RULES else {}
     return {
         "ruleId": finding.code,
         **index,
         "level": _level(finding.level),
-        # Brackets before a parenthesis would be a link (SARIF 2.1.0, 3.11.6).
+        # `](` would be a link (SARIF 2.1.0, 3.11.6).
         "message": {"text": f"{finding.resource}: {finding.message} {finding.remedy}".replace("](", "] (")},
         "locations": [{"physicalLocation": _physical(located.file, located.line), "logicalLocations": [where]}],
         "partialFingerprints": {"finding/v1": _fingerprint(finding)},
@@ -179,7 +183,7 @@ def _uri(path: str) -> str:
 
 
 def code_quality(found: Iterable[Located], unread: Iterable[Unread]) -> list[dict[str, Any]]:
-    """GitLab's report of code quality: an entry for each finding, and for what could not be read.
+    """A GitLab code quality report with one entry per finding and per unreadable file.
 
     Source: docs.gitlab.com, ci/testing/code_quality, "Code Quality report format".
     """
@@ -202,9 +206,12 @@ def _quality(code: str, fingerprint: str, text: str, severity: str, where: "Loca
 
 
 def junit(files: Iterable[str], found: Iterable[Located], unread: Iterable[Unread], title: str = "hops check") -> str:
-    """A suite for each file, a case for each finding: a failure where it is mandatory, else a passed case that says it.
+    """A JUnit XML report: one suite per file, one test case per finding.
 
-    A file without findings is one passed case.
+    files: paths of all files that were read; a file without findings is one passed case.
+    found: the findings; a mandatory one is a failure, an advisory one a passed case with output.
+    unread: the files that could not be read; each is an error.
+    title: name of the report.
     """
     by_file: dict[str, list[ET.Element]] = defaultdict(list)
     for located in found:
@@ -231,12 +238,12 @@ def junit(files: Iterable[str], found: Iterable[Located], unread: Iterable[Unrea
 
 
 def xml(text: str) -> str:
-    """Without what XML 1.0 can't hold."""
+    """The text with ? for characters that XML 1.0 does not allow."""
     return "".join(c if c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" else "?" for c in text)
 
 
 def counted(found: Iterable[Located]) -> Mapping[Level, int]:
-    """How many there are of each level."""
+    """The number of findings per level, mandatory and advisory."""
     counts = dict.fromkeys((Level.MANDATORY, Level.ADVISORY), 0)
     for located in found:
         counts[located.finding.level] += 1

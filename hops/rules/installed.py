@@ -1,11 +1,17 @@
-"""What the project itself installs and what its published files break, finding by finding."""
+"""Built-in exceptions for findings in the published manifests that the project installs."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Installed:
-    """A finding that an upstream file has to have. path: the finding's, a JSON pointer."""
+    """One exact built-in exception.
+
+    code: code of the rule.
+    resource: the object, as Kind/namespace/name.
+    path: JSON pointer of the finding.
+    reason: why the published manifest requires it.
+    """
 
     code: str
     resource: str
@@ -18,20 +24,20 @@ INSTALLED = (
         "HP03",
         "DaemonSet/kube-system/calico-node",
         "/spec/template/spec/hostNetwork",
-        "Calico's agent writes the routes and interfaces of the node itself, so it runs in the node's network.",
+        "Calico's agent configures the routes and interfaces of the node and requires the node's network.",
     ),
     Installed(
         "KN08",
         "Namespace/projectcontour",
         "/metadata/labels",
-        "Contour's file makes this namespace without a label; whoever adds one is judged by it.",
+        "Contour's manifest creates this namespace without the label; if the label is added, the rule applies.",
     ),
     *(
         Installed(
             "EX04",
             "DaemonSet/projectcontour/envoy",
             f"/spec/template/spec/containers/{index}/securityContext/readOnlyRootFilesystem",
-            "Contour's file leaves Envoy a file system that can be written; it runs as nobody, without a shell.",
+            "Contour's manifest gives Envoy a writable file system; Envoy runs as nobody, and its image has no shell.",
         )
         for index in (0, 1)
     ),

@@ -1,4 +1,4 @@
-"""Asks every rule about everything that is declared."""
+"""Runs the rules over an inventory of declared objects."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
@@ -14,17 +14,25 @@ from hops.rules.rule import Breach, Rule
 
 
 def judge(inventory: Inventory, configuration: Configuration, rules: Iterable[Rule] = RULES.values()) -> list[Finding]:
-    """The findings of the rules, in an order that doesn't depend on that of documents or keys.
+    """Runs rules once and returns their findings, sorted independently of the order of documents and keys.
 
-    rules: those to ask, such as the ones of one scope. What a rule can't decide is a finding of PK01, never stricter
-    than the rule that it speaks for.
+    inventory: the declared objects.
+    configuration: levels, parameters and exceptions.
+    rules: the rules to run. Default: all.
+
+    A rule that cannot be decided yields a finding of PK01, whose level is at most the level of that rule.
     """
     ready = Judge(configuration, inventory.today, rules)
     return sorted([*ready.found(inventory), *ready.found_in_policies()], key=_order)
 
 
 class Judge:
-    """Rules under one configuration, made ready once to be asked about many inventories of one day."""
+    """Runs rules under one configuration over any number of inventories.
+
+    configuration: levels, parameters and exceptions.
+    today: the day on which exceptions must be in force.
+    rules: the rules to run. Default: all.
+    """
 
     def __init__(self, configuration: Configuration, today: date, rules: Iterable[Rule] = RULES.values()) -> None:
         self._policies = Inventory(configuration.declared(), today=today)
@@ -33,16 +41,16 @@ class Judge:
         ]
 
     def found(self, inventory: Inventory) -> list[Finding]:
-        """What is wrong with what is declared."""
+        """The sorted findings of an inventory."""
         return sorted((finding for run in self._runs for finding in run.findings(inventory)), key=_order)
 
     def found_in_policies(self) -> list[Finding]:
-        """What is wrong with the configuration itself."""
+        """The sorted findings of the configuration itself."""
         return self.found(self._policies)
 
 
 class _Run:
-    """One rule under one configuration."""
+    """One rule with its level, parameters and exceptions."""
 
     def __init__(self, rule: Rule, configuration: Configuration, today: date) -> None:
         self.rule = rule
@@ -72,10 +80,13 @@ class _Run:
             return
         paths = sorted(unknown_paths(resource.body))
         shown = ", ".join(path or "the whole object" for path in paths[:3]) + (" and more" if len(paths) > 3 else "")
-        because = f"{shown} isn't known yet" if paths else "a value of another object isn't known yet"
-        message = f"{self.rule.code} ({self.rule.title}) can't be decided: {because}."
+        verb = "are" if len(paths) > 1 else "is"
+        because = f"{shown} {verb} not known yet" if paths else "a value of another object is not known yet"
+        message = f"{self.rule.code} ({self.rule.title}) cannot be decided: {because}."
         if error:
-            message = f"{self.rule.code} ({self.rule.title}) failed with {type(error).__name__}, a fault of the rule."
+            message = (
+                f"{self.rule.code} ({self.rule.title}) failed with {type(error).__name__}: this is a bug of the rule."
+            )
         breach = Breach(min(paths, default=""), message, evidence=repr(error) if error else "")
         yield _finding(undecidable, self.undecided_level, resource, breach)
 
@@ -90,7 +101,7 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
     changed = breach.patches or resource
     return Finding(
         code=rule.code,
-        # What a remediation leaves is as bad as if there were none.
+        # A finding that a remediation did not remove blocks like a mandatory one.
         level=Level.MANDATORY if level is Level.REMEDIATE else level,
         severity=rule.severity,
         hop=rule.hop,

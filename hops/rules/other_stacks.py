@@ -1,4 +1,4 @@
-"""Who holds what of this machine already: the other stacks of the project, by their files, and Docker's containers."""
+"""Ports and names of this machine that other stacks and Docker containers already use."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,14 @@ _PROVIDER = "pulumi:providers:kubernetes"
 
 
 def stack_settings(stack: str, file: bytes, node_image: str | None = None) -> Settings:
-    """The settings that a stack's file leads to; `node_image` is taken where it names none. Raises SettingsError."""
+    """Reads the settings in a stack file.
+
+    stack: name of the stack.
+    file: content of Pulumi.<stack>.yaml.
+    node_image: node image to use if the file sets none. Default: that of `hops.model.versions`.
+
+    Raises SettingsError if the file is not a stack file or a setting is invalid.
+    """
     try:
         config = (yaml.safe_load(file.decode()) or {}).get("config") or {}
         # YAML has dates where the engine, as JSON, has texts.
@@ -30,14 +37,20 @@ def stack_settings(stack: str, file: bytes, node_image: str | None = None) -> Se
         prefix = f"{NAMESPACE}:"
         own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
     except AttributeError:
-        raise SettingsError("it is not a stack file: it and its `config` are mappings; see the other files") from None
+        raise SettingsError(
+            "it is not a stack file: the file and its key `config` must be mappings, as in the other files of stacks/"
+        ) from None
     except (UnicodeDecodeError, yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
         raise SettingsError(str(error)) from None
     return settings(stack, own, node_image)
 
 
 def claims(stack: str, of: Settings) -> Fleet:
-    """What a stack takes of its machine."""
+    """The ports and names that a stack uses on its machine.
+
+    stack: name of the stack.
+    of: its settings.
+    """
     holder, cluster = f"the stack {stack}", of.cluster
     hosts = tuple(NameClaim(holder, "host", host) for host in dict.fromkeys(service.host for service in of.services))
     if cluster.existing:
@@ -53,7 +66,11 @@ def claims(stack: str, of: Settings) -> Fleet:
 
 
 def claims_of_outputs(stack: str, outputs: Mapping[str, Any]) -> Fleet:
-    """What a stack whose file is gone took of its machine, by the outputs that its last `up` published."""
+    """The ports and names that a stack without a file uses, read from the outputs of its last `up`.
+
+    stack: name of the stack.
+    outputs: its outputs by name; only `hops` and `cluster` are read.
+    """
     holder = f"the stack {stack} (it has no file)"
     hops, cluster = published_hops(outputs.get("hops")), outputs.get("cluster") or {}
     names = [NameClaim(holder, "host", hop.address) for hop in hops if hop.name is HopName.NAME and hop.address]
@@ -73,7 +90,7 @@ def claims_of_outputs(stack: str, outputs: Mapping[str, Any]) -> Fleet:
 
 
 def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
-    """The objects of a stack that claim something of its machine, each with what claims it and nothing else."""
+    """The objects of a stack that use ports or names of its machine, with only the fields that XS01 to XS03 read."""
     cluster, context = of.cluster, of.cluster.existing
     if context:
         yield (
@@ -95,9 +112,13 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
 
 
 def clashes(of: Settings, held: Fleet, today: date) -> list[Finding]:
-    """What XS01 to XS03 say of a stack, by the levels and exceptions that are its own. held: what others hold.
+    """The findings of rules XS01 to XS03 for a stack.
 
-    Raises SettingsError where the stack's policy cannot be used.
+    of: settings of the stack, including its levels and exceptions.
+    held: ports and names that others use.
+    today: day of the check.
+
+    Raises SettingsError if the stack's policy is invalid.
     """
     inventory = Inventory(declared(of), today=today, settings=of, fleet=held)
     rules = [rule for rule in RULES.values() if rule.scope is Scope.FLEET]
@@ -106,9 +127,10 @@ def clashes(of: Settings, held: Fleet, today: date) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Others:
-    """What the other stacks of a project hold.
+    """The claims of the other stacks of a project.
 
-    unread: a sentence for each whose file can't be used. No `up` runs by such a file, so it holds nothing.
+    fleet: the ports and names that they use.
+    unread: one sentence for each stack file that is invalid. An `up` with such a file fails, so it claims nothing.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -116,18 +138,27 @@ class Others:
 
 
 def others(files: Mapping[str, bytes], stack: str) -> Others:
-    """files: the stack files of the project by the stack's name, that of `stack` itself among them or not."""
+    """Reads the claims of all stacks but one.
+
+    files: content of the stack files, by name of the stack.
+    stack: name of the stack to leave out; it need not be in `files`.
+    """
     held, unread = [], []
     for name in sorted(set(files) - {stack}):
         try:
             held.append(claims(name, stack_settings(name, files[name])))
         except SettingsError as error:
-            unread.append(f"what the stack {name} holds isn't known, since its file can't be used: {error}")
+            unread.append(f"the ports and names of the stack {name} are unknown, because its file is invalid: {error}")
     return Others(joined(*held), tuple(unread))
 
 
 def published(machine: Machine, cluster: str, state: ClusterState) -> Fleet:
-    """What Docker's containers hold, but for those of the stack's own cluster."""
+    """The ports and cluster name that Docker containers use, except those of the stack's own cluster.
+
+    machine: the state of this machine; without Docker, nothing is claimed.
+    cluster: name of the stack's cluster.
+    state: state of that cluster; if it belongs to another owner, its ports and name count as claimed.
+    """
     containers = machine.docker.containers if machine.docker else ()
     return Fleet(
         tuple(
@@ -136,11 +167,12 @@ def published(machine: Machine, cluster: str, state: ClusterState) -> Fleet:
             if container.cluster != cluster or state.foreign
             for address, port in container.holds
         ),
-        (NameClaim("a kind cluster that is not of this stack", "cluster", cluster),) if state.foreign else (),
+        (NameClaim("a kind cluster of another owner", "cluster", cluster),) if state.foreign else (),
     )
 
 
 def joined(*fleets: Fleet) -> Fleet:
+    """All claims of several fleets."""
     return Fleet(
         tuple(claim for fleet in fleets for claim in fleet.ports),
         tuple(claim for fleet in fleets for claim in fleet.names),

@@ -1,4 +1,4 @@
-"""Applies a patch to an object."""
+"""Applies JSON patches to objects."""
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -6,9 +6,12 @@ from typing import Any
 
 
 def patched(body: Mapping[str, Any], operations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """A copy of the body with RFC 6902 operations applied: add, replace, remove.
+    """A deep copy of an object with RFC 6902 operations applied.
 
-    Raises KeyError or IndexError where the body lacks what an operation names.
+    body: the object.
+    operations: the operations in order; only add, replace and remove are supported.
+
+    Raises KeyError or IndexError if a path does not exist in the object.
     """
     result = deepcopy(dict(body))
     for operation in operations:

@@ -1,4 +1,4 @@
-"""What a rule is."""
+"""The data types of a rule: scope, breach and declaration."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from hops.model.hop import HopName
 from hops.model.settings import Section
 
 CONTROLLER = "DaemonSet/projectcontour/envoy"
-"""The workload that takes the requests in, as Contour publishes it (examples/contour/03-envoy.yaml)."""
+"""The workload that accepts requests, as published by Contour (examples/contour/03-envoy.yaml)."""
 
 
 class Scope(StrEnum):
-    """How much a rule has to see: one object, the whole stack, or other stacks too."""
+    """What a rule examines: one object, all objects of the stack, or also the claims of other stacks."""
 
     RESOURCE = "resource"
     STACK = "stack"
@@ -24,11 +24,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What a rule yields for its subject.
+    """One violation of a rule by a subject.
 
-    path: JSON pointer inside the subject's object. message: one sentence, without code and object. patch: RFC 6902
-    operations that mend it, on `patches` or else on the subject's own object. remedy: in the place of the rule's.
-    evidence: the value that was met.
+    path: JSON pointer inside the subject's object; "" for the whole object.
+    message: one sentence without the rule's code and the object.
+    patch: RFC 6902 operations that remove the violation; empty if there is no safe change.
+    patches: the object that the patch changes; None for the subject's own object.
+    remedy: replaces the remedy of the rule; "" keeps it.
+    evidence: the offending value as text.
     """
 
     path: str
@@ -40,20 +43,31 @@ class Breach:
 
 
 class NoParameters(Section):
-    """The parameters of a rule that has none."""
+    """The parameters of a rule without parameters."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule.
+    """The declaration of one rule.
 
-    check: takes one subject, the inventory and the parameters, and yields its breaches; it touches nothing else and
-    lets Undecidable through. Its first sentence of documentation isn't shown: `why` is.
-    code: of the catalogue. level: the one it has where no configuration says otherwise. of: its subjects. hop: the
-    hop that breaks, None where no single one does. parameters: their types and defaults.
-    parameters_of: the code of the rule whose parameters it follows. remediable: its patch judges and changes one
-    resource and leaves the stack's outputs true. references: addresses. bad, good: YAML documents that break it and
-    that don't, which a test runs and the docs show.
+    check: yields the breaches of one subject. Arguments: subject, inventory, parameters. Does no I/O. Raises
+        Undecidable if it requires a value that is not known yet.
+    code: two letters of the family and two digits, such as HP01.
+    title: the rule as one sentence without a full stop.
+    severity: the impact of a breach.
+    level: the default level, without configuration.
+    scope: what the rule examines.
+    of: returns the subjects of an inventory.
+    why: the reason for the rule, in complete sentences.
+    remedy: how to resolve a breach, in the imperative.
+    bad: YAML documents that break the rule; a test runs them and the rule's page shows them.
+    good: YAML documents that follow the rule.
+    hop: the hop that a breach interrupts; None if there is no single one.
+    parameters: model with the types and defaults of the parameters. Its docstring describes each field on a line
+        `name: description`, which the rule's page shows.
+    parameters_of: code of the rule whose parameters this rule shares; None for its own.
+    remediable: whether the patch depends on and changes one resource and does not change the stack's outputs.
+    references: URLs.
     """
 
     check: Callable[[Any, Inventory, Any], Iterable[Breach]]
@@ -75,21 +89,25 @@ class Rule:
 
 
 def pods(inventory: Inventory) -> Iterable[Any]:
+    """All pod templates as subjects, for `Rule.of`."""
     return inventory.pods
 
 
 def services(inventory: Inventory) -> Iterable[Any]:
+    """All Services as subjects, for `Rule.of`."""
     return inventory.services
 
 
 def ingresses(inventory: Inventory) -> Iterable[Any]:
+    """All Ingresses as subjects, for `Rule.of`."""
     return inventory.ingresses
 
 
 def kinds(*names: str) -> Callable[[Inventory], Iterable[Resource]]:
-    """The objects of these kinds as subjects."""
+    """Returns a function that lists the objects of these kinds, for `Rule.of`."""
     return lambda inventory: inventory.of_kind(*names)
 
 
 def resources(inventory: Inventory) -> Iterable[Resource]:
+    """All objects as subjects, for `Rule.of`."""
     return inventory.resources

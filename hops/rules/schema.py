@@ -1,4 +1,4 @@
-"""The JSON schema of what can be said of the rules."""
+"""The JSON schema of the policy configuration."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -10,14 +10,14 @@ from hops.rules.rule import Rule
 
 
 def schema() -> dict[str, Any]:
-    """Of a `hops.settings.Policy` as it is written in a file; codes of no rule are left to PK04."""
+    """The JSON schema of `hops.model.settings.Policy`. It allows unknown codes, which PK04 reports."""
     return {
         "type": "object",
         "additionalProperties": False,
         "properties": {
             "rules": {
                 "type": "object",
-                "description": "what is said of each rule, by its code",
+                "description": "settings of the rules, by code",
                 "properties": {code: _settings(rule) for code, rule in RULES.items()},
                 "additionalProperties": _settings(None),
             }
@@ -34,7 +34,7 @@ def _settings(rule: Rule | None) -> dict[str, Any]:
     return {**common, "description": rule.title, "properties": {**common["properties"], **own}}
 
 
-# Pydantic takes a millisecond for one, and most rules have no parameters.
+# Pydantic needs a millisecond per schema, and most rules share the empty one.
 @cache
 def _of(section: type[Section]) -> Mapping[str, Any]:
     found: Mapping[str, Any] = _inlined(section.model_json_schema(by_alias=True))
@@ -42,14 +42,14 @@ def _of(section: type[Section]) -> Mapping[str, Any]:
 
 
 def _inlined(whole: Mapping[str, Any]) -> Any:
-    """Without references: the Pulumi engine puts a schema inside another, where they would lead nowhere."""
+    """The schema without `$ref`: the Pulumi engine nests it in another schema, which breaks references."""
     definitions = whole.get("$defs", {})
 
     def inline(part: Any) -> Any:
         if isinstance(part, dict):
             if "$ref" in part:
                 return inline(definitions[part["$ref"].rpartition("/")[2]])
-            # A default or a title here would be taken for the user's own words or shown as noise.
+            # The engine would treat a default as the user's own value and print a title as noise.
             return {k: inline(v) for k, v in part.items() if k not in ("$defs", "title", "default")}
         return [inline(item) for item in part] if isinstance(part, list) else part
 

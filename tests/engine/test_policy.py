@@ -117,7 +117,7 @@ def test_what_two_developers_claim_is_told_before_anything_is_made(
     found = preview(clone, "bob", tmp_path, {})
     assert said(found) == {("mandatory", *one) for one in wanted}
     assert (found.returncode != 0) == bool(wanted), found.text
-    assert all("is held by the stack alice" in event["message"] for event in found.of("policyEvent"))
+    assert all("is already used by the stack alice" in event["message"] for event in found.of("policyEvent"))
 
 
 def test_two_stacks_on_one_existing_cluster_are_told(origin: Path, manifests: Path, tmp_path: Path) -> None:
@@ -182,4 +182,4 @@ def test_a_state_is_judged_without_program_and_cluster(foreign: Clone, tmp_path:
     state.write_text(json.dumps({"version": 3, "deployment": {"manifest": manifest, "resources": [resource]}}))
     done = foreign.run("pulumi", "policy", "analyze", *POLICY, "--file", str(state), "--non-interactive", check=False)
     assert done.returncode != 0
-    assert "HP01 Pod/apps/web: container web takes hostPort 81/TCP" in done.stdout + done.stderr
+    assert "HP01 Pod/apps/web: container web uses hostPort 81/TCP" in done.stdout + done.stderr

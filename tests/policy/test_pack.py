@@ -70,7 +70,7 @@ def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack
 def test_a_message_begins_with_the_code_and_ends_with_the_finding_as_json(pack: Pack) -> None:
     (_, message), _ = pack.analyze(POD, pod())
     first, remedy, place, last = message.split("\n")
-    assert first.startswith("HP01 Pod/apps/web: container web takes hostPort 81/TCP")
+    assert first.startswith("HP01 Pod/apps/web: container web uses hostPort 81/TCP")
     assert remedy == f"Remedy: {RULES['HP01'].remedy}"
     path = "/spec/containers/0/ports/0/hostPort"
     assert place == f"At: {path}"
@@ -84,7 +84,7 @@ def test_a_message_begins_with_the_code_and_ends_with_the_finding_as_json(pack: 
 def test_an_unknown_value_is_mandatory_too(pack: Pack, port: str) -> None:
     said = pack.analyze(POD, pod(port))
     assert ("mandatory", "PK01") in codes(said)
-    assert "/spec/containers/0/ports/0/hostPort isn't known yet" in said[0][1]
+    assert "/spec/containers/0/ports/0/hostPort is not known yet" in said[0][1]
 
 
 def test_unknown_values_elsewhere_are_no_matter(pack: Pack) -> None:
@@ -247,10 +247,10 @@ def test_remediation_of_a_cluster_changes_what_kind_reads_and_its_trigger(pack: 
     ("rules", "said"),
     [
         ({"HP01": {"level": "remedate"}}, "policy.rules.HP01.level is 'remedate'"),
-        ({"HP01": {"parameters": {"allowd": []}}}, "policy.rules.HP01.parameters.allowd: there is no such parameter"),
+        ({"HP01": {"parameters": {"allowd": []}}}, "policy.rules.HP01.parameters.allowd is not a parameter of HP01"),
         ({"hp1": {}}, "policy.rules.hp1"),
         ({"HP01": {"exceptions": [{"resource": "a"}]}}, "policy.rules.HP01.exceptions.0.reason is missing"),
-        ({"HP05": {"level": "remediate"}}, "policy.rules.HP05.level is remediate: HP05 can't mend by itself"),
+        ({"HP05": {"level": "remediate"}}, "policy.rules.HP05.level is remediate, which HP05 does not support"),
     ],
 )
 def test_a_wrong_configuration_is_an_error_that_names_the_key(pack: Pack, rules: dict[str, Any], said: str) -> None:
@@ -288,7 +288,7 @@ def test_older_engines_tell_by_the_environment(environment: dict[str, str]) -> N
 @pytest.mark.parametrize(
     ("policy", "others", "said"),
     [
-        ({"rules": {"HP01": {"lvl": "x"}}}, {}, "policy.rules.HP01.lvl: there is no such key"),
+        ({"rules": {"HP01": {"lvl": "x"}}}, {}, "policy.rules.HP01.lvl is not a known key"),
         ({}, {"cluster": {"httpPort": 0}}, "ingress-hops:cluster.httpPort is 0"),
     ],
 )
@@ -351,8 +351,8 @@ def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
 def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
     stack_says(beside_alice, {}, cluster={"httpPort": 8090})
     said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
-    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is held by the stack alice.\n")
-    assert said["XS03"].startswith("Cluster/alice: its name is held by the stack alice.\n")
+    assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is already used by the stack alice.\n")
+    assert said["XS03"].startswith("Cluster/alice: cluster name alice is already used by the stack alice.\n")
     assert ("mandatory", "XS02") in codes(beside_alice.analyze(INGRESS, ingress("A.localhost")))
     provider = "pulumi:providers:kubernetes"
     assert ("mandatory", "XS03") in codes(beside_alice.analyze(provider, {"context": "kind-alice"}))
@@ -367,7 +367,7 @@ def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside
     beside_alice.stub.ConfigureStack(ours)
     # The stack dev has the same file, and that is another.
     said = [message for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090))]
-    assert {message.partition("held by ")[2].partition(".")[0] for message in said} == {"the stack dev"}
+    assert {message.partition("already used by ")[2].partition(".")[0] for message in said} == {"the stack dev"}
     stack_says(beside_alice, {})
     assert beside_alice.analyze(COMMAND, kind("alice", 8090)) == []
 
@@ -376,7 +376,9 @@ def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
     stack_says(beside_alice, {}, cluster={"httpPort": 8090})
     (said,) = beside_alice.preview()
     assert said[0] == "advisory"
-    assert said[1].startswith("what the stack broken holds isn't known, since its file can't be used: ingress-hops:cl")
+    assert said[1].startswith(
+        "the ports and names of the stack broken are unknown, because its file is invalid: ingress-hops:cl"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""XS: what a stack takes of its machine that another stack holds already."""
+"""XS: rules for ports and names of this machine that another stack already uses."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -77,15 +77,16 @@ def _host(name: str) -> str:
 @partial(
     Rule,
     code="XS01",
-    title="No other stack holds the port",
+    title="No other stack or container uses the port",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=_clusters,
     hop=HopName.PORT_MAPPING,
-    why="All clusters of a machine publish on its addresses, and 0.0.0.0 takes a port of every one. The second gets "
-    "`port is already allocated` when its node is created, minutes into an `up`.",
-    remedy="Publish on another port of the machine.",
+    why="All clusters of a machine publish on the same addresses, and 0.0.0.0 covers all of them. The second cluster "
+    "fails with `port is already allocated` when its node is created, minutes into an `up`.",
+    remedy="Choose another port: change `cluster.httpPort` or `cluster.httpsPort` of the stack, or hostPort in the "
+    "kind configuration.",
     references=(_KIND, "https://github.com/kubernetes-sigs/kind/issues/3512"),
     bad=_ALICE + _CLUSTER.replace("hostPort: 8080", "hostPort: 80"),
     good=_ALICE + _CLUSTER,
@@ -111,7 +112,7 @@ def _taken(claims: _Claims, cluster: Cluster, path: str, wanted: PortClaim) -> I
     if rival:
         yield Breach(
             path,
-            f"{wanted.address}:{wanted.port}/{wanted.protocol} is held by {rival.holder}.",
+            f"{wanted.address}:{wanted.port}/{wanted.protocol} is already used by {rival.holder}.",
             ({"op": "replace", "path": path, "value": _free_port(claims, cluster, wanted.port)},),
             evidence=f"{rival.address}:{rival.port}",
         )
@@ -127,15 +128,15 @@ def _free_port(claims: _Claims, cluster: Cluster, port: int) -> int:
 @partial(
     Rule,
     code="XS02",
-    title="No other stack holds the host name",
+    title="No other stack uses the host name",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=kinds("Ingress", "HTTPProxy", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"),
     hop=HopName.NAME,
-    why="A name leads to one address. Where two stacks have the same, each developer reaches whichever of the two "
-    "was there first.",
-    remedy="Take a name of your own.",
+    why="A host name resolves to one address. If two stacks use the same name, the requests of both developers reach "
+    "only one of the stacks.",
+    remedy="Choose another host name: change `host` in `services` of the stack, or the host of the route.",
     references=("https://datatracker.ietf.org/doc/html/rfc6761#section-6.3",),
     bad=_ALICE + _INGRESS.replace("bob", "alice"),
     good=_ALICE + _INGRESS,
@@ -150,7 +151,7 @@ def host_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -> I
         if host and rival:
             yield Breach(
                 path,
-                f"{host} is held by {rival.holder}"
+                f"host {host} is already used by {rival.holder}"
                 + ("." if _host(host) == _host(rival.name) else f" as {rival.name}."),
                 _renamed(resource, path, host, claims),
                 evidence=rival.name,
@@ -209,14 +210,15 @@ _REFERENCE = "pulumi:pulumi:StackReference"
 @partial(
     Rule,
     code="XS03",
-    title="No other stack holds the cluster's name or context",
+    title="No other stack uses the cluster's name or context",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=kinds("Cluster", _PROVIDER),
-    why="Clusters of one name can't stand on one machine, and with the name of another's the way leads to that one: "
-    "an `up` would change it, a `destroy` take it away.",
-    remedy="Give the cluster a name of its own.",
+    why="A machine cannot run two kind clusters with the same name. With the name or context of another stack's "
+    "cluster, an `up` changes that cluster and a `destroy` deletes it.",
+    remedy="Choose another name: change `cluster.name` or `cluster.existing` of the stack, or `name` in the kind "
+    "configuration.",
     references=(_KIND,),
     bad=_ALICE + _CLUSTER.replace("bob", "alice"),
     good=_ALICE + _CLUSTER,
@@ -231,7 +233,7 @@ def cluster_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -
         if rival:
             yield Breach(
                 pointer("", *(["spec"] if "spec" in resource.body else []), "context"),
-                f"the context {context} is held by {rival.holder}.",
+                f"context {context} is already used by {rival.holder}.",
             )
         return
     if resource.vague:
@@ -239,12 +241,12 @@ def cluster_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -
     name = resource.name
     rival = names.get(("cluster", name)) or names.get(("context", f"kind-{name}"))
     if rival:
-        what = "name" if rival.what == "cluster" else f"context kind-{name}"
+        what = f"cluster name {name}" if rival.what == "cluster" else f"context kind-{name}"
         others = (f"{name}-{number_}" for number_ in count(2))
         free = next(o for o in others if ("cluster", o) not in names and ("context", f"kind-{o}") not in names)
         yield Breach(
             "/name",
-            f"its {what} is held by {rival.holder}.",
+            f"{what} is already used by {rival.holder}.",
             ({"op": "add", "path": "/name", "value": free},),
             evidence=name,
         )
@@ -256,13 +258,16 @@ def _inputs(resource: Resource) -> JSON:
 
 
 def _given(inputs: JSON, key: str) -> bool:
-    """Whether an input was given, be it one that isn't known yet."""
+    """Whether an input is set; an unknown value counts as set."""
     value = mapping(inputs).get(key)
     return value is UNKNOWN or bool(value)
 
 
 class Owned(Section):
-    """stacks: those that may be read, as organization/project/stack with * for any part."""
+    """Parameters of XS04.
+
+    stacks: the stacks that the program may reference, as patterns organization/project/stack.
+    """
 
     stacks: tuple[str, ...] = ()
 
@@ -270,15 +275,16 @@ class Owned(Section):
 @partial(
     Rule,
     code="XS04",
-    title="The program says which cluster and whose stacks it uses",
+    title="The program names its cluster and references only allowed stacks",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=kinds(_PROVIDER, _REFERENCE),
     parameters=Owned,
-    why="A provider without kubeconfig and context takes whatever cluster is current in the shell that runs it. A "
-    "reference to another's stack makes this one change when that one does.",
-    remedy="Give the provider a kubeconfig or a context; name the stack in the parameter `stacks`.",
+    why="A provider without kubeconfig and context uses the current cluster of the shell that runs it. A reference to "
+    "another owner's stack makes this stack change whenever that stack changes.",
+    remedy="Set `kubeconfig` or `context` of the provider, or add the referenced stack to the parameter `stacks` of "
+    "XS04.",
     references=("https://www.pulumi.com/registry/packages/kubernetes/api-docs/provider/",),
     bad=f"""
 apiVersion: pulumi
@@ -297,13 +303,17 @@ def explicit(resource: Resource, _: Inventory, parameters: Owned) -> Iterator[Br
     inputs = _inputs(resource)
     if resource.kind == _PROVIDER:
         if not _given(inputs, "kubeconfig") and not _given(inputs, "context"):
-            yield Breach("/spec", "it names no kubeconfig and no context.", remedy="Give it a kubeconfig or a context.")
+            message, remedy = (
+                "the provider has no kubeconfig and no context.",
+                "Set `kubeconfig` or `context` of the provider.",
+            )
+            yield Breach("/spec", message, remedy=remedy)
         return
     name = text(at(inputs, "name")) or resource.name
     if not any(matches(pattern, name) for pattern in parameters.stacks):
         yield Breach(
             "/spec/name",
-            f"it reads the stack {name}, which isn't of the owner's list.",
-            remedy="Name the stack in the parameter `stacks`, or read nothing of it.",
+            f"the program references stack {name}, which the parameter `stacks` does not list.",
+            remedy="Add the stack to the parameter `stacks` of XS04, or remove the reference.",
             evidence=name,
         )

@@ -1,4 +1,4 @@
-"""PK: what the rules could not see, and what they were told not to."""
+"""PK: rules for undecided rules, opaque objects and the configuration of the rules."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -27,9 +27,9 @@ def _nothing(_: Inventory) -> Iterator[Any]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_nothing,
-    why="A value that isn't known before the change is made can be anything. A rule that needs it and stays silent "
-    "would have let it pass.",
-    remedy="Make the value a plain one in the program, or set PK01 to advisory.",
+    why="A value that is unknown in a preview can be anything. A rule that requires this value and reports nothing "
+    "would accept every value.",
+    remedy="Set the value in the program to a plain value instead of an output, or set the level of PK01 to advisory.",
     references=("https://github.com/pulumi/pulumi-policy/issues/209",),
     bad="""
 apiVersion: v1
@@ -52,12 +52,16 @@ spec:
 """,
 )
 def undecidable(_: Resource, __: Inventory, ___: NoParameters) -> Iterator[Breach]:
-    """Nothing: the judge finds these itself, where another rule raises Undecidable."""
+    """Yields nothing: the judge reports PK01 itself when another rule raises Undecidable."""
     return iter(())
 
 
 class Opaque(Section):
-    """opaque: kinds whose objects make others. seen: Kind/namespace/name of those that are known by other means."""
+    """Parameters of PK02.
+
+    opaque: kinds whose objects create other objects.
+    seen: objects that are checked by other means, as patterns Kind/namespace/name.
+    """
 
     opaque: tuple[str, ...] = (
         *("Application", "ApplicationSet", "HelmChart", "HelmRelease", "Kustomization"),
@@ -69,15 +73,16 @@ class Opaque(Section):
 @partial(
     Rule,
     code="PK02",
-    title="Everything that runs can be seen",
+    title="Every workload is visible to the rules",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=resources,
     parameters=Opaque,
-    why="A Helm release, a remote command or an operator's object makes pods that no rule ever meets: the stack is "
-    "green because nobody looked.",
-    remedy="Declare the objects themselves (a chart can be rendered), or name it in the parameter `seen`.",
+    why="A Helm release, a remote command or the object of an operator creates pods that no rule checks: the stack "
+    "passes although nothing examined them.",
+    remedy="Declare the objects themselves (for example, render the chart), or add the object to the parameter `seen` "
+    "of PK02.",
     references=("https://github.com/pulumi/pulumi-policy/issues/298",),
     bad="""
 apiVersion: helm.toolkit.fluxcd.io/v2
@@ -94,9 +99,9 @@ spec: {template: {spec: {containers: [{name: nginx}]}}}
 )
 def opaque(resource: Resource, _: Inventory, parameters: Opaque) -> Iterator[Breach]:
     if resource.kind in parameters.opaque:
-        what = f"{resource.kind} makes objects that no rule sees."
+        what = f"a {resource.kind} creates objects that the rules cannot see."
     elif _foreign(resource) and _has_pod_template(resource.body, 8):
-        what = f"{resource.kind} carries a pod template that no rule reads."
+        what = f"a {resource.kind} contains a pod template that no rule reads."
     else:
         return
     if not resource.means(parameters.seen):
@@ -123,13 +128,21 @@ def _has_pod_template(value: Any, depth: int) -> bool:
 
 
 class Terms(Section):
-    """longest_days: how far ahead an exception may end."""
+    """Parameters of PK03.
+
+    longest_days: the longest time until an exception expires, in days from today.
+    """
 
     longest_days: Annotated[int, Field(ge=1)] = 366
 
 
 def holds(reason: str, owner: str, expires: date, today: date) -> bool:
-    """Whether an exception counts on a day, its last one included."""
+    """Whether an exception is in force.
+
+    reason, owner: texts of the exception; blank texts put it out of force.
+    expires: last day on which the exception is in force.
+    today: day of the check.
+    """
     return bool(reason.strip() and owner.strip()) and today <= expires
 
 
@@ -155,9 +168,10 @@ rules:
     scope=Scope.RESOURCE,
     of=kinds("Policy"),
     parameters=Terms,
-    why="An exception that nobody can explain or end stays for ever. One that has ended, or says too little, doesn't "
-    "count: its finding is back.",
-    remedy="Mend what is excepted and remove the exception, or renew it with reason, owner and a day not too far off.",
+    why="An exception without a reason or an end is never removed. An exception that has expired or is incomplete has "
+    "no effect: its finding is reported again.",
+    remedy="Fix the excepted resource and remove the exception, or set `reason`, `owner` and an `expires` date within "
+    "the parameter `longestDays` of PK03.",
     bad=_HP01_EXCEPTED.format(reason="scraped on the node", expires="2020-01-31"),
     good=_HP01_EXCEPTED.format(reason="scraped on the node", expires="2026-12-31"),
 )
@@ -165,37 +179,40 @@ def exceptions_end(policy: Resource, inventory: Inventory, parameters: Terms) ->
     for code, settings in mapping(policy.body.get("rules")).items():
         for index, exception in enumerate(sequence(at(settings, "exceptions"))):
             path = f"/rules/{code}/exceptions/{index}"
-            named = text(at(exception, "resource")) or "nothing"
+            named = text(at(exception, "resource")) or "(no resource)"
             missing = [key for key in ("reason", "owner", "expires") if not (text(at(exception, key)) or "").strip()]
             if missing:
-                yield Breach(path, f"the exception of {named} from {code} has no {' and no '.join(missing)}.")
+                yield Breach(path, f"the exception for {named} from {code} has no {' and no '.join(missing)}.")
                 continue
             try:
                 expires = date.fromisoformat(text(at(exception, "expires")) or "")
             except ValueError:
-                yield Breach(f"{path}/expires", f"the exception of {named} from {code} ends on no date.")
+                yield Breach(
+                    f"{path}/expires",
+                    f"`expires` of the exception for {named} from {code} is not a date such as 2026-12-31.",
+                )
                 continue
             if expires < inventory.today:
-                yield Breach(f"{path}/expires", f"the exception of {named} from {code} ended on {expires}.")
+                yield Breach(f"{path}/expires", f"the exception for {named} from {code} expired on {expires}.")
             elif expires > inventory.today + timedelta(days=parameters.longest_days):
                 yield Breach(
                     f"{path}/expires",
-                    f"the exception of {named} from {code} lasts until {expires}, more than "
-                    f"{parameters.longest_days} days.",
+                    f"the exception for {named} from {code} expires on {expires}, more than "
+                    f"{parameters.longest_days} days from today.",
                 )
 
 
 @partial(
     Rule,
     code="PK04",
-    title="The configuration means rules that exist and leaves some in force",
+    title="The configuration names existing rules and leaves some enabled",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Policy"),
-    why="A misspelt code changes nothing and looks as if it did; an exception for everything is a rule switched off "
-    "without saying so, and PK01 switched off lets pass what can't be decided.",
-    remedy="Correct the code, name the resources that are excepted, or set the level to advisory.",
+    why="A misspelled code has no effect. An exception for every resource disables a rule without a visible level. If "
+    "PK01 is disabled, a rule that cannot be decided reports nothing.",
+    remedy="Correct the code, list the excepted resources, or set the level to advisory.",
     bad="""
 apiVersion: ingress-hops/v1
 kind: Policy
@@ -213,12 +230,15 @@ def configuration(policy: Resource, _: Inventory, __: NoParameters) -> Iterator[
     rules = mapping(policy.body.get("rules"))
     for code, settings in rules.items():
         if code not in hops.rules.RULES:
-            yield Breach(f"/rules/{code}", f"there is no rule {code}.")
+            yield Breach(f"/rules/{code}", f"rule {code} does not exist.")
         for index, exception in enumerate(sequence(at(settings, "exceptions"))):
             pattern = text(at(exception, "resource"))
             if pattern and not pattern.strip("*/"):
-                yield Breach(f"/rules/{code}/exceptions/{index}/resource", f"{code} excepts everything ({pattern}).")
+                yield Breach(
+                    f"/rules/{code}/exceptions/{index}/resource",
+                    f"the exception {pattern} from {code} matches every resource.",
+                )
     if text(at(rules.get("PK01"), "level")) == "disabled":
-        yield Breach("/rules/PK01/level", "PK01 is off, so what can't be decided passes unseen.")
+        yield Breach("/rules/PK01/level", "PK01 is disabled, so a rule that cannot be decided reports nothing.")
     if all(text(at(rules.get(code), "level")) == "disabled" for code in hops.rules.RULES if code != "PK04"):
-        yield Breach("/rules", "every rule is off.")
+        yield Breach("/rules", "every rule is disabled.")

@@ -1,4 +1,4 @@
-"""EX: what whoever reaches a pod from outside finds there."""
+"""EX: rules for pods that are reachable from outside the cluster."""
 
 import re
 from collections import defaultdict
@@ -59,7 +59,10 @@ spec:
 
 
 class Folder(Section):
-    """folder: the one to serve in the place of the root."""
+    """Parameters of EX01.
+
+    folder: the folder that a patch serves instead of the root.
+    """
 
     folder: Annotated[str, Field(pattern="^/.*[^/]$")] = "/srv"
 
@@ -67,16 +70,16 @@ class Folder(Section):
 @partial(
     Rule,
     code="EX01",
-    title="No pod that is reached from outside serves its root file system",
+    title="No exposed pod serves its root file system",
     severity=Severity.CRITICAL,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.POD,
     parameters=Folder,
-    why="Whoever may ask for / may ask for /etc/passwd, for mounted secrets and for /proc/self/environ. "
-    "`python -m http.server` serves the folder that it was started in, which is / where nothing says otherwise.",
-    remedy="Serve a folder that holds nothing but what is to be seen.",
+    why="A client that can request / can also request /etc/passwd, mounted secrets and /proc/self/environ. `python -m "
+    "http.server` serves its working directory, which is / by default.",
+    remedy="Configure the server to serve a folder that contains only public files.",
     references=("https://docs.python.org/3/library/http.server.html#command-line-interface",),
     bad=_example("", 'command: [python, -m, http.server, "8080"]'),
     good=_example("", 'command: [python, -m, http.server, "8080", --directory, /srv]'),
@@ -89,13 +92,14 @@ def root_served(subject: Exposed, inventory: Inventory, parameters: Folder) -> I
             key = "args" if container.body.get("args") else "command"
             yield Breach(
                 f"{container.pointer}/{key}",
-                f"container {container.name} serves its whole file system to {subject.by}.",
+                f"container {container.name} serves its root file system to clients of {subject.by}.",
                 _elsewhere(container, parameters.folder),
             )
         elif container.body.get("volumeMounts") and _configured_root(subject.pod, container, inventory):
             yield Breach(
                 f"{container.pointer}/volumeMounts",
-                f"container {container.name} is configured to serve its whole file system to {subject.by}.",
+                f"a mounted ConfigMap makes container {container.name} serve its root file system to clients of "
+                f"{subject.by}.",
             )
 
 
@@ -160,16 +164,17 @@ def _below(path: str, folder: str) -> bool:
 @partial(
     Rule,
     code="EX02",
-    title="No pod that is reached from outside holds a service account's token",
+    title="No exposed pod has a service account token",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.POD,
     remediable=True,
-    why="The token speaks to the API server in the pod's name, and whoever takes over the pod has it. It is mounted "
-    "unless the pod or its service account says otherwise; where both speak, the pod is heard.",
-    remedy="Set automountServiceAccountToken to false.",
+    why="The token authenticates to the API server as the pod's service account, and an attacker in the pod can use "
+    "it. Kubernetes mounts the token unless the pod or its service account sets automountServiceAccountToken to "
+    "false; the pod's value takes precedence.",
+    remedy="Set automountServiceAccountToken in the pod spec to false.",
     references=(_ACCOUNTS,),
     bad=_example("serviceAccountName: web", "image: web"),
     good=_example("automountServiceAccountToken: false", "image: web"),
@@ -179,7 +184,7 @@ def token(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterator[B
     if _mounts_token(pod, inventory):
         yield Breach(
             f"{pod.pointer}/automountServiceAccountToken",
-            f"the pod is open to {subject.by} and has a service account's token.",
+            f"{subject.by} exposes the pod, which has a service account token.",
             ({"op": "add", "path": f"{pod.pointer}/automountServiceAccountToken", "value": False},)
             if isinstance(pod.spec, dict) and pod.spec
             else (),
@@ -189,8 +194,9 @@ def token(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterator[B
             if "serviceAccountToken" in mapping(source):
                 yield Breach(
                     f"{pod.pointer}/volumes/{index}/projected/sources/{number_}",
-                    f"the pod is open to {subject.by} and mounts a service account's token as a volume.",
+                    f"{subject.by} exposes the pod, which mounts a service account token as a volume.",
                     ({"op": "remove", "path": f"{pod.pointer}/volumes/{index}/projected/sources/{number_}"},),
+                    remedy="Remove the serviceAccountToken source from the projected volume.",
                 )
 
 
@@ -208,15 +214,15 @@ def _mounts_token(pod: Pod, inventory: Inventory) -> bool:
 @partial(
     Rule,
     code="EX03",
-    title="Nothing secret lies below a folder that is served",
+    title="No secret is mounted below a served folder",
     severity=Severity.CRITICAL,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.POD,
-    why="A volume that is mounted below the served folder is served with it: the secret, the token or the node's own "
-    "files are one request away.",
-    remedy="Mount the volume elsewhere, or serve a folder beside it.",
+    why="A server also serves the volumes that are mounted below its folder: the secret, the token or the files of "
+    "the node are one request away.",
+    remedy="Mount the volume outside the served folder, or serve another folder.",
     references=("https://kubernetes.io/docs/concepts/storage/volumes/",),
     bad=_example(
         "volumes: [{name: key, secret: {secretName: key}}]",
@@ -244,7 +250,7 @@ def secrets_served(subject: Exposed, _: Inventory, __: NoParameters) -> Iterator
             if what:
                 yield Breach(
                     f"{mount.pointer}/mountPath",
-                    f"container {container.name} serves {folder} to {subject.by}, and {what} with it.",
+                    f"container {container.name} serves {folder} to clients of {subject.by}, including {what}.",
                     evidence=mount.path,
                 )
 
@@ -259,23 +265,24 @@ def _secret(volume: Mapping[str, JSON]) -> str | None:
         if "secret" in mapping(source):
             return f"the secret {text(at(source, 'secret', 'name')) or ''}".rstrip()
         if "serviceAccountToken" in mapping(source):
-            return "a service account's token"
+            return "a service account token"
     return None
 
 
 @partial(
     Rule,
     code="EX04",
-    title="A pod that is reached from outside isn't root and can't change its files",
+    title="An exposed pod is not root and has a read-only file system",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.POD,
     remediable=True,
-    why="Whoever breaks into a process has what the process has. As nobody, in a file system that it can't write, "
-    "nothing can be left behind.",
-    remedy="Set runAsNonRoot, a runAsUser other than 0 and readOnlyRootFilesystem, with an emptyDir where it writes.",
+    why="An attacker who takes over a process has its permissions. A process that is not root and cannot write its "
+    "file system leaves nothing behind.",
+    remedy="Set runAsNonRoot to true, runAsUser to a value other than 0 and readOnlyRootFilesystem to true; mount an "
+    "emptyDir where the process writes.",
     references=(_PSS,),
     bad=_example("automountServiceAccountToken: false", "securityContext: {readOnlyRootFilesystem: true}"),
     good=_example(
@@ -291,13 +298,13 @@ def unprivileged(subject: Exposed, _: Inventory, __: NoParameters) -> Iterator[B
         root = _root(own, whole)
         writable = not flag(own.get("readOnlyRootFilesystem"))
         if root or writable:
-            what = " and ".join([root] * bool(root) + ["can write its root file system"] * writable)
+            what = " and ".join([root] * bool(root) + ["has a writable root file system"] * writable)
             mended: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": _NOBODY} if root else {}
             mended |= {"readOnlyRootFilesystem": True} if writable else {}
             path = f"{container.pointer}/securityContext"
             yield Breach(
                 f"{path}/{next(iter(mended))}",
-                f"container {container.name} is open to {subject.by}, {what}.",
+                f"{subject.by} exposes container {container.name}, which {what}.",
                 ()
                 if root and _needs_root(container)
                 else tuple({"op": "add", "path": f"{path}/{key}", "value": value} for key, value in mended.items())
@@ -310,7 +317,7 @@ _NOBODY = 65534
 
 
 def _root(own: Mapping[str, JSON], whole: Mapping[str, JSON]) -> str:
-    """How a container is root, as the end of a sentence; empty where it isn't."""
+    """Whether a container is root, as a predicate for a message; empty if it is not."""
     user, other = own.get("runAsUser"), own.get("runAsNonRoot")
     user, other = (
         whole.get("runAsUser") if user is None else user,
@@ -319,7 +326,7 @@ def _root(own: Mapping[str, JSON], whole: Mapping[str, JSON]) -> str:
     if number(user) is not None:
         return "is root" if number(user) == 0 else ""
     # With runAsNonRoot the kubelet refuses an image whose user is root.
-    return "" if flag(other) else "is root unless its image says otherwise"
+    return "" if flag(other) else "is root unless its image sets another user"
 
 
 def _needs_root(container: Container) -> bool:
@@ -327,10 +334,11 @@ def _needs_root(container: Container) -> bool:
 
 
 class Admission(Controllers):
-    """controllers: as in HP02; they are there to be reached.
+    """Parameters of EX05.
 
-    namespaces: those whose pods may send to the others, by name. labels: those that mean such a namespace too, as
-    key=value.
+    controllers: the workloads that the rule skips, as in HP02: they accept requests from everywhere.
+    namespaces: names of namespaces whose pods may connect to exposed pods.
+    labels: labels, as key=value, that also identify such a namespace in a namespaceSelector.
     """
 
     namespaces: tuple[Label, ...] = ("projectcontour",)
@@ -352,16 +360,17 @@ spec:
 @partial(
     Rule,
     code="EX05",
-    title="A pod that is reached from outside admits the ingress controller only",
+    title="An exposed pod admits only the ingress controller",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.ENDPOINT,
     parameters=Admission,
-    why="Without a NetworkPolicy every pod of the cluster reaches it, past the rules of the Ingress. The policies of "
-    "a pod add up: one that admits everybody undoes the others. Pods of its own namespace count as its own.",
-    remedy="Give it a NetworkPolicy that admits the namespaces of the parameter `namespaces` by their label "
+    why="Without a NetworkPolicy, every pod of the cluster can connect to the pod and bypass the rules of the "
+    "Ingress. The NetworkPolicies of a pod are additive: one that admits every sender cancels the others. Senders in "
+    "the pod's own namespace are always allowed by this rule.",
+    remedy="Add a NetworkPolicy that admits only the namespaces of the parameter `namespaces`, by the label "
     "kubernetes.io/metadata.name.",
     references=(_POLICIES,),
     bad=_example("automountServiceAccountToken: false", "image: web") + _policy("{}"),
@@ -377,7 +386,7 @@ def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Ad
     found = index.of.get(subject.pod, ())
     if not found:
         yield Breach(
-            "", f"it is open to {subject.by} and has no NetworkPolicy, so every pod of the cluster reaches it."
+            "", f"{subject.by} exposes the pod, and no NetworkPolicy selects it: every pod of the cluster can connect."
         )
     for policy in found:
         for number_, rule in enumerate(sequence(at(policy.body, "spec", "ingress"))):
@@ -385,8 +394,8 @@ def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Ad
             if not senders or not all(_within(sender, parameters) for sender in senders):
                 yield Breach(
                     "",
-                    f"it is open to {subject.by}, and {policy} admits more than "
-                    f"{', '.join(parameters.namespaces) or 'its own namespace'}.",
+                    f"{subject.by} exposes the pod, and {policy} admits senders other than namespace "
+                    f"{', '.join(parameters.namespaces) or subject.resource.namespace}.",
                     _admitting(number_, parameters),
                     patches=policy,
                 )
@@ -453,7 +462,11 @@ def _limited(policy: Resource, inventory: Inventory) -> list[Pod]:
 
 
 class Inner(Section):
-    """ports, names: of the ports that are for administration, debugging or metrics; a part of a name is enough."""
+    """Parameters of EX06.
+
+    ports: numbers of ports for administration, debugging or metrics.
+    names: words between hyphens in the name of such a port.
+    """
 
     # Docker, JDWP, pprof, Contour's xDS, Envoy's metrics and admin, Node's inspector, Envoy's admin in a mesh.
     ports: tuple[PortNumber, ...] = (2375, 2376, 5005, 6060, 8001, 8002, 9001, 9229, 15000, 19000)
@@ -470,16 +483,16 @@ def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
 @partial(
     Rule,
     code="EX06",
-    title="No port for administration or metrics is reached from outside",
+    title="No administration or metrics port is exposed",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_ways,
     hop=HopName.ROUTE,
     parameters=Inner,
-    why="These ports ask for no password: Envoy's admin interface stops it, a debugger runs any code, metrics tell "
-    "what is there.",
-    remedy="Lead to the port that serves requests, and look at the others by `kubectl port-forward`.",
+    why="These ports require no password: Envoy's admin interface can stop Envoy, a debugger runs any code, and "
+    "metrics reveal internal details.",
+    remedy="Route to the port that serves requests, and use `kubectl port-forward` for the others.",
     references=("https://www.envoyproxy.io/docs/envoy/latest/operations/admin",),
     bad=_example("", "ports: [{containerPort: 9001}]").replace("{port: 8080}", "{port: 8080, targetPort: 9001}"),
     good=_example("", "ports: [{containerPort: 8080}, {containerPort: 9001}]"),
@@ -490,13 +503,13 @@ def inner_port(subject: Route | Service | Pod, inventory: Inventory, parameters:
     elif isinstance(subject, Service):
         for port in subject.ports if subject.type in OUTSIDE else ():
             if _is_inner(subject, port, inventory, parameters):
-                yield Breach(port.pointer, f"as a {subject.type} it opens {_shown(port)} to the outside.")
+                yield Breach(port.pointer, f"a Service of type {subject.type} exposes {_shown(port)}.")
     elif subject.host_ports:
         for taken in subject.host_ports:
             if parameters.means(taken.container_port, taken.name):
                 yield Breach(
                     f"{taken.pointer}/hostPort",
-                    f"hostPort {taken.host_port} opens port {taken.container_port} of container {taken.container}.",
+                    f"hostPort {taken.host_port} exposes port {taken.container_port} of container {taken.container}.",
                 )
 
 
@@ -507,7 +520,7 @@ def _routed_inside(route: Route, inventory: Inventory, parameters: Inner) -> Ite
     for port in service.ports if service else ():
         if service and (port.name if isinstance(route.port, str) else port.port) == route.port:
             if _is_inner(service, port, inventory, parameters):
-                yield Breach(route.pointer, f"it leads to {_shown(port)} of {service.resource}.")
+                yield Breach(route.pointer, f"a route forwards to {_shown(port)} of {service.resource}.")
             return
 
 
@@ -530,7 +543,10 @@ def _is_inner(service: Service, port: ServicePort, inventory: Inventory, paramet
 
 
 class Home(Section):
-    """namespace: the one to use in the place of `default`."""
+    """Parameters of EX07.
+
+    namespace: the namespace that a patch uses instead of `default`.
+    """
 
     namespace: Label = "apps"
 
@@ -538,7 +554,7 @@ class Home(Section):
 @partial(
     Rule,
     code="EX07",
-    title="Nothing of a request's path lives in the namespace default",
+    title="No object of the request path is in the namespace default",
     severity=Severity.LOW,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
@@ -548,9 +564,9 @@ class Home(Section):
         *GATEWAY_ROUTES,
     ),
     parameters=Home,
-    why="default is where everything lands that says nothing: no policy, quota or right can be given to one thing "
-    "there alone, and it can't be deleted as a whole.",
-    remedy="Give the application a namespace of its own, all its objects at once.",
+    why="Objects without a namespace are created in `default`. A policy, quota or permission for `default` applies to "
+    "all of them, and the namespace cannot be deleted.",
+    remedy="Set metadata.namespace of all objects of the application to a namespace of their own.",
     references=("https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/",),
     bad="{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web}]}}",
     good="{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: apps}, spec: {containers: [{name: web}]}}",
@@ -566,7 +582,7 @@ def own_namespace(resource: Resource, inventory: Inventory, parameters: Home) ->
         alone = inventory.once(_in_default) == 1 and isinstance(resource.body.get("metadata"), dict)
         yield Breach(
             "/metadata/namespace",
-            "it lives in the namespace default.",
+            "the object is in the namespace default.",
             ({"op": "add", "path": "/metadata/namespace", "value": parameters.namespace},) if alone else (),
         )
 

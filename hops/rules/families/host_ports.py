@@ -1,4 +1,4 @@
-"""HP: which ports a pod takes on its node."""
+"""HP: rules for the ports that a pod uses on its node."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,12 @@ _PORTMAP = "https://www.cni.dev/plugins/current/meta/portmap/"
 
 
 class AllowedPort(Section):
-    """A host port that a workload may take. workload: Kind/namespace/name, * for any part."""
+    """A hostPort that workloads may use.
+
+    workload: pattern Kind/namespace/name, in which * matches any text. Default: every workload.
+    port: number, 1 to 65535.
+    protocol: TCP (default), UDP or SCTP.
+    """
 
     workload: str = "*"
     port: PortNumber
@@ -31,7 +36,10 @@ class AllowedPort(Section):
 
 
 class AllowedPorts(Section):
-    """allowed: every host port that is used on purpose."""
+    """Parameters of HP01 and HP04.
+
+    allowed: the hostPorts that workloads may use, each with workload, port and protocol.
+    """
 
     allowed: tuple[AllowedPort, ...] = (AllowedPort(port=80), AllowedPort(port=443))
 
@@ -43,13 +51,20 @@ class AllowedPorts(Section):
 
 
 class Controllers(Section):
-    """controllers: the workloads that take requests in, as Kind/namespace/name."""
+    """Parameters of HP02, KN03 and TL05.
+
+    controllers: the workloads that accept requests from outside, as patterns Kind/namespace/name.
+    """
 
     controllers: tuple[str, ...] = (CONTROLLER,)
 
 
 class ReservedPorts(Section):
-    """reserved: ports of a node's own services. node_ports: first and last of their range."""
+    """Parameters of HP06.
+
+    reserved: ports on which services of the node listen.
+    node_ports: first and last port of the NodePort range.
+    """
 
     reserved: tuple[PortNumber, ...] = (
         *(179, 2379, 2380, 2381, 6443, 9098, 9099),
@@ -65,7 +80,7 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
 @partial(
     Rule,
     code="HP01",
-    title="A hostPort is one of the allowed",
+    title="Only allowed hostPorts are used",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -73,9 +88,9 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     remediable=True,
-    why="A hostPort opens a door of the node past every Service and Ingress. Only those that the request path needs "
-    "are opened; containers of every kind count, hostPort 0 and none at all are the same.",
-    remedy="Remove the hostPort and reach the pod by a Service, or allow it in the parameter `allowed`.",
+    why="A hostPort opens a port of the node and bypasses every Service and Ingress. Only the ports that the request "
+    "path requires should be open. The rule covers containers of every kind; hostPort 0 counts as unset.",
+    remedy="Remove hostPort and reach the pod through a Service, or add the port to the parameter `allowed` of HP01.",
     references=(_PSS,),
     bad="""
 apiVersion: apps/v1
@@ -109,7 +124,7 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
         if not parameters.allow(pod.resource, port.host_port, port.protocol):
             yield Breach(
                 f"{port.pointer}/hostPort",
-                f"container {port.container} takes hostPort {port.host_port}/{port.protocol}, which isn't allowed "
+                f"container {port.container} uses hostPort {port.host_port}/{port.protocol}, which is not allowed "
                 f"(allowed: {parameters}).",
                 _without(port.pointer, *(["hostPort", "hostIP"] if port.host_ip else ["hostPort"])),
                 evidence=str(port.host_port),
@@ -119,7 +134,7 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
 @partial(
     Rule,
     code="HP02",
-    title="Only the ingress controller takes host ports",
+    title="Only the ingress controller uses hostPorts",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -127,9 +142,10 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
     hop=HopName.HOST_PORT,
     parameters=Controllers,
     remediable=True,
-    why="A second workload on a host port takes requests that never met the controller, and one of the two is "
-    "Pending where both want the same port.",
-    remedy="Remove the hostPort and expose the workload by a Service and an Ingress.",
+    why="A hostPort on any other workload accepts requests that bypass the ingress controller. If two workloads "
+    "request the same port of a node, one of them stays Pending.",
+    remedy="Remove hostPort and expose the workload through a Service and an Ingress, or add it to the parameter "
+    "`controllers` of HP02.",
     references=(_PSS,),
     bad="""
 apiVersion: v1
@@ -156,8 +172,8 @@ def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterato
     for port in pod.host_ports:
         yield Breach(
             f"{port.pointer}/hostPort",
-            f"container {port.container} takes hostPort {port.host_port}/{port.protocol}, but only "
-            f"{', '.join(parameters.controllers) or 'no workload'} may.",
+            f"container {port.container} uses hostPort {port.host_port}/{port.protocol}, but only "
+            f"{', '.join(parameters.controllers) or 'no workload'} may use hostPorts.",
             _without(port.pointer, *(["hostPort", "hostIP"] if port.host_ip else ["hostPort"])),
         )
 
@@ -165,16 +181,16 @@ def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterato
 @partial(
     Rule,
     code="HP03",
-    title="No pod shares a namespace of its node",
+    title="No pod shares the host's network, PID or IPC namespace",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.HOST_PORT,
     remediable=True,
-    why="hostNetwork, hostPID and hostIPC take the walls between a pod and its node: its ports are the node's, "
-    "and NetworkPolicies no longer reach it.",
-    remedy="Remove the field.",
+    why="hostNetwork, hostPID and hostIPC remove the isolation between a pod and its node. With hostNetwork, the pod "
+    "listens on ports of the node and NetworkPolicies do not apply to it.",
+    remedy="Remove the field from the pod spec.",
     references=(_PSS,),
     bad="""
 apiVersion: apps/v1
@@ -208,7 +224,7 @@ def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
 @partial(
     Rule,
     code="HP04",
-    title="A pod in the node's network opens allowed ports only",
+    title="A hostNetwork pod opens only allowed ports",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -216,9 +232,9 @@ def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
     hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     parameters_of="HP01",
-    why="With hostNetwork every containerPort is a port of the node, although no hostPort is written: the API server "
-    "fills it in after the preview. A hostPort that differs from its containerPort is refused.",
-    remedy="Remove hostNetwork, or allow the port in the parameter `allowed` of HP01.",
+    why="With hostNetwork, every containerPort is a port of the node even if no hostPort is set: the API server sets "
+    "hostPort after the preview. The API server rejects a hostPort that differs from its containerPort.",
+    remedy="Remove hostNetwork, or add the port to the parameter `allowed` of HP01.",
     references=("https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/",),
     bad="""
 apiVersion: apps/v1
@@ -254,14 +270,14 @@ def host_network_ports(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iter
                     yield Breach(
                         f"{port.pointer}/hostPort",
                         f"container {container.name} has hostPort {port.host_port} and containerPort "
-                        f"{port.container_port}, which hostNetwork wants to be the same.",
-                        remedy="Remove hostNetwork, or give both the same number.",
+                        f"{port.container_port}; hostNetwork requires equal numbers.",
+                        remedy="Remove hostNetwork, or set hostPort to the number of containerPort.",
                     )
             elif port.container_port and not parameters.allow(pod.resource, port.container_port, port.protocol):
                 yield Breach(
                     f"{port.pointer}/containerPort",
-                    f"hostNetwork makes port {port.container_port}/{port.protocol} of container {container.name} one "
-                    f"of the node, which isn't allowed (allowed: {parameters}).",
+                    f"hostNetwork opens port {port.container_port}/{port.protocol} of container {container.name} on "
+                    f"the node, which is not allowed (allowed: {parameters}).",
                 )
 
 
@@ -300,15 +316,15 @@ def _apart(one: Pod, other: Pod) -> bool:
 @partial(
     Rule,
     code="HP05",
-    title="No two pods want the same port of a node",
+    title="No two pods use the same port of a node",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
     hop=HopName.HOST_PORT,
-    why="The scheduler gives a port of a node to one pod: the other stays Pending, without an error of its own. Inside "
-    "one pod the API server refuses it.",
-    remedy="Give one of the two another port, or keep them on different nodes by nodeSelector.",
+    why="The scheduler assigns a port of a node to one pod. The other pod stays Pending and reports no error of its "
+    "own. Within one pod, the API server rejects the duplicate.",
+    remedy="Change the hostPort of one of the pods, or place the pods on different nodes with nodeSelector.",
     references=("https://kubernetes.io/docs/concepts/configuration/overview/",),
     bad="""
 apiVersion: apps/v1
@@ -342,29 +358,29 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
         mine = {h for number_, protocol, h in own if (number_, protocol) == (taken, port.protocol)}
         own.add((taken, port.protocol, host))
         if mine and (not host or mine & {"", host}):
-            yield Breach(where, f"the pod takes port {taken}/{port.protocol} of its node twice.")
+            yield Breach(where, f"the pod uses port {taken}/{port.protocol} of its node twice.")
             continue
         claims = inventory.once(_claims)
         rivals = chain(claims.get((taken, port.protocol, ""), ()), claims.get((taken, port.protocol, host or "*"), ()))
-        others = (other for other, _ in rivals if other is not pod and not other.resource.copy_of(pod.resource))
+        others = (other for other, _ in rivals if not other.resource.same_object(pod.resource))
         rival = next((other for other in others if not _apart(pod, other)), None)
         if rival:
-            yield Breach(where, f"port {taken}/{port.protocol} of the node is also wanted by {rival.resource}.")
+            yield Breach(where, f"{rival.resource} also uses port {taken}/{port.protocol} of the node.")
 
 
 @partial(
     Rule,
     code="HP06",
-    title="No host port that the node itself uses",
+    title="No hostPort is a port of the node's own services",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.HOST_PORT,
     parameters=ReservedPorts,
-    why="The kubelet, etcd, the API server, kube-proxy and Calico listen on the node. A hostPort on one of their ports "
-    "diverts their traffic into the pod; one in the NodePort range clashes with a Service sooner or later.",
-    remedy="Take another port.",
+    why="The kubelet, etcd, the API server, kube-proxy and Calico listen on ports of the node. A hostPort on one of "
+    "these ports redirects their traffic into the pod. A hostPort in the NodePort range can collide with a Service.",
+    remedy="Change the hostPort to a port outside the parameters `reserved` and `nodePorts` of HP06.",
     references=(
         "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
         "https://github.com/deckhouse/deckhouse/issues/2285",
@@ -395,27 +411,29 @@ def not_reserved(pod: Pod, _: Inventory, parameters: ReservedPorts) -> Iterator[
     for port, taken in pod.node_ports():
         key = "hostPort" if port.host_port else "containerPort"
         if taken in parameters.reserved:
-            yield Breach(f"{port.pointer}/{key}", f"port {taken}/{port.protocol} belongs to the node's own services.")
+            yield Breach(
+                f"{port.pointer}/{key}", f"a service of the node itself listens on port {taken}/{port.protocol}."
+            )
         elif first <= taken <= last:
             yield Breach(
                 f"{port.pointer}/{key}",
-                f"port {taken}/{port.protocol} lies in the range of NodePorts, {first} to {last}.",
+                f"port {taken}/{port.protocol} is in the NodePort range, {first} to {last}.",
             )
 
 
 @partial(
     Rule,
     code="HP07",
-    title="A published port isn't bound to the node's loopback",
+    title="A published hostPort does not bind the node's loopback address",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
     hop=HopName.HOST_PORT,
     remediable=True,
-    why="Docker delivers to the interface of the node container. A hostIP of 127.0.0.1 makes a rule that never matches "
-    "what comes in there: the connection is refused.",
-    remedy="Remove the hostIP; the mapping's listenAddress decides who can reach the port.",
+    why="Docker forwards a published port to the network interface of the node container. The DNAT rule of a hostPort "
+    "with hostIP 127.0.0.1 does not match this traffic, so the connection is refused.",
+    remedy="Remove hostIP; listenAddress of the extraPortMapping limits who can reach the port.",
     references=(_PORTMAP,),
     bad="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -450,8 +468,8 @@ def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
         if host and host.is_loopback and any(node.publishes(port) for _, node in nodes(inventory)):
             yield Breach(
                 f"{port.pointer}/hostIP",
-                f"container {port.container} binds port {port.host_port} to {host}, which the published port "
-                "doesn't reach.",
+                f"container {port.container} binds hostPort {port.host_port} to {host}; the published port does not "
+                "forward to this address.",
                 _without(port.pointer, "hostIP"),
             )
 
@@ -459,15 +477,15 @@ def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
 @partial(
     Rule,
     code="HP08",
-    title="A rollout with a hostPort has a node to spare",
+    title="Every replica with a hostPort finds a free node",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=pods,
     hop=HopName.HOST_PORT,
-    why="A node runs one pod of a hostPort. More replicas than nodes stay Pending, and so does a rollout's new pod "
-    "that may not stop an old one first.",
-    remedy="Use a DaemonSet, or fewer replicas and the strategy Recreate.",
+    why="A node runs one pod per hostPort. Replicas beyond the number of nodes stay Pending. The new pod of a rollout "
+    "also stays Pending if no old pod may stop first.",
+    remedy="Use a DaemonSet, or reduce `replicas` and set `strategy.type` to Recreate.",
     references=("https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy",),
     bad="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -519,12 +537,12 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
                 )
             yield Breach(
                 "/spec/updateStrategy/rollingUpdate/maxSurge",
-                f"the rollout starts a second pod on a node where the first still holds {_named(port)}.",
+                f"the rollout starts a second pod on a node while the first still uses {_named(port)}.",
                 tuple(operations),
-                remedy="Set maxSurge to 0.",
+                remedy="Set updateStrategy.rollingUpdate.maxSurge to 0.",
             )
         return
-    # Of the cluster that has most: which one it goes to isn't said.
+    # The cluster with the most nodes counts: the objects do not say in which cluster the pod runs.
     room = max(Counter(cluster for cluster, node in nodes(inventory) if node.refuses(pod) is None).values(), default=0)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
@@ -533,7 +551,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
     if replicas > room:
         yield Breach(
             "/spec/replicas",
-            f"{replicas} replicas want {_named(port)}, on {room} node{'s' if room > 1 else ''} that can run them.",
+            f"{replicas} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
             ({"op": "replace", "path": "/spec/replicas", "value": room},) if declared is not None else (),
         )
     elif kind == "Deployment" and replicas == room and text(at(body, "spec", "strategy", "type")) != "Recreate":
@@ -542,7 +560,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
         if not _share("25%" if unavailable is None else unavailable, replicas, up=False):
             yield Breach(
                 "/spec/strategy",
-                f"the new pod of a rollout finds no node where {_named(port)} is free, and no old pod may stop before.",
+                f"the new pod of a rollout finds no node with a free {_named(port)}, and no old pod may stop first.",
                 ({"op": "add", "path": "/spec/strategy", "value": {"type": "Recreate"}},),
             )
 
@@ -571,16 +589,16 @@ _HOOKS = (
 @partial(
     Rule,
     code="HP09",
-    title="A probe asks the pod itself",
+    title="A probe or hook targets the pod itself",
     severity=Severity.LOW,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.POD,
     remediable=True,
-    why="The kubelet sends a probe or hook with a host from the node's network to whatever that name is: the pod is "
-    "ready because something else answers, and the node can be made to ask any address.",
-    remedy="Remove the host; without one the pod's own address is asked.",
+    why="If a probe or lifecycle hook sets `host`, the kubelet sends it from the node's network to that host. The pod "
+    "becomes ready because another endpoint answers, and the pod's author can make the node connect to any address.",
+    remedy="Remove `host` from the probe or hook; the kubelet then connects to the pod's IP.",
     references=(_PSS,),
     bad="""
 apiVersion: v1
@@ -612,7 +630,7 @@ def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
                     base = "/".join((container.pointer, *keys, action))
                     yield Breach(
                         f"{base}/host",
-                        f"{keys[-1]} of container {container.name} asks {host} and not the pod.",
+                        f"{keys[-1]} of container {container.name} connects to {host} instead of the pod.",
                         _without(base, "host"),
                         evidence=host,
                     )
@@ -621,15 +639,15 @@ def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
 @partial(
     Rule,
     code="HP10",
-    title="A container can open its port",
+    title="A container can listen on its port",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.POD,
-    why="A process that isn't root can't listen below 1024 where the node doesn't allow it: it exits. Port 22 is a "
-    "shell, which no workload here needs.",
-    remedy="Listen on a port from 1024, which the Service's targetPort can hide.",
+    why="A process that is not root cannot listen on a port below 1024 unless a capability or a sysctl allows it, and "
+    "exits. Port 22 is the SSH port, which no workload requires.",
+    remedy="Change containerPort to 1024 or higher, and set the Service's targetPort to it.",
     references=("https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/",),
     bad="""
 apiVersion: v1
@@ -658,13 +676,13 @@ def privileged_port(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
             if port.container_port == 22:
                 yield Breach(
                     f"{port.pointer}/containerPort",
-                    f"container {container.name} opens port 22, the one of SSH.",
-                    remedy="Remove the SSH server; `kubectl exec` needs none.",
+                    f"container {container.name} opens port 22, the SSH port.",
+                    remedy="Remove the port and the SSH server, and use `kubectl exec`.",
                 )
             elif port.container_port and port.container_port < 1024 and _unprivileged(pod, container.body):
                 yield Breach(
                     f"{port.pointer}/containerPort",
-                    f"container {container.name} isn't root and opens port {port.container_port}.",
+                    f"container {container.name} is not root and cannot listen on port {port.container_port}.",
                     _lower_bound(pod),
                 )
 

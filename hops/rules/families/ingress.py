@@ -1,4 +1,4 @@
-"""IN: what an Ingress, an HTTPProxy or a Gateway API route leads to, and for whom."""
+"""IN: rules for Ingresses, HTTPProxies and Gateway API routes."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -61,16 +61,16 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
 @partial(
     Rule,
     code="IN01",
-    title="The Service behind a route exists",
+    title="The Service of a route exists",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
     hop=HopName.SERVICE,
-    why="Contour drops a route whose Service it doesn't find in the Ingress's own namespace and says so in its log "
-    "only: the client gets 404, or no answer where it was the only route. A Gateway API route may name another "
-    "namespace, which has to grant it.",
-    remedy="Correct the name, or declare the Service in that namespace.",
+    why="Contour drops a route if its Service does not exist in the namespace of the Ingress, and reports this only "
+    "in its log. The client receives 404, or no answer if this was the only route. A Gateway API route may reference "
+    "a Service in another namespace if a ReferenceGrant there allows it.",
+    remedy="Correct the name of the Service in the route, or declare the Service in that namespace.",
     references=(_API, "https://gateway-api.sigs.k8s.io/api-types/referencegrant/"),
     bad=_SERVICE + "---" + _INGRESS.replace("service: {name: web", "service: {name: wed"),
     good=_SERVICE + "---" + _INGRESS,
@@ -81,24 +81,24 @@ def service_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParam
         if target.foreign:
             continue
         if not target.service:
-            yield Breach(target.pointer, "it names no Service.")
+            yield Breach(target.pointer, "a backend has no Service name.")
             continue
         own = home(resource)
         namespace = target.namespace or own
         if not inventory.find("Service", namespace, target.service):
             elsewhere = inventory.once(_namespaces).get(target.service)
-            hint = f"; there is one in namespace {elsewhere[0]}" if elsewhere else ""
+            hint = f"; namespace {elsewhere[0]} has a Service of this name" if elsewhere else ""
             yield Breach(
                 target.service_pointer,
-                f"there is no Service {target.service} in namespace {namespace}{hint}.",
+                f"Service {target.service} does not exist in namespace {namespace}{hint}.",
                 evidence=target.service,
             )
         elif namespace != own and not granted(inventory, resource, "Service", namespace, target.service):
             yield Breach(
                 target.service_pointer,
-                f"no ReferenceGrant in namespace {namespace} lets a {resource.kind} of namespace {own} use Service "
-                f"{target.service}.",
-                remedy=f"Declare a ReferenceGrant in namespace {namespace}.",
+                f"no ReferenceGrant in namespace {namespace} allows a {resource.kind} of namespace {own} to reference "
+                f"Service {target.service}.",
+                remedy=f"Declare a ReferenceGrant in namespace {namespace} from {resource.kind} in {own} to Service.",
             )
 
 
@@ -112,15 +112,15 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
 @partial(
     Rule,
     code="IN02",
-    title="The Service has the port that a route names",
+    title="The Service has the port that the route references",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
     hop=HopName.SERVICE,
-    why="A route names a port of the Service, not of the pod, by its number or its name and never by both. Contour "
-    "takes the first port that fits, drops the route where that isn't TCP, and says so in its log only.",
-    remedy="Name one of the Service's TCP ports, by number or by name.",
+    why="A route references a port of the Service, not of the pod, either by number or by name. Contour uses the "
+    "first matching port, drops the route if this port is not TCP, and reports this only in its log.",
+    remedy="Set the port of the route to the number or name of a TCP port of the Service.",
     references=(_API,),
     bad=_SERVICE + "---" + _INGRESS.replace("number: 80", "number: 8080"),
     good=_SERVICE + "---" + _INGRESS,
@@ -133,7 +133,7 @@ def port_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParamete
         service = inventory.service(target.namespace or home(subject.resource), target.service)
         wanted = target.port_number or target.port_name or ""
         if count != 1:
-            message = "it names a port by number and by name." if count else "it names no port."
+            message = "a backend sets both number and name of its port." if count else "a backend has no port."
         elif service and service.type != "ExternalName" and not port_of(service, wanted):
             message = f"{service.resource} has no TCP port {wanted}."
         else:
@@ -152,15 +152,15 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
 @partial(
     Rule,
     code="IN03",
-    title="Every rule of an Ingress names its host",
+    title="Every rule of an Ingress has a host",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
-    why="A rule without a host takes the requests for every name that nobody else claims, misspelt ones and other "
-    "people's included, and Contour never serves it by TLS.",
-    remedy="Name the host.",
+    why="A rule without a host matches the requests for every name that no other rule claims, including misspelled "
+    "names and names of other developers. Contour never serves such a rule over TLS.",
+    remedy="Set `host` of the rule.",
     references=(_API,),
     bad=_INGRESS.replace("host: web.localhost", 'host: ""'),
     good=_INGRESS,
@@ -168,20 +168,22 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
 def host_named(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         if not rule.host:
-            yield Breach(f"{rule.pointer}/host", "a rule has no host, so it takes every name that is left.")
+            yield Breach(
+                f"{rule.pointer}/host", "a rule has no host, so it matches every name that no other rule claims."
+            )
 
 
 @partial(
     Rule,
     code="IN04",
-    title="No route takes a wildcard host",
+    title="No route has a wildcard host",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
     hop=HopName.ROUTE,
-    why="A wildcard takes the requests for names that others will want, and hides that a name was misspelt.",
-    remedy="Name each host.",
+    why="A wildcard host matches requests for names that other routes may require, and hides misspelled names.",
+    remedy="Replace the wildcard with the full name of each host.",
     references=(_API + "#hostname-wildcards",),
     bad=_INGRESS.replace("host: web.localhost", 'host: "*.localhost"'),
     good=_INGRESS,
@@ -190,23 +192,23 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     for host, pointers in subject.hosts:
         # A Gateway's listener only bounds what its routes may name.
         if "*" in host and not pointers[0].startswith(("/spec/tls", "/spec/listeners")):
-            yield Breach(pointers[0], f"the host {host} takes every name of that form.", evidence=host)
+            yield Breach(pointers[0], f"host {host} is a wildcard and matches every name below it.", evidence=host)
     subject.settle()
 
 
 @partial(
     Rule,
     code="IN05",
-    title="One host, path and type has one route",
+    title="Each combination of host, path and path type has one route",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
     hop=HopName.ROUTE,
-    why="Contour keeps one of two routes that match the same: the one that it happens to read last, which may change "
-    "with its next start, and an HTTPProxy before an Ingress. `/foo` and `/foo/` are the same Prefix. Other paths on "
-    "the same host, another type, or a class that another controller serves are no conflict.",
-    remedy="Remove one of the two, or give it another host or path.",
+    why="If two routes match the same requests, Contour keeps only one: the HTTPProxy before the Ingress, otherwise "
+    "the route that it reads last, which can change when Contour restarts. `/foo` and `/foo/` are the same Prefix. "
+    "Routes with other paths, other path types or the class of another controller do not conflict.",
+    remedy="Remove one of the routes, or change its host or path.",
     references=("https://github.com/projectcontour/contour/issues/3461",),
     bad=_INGRESS + "---" + _INGRESS.replace("name: web, namespace: apps", "name: other, namespace: apps"),
     good=_INGRESS
@@ -216,7 +218,7 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
 def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     table = inventory.once(routes)
     for route in table.of(resource):
-        claims = [other for other in table.claims[route.key] if not other.resource.copy_of(resource)]
+        claims = [other for other in table.claims[route.key] if not _redeclared(other.resource, resource)]
         if len(claims) == 1:
             continue
         if claims[0] is not route:
@@ -225,23 +227,23 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
             # In one object the later one is reported.
             rival = next((other for other in claims if other.resource is not resource), route)
         if rival is not route and (rival.resource, rival.pointer) != (resource, route.pointer):
-            by = "earlier in the same object" if rival.resource is resource else f"by {rival.resource}"
-            yield Breach(route.pointer, f"{route} of {route.host or 'every host'} is also claimed {by}.")
+            by = "an earlier route of the same object" if rival.resource is resource else str(rival.resource)
+            yield Breach(route.pointer, f"{route} of {route.host or 'every host'} is also claimed by {by}.")
 
 
 @partial(
     Rule,
     code="IN06",
-    title="No route hides another",
+    title="No route shadows another",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
     hop=HopName.ROUTE,
-    why="Envoy asks exact paths first, then regular expressions, then prefixes, each the longest first. A regular "
-    "expression that takes everything under a path so hides the longer prefixes there, and a Prefix hides the string "
-    "prefix of the same path.",
-    remedy="Give the wider route the type Prefix, or the hidden one a path of its own.",
+    why="Envoy evaluates exact paths first, then regular expressions, then prefixes, and the longest of each kind "
+    "first. A regular expression that matches everything below a path shadows the longer prefixes below it. A Prefix "
+    "shadows the string prefix of the same path.",
+    remedy="Set pathType of the wider route to Prefix, or change the path of the shadowed route.",
     references=(_CONTOUR + "ingress/", _API + "#multiple-matches"),
     bad=_INGRESS.replace("path: /, pathType: Prefix", "path: /.*, pathType: ImplementationSpecific")
     + "---"
@@ -262,7 +264,7 @@ def none_hidden(resource: Resource, inventory: Inventory, _: NoParameters) -> It
         if wider and not route.ends_with(wider.route):
             yield Breach(
                 route.pointer,
-                f"{route} of {route.host} never gets a request: {wider.route} of {wider.route.resource} comes first.",
+                f"{route} of {route.host} receives no request: {wider.route} of {wider.route.resource} matches first.",
                 _as_prefix(table, wider),
                 patches=wider.route.resource,
             )
@@ -271,9 +273,14 @@ def none_hidden(resource: Resource, inventory: Inventory, _: NoParameters) -> It
             if rivals and not route.ends_with(rivals[0]):
                 yield Breach(
                     route.pointer,
-                    f"{route} of {route.host} gets only what goes on without a slash: Prefix {path} of "
-                    f"{rivals[0].resource} comes first.",
+                    f"{route} of {route.host} receives only paths that continue without a slash, such as {path}bar: "
+                    f"Prefix {path} of {rivals[0].resource} matches first.",
                 )
+
+
+def _redeclared(one: Resource, other: Resource) -> bool:
+    """Whether these are two declarations of the same object."""
+    return one is not other and one.same_object(other)
 
 
 def _wider(route: Route, table: RouteTable) -> CatchAll | None:
@@ -290,7 +297,7 @@ def _wider(route: Route, table: RouteTable) -> CatchAll | None:
         for wider in caught.get(plain[:length], {}).values():
             whole = not wider.segments or "/" in (plain[length - 1 : length], plain[length : length + 1] or "/")
             first = how != "regex" or len(wider.route.match[1]) > len(path)
-            other = wider.route is not route and not wider.route.resource.copy_of(route.resource)
+            other = wider.route is not route and not _redeclared(wider.route.resource, route.resource)
             if whole and first and other:
                 return wider
     return None
@@ -308,17 +315,17 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
 @partial(
     Rule,
     code="IN07",
-    title="A path says how it matches",
+    title="pathType is Prefix or Exact",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
     remediable=True,
-    why="What ImplementationSpecific means is the controller's affair: Contour takes a path with one of ^+*[]% for a "
-    "regular expression of the whole path, any other for the beginning of a string, so that /foo takes /foobar too. "
-    "Prefix and Exact mean the same everywhere, and take * for a star.",
-    remedy="Set pathType to Prefix or Exact; regular expressions belong into an HTTPProxy.",
+    why="The meaning of ImplementationSpecific depends on the controller. Contour treats a path that contains one of "
+    "^+*[]% as a regular expression for the whole path, and any other path as a string prefix: /foo also matches "
+    "/foobar. Prefix and Exact have the same meaning in every controller and match * literally.",
+    remedy="Set pathType to Prefix or Exact; use an HTTPProxy for regular expressions.",
     references=(_API + "#path-types", _CONTOUR + "ingress/"),
     bad=_INGRESS.replace("path: /, pathType: Prefix", "path: /foo, pathType: ImplementationSpecific"),
     good=_INGRESS.replace("path: /,", "path: /foo,"),
@@ -330,11 +337,11 @@ def path_type(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Iterat
             regex = looks_like_regex(path)
             if entry.path_type not in ("Prefix", "Exact"):
                 given = f"pathType {entry.path_type}" if entry.path_type else "no pathType"
-                means = "a regular expression" if regex else f"every path that begins with {path}"
-                message = f"path {path} with {given} means {means} to Contour."
+                matched_by = "as a regular expression" if regex else "as a string prefix"
+                message = f"Contour matches path {path} with {given} {matched_by}."
                 yield Breach(f"{entry.pointer}/pathType", message, _typed(ingress, entry, inventory))
             elif regex and _meant(path) not in (None, path):
-                message = f"path {path} with pathType {entry.path_type} means just these characters, * included."
+                message = f"path {path} with pathType {entry.path_type} matches its characters literally, including *."
                 yield Breach(f"{entry.pointer}/path", message, _typed(ingress, entry, inventory))
 
 
@@ -363,15 +370,16 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
 @partial(
     Rule,
     code="IN08",
-    title="The API server takes the path",
+    title="The API server accepts the path",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
-    why="The API server refuses a path without a leading slash and, of type Prefix or Exact, one with //, /./, /../ or "
-    "an encoded slash: the preview is green and the change fails.",
-    remedy="Write the path as a client sends it.",
+    why="The API server rejects a path without a leading slash. For Prefix and Exact it also rejects //, /./, /../ "
+    "and an encoded slash. The preview succeeds and the update fails.",
+    remedy="Set `path` to the path that clients request, with a leading slash and without empty, dot or encoded "
+    "segments.",
     references=("https://kubernetes.io/docs/reference/kubernetes-api/service-resources/ingress-v1/",),
     bad=_INGRESS.replace("path: /,", "path: /foo//bar,"),
     good=_INGRESS.replace("path: /,", "path: /foo/bar,"),
@@ -386,19 +394,19 @@ def path_taken(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Itera
                 free = inventory.once(routes).free(ingress.resource, entry.pointer, match)
                 yield Breach(
                     f"{entry.pointer}/path",
-                    f"path {entry.path or 'without a value'} {problem}, which the API server refuses.",
+                    f"the API server rejects path {entry.path or '(none)'}: the path {problem}.",
                     (_set(f"{entry.pointer}/path", mended),) if free else (),
                     evidence=entry.path or "",
                 )
 
 
 def _refused(path: str | None, path_type: str | None) -> str:
-    """What the API server has against a path (pkg/apis/networking/validation), "" for nothing."""
+    """Why the API server rejects a path, as a predicate; "" if it accepts it (pkg/apis/networking/validation)."""
     plain = path_type in ("Prefix", "Exact")
     if not path:
         return "is missing" if plain else ""
     if not path.startswith("/"):
-        return "doesn't begin with /"
+        return "does not start with /"
     if plain:
         for sequence_ in ("//", "/./", "/../", "%2f", "%2F"):
             if sequence_ in path:
@@ -420,7 +428,11 @@ def _normal(path: str) -> str:
 
 
 class Classes(Section):
-    """classes: those that the controller serves, "" for none; empty for those of the declared Contour."""
+    """Parameters of IN09.
+
+    classes: the ingress classes that the controller handles; "" stands for an object without a class. If empty, the
+        rule reads the classes from the declared Contour Deployment.
+    """
 
     classes: tuple[str, ...] = ()
 
@@ -432,7 +444,7 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
 @partial(
     Rule,
     code="IN09",
-    title="The installed controller serves the class",
+    title="The installed controller handles the ingress class",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
@@ -440,10 +452,11 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
     hop=HopName.ROUTE,
     parameters=Classes,
     remediable=True,
-    why="Contour ignores an Ingress of a class that it doesn't serve, with a line in its debug log. Without "
-    "--ingress-class-name it serves those of no class and of `contour`. An annotation beats the field, the API server "
-    "refuses a new Ingress in which the two differ, and gives the default IngressClass to one that has neither.",
-    remedy="Set ingressClassName to a class that is served, and remove the annotation.",
+    why="Contour ignores an Ingress whose class it does not handle, and reports this only in its debug log. Without "
+    "--ingress-class-name, Contour handles the class `contour` and Ingresses without a class. The annotation takes "
+    "precedence over the field. The API server rejects a new Ingress whose annotation and field differ, and sets the "
+    "default IngressClass if both are absent.",
+    remedy="Set ingressClassName to a class that the controller handles, and remove the class annotation.",
     references=(_CONTOUR + "ingress/", _API + "#ingress-class"),
     bad=_INGRESS.replace("ingressClassName: contour", "ingressClassName: nginx"),
     good=_INGRESS,
@@ -457,15 +470,15 @@ def class_served(subject: Ingress | Resource, inventory: Inventory, parameters: 
     key = annotated_class(annotations)[1]
     if name not in classes:
         path = pointer("/metadata/annotations", key) if key else "/spec/ingressClassName"
-        by = "" if key or field else ", the default that the API server gives it," if name else ""
-        shown = ", ".join(served_ or "none" for served_ in classes)
-        message = f"its class {name or '(none)'}{by} isn't served (served: {shown})."
+        default = "" if key or field or not name else " (the default class)"
+        shown = ", ".join(served_ or "(none)" for served_ in classes)
+        message = f"the ingress class is {name or '(none)'}{default}, but the controller handles only {shown}."
     else:
         key = next((k for k in CLASS_ANNOTATIONS if field and annotations.get(k, field) != field), "")
         if not key:
             return
         path = pointer("/metadata/annotations", key)
-        message = f"its annotation {key} says {annotations[key] or 'nothing'}, its ingressClassName {field}."
+        message = f"annotation {key} is {annotations[key] or '(empty)'}, but ingressClassName is {field}."
     wanted = name if name in classes else next((c for c in classes if c), "")
     yield Breach(path, message, _reclassed(subject, annotations, wanted, inventory), evidence=name)
 
@@ -492,9 +505,9 @@ def _reclassed(
     scope=Scope.STACK,
     of=kinds("IngressClass"),
     hop=HopName.ROUTE,
-    why="The API server gives an Ingress without a class the default one. Of several it takes the newest, so who "
-    "serves the Ingress hangs on which was made last.",
-    remedy="Keep the annotation on one of them.",
+    why="The API server sets the default IngressClass on an Ingress without a class. If several classes are marked as "
+    "default, it uses the newest, so the order of creation decides which controller handles the Ingress.",
+    remedy="Remove the annotation ingressclass.kubernetes.io/is-default-class from all IngressClasses but one.",
     references=(_API + "#default-ingress-class",),
     bad="""
 apiVersion: networking.k8s.io/v1
@@ -521,10 +534,10 @@ spec: {controller: k8s.io/ingress-nginx}
 )
 def one_default(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if _is_default(resource):
-        rival = next((o for o in inventory.once(_defaults) if o is not resource and not o.copy_of(resource)), None)
+        rival = next((other for other in inventory.once(_defaults) if not other.same_object(resource)), None)
         if rival:
             path = pointer("/metadata/annotations", DEFAULT_CLASS)
-            yield Breach(path, f"{rival} is a default class too.")
+            yield Breach(path, f"{rival} is also marked as the default class.")
 
 
 def _is_default(resource: Resource) -> bool:
@@ -546,15 +559,15 @@ def _defaults(inventory: Inventory) -> Sequence[Resource]:
 @partial(
     Rule,
     code="IN11",
-    title="An Ingress has rules and no default backend",
+    title="An Ingress has rules with paths and no default backend",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
-    why="A default backend takes every request that no rule takes, of every host. An Ingress without rules, or a rule "
-    "without paths, leads nowhere.",
-    remedy="Write a rule with the host and the path that are meant.",
+    why="A default backend receives every request that matches no rule, for every host. An Ingress without rules, or "
+    "a rule without paths, forwards no request.",
+    remedy="Add a rule with `host` and `paths`, and remove defaultBackend.",
     references=(_API + "#default-backend",),
     bad="""
 apiVersion: networking.k8s.io/v1
@@ -568,16 +581,19 @@ spec:
 )
 def has_rules(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     if ingress.default_backend:
-        yield Breach(ingress.default_backend.pointer, "its default backend takes whatever no rule takes.")
+        yield Breach(ingress.default_backend.pointer, "defaultBackend receives every request that no rule matches.")
     elif not ingress.rules:
-        yield Breach("/spec/rules", "it has no rules.")
+        yield Breach("/spec/rules", "the Ingress has no rules.")
     for rule in ingress.rules:
         if not rule.paths:
             yield Breach(f"{rule.pointer}/http", f"the rule for {rule.host or 'every host'} has no paths.")
 
 
 class ExternalNames(Section):
-    """external_names: whether Contour runs with enableExternalNameService."""
+    """Parameters of IN12.
+
+    external_names: whether Contour runs with enableExternalNameService.
+    """
 
     external_names: bool = False
 
@@ -585,16 +601,17 @@ class ExternalNames(Section):
 @partial(
     Rule,
     code="IN12",
-    title="A route leads to a Service with pods",
+    title="The backend of a route is a Service with pods",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(senders(inventory), inventory.of_kind("HTTPProxy")),
     hop=HopName.SERVICE,
     parameters=ExternalNames,
-    why="Contour refuses a Service of type ExternalName, which can lead past every wall to any name, and reads nothing "
-    "but Services: a resource in the place of one isn't routed to, and in an Ingress makes Contour fail.",
-    remedy="Send to a Service with a selector.",
+    why="Contour rejects a Service of type ExternalName, which could forward to any name and bypass every network "
+    "boundary. Contour forwards only to Services: it ignores a backend of another kind, and a resource backend in an "
+    "Ingress makes Contour fail.",
+    remedy="Set the backend to a Service with a selector.",
     references=("https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc",),
     bad="""
 apiVersion: v1
@@ -608,18 +625,23 @@ spec: {type: ExternalName, externalName: intranet.example.com, ports: [{port: 80
 def inside(subject: Ingress | Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
     for target in targets(subject):
         if target.foreign:
-            yield Breach(target.pointer, f"it sends to {target.foreign}, which Contour doesn't read.")
+            yield Breach(target.pointer, f"the backend is {target.foreign}, which Contour does not support.")
         elif target.service and not parameters.external_names:
             service = inventory.service(target.namespace or home(subject.resource), target.service)
             if service and service.type == "ExternalName":
-                leads = text(at(service.spec, "externalName")) or "nothing"
+                external = text(at(service.spec, "externalName")) or "(none)"
                 yield Breach(
-                    target.service_pointer, f"{service.resource} is an ExternalName for {leads}.", evidence=leads
+                    target.service_pointer,
+                    f"{service.resource} has type ExternalName and forwards to {external}.",
+                    evidence=external,
                 )
 
 
 class Suffixes(Section):
-    """suffixes: of which every host needs one, such as alice.localhost; with none any host may be taken."""
+    """Parameters of IN13.
+
+    suffixes: allowed suffixes of hosts, such as alice.localhost. If empty, every host is allowed.
+    """
 
     suffixes: tuple[str, ...] = ()
 
@@ -627,16 +649,16 @@ class Suffixes(Section):
 @partial(
     Rule,
     code="IN13",
-    title="A host lies in the developer's own domain",
+    title="A host has an allowed suffix",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
     hop=HopName.NAME,
     parameters=Suffixes,
-    why="Who takes names outside the suffix that was agreed for a stack takes a colleague's requests, or has a name "
-    "that no resolver knows. The rule asks nothing until the parameter `suffixes` is set.",
-    remedy="Take a host below one of the `suffixes`.",
+    why="A host outside the suffix that was agreed for a stack intercepts the requests of another developer, or does "
+    "not resolve. The rule is inactive until the parameter `suffixes` is set.",
+    remedy="Change the host to a name below one of the `suffixes` of IN13.",
     bad=_INGRESS
     + """---
 apiVersion: ingress-hops/v1
@@ -659,7 +681,7 @@ def own_suffix(subject: Named, inventory: Inventory, parameters: Suffixes) -> It
             new = f"{bare(host).partition('.')[0]}.{suffixes[0]}"
             yield Breach(
                 pointers[0],
-                f"the host {host} isn't below {' or '.join(suffixes)}.",
+                f"host {host} is not below {' or '.join(suffixes)}.",
                 _renamed(pointers, new, inventory),
                 evidence=host,
             )
@@ -690,9 +712,10 @@ def _hosts(inventory: Inventory) -> frozenset[str]:
     scope=Scope.RESOURCE,
     of=named,
     hop=HopName.NAME,
-    why="Names in .local belong to multicast DNS: a resolver asks the network around first and waits for an answer, or "
-    "ignores what its DNS server says. Names in .localhost mean this machine everywhere; .test is free for tests.",
-    remedy="Take a name in .localhost, or in .test with an entry in the hosts file.",
+    why="Names in .local are reserved for multicast DNS (RFC 6762): a resolver queries the local network first and "
+    "waits for an answer, or ignores the answer of its DNS server. Names in .localhost resolve to this machine "
+    "everywhere; .test is reserved for tests.",
+    remedy="Change the host to a name in .localhost, or to a name in .test with an entry in the hosts file.",
     references=("https://www.rfc-editor.org/rfc/rfc6762", "https://www.rfc-editor.org/rfc/rfc6761"),
     bad=_INGRESS.replace("web.localhost", "web.local"),
     good=_INGRESS,
@@ -703,7 +726,7 @@ def not_local(subject: Named, inventory: Inventory, _: NoParameters) -> Iterator
         if f".{name}".endswith(".local"):
             yield Breach(
                 pointers[0],
-                f"the host {host} is one of multicast DNS.",
+                f"host {host} ends in .local, which resolvers look up by multicast DNS.",
                 _renamed(pointers, name.removesuffix("local") + "localhost", inventory),
                 evidence=host,
             )
@@ -719,9 +742,9 @@ def not_local(subject: Named, inventory: Inventory, _: NoParameters) -> Iterator
     scope=Scope.RESOURCE,
     of=named,
     hop=HopName.NAME,
-    why="The API server refuses an address, a port, a scheme and capital letters in a host: the preview is green and "
-    "the change fails. A label of more than 63 characters it takes, and no resolver does.",
-    remedy="Write the name alone, in lower case.",
+    why="The API server rejects a host with an IP address, a port, a scheme or capital letters: the preview succeeds "
+    "and the update fails. It accepts a label of more than 63 characters, but no resolver does.",
+    remedy="Change the host to a DNS name in lower case, without scheme, port or path.",
     references=(_API, "https://www.rfc-editor.org/rfc/rfc1123"),
     bad=_INGRESS.replace("web.localhost", "Web.localhost:8080"),
     good=_INGRESS,
@@ -731,12 +754,15 @@ def dns_name(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Breach]
         if not is_host_name(host):
             name = bare(host)
             operations = _everywhere(pointers, name) if is_host_name(name) else ()
-            yield Breach(pointers[0], f"the host {host} isn't a DNS name.", operations, evidence=host)
+            yield Breach(pointers[0], f"host {host} is not a DNS name in lower case.", operations, evidence=host)
     subject.settle()
 
 
 class CodeAnnotations(Section):
-    """forbidden: annotations that become a controller's own configuration, with *."""
+    """Parameters of IN16.
+
+    forbidden: patterns of annotation keys that a controller copies into its configuration.
+    """
 
     forbidden: tuple[str, ...] = (
         *("*/*-snippet", "*/*-snippets", "*/lua-*"),
@@ -747,7 +773,7 @@ class CodeAnnotations(Section):
 @partial(
     Rule,
     code="IN16",
-    title="No annotation carries a controller's own configuration",
+    title="No annotation contains controller configuration",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -755,9 +781,10 @@ class CodeAnnotations(Section):
     hop=HopName.ROUTE,
     parameters=CodeAnnotations,
     remediable=True,
-    why="A snippet is pasted into the controller's configuration: who may write an Ingress then reads the controller's "
-    "files and every Secret of the cluster. Contour ignores them, and so does the reader who relies on them.",
-    remedy="Remove the annotation; HTTPProxy has fields for headers, timeouts and rewrites.",
+    why="A snippet annotation is copied into the controller's configuration. Its author can read the controller's "
+    "files and every Secret of the cluster. Contour ignores these annotations, so the behaviour that they describe "
+    "does not apply.",
+    remedy="Remove the annotation; use the HTTPProxy fields for headers, timeouts and rewrites.",
     references=("https://github.com/kubernetes/ingress-nginx/issues/7837",),
     bad=_INGRESS.replace(
         "namespace: apps}",
@@ -774,14 +801,14 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     for key in pairs(annotations):
         if any(matches(pattern, key.lower()) for pattern in parameters.forbidden):
             path = pointer("/metadata/annotations", key)
-            message = f"its annotation {key} is pasted into a controller's configuration."
+            message = f"annotation {key} is copied into the controller's configuration."
             yield Breach(path, message, ({"op": "remove", "path": path},))
 
 
 @partial(
     Rule,
     code="IN17",
-    title="An HTTPProxy is part of a valid tree",
+    title="An HTTPProxy is valid",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
@@ -789,10 +816,10 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     hop=HopName.ROUTE,
     parameters=Certificates,
     parameters_of="TL04",
-    why="Contour marks an HTTPProxy invalid, and serves nothing of it or an error in its place, where two roots share "
-    "a host, where no root includes it, or where what it includes, sends to or takes its certificate from isn't there. "
-    "It says so in the object's status only, after the change.",
-    remedy="Correct the field that is named.",
+    why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, or if an "
+    "included HTTPProxy, a Service or a certificate does not exist. Contour then serves none of its routes, or an "
+    "error, and reports this only in the object's status after the update.",
+    remedy="Correct the field that the message names.",
     references=(_HTTPPROXY, "https://projectcontour.io/docs/1.33/config/inclusion-delegation/"),
     bad=_SERVICE
     + """---
@@ -828,7 +855,7 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
         if (proxy if proxy.vague else inventory.find("HTTPProxy", proxy.namespace, proxy.name)) not in tree.reached:
             if not tree.whole:
                 raise Undecidable
-            yield Breach("/spec/virtualhost", "it has no virtualhost, and no root includes it.")
+            yield Breach("/spec/virtualhost", "the HTTPProxy has no virtualhost, and no root includes it.")
     else:
         yield from _root(proxy, host, inventory, parameters)
     yield from _included(proxy, inventory)
@@ -839,22 +866,22 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
     name = (text(host.get("fqdn")) or "").strip().lower()
     if name:
         same = inventory.once(proxies).roots[owner_of(proxy, inventory), name]
-        rival = next((other for other in same if other is not proxy and not other.copy_of(proxy)), None)
+        rival = next((other for other in same if not other.same_object(proxy)), None)
         if rival:
-            yield Breach("/spec/virtualhost/fqdn", f"{rival} has the host {name} too, so Contour serves neither.")
+            yield Breach("/spec/virtualhost/fqdn", f"{rival} also has host {name}, so Contour serves neither.")
     else:
-        yield Breach("/spec/virtualhost/fqdn", "its virtualhost has no fqdn.")
+        yield Breach("/spec/virtualhost/fqdn", "virtualhost has no fqdn.")
     spec = proxy.body.get("spec")
     tcp, tls = part(spec, "tcpproxy"), part(host, "tls")
     if tcp is None and not sequence(at(spec, "routes")) and not sequence(at(spec, "includes")):
-        yield Breach("/spec", "it has neither routes nor includes.")
+        yield Breach("/spec", "the HTTPProxy has neither routes nor includes.")
     if tcp is not None and tls is None:
-        yield Breach("/spec/tcpproxy", "a tcpproxy needs TLS, by a secretName or with passthrough.")
+        yield Breach("/spec/tcpproxy", "tcpproxy requires virtualhost.tls with secretName or passthrough.")
     if tls is not None:
         secret = text(tls.get("secretName"))
         if bool(secret) == bool(flag(tls.get("passthrough"))):
-            both = "both a secretName and" if secret else "neither a secretName nor"
-            yield Breach("/spec/virtualhost/tls", f"its TLS has {both} passthrough.")
+            both = "both secretName and" if secret else "neither secretName nor"
+            yield Breach("/spec/virtualhost/tls", f"virtualhost.tls sets {both} passthrough.")
         elif secret:
             namespace, _, plain = secret.rpartition("/")
             own = home(proxy)
@@ -879,14 +906,15 @@ def _included(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
 def _ill_included(proxy: Resource, include: Include, inventory: Inventory) -> str:
     found = include.proxy
     if found is None or owner_of(found, inventory) != owner_of(proxy, inventory):
-        other_class = ", or of another class" if found else ""
-        return f"there is no HTTPProxy {include.name} in namespace {include.namespace}{other_class}"
+        if found:
+            return f"{found} is included but has another ingress class"
+        return f"HTTPProxy {include.name} does not exist in namespace {include.namespace}"
     if virtual_host(found) is not None:
-        return f"it includes {found}, which is a root itself"
+        return f"the included {found} is a root (it has a virtualhost)"
     if (proxy, include.pointer) in inventory.once(proxies).circles:
-        return f"it includes {found}, which leads back to it"
+        return f"the included {found} includes this HTTPProxy again"
     if any(text(at(condition, key)) for condition in include.conditions for key in ("exact", "regex")):
-        return "an include has an exact or regex condition, and may have a prefix only"
+        return "an include has an exact or regex condition; only prefix is allowed"
     return ""
 
 
@@ -894,8 +922,8 @@ def _ill_matched(conditions: Sequence[Any]) -> str:
     given = (text(at(condition, key)) for condition in conditions for key in ("prefix", "exact", "regex"))
     paths = [path for path in given if path]
     if len(paths) > 1:
-        return "it has more than one condition on the path"
-    return f"the path {paths[0]} of a condition doesn't begin with /" if paths and paths[0][0] != "/" else ""
+        return "more than one condition matches the path"
+    return f"path {paths[0]} of a condition does not start with /" if paths and paths[0][0] != "/" else ""
 
 
 def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
@@ -907,15 +935,17 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
         policies = [part(route, key) for key in ("requestRedirectPolicy", "directResponsePolicy")]
         ends = bool(sequence(at(route, "services"))) + sum(policy is not None for policy in policies)
         if ends != 1:
-            yield Breach(base, "a route needs either services, a redirect or a direct response.")
+            yield Breach(
+                base, "a route requires exactly one of services, requestRedirectPolicy and directResponsePolicy."
+            )
     for target in targets(proxy):
         if not target.service or not 1 <= (target.port_number or 0) <= 65535:
-            yield Breach(target.pointer, "it sends to no Service with a port.")
+            yield Breach(target.pointer, "a service entry has no name or no port from 1 to 65535.")
             continue
         namespace = home(proxy)
         service = inventory.service(namespace, target.service)
         if not service:
-            message = f"there is no Service {target.service} in namespace {namespace}."
+            message = f"Service {target.service} does not exist in namespace {namespace}."
             yield Breach(target.service_pointer, message, evidence=target.service)
         elif service.type != "ExternalName" and not port_of(service, target.port_number or 0):
             yield Breach(target.port_pointer, f"{service.resource} has no TCP port {target.port_number}.")

@@ -1,4 +1,4 @@
-"""KN: whether what a kind node publishes and what a pod takes meet."""
+"""KN: rules for kind clusters: published ports, pod network and pod security."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,15 +51,16 @@ def _doors(pod: Pod) -> Iterator[Port]:
 @partial(
     Rule,
     code="KN01",
-    title="A node publishes the hostPort",
+    title="A kind node publishes the hostPort",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
     hop=HopName.PORT_MAPPING,
-    why="A kind node is a container: its ports are reachable from the machine only where extraPortMappings publish "
-    "them, and kind sets them when it creates the node. Otherwise the connection is refused, with every pod healthy.",
-    remedy="Add an extraPortMapping for the port to a node that can run the pod, and create the cluster anew.",
+    why="A kind node is a container. Its ports are reachable from the machine only if extraPortMappings publish them, "
+    "and kind applies the mappings only when it creates the node. Without a mapping, the connection is refused "
+    "although every pod is healthy.",
+    remedy="Add the port to extraPortMappings of a node that can run the pod, then recreate the cluster.",
     references=(_KIND, "https://github.com/kubernetes-sigs/kind/issues/758"),
     bad=_CLUSTER.replace("80,", "8080,") + "---" + _ENVOY,
     good=_CLUSTER + "---" + _ENVOY,
@@ -98,15 +99,15 @@ def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any
 @partial(
     Rule,
     code="KN02",
-    title="Something stands behind a published port",
+    title="A pod or Service receives what a published port forwards",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=declared,
     hop=HopName.PORT_MAPPING,
-    why="Docker accepts connections on a published port whether or not anything in the node takes them: the client "
-    "sees an empty reply or a reset, and the port is taken from others.",
-    remedy="Remove the mapping, or give a pod on that node the hostPort.",
+    why="Docker accepts connections on a published port even if nothing in the node listens on it. The client "
+    "receives an empty reply or a reset, and no other program can use the port.",
+    remedy="Remove the entry from extraPortMappings, or set this hostPort on a pod of the node.",
     references=(_KIND,),
     bad=_CLUSTER + "---" + _ENVOY.replace("hostPort: 80", "hostPort: 81"),
     good=_CLUSTER + "---" + _ENVOY,
@@ -127,8 +128,8 @@ def answered(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterato
                 continue
             yield Breach(
                 mapped.pointer,
-                f"nothing on {node.name} takes port {mapped.container_port}/{mapped.protocol}, which it publishes "
-                f"as {mapped.listen_address}:{mapped.host_port}.",
+                f"{node.name} publishes port {mapped.container_port}/{mapped.protocol} as "
+                f"{mapped.listen_address}:{mapped.host_port}, but no pod or Service of the node uses the port.",
                 ({"op": "remove", "path": mapped.pointer},),
             )
 
@@ -158,16 +159,17 @@ def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
 @partial(
     Rule,
     code="KN03",
-    title="The ingress controller runs where its port is published",
+    title="The ingress controller runs on the node that publishes its port",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
     hop=HopName.HOST_PORT,
     parameters=Controllers,
-    why="Only the node that publishes a port leads to the pod on that node. kind keeps the control-plane's taint as "
-    "soon as there is a worker, and the published Envoy doesn't tolerate it.",
-    remedy="Publish the port on a node that can run the controller, or let the controller run on the node that does.",
+    why="A published port forwards only to pods on the publishing node. If the cluster has a worker, kind keeps the "
+    "taint of the control-plane node, and Contour's published Envoy DaemonSet does not tolerate it.",
+    remedy="Publish the port on a node that can run the controller, or change the controller's tolerations and "
+    "nodeSelector so that it runs on the publishing node.",
     references=(
         "https://github.com/kubernetes-sigs/kind/issues/758",
         "https://github.com/kubernetes-sigs/kind/issues/1460",
@@ -195,7 +197,7 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
             lists = isinstance(tolerations, list)
             yield Breach(
                 f"{port.pointer}/hostPort",
-                f"port {port.host_port} is published by {node.name} only, which can't run it: {reason}.",
+                f"only {node.name} publishes port {port.host_port}, and this node cannot run the pod: {reason}.",
                 (
                     {
                         "op": "add",
@@ -211,15 +213,15 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
 @partial(
     Rule,
     code="KN04",
-    title="Two nodes of a cluster don't publish the same port",
+    title="The nodes of a cluster publish different ports",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=declared,
     hop=HopName.PORT_MAPPING,
-    why="All node containers publish on one machine. kind compares the mappings of one node only, so the second node "
-    "fails at its creation: port is already allocated.",
-    remedy="Keep the mapping on one node, or give the other another hostPort.",
+    why="All node containers publish ports on the same machine. kind compares only the mappings within one node, so "
+    "the creation of the second node fails with `port is already allocated`.",
+    remedy="Remove the mapping from one of the nodes, or change its hostPort.",
     references=("https://github.com/kubernetes-sigs/kind/issues/1660",),
     bad="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -251,13 +253,16 @@ def published_once(cluster: Cluster, _: Inventory, __: NoParameters) -> Iterator
                     yield Breach(
                         f"{mapped.pointer}/hostPort",
                         f"{node.name} publishes {mapped.listen_address}:{mapped.host_port}/{mapped.protocol}, which "
-                        f"{'it' if rival is node else rival.name} publishes already.",
+                        f"{'another mapping of this node' if rival is node else rival.name} also publishes.",
                     )
                 earlier.append((node, mapped))
 
 
 class Listeners(Section):
-    """addresses: other than loopback ones, that may be listened on."""
+    """Parameters of KN05.
+
+    addresses: listen addresses that are allowed in addition to loopback addresses.
+    """
 
     addresses: tuple[str, ...] = ()
 
@@ -265,7 +270,7 @@ class Listeners(Section):
 @partial(
     Rule,
     code="KN05",
-    title="The cluster listens on this machine only",
+    title="The cluster listens only on loopback addresses",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -273,14 +278,14 @@ class Listeners(Section):
     hop=HopName.PORT_MAPPING,
     parameters=Listeners,
     remediable=True,
-    why="0.0.0.0, which is also what a missing listenAddress means, offers a developer's cluster to the whole network, "
-    "and Docker's rules go before those of the machine's firewall.",
-    remedy="Set listenAddress and apiServerAddress to 127.0.0.1.",
+    why="0.0.0.0, the default of listenAddress, exposes a development cluster to the whole network. Docker's packet "
+    "filter rules apply before those of the machine's firewall.",
+    remedy="Set listenAddress and apiServerAddress in the kind configuration to 127.0.0.1.",
     references=(_KIND, "https://docs.docker.com/engine/network/packet-filtering-firewalls/"),
     bad=_CLUSTER.replace("listenAddress: 127.0.0.1", "listenAddress: 0.0.0.0"),
     good=_CLUSTER,
 )
-def listens_here(cluster: Cluster, _: Inventory, parameters: Listeners) -> Iterator[Breach]:
+def listens_here(cluster: Cluster, inventory: Inventory, parameters: Listeners) -> Iterator[Breach]:
     def open_to_others(given: str) -> bool:
         parsed = address(given)
         return not (parsed and parsed.is_loopback) and given not in parameters.addresses
@@ -291,9 +296,10 @@ def listens_here(cluster: Cluster, _: Inventory, parameters: Listeners) -> Itera
                 path = f"{mapped.pointer}/listenAddress"
                 yield Breach(
                     path,
-                    f"{node.name} publishes port {mapped.host_port} on {mapped.listen_address}, so others on the "
-                    "network reach it.",
+                    f"{node.name} publishes port {mapped.host_port} on {mapped.listen_address}, so other machines can "
+                    "connect.",
                     ({"op": "add", "path": path, "value": "127.0.0.1"},),
+                    remedy=_listen_remedy(cluster, inventory),
                     evidence=mapped.listen_address,
                 )
     server = text(cluster.networking.get("apiServerAddress"))
@@ -301,14 +307,33 @@ def listens_here(cluster: Cluster, _: Inventory, parameters: Listeners) -> Itera
         path = "/networking/apiServerAddress"
         yield Breach(
             path,
-            f"the API server listens on {server}, so others on the network reach it.",
+            f"the API server listens on {server}, so other machines can connect.",
             ({"op": "replace", "path": path, "value": "127.0.0.1"},),
             evidence=server,
         )
 
 
+def _listen_remedy(cluster: Cluster, inventory: Inventory) -> str:
+    """The stack's own key for the cluster that its settings declare; "" for another kind configuration."""
+    settings, resource = inventory.settings, cluster.resource
+    if settings is None or settings.cluster.existing or resource.vague or resource.name != settings.cluster.name:
+        return ""
+    if resource.place.urn:
+        # urn:pulumi:STACK::PROJECT::…
+        stack = resource.place.urn.split(":")[2]
+        return f"Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.{stack}.yaml to 127.0.0.1."
+    # The object is a planned one, or a file of the user: only the user knows which.
+    return (
+        "Set `ingress-hops:cluster.listenAddress` in the stack's file, or listenAddress in the kind configuration, "
+        "to 127.0.0.1."
+    )
+
+
 class PromisedPorts(Section):
-    """promised: the container ports that a URL leads to."""
+    """Parameters of KN06.
+
+    promised: the container ports that documented URLs use.
+    """
 
     promised: tuple[PortNumber, ...] = (80, 443)
 
@@ -316,15 +341,16 @@ class PromisedPorts(Section):
 @partial(
     Rule,
     code="KN06",
-    title="A promised URL has a fixed port",
+    title="A published ingress port is fixed",
     severity=Severity.LOW,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=declared,
     hop=HopName.PORT_MAPPING,
     parameters=PromisedPorts,
-    why="A hostPort of 0 or -1, or none, is another port each time, so no URL that was written down stays true.",
-    remedy="Write the hostPort.",
+    why="With a hostPort of 0, -1 or none, Docker assigns another port each time the cluster is created, so a "
+    "documented URL stops working.",
+    remedy="Set hostPort in the extraPortMapping to a fixed port.",
     references=(_KIND,),
     bad=_CLUSTER.replace("hostPort: 80", "hostPort: 0"),
     good=_CLUSTER,
@@ -343,7 +369,10 @@ def fixed_port(cluster: Cluster, _: Inventory, parameters: PromisedPorts) -> Ite
 
 
 class Networks(Section):
-    """networks: workloads and objects that bring a pod network, as Kind/namespace/name."""
+    """Parameters of KN07.
+
+    networks: workloads and objects that install a pod network, as patterns Kind/namespace/name.
+    """
 
     networks: tuple[str, ...] = (
         "DaemonSet/*/calico-node",
@@ -358,17 +387,17 @@ class Networks(Section):
 @partial(
     Rule,
     code="KN07",
-    title="The pod network fits the cluster",
+    title="The cluster has a pod network that matches its configuration",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Cluster", "Installation", "IPPool", "DaemonSet", "ConfigMap"),
     hop=HopName.ENDPOINT,
     parameters=Networks,
-    why="Without kind's own network something else has to bring one, or every pod stays Pending. A pool outside "
-    "podSubnet gives pods addresses that kube-proxy takes for foreign. Where Calico's host ports are off, a hostPort "
-    "is ignored without a word.",
-    remedy="Install Calico with the cluster's podSubnet and with host ports.",
+    why="With disableDefaultCNI, every pod stays Pending until another pod network is installed. kube-proxy treats "
+    "pod addresses outside podSubnet as external. If Calico's host ports are disabled, a hostPort has no effect and "
+    "no error is reported.",
+    remedy="Install Calico with a pool inside the cluster's podSubnet and with host ports enabled.",
     references=(
         "https://kind.sigs.k8s.io/docs/user/configuration/#disable-default-cni",
         "https://docs.tigera.io/calico/latest/reference/installation/api",
@@ -416,7 +445,7 @@ def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) 
         if inventory.once(_any_host_port):
             yield Breach(
                 path,
-                "Calico's host ports are off, so the hostPorts of the stack are ignored.",
+                "hostPorts of Calico is Disabled, so every hostPort of the stack is ignored.",
                 ({"op": "replace", "path": path, "value": "Enabled"},),
             )
     elif resource.kind == "ConfigMap" and resource.name == "calico-config":
@@ -424,7 +453,7 @@ def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) 
         if plugins and "portmap" not in plugins and inventory.once(_any_host_port):
             yield Breach(
                 "/data/cni_network_config",
-                "Calico's plugin chain lacks portmap, so the hostPorts of the stack are ignored.",
+                "Calico's CNI configuration lacks the portmap plugin, so every hostPort of the stack is ignored.",
             )
 
 
@@ -451,7 +480,7 @@ def _network_missing(resource: Resource, inventory: Inventory, parameters: Netwo
     if not any(r.means(parameters.networks) for r in inventory.of_kind("DaemonSet", "Installation")):
         yield Breach(
             path,
-            "kind's own pod network is off and nothing in the stack brings another.",
+            "disableDefaultCNI is true, and the stack installs no other pod network.",
             ({"op": "replace", "path": path, "value": False},),
         )
 
@@ -468,7 +497,7 @@ def _outside(inventory: Inventory, path: str, given: Any) -> Iterator[Breach]:
         if same and not any(pool.subnet_of(subnet) for subnet in same):  # type: ignore[arg-type]
             yield Breach(
                 path,
-                f"the pool {pool} isn't inside the podSubnet {same[0]} of cluster {cluster.resource.name}.",
+                f"pool {pool} is outside the podSubnet {same[0]} of cluster {cluster.resource.name}.",
                 ({"op": "replace", "path": path, "value": str(same[0])},),
                 evidence=str(pool),
             )
@@ -481,15 +510,16 @@ def _any_host_port(inventory: Inventory) -> bool:
 @partial(
     Rule,
     code="KN08",
-    title="A namespace states its pod security, and its pods meet it",
+    title="A namespace enforces a pod security level that its pods meet",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Namespace"),
     hop=HopName.POD,
-    why="The admission that the label asks for refuses a pod after the preview was green: the DaemonSet exists and has "
-    "no pods. Without a label anything is admitted.",
-    remedy="Label the namespace pod-security.kubernetes.io/enforce with the strictest level that admits its pods.",
+    why="Pod security admission rejects a pod that violates the namespace's level, but only after a successful "
+    "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted.",
+    remedy="Set the label pod-security.kubernetes.io/enforce of the namespace to the strictest level that admits its "
+    "pods.",
     references=(_PSA, "https://kubernetes.io/docs/concepts/security/pod-security-standards/"),
     bad="""
 apiVersion: v1
@@ -517,11 +547,11 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
         value = _strictest(here)
         yield Breach(
             "/metadata/labels",
-            f"no label {_ENFORCE} says what its pods may do.",
+            f"the namespace lacks the label {_ENFORCE}.",
             ({"op": "add", "path": path, "value": value},)
             if isinstance(at(namespace.body, "metadata", "labels"), dict)
             else ({"op": "add", "path": "/metadata/labels", "value": {_ENFORCE: value}},),
-            remedy=f"Label it {_ENFORCE}: {value}, the strictest that admits its pods.",
+            remedy=f"Set the label {_ENFORCE} to {value}, the strictest level that admits its pods.",
         )
         return
     refused = next(((pod, why) for pod in here for why in _refusals(level, pod)), None)
@@ -529,9 +559,9 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
         value = _strictest(here)
         yield Breach(
             path,
-            f"its level {level} refuses {refused[0].resource}, which has {refused[1]}.",
+            f"level {level} rejects {refused[0].resource}, which has {refused[1]}.",
             ({"op": "replace", "path": path, "value": value},),
-            remedy=f"Change the pod, or set the label to {value}.",
+            remedy=f"Change the pod spec, or set the label {_ENFORCE} to {value}.",
         )
 
 
@@ -586,8 +616,8 @@ def _restricted(pod: Pod, container: Container) -> Iterator[str]:
     conditions: tuple[tuple[bool, str], ...] = (
         (not flag(own.get("allowPrivilegeEscalation", True)), "allowPrivilegeEscalation"),
         (bool(flag(own.get("runAsNonRoot", whole.get("runAsNonRoot")))), "no runAsNonRoot"),
-        (own.get("runAsUser", whole.get("runAsUser")) != 0, "root as its user"),
-        ("ALL" in texts(at(own, "capabilities", "drop")), "capabilities that aren't dropped"),
+        (own.get("runAsUser", whole.get("runAsUser")) != 0, "runAsUser 0"),
+        ("ALL" in texts(at(own, "capabilities", "drop")), "capabilities that are not dropped"),
         (set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"}, "added capabilities"),
         (
             text(at(own, "seccompProfile", "type") or at(whole, "seccompProfile", "type"))

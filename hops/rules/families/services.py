@@ -1,4 +1,4 @@
-"""SV: whether a Service leads to the pods that it means, and nowhere else."""
+"""SV: rules for Services, their selectors and their ports."""
 
 import re
 from collections import defaultdict
@@ -54,9 +54,10 @@ def _known(resources: Iterable[Resource]) -> bool:
     scope=Scope.STACK,
     of=services,
     hop=HopName.SERVICE,
-    why="A selector that no pod meets makes a Service without endpoints: Envoy answers 503 and nothing else complains. "
-    "All its labels have to be on one pod of its own namespace, whatever kind of workload makes that.",
-    remedy="Give the Service the labels that the pod template carries.",
+    why="A Service whose selector matches no pod has no endpoints: Envoy returns 503, and nothing else reports an "
+    "error. A pod matches if it has all labels of the selector and is in the Service's namespace, whichever workload "
+    "creates it.",
+    remedy="Set `spec.selector` of the Service to labels of the pod template.",
     references=(_SERVICES,),
     bad=_POD + _example("{selector: {app: webb}, ports: [{port: 80, targetPort: 8080}]}"),
     good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"),
@@ -68,12 +69,12 @@ def selects_pods(service: Service, inventory: Inventory, _: NoParameters) -> Ite
         if ADDED.issuperset(service.selector):
             return
         labels = ", ".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
-        what = f"no pod of namespace {service.resource.namespace} carries {labels}."
+        what = f"no pod in namespace {service.resource.namespace} has the labels {labels}."
     elif text(service.spec.get("clusterIP")) == "None" or _has_endpoints(service, inventory):
         # Somebody else fills in its endpoints.
         return
     else:
-        what = "it has no selector, and nothing declares its endpoints."
+        what = "the Service has no selector, and no EndpointSlice or Endpoints object belongs to it."
     yield Breach("/spec/selector", what, _only_choice(service, inventory))
 
 
@@ -109,16 +110,16 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
 @partial(
     Rule,
     code="SV02",
-    title="Every pod of a Service offers the targetPort",
+    title="Every pod of a Service has the targetPort",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
     hop=HopName.SERVICE,
-    why="A name that a pod doesn't have leaves that pod out of the endpoints; a number where nothing listens is a "
-    "refused connection. Without a targetPort the Service's own port is meant. A pod that declares no port at all may "
-    "listen on any, unless its command says which.",
-    remedy="Name a port in targetPort that all pods of the Service have.",
+    why="If targetPort is a name that a pod does not declare, the pod is not an endpoint. If it is a number on which "
+    "nothing listens, the connection is refused. If targetPort is unset, the Service's port applies. A pod that "
+    "declares no port may listen on any port, unless its command names one.",
+    remedy="Set targetPort to a port that all pods of the Service declare.",
     references=(_SERVICES,),
     bad=_POD + _example("{selector: {app: web}, ports: [{port: 80}]}"),
     good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}"),
@@ -132,7 +133,7 @@ def target_port(service: Service, inventory: Inventory, _: NoParameters) -> Iter
         if lacking:
             yield Breach(
                 f"{port.pointer}/targetPort",
-                f"{lacking.resource} offers no port {_target(port)}/{port.protocol}.",
+                f"{lacking.resource} has no port {_target(port)}/{port.protocol}.",
                 _common_port(selected, port),
             )
 
@@ -143,7 +144,7 @@ def _target(port: ServicePort) -> int | str | None:
 
 
 def _lacks(selected: Sequence[Pod], port: ServicePort) -> Pod | None:
-    """The first pod that doesn't offer what a Service's port leads to."""
+    """The first pod that lacks the target port of a Service's port; None if all have it."""
     target = _target(port)
     return next((pod for pod in selected if target and not _offers(pod, target, port.protocol)), None)
 
@@ -177,7 +178,10 @@ def _common_port(selected: Sequence[Pod], port: ServicePort) -> tuple[Mapping[st
 
 
 class Outside(Section):
-    """outside: the Services that may be of type NodePort or LoadBalancer, as Kind/namespace/name."""
+    """Parameters of SV03.
+
+    outside: the Services that may have type NodePort or LoadBalancer, as patterns Kind/namespace/name.
+    """
 
     outside: tuple[str, ...] = (CONTROLLER.replace("DaemonSet", "Service"),)
 
@@ -185,7 +189,7 @@ class Outside(Section):
 @partial(
     Rule,
     code="SV03",
-    title="Only the ingress controller's Service is reached from outside",
+    title="Only the ingress controller's Service is reachable from outside",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -193,9 +197,10 @@ class Outside(Section):
     hop=HopName.SERVICE,
     parameters=Outside,
     remediable=True,
-    why="A NodePort, which a LoadBalancer has too, is a door on every node that no Ingress rule guards. Where an "
-    "Ingress leads to the same pods it is a second door past it.",
-    remedy="Make it a ClusterIP and lead to it by an Ingress, or name it in the parameter `outside`.",
+    why="A NodePort, which a LoadBalancer also opens, exposes the Service on every node and bypasses the rules of "
+    "every Ingress.",
+    remedy="Set `spec.type` to ClusterIP and route to the Service with an Ingress, or add it to the parameter "
+    "`outside` of SV03.",
     references=(_SERVICES + "#publishing-services-service-types",),
     bad=_POD
     + _example("{type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}"),
@@ -208,7 +213,7 @@ def not_outside(service: Service, inventory: Inventory, parameters: Outside) -> 
     leading = None if service.resource.vague else inventory.once(routed).get(key)
     yield Breach(
         "/spec/type",
-        f"it is a {service.type}" + (f", a second door beside {leading}." if leading else "."),
+        f"the Service has type {service.type}" + (f" and bypasses {leading}." if leading else "."),
         _inside(service),
         evidence=service.type,
     )
@@ -234,7 +239,10 @@ def _inside(service: Service) -> tuple[Mapping[str, Any], ...]:
 
 
 class ExternalAddresses(Section):
-    """addresses: the external IPs that a Service may have."""
+    """Parameters of SV04.
+
+    addresses: the external IPs that a Service may have.
+    """
 
     addresses: tuple[str, ...] = ()
 
@@ -242,7 +250,7 @@ class ExternalAddresses(Section):
 @partial(
     Rule,
     code="SV04",
-    title="A Service claims no external IPs",
+    title="A Service has no external IPs",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
@@ -250,9 +258,10 @@ class ExternalAddresses(Section):
     hop=HopName.SERVICE,
     parameters=ExternalAddresses,
     remediable=True,
-    why="kube-proxy diverts what is sent to an external IP to the Service, whoever the address belongs to: traffic of "
-    "others can be taken by naming their address (CVE-2020-8554).",
-    remedy="Remove externalIPs; an Ingress leads to the Service.",
+    why="kube-proxy redirects traffic for an external IP to the Service, even if the address belongs to another "
+    "system. A Service can thereby intercept the traffic of others (CVE-2020-8554).",
+    remedy="Remove externalIPs and route to the Service with an Ingress, or add the address to the parameter "
+    "`addresses` of SV04.",
     references=("https://github.com/kubernetes/kubernetes/issues/97076",),
     bad=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}], externalIPs: [203.0.113.7]}"),
     good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"),
@@ -266,7 +275,7 @@ def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresse
         kept = [ip for ip in given if ip in parameters.addresses]
         yield Breach(
             "/spec/externalIPs",
-            f"it claims the address{'es' if len(others) > 1 else ''} {', '.join(others)}.",
+            f"externalIPs contains {', '.join(others)}.",
             ({"op": "replace", "path": "/spec/externalIPs", "value": kept},)
             if kept
             else ({"op": "remove", "path": "/spec/externalIPs"},),
@@ -277,15 +286,15 @@ def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresse
 @partial(
     Rule,
     code="SV05",
-    title="An ExternalName doesn't lead back to the machine itself",
+    title="An ExternalName does not resolve to the client itself",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
     hop=HopName.SERVICE,
-    why="Whoever follows such a name asks itself: Envoy its own admin interface, a node its metadata service at "
-    "169.254.169.254. Contour refuses these names in any case.",
-    remedy="Name a host elsewhere, or a Service with a selector.",
+    why="A client that resolves such a name connects to itself: Envoy to its own admin interface, a node to the "
+    "metadata service at 169.254.169.254. Contour rejects these names.",
+    remedy="Set externalName to another host, or use a Service with a selector.",
     references=("https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc",),
     bad=_example("{type: ExternalName, externalName: localhost}"),
     good=_example("{type: ExternalName, externalName: db.example.com}"),
@@ -295,7 +304,7 @@ def not_back_here(service: Service, _: Inventory, __: NoParameters) -> Iterator[
         return
     name = text(service.spec.get("externalName"))
     if name and _is_here(name.lower().rstrip(".")):
-        yield Breach("/spec/externalName", f"{name} is the asking machine itself.", evidence=name)
+        yield Breach("/spec/externalName", f"externalName {name} resolves to the client itself.", evidence=name)
 
 
 # The last one is a public name for 127.0.0.1, which Contour refuses too (internal/dag/accessors.go).
@@ -314,15 +323,15 @@ def _is_here(name: str) -> bool:
 @partial(
     Rule,
     code="SV06",
-    title="A selector means one workload, and one Service has it",
+    title="A selector matches one workload, and one Service uses it",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=services,
     hop=HopName.ENDPOINT,
-    why="A selector that several workloads meet sends every other request to the wrong one. Two Services with one "
-    "selector are two names for the same pods, of which one is soon forgotten in a change.",
-    remedy="Add a label that only one workload has, or leave one Service.",
+    why="If a selector matches several workloads, part of the requests reach the wrong one. Two Services with the "
+    "same selector are two names for the same pods, and a later change easily misses one of them.",
+    remedy="Add a label to the selector that only one workload has, or remove one of the Services.",
     references=(_SERVICES,),
     bad=_POD
     + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
@@ -337,12 +346,12 @@ def one_workload(service: Service, inventory: Inventory, _: NoParameters) -> Ite
     selected = inventory.pods_of(service)
     if len(selected) > 1:
         # Pods that nothing makes are taken as the replicas of one workload.
-        made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods of their own" for pod in selected}
+        made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods without a workload" for pod in selected}
         if len(made) > 1:
-            yield Breach("/spec/selector", f"it selects several workloads: {', '.join(sorted(made))}.")
+            yield Breach("/spec/selector", f"the selector matches several workloads: {', '.join(sorted(made))}.")
     if not _headless(service):
         first = inventory.once(_first_of_selector).get(_key(service))
-        if first and first is not service and not first.resource.copy_of(service.resource):
+        if first and not first.resource.same_object(service.resource):
             yield Breach("/spec/selector", f"{first.resource} has the same selector.")
 
 
@@ -376,15 +385,16 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
 @partial(
     Rule,
     code="SV07",
-    title="Ports have valid names that mean one port",
+    title="Port names are valid and unique",
     severity=Severity.LOW,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_pods_and_services,
     hop=HopName.SERVICE,
-    why="The API refuses a Service of several ports without names, a name twice, and a name that breaks the form. A "
-    "probe of a port that its container doesn't open never succeeds, so the pod gets no request.",
-    remedy="Name every port once, in lower-case letters, digits and hyphens, and let probes ask a declared one.",
+    why="The API server rejects an unnamed port in a Service with several ports, a duplicate name and a malformed "
+    "name. A probe on a port that its container does not open never succeeds, so the pod receives no requests.",
+    remedy="Give every port a unique name of lower-case letters, digits and hyphens, and set the port of a probe to a "
+    "declared port.",
     references=(_SERVICES + "#multi-port-services",),
     bad=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}, {port: 81, targetPort: http}]}"),
     good=_POD
@@ -408,23 +418,27 @@ def _service_ports(service: Service) -> Iterator[Breach]:
         name, target = port.name, port.target_port
         if name:
             if not DNS_LABEL.fullmatch(name):
-                yield Breach(f"{port.pointer}/name", f"{name!r} is no valid name of a port.")
+                yield Breach(f"{port.pointer}/name", f"{name!r} is not a valid port name.")
             elif name in seen:
-                yield Breach(f"{port.pointer}/name", f"two ports are named {name}.", _named(service, port))
+                yield Breach(f"{port.pointer}/name", f"two ports have the name {name}.", _named(service, port))
             seen.add(name)
         elif several:
-            yield Breach(port.pointer, f"port {port.port} has no name beside others.", _named(service, port))
+            yield Breach(
+                port.pointer,
+                f"port {port.port} has no name, although the Service has several ports.",
+                _named(service, port),
+            )
         if isinstance(target, str):
             if not _PORT_NAME.fullmatch(target):
                 yield Breach(
                     f"{port.pointer}/targetPort",
-                    f"{target!r} is no valid name of a port.",
+                    f"{target!r} is not a valid port name.",
                     ({"op": "replace", "path": f"{port.pointer}/targetPort", "value": int(target)},)
                     if target.isdecimal() and len(target) < 6 and 0 < int(target) < 65536
                     else (),
                 )
         elif target and not 0 < target < 65536:
-            yield Breach(f"{port.pointer}/targetPort", f"{target} is no port.")
+            yield Breach(f"{port.pointer}/targetPort", f"targetPort {target} is not a port from 1 to 65535.")
 
 
 def _named(service: Service, port: ServicePort) -> tuple[Mapping[str, Any], ...]:
@@ -449,9 +463,9 @@ def _pod_ports(pod: Pod) -> Iterator[Breach]:
                 if not port.name:
                     continue
                 if not _PORT_NAME.fullmatch(port.name):
-                    yield Breach(f"{port.pointer}/name", f"{port.name!r} is no valid name of a port.")
+                    yield Breach(f"{port.pointer}/name", f"{port.name!r} is not a valid port name.")
                 elif port.name in seen:
-                    yield Breach(f"{port.pointer}/name", f"two ports of the pod are named {port.name}.")
+                    yield Breach(f"{port.pointer}/name", f"two ports of the pod have the name {port.name}.")
                 seen.add(port.name)
         for key in _PROBES:
             if key in container.body:
@@ -471,7 +485,7 @@ def _probe(container: Container, key: str) -> Iterator[Breach]:
             only = container.ports[0] if len(container.ports) == 1 else None
             yield Breach(
                 path,
-                f"container {container.name} doesn't open port {wanted}, which its {key} asks.",
+                f"{key} of container {container.name} uses port {wanted}, which the container does not declare.",
                 ({"op": "replace", "path": path, "value": only.container_port},)
                 if only and only.container_port and only.protocol == "TCP"
                 else (),
@@ -488,15 +502,15 @@ def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
 @partial(
     Rule,
     code="SV08",
-    title="A workload selects its own pods",
+    title="A workload's selector matches its pod template",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.POD,
-    why="The API refuses a workload whose selector doesn't take the labels of its template: it would make pods for "
-    "ever and know none of them.",
-    remedy="Let template and selector carry the same labels.",
+    why="The API server rejects a workload whose selector does not match the labels of its template: its controller "
+    "would create pods forever and recognize none of them.",
+    remedy="Set the same labels in the selector and in the pod template.",
     references=("https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",),
     bad="""
 apiVersion: apps/v1
@@ -536,7 +550,7 @@ def own_pods(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     labels = pairs(at(selector, "matchLabels"))
     if selects({"matchLabels": labels}, pod.labels):
         path = f"{base}/selector/matchExpressions"
-        yield Breach(path, "the template's labels don't meet the selector's expressions.")
+        yield Breach(path, "the template's labels do not match matchExpressions of the selector.")
         return
     shown = ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
     yield Breach(path, f"the template's labels lack {shown}.", _same_labels(pod, base, path, labels))
@@ -558,15 +572,15 @@ def _same_labels(pod: Pod, base: str, path: str, labels: Mapping[str, str]) -> t
 @partial(
     Rule,
     code="SV09",
-    title="A container declares the port that its command listens on",
+    title="A container declares the port on which its command listens",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.POD,
-    why="containerPort opens nothing, it only says what the process does. Where it says another number than the "
-    "command, the Service follows the wrong one: connection refused, 503 from Envoy.",
-    remedy="Give containerPort, targetPort and command the same number.",
+    why="containerPort opens nothing; it only documents the port of the process. If it differs from the port in the "
+    "command, the Service forwards to the wrong port: the connection is refused, and Envoy returns 503.",
+    remedy="Set containerPort, targetPort and the port in the command to the same number.",
     references=("https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/",),
     bad="""
 apiVersion: v1
@@ -598,7 +612,7 @@ def listens_as_declared(pod: Pod, inventory: Inventory, _: NoParameters) -> Iter
             declared = container.ports[0]
             yield Breach(
                 f"{declared.pointer}/containerPort",
-                f"container {container.name} listens on {listening}, which it doesn't declare.",
+                f"container {container.name} listens on port {listening}, which it does not declare.",
                 ({"op": "add", "path": f"{declared.pointer}/containerPort", "value": listening},)
                 if len(container.ports) == 1 and not _targeted(pod, declared.container_port, inventory)
                 else (),

@@ -1,4 +1,4 @@
-"""TL: certificates and the way to them."""
+"""TL: rules for TLS hosts and their certificates."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +63,10 @@ def _entrances(inventory: Inventory) -> Iterator[Ingress | Resource]:
 
 
 class SecuredHosts(Section):
-    """hosts: those that need TLS, with *; beside them the ones whose service has `tls` in the stack's settings."""
+    """Parameters of TL01.
+
+    hosts: patterns of hosts that require TLS, in addition to the hosts of services with `tls` in the stack's settings.
+    """
 
     hosts: tuple[str, ...] = ()
 
@@ -71,15 +74,16 @@ class SecuredHosts(Section):
 @partial(
     Rule,
     code="TL01",
-    title="A host has TLS where the stack asks for it",
+    title="A host has TLS if the stack requires it",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=_entrances,
     hop=HopName.ROUTE,
     parameters=SecuredHosts,
-    why="What goes over HTTP can be read and changed on its way. An empty list under `tls` is none. The rule asks for "
-    "the hosts that the settings or the parameter `hosts` name: a name of this machine alone needs no certificate.",
+    why="HTTP traffic can be read and changed in transit. An empty `tls` list counts as no TLS. The rule applies to "
+    "the hosts with `tls` in the stack's settings and to those in the parameter `hosts`: a name that resolves only to "
+    "this machine needs no certificate.",
     remedy="Add `tls` with the host and a Secret of type kubernetes.io/tls.",
     references=(_TLS,),
     bad=_CERTIFICATE + "---" + _PLAIN + "---" + _ALL_HOSTS,
@@ -135,16 +139,17 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
 @partial(
     Rule,
     code="TL02",
-    title="A host with TLS isn't served in the clear too",
+    title="A host with TLS is not served over plain HTTP",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_entrances,
     hop=HopName.ROUTE,
     remediable=True,
-    why="TLS doesn't switch HTTP off: Contour serves the same routes on port 80 unless an annotation redirects them or "
-    'forbids it, and an HTTPProxy\'s where a route has permitInsecure. Only the texts "true" and "false" count.',
-    remedy=f'Set {_REDIRECT} to "true", or {_ALLOW} to "false".',
+    why="TLS does not disable HTTP: Contour serves the routes of an Ingress on port 80 too, unless an annotation "
+    "redirects or forbids it, and a route of an HTTPProxy if permitInsecure is true. Contour recognizes only the "
+    'strings "true" and "false".',
+    remedy=f'Set the annotation {_REDIRECT} to "true", or {_ALLOW} to "false".',
     references=(_CONTOUR + "annotations/",),
     bad=_SECURE.replace(', annotations: {ingress.kubernetes.io/force-ssl-redirect: "true"}', ""),
     good=_SECURE,
@@ -154,15 +159,18 @@ def redirected(subject: Ingress | Resource, _: Inventory, __: NoParameters) -> I
         for index, route in enumerate(sequence(at(subject.body, "spec", "routes"))):
             if flag(at(route, "permitInsecure")):
                 path = f"/spec/routes/{index}/permitInsecure"
-                message, operations = "a route is served in the clear too.", ({"op": "remove", "path": path},)
-                yield Breach(path, message, operations, remedy="Remove permitInsecure.")
+                message, operations = (
+                    "a route sets permitInsecure and is served over plain HTTP.",
+                    ({"op": "remove", "path": path},),
+                )
+                yield Breach(path, message, operations, remedy="Remove permitInsecure from the route.")
         return
     if not subject.tls or not _in_the_clear(subject):
         return
     operation = _redirect(subject.resource)
     wrong = _REDIRECT in subject.annotations
     path = operation["path"] if wrong else "/metadata/annotations"
-    yield Breach(path, "it has TLS, and serves the same in the clear on port 80.", (operation,))
+    yield Breach(path, "the Ingress has TLS but also serves its routes over plain HTTP on port 80.", (operation,))
 
 
 def _in_the_clear(ingress: Ingress) -> bool:
@@ -178,15 +186,16 @@ def _redirect(resource: Resource) -> Mapping[str, Any]:
 @partial(
     Rule,
     code="TL03",
-    title="The hosts of tls are the hosts of the rules",
+    title="`tls` and `rules` of an Ingress list the same hosts",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
-    why="Contour serves a rule by TLS only where `tls` names the very same host: a wildcard there doesn't cover a "
-    "name, and an entry without hosts covers nothing. A host in `tls` alone gets a certificate and answers 404.",
-    remedy="Name the same hosts in both.",
+    why="Contour serves a rule over TLS only if `tls` lists exactly the same host. A wildcard in `tls` does not cover "
+    "a name, and an entry without hosts covers nothing. A host that only `tls` lists has a certificate and returns "
+    "404.",
+    remedy="List the same hosts in `spec.tls` and `spec.rules`.",
     references=(_TLS,),
     bad=_SECURE.replace("hosts: [web.localhost]", "hosts: [wed.localhost]"),
     good=_SECURE,
@@ -201,17 +210,17 @@ def same_hosts(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Bre
             ruled.setdefault(rule.host.lower(), f"{rule.pointer}/host")
     missing = [host for host in ruled if host not in covered]
     for host in missing:
-        yield Breach(ruled[host], f"no entry of tls names the host {host}.", _covered(ingress, host), evidence=host)
+        yield Breach(ruled[host], f"no entry of tls lists host {host}.", _covered(ingress, host), evidence=host)
     for entry in ingress.tls:
         if not entry.hosts:
             path = f"{entry.pointer}/hosts"
             operations = ({"op": "add", "path": path, "value": missing},) if missing else ()
-            yield Breach(path, "an entry of tls names no host, so its certificate is never shown.", operations)
+            yield Breach(path, "an entry of tls lists no host, so its certificate is never used.", operations)
     entries = {entry.pointer: entry for entry in ingress.tls}
     for host, where in tls_hosts(ingress):
         if host.lower() not in ruled:
             entry = entries[where.rpartition("/hosts/")[0]]
-            message = f"tls names the host {host}, for which there is no rule."
+            message = f"tls lists host {host}, which has no rule."
             yield Breach(where, message, _uncovered(ingress, entry, where, missing), evidence=host)
 
 
@@ -233,7 +242,10 @@ def _uncovered(ingress: Ingress, entry: IngressTLS, where: str, missing: Sequenc
 
 
 class Certificates(Section):
-    """given: Secrets that exist outside the stack, as Secret/namespace/name with *."""
+    """Parameters of TL04 and IN17.
+
+    given: Secrets that exist outside the stack, as patterns Secret/namespace/name.
+    """
 
     given: tuple[str, ...] = ()
 
@@ -245,16 +257,17 @@ _ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernet
 @partial(
     Rule,
     code="TL04",
-    title="The Secret of a certificate exists and can be used",
+    title="The Secret of a certificate exists and is usable",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(inventory.ingresses, inventory.of_kind("Gateway")),
     hop=HopName.ROUTE,
     parameters=Certificates,
-    why="Without a Secret that holds tls.crt and tls.key, in the Ingress's own namespace or delegated from another "
-    "one, Contour makes no TLS host and says so in its log only: the connection is reset.",
-    remedy="Declare the Secret, or name it in the parameter `given` where it exists outside the stack.",
+    why="Contour requires a Secret with tls.crt and tls.key, in the namespace of the Ingress or delegated from "
+    "another namespace. Otherwise it creates no TLS host and reports this only in its log: the client's connection is "
+    "reset.",
+    remedy="Declare the Secret, or add it to the parameter `given` of TL04 if it exists outside the stack.",
     references=(_TLS, _CONTOUR + "tls-delegation/"),
     bad=_CERTIFICATE.replace("namespace: apps", "namespace: other") + "---" + _SECURE,
     good=_CERTIFICATE + "---" + _SECURE,
@@ -269,7 +282,7 @@ def certificate(subject: Ingress | Resource, inventory: Inventory, parameters: C
     for entry in subject.tls:
         path = f"{entry.pointer}/secretName"
         if not entry.secret:
-            yield Breach(path, "an entry of tls names no Secret.", remedy="Name the Secret.")
+            yield Breach(path, "an entry of tls has no secretName.", remedy="Set secretName of the entry.")
         elif not issued:
             own = home(subject.resource)
             namespace = subject.annotations.get("projectcontour.io/tls-cert-namespace") or own
@@ -288,7 +301,7 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
             namespace = text(at(reference, "namespace")) or own
             problem = secret_problem(inventory, namespace, namespace, name, parameters.given)
             if namespace != own and not granted(inventory, gateway, "Secret", namespace, name):
-                problem = f"no ReferenceGrant in namespace {namespace} lets it use Secret {name}"
+                problem = f"no ReferenceGrant in namespace {namespace} allows the Gateway to use Secret {name}"
             if problem:
                 yield Breach(f"/spec/listeners/{i}/tls/certificateRefs/{j}/name", f"{problem}.", evidence=name)
 
@@ -296,7 +309,7 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
 @partial(
     Rule,
     code="TL05",
-    title="A published HTTPS port has a TLS host behind it",
+    title="A published HTTPS port has a host with TLS",
     severity=Severity.LOW,
     level=Level.ADVISORY,
     scope=Scope.STACK,
@@ -304,9 +317,9 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
     hop=HopName.HOST_PORT,
     parameters=Controllers,
     parameters_of="HP02",
-    why="Envoy opens its HTTPS listener only when some host has a certificate. Until then the published port takes "
-    "connections and resets them.",
-    remedy="Give a host TLS, or remove the hostPort and its mapping.",
+    why="Envoy opens its HTTPS listener only if a host has a certificate. Without the listener, the published port "
+    "accepts connections and resets them.",
+    remedy="Add `tls` to the route of a host, or remove the hostPort and its port mapping.",
     references=(_CONTOUR + "ingress/",),
     bad="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -347,13 +360,13 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
                 path = f"{port.pointer}/hostPort"
                 yield Breach(
                     path,
-                    f"{door[0].name} publishes {door[1]}, and no host of the stack has TLS.",
+                    f"{door[0].name} publishes {door[1]}, but no host of the stack has TLS.",
                     ({"op": "remove", "path": path},),
                 )
 
 
 def _any_tls(inventory: Inventory) -> bool:
-    """Whether a host has TLS; also where nothing is routed at all, and so the hosts aren't in these objects."""
+    """Whether a host has TLS. True without any route, because the hosts are then declared elsewhere."""
     unknown, routed = False, False
     for subject in chain(_entrances(inventory), inventory.of_kind("Gateway")):
         routed = True

@@ -1,1 +1,1 @@
-"""YAML files as people keep them: their documents, and edits that keep every other byte."""
+"""Reads YAML and JSON files, and edits them without changing any other byte."""

@@ -1,4 +1,4 @@
-"""Reads YAML and JSON as Kubernetes does, and finds the line that a JSON pointer means."""
+"""Reads YAML and JSON as Kubernetes does, and finds the line of a JSON pointer."""
 
 import json
 import re
@@ -11,17 +11,17 @@ from hops.kubernetes.values import JSON
 
 _CORE = "tag:yaml.org,2002:"
 _MOST = 2_000_000
-"""How many values a file may hold once its aliases are followed."""
+"""Maximum number of values in a file after its aliases are expanded."""
 _DEEPEST = 200
 _DASHES = re.compile(rf"(?:[-?][ \t]+){{{_DEEPEST}}}")
 
 
 class UnreadableError(ValueError):
-    """A text that is neither YAML nor JSON.
+    """A text that is neither valid YAML nor valid JSON.
 
-    reason: str, one sentence.
-    line: int from 1, None where no line is to blame.
-    column: int from 1, None where it is not known.
+    reason: the error without its position, one sentence.
+    line: line of the error, from 1; None if unknown.
+    column: column of the error, from 1; None if unknown.
     """
 
     def __init__(self, reason: str, line: int | None = None, column: int | None = None) -> None:
@@ -35,7 +35,7 @@ def _at(reason: str, mark: Any) -> UnreadableError:
 
 
 class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML where dates and 12:30 stay texts, as JSON and the API server have them, and where no key stands twice."""
+    """A YAML loader that reads dates and 12:30 as strings, like the API server, and rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's
         if isinstance(node, yaml.MappingNode):
@@ -46,21 +46,21 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
                 for key, _ in node.value:
                     # Several merges are one merge.
                     if key.value in seen and key.value != "<<":
-                        raise _at(f"the key {key.value} stands twice in a mapping", key.start_mark)
+                        raise _at(f"the key {key.value} is duplicate in a mapping", key.start_mark)
                     seen.add(key.value)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
 
 
 def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:
-    """A key as JSON has it: a number or a boolean becomes a text, as Kubernetes converts it.
+    """A key as a JSON string: numbers and booleans are converted as Kubernetes converts them.
 
     Raises UnreadableError for every other key. Source: sigs.k8s.io/yaml, convertToJSONableObject.
     """
     tag = str(key.tag).removeprefix(_CORE)
     if not isinstance(key, yaml.ScalarNode) or tag == "null":
         kind = "null" if tag == "null" else "a list" if isinstance(key, yaml.SequenceNode) else "a mapping"
-        raise _at(f"a key is {kind}, and a key has to be a text", key.start_mark)
+        raise _at(f"a key is {kind}; a key must be a string", key.start_mark)
     if tag not in ("bool", "int", "float"):
         return key
     value = json.dumps(loader.construct_object(key))
@@ -68,7 +68,7 @@ def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:
 
 
 class Exact(yaml.SafeLoader):
-    """In Python throughout, and slow: its marks count characters, where libyaml's know lines."""
+    """A slow pure-Python YAML loader: its marks contain character offsets, which those of libyaml lack."""
 
 
 _WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
@@ -77,7 +77,7 @@ for _loader in (Loader, Exact):
         first: [
             (tag, _WHOLE if tag.endswith(":int") else pattern)
             for tag, pattern in resolvers
-            # A plain `=` stands in the enums of many a CustomResourceDefinition, and PyYAML has no value for it.
+            # Many CustomResourceDefinitions have a plain `=` in an enum, and PyYAML has no value for it.
             if not tag.endswith((":timestamp", ":value"))
         ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -85,7 +85,7 @@ for _loader in (Loader, Exact):
 
 
 def _untagged(loader: Any, node: yaml.Node) -> Any:
-    """What stands behind a tag that isn't YAML's own, such as CloudFormation's `!Ref`: Go's reader takes it so too."""
+    """The value of a node with a custom tag such as CloudFormation's `!Ref`, without the tag (as Go reads it)."""
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     construct = loader.construct_mapping if isinstance(node, yaml.MappingNode) else loader.construct_sequence
@@ -96,7 +96,7 @@ Loader.add_constructor(None, _untagged)
 
 
 def documents(text: str) -> list[JSON]:
-    """Reads the documents of a text, None for an empty one.
+    """The documents of a text as JSON values; None for an empty document.
 
     Nothing is built before its size is known: depth, aliases and merges are bounded on the parsed nodes.
 
@@ -104,7 +104,9 @@ def documents(text: str) -> list[JSON]:
     """
     if "\0" in text:
         before = text[: text.index("\0")]
-        raise UnreadableError("it contains a NUL character", before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise UnreadableError(
+            "the text contains a NUL character", before.count("\n") + 1, len(before) - before.rfind("\n")
+        )
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
         try:
             value = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_distinct)
@@ -112,7 +114,7 @@ def documents(text: str) -> list[JSON]:
                 # Half of a surrogate pair is no character and cannot be encoded. YAML refuses it with its line.
                 json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
-            # YAML has flow mappings too, and its errors name the line.
+            # The text may be a YAML flow mapping, and the YAML error names the line.
             pass
         else:
             return [value]
@@ -125,7 +127,7 @@ def documents(text: str) -> list[JSON]:
     except yaml.YAMLError as error:
         raise _unreadable(error) from None
     except RecursionError:
-        raise UnreadableError("it is nested too deeply") from None
+        raise UnreadableError(f"the nesting is deeper than {_DEEPEST} levels") from None
 
 
 def _constructed(text: str) -> Iterator[JSON]:
@@ -155,7 +157,7 @@ def _unconstructed(node: yaml.Node, error: Exception) -> UnreadableError:
             continue
         seen.add(id(item))
         try:
-            # Each alone: a collection is constructed without what it holds.
+            # Each node alone: a collection is constructed without its items.
             Loader("").construct_object(item, deep=False)
         except UnreadableError as unreadable:
             return unreadable
@@ -167,26 +169,26 @@ def _unconstructed(node: yaml.Node, error: Exception) -> UnreadableError:
 
 
 def _distinct(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
-    """A JSON object. Raises ValueError where a key stands twice."""
+    """A JSON object. Raises ValueError if a key is duplicate."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key is duplicate")
     return found
 
 
 def _unreadable(error: yaml.YAMLError) -> UnreadableError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it isn't YAML"
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is not YAML"
     return _at(str(said), mark)
 
 
 def _may_be_deep(text: str) -> bool:
-    """Whether a text has brackets or dashes enough to nest deeper than any manifest does."""
+    """Whether a text has enough brackets or dashes to exceed the nesting limit."""
     return text.count("[") + text.count("{") > _DEEPEST or _DASHES.search(text) is not None
 
 
 def _shallow(text: str) -> None:
-    """Refuses what is nested so deeply that libyaml, which recurses, would end the process."""
+    """Raises UnreadableError for nesting at which libyaml, which recurses, would crash the process."""
     depth = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -194,11 +196,11 @@ def _shallow(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise _at("it is nested too deeply", event.start_mark)
+            raise _at(f"the nesting is deeper than {_DEEPEST} levels", event.start_mark)
 
 
 def _bounded(document: yaml.Node) -> None:
-    """Refuses aliases and merges that lead back to themselves, nest too deeply or multiply without end.
+    """Raises UnreadableError for recursive aliases and merges, and for those that exceed the limits.
 
     Each node is counted once; an alias or a merge counts as often as it is used.
     """
@@ -214,11 +216,11 @@ def _bounded(document: yaml.Node) -> None:
             size = 1 + sum(sizes[id(child)][0] for child in below)
             depth = 1 + max((sizes[id(child)][1] for child in below), default=0)
             if size > _MOST or depth > _DEEPEST:
-                raise _at("its aliases expand to millions of values", node.start_mark)
+                raise _at(f"the aliases expand to more than {_MOST} values", node.start_mark)
             sizes[id(node)] = size, depth
             open_.discard(id(node))
         elif id(node) in open_:
-            raise _at("its alias contains itself", node.start_mark)
+            raise _at("an alias contains itself", node.start_mark)
         else:
             open_.add(id(node))
             rest.append((node, True))
@@ -232,8 +234,14 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | None]:
-    """The documents as nodes that know their lines, and with Exact their characters. Raises UnreadableError."""
-    # JSON may be indented with tabs, and a tab within one of its strings would be no JSON.
+    """The documents of a text as YAML nodes with positions.
+
+    text: YAML or JSON.
+    loader: Loader (default) for line positions, Exact for character offsets.
+
+    Raises UnreadableError.
+    """
+    # JSON may be indented with tabs, which YAML rejects; a JSON string contains no raw tab.
     spaced = text.replace("\t", " ") if is_json(text) else text
     try:
         return list(yaml.compose_all(spaced, Loader=loader))
@@ -242,6 +250,7 @@ def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | 
 
 
 def is_json(text: str) -> bool:
+    """Whether a text is one JSON document."""
     try:
         json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError):
@@ -250,11 +259,16 @@ def is_json(text: str) -> bool:
 
 
 def parts(pointer: str) -> list[str]:
+    """The unescaped parts of a JSON pointer (RFC 6901)."""
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def line(document: yaml.Node | None, pointer: str) -> int | None:
-    """The line of what a pointer means, or of what of it is there, from 1."""
+    """The line of the value at a JSON pointer, from 1.
+
+    document: the document as a node; None gives None.
+    pointer: if the value does not exist, the line of its nearest existing parent is returned.
+    """
     if document is None:
         return None
     found = document.start_mark.line
@@ -269,7 +283,10 @@ def line(document: yaml.Node | None, pointer: str) -> int | None:
 
 
 def child(node: yaml.Node | None, part: str) -> tuple[yaml.Node | None, yaml.Node] | None:
-    """The key and the value under a part of a pointer; an item of a sequence has no key."""
+    """The child of a node for one part of a JSON pointer: key node (None in a sequence) and value node.
+
+    Returns None if there is no such child.
+    """
     if isinstance(node, yaml.MappingNode):
         for key, value in _pairs(node):
             if isinstance(key, yaml.ScalarNode) and key.value == part:

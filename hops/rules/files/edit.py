@@ -1,7 +1,7 @@
-"""Writes a patch into the text of a file and leaves every other byte as it is.
+"""Writes a patch into the text of a file without changing any other byte.
 
-Where a patch can't be written so that the text then says just what the patched document is, nothing is written: a value
-behind an alias, a merge key, a template.
+If the edited text would not parse to exactly the patched document, nothing is written. Causes are aliases, merge keys
+and templates.
 """
 
 import json
@@ -19,11 +19,17 @@ _WIDE = 1_000_000
 
 
 class NotWrittenError(ValueError):
-    """A patch that doesn't fit into the text."""
+    """A patch that cannot be written into the text. The message names the reason and the remedy."""
 
 
 def written(text: str, patch: Patch) -> str:
-    """The text with the patch. Raises NotWrittenError."""
+    """The text with the patch applied.
+
+    text: content of the file, YAML or JSON.
+    patch: operations on one document of the file.
+
+    Raises NotWrittenError if the result would not parse to the patched document.
+    """
     number = patch.place.document or 0
     operations = [{**operation, "path": patch.place.within + operation["path"]} for operation in patch.operations]
     try:
@@ -37,7 +43,7 @@ def written(text: str, patch: Patch) -> str:
             return changed
     except (IndexError, KeyError, TypeError, UnreadableError):
         pass
-    raise NotWrittenError("an alias, a merge key or a template stands there; change it by hand")
+    raise NotWrittenError("the value is behind an alias, a merge key or a template; edit the file by hand")
 
 
 def _edited(text: str, number: int, operation: Mapping[str, Any]) -> str:
@@ -66,7 +72,7 @@ def _edited(text: str, number: int, operation: Mapping[str, Any]) -> str:
 
 
 class _Editor:
-    """One text, changed in one place."""
+    """Edits one text at one position; every method returns the new text."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -71,9 +71,9 @@ def test_the_status_says_what_was_found(pod: Path, tmp_path: Path) -> None:
 
 def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
     said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
-    assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP")
-    assert "Remove the hostPort" in said[0]
-    assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix has a patch for 1"
+    assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP")
+    assert "Remove hostPort" in said[0]
+    assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix can patch 1"
 
 
 def test_json_has_the_documented_shape(pod: Path) -> None:
@@ -87,7 +87,7 @@ def test_json_has_the_documented_shape(pod: Path) -> None:
         "document": 0,
         "resource": {"apiVersion": "v1", "kind": "Pod", "namespace": "apps", "name": "web"},
         "path": path,
-        "message": "container web takes hostPort 81/TCP, which isn't allowed (allowed: 80/TCP, 443/TCP).",
+        "message": "container web uses hostPort 81/TCP, which is not allowed (allowed: 80/TCP, 443/TCP).",
         "remedy": RULES["HP01"].remedy,
         "patch": {"file": str(pod), "document": 0, "operations": [{"op": "remove", "path": path}]},
     }
@@ -144,25 +144,25 @@ def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
     [
         (b"a: [\n  b\n", ":3:1: did not find expected ',' or ']'"),
         (b"a: 1\nb: {{ .Values.b }}: 2\n", ":2:"),
-        (b"a: 1\nb: \xff\n", ":2:4: it is not UTF-8"),
-        (b"a: \x00\n", ":1:4: it contains a NUL character"),
-        (b"a: &a [*a]\n", ":1:4: its alias contains itself"),
-        (LAUGHS.encode(), "millions of values"),
-        (MERGES.encode(), "millions of values"),
-        (b"# " + b"]" * 70_000 + b"\na: " + b"[" * 60_000, ":2:203: it is nested too deeply"),
+        (b"a: 1\nb: \xff\n", ":2:4: the file is not UTF-8"),
+        (b"a: \x00\n", ":1:4: the text contains a NUL character"),
+        (b"a: &a [*a]\n", ":1:4: an alias contains itself"),
+        (LAUGHS.encode(), "the aliases expand to more than 2000000 values"),
+        (MERGES.encode(), "the aliases expand to more than 2000000 values"),
+        (b"# " + b"]" * 70_000 + b"\na: " + b"[" * 60_000, ":2:203: the nesting is deeper than 200 levels"),
         (b"a: 1\nb: !!bool maybe\n", ":2:4: 'maybe' is not a valid !!bool"),
         (b'a: !!int ""\n', ":1:4: '' is not a valid !!int"),
         (b"a: !!timestamp x\n", ":1:4: 'x' is not a valid !!timestamp"),
         (b"a:\n  - !!map [a]\n", ":2:5: expected a mapping node"),
         (b"a: 1\n? \n: 2\n", ":2:2: a key is null"),
         (b"? [a]\n: b\n", ":1:3: a key is a list"),
-        (b"1: a\n'1': b\n", ":2:1: the key 1 stands twice"),
+        (b"1: a\n'1': b\n", ":2:1: the key 1 is duplicate"),
         (b'{"a": "\\ud800"}', ":1:10: found invalid Unicode character escape code"),
-        (b"[" * 200_000 + b"]" * 200_000, ":1:201: it is nested too deeply"),
-        (b"- " * 200_000, ":1:401: it is nested too deeply"),
+        (b"[" * 200_000 + b"]" * 200_000, ":1:201: the nesting is deeper than 200 levels"),
+        (b"- " * 200_000, ":1:401: the nesting is deeper than 200 levels"),
         (b'{"a": 1', ":"),
-        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2:17: the key c stands twice"),
-        (b'{"a": {"b": 1,\n"b": 2}}', ":2:1: the key b stands twice"),
+        (b"a: 1\nb: {c: 1, d: 2, c: 3}\n", ":2:17: the key c is duplicate"),
+        (b'{"a": {"b": 1,\n"b": 2}}', ":2:1: the key b is duplicate"),
     ],
 )
 def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: bytes, said: str) -> None:
@@ -179,7 +179,7 @@ def test_what_can_not_be_read_is_named_with_its_line(tmp_path: Path, content: by
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     assert "none.yaml: No such file" in hops("check", tmp_path / "none.yaml").stderr
     (tmp_path / "empty").mkdir()
-    assert "there is no YAML or JSON file in it" in hops("check", tmp_path / "empty").stderr
+    assert "the folder contains no YAML or JSON file" in hops("check", tmp_path / "empty").stderr
 
 
 def test_merges_are_no_key_that_stands_twice(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_a_folder_may_hold_anything(tmp_path: Path) -> None:
     assert [line.split("/")[-1] for line in result.stderr.splitlines()] == [
         "gone.yaml: No such file or directory",
         "itself.yaml: Too many levels of symbolic links",
-        "pipe.yaml: it isn't a file",
+        "pipe.yaml: not a regular file",
     ]
     assert "files read: 1, not read: 3" in result.stdout
 
@@ -239,9 +239,9 @@ def test_rules_are_chosen_by_their_codes(pod: Path) -> None:
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02")) == ["HP01", "HP02"]
     assert codes(found(pod, "--rule", "HP01", "--rule", "HP02", "--skip", "HP01")) == ["HP02"]
     wrong = hops("check", pod, "--skip", "HP99")
-    assert (wrong.exit_code, wrong.stderr) == (2, "hops: there is no rule HP99; hops rules lists them\n")
+    assert (wrong.exit_code, wrong.stderr) == (2, "hops: rule HP99 does not exist; `hops rules` lists all rules\n")
     none = hops("check", pod, "--rule", "HP01", "--skip", "HP01")
-    assert (none.exit_code, none.stderr) == (2, "hops: --rule and --skip leave no rule to ask\n")
+    assert (none.exit_code, none.stderr) == (2, "hops: --rule and --skip leave no rule to run\n")
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -268,15 +268,15 @@ def test_a_policy_among_the_files_is_heard(pod: Path, tmp_path: Path) -> None:
     policy.write_text("kind: Policy\napiVersion: ingress-hops/v1\nrules: {HP01: {lvl: x}}\n")
     wrong = hops("check", tmp_path)
     assert wrong.exit_code == 2
-    assert f"{policy}: policy.rules.HP01.lvl: there is no such key" in wrong.stderr
+    assert f"{policy}: policy.rules.HP01.lvl is not a known key" in wrong.stderr
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
         ("{rules: {HP01: {level: x}}}", "policy.rules.HP01.level is 'x'"),
-        ("{rules: {HP01: {parameters: {a: 1}}}}", "policy.rules.HP01.parameters.a: there is no such parameter"),
-        ("{rule: {}}", "policy.rule: there is no such key"),
+        ("{rules: {HP01: {parameters: {a: 1}}}}", "policy.rules.HP01.parameters.a is not a parameter of HP01"),
+        ("{rule: {}}", "policy.rule is not a known key"),
         ("[]", "policy is []"),
         ("{", "expected"),
     ],
@@ -381,7 +381,7 @@ def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(text)
     result = hops("check", tmp_path, "--fix", "--rule", "HP01")
     assert (tmp_path / "a.yaml").read_text() == text
-    assert f"HP01 Pod/apps/web isn't mended in {tmp_path / 'a.yaml'}: an alias, a merge key or" in result.stderr
+    assert f"HP01 Pod/apps/web is not patched in {tmp_path / 'a.yaml'}: the value is behind an alias" in result.stderr
     assert result.exit_code == 1
 
 
@@ -442,8 +442,8 @@ def test_the_files_of_a_stack_are_held_against_what_others_hold(stacks: Path) ->
     assert codes(found("kind.yaml", *RIVALS, "--stack", "alice")) == []
     said = {f["code"]: f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")}
     assert said == {
-        "XS01": "127.0.0.1:8090/TCP is held by the stack alice.",
-        "XS03": "its name is held by the stack alice.",
+        "XS01": "127.0.0.1:8090/TCP is already used by the stack alice.",
+        "XS03": "cluster name alice is already used by the stack alice.",
     }
     mended = hops("check", "kind.yaml", *RIVALS, "--stack", "bob", "--fix")
     assert mended.exit_code == 0
@@ -463,7 +463,11 @@ def test_what_docker_publishes_is_held_too(stacks: Path, monkeypatch: pytest.Mon
     )
     (stacks / "bin" / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{stacks / 'bin'}")
-    for port, wanted in ((8092, ["127.0.0.1:8092/TCP is held by the container registry."]), (8093, []), (8094, [])):
+    for port, wanted in (
+        (8092, ["127.0.0.1:8092/TCP is already used by the container registry."]),
+        (8093, []),
+        (8094, []),
+    ):
         (stacks / "kind.yaml").write_text(KIND.format(name="bob", port=port))
         assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == wanted
 
@@ -479,5 +483,5 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
     assert (wrong.exit_code, "Pulumi.alice.yaml: ingress-hops:cluster" in wrong.stderr) == (2, True)
     # Another's mistake is told and stops nobody.
     told = hops("check", "pod.yaml", "--stack", "bob")
-    assert (told.exit_code, "what the stack alice holds isn't known" in told.stderr) == (1, True)
+    assert (told.exit_code, "the ports and names of the stack alice are unknown" in told.stderr) == (1, True)
     assert hops("check", "pod.yaml", "--stack", "nobody").exit_code == 2

@@ -55,8 +55,8 @@ def test_findings_that_appear_and_that_go(folders: tuple[Path, Path]) -> None:
     healthy, broken = folders
     more, gone, same = hops(healthy, broken), hops(broken, healthy), hops(broken, broken)
     assert (more.returncode, gone.returncode, same.returncode) == (1, 1, 0)
-    assert "+ mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP" in more.stdout
-    assert "- mandatory: HP01 Pod/apps/web: container web takes hostPort 81/TCP" in gone.stdout
+    assert "+ mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP" in more.stdout
+    assert "- mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP" in gone.stdout
     assert more.stdout.endswith("Hops that change: 0. Findings that appear: 4, that go: 0, on both sides: 0.\n")
     assert same.stdout == "Hops that change: 0. Findings that appear: 0, that go: 0, on both sides: 4.\n"
 
@@ -103,8 +103,8 @@ def test_a_plan_is_the_same_as_its_stack_and_its_manifests(tmp_path: Path) -> No
     [
         ("plan.json", "[]", "it is no plan; write one with: hops plan STACK --format json"),
         ("plan.json", "{", "Expecting property name"),
-        ("plan.json", '{"hops": [], "findings": [{"code": "HP01"}]}', "it holds a finding that hops didn't print"),
-        ("plan.json", '{"hops": [], "findings": [1]}', "it holds a finding that hops didn't print"),
+        ("plan.json", '{"hops": [], "findings": [{"code": "HP01"}]}', "it contains a finding that hops did not write"),
+        ("plan.json", '{"hops": [], "findings": [1]}', "it contains a finding that hops did not write"),
         ("pod.yaml", "[", "pod.yaml:2:1: "),
         ("Pulumi.it.yaml", "config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
     ],

@@ -172,7 +172,7 @@ def test_a_stack_that_is_in_the_backend_only_is_listed_and_keeps_what_it_has(alo
     write(alone, "alice", cluster={"httpPort": 8082, "httpsPort": None}, services=[{"host": "alice.localhost"}])
     status, said, _ = run("check")
     assert status == 1
-    assert "127.0.0.1:8082/TCP is held by the stack bob (it has no file)." in said
+    assert "127.0.0.1:8082/TCP is already used by the stack bob (it has no file)." in said
 
 
 @pytest.mark.usefixtures("docker", "alone", "pulumi")
@@ -193,7 +193,10 @@ def test_both_of_two_stacks_that_clash_are_told(alone: Path) -> None:
     write(alone, "alice", cluster={"httpPort": 8080, "httpsPort": None}, services=[{"host": "alice.localhost"}])
     status, said, errors = run("check")
     assert (status, errors) == (1, "")
-    port = "127.0.0.1:8080/TCP is held by the stack {}. Publish on another port of the machine."
+    port = (
+        "127.0.0.1:8080/TCP is already used by the stack {}. Choose another port: change `cluster.httpPort` or "
+        "`cluster.httpsPort` of the stack, or hostPort in the kind configuration."
+    )
     assert said.splitlines() == [
         f"stacks/Pulumi.alice.yaml: mandatory: XS01 Cluster/ingress-hops-alice: {port.format('local')}",
         f"stacks/Pulumi.local.yaml: mandatory: XS01 Cluster/ingress-hops-local: {port.format('alice')}",
@@ -207,7 +210,7 @@ def test_both_of_two_stacks_that_clash_are_told(alone: Path) -> None:
         "file": "stacks/Pulumi.alice.yaml",
         "code": "XS01",
         "level": "mandatory",
-        "message": "127.0.0.1:8080/TCP is held by the stack local.",
+        "message": "127.0.0.1:8080/TCP is already used by the stack local.",
         "patch": None,
     }
 
@@ -216,8 +219,8 @@ def test_what_docker_publishes_now_clashes_and_what_is_stopped_does_not(alone: P
     docker(node("registry", port=8081), *local_nodes(alone))
     status, said, _ = run("check")
     assert status == 1
-    assert "127.0.0.1:8081/TCP is held by the container registry." in said
-    assert said.count("held by") == 1, "a cluster of its own takes nothing from a stack"
+    assert "127.0.0.1:8081/TCP is already used by the container registry." in said
+    assert said.count("already used by") == 1, "a cluster of its own takes nothing from a stack"
     docker(node("registry", port=8081, status="exited"))
     assert run("check")[0] == 0
 
@@ -226,7 +229,9 @@ def test_a_cluster_of_somebody_else_clashes_by_its_name(docker: Docker) -> None:
     docker(node("ingress-hops-local-worker", "ingress-hops-local", bind="/theirs:/data", status="exited"))
     status, said, _ = run("check")
     assert status == 1
-    assert "XS03 Cluster/ingress-hops-local: its name is held by a kind cluster that is not of this stack." in said
+    assert (
+        "XS03 Cluster/ingress-hops-local: cluster name ingress-hops-local is already used by a kind cluster of" in said
+    )
 
 
 @pytest.mark.usefixtures("docker")

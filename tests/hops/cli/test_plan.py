@@ -114,7 +114,7 @@ def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str,
     held = [finding for finding in plan["findings"] if finding["code"].startswith("XS")]
     assert {finding["code"] for finding in held} == told
     assert all(finding["level"] == "mandatory" and "the stack alice" in finding["message"] for finding in held)
-    assert "hops: what the stack broken holds isn't known" in said
+    assert "hops: the ports and names of the stack broken are unknown" in said
 
 
 def test_the_path_is_drawn_as_a_page_with_all_that_was_said(tmp_path: Path) -> None:

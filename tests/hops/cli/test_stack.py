@@ -94,11 +94,17 @@ def test_nothing_is_written_over(alone: Path) -> None:
     [
         (
             {"ingress-hops:cluster": {"name": "ingress-hops-alice"}},
-            "XS03 Cluster/ingress-hops-alice: its name is held by the stack other. Give the cluster a name of its own.",
+            (
+                "XS03 Cluster/ingress-hops-alice: cluster name ingress-hops-alice is already used by the stack other. "
+                "Choose another name"
+            ),
         ),
         (
             {"ingress-hops:services": [{"host": "my-service.alice.localhost"}]},
-            "XS02 Ingress/apps/my-service-ingress: my-service.alice.localhost is held by the stack other. Take a name",
+            (
+                "XS02 Ingress/apps/my-service-ingress: host my-service.alice.localhost is already used by the stack "
+                "other. Choose another host name"
+            ),
         ),
     ],
 )
@@ -121,7 +127,9 @@ def test_a_port_that_a_stopped_container_has_is_passed_over(alone: Path, docker:
 
 def test_a_kind_cluster_of_that_name_is_left_to_its_owner(alone: Path, docker: Docker) -> None:
     docker(node("ingress-hops-alice-worker", "ingress-hops-alice", status="exited"))
-    with pytest.raises(StackError, match="its name is held by a kind cluster that is not of this stack"):
+    with pytest.raises(
+        StackError, match="cluster name ingress-hops-alice is already used by a kind cluster of another owner"
+    ):
         create(alone, "alice", Wanted())
 
 
@@ -159,7 +167,7 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
         (Wanted("127.0.0.2", host="a.localhost"), "which is always 127.0.0.1 .*take a name below .test"),
         (Wanted("127.0.0.2", host="localhost"), "which is always 127.0.0.1"),
         (Wanted(host="A.localhost"), "a host name is lower-case letters"),
-        (Wanted(host="my-service.localhost"), "my-service.localhost is held by the stack local"),
+        (Wanted(host="my-service.localhost"), "my-service.localhost is already used by the stack local"),
         (Wanted(host="a: b"), "a host name is lower-case letters|mapping values are not allowed"),
     ],
 )

@@ -1,12 +1,19 @@
 """Every rule of the catalogue: what it says of itself, and its own examples."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import hops.rules.families
 from hops.kubernetes.values import unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import KINDS
 from hops.rules import RULES
+from hops.rules.docs import FAMILIES as FAMILY_TITLES
+from hops.rules.docs import page
 from hops.rules.patches import patched
+from hops.rules.rule import NoParameters
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.test_clash_rules import CASES as FLEET
 from tests.hops.rules.test_exceptions import CASES as PACK
@@ -17,8 +24,8 @@ from tests.hops.rules.test_kind_clusters import CASES as KIND_NODES
 from tests.hops.rules.test_services import CASES as SERVICES
 from tests.hops.rules.test_tls import CASES as TLS
 
-CATALOGUE = {"HP": 10, "KN": 8, "XS": 4, "IN": 17, "TL": 5, "SV": 9, "EX": 7, "PK": 4}
-CODES = [f"{family}{number:02}" for family, count in CATALOGUE.items() for number in range(1, count + 1)]
+FAMILIES = ("HP", "KN", "XS", "IN", "TL", "SV", "EX", "PK")
+CODES = list(RULES)
 EDGES: list[Case] = [
     *HOST_PORTS,
     *KIND_NODES,
@@ -31,9 +38,19 @@ EDGES: list[Case] = [
 ]
 
 
-def test_the_catalogue_is_complete_and_in_order() -> None:
-    assert len(CODES) == 64
-    assert list(RULES) == CODES
+def test_the_catalogue_is_in_order_without_gaps() -> None:
+    counts = {family: sum(code.startswith(family) for code in CODES) for family in FAMILIES}
+    assert all(counts.values())
+    assert [f"{family}{number:02}" for family, count in counts.items() for number in range(1, count + 1)] == CODES
+    assert list(FAMILY_TITLES) == list(FAMILIES)
+
+
+def test_every_rule_of_the_modules_is_in_the_catalogue() -> None:
+    declared = sum(
+        len(re.findall(r'^    code="[A-Z]{2}[0-9]{2}",$', module.read_text(), re.MULTILINE))
+        for module in Path(hops.rules.families.__path__[0]).glob("*.py")
+    )
+    assert declared == len(RULES)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -48,6 +65,15 @@ def test_a_rule_says_everything(code: str) -> None:
     assert rule.hop is None or rule.hop in {kind.name for kind in KINDS}
     assert rule.parameters_of is None or RULES[rule.parameters_of].parameters is rule.parameters
     rule.parameters()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_page_of_a_rule_describes_every_parameter(code: str) -> None:
+    rule = RULES[code]
+    if rule.parameters is NoParameters or rule.parameters_of:
+        return
+    for name, field in rule.parameters.model_fields.items():
+        assert re.search(rf"^\| `{field.alias or name}` \| \w.* \| .+ \|$", page(rule), re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", CODES)

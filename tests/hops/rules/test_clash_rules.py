@@ -146,8 +146,8 @@ def test_claims_are_handed_in_as_values() -> None:
     inventory = Inventory([(documents(cluster())[0], Place())], today=TODAY, fleet=claims)
     found = judge(inventory, configure(), [RULES[code] for code in ("XS01", "XS02", "XS03")])
     assert [finding.message for finding in found] == [
-        "127.0.0.1:80/TCP is held by container registry.",
-        "its name is held by stack alice.",
+        "127.0.0.1:80/TCP is already used by container registry.",
+        "cluster name bob is already used by stack alice.",
     ]
 
 

@@ -38,27 +38,27 @@ def without_holders(fleet: Fleet) -> tuple[set[object], set[object]]:
     [
         (
             stack("bob", httpPort=8080, httpsPort=None),
-            ["XS01 127.0.0.1:8080/TCP is held by the stack alice."],
+            ["XS01 127.0.0.1:8080/TCP is already used by the stack alice."],
         ),
         (
             stack("bob", httpPort=8443, httpsPort=None),
-            ["XS01 127.0.0.1:8443/TCP is held by the stack alice."],
+            ["XS01 127.0.0.1:8443/TCP is already used by the stack alice."],
         ),
         (
             stack("bob", httpPort=80, httpsPort=8443, listenAddress="0.0.0.0"),
-            ["XS01 0.0.0.0:8443/TCP is held by the stack alice."],
+            ["XS01 0.0.0.0:8443/TCP is already used by the stack alice."],
         ),
         (
             stack("bob", "alice.localhost", httpPort=80),
-            ["XS02 alice.localhost is held by the stack alice."],
+            ["XS02 host alice.localhost is already used by the stack alice."],
         ),
         (
             stack("bob", httpPort=80, name="ingress-hops-alice"),
-            ["XS03 its name is held by the stack alice."],
+            ["XS03 cluster name ingress-hops-alice is already used by the stack alice."],
         ),
         (
             stack("bob", existing="kind-ingress-hops-alice"),
-            ["XS03 the context kind-ingress-hops-alice is held by the stack alice."],
+            ["XS03 context kind-ingress-hops-alice is already used by the stack alice."],
         ),
     ],
     ids=["http port", "https port", "every address", "host", "cluster", "context"],
@@ -67,7 +67,7 @@ def test_a_clash_is_told_of_both(bob: Settings, sentences: list[str]) -> None:
     assert told(bob, claims("alice", ALICE)) == sentences
     backwards = told(ALICE, claims("bob", bob))
     assert [sentence[:4] for sentence in backwards] == [sentence[:4] for sentence in sentences]
-    assert all(sentence.endswith("is held by the stack bob.") for sentence in backwards)
+    assert all(sentence.endswith("is already used by the stack bob.") for sentence in backwards)
 
 
 @pytest.mark.parametrize(

@@ -149,9 +149,13 @@ def test_remediate_is_for_rules_that_can_and_leaves_the_rest_mandatory() -> None
 @pytest.mark.parametrize(
     ("code", "parameters", "said"),
     [
-        ("HP01", {"allowd": []}, "policy.rules.HP01.parameters.allowd: there is no such parameter; HP01 has allowed"),
+        (
+            "HP01",
+            {"allowd": []},
+            "policy.rules.HP01.parameters.allowd is not a parameter of HP01; its parameters: allowed",
+        ),
         ("HP01", {"allowed": [{"port": "80"}]}, "policy.rules.HP01.parameters.allowed.0.port is '80'"),
-        ("HP03", {"x": 1}, "HP03 has none"),
+        ("HP03", {"x": 1}, "is not a parameter of HP03; its parameters: none"),
         ("HP06", {"nodePorts": [1]}, "policy.rules.HP06.parameters.nodePorts"),
     ],
 )

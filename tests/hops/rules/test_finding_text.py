@@ -53,7 +53,7 @@ def test_a_message_of_another_pack_is_a_finding_too() -> None:
 
 
 def test_a_fault_of_the_pack_keeps_its_code() -> None:
-    fault = "can't be decided: the pack failed with ValueError(), a fault of the pack."
+    fault = "cannot be decided: the pack failed with ValueError(). This is a bug of the pack."
     assert told_fault(fault).startswith(f"PK01 {fault}\n")
     said = heard(told_fault(fault), URN, Level.MANDATORY, "ingress-hops")
     assert (said.code, said.message) == ("PK01", fault)

@@ -785,7 +785,9 @@ def test_a_host_is_renamed_in_all_its_places() -> None:
 
 def test_a_missing_service_is_told_where_it_is() -> None:
     (finding,) = of_rule(service(namespace="other") + paths(), "IN01")
-    assert finding.message.endswith("there is one in namespace other.")
+    assert finding.message.endswith(
+        "Service web does not exist in namespace apps; namespace other has a Service of this name."
+    )
 
 
 def test_the_wider_route_is_patched_and_not_the_hidden_one() -> None:
@@ -846,4 +848,4 @@ metadata: {name: web, namespace: apps}
 spec: {rules: [{backendRefs: [{group: example.net, kind: Service, name: web, port: 80}]}]}
 """
     (finding,) = of_rule(route, "IN12")
-    assert finding.message == "it sends to a Service of group example.net, which Contour doesn't read."
+    assert finding.message == "the backend is a Service of group example.net, which Contour does not support."

@@ -1,8 +1,15 @@
 """Edges of the rules on kind nodes."""
 
+import pytest
+
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import at
+from hops.model.finding import Place
+from hops.model.settings import settings
 from hops.rules import RULES
-from tests.hops.rules.cases import Case, of_rule
+from hops.rules.configuration import configure
+from hops.rules.judge import judge
+from tests.hops.rules.cases import TODAY, Case, documents, of_rule
 from tests.hops.rules.test_host_ports import NODES, ONE, deployment, pod
 
 
@@ -230,3 +237,32 @@ def test_the_label_that_is_offered_is_the_strictest() -> None:
         (finding,) = of_rule(bare + pod(spec), "KN08")
         assert finding.patch
         assert list(at(finding.patch.operations[0], "value").values()) == [level]
+
+
+URN = "urn:pulumi:alice::ingress-hops::ingress-hops:index:KindCluster$command:local:Command::cluster"
+KEY = "ingress-hops:cluster.listenAddress"
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "remedy"),
+    [
+        ("dev", Place(urn=URN), f"Set `{KEY}` in stacks/Pulumi.alice.yaml to 127.0.0.1."),
+        (
+            "dev",
+            Place("000-cluster-dev.yaml"),
+            f"Set `{KEY}` in the stack's file, or listenAddress in the kind configuration, to 127.0.0.1.",
+        ),
+        ("other", Place(urn=URN), RULES["KN05"].remedy),
+    ],
+)
+def test_the_remedy_for_an_open_listener_names_the_key_of_the_stack(name: str, place: Place, remedy: str) -> None:
+    body = documents(RULES["KN05"].bad)[0]
+    stack = settings("alice", {"cluster": {"name": name}, "services": [{"name": "web"}]})
+    inventory = Inventory([(body, place)], today=TODAY, settings=stack)
+    (finding,) = judge(inventory, configure(), [RULES["KN05"]])
+    assert (finding.path, finding.remedy) == ("/nodes/1/extraPortMappings/0/listenAddress", remedy)
+
+
+def test_the_remedy_for_an_open_listener_without_a_stack_names_the_kind_configuration() -> None:
+    (finding,) = of_rule(RULES["KN05"].bad, "KN05")
+    assert finding.remedy == "Set listenAddress and apiServerAddress in the kind configuration to 127.0.0.1."

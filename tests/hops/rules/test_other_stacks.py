@@ -63,7 +63,7 @@ def test_a_file_that_is_none_is_told_and_hides_nobody_elses(file: bytes, said: s
     found = others({"alice": ALICE, "broken": file}, "bob")
     assert found.fleet == claims("alice", stack_settings("alice", ALICE))
     (sentence,) = found.unread
-    assert sentence.startswith("what the stack broken holds isn't known, since its file can't be used: ")
+    assert sentence.startswith("the ports and names of the stack broken are unknown, because its file is invalid: ")
     assert said in sentence
 
 
@@ -79,6 +79,6 @@ def test_docker_holds_what_it_publishes_but_for_the_stacks_own_cluster() -> None
     assert published(machine, "bob", ClusterState(generation=1)) == Fleet((registry,))
     assert published(machine, "bob", ClusterState(foreign=True)) == Fleet(
         (registry, PortClaim("the container bob-worker", "0.0.0.0", 8080)),
-        (NameClaim("a kind cluster that is not of this stack", "cluster", "bob"),),
+        (NameClaim("a kind cluster of another owner", "cluster", "bob"),),
     )
     assert published(replace(machine, docker=None), "bob", ClusterState()) == Fleet()

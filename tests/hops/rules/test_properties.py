@@ -72,7 +72,7 @@ def test_no_input_breaks_a_rule(data: st.DataObject) -> None:
         if paths := list(keys(bodies[index])):
             path = data.draw(st.sampled_from(paths))
             bodies[index] = replaced(bodies[index], path, ODD[data.draw(st.integers(0, len(ODD) - 1))])
-    assert [finding.message for finding in verdict(bodies) if "a fault of the rule" in finding.message] == []
+    assert [finding.message for finding in verdict(bodies) if "a bug of the rule" in finding.message] == []
 
 
 @settings(max_examples=60, deadline=None)

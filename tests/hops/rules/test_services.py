@@ -456,7 +456,7 @@ def test_a_second_door_beside_an_ingress_is_called_one() -> None:
         "[{host: a.localhost, http: {paths: [{path: /, backend: {service: {name: web}}}]}}]}}"
     )
     (finding,) = of_rule(service("{type: NodePort}") + ingress, "SV03")
-    assert finding.message == "it is a NodePort, a second door beside Ingress/apps/way."
+    assert finding.message == "the Service has type NodePort and bypasses Ingress/apps/way."
 
 
 def test_a_port_that_becomes_inner_leaves_what_only_outer_ones_have() -> None:
