@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.upstream import declare, find, from_registry, named, started_by_readiness, without_waiting
-from hops.model.path import VXLAN_MODES
+from hops.model.pod_network import CALICO_NETWORK
 
 
 class CalicoArgs(TypedDict):
@@ -45,7 +45,7 @@ def patched(args: CalicoArgs) -> list[dict[str, Any]]:
     server = named(node["spec"]["template"]["spec"]["containers"], "calico-node")
     started_by_readiness(server)
     env = server["env"]
-    named(env, "CALICO_IPV4POOL_VXLAN")["value"] = VXLAN_MODES[args["encapsulation"]]
+    named(env, "CALICO_IPV4POOL_VXLAN")["value"] = CALICO_NETWORK.vxlan_modes[args["encapsulation"]]
     env += [
         {"name": "CALICO_IPV4POOL_CIDR", "value": args["pod_subnet"]},
         {"name": "CALICO_IPV4POOL_BLOCK_SIZE", "value": str(args["block_size"])},

@@ -1,6 +1,6 @@
 """Reads paths back: from plain objects what they declare, from a cluster's answer what is there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -11,8 +11,9 @@ from hops.kubernetes.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
 from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
-from hops.model.path import CONTOUR_NAMESPACE, VXLAN_MODES, request_path
+from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.plan import NODE_PORTS
+from hops.model.pod_network import POD_NETWORK
 
 
 def found(lines: str, node: str | None) -> Found:
@@ -132,15 +133,13 @@ def _target(port: ServicePort, declared: Iterable[Port]) -> int | None:
     return next((_port(item.container_port) for item in declared if item.name == target), None)
 
 
-def _network(inventory: Inventory) -> dict[str, str]:
-    """Pool and encapsulation, as calico-node is told."""
+def _network(inventory: Inventory) -> Mapping[str, str]:
+    """What the agent of the pod network is told of pool and encapsulation."""
     for pod in inventory.pods:
         for container in pod.containers if pod.resource.kind == "DaemonSet" else ():
-            env = {str(at(entry, "name")): at(entry, "value") for entry in sequence(container.body.get("env"))}
-            if "CALICO_IPV4POOL_CIDR" in env:
-                modes = {value: mode for mode, value in VXLAN_MODES.items()}
-                encapsulation = modes.get(str(env.get("CALICO_IPV4POOL_VXLAN")), "None")
-                return {"podSubnet": str(env["CALICO_IPV4POOL_CIDR"]), "encapsulation": encapsulation}
+            environment = {str(at(entry, "name")): at(entry, "value") for entry in sequence(container.body.get("env"))}
+            if declared := POD_NETWORK.declared(environment):
+                return declared
     return {}
 
 

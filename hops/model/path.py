@@ -18,23 +18,14 @@ from hops.model.hop import (
     SocketAddress,
     Standing,
 )
+from hops.model.pod_network import POD_NETWORK
 
 CONTOUR_NAMESPACE = "projectcontour"
 HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 """The nat chain in which the portmap plugin keeps all host ports of a node (plugins/meta/portmap)."""
-VXLAN_MODES = {"VXLANCrossSubnet": "CrossSubnet", "VXLAN": "Always", "None": "Never"}
-"""The encapsulations, and what calico-node calls each (CALICO_IPV4POOL_VXLAN)."""
 XDS_PORT = 8001
 """Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
 _EDS_NAME_LENGTH = 60
-
-
-def calico_interface(namespace: str, pod: str) -> str:
-    """The host's end of a pod's veth pair, such as `cali47b61747c2f` for `default`, `example-pod`.
-
-    Source: Calico, libcalico-go/lib/backend/k8s/conversion/workload_endpoint_default.go, VethNameForWorkload.
-    """
-    return "cali" + hashlib.sha1(f"{namespace}.{pod}".encode(), usedforsecurity=False).hexdigest()[:11]
 
 
 def envoy_cluster(namespace: str, service: str, port: int) -> str:
@@ -70,7 +61,7 @@ def request_path(
     cluster_ip = backend.cluster_ip or found.services.get(name)
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
-    interface = calico_interface(backend.namespace, backend.pods[0]) if backend.pods else None
+    interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods else None
     authority = backend.host if http.host == 80 else f"{backend.host}:{http.host}"
     url = f"http://{authority}{backend.request_path}"
 
@@ -82,7 +73,7 @@ def request_path(
     published = f"docker {door.node}" if door.node else "load balancer"
     worker = f"worker {door.node}" if door.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
-    calico = f"calico {interface}" if interface else "calico"
+    network_component = f"{POD_NETWORK.name} {interface}" if interface else POD_NETWORK.name
     inside = {**network} | ({"interface": interface} if interface else {})
     match = RouteMatch(
         host=backend.host,
@@ -115,7 +106,7 @@ def request_path(
         (worker, found.node, http.node, envoy, chains if door.node else {}),
         (ingress, found.envoy, http.envoy, SocketAddress(backend.service, backend.port), route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
-        (calico, pod_address, backend.target_port, interface, inside),
+        (network_component, pod_address, backend.target_port, interface, inside),
         (
             f"pod {backend.namespace}/{backend.pods[0]}" if backend.pods else "pod",
             pod_address,
@@ -123,7 +114,7 @@ def request_path(
             found.envoy,
             addresses,
         ),
-        (calico, pod_address, backend.target_port, found.envoy, {}),
+        (network_component, pod_address, backend.target_port, found.envoy, {}),
         (ingress, found.envoy, http.envoy, found.node, {}),
         (worker, found.node, http.node, client, {}),
         (published, entrance, http.host, client, {}),

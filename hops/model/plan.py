@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
 from hops.model.path import request_path
+from hops.model.pod_network import POD_NETWORK
 from hops.model.settings import RESERVED, Service, Settings
-from hops.model.versions import CALICO, CONTOUR, Manifest
+from hops.model.versions import CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
@@ -62,10 +63,10 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
         # One worker publishes: two containers of one machine cannot claim the same port.
         door = Door(str(cluster.listen_address), workers[0], mappings)
     backends = tuple(_backend(service) for service in settings.services)
-    network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+    network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
     # An existing cluster has a pod network already.
-    manifests = (CONTOUR,) if cluster.existing else (CALICO, CONTOUR)
+    manifests = (CONTOUR,) if cluster.existing else (POD_NETWORK.manifest, CONTOUR)
     return Plan(context, _fingerprint(settings), xds, control_plane, workers, door, backends, paths, manifests)
 
 
@@ -73,7 +74,7 @@ def _fingerprint(settings: Settings) -> str:
     """Of kind's nodes, ports and subnets, and of Calico's pool, which calico-node makes once at its first start."""
     fixed = {
         "cluster": settings.cluster.model_dump(mode="json", exclude={"existing", "kubeconfig_folder"}),
-        "pool": settings.calico.model_dump(mode="json", include={"block_size", "encapsulation"}),
+        **POD_NETWORK.fixed(settings),
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 

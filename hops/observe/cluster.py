@@ -13,6 +13,7 @@ from urllib.parse import quote
 from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.pod_network import POD_NETWORK
 from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
 from hops.trace.facts.view import View
@@ -33,10 +34,7 @@ _KINDS = {
     "HTTPProxy": "/apis/projectcontour.io/v1/httpproxies",
     "DaemonSet": "/apis/apps/v1/daemonsets",
     "Deployment": "/apis/apps/v1/deployments",
-    "IPPool": "/apis/crd.projectcalico.org/v1/ippools",
-    "Calico's NetworkPolicy": "/apis/crd.projectcalico.org/v1/networkpolicies",
-    "GlobalNetworkPolicy": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
-    "Installation": "/apis/operator.tigera.io/v1/installations",
+    **POD_NETWORK.object_kinds,
     "Event": "/api/v1/events?fieldSelector=type%3DWarning",
 }
 """What is listed, by the name that `unseen` has for it."""
@@ -187,7 +185,7 @@ def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, st
 def _logs(view: View) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
     contour = [pod for pod in view.of("Pod", CONTOUR_NAMESPACE) if at(pod, "metadata", "labels", "app") == "contour"]
     network = [
-        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in ("calico-node", "kube-proxy")
+        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in (POD_NETWORK.agent, "kube-proxy")
     ]
     for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not objects.ready(pod))]:
         if view.down(objects.node_of(pod)):

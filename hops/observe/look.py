@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from hops.kubernetes import objects
 from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, sequence, text
+from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.observe.api import API
 from hops.observe.cluster import certificates, cluster, logs
@@ -256,6 +257,6 @@ def _versions(seen: Sight) -> dict[str, str]:
     for item in seen.cluster.objects if seen.cluster else ():
         for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
             name, image = str(at(container, "name")), str(at(container, "image"))
-            if name in ("contour", "calico-node") and ":" in image:
+            if name in ("contour", POD_NETWORK.agent) and ":" in image:
                 found[name] = image.rpartition(":")[2]
     return {name: str(value) for name, value in found.items() if value}

@@ -12,6 +12,7 @@ from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, 
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.pod_network import POD_NETWORK
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
@@ -87,12 +88,13 @@ def unready(view: View) -> Iterator[Finding]:
         hop = HopName.HOST_PORT if pod in view.envoy_pods else T37.hop
         if lacks:
             what, evidence = lacks
-            message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
+            message = f"{POD_NETWORK.agent} does not run on {node}, and {_named(pod)} {what}."
             yield T37.finding(identity(pod), message, _calico_again(view, node), [evidence], hop=hop)
         elif arrived(view) and not _calico_pods(view, node) and node not in idle:
             idle.add(node)
-            message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
-            evidence = f"{node} has no pod of calico-node"
+            lost = "pods, routes and policies that change there have no effect"
+            message = f"{POD_NETWORK.agent} does not run on {node}: {lost}."
+            evidence = f"{node} has no pod of {POD_NETWORK.agent}"
             yield T37.finding(_calico(view), message, _calico_again(view, node), [evidence], stops=False)
 
 
@@ -217,38 +219,43 @@ def _named(item: Mapping[str, JSON]) -> str:
 def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
     """What of its network a pod has not got, and the evidence; None where it has all."""
     error = view.no_sandbox(pod)
-    if error and "calico" in error.lower():
+    if error and POD_NETWORK.name in error.lower():
         return "waits for its network", f"event of {_named(pod)}: {error}"
     wire = next((wire for wire in wires(view) if wire.pod is pod), None)
     table = wire.node.filter if wire else ""
-    if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not arrived(view):
+    if (
+        wire
+        and POD_NETWORK.dispatch_chain in table
+        and POD_NETWORK.pod_chain(wire.interface) not in table
+        and not arrived(view)
+    ):
         return (
             "is unknown to the node's firewall",
-            f"filter of {wire.node.name}: no chain cali-tw-{wire.interface}",
+            f"filter of {wire.node.name}: no chain {POD_NETWORK.pod_chain(wire.interface)}",
         )
     return None
 
 
 def _calico_pods(view: View, node: str | None = None) -> list[dict[str, JSON]]:
     """The pods of calico-node, on a node or on all."""
-    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
+    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == POD_NETWORK.agent]
     return [pod for pod in pods if node in (None, objects.node_of(pod))]
 
 
 def _calico_ready(view: View, node: str) -> bool:
     """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
-    known = _calico_pods(view) or any(objects.name(item) == "calico-node" for item in view.of("DaemonSet"))
+    known = _calico_pods(view) or any(objects.name(item) == POD_NETWORK.agent for item in view.of("DaemonSet"))
     return not known or any(objects.ready(pod) for pod in _calico_pods(view, node))
 
 
 def _calico(view: View) -> Identity:
-    made = next((item for item in view.of("DaemonSet") if objects.name(item) == "calico-node"), None)
-    return identity(made) if made else Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
+    made = next((item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent), None)
+    return identity(made) if made else Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
 
 
 def _calico_again(view: View, node: str) -> str:
     """The command that lets calico-node run on a node."""
-    sets = [item for item in view.of("DaemonSet") if objects.name(item) == "calico-node"]
+    sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
     stack = view.sight.stack
     if not sets:
         return f"pulumi up --refresh --yes --stack {stack.name if stack else 'STACK'} --policy-pack policy"
@@ -256,10 +263,11 @@ def _calico_again(view: View, node: str) -> str:
     wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
     labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
     off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
+    base = f"{view.kubectl} --namespace {namespace}"
     if off:
         gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
-        return f"{view.kubectl} --namespace {namespace} patch daemonset calico-node --type merge --patch '{gone}'"
-    return f"{view.kubectl} --namespace {namespace} rollout restart daemonset calico-node"
+        return f"{base} patch daemonset {POD_NETWORK.agent} --type merge --patch '{gone}'"
+    return f"{base} rollout restart daemonset {POD_NETWORK.agent}"
 
 
 # T38

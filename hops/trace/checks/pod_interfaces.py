@@ -8,7 +8,7 @@ from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
-from hops.model.path import calico_interface
+from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
@@ -172,7 +172,7 @@ def _wire(view: View, pod: Mapping[str, JSON], hop: HopName) -> Wire | None:
         return None
     if objects.phase(body) != "Running" or objects.deleting(body):
         return None
-    name = calico_interface(str(objects.namespace(body)), objects.name(body))
+    name = POD_NETWORK.interface(str(objects.namespace(body)), objects.name(body))
     if name not in ends and not any(other.startswith("cali") for other in ends):
         # Another network plugin names interfaces in its own way.
         return None

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from hops.model.hop import KINDS, Hop, HopName, KnownAt, Standing, published_hops
-from hops.model.path import HOST_PORT_CHAIN, calico_interface, envoy_cluster
+from hops.model.path import HOST_PORT_CHAIN, envoy_cluster
 from hops.model.plan import plan
+from hops.model.pod_network import POD_NETWORK
 from hops.model.settings import Settings
 
 
@@ -19,7 +20,7 @@ from hops.model.settings import Settings
     ],
 )
 def test_calicos_interface(namespace: str, pod: str, interface: str) -> None:
-    assert calico_interface(namespace, pod) == interface
+    assert POD_NETWORK.interface(namespace, pod) == interface
     assert len(interface) <= 15, "Linux takes no longer name for an interface"
 
 
