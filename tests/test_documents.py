@@ -22,6 +22,7 @@ LIVE = (
     "make preview",
     "pulumi preview --stack local --policy-pack policy",
     "pulumi stack output --stack local hops",
+    ".venv/bin/hops kubectl local get pods -A",
     ".venv/bin/hops stack show local",
     "make trace",
     ".venv/bin/hops trace local --bundle seen.json",

@@ -44,7 +44,7 @@ def _lines(said: Preview) -> Iterator[str]:
             yield f"{signs[op]} {component}: {', '.join(map(_name, each))}"
         else:
             for one in each:
-                yield f"{signs[op]} {component}: {_name(one)}{_fields(one)}"
+                yield f"{signs[op]} {component}: {_name(one)}{_fields(one) if op != 'delete' else ''}"
 
 
 def _changed(said: Preview) -> list[Declared]:

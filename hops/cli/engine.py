@@ -285,8 +285,7 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
         command.append("--json")
     progress = _Progress(title, total)
     lines: list[str] = []
-    interrupted = threading.Event()
-    with TemporaryFile() as errors:
+    with TemporaryFile() as errors, _passing_on(progress) as interruption:
         try:
             # In a process group of its own: Ctrl-C reaches it once, from here, and none of the programs that it runs.
             process = subprocess.Popen(
@@ -302,33 +301,56 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
             )
         except OSError as error:
             raise EngineError(f"pulumi cannot be run: {error.strerror}") from None
-
-        def interrupt(_signal: int, _frame: object) -> None:
-            if interrupted.is_set():
-                progress.say(f"still waiting for pulumi (process {process.pid}) to end in order")
-                return
-            interrupted.set()
-            progress.say("stopping: pulumi finishes the steps that it is in")
-            process.send_signal(signal.SIGINT)
-
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            with process, progress:
-                for line in process.stdout or ():
-                    lines.append(line)
-                    if event := read_event(line):
-                        progress.event(event)
-                status = process.wait()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        interruption.reach(process)
+        with process, progress:
+            for line in process.stdout or ():
+                lines.append(line)
+                if event := read_event(line):
+                    progress.event(event)
+            status = process.wait()
         errors.seek(0)
         stderr = errors.read().decode(errors="replace").strip()
     try:
         said = read_events("".join(lines))
     except EventsError:
         raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
-    return _Ended(status, said, stderr, interrupted.is_set())
+    return _Ended(status, said, stderr, interruption.asked)
+
+
+@dataclass
+class _Interruption:
+    """Ctrl-C, which is passed on to Pulumi once. asked: whether it was pressed."""
+
+    progress: "_Progress"
+    asked: bool = False
+    _process: subprocess.Popen[str] | None = None
+
+    def handle(self, _signal: int, _frame: object) -> None:
+        if self.asked:
+            self.progress.say("still waiting for pulumi to end in order")
+            return
+        self.asked = True
+        self.progress.say("stopping: pulumi finishes the steps that it is in")
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+
+    def reach(self, process: subprocess.Popen[str]) -> None:
+        """Passes on to a process, also what was pressed before it was started."""
+        self._process = process
+        if self.asked:
+            process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _passing_on(progress: "_Progress") -> Iterator[_Interruption]:
+    """Handles Ctrl-C and SIGTERM from before Pulumi is started until it has ended."""
+    interruption = _Interruption(progress)
+    before = {number: signal.signal(number, interruption.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _of_pulumi(error: str) -> str:

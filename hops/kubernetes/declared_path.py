@@ -16,32 +16,36 @@ from hops.model.plan import NODE_PORTS
 from hops.model.pod_network import POD_NETWORK
 
 
-def found(lines: str, node: str | None) -> Found:
-    """Reads the addresses of nodes, pods and Services from the output of a cluster.
+def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> Found:
+    """Reads the addresses of a running cluster.
 
-    lines: one line per object with tab-separated kind, namespace, name, label `app`, node and IPv4 address. A headless
-        Service has no address.
+    listed: its nodes, pods and Services as the API returns them. A headless Service has no address.
     node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
-    rows = [line.split("\t") for line in lines.splitlines() if line.count("\t") == 5]
-    nodes = {name: address for kind, _, name, _, _, address in rows if kind == "Node"}
-    pods = {
-        f"{namespace}/{name}": address for kind, namespace, name, _, _, address in rows if kind == "Pod" and address
-    }
-    services = {
-        f"{namespace}/{name}": address
-        for kind, namespace, name, _, _, address in rows
-        if kind == "Service" and address not in ("", "None")
-    }
-    envoy = next(
-        (
-            address
-            for kind, namespace, _, app, on, address in rows
-            if kind == "Pod" and (namespace, app, on) == (CONTOUR_NAMESPACE, "envoy", node) and address
-        ),
-        None,
+    everything = [item for item in listed if isinstance(item, Mapping)]
+    pods = [item for item in everything if item.get("kind") == "Pod"]
+    services = [item for item in everything if item.get("kind") == "Service"]
+    envoy = (
+        objects.address(pod)
+        for pod in pods
+        if objects.labels(pod).get("app") == "envoy"
+        and objects.node_of(pod) == node
+        and objects.namespace(pod) == CONTOUR_NAMESPACE
+        and objects.address(pod)
     )
-    return Found(node=nodes.get(node) if node else None, envoy=envoy, services=services, pods=pods)
+    internal = (
+        str(at(entry, "address"))
+        for item in everything
+        if item.get("kind") == "Node" and objects.name(item) == node
+        for entry in sequence(at(dict(item), "status", "addresses"))
+        if at(entry, "type") == "InternalIP"
+    )
+    return Found(
+        node=next(internal, None),
+        envoy=next(envoy, None),
+        services={objects.full_name(item): ip for item in services if (ip := objects.cluster_ip(item))},
+        pods={objects.full_name(item): ip for item in pods if (ip := objects.address(item))},
+    )
 
 
 def read(declared: Iterable[Any], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:

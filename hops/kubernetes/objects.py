@@ -23,8 +23,8 @@ def namespace(item: Mapping[str, JSON] | None) -> str | None:
 
 
 def full_name(item: Mapping[str, JSON]) -> str:
-    """`namespace/name`."""
-    return f"{namespace(item)}/{name(item)}"
+    """`namespace/name`; an object without a namespace is one of `default`."""
+    return f"{namespace(item) or 'default'}/{name(item)}"
 
 
 def labels(item: Mapping[str, JSON]) -> Mapping[str, str]:

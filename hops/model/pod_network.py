@@ -38,8 +38,8 @@ class PodNetwork(Protocol):
     def declared(self, environment: Mapping[str, Any]) -> Mapping[str, str]:
         """The same of the environment of its agent's container; empty where it is another container's."""
 
-    def fixed(self, settings: Settings) -> Mapping[str, Any]:
-        """The settings that a running cluster cannot change, for the fingerprint."""
+    def fixed(self, settings: Settings, *, by_alias: bool = False) -> Mapping[str, Any]:
+        """The settings that a running cluster cannot change, by key; by_alias: by the key that users write."""
 
 
 class CalicoNetwork:
@@ -79,9 +79,9 @@ class CalicoNetwork:
         encapsulation = modes.get(str(environment.get("CALICO_IPV4POOL_VXLAN")), "None")
         return {"podSubnet": str(environment["CALICO_IPV4POOL_CIDR"]), "encapsulation": encapsulation}
 
-    def fixed(self, settings: Settings) -> Mapping[str, Any]:
+    def fixed(self, settings: Settings, *, by_alias: bool = False) -> Mapping[str, Any]:
         # calico-node makes its pool once, at its first start.
-        return {"pool": settings.calico.model_dump(mode="json", include={"block_size", "encapsulation"})}
+        return settings.calico.model_dump(mode="json", by_alias=by_alias, include={"block_size", "encapsulation"})
 
 
 CALICO_NETWORK = CalicoNetwork()

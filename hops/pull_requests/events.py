@@ -20,6 +20,8 @@ _ONLY_FINDINGS = ("preview failed", "update failed")
 """The engine's whole word on a preview or an update that nothing but a finding stopped."""
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 """Source: Pulumi, sdk/go/common/tokens/stack.go."""
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""Source: Pulumi, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue."""
 _DEEPEST = 40
 _HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
 
@@ -198,15 +200,11 @@ def _outputs_change(events: list[dict[str, Any]]) -> bool:
 
 
 def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
-    """Without what differs between any two previews: the second in which a cluster would be made, and the folder."""
-    generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
-    own = [(str(generation or ""), "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
+    """With one name for the folder, in which two previews of one stack may differ."""
+    folder = _text(at(outputs, "cluster", "kubeconfig")).rpartition("/")[0]
 
     def plain(value: Any) -> Any:
-        for word, general in own:
-            if word and isinstance(value, str):
-                value = value.replace(word, general)
-        return value
+        return value.replace(folder, "FOLDER") if folder and isinstance(value, str) else value
 
     return {
         urn: replace(resource, inputs={place: plain(value) for place, value in resource.inputs.items()})
@@ -219,8 +217,13 @@ def hop_rows(listed: object) -> Iterator[dict[str, Any]]:
     for hop in listed if isinstance(listed, list) else ():
         place = number(at(hop, "number"))
         if place and _text(at(hop, "service")) and _text(at(hop, "name")):
-            texts = {key: _text(at(hop, key)) or None for key in _HOP_TEXTS}
+            texts = {key: _known(at(hop, key)) for key in _HOP_TEXTS}
             yield {**texts, "number": place, "port": number(at(hop, "port"))}
+
+
+def _known(value: object) -> str | None:
+    """A text, None where there is none or a preview does not know it yet."""
+    return None if value == _UNKNOWN else _text(value) or None
 
 
 def _findings(events: list[dict[str, Any]]) -> Iterator[Finding]:

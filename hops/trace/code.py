@@ -37,11 +37,15 @@ class Code:
         *,
         stops: bool = True,
         hop: HopName | None = None,
+        setting: str = "",
+        look: str = "",
     ) -> Finding:
         """One case of it.
 
-        message: one sentence. remedy: a command. evidence: what was seen, a line each. stops: whether it stops the
-        request; if not it is advisory, whatever the code's level. hop: where it breaks another one than the code's.
+        message: one sentence. remedy: a command that mends it, or empty. evidence: what was seen, a line each. stops:
+        whether it stops the request; if not it is advisory, whatever the code's level. hop: where it breaks another
+        one than the code's. setting: the stack's file and the key in it to correct first. look: a command that shows
+        more and changes nothing.
         """
         return Finding(
             code=self.code,
@@ -54,4 +58,6 @@ class Code:
             message=message,
             remedy=remedy,
             evidence="\n".join(evidence),
+            setting=setting,
+            look=look,
         )

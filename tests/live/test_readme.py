@@ -38,7 +38,27 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 def test_the_demo_builds_the_path_and_sends_a_request(shell: Callable[[str], str]) -> None:
     said = shell("make demo")
     assert said.startswith("demo: Docker answers")
-    assert "Directory listing for /" in said
+    assert "  HTTP/1.1 200 OK" in said
+    assert "all is well: GET http://my-service.localhost:8080/" in said
+
+
+def test_a_demo_an_up_and_a_preview_fit_a_screen(shell: Callable[[str], str]) -> None:
+    for command in ("make demo", "make up", "make preview"):
+        said = shell(command)
+        assert len(said.splitlines()) <= 24, said
+        assert "remove it:  make down STACK=local" in said
+
+
+def test_nothing_is_written_to_the_users_pulumi_home(shell: Callable[[str], str]) -> None:
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+
+    def written() -> set[tuple[str, int]]:
+        files = (file for file in home.rglob("*") if "plugins" not in file.relative_to(home).parts)
+        return {(str(file), file.lstat().st_mtime_ns) for file in files}
+
+    before = written()
+    shell("make preview")
+    assert written() == before
 
 
 @pytest.mark.parametrize("command", LIVE)

@@ -1,12 +1,12 @@
 """What no check explains: the requests answer on one side of a hop and not on the other."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
+from hops.trace.facts.remedies import command
 from hops.trace.facts.view import View
 from hops.trace.observed.observation import Request, Where
 
@@ -61,7 +61,7 @@ def _stopped(view: View, hop: HopName, request: Request, beyond: Request | None)
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]
     message = f"The request fails {_SENT[request.where]}{answers}; why was not seen."
-    return unexplained.finding(who, message, _again(view), evidence, hop=hop)
+    return unexplained.finding(who, message, "", evidence, hop=hop, look=_again(view))
 
 
 def _again(view: View) -> str:
@@ -70,5 +70,5 @@ def _again(view: View) -> str:
     options = [("--host", asked.host), ("--path", asked.path), ("--port", str(asked.port))]
     if cluster and cluster.kubeconfig and not stack:
         options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]
-    given = [f"{name} {shlex.quote(value)}" for name, value in options if value]
-    return " ".join(["hops trace", *([stack.name] if stack else []), *given, "--bundle trace.json"])
+    given = [word for name, value in options if value for word in (name, value)]
+    return command(".venv/bin/hops", "trace", *([stack.name] if stack else []), *given, "--bundle", "trace.json")

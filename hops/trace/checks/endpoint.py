@@ -13,10 +13,12 @@ from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
+from hops.model.versions import CALICO
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
+from hops.trace.facts.remedies import command, kubectl, make, mend
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request
 
@@ -162,7 +164,7 @@ def _denial(
     labels = objects.labels(pod)
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
     admission = _admission(direction, str(objects.namespace(pod)), chosen or labels, port)
-    remedy = f"printf '%s' '{json.dumps(admission)}' | {view.kubectl} apply --filename -"
+    remedy = f"{command('printf', '%s', json.dumps(admission))} | {kubectl(view, 'apply', '--filename', '-')}"
     if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
         remedy = _deletion(view, policy)
     return T33.finding(identity(policy), message, remedy, evidence)
@@ -204,8 +206,7 @@ def _deletion(view: View, policy: dict[str, JSON]) -> str:
     group = str(policy.get("apiVersion")).partition("/")[0]
     plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
     namespace = objects.namespace(policy)
-    inside = f" --namespace {namespace}" if namespace else ""
-    return f"{view.kubectl}{inside} delete {plural}.{group} {objects.name(policy)}"
+    return kubectl(view, "delete", f"{plural}.{group}", objects.name(policy), namespace=text(namespace))
 
 
 def _named(item: Mapping[str, JSON]) -> str:
@@ -256,21 +257,22 @@ def _calico(view: View) -> Identity:
 def _calico_again(view: View, node: str) -> str:
     """The command that lets calico-node run on a node."""
     sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
-    stack = view.sight.stack
     if not sets:
-        return f"pulumi up --refresh --yes --stack {stack.name if stack else 'STACK'} --policy-pack policy"
-    namespace = at(sets[0], "metadata", "namespace")
+        return make(view) if view.sight.stack else kubectl(view, "apply", "--filename", CALICO.url)
+    namespace = text(at(sets[0], "metadata", "namespace"))
     wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
     labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
     off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
-    base = f"{view.kubectl} --namespace {namespace}"
     if off:
         gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
-        return f"{base} patch daemonset {POD_NETWORK.agent} --type merge --patch '{gone}'"
-    return f"{base} rollout restart daemonset {POD_NETWORK.agent}"
+        words = ("patch", "daemonset", POD_NETWORK.agent, "--type", "merge", "--patch", gone)
+        return mend(view, identity(sets[0]), kubectl(view, *words, namespace=namespace))
+    return kubectl(view, "rollout", "restart", "daemonset", POD_NETWORK.agent, namespace=namespace)
 
 
 # T38
+
+_DISABLED = '{"spec":{"disabled":true}}'
 
 
 def _subnets(view: View) -> list[IPv4Network | IPv6Network]:
@@ -290,7 +292,5 @@ def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
     made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
     kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
     name = objects.name(pool)
-    return (
-        f"printf '%s' '{json.dumps(made)}' | {view.kubectl} apply --filename - && "
-        f'{view.kubectl} patch {kind} {name} --type merge --patch \'{{"spec":{{"disabled":true}}}}\''
-    )
+    make_it = f"{command('printf', '%s', json.dumps(made))} | {kubectl(view, 'apply', '--filename', '-')}"
+    return f"{make_it} && {kubectl(view, 'patch', kind, name, '--type', 'merge', '--patch', _DISABLED)}"

@@ -1,6 +1,7 @@
 """What can break: hop 3, the node's port and its DNAT rule."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
+from hops.trace.facts.remedies import command, kubectl
 from hops.trace.facts.view import View, container, identity
 from hops.trace.observed.observation import Node
 from hops.trace.readers.netfilter import Translation, taken, translations
@@ -128,18 +130,19 @@ def unsupported(view: View) -> Iterator[Finding]:
         None,
     )
     file, plugins = _plugins(door.inside)
-    restart = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} rollout restart daemonset envoy"
+    restart = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
     if disabled:
         patch = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
         name = objects.name(disabled)
-        remedy = f"{view.kubectl} patch installation {name} --type merge --patch '{patch}' && {restart}"
+        enable = kubectl(view, "patch", "installation", name, "--type", "merge", "--patch", patch)
+        remedy = f"{enable} && {restart}"
         evidence = [f"Installation {name}: hostPorts is Disabled"]
         yield T12.finding(
             identity(disabled), _without(door, "Calico's Installation has them disabled"), remedy, evidence
         )
     elif file and "portmap" not in plugins:
-        calico = f"{view.kubectl} --namespace kube-system rollout restart daemonset calico-node"
-        ready = f"{view.kubectl} --namespace kube-system rollout status daemonset calico-node"
+        calico = kubectl(view, "rollout", "restart", "daemonset", "calico-node", namespace="kube-system")
+        ready = kubectl(view, "rollout", "status", "daemonset", "calico-node", namespace="kube-system")
         evidence = [f"{door.node}: /etc/cni/net.d/{file} has the plugins {' '.join(plugins)}"]
         message = _without(door, f"/etc/cni/net.d/{file} has no portmap")
         yield T12.finding(container(door.node), message, f"{calico} && {ready} && {restart}", evidence)
@@ -160,9 +163,10 @@ def stale(view: View) -> Iterator[Finding]:
         before = "before" if not door.led else "behind"
         also = f", {before} the rule to Envoy's {door.wanted[0]}:{door.wanted[1]}" if door.mine else ""
         message = f"{door.node} leads port {door.port} to {one}, which is {whose}'s{also}."
-        remedy = f"docker exec {door.node} iptables --table nat --delete {one.rule.chain} {one.rule.text}"
+        rule = shlex.split(one.rule.text)
+        remedy = command("docker", "exec", door.node, "iptables", "--table", "nat", "--delete", one.rule.chain, *rule)
         if not door.mine:
-            remedy += f" && {view.kubectl} --namespace {CONTOUR_NAMESPACE} rollout restart daemonset envoy"
+            remedy += f" && {kubectl(view, 'rollout', 'restart', 'daemonset', 'envoy', namespace=CONTOUR_NAMESPACE)}"
         stops = not (door.led or view.through_envoy("node"))
         yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
 
@@ -181,7 +185,7 @@ def missing(view: View) -> Iterator[Finding]:
         f"pod {CONTOUR_NAMESPACE}/{name} is {phase} at {to} and declares hostPort {door.port}",
     ]
     message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
-    remedy = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} rollout restart daemonset envoy"
+    remedy = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
     yield T14.finding(container(door.node), message, remedy, evidence)
 
 
@@ -272,4 +276,4 @@ def _removal(view: View, pod: Mapping[str, JSON]) -> str:
     kind, made_by = text(at(owner, "kind")) or "Pod", text(at(owner, "name")) or str(name)
     if kind == "ReplicaSet":
         kind, made_by = "Deployment", made_by.rpartition("-")[0]
-    return f"{view.kubectl} --namespace {namespace} delete {kind.lower()} {made_by}"
+    return kubectl(view, "delete", kind.lower(), made_by, namespace=str(namespace))

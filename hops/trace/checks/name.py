@@ -8,11 +8,14 @@ from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
+from hops.trace.facts.remedies import command
 from hops.trace.facts.view import View
 
 STALL = 2.0
 """Seconds: a resolver that answers needs far less even on a busy machine, one that gives up on multicast DNS five."""
 LOOPBACK = "127.0.0.1"
+FORMAT = "%s\\n"
+"""printf writes each of its arguments on a line of its own."""
 
 T01 = Code(
     code="T01",
@@ -158,16 +161,16 @@ def _named(name: str) -> Identity:
     return Identity("", "Host", None, name)
 
 
-def _lines(view: View) -> str:
-    """The words of the lines that the hosts file should have."""
+def _lines(view: View) -> list[str]:
+    """The lines that the hosts file should have."""
     address = client_address(view) or LOOPBACK
     name = view.asked.host
-    return " ".join(f"'{one} {name}'" for one in ((address, "::1") if address == LOOPBACK else (address,)))
+    return [f"{one} {name}" for one in ((address, "::1") if address == LOOPBACK else (address,))]
 
 
 def added(view: View) -> str:
     """The command that adds the name to the hosts file."""
-    return f"printf '%s\\n' {_lines(view)} | sudo tee -a /etc/hosts"
+    return f"{command('printf', FORMAT, *_lines(view))} | sudo tee -a /etc/hosts"
 
 
 def _replaced(view: View) -> str:
@@ -176,5 +179,6 @@ def _replaced(view: View) -> str:
     if not host or not host.hosts:
         return added(view)
     name = view.asked.host.replace(".", r"\.")
-    without = f"sed -E 's/[[:space:]]{name}([[:space:]]|$)/ /' /etc/hosts"
-    return f"hosts=$({without}) && printf '%s\\n' \"$hosts\" {_lines(view)} | sudo tee /etc/hosts"
+    without = command("sed", "-E", f"s/[[:space:]]{name}([[:space:]]|$)/ /", "/etc/hosts")
+    written = f'{command("printf", FORMAT)} "$hosts" {command(*_lines(view))}'
+    return f"hosts=$({without}) && {written} | sudo tee /etc/hosts"

@@ -10,6 +10,7 @@ from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
 from hops.trace.facts.pod_states import Trouble, events, holds, last_line, stranded, trouble
+from hops.trace.facts.remedies import kubectl, make, setting
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
 from hops.trace.readers import kernel
@@ -89,10 +90,6 @@ failed_by_app = Code(
 )
 
 
-def _in(view: View, pod: Mapping[str, JSON]) -> str:
-    return f"{view.kubectl} --namespace {objects.namespace(pod)}"
-
-
 # It does not run
 
 
@@ -106,10 +103,8 @@ def _not_running(view: View) -> Iterator[Finding]:
             yield _stopped(view, pod, problem)
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
-        stack = view.sight.stack
-        remedy = f"{view.kubectl} --namespace {backend.namespace} get pods,deployments,replicasets"
-        remedy = f"pulumi up --refresh --stack {stack.name}" if stack else remedy
-        yield not_running.finding(who, "There is no such pod.", remedy)
+        look = kubectl(view, "get", "pods", namespace=backend.namespace)
+        yield not_running.finding(who, "There is no such pod.", make(view), look=look)
 
 
 def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
@@ -118,18 +113,20 @@ def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
 
 
 def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
-    name, base = objects.name(pod), _in(view, pod)
-    remedy = f"{base} describe pod {name}"
+    who = identity(pod)
+    words: tuple[str, ...] = ("describe", "pod", who.name)
     if problem.exit_code is not None:
-        remedy = f"{base} logs {name} --container {problem.container} --previous"
-    elif problem.reason == "Evicted":
-        remedy = f"{base} delete pod {name}"
+        words = ("logs", who.name, "--container", str(problem.container), "--previous")
+    look = kubectl(view, *words, namespace=who.namespace)
+    remedy, wrong = _changed(view, pod, "image" if problem.image else "command")
+    if problem.reason == "Evicted":
+        remedy, wrong = kubectl(view, "delete", "pod", who.name, namespace=who.namespace), ""
     evidence = [
-        f"{identity(pod)}: {problem}" + (f": {problem.detail}" if problem.detail else ""),
+        f"{who}: {problem}" + (f": {problem.detail}" if problem.detail else ""),
         *events(view, pod)[-2:],
         *last_line(view, pod, problem.container),
     ]
-    return not_running.finding(identity(pod), f"The pod does not run: {problem}.", remedy, evidence)
+    return not_running.finding(who, f"The pod does not run: {problem}.", remedy, evidence, setting=wrong, look=look)
 
 
 def _missing(view: View) -> tuple[str, ...]:
@@ -170,15 +167,16 @@ def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
 
 def _bound(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     message = f"The process listens on port {port} of loopback only."
-    return loopback_only.finding(identity(pod), message, _commanded(view, pod), _ears(view, pod, listening))
+    remedy, wrong = _changed(view, pod, "command")
+    return loopback_only.finding(identity(pod), message, remedy, _ears(view, pod, listening), setting=wrong)
 
 
 def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     ports = sorted({socket.port for socket in listening})
     where = f"listens on {', '.join(map(str, ports))} and not on {port}" if ports else f"does not listen on {port}"
-    return other_port.finding(
-        identity(pod), f"The process {where}.", _commanded(view, pod), _ears(view, pod, listening)
-    )
+    remedy, wrong = _changed(view, pod, "command")
+    evidence = _ears(view, pod, listening)
+    return other_port.finding(identity(pod), f"The process {where}.", remedy, evidence, setting=wrong)
 
 
 def _ears(view: View, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
@@ -196,14 +194,25 @@ def _commands(pod: Mapping[str, JSON]) -> list[str]:
     ]
 
 
-def _commanded(view: View, pod: Mapping[str, JSON]) -> str:
-    """A pod's command can't change: the stack makes the pod anew, or its owner does."""
-    stack = view.sight.stack
-    if stack:
-        return f"pulumi up --refresh --stack {stack.name}"
+def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
+    """The command that changes what a pod runs, and the stack's setting to correct first.
+
+    The stack or the pod's owner makes the pod again. key: of the service's settings, `command` or `image`. The setting
+    is empty where the pod differs from it: the stack then puts the pod right as it is.
+    """
+    stack, backend = view.sight.stack, view.backend
+    if stack and backend:
+        service = next(
+            one for one in stack.settings.services if (one.namespace, one.name) == (backend.namespace, backend.service)
+        )
+        runs = [
+            (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
+            for one in sequence(at(dict(pod), "spec", "containers"))
+        ]
+        return make(view), setting(view, key) if runs == [(service.image, service.command)] else ""
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    name = at(owner, "name") or objects.name(pod)
-    return f"{_in(view, pod)} edit {str(at(owner, 'kind') or 'pod').lower()} {name}"
+    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
+    return kubectl(view, "edit", kind, name, namespace=identity(pod).namespace), ""
 
 
 # It runs and isn't ready
@@ -224,9 +233,11 @@ def _not_ready(view: View) -> Iterator[Finding]:
             probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
             evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
             evidence += events(view, pod, "Unhealthy")[-1:]
-            evidence += [told(direct)] if direct else []
+            evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []
             message = "The pod runs, and its readiness probe fails."
-            yield not_ready.finding(identity(pod), message, _commanded(view, pod), evidence)
+            remedy, wrong = _changed(view, pod, "command")
+            look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
+            yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
 
 
 def _probe(probe: JSON) -> str:
@@ -246,19 +257,23 @@ def _answers(view: View) -> Iterator[Finding]:
         return
     pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
-    logs = f"{view.kubectl} --namespace {view.backend.namespace} logs {'' if pod else 'service/'}{who.name} --tail 20"
+    target = who.name if pod else f"service/{who.name}"
+    look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)
+    remedy, wrong = _changed(view, pod, "command") if pod else ("", "")
     evidence = [told(answer), *_marks(answer)]
     if answer.status is None:
         message = f"The process took the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
-        yield failed_by_app.finding(who, message, logs, evidence)
+        yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.status >= 500:
-        yield failed_by_app.finding(who, f"The app answers {answer.status} itself.", logs, evidence)
+        message = f"The app answers {answer.status} itself."
+        yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.status >= 400:
         message = f"The app answers {answer.status} for {view.asked.path} itself."
-        yield refused_by_app.finding(who, message, logs, evidence)
+        yield refused_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.expected is False:
         evidence.append(f"the body has {answer.size} bytes, sha256 {answer.sha256[:16]}")
-        yield failed_by_app.finding(who, f"The answer does not hold {view.asked.expect!r}.", logs, evidence)
+        message = f"The answer does not hold {view.asked.expect!r}."
+        yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
 
 
 def _own(view: View) -> Request | None:

@@ -12,6 +12,7 @@ from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
+from hops.trace.facts.remedies import command, kubectl
 from hops.trace.facts.view import View, container, identity
 from hops.trace.observed.observation import Node, Request
 from hops.trace.readers.kernel import Link, links, longest
@@ -116,7 +117,9 @@ def unrouted(view: View) -> Iterator[Finding]:
         route = longest(wire.node.routes, wire.address)
         if text((route or {}).get("dev")) != wire.interface:
             message = f"{wire.node.name} has no route to {wire.name} at {wire.address} by {wire.interface}."
-            remedy = f"docker exec {wire.node.name} ip route replace {wire.address}/32 dev {wire.interface} scope link"
+            remedy = _on(
+                wire.node, "ip", "route", "replace", f"{wire.address}/32", "dev", wire.interface, "scope", "link"
+            )
             evidence = [f"{wire.node.name}: {wire.address} goes {_way(route)}"]
             yield T35.finding(identity(wire.pod), message, remedy, evidence, hop=wire.hop)
         elif envoy and wire.node.name != envoy.node.name:
@@ -133,7 +136,7 @@ def blocked(view: View) -> Iterator[Finding]:
         off = [name for name in names if node.sysctls.get(name) == 0]
         if off:
             message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
-            remedy = f"docker exec {node.name} sysctl --write {' '.join(f'{name}=1' for name in off)}"
+            remedy = _on(node, "sysctl", "--write", *(f"{name}=1" for name in off))
             yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
     envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found if envoy else ():
@@ -157,7 +160,7 @@ def narrowed(view: View) -> Iterator[Finding]:
             "what the pod sends in larger packets is dropped."
         )
         evidence = [f"{wire.node.name}: {wire.interface} has MTU {outer}", f"{wire.name}: eth0 has MTU {inner}"]
-        remedy = f"docker exec {wire.node.name} ip link set {wire.interface} mtu {inner}"
+        remedy = _on(wire.node, "ip", "link", "set", wire.interface, "mtu", inner)
         yield T39.finding(identity(wire.pod), message, remedy, evidence, stops=not well, hop=wire.hop)
 
 
@@ -183,19 +186,27 @@ def _wire(view: View, pod: Mapping[str, JSON], hop: HopName) -> Wire | None:
 
 def _broken(view: View, wire: Wire) -> tuple[str, str]:
     """What of a wire is broken, and the command that mends it."""
-    on = f"docker exec {wire.node.name}"
     if wire.host is None:
         namespace, name = wire.name.split("/")
-        read, write = f"get pod {name} --namespace {namespace} --output json", "replace --force --filename -"
-        remedy = f"{view.kubectl} {read} | {view.kubectl} {write}"
+        read = kubectl(view, "get", "pod", name, "--output", "json", namespace=namespace)
+        remedy = f"{read} | {kubectl(view, 'replace', '--force', '--filename', '-')}"
         return f"The interface {wire.interface} of {wire.name} is gone from {wire.node.name}.", remedy
     if wire.host.on and wire.own and not wire.own.on:
-        inside = f"ip -netns {wire.space}"
-        route = f"{inside} route replace"
-        steps = f"{inside} link set eth0 up && {route} {_GATEWAY} dev eth0 && {route} default via {_GATEWAY} dev eth0"
-        return f"eth0 in {wire.name} is down.", f"{on} sh -c '{steps}'"
+        inside = ("ip", "-netns", wire.space)
+        steps = (
+            ("link", "set", "eth0", "up"),
+            ("route", "replace", _GATEWAY, "dev", "eth0"),
+            ("route", "replace", "default", "via", _GATEWAY, "dev", "eth0"),
+        )
+        script = " && ".join(command(*inside, *step) for step in steps)
+        return f"eth0 in {wire.name} is down.", _on(wire.node, "sh", "-c", script)
     what = f"The interface {wire.interface} of {wire.name} on {wire.node.name} is {wire.host}."
-    return what, f"{on} ip link set {wire.interface} up"
+    return what, _on(wire.node, "ip", "link", "set", wire.interface, "up")
+
+
+def _on(node: Node, *words: object) -> str:
+    """A command that runs inside a node's container."""
+    return command("docker", "exec", node.name, *words)
 
 
 def _reached(view: View, wire: Wire) -> bool:
@@ -229,7 +240,7 @@ def _between(view: View, one: Wire, other: Wire) -> Iterator[Finding]:
     address = view.address_of(other.node.name)
     message = f"{one.node.name} has no route to {other.name} at {other.address} on {other.node.name}."
     evidence = [f"{one.node.name}: {other.address} goes {_way(route)}"]
-    remedy = f"docker exec {one.node.name} ip route replace {other.address}/32 via {address} dev {_UPLINK}"
+    remedy = _on(one.node, "ip", "route", "replace", f"{other.address}/32", "via", address, "dev", _UPLINK)
     yield T35.finding(container(one.node.name), message, remedy, evidence)
 
 
@@ -247,5 +258,5 @@ def _one_way(one: Wire, other: Wire, failed: Request) -> Iterator[Finding]:
         f"there while the way back is {back}."
     )
     evidence = [f"{one.node.name}: to {other.address} by {out}", f"{other.node.name}: back by {back}", told(failed)]
-    remedy = f"docker exec {other.node.name} sysctl --write net/ipv4/conf/{out}/rp_filter=2"
+    remedy = _on(other.node, "sysctl", "--write", f"net/ipv4/conf/{out}/rp_filter=2")
     yield T36.finding(container(other.node.name), message, remedy, evidence)

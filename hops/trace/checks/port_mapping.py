@@ -1,5 +1,6 @@
 """What can break: hop 2, Docker's port mapping."""
 
+import json
 from collections.abc import Callable, Iterator
 
 from hops.kubernetes import objects
@@ -12,6 +13,7 @@ from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.checks.port_conflicts import absent, other_door, strangers
 from hops.trace.code import Code
+from hops.trace.facts.remedies import ENVOY, command, kubectl, make, mend, rebuild, setting_of
 from hops.trace.facts.view import View, container
 from hops.trace.readers.netfilter import taken, translations
 from hops.trace.readers.published_ports import Published, published
@@ -92,7 +94,7 @@ def gone(view: View) -> Iterator[Finding]:
     ]
     said = f"the stack {stack.name} is up by its outputs, and " if up else f"the stack {stack.name} is not up: "
     message = f"{said}Docker has no container of the kind cluster {cluster}."
-    yield T48.finding(container(cluster), message[0].upper() + message[1:], f"make up STACK={stack.name}", evidence)
+    yield T48.finding(container(cluster), message[0].upper() + message[1:], make(view), evidence)
 
 
 def unpublished(view: View) -> Iterator[Finding]:
@@ -107,16 +109,16 @@ def unpublished(view: View) -> Iterator[Finding]:
     message = f"No node of the kind cluster {view.sight.cluster_name} publishes port {port} of this machine."
     useful = next((one for one in others if one.inside in NODE_PORTS.values()), None)
     node = view.publishing or next(iter(sorted(view.node_containers, key=lambda name: "control-plane" in name)))
-    if view.sight.stack:
-        remedy = _again(view)
-    elif useful:
-        remedy = f"curl --header 'Host: {view.asked.host}' http://{LOOPBACK}:{useful.port}{view.asked.path}"
-    else:
-        remedy = (
-            f"docker run --detach --network kind --publish {LOOPBACK}:{port}:80 docker.io/alpine/socat "
-            f"TCP-LISTEN:80,fork TCP:{node}:80"
+    look, remedy = "", rebuild(view)
+    if not view.sight.stack:
+        socat = ("docker.io/alpine/socat", "TCP-LISTEN:80,fork", f"TCP:{node}:80")
+        remedy = command(
+            *("docker", "run", "--detach", "--network", "kind", "--publish", f"{LOOPBACK}:{port}:80", *socat)
         )
-    yield T05.finding(container(node), message, remedy, evidence)
+        if useful:
+            address = f"http://{LOOPBACK}:{useful.port}{view.asked.path}"
+            look = command("curl", "--header", f"Host: {view.asked.host}", address)
+    yield T05.finding(container(node), message, remedy, evidence, look=look)
 
 
 def misplaced(view: View) -> Iterator[Finding]:
@@ -139,11 +141,12 @@ def misplaced(view: View) -> Iterator[Finding]:
         f"Port {node.port} is published by {node.container}, which has no Envoy; Envoy runs on "
         f"{' and '.join(sorted(elsewhere))}."
     )
-    patch = (
-        f'{{"spec":{{"template":{{"spec":{{"nodeSelector":{{"kubernetes.io/hostname":"{node.container}"}},'
-        '"tolerations":[{"operator":"Exists"}]}}}}'
-    )
-    remedy = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} patch daemonset envoy --type merge --patch '{patch}'"
+    spec = {"nodeSelector": {"kubernetes.io/hostname": node.container}, "tolerations": [{"operator": "Exists"}]}
+    patch = json.dumps({"spec": {"template": {"spec": spec}}}, separators=(",", ":"))
+    words = ("patch", "daemonset", "envoy", "--type", "merge", "--patch", patch)
+    remedy = mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
+    if view.planned and view.planned.door.node and view.planned.door.node != node.container:
+        remedy = rebuild(view)
     yield T06.finding(container(node.container), message, remedy, evidence)
 
 
@@ -170,7 +173,9 @@ def dead_end(view: View) -> Iterator[Finding]:
     message = (
         f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
     )
-    yield T07.finding(container(node.container), message, patch_host_port(view, node.inside), evidence)
+    # The mapping is not the planned one, and a running container keeps its mappings.
+    remedy = rebuild(view) if view.sight.stack else patch_host_port(view, node.inside)
+    yield T07.finding(container(node.container), message, remedy, evidence)
 
 
 def misdirected(view: View) -> Iterator[Finding]:
@@ -188,13 +193,17 @@ def misdirected(view: View) -> Iterator[Finding]:
     ]
     message = f"Port {first.port} is published on {first.address} alone, and {view.asked.host} leads to {aimed[0]}."
     stack = view.sight.stack
-    remedy = f"curl --resolve {view.asked.host}:{first.port}:{first.address} http://{view.asked.host}:{first.port}/"
-    if stack and str(stack.settings.cluster.listen_address) == first.address:
-        key = "ingress-hops:cluster.listenAddress"
-        remedy = f"pulumi config set --stack {stack.name} --path '{key}' {aimed[0]} && make up STACK={stack.name}"
-    elif stack:
-        remedy = _again(view)
-    yield T09.finding(container(first.container), message, remedy, evidence)
+    where = f"{view.asked.host}:{first.port}"
+    look = command("curl", "--resolve", f"{where}:{first.address}", f"http://{where}/")
+    wrong = stack is not None and str(stack.settings.cluster.listen_address) == first.address
+    yield T09.finding(
+        container(first.container),
+        message,
+        rebuild(view) if stack else "",
+        evidence,
+        setting=setting_of(view, "cluster.listenAddress") if wrong else "",
+        look=look,
+    )
 
 
 def stopped(view: View) -> Iterator[Finding]:
@@ -208,8 +217,8 @@ def stopped(view: View) -> Iterator[Finding]:
     message = f"{name}, which publishes port {view.asked.port}, is {states[name]}."
     paused = [node for node in down if at(dict(view.node_containers[node]), "State", "Paused")]
     others = [node for node in down if node not in paused]
-    commands = [f"docker unpause {' '.join(paused)}"] if paused else []
-    commands += [f"docker start {' '.join(others)}"] if others else []
+    commands = [command("docker", "unpause", *paused)] if paused else []
+    commands += [command("docker", "start", *others)] if others else []
     yield T10.finding(container(name), message, " && ".join(commands), evidence)
 
 
@@ -230,7 +239,8 @@ def patch_host_port(view: View, port: int) -> str:
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
         f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'
     )
-    return f"{view.kubectl} --namespace {CONTOUR_NAMESPACE} patch daemonset envoy --patch '{patch}'"
+    words = ("patch", "daemonset", "envoy", "--patch", patch)
+    return mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
 
 
 def expected(view: View) -> tuple[int, ...]:
@@ -256,8 +266,3 @@ def _host_ports(view: View, node: str) -> dict[int, str]:
         for entry in sequence(at(spec, "ports"))
         if (port := number(at(entry, "hostPort")))
     }
-
-
-def _again(view: View) -> str:
-    name = view.sight.stack.name if view.sight.stack else ""
-    return f"make down STACK={name} && make up STACK={name}"

@@ -132,7 +132,11 @@ def last_line(view: View, pod: Mapping[str, JSON], container: str | None = None)
     body = dict(pod)
     start = f"{objects.full_name(body)}/{container or ''}"
     given = view.sight.cluster.logs if view.sight.cluster else {}
-    found = [(not key.endswith(" previous"), key, log) for key, log in given.items() if key.startswith(start)]
+    found = [
+        (not key.endswith(" previous"), key, log)
+        for key, log in given.items()
+        if (key.removesuffix(" previous") == start if container else key.startswith(start))
+    ]
     for _, key, log in sorted(found):
         if lines := log.strip().splitlines():
             return (f"log of {key}: {lines[-1][:300]}",)

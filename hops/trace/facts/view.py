@@ -1,6 +1,5 @@
 """One sight, indexed: what belongs to the followed request, found once for all checks."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,13 +160,6 @@ class View:
     def sees(self, kind: str) -> bool:
         """Whether the objects of a kind are all there, so that one that isn't does not exist."""
         return self.sees_cluster and f"cluster: {kind}" not in self.sight.unseen
-
-    @cached_property
-    def kubectl(self) -> str:
-        """How a remedy begins that changes this cluster."""
-        cluster = self.sight.cluster
-        options = [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)] if cluster else []
-        return " ".join(["kubectl", *(f"{name} {shlex.quote(value)}" for name, value in options if value)])
 
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
         """The objects of a kind, in a namespace or in all."""

@@ -49,7 +49,7 @@ def said(severity: str, message: str, **more: Any) -> Event:
 
 
 def finding(level: str) -> Event:
-    message = "SV01 Service apps/web: no pod has its labels.\nRemedy: give the pod the label."
+    message = "SV01 Service/apps/web: no pod has its labels.\nRemedy: give the pod the label."
     return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
 
 
@@ -148,10 +148,13 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     status, out = stack.hops("preview", "local")
     assert status == 0
     assert "30 to create, 1 to update, 1 to delete, 0 unchanged" in out
-    assert "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n  - workload it: Pod" in out
+    assert (
+        "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n  - workload it: Pod old\n"
+        in out
+    )
     assert out.count("watch out") == 1
     assert "not ready yet" not in out
-    assert "advisory: SV01 Service apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
+    assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
     assert "do it:      make up STACK=local" in out
 
 

@@ -23,7 +23,7 @@ Objects = list[dict[str, Any]]
 def declared(of: Settings, calico: Objects, contour: Objects) -> Objects:
     """All objects that the components declare, kind's configuration among them."""
     ground = Ground("/folder", "/folder/seed.owner", 17, ClusterState(), {"calico": calico, "contour": contour})
-    recording = run(lambda: build(of, ground), Recording())
+    recording = run(lambda: build(of, ground), Recording(preview=True))
     clusters = [json.loads(command.inputs["stdin"]) for command in recording.of("Command")]
     return [*clusters, *recording.objects()]
 
@@ -268,20 +268,36 @@ def test_arbitrary_values_never_raise(objects: list[Any]) -> None:
     assert read(objects) == ()
 
 
-ANSWER = "\n".join(
-    "\t".join(row)
-    for row in [
-        ("Node", "", "c-worker", "", "", "172.18.0.3"),
-        ("Node", "", "c-control-plane", "", "", "172.18.0.2"),
-        ("Pod", "projectcontour", "envoy-1", "envoy", "c-control-plane", "10.244.0.7"),
-        ("Pod", "projectcontour", "envoy-2", "envoy", "c-worker", "10.244.1.7"),
-        ("Pod", "other", "envoy-3", "envoy", "c-worker", "10.244.1.8"),
-        ("Pod", "apps", "pending", "", "", ""),
-        ("Service", "apps", "a", "", "", "10.96.3.4"),
-        ("Service", "apps", "headless", "", "", "None"),
-        ("Service", "apps", "outside", "", "", ""),
-    ]
-)
+def node(name: str, *addresses: tuple[str, str]) -> dict[str, Any]:
+    listed = [{"type": kind, "address": address} for kind, address in addresses]
+    return {"kind": "Node", "metadata": {"name": name}, "status": {"addresses": listed}}
+
+
+def pod(namespace: str, name: str, app: str, on: str, address: str | None) -> dict[str, Any]:
+    return {
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": name, "labels": {"app": app}},
+        "spec": {"nodeName": on},
+        "status": {"podIP": address} if address else {},
+    }
+
+
+def service(name: str, address: str | None) -> dict[str, Any]:
+    return {"kind": "Service", "metadata": {"namespace": "apps", "name": name}, "spec": {"clusterIP": address}}
+
+
+ANSWER = [
+    node("c-worker", ("Hostname", "c-worker"), ("InternalIP", "172.18.0.3")),
+    node("c-control-plane", ("InternalIP", "172.18.0.2")),
+    pod("projectcontour", "envoy-0", "envoy", "c-worker", None),
+    pod("projectcontour", "envoy-1", "envoy", "c-control-plane", "10.244.0.7"),
+    pod("projectcontour", "envoy-2", "envoy", "c-worker", "10.244.1.7"),
+    pod("other", "envoy-3", "envoy", "c-worker", "10.244.1.8"),
+    pod("apps", "pending", "", "", None),
+    service("a", "10.96.3.4"),
+    service("headless", "None"),
+    service("outside", ""),
+]
 
 
 def test_found_takes_the_addresses_of_an_answer() -> None:
@@ -296,7 +312,9 @@ def test_found_without_a_publishing_node() -> None:
     assert (there.node, there.envoy) == (None, None)
 
 
-@given(st.text(alphabet="\t\naPod:1."))
-def test_found_takes_any_text(text: str) -> None:
-    found(text, "a")
-    assert found("", "a") == Found()
+@given(st.lists(JSON, max_size=3))
+def test_found_takes_any_values(objects: list[Any]) -> None:
+    assert found(objects, "a") == Found()
+    assert found(
+        [{"kind": kind, "metadata": o, "status": o, "spec": o} for kind in ("Pod", "Node") for o in objects], "a"
+    )

@@ -37,7 +37,7 @@ def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
     found(sight, "DaemonSet", "envoy")["spec"]["template"]["spec"]["nodeSelector"] = {"no": "where"}
     assert told(sight) == [DOWN]
     finding = trace(view(sight).sight).findings[0]
-    assert "/spec/template/spec/nodeSelector" in finding.remedy
+    assert finding.remedy == "make up STACK=local"
     assert "no=where" in finding.message
 
 
@@ -50,7 +50,7 @@ def test_a_crash_names_its_exit_code_and_last_line() -> None:
     finding = trace(view(sight).sight).findings[0]
     assert "exit code 139" in finding.message
     assert "segmentation fault" in finding.evidence
-    assert finding.remedy.endswith("--previous")
+    assert finding.look.endswith("--previous")
 
 
 def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:
@@ -109,7 +109,7 @@ def test_contour_gone_after_a_change_leaves_the_old_answer() -> None:
     traced = trace(view(sight).sight)
     assert traced.first
     assert traced.first.name == "route"
-    assert "scale deployment/contour --replicas 1" in traced.findings[0].remedy
+    assert traced.findings[0].remedy == "make up STACK=local"
 
 
 def test_contour_gone_and_the_host_changed() -> None:
