@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes.objects import full_name
 from hops.kubernetes.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend
@@ -83,9 +84,7 @@ async def answers(
 
 
 def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:
-    pods = {
-        f"{at(o, 'metadata', 'namespace')}/{at(o, 'metadata', 'name')}": o for o in objects if o.get("kind") == "Pod"
-    }
+    pods = {full_name(o): o for o in objects if o.get("kind") == "Pod"}
     names = [f"{backend.namespace}/{name}" for name in backend.pods]
     return {name: pod_start(pods.get(name)) for name in names}
 

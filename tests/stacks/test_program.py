@@ -223,7 +223,7 @@ def test_a_preview_publishes_the_plan(running: Run, stack: str) -> None:
     assert [hop["address"] for hop in known] == [hop["address"] for hop in planned]
     for hop, plain in zip(known, planned, strict=True):
         differing = {key for key in plain if hop[key] != plain[key]}
-        assert differing <= {"next", "details"}, "an address that is not known yet may be a part of these alone"
+        assert differing <= {"next", "details", "to"}, "an address that is not known yet may be a part of these alone"
     assert outputs == {
         "url": plan(of).paths[0].url,
         "curl": plan(of).paths[0].curl,
@@ -259,6 +259,9 @@ def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
         "standing": "on path",
         "known_at": "preview",
         "details": {},
+        "to": {"address": "127.0.0.1", "port": 80},
+        "mappings": [],
+        "match": None,
     }
     assert (last["number"], last["name"]) == (12, "reply-client")
 
