@@ -32,9 +32,9 @@ PORT = 8099
 URL = f"http://my-service.localhost:{PORT}/"
 PHASES = {
     "cluster-kind": "kind create",
-    "daemonset-calico-node": "Calico ready",
-    "deployment-contour": "Contour ready",
-    "daemonset-envoy": "Envoy ready",
+    "calico-daemonset-calico-node": "Calico ready",
+    "contour-deployment-contour": "Contour ready",
+    "contour-daemonset-envoy": "Envoy ready",
 }
 AFTERWARDS = {
     "preview of an existing stack": ["preview"],

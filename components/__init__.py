@@ -1,5 +1,6 @@
 """The path's parts as component resources."""
 
+from components.arguments import ArgumentError
 from components.calico import Calico, CalicoArgs
 from components.cluster import KindCluster, KindClusterArgs
 from components.contour import Contour, ContourArgs
@@ -7,6 +8,7 @@ from components.ingress import Ingress, IngressArgs
 from components.workload import Workload, WorkloadArgs
 
 __all__ = [
+    "ArgumentError",
     "Calico",
     "CalicoArgs",
     "Contour",

@@ -5,15 +5,22 @@ Whatever carries the same name without that mount belongs to somebody else and i
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any, TypedDict
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import pulumi
 import pulumi_command as command
 import pulumi_kubernetes as kubernetes
+from pydantic import Field
 
-from hops.model.hop import Door
-from hops.model.preflight import MARK, mark
+from components.arguments import ArgumentError, checked
+from hops.model import settings
+from hops.model.plan import NODE_PORTS, Plan, plan
+from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
+from hops.observe.machine import look
 
 _NODES = """
 nodes=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")
@@ -23,6 +30,11 @@ for node in $nodes; do
   docker inspect --format '{{range .HostConfig.Binds}}{{println .}}{{end}}' "$node" |
     awk 'index($0, ENVIRON["OWNER"] ":" ENVIRON["MARK"]) == 1 { own = 1 } END { exit !own }' || foreign=$node
 done
+"""
+
+# STACK.yaml beside STACK-GENERATION.yaml: a name that stays, for kubectl.
+_LINK = """
+if [ -e "$KUBECONFIG_FILE" ]; then ln -sf "$(basename "$KUBECONFIG_FILE")" "${KUBECONFIG_FILE%-*}.yaml"; fi
 """
 
 _CREATE = f"""set -eu
@@ -36,7 +48,7 @@ umask 077
 mkdir -p "$OWNER"
 if [ -n "$nodes" ]; then kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"; fi
 kind create cluster --name "$CLUSTER" --image "$IMAGE" --kubeconfig "$KUBECONFIG_FILE" --config -
-"""
+{_LINK}"""
 
 _DELETE = f"""set -eu
 {_NODES}
@@ -46,6 +58,8 @@ else
   kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"
 fi
 rm -f "$KUBECONFIG_FILE"
+link="${{KUBECONFIG_FILE%-*}}.yaml"
+if [ -L "$link" ] && [ "$(readlink "$link")" = "$(basename "$KUBECONFIG_FILE")" ]; then rm -f "$link"; fi
 if [ -d "$OWNER" ]; then rmdir "$OWNER"; fi
 """
 
@@ -59,80 +73,101 @@ until docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.co
 done
 """
 
-# An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
-_OBSERVE = """set -u
-api() { docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.conf --request-timeout 10s "$@"; }
-deadline=$(($(date +%s) + $PATIENCE))
-for url in $URLS; do
-  until docker exec "$WORKER" curl --silent --max-time 5 --output /dev/null --dump-header - \\
-      --connect-to "::$WORKER:$NODE_PORT" "http://$url" 2>/dev/null | grep -qi '^x-envoy-upstream-service-time:'; do
-    if [ "$(date +%s)" -ge "$deadline" ]; then printf 'Unanswered\\t\\t%s\\t\\t\\t\\n' "$url"; break; fi
-    sleep 0.2
-  done
-done
-api get nodes,pods,services --all-namespaces --output jsonpath="$FIELDS" || true
-"""
-
-FIELDS = (
-    '{range .items[*]}{.kind}{"\\t"}{.metadata.namespace}{"\\t"}{.metadata.name}{"\\t"}{.metadata.labels.app}{"\\t"}'
-    '{.spec.nodeName}{"\\t"}{.status.podIP}{.spec.clusterIP}{.status.addresses[?(@.type=="InternalIP")].address}{"\\n"}{end}'
-)
-
 
 class KindClusterArgs(TypedDict):
-    """What a kind cluster is made of. All values are plain, so that policies see them in a preview."""
+    """The arguments of KindCluster. All are plain: they configure kind, and policies judge them in a preview."""
 
-    name: str
-    """The cluster's name; kind derives the names of its containers and its context from it."""
-    image: str
-    """The node image."""
-    workers: int
-    """How many workers stand beside the one control plane; the first of them publishes the ports."""
-    pod_subnet: str
-    """IPv4 network of the pods."""
-    service_subnet: str
-    """IPv4 network of the ClusterIPs."""
-    door: Door
-    """What the first worker publishes on the host machine."""
-    owner: str
-    """An absolute folder of this stack alone, mounted into the nodes to mark them."""
-    generation: int
-    """Changes whenever the cluster has to be made anew."""
-    fingerprint: str
-    """Of all that cannot change in a running cluster (see `hops.plan.Plan`)."""
-    kubeconfig: str
-    """The absolute path of the kubeconfig file to write, another one for each generation."""
-    stopped: Sequence[str]
-    """The cluster's containers that exist and do not run, control plane first."""
+    name: NotRequired[str]
+    """The cluster's name, which kind gives to its containers and its context. Default: the component's name."""
+    http_port: NotRequired[int]
+    """The port of the host machine that leads to port 80 of the first worker. Default: 80."""
+    https_port: NotRequired[int | None]
+    """The port of the host machine that leads to port 443 of the first worker; None publishes none. Default: 443."""
+    listen_address: NotRequired[str]
+    """The IPv4 address of the host machine that the ports are published on. Default: 127.0.0.1."""
+    workers: NotRequired[int]
+    """The number of workers beside the one control plane, 1 to 9. Default: 1."""
+    image: NotRequired[str]
+    """The node image. Default: $INGRESS_HOPS_NODE_IMAGE, else kind's image of the pinned Kubernetes version."""
+    pod_subnet: NotRequired[str]
+    """The pods' IPv4 network, of prefix /8 to /22. Default: 10.244.0.0/16."""
+    service_subnet: NotRequired[str]
+    """The Services' IPv4 network, of prefix /12 to /24. Default: 10.96.0.0/16."""
+    folder: NotRequired[str]
+    """The folder of the kubeconfig files and of the folder that marks the nodes.
+    Default: .ingress-hops/kubeconfig in the working folder."""
+    owner: NotRequired[str]
+    """The absolute folder that is mounted into the nodes to mark them; no other cluster may have it.
+    Default: NAME.owner in the folder."""
+    generation: NotRequired[int]
+    """The number of the cluster; another number makes another cluster. Default: the number of the running cluster,
+    or the next one where none of these arguments runs."""
+    fingerprint: NotRequired[str]
+    """8 hexadecimal digits of all that cannot change in a running cluster. Default: computed from the arguments."""
+    kubeconfig: NotRequired[str]
+    """The absolute path of the kubeconfig file to write, another one for each generation.
+    Default: NAME-GENERATION.yaml in the folder."""
+    stopped: NotRequired[Sequence[str]]
+    """The containers of the cluster that an `up` has to start, control plane first. Default: those that do not run."""
+
+
+class _Bounds(settings.Section):
+    name: settings.ClusterName
+    http_port: settings.Port = 80
+    https_port: settings.Port | None = 443
+    listen_address: settings.Address = settings.Cluster.model_fields["listen_address"].default
+    workers: Annotated[int, Field(ge=1, le=9)] = 1
+    image: settings.ImageName = settings.Cluster.model_fields["node_image"].default
+    pod_subnet: settings.PodSubnet = settings.Cluster.model_fields["pod_subnet"].default
+    service_subnet: settings.ServiceSubnet = settings.Cluster.model_fields["service_subnet"].default
+    folder: settings.FolderName = settings.Cluster.model_fields["kubeconfig_folder"].default
+    owner: settings.FolderName | None = None
+    generation: Annotated[int, Field(ge=1)] | None = None
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
+    kubeconfig: settings.FolderName | None = None
+    stopped: tuple[str, ...] | None = None
 
 
 class KindCluster(pulumi.ComponentResource):
     """A kind cluster without a default CNI, and the Kubernetes provider that speaks to it."""
 
-    provider: kubernetes.Provider
-    """Deploys into this cluster."""
-    command: command.local.Command
-    """The cluster itself: what lives in it is deleted with it."""
+    kubeconfig: pulumi.Output[str]
+    """The absolute path of the kubeconfig file."""
+    context: pulumi.Output[str]
+    """The name of the context in it."""
+    service_subnet: pulumi.Output[str]
+    """The Services' IPv4 network."""
 
     def __init__(self, name: str, args: KindClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ingress-hops:index:KindCluster", name, {}, opts)
-        self._args = args
-        config = kind_config(args)
-        self.command = command.local.Command(
+        """Declares the cluster.
+
+        name: the component's name, which begins the names of its children.
+        args: see KindClusterArgs; {} takes every default.
+        opts: Pulumi's options.
+
+        Raises ArgumentError for wrong arguments.
+        """
+        values = resolved(name, args)
+        # Which containers are stopped changes from run to run and makes no other cluster.
+        inputs = {key: value for key, value in values.items() if key != "stopped"}
+        super().__init__("ingress-hops:index:KindCluster", name, inputs, opts)
+        self._generation: int = values["generation"]
+        config = kind_config(values)
+        self._kind = command.local.Command(
             f"{name}-kind",
             create=_CREATE,
             # A newer script is only remembered: all that makes another cluster is a trigger.
-            update=":",
+            update=_LINK,
             delete=_DELETE,
             stdin=json.dumps(config),
             environment={
-                "CLUSTER": args["name"],
-                "IMAGE": args["image"],
-                "OWNER": args["owner"],
+                "CLUSTER": values["name"],
+                "IMAGE": values["image"],
+                "OWNER": values["owner"],
                 "MARK": MARK,
-                "KUBECONFIG_FILE": args["kubeconfig"],
+                "KUBECONFIG_FILE": values["kubeconfig"],
             },
-            triggers=[config, args["image"], args["kubeconfig"]],
+            triggers=[config, values["image"], values["kubeconfig"]],
             add_previous_output_in_env=False,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -140,64 +175,125 @@ class KindCluster(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create="10m", delete="5m"),
             ),
         )
-        kubeconfig: pulumi.Input[str] = args["kubeconfig"]
-        if args["stopped"] and not pulumi.runtime.is_dry_run():
+        kubeconfig: pulumi.Input[str] = values["kubeconfig"]
+        if values["stopped"] and not pulumi.runtime.is_dry_run():
             started = command.local.run_output(
                 command=_START,
-                environment={"NODES": " ".join(args["stopped"]), "CONTROL_PLANE": f"{args['name']}-control-plane"},
-                opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self.command]),
+                environment={"NODES": " ".join(values["stopped"]), "CONTROL_PLANE": f"{values['name']}-control-plane"},
+                opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self._kind]),
             )
-            kubeconfig = started.stdout.apply(lambda _: args["kubeconfig"])
-        self.provider = kubernetes.Provider(
+            kubeconfig = started.stdout.apply(lambda _: values["kubeconfig"])
+        self._kubernetes = kubernetes.Provider(
             f"{name}-kubernetes",
             kubeconfig=kubeconfig,
-            context=f"kind-{args['name']}",
-            cluster_identifier=f"{args['name']}-{args['generation']}",
+            context=f"kind-{values['name']}",
+            cluster_identifier=f"{values['name']}-{values['generation']}",
             # Objects of a cluster that is gone are gone too.
             delete_unreachable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.command], replacement_trigger=args["generation"]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._kind], replacement_trigger=values["generation"]),
         )
-        self.register_outputs({"kubeconfig": args["kubeconfig"]})
+        self.kubeconfig = pulumi.Output.from_input(values["kubeconfig"])
+        self.context = pulumi.Output.from_input(f"kind-{values['name']}")
+        self.service_subnet = pulumi.Output.from_input(values["service_subnet"])
+        self.register_outputs(
+            {"kubeconfig": self.kubeconfig, "context": self.context, "service_subnet": self.service_subnet}
+        )
 
-    def observe(self, urls: Sequence[str], after: Sequence[pulumi.Resource]) -> pulumi.Output[str]:
-        """What the cluster's nodes, pods and Services are called and where they are, one a line (see `read.found`).
+    @property
+    def provider(self) -> kubernetes.Provider:
+        """The provider that deploys into this cluster."""
+        return self._kubernetes
 
-        urls: host and path of requests, without a scheme. An `up` first sends each to the first worker until a pod
-        has answered, for 60 s at most; a preview sends none. after: what has to be there before.
+    @property
+    def command(self) -> command.local.Command:
+        """The command that creates and deletes the cluster."""
+        return self._kind
+
+    @property
+    def inside(self) -> pulumi.ResourceOptions:
+        """The options of everything that lives in this cluster.
+
+        It is deployed by the cluster's provider, is gone when the cluster is deleted, and is made anew with it.
         """
-        return command.local.run_output(
-            command=_OBSERVE,
-            environment={
-                "CONTROL_PLANE": f"{self._args['name']}-control-plane",
-                "WORKER": f"{self._args['name']}-worker",
-                "NODE_PORT": str(next(m.node for m in self._args["door"].mappings)),
-                "URLS": "" if pulumi.runtime.is_dry_run() else " ".join(urls),
-                "PATIENCE": "60",
-                "FIELDS": FIELDS,
-            },
-            opts=pulumi.InvokeOutputOptions(parent=self, depends_on=list(after)),
-        ).stdout
+        # Another cluster holds nothing of the first one, and the provider cannot tell them apart once the first
+        # kubeconfig file is gone (DiffConfig, 4.25.0).
+        return pulumi.ResourceOptions(
+            provider=self._kubernetes, deleted_with=self._kubernetes, replacement_trigger=self._generation
+        )
 
 
-def kind_config(args: KindClusterArgs) -> dict[str, Any]:
-    """The configuration that kind reads of the cluster, as a plain object that rules can read."""
-    marked = mark(args["generation"], args["fingerprint"])
-    mounts = [{"hostPath": args["owner"], "containerPath": marked, "readOnly": True}]
-    door = args["door"]
+def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
+    """The arguments of a cluster with all defaults, those that follow from the running cluster among them.
+
+    name: the component's name.
+    args: of the component.
+
+    Raises ArgumentError.
+    """
+    where = f"KindCluster {name}"
+    image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
+    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds)
+    intended = _plan(where, values)
+    folder = Path(values.pop("folder")).expanduser().resolve()
+    cluster = values["name"]
+    values["owner"] = values["owner"] or f"{folder}/{cluster}.owner"
+    values["fingerprint"] = values["fingerprint"] or intended.fingerprint
+    if values["generation"] is None:
+        state = cluster_state(look(intended.door), intended, cluster, values["owner"])
+        named = re.compile(re.escape(cluster) + r"-(\d+)\.yaml")
+        kept = [int(found[1]) for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))]
+        values["generation"] = generation(state, PublishedCluster(), kept)
+        values["stopped"] = state.stopped if values["stopped"] is None else values["stopped"]
+    values["stopped"] = values["stopped"] or ()
+    values["kubeconfig"] = values["kubeconfig"] or f"{folder}/{cluster}-{values['generation']}.yaml"
+    return values
+
+
+def _plan(where: str, values: Mapping[str, Any]) -> Plan:
+    """What a stack with this cluster would be."""
+    keys = {
+        "name": "name",
+        "httpPort": "http_port",
+        "httpsPort": "https_port",
+        "listenAddress": "listen_address",
+        "workers": "workers",
+        "nodeImage": "image",
+        "podSubnet": "pod_subnet",
+        "serviceSubnet": "service_subnet",
+    }
+    try:
+        return plan(settings.settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
+    except settings.SettingsError as error:
+        raise ArgumentError(f"{where}: {str(error).removeprefix('ingress-hops:cluster: ')}") from None
+
+
+def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration that kind reads of the cluster, as a plain object that rules can read.
+
+    values: the resolved arguments.
+    """
+    marked = mark(values["generation"], values["fingerprint"])
+    mounts = [{"hostPath": values["owner"], "containerPath": marked, "readOnly": True}]
     published = [
-        {"containerPort": m.node, "hostPort": m.host, "listenAddress": door.listen, "protocol": "TCP"}
-        for m in door.mappings
+        {
+            "containerPort": NODE_PORTS[scheme],
+            "hostPort": values[f"{scheme}_port"],
+            "listenAddress": values["listen_address"],
+            "protocol": "TCP",
+        }
+        for scheme in ("http", "https")
+        if values[f"{scheme}_port"]
     ]
-    workers = [{"role": "worker", "extraMounts": mounts} for _ in range(args["workers"])]
+    workers = [{"role": "worker", "extraMounts": mounts} for _ in range(values["workers"])]
     workers[0] |= {"extraPortMappings": published}
     return {
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",
-        "name": args["name"],
+        "name": values["name"],
         "networking": {
             "disableDefaultCNI": True,
-            "podSubnet": args["pod_subnet"],
-            "serviceSubnet": args["service_subnet"],
+            "podSubnet": values["pod_subnet"],
+            "serviceSubnet": values["service_subnet"],
         },
         "nodes": [{"role": "control-plane", "extraMounts": mounts}, *workers],
     }

@@ -1,63 +1,93 @@
 """Contour and its Envoy: owns hop 3, the node's host port, and hop 4, the route."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 import pulumi
 import yaml
+from pydantic import Field
 
+from components.arguments import checked
 from components.upstream import (
     ManifestError,
     declare,
     find,
     from_registry,
     named,
+    objects_of,
     started_by_readiness,
     without_waiting,
 )
+from hops.model import settings
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.plan import NODE_PORTS
+from hops.model.versions import CONTOUR
 
 
 class ContourArgs(TypedDict):
-    """What a Contour installation is made of."""
+    """The arguments of Contour. All are plain: they are written into objects that policies judge in a preview."""
 
-    objects: list[dict[str, Any]]
-    """The objects of Contour's published file contour.yaml."""
-    host_ports: Mapping[str, int]
-    """The node's ports by the names of Envoy's, http and https; a name that is missing takes no host port."""
-    xds_address: str | None
-    """The IPv4 address for Contour's own Service, so that Envoy finds it without DNS; None leaves both as published."""
-    service_type: str
-    """Of Envoy's Service: ClusterIP in kind, LoadBalancer where something serves that."""
-    status_address: str | None
-    """The address written into the status of each Ingress; None leaves it to Envoy's Service."""
-    replicas: int
-    """Of the Contour Deployment."""
-    registry: str | None
-    """Where the images come from instead of ghcr.io and docker.io."""
-    envoy_log_level: str
-    """One of Envoy's levels, such as info."""
-    network: Sequence[pulumi.Resource]
-    """What the pods' network is ready with: a pod that comes earlier fails and is tried again after 10 to 15 s."""
+    host_ports: NotRequired[Mapping[str, int]]
+    """The node's ports by Envoy's port names, http and https; a name that is left out takes no host port.
+    Default: http 80 and https 443."""
+    xds_address: NotRequired[str | None]
+    """The IPv4 address of Contour's own Service, so that Envoy finds it without DNS. Default: None, any address."""
+    service_type: NotRequired[str]
+    """The type of Envoy's Service: ClusterIP, or LoadBalancer where the cluster has load balancers.
+    Default: ClusterIP."""
+    status_address: NotRequired[str | None]
+    """The IPv4 address in the status of each Ingress. Default: None, the address of Envoy's Service."""
+    replicas: NotRequired[int]
+    """The number of Contour's own pods, 1 to 5. Default: 1."""
+    registry: NotRequired[str | None]
+    """The registry that holds the images, as host[:port][/path]. Default: ghcr.io and docker.io."""
+    envoy_log_level: NotRequired[str]
+    """trace, debug, info, warning, error, critical or off. Default: info."""
+    objects: NotRequired[Sequence[Mapping[str, Any]]]
+    """The objects of Contour's file contour.yaml. Default: the published file of the pinned version."""
+
+
+class _Bounds(settings.Contour):
+    host_ports: dict[Literal["http", "https"], settings.Port] = Field(
+        default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
+    )
+    xds_address: settings.Address | None = None
+    service_type: Literal["ClusterIP", "LoadBalancer"] = "ClusterIP"
+    status_address: settings.Address | None = None
 
 
 class Contour(pulumi.ComponentResource):
     """Contour from its published file, every object a resource of its own."""
 
-    envoy: pulumi.Resource
-    """The DaemonSet envoy: requests are taken where it is ready."""
+    namespace: pulumi.Output[str]
+    """The namespace of Contour and Envoy, which a Workload admits requests from."""
     load_balancer: pulumi.Output[str | None]
-    """The IPv4 address or name that a load balancer gave Envoy's Service; None where it is a ClusterIP."""
+    """The IPv4 address or name that a load balancer gave Envoy's Service; None for a ClusterIP."""
 
     def __init__(self, name: str, args: ContourArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(
-            "ingress-hops:index:Contour", name, {k: v for k, v in args.items() if k not in {"objects", "network"}}, opts
-        )
-        objects = patched(args)
-        resources = declare(objects, self, opts, args["network"])
-        self.envoy = resources[objects.index(find(objects, "DaemonSet", "envoy"))]
+        """Declares Contour and Envoy.
+
+        name: the component's name, which begins the names of its children.
+        args: see ContourArgs; {} takes every default.
+        opts: Pulumi's options; the provider decides the cluster. Pods that are created before the pod network works
+          fail and are tried again after 10 to 15 s, so let the component depend on Calico.
+
+        Raises ArgumentError for wrong arguments and ManifestError for objects that lack what is patched.
+        """
+        values = _values(args, f"Contour {name}")
+        objects = patched(args, f"Contour {name}")
+        super().__init__("ingress-hops:index:Contour", name, values, opts)
+        resources = declare(objects, name, self, opts)
+        self._envoy = resources[objects.index(find(objects, "DaemonSet", "envoy"))]
         status = resources[objects.index(find(objects, "Service", "envoy"))].status  # type: ignore[attr-defined]
+        self.namespace = pulumi.Output.from_input(CONTOUR_NAMESPACE)
         self.load_balancer = pulumi.Output.from_input(status).apply(_address)
-        self.register_outputs({})
+        self.register_outputs({"namespace": self.namespace, "load_balancer": self.load_balancer})
+
+    @property
+    def envoy(self) -> pulumi.Resource:
+        """The DaemonSet envoy: requests are taken where it is ready."""
+        return self._envoy
 
 
 def _address(status: Mapping[str, Any] | None) -> str | None:
@@ -66,39 +96,50 @@ def _address(status: Mapping[str, Any] | None) -> str | None:
     return address
 
 
-def patched(args: ContourArgs) -> list[dict[str, Any]]:
-    """The published objects with the arguments in them."""
-    objects = args["objects"]
-    from_registry(objects, args["registry"])
+def _values(args: ContourArgs, where: str) -> dict[str, Any]:
+    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds)
+
+
+def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
+    """The published objects with the arguments in them; the caller's objects stay as they are.
+
+    args: of the component.
+    where: the component's class and name, for messages.
+
+    Raises ArgumentError and ManifestError as the component does.
+    """
+    values = _values(args, where)
+    objects = objects_of(where, args.get("objects"), CONTOUR)
+    from_registry(objects, values["registry"])
     contour = find(objects, "Deployment", "contour")
-    contour["spec"]["replicas"] = args["replicas"]
+    contour["spec"]["replicas"] = values["replicas"]
     # Envoy reaches Contour through a Service, so the published ten seconds between probes are ten seconds lost.
     started_by_readiness(named(contour["spec"]["template"]["spec"]["containers"], "contour"))
-    _patch_envoy(find(objects, "DaemonSet", "envoy"), args)
-    _patch_service(find(objects, "Service", "envoy"), args["service_type"])
-    if args["status_address"]:
+    _patch_envoy(find(objects, "DaemonSet", "envoy"), values)
+    _patch_service(find(objects, "Service", "envoy"), values["service_type"])
+    if values["status_address"]:
         configuration = find(objects, "ConfigMap", "contour")["data"]
-        settings = yaml.safe_load(configuration["contour.yaml"]) | {"ingress-status-address": args["status_address"]}
-        configuration["contour.yaml"] = yaml.safe_dump(settings)
-    if args["xds_address"]:
-        find(objects, "Service", "contour")["spec"]["clusterIP"] = args["xds_address"]
+        published = yaml.safe_load(configuration["contour.yaml"])
+        configuration["contour.yaml"] = yaml.safe_dump(published | {"ingress-status-address": values["status_address"]})
+    if values["xds_address"]:
+        find(objects, "Service", "contour")["spec"]["clusterIP"] = values["xds_address"]
     # It has no endpoints until Contour is ready, which the Deployment is waited for anyway.
     without_waiting(find(objects, "Service", "contour"))
     return objects
 
 
-def _patch_envoy(daemon_set: dict[str, Any], args: ContourArgs) -> None:
+def _patch_envoy(daemon_set: dict[str, Any], values: dict[str, Any]) -> None:
     pod = daemon_set["spec"]["template"]["spec"]
-    if args["xds_address"]:
+    if values["xds_address"]:
         # Right after the cluster's start DNS is the last to answer, and Envoy's next try is slow to come.
         bootstrap = named(pod["initContainers"], "envoy-initconfig")
-        _replace(bootstrap["args"], "--xds-address=", args["xds_address"])
+        _replace(bootstrap["args"], "--xds-address=", values["xds_address"])
     envoy = named(pod["containers"], "envoy")
     for port in envoy["ports"]:
         port.pop("hostPort", None)
-    for name, host_port in args["host_ports"].items():
+    for name, host_port in values["host_ports"].items():
         named(envoy["ports"], name)["hostPort"] = host_port
-    _replace(envoy["args"], "--log-level ", args["envoy_log_level"])
+    _replace(envoy["args"], "--log-level ", values["envoy_log_level"])
     started_by_readiness(envoy)
 
 

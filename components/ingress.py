@@ -1,52 +1,81 @@
 """Ingress: the host and path that lead to one Service. Owns hop 4's match."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
+from components.arguments import checked
 from components.children import child
+from hops.model import settings
 
 
 class IngressArgs(TypedDict):
-    """What an Ingress is made of."""
+    """The arguments of an Ingress.
 
-    name: str
-    """Of the Ingress object."""
-    namespace: pulumi.Input[str]
-    """Of the Ingress and, as Kubernetes has it, of its Service."""
-    host: str
-    """The host name that it answers to."""
-    path: str
-    """The path's beginning, segment by segment."""
-    service: str
-    """The Service's name."""
+    Where a value comes from another resource and is unknown in a preview, the policies judge it in the `up`.
+    """
+
+    host: pulumi.Input[str]
+    """The host name of the requests."""
+    service: pulumi.Input[str]
+    """The name of the Service that they lead to."""
     port: int
-    """The Service's port."""
-    tls: str | None
-    """A Secret of type kubernetes.io/tls in the same namespace."""
+    """The Service's TCP port, 1 to 65535. Plain: Pulumi hands a component of a package no number of another resource
+    (`int()` of an Output fails in 3.259)."""
+    name: NotRequired[pulumi.Input[str]]
+    """The Ingress object's name. Default: the component's name."""
+    namespace: NotRequired[pulumi.Input[str]]
+    """The namespace of the Ingress and of its Service. Default: default."""
+    path: NotRequired[str]
+    """The beginning of the path, by whole segments. Plain: policies compare it with other paths in a preview.
+    Default: /."""
+    tls: NotRequired[pulumi.Input[str] | None]
+    """The name of a Secret of type kubernetes.io/tls in the same namespace. Default: None, plain HTTP."""
+
+
+class _Bounds(settings.Section):
+    host: settings.HostName
+    service: settings.Label
+    port: settings.Port
+    name: settings.Label
+    namespace: settings.Label = "default"
+    path: settings.UrlPath = "/"
+    tls: settings.Label | None = None
 
 
 class Ingress(pulumi.ComponentResource):
     """One rule of host and path, for any Service."""
 
-    ingress: networking.Ingress
-    """The object; that it is there says nothing of whether the controller serves it."""
+    name: pulumi.Output[str]
+    """The Ingress object's name."""
+    host: pulumi.Output[str]
+    """The host name of the requests."""
 
     def __init__(self, name: str, args: IngressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ingress-hops:index:Ingress", name, {**args}, opts)
+        """Declares the Ingress.
+
+        name: the component's name, which begins the child's name.
+        args: see IngressArgs.
+        opts: Pulumi's options; the provider decides the cluster.
+
+        Raises ArgumentError for wrong arguments.
+        """
+        values = checked(f"Ingress {name}", {"name": name, **args}, _Bounds)
+        super().__init__("ingress-hops:index:Ingress", name, values, opts)
         backend = networking.IngressBackendArgs(
             service=networking.IngressServiceBackendArgs(
-                name=args["service"],
-                port=networking.ServiceBackendPortArgs(number=args["port"]),
+                name=values["service"],
+                port=networking.ServiceBackendPortArgs(number=values["port"]),
             ),
         )
-        self.ingress = networking.Ingress(
+        path = networking.HTTPIngressPathArgs(path=values["path"], path_type="Prefix", backend=backend)
+        self._ingress = networking.Ingress(
             f"{name}-ingress",
             metadata=meta.ObjectMetaArgs(
-                name=args["name"],
-                namespace=args["namespace"],
+                name=values["name"],
+                namespace=values["namespace"],
                 # Contour 1.33.6 now and then never writes the status of an Ingress that it finds at its start, though
                 # it serves it (seen); a request that is answered is the better proof anyway.
                 annotations={"pulumi.com/skipAwait": "true"},
@@ -54,16 +83,20 @@ class Ingress(pulumi.ComponentResource):
             spec=networking.IngressSpecArgs(
                 rules=[
                     networking.IngressRuleArgs(
-                        host=args["host"],
-                        http=networking.HTTPIngressRuleValueArgs(
-                            paths=[
-                                networking.HTTPIngressPathArgs(path=args["path"], path_type="Prefix", backend=backend)
-                            ],
-                        ),
+                        host=values["host"], http=networking.HTTPIngressRuleValueArgs(paths=[path])
                     )
                 ],
-                tls=[networking.IngressTLSArgs(hosts=[args["host"]], secret_name=args["tls"])] if args["tls"] else None,
+                tls=[networking.IngressTLSArgs(hosts=[values["host"]], secret_name=values["tls"])]
+                if values["tls"] is not None
+                else None,
             ),
             opts=child(self, opts),
         )
-        self.register_outputs({})
+        self.name = pulumi.Output.from_input(values["name"])
+        self.host = pulumi.Output.from_input(values["host"])
+        self.register_outputs({"name": self.name, "host": self.host})
+
+    @property
+    def ingress(self) -> networking.Ingress:
+        """The Ingress object. It exists before the controller serves it."""
+        return self._ingress

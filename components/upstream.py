@@ -1,29 +1,63 @@
-"""The objects of a published file: patched in place, and declared as resources of their own."""
+"""The objects of a published file: loaded, patched, and declared as resources of their own."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pulumi
 
+from components.arguments import ArgumentError
 from components.children import child
+from hops.model.versions import Manifest
+from hops.observe.published_files import PublishedFileError, manifests_folder, published
 
-_MAKE_PODS = frozenset({"DaemonSet", "Deployment", "Job"})
+MAKE_PODS = frozenset({"DaemonSet", "Deployment", "Job"})
+"""Kinds of a published file whose objects make pods."""
 
 
 class ManifestError(RuntimeError):
     """A published file that lacks what a component patches."""
 
 
+def objects_of(where: str, given: Sequence[Mapping[str, Any]] | None, manifest: Manifest) -> list[dict[str, Any]]:
+    """Objects that a component may change.
+
+    where: the component's class and name, for messages.
+    given: the caller's own objects, which stay as they are; None loads the pinned published file.
+    manifest: that file.
+
+    Raises ArgumentError for a given entry that is no Kubernetes object, or a published file that cannot be loaded.
+    """
+    for number, item in enumerate(given or ()):
+        if not (item.get("apiVersion") and item.get("kind") and (item.get("metadata") or {}).get("name")):
+            raise ArgumentError(
+                f"{where}: the argument objects[{number}] is no Kubernetes object: apiVersion, kind or metadata.name "
+                f"is missing. Give all objects of {manifest.url}, or leave the argument out"
+            )
+    if given is not None:
+        return copy.deepcopy([dict(item) for item in given])
+    try:
+        return published(manifest, manifests_folder())
+    except PublishedFileError as error:
+        raise ArgumentError(f"{where}: {error}. Or give the file's objects as the argument objects") from None
+
+
 def declare(
     objects: Iterable[Mapping[str, Any]],
+    name: str,
     parent: pulumi.ComponentResource,
     opts: pulumi.ResourceOptions | None,
-    before_pods: Sequence[pulumi.Resource] = (),
 ) -> list[pulumi.CustomResource]:
-    """Each object as a resource of its own, named by kind and name, so that previews and policies see it.
+    """Each object as a resource of its own, so that previews and policies see it.
 
-    A Namespace stands before what lives in it, and what makes pods comes last: their accounts and settings have to be
-    there, and all of `before_pods` has to be ready.
+    A Namespace is created before what lives in it, and what makes pods last: pods need their accounts and settings.
+
+    objects: Kubernetes objects.
+    name: the parent's name; a child is named by it and by the object's kind and name.
+    parent: the component that the resources belong to.
+    opts: the options that the component was given.
+
+    Returns the resources in the order of the objects.
     """
     namespaces: list[pulumi.Resource] = []
     others: list[pulumi.Resource] = []
@@ -31,13 +65,14 @@ def declare(
     numbered = list(enumerate(objects))
     for number, item in sorted(numbered, key=lambda pair: _turn(pair[1]["kind"])):
         kind, version = item["kind"], item["apiVersion"]
-        makes_pods = kind in _MAKE_PODS
+        makes_pods = kind in MAKE_PODS
+        former_name = f"{kind}-{item['metadata']['name']}".lower()
         resources[number] = pulumi.CustomResource(
             f"kubernetes:{version if '/' in version else f'core/{version}'}:{kind}",
-            f"{kind}-{item['metadata']['name']}".lower(),
+            f"{name}-{former_name}",
             # The status is asked for by naming it, as the typed classes do.
             {**item, "status": None},
-            child(parent, opts, [*others, *before_pods] if makes_pods else namespaces),
+            child(parent, opts, others if makes_pods else namespaces, former_name=former_name),
         )
         if kind == "Namespace":
             namespaces = [*namespaces, resources[number]]
@@ -47,7 +82,7 @@ def declare(
 
 
 def _turn(kind: str) -> int:
-    return 0 if kind == "Namespace" else 2 if kind in _MAKE_PODS else 1
+    return 0 if kind == "Namespace" else 2 if kind in MAKE_PODS else 1
 
 
 def find(objects: Iterable[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:

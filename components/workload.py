@@ -1,129 +1,287 @@
 """Workload: the pods that answer and the Service that names them. Owns hop 5, the Service, and hop 7, the pod."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import pulumi
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
+from pydantic import Field
 
+from components.arguments import checked
 from components.children import child
+from components.ingress import Ingress
+from hops.model import settings
+from hops.model.path import CONTOUR_NAMESPACE
+
+DIGEST = "ingress-hops/spec"
+"""The annotation of a pod that holds a digest of its spec."""
+
+ADDRESS = "ingress-hops/address"
+"""The annotation of a Service that holds its fixed address."""
 
 _NOBODY = 65534
+_NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
+"""Arguments that say nothing of what the workload is made of."""
 
 
 class WorkloadArgs(TypedDict):
-    """What a workload is made of."""
+    """The arguments of a Workload.
 
-    name: str
-    """Of its Service."""
-    namespace: pulumi.Input[str]
-    """Where all of it lives; it has to exist."""
-    pods: Sequence[str]
-    """The pods' names. Pods and no Deployment: a pod's name decides its interface, so it has to be known first."""
-    selector: Mapping[str, str]
-    """The labels that pods and Service share."""
-    image: str
-    """Of the one container."""
-    command: Sequence[str]
-    """Of the one container."""
-    port: int
-    """TCP: what the process listens on and what the Service offers."""
-    admit_from: str
-    """The namespace whose pods may send requests; the pods' own node always may."""
-    network: Sequence[pulumi.Resource]
-    """What the pods' network is ready with: a pod that comes earlier fails and is tried again after 10 to 15 s."""
-    cluster_ip: NotRequired[str | None]
-    """The Service's address, where it is to be known before the cluster exists."""
+    Names are plain, since they name the resources. So are the command and the port, which policies judge in a preview.
+    Where an Input is unknown in a preview, the policies judge it in the `up`.
+    """
+
+    image: pulumi.Input[str]
+    """The image of the one container. It must run as any user and with a read-only root folder."""
+    command: NotRequired[Sequence[str]]
+    """The command of the container. Default: the image's own."""
+    port: NotRequired[int]
+    """The TCP port that the process listens on and the Service offers, 1 to 65535. Default: 8080."""
+    name: NotRequired[str]
+    """The Service's name. Default: the component's name."""
+    namespace: NotRequired[str]
+    """The namespace of all objects; it has to exist. Default: default."""
+    pods: NotRequired[Sequence[str]]
+    """The pods' names, at least one. They are Pods and no Deployment, because a pod's name decides its interface.
+    Default: the Service's name with -pod."""
+    selector: NotRequired[Mapping[str, str]]
+    """The labels that pods and Service share. Default: service with the first pod's name."""
+    admit_from: NotRequired[pulumi.Input[str]]
+    """The namespace whose pods may send requests; the pods' own node always may. Default: projectcontour."""
+    cluster_ip: NotRequired[pulumi.Input[str] | None]
+    """The Service's IPv4 address. Default: None, the cluster gives one."""
+    living: NotRequired[Mapping[str, str | None]]
+    """For a preview: the pods of these names that run now, with the value of their annotation ingress-hops/spec.
+    Default: none."""
+    living_address: NotRequired[str | None]
+    """For a preview: the IPv4 address that the Service has now. Default: None, it does not exist."""
+    wait_for_ready: NotRequired[bool]
+    """Whether a pod counts as made only when it is ready; it fails after 5 minutes. Default: true."""
+
+
+class _Bounds(settings.Section):
+    image: settings.ImageName
+    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    port: settings.Port = 8080
+    name: settings.Label
+    namespace: settings.Label = "default"
+    pods: Annotated[tuple[settings.Label, ...], Field(min_length=1)] | None = None
+    selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
+    admit_from: settings.Label = CONTOUR_NAMESPACE
+    cluster_ip: settings.Address | None = None
+    living: dict[str, str | None] = Field(default_factory=dict)
+    living_address: str | None = None
+    wait_for_ready: bool = True
 
 
 class Workload(pulumi.ComponentResource):
-    """Pods that run as nobody, hold no token and answer one namespace only, and their Service."""
+    """Pods that run as nobody, hold no token and answer one namespace only, and their Service.
 
-    pods: list[core.Pod]
-    """One for each name."""
-    service: core.Service
-    """Of type ClusterIP."""
+    Each child is named NAMESPACE/NAME after its object. Named after the component, an object that stays while the
+    component is renamed would be applied under its new resource, and then deleted under its old one.
+    """
+
+    name: pulumi.Output[str]
+    """The Service's name."""
+    namespace: pulumi.Output[str]
+    """The namespace of all objects."""
+    port: pulumi.Output[int]
+    """The Service's TCP port."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("ingress-hops:index:Workload", name, {k: v for k, v in args.items() if k != "network"}, opts)
-        namespace, labels = args["namespace"], dict(args["selector"])
-        here = child(self, opts)
+        """Declares the workload.
+
+        name: the component's name.
+        args: see WorkloadArgs.
+        opts: Pulumi's options; the provider decides the cluster. Pods that are created before the pod network works
+          fail and are tried again after 10 to 15 s, so let the component depend on Calico.
+
+        Raises ArgumentError for wrong arguments.
+        """
+        values = checked(f"Workload {name}", {"name": name, **args}, _Bounds)
+        values["pods"] = values["pods"] or [f"{values['name']}-pod"]
+        values["selector"] = values["selector"] or {"service": values["pods"][0]}
+        inputs = {key: value for key, value in values.items() if key not in _NOT_INPUTS}
+        super().__init__("ingress-hops:index:Workload", name, inputs, opts)
+        self._values, self._opts = values, opts
+        namespace, labels = values["namespace"], values["selector"]
+
+        def named(old: str, **options: Any) -> pulumi.ResourceOptions:
+            # Earlier versions named the children after the component.
+            return child(self, opts, former_name=f"{name}-{old}", **options)
+
         account = core.ServiceAccount(
-            f"{name}-account",
-            metadata=meta.ObjectMetaArgs(name=args["pods"][0], namespace=namespace),
+            f"{namespace}/{values['pods'][0]}",
+            metadata=meta.ObjectMetaArgs(name=values["pods"][0], namespace=namespace),
             automount_service_account_token=False,
-            opts=here,
+            opts=named("account"),
         )
-        self.pods = [
-            core.Pod(
-                f"{name}-{pod}",
-                metadata=meta.ObjectMetaArgs(name=pod, namespace=namespace, labels=labels),
-                spec=_pod_spec(args, account.metadata.name),
-                # Its name is fixed, so the old pod has to go first.
-                opts=child(self, opts, args["network"], delete_before_replace=True, timeout="5m"),
-            )
-            for pod in args["pods"]
+        spec = _pod_spec(values)
+        digest = (
+            _digest(spec)
+            if not isinstance(values["image"], pulumi.Output)
+            else values["image"].apply(lambda image: _digest(_pod_spec(values | {"image": image})))
+        )
+        living = values["living"]
+        self._replaced = [
+            pod for pod in values["pods"] if isinstance(digest, str) and living.get(pod, digest) != digest
         ]
-        self.service = core.Service(
-            f"{name}-service",
+        self._pods = [
+            core.Pod(
+                f"{namespace}/{pod}",
+                metadata=meta.ObjectMetaArgs(
+                    name=pod,
+                    namespace=namespace,
+                    labels=labels,
+                    annotations={
+                        # The provider previews a replacement as a dry-run apply on the living pod, which the API
+                        # forbids; an input that is not known yet makes it leave the dry run out (4.25.0).
+                        DIGEST: UNKNOWN if pod in self._replaced else digest,
+                        # The provider's own awaiter of pods starts its timeout again with every event of the pod. The
+                        # second condition holds at once; skipAwait would also leave out the wait for the old pod's end.
+                        "pulumi.com/waitFor": "condition=Ready"
+                        if values["wait_for_ready"]
+                        else "jsonpath={.metadata.uid}",
+                    },
+                ),
+                spec=spec,
+                # Its name is fixed, so the old pod has to go first.
+                opts=named(pod, depends_on=[account], delete_before_replace=True, timeout="5m"),
+            )
+            for pod in values["pods"]
+        ]
+        address = values["cluster_ip"]
+        annotations: dict[str, pulumi.Input[str]] = {
+            "pulumi.com/skipAwait": "true"
+        }  # the pods are waited for themselves
+        if address:
+            # Another address replaces the Service, whose preview fails like that of a pod.
+            annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
+        self._service = core.Service(
+            f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(
-                name=args["name"],
+                name=values["name"],
                 namespace=namespace,
-                # The pods are waited for themselves.
-                annotations={"pulumi.com/skipAwait": "true"},
+                annotations=annotations,
             ),
             spec=core.ServiceSpecArgs(
                 type="ClusterIP",
-                cluster_ip=args.get("cluster_ip"),
+                cluster_ip=values["cluster_ip"],
                 selector=labels,
-                ports=[core.ServicePortArgs(name="http", port=args["port"], target_port=args["port"])],
+                ports=[core.ServicePortArgs(name="http", port=values["port"], target_port=values["port"])],
             ),
-            opts=here,
+            opts=named("service"),
         )
         networking.NetworkPolicy(
-            f"{name}-admission",
-            metadata=meta.ObjectMetaArgs(name=args["name"], namespace=namespace),
-            spec=_admission(labels, args["admit_from"], args["port"]),
-            opts=here,
+            f"{namespace}/{values['name']}",
+            metadata=meta.ObjectMetaArgs(name=values["name"], namespace=namespace),
+            spec=_admission(labels, values["admit_from"], values["port"]),
+            opts=named("admission"),
         )
-        self.register_outputs({})
+        self.name = pulumi.Output.from_input(values["name"])
+        self.namespace = pulumi.Output.from_input(namespace)
+        self.port = pulumi.Output.from_input(values["port"])
+        self.register_outputs({"name": self.name, "namespace": self.namespace, "port": self.port})
+
+    @property
+    def pods(self) -> list[core.Pod]:
+        """The Pod objects, one for each name."""
+        return self._pods
+
+    @property
+    def service(self) -> core.Service:
+        """The Service object, of type ClusterIP."""
+        return self._service
+
+    @property
+    def replaced(self) -> list[str]:
+        """In a preview: the names of the living pods that an update makes anew."""
+        return self._replaced
+
+    def expose(
+        self,
+        host: pulumi.Input[str],
+        path: str = "/",
+        *,
+        name: str | None = None,
+        tls: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> Ingress:
+        """Declares an Ingress that leads to this workload.
+
+        host: the host name of the requests.
+        path: the beginning of the path, by whole segments.
+        name: the Ingress object's name, another one for each Ingress; default: the Service's name with -ingress.
+        tls: the name of a Secret of type kubernetes.io/tls in the workload's namespace; default: None, plain HTTP.
+        opts: options beside those of the workload, which decide parent, provider and what the Ingress depends on.
+
+        Raises ArgumentError for wrong arguments.
+        """
+        values = self._values
+        name = name or f"{values['name']}-ingress"
+        own = self._opts or pulumi.ResourceOptions()
+        beside = pulumi.ResourceOptions(
+            parent=own.parent,
+            provider=own.provider,
+            depends_on=own.depends_on,
+            deleted_with=own.deleted_with,
+            replacement_trigger=own.replacement_trigger,
+        )
+        return Ingress(
+            f"{values['namespace']}/{name}",
+            {
+                "name": name,
+                "namespace": values["namespace"],
+                "host": host,
+                "path": path,
+                "service": values["name"],
+                "port": values["port"],
+                "tls": tls,
+            },
+            pulumi.ResourceOptions.merge(beside, opts),
+        )
 
 
-def _pod_spec(args: WorkloadArgs, account: pulumi.Input[str]) -> core.PodSpecArgs:
-    return core.PodSpecArgs(
-        service_account_name=account,
-        automount_service_account_token=False,
-        enable_service_links=False,
+def _digest(spec: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
+    return {
+        "service_account_name": values["pods"][0],
+        "automount_service_account_token": False,
+        "enable_service_links": False,
         # A process that is number 1 and handles no signal is otherwise waited for 30 s.
-        termination_grace_period_seconds=2,
-        security_context=core.PodSecurityContextArgs(
-            run_as_non_root=True,
-            run_as_user=_NOBODY,
-            run_as_group=_NOBODY,
-            seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
-        ),
-        containers=[
-            core.ContainerArgs(
-                name="server",
-                image=args["image"],
-                image_pull_policy="IfNotPresent",
-                command=list(args["command"]),
-                ports=[core.ContainerPortArgs(name="http", container_port=args["port"])],
-                readiness_probe=core.ProbeArgs(
-                    tcp_socket=core.TCPSocketActionArgs(port=args["port"]), period_seconds=1
-                ),
-                security_context=core.SecurityContextArgs(
-                    allow_privilege_escalation=False,
-                    read_only_root_filesystem=True,
-                    capabilities=core.CapabilitiesArgs(drop=["ALL"]),
-                ),
-                volume_mounts=[core.VolumeMountArgs(name="scratch", mount_path="/tmp")],  # noqa: S108 - in the pod
-            )
+        "termination_grace_period_seconds": 2,
+        "security_context": {
+            "run_as_non_root": True,
+            "run_as_user": _NOBODY,
+            "run_as_group": _NOBODY,
+            "seccomp_profile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "server",
+                "image": values["image"],
+                "image_pull_policy": "IfNotPresent",
+                **({"command": list(values["command"])} if values["command"] else {}),
+                "ports": [{"name": "http", "container_port": values["port"]}],
+                "readiness_probe": {"tcp_socket": {"port": values["port"]}, "period_seconds": 1},
+                "security_context": {
+                    "allow_privilege_escalation": False,
+                    "read_only_root_filesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volume_mounts": [{"name": "scratch", "mount_path": "/tmp"}],  # noqa: S108 - in the pod
+            }
         ],
-        volumes=[core.VolumeArgs(name="scratch", empty_dir=core.EmptyDirVolumeSourceArgs())],
-    )
+        "volumes": [{"name": "scratch", "empty_dir": {}}],
+    }
 
 
 def _admission(labels: Mapping[str, str], namespace: str, port: int) -> networking.NetworkPolicySpecArgs:

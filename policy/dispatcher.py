@@ -25,7 +25,7 @@ from pulumi_policy import (
 from hops.kubernetes.values import JSON
 from hops.model.finding import Finding, Level, Place
 from hops.model.settings import NAMESPACE, SettingsError
-from hops.rules.finding_text import told
+from hops.rules.finding_text import told, told_fault
 from hops.rules.schema import schema
 from policy.asked import Asked, RefusedError
 from policy.declared import bodies, known, mended, raw
@@ -198,6 +198,6 @@ def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any,
         try:
             validate(args, report)
         except Exception as error:  # noqa: BLE001 - see above
-            report(f"PK01 cannot be decided: the pack failed with {error!r}. This is a bug of the pack.", None)
+            report(told_fault(f"cannot be decided: the pack failed with {error!r}. This is a bug of the pack."), None)
 
     return guarded

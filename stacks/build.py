@@ -7,15 +7,21 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import Calico, Contour, Ingress, KindCluster, Workload
+from components import Calico, Contour, KindCluster, Workload
+from components.upstream import MAKE_PODS
+from components.workload import DIGEST
 from hops.kubernetes.declared_path import found
+from hops.kubernetes.pod_start import ServicePod, not_ready, unanswered
+from hops.kubernetes.values import at
 from hops.model.hop import Found
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import Settings
+from hops.observe.answers import RouteAnswer, answers
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class Ground:
     folder: absolute, where kubeconfig files are kept. owner: absolute, the folder whose mount marks the cluster as
     this stack's. generation: of the cluster to have. state: what is there of it.
     upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
+    objects: what a preview found in the running cluster, as its API gives it. engine: whether an engine previews, which
+    can be told that an address is not known yet.
     """
 
     folder: str
@@ -32,6 +40,8 @@ class Ground:
     generation: int
     state: ClusterState
     upstream: Mapping[str, list[dict[str, Any]]]
+    objects: Sequence[Mapping[str, Any]] = ()
+    engine: bool = False
 
     def kubeconfig(self, stack: str) -> str:
         """Another file for each generation: objects of an older cluster must never be looked up in this one."""
@@ -56,7 +66,9 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             "workers": settings.cluster.workers,
             "pod_subnet": str(settings.cluster.pod_subnet),
             "service_subnet": str(settings.cluster.service_subnet),
-            "door": intended.door,
+            "listen_address": str(settings.cluster.listen_address),
+            "http_port": settings.cluster.http_port,
+            "https_port": settings.cluster.https_port,
             "owner": ground.owner,
             "generation": ground.generation,
             "fingerprint": intended.fingerprint,
@@ -64,12 +76,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             "stopped": ground.state.stopped,
         },
     )
-    # Another cluster holds nothing of the first one, and the provider cannot tell them apart once the first kubeconfig
-    # file is gone (DiffConfig, 4.25.0).
-    inside = pulumi.ResourceOptions(
-        provider=cluster.provider, deleted_with=cluster.command, replacement_trigger=ground.generation
-    )
-    network: list[pulumi.Resource] = []
+    inside = cluster.inside
+    before_pods: list[pulumi.Resource] = []
     if "calico" in ground.upstream:
         calico = Calico(
             "calico",
@@ -82,35 +90,77 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
             },
             inside,
         )
-        network.append(calico.node)
-    contour = _contour(settings, ground, intended, network, inside)
-    pods, ingresses = _services(settings, intended, network, inside)
+        before_pods.append(calico.node)
+    inside = pulumi.ResourceOptions.merge(inside, _pods_after(before_pods))
+    contour = _contour(settings, ground, intended, inside)
+    pods, ingresses, replaced = _services(settings, intended, ground, inside)
     outputs = _outputs(intended)
-    outputs["cluster"] |= {"name": settings.cluster.name, "kubeconfig": kubeconfig, "generation": ground.generation}
-    if ground.state.running or not pulumi.runtime.is_dry_run():
-        # A preview looks at what is there, so that it shows which addresses stay; it waits for nothing.
-        after: list[pulumi.Resource] = []
-        if not pulumi.runtime.is_dry_run():
-            after = [*pods, *ingresses, *([contour.envoy] if contour else [])]
-        urls = [f"{backend.host}{backend.request_path}" for backend in intended.backends]
-        seen = cluster.observe(urls, after)
-        outputs["hops"] = seen.apply(lambda lines: _hops(plan(settings, found(_told(lines), intended.door.node))))
+    outputs["cluster"] |= {
+        "name": settings.cluster.name,
+        "kubeconfig": kubeconfig,
+        "kubeconfigLink": f"{ground.folder}/{pulumi.get_stack()}.yaml",
+        "generation": ground.generation,
+    }
+    if pulumi.runtime.is_dry_run():
+        there = found(ground.objects, intended.door.node)
+        outputs["hops"] = _hops(plan(settings, _expected(intended, there, replaced) if ground.engine else there))
+    else:
+        after = [*pods, *ingresses, *([contour.envoy] if contour else [])]
+        outputs["hops"] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
+            lambda _: _observed(settings, intended)
+        )
     return outputs
 
 
-def _told(lines: str) -> str:
-    """The same lines; requests that no pod has answered are told."""
-    for line in lines.splitlines():
-        if line.startswith("Unanswered\t"):
-            pulumi.log.warn(f"no pod answered http://{line.split()[1]} within 60 s, asked from the worker itself")
-    return lines
+def _expected(intended: Plan, there: Found, replaced: Sequence[str]) -> Found:
+    """What an update will find: the addresses that stay, and UNKNOWN for those that it is the first to know."""
+    pods = {f"{backend.namespace}/{pod}": UNKNOWN for backend in intended.backends for pod in backend.pods}
+    services = {f"{backend.namespace}/{backend.service}": UNKNOWN for backend in intended.backends}
+    return Found(
+        node=there.node or UNKNOWN,
+        envoy=there.envoy or UNKNOWN,
+        services=services | dict(there.services),
+        pods=pods | {name: address for name, address in there.pods.items() if name not in replaced},
+    )
+
+
+async def _observed(settings: Settings, intended: Plan) -> Sequence[dict[str, Any]]:
+    """The hops as they are when the routes are answered; warns of each that is not."""
+    door = intended.door
+    port = next(mapping.node for mapping in door.mappings)
+    objects, found_answers = await answers(str(intended.control_plane), str(door.node), port, intended.backends)
+    for number, answer in enumerate(found_answers):
+        if warning := _warning(settings, number, answer):
+            pulumi.log.warn(warning)
+    return _hops(plan(settings, found(objects, door.node)))
+
+
+def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None:
+    service, key = settings.services[number], f"services[{number}]"
+    waiting = [
+        ServicePod(
+            key=key,
+            name=name,
+            image=service.image,
+            command=service.command,
+            port=service.port,
+            start=start,
+            log=answer.logs.get(name, ()),
+            cluster=settings.cluster.name,
+        )
+        for name, start in answer.pods.items()
+        if not start.ready
+    ]
+    if not answer.answered:
+        return unanswered(key, service.name, f"http://{service.host}{service.request}", waiting)
+    return not_ready(key, service.name, waiting) if waiting else None
 
 
 def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
     provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
     inside = pulumi.ResourceOptions(provider=provider)
-    contour = _contour(settings, ground, intended, [], inside)
-    pods, _ = _services(settings, intended, [], inside)
+    contour = _contour(settings, ground, intended, inside)
+    pods, _, _ = _services(settings, intended, ground, inside)
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
@@ -123,13 +173,19 @@ def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str
     return outputs
 
 
-def _contour(
-    settings: Settings,
-    ground: Ground,
-    intended: Plan,
-    network: Sequence[pulumi.Resource],
-    inside: pulumi.ResourceOptions,
-) -> Contour | None:
+def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """Only what makes pods waits for the resources; `depends_on` of a component would hold back all of its children."""
+
+    def transformation(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        if args.type_.rsplit(":", 1)[-1] not in {"Pod", *MAKE_PODS}:
+            return None
+        waiting = pulumi.ResourceOptions(depends_on=list(resources))
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, waiting))
+
+    return pulumi.ResourceOptions(transformations=[transformation])
+
+
+def _contour(settings: Settings, ground: Ground, intended: Plan, inside: pulumi.ResourceOptions) -> Contour | None:
     if "contour" not in ground.upstream:
         return None
     door = intended.door
@@ -144,16 +200,21 @@ def _contour(
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
-            "network": network,
         },
         inside,
     )
 
 
 def _services(
-    settings: Settings, intended: Plan, network: Sequence[pulumi.Resource], inside: pulumi.ResourceOptions
-) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource]]:
-    """The workloads and their Ingresses, each namespace made once."""
+    settings: Settings,
+    intended: Plan,
+    ground: Ground,
+    inside: pulumi.ResourceOptions,
+) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
+    """The workloads and their Ingresses, each namespace made once.
+
+    Returns the pods, the Ingresses, and the living pods that will be replaced, as NAMESPACE/NAME.
+    """
     namespaces = {
         name: kubernetes.core.v1.Namespace(
             name,
@@ -162,13 +223,17 @@ def _services(
         )
         for name in sorted({service.namespace for service in settings.services} - {"default"})
     }
+    names = [service.name for service in settings.services]
+    living, addresses = _digests(ground.objects), found(ground.objects, None).services
     pods: list[kubernetes.core.v1.Pod] = []
+    replaced: list[str] = []
     ingresses: list[pulumi.Resource] = []
     for service, backend in zip(settings.services, intended.backends, strict=True):
         depends_on = [namespaces[service.namespace]] if service.namespace in namespaces else []
         here = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=depends_on))
         workload = Workload(
-            service.name,
+            # Two services of one name can stand in two namespaces.
+            service.name if names.count(service.name) == 1 else f"{service.namespace}/{service.name}",
             {
                 "name": service.name,
                 "namespace": service.namespace,
@@ -178,27 +243,37 @@ def _services(
                 "command": service.command,
                 "port": service.port,
                 "admit_from": CONTOUR_NAMESPACE,
-                "network": network,
                 "cluster_ip": backend.cluster_ip,
+                "living": living.get(service.namespace, {}),
+                "living_address": addresses.get(f"{service.namespace}/{service.name}"),
+                # In a cluster of its own the stack asks its routes itself, which tells more of a pod that never comes.
+                "wait_for_ready": bool(settings.cluster.existing),
             },
             here,
         )
-        ingress = Ingress(
-            service.ingress,
-            {
-                "name": service.ingress,
-                "namespace": service.namespace,
-                "host": service.host,
-                "path": service.path,
-                "service": service.name,
-                "port": service.port,
-                "tls": service.tls,
-            },
-            here,
+        ingress = workload.expose(
+            service.host,
+            service.path,
+            name=service.ingress,
+            tls=service.tls,
+            # Earlier versions left the namespace out.
+            opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name=service.ingress)]),
         )
         pods += workload.pods
         ingresses.append(ingress.ingress)
-    return pods, ingresses
+        replaced += [f"{service.namespace}/{pod}" for pod in workload.replaced]
+    return pods, ingresses, replaced
+
+
+def _digests(objects: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
+    """The digest that each living pod carries, by namespace and name; None for one without."""
+    digests: dict[str, dict[str, str | None]] = {}
+    for pod in (item for item in objects if item.get("kind") == "Pod"):
+        metadata = at(dict(pod), "metadata")
+        digests.setdefault(str(at(metadata, "namespace")), {})[str(at(metadata, "name"))] = at(
+            metadata, "annotations", DIGEST
+        )
+    return digests
 
 
 def _outputs(intended: Plan) -> dict[str, Any]:
@@ -208,9 +283,16 @@ def _outputs(intended: Plan) -> dict[str, Any]:
         "hops": _hops(intended),
         "url": first.url,
         "curl": first.curl,
-        "cluster": {"context": intended.context},
+        "cluster": {"context": intended.context, "fixed": dict(intended.fixed)},
     }
 
 
 def _hops(of: Plan) -> Sequence[dict[str, Any]]:
-    return [dataclasses.asdict(hop) for path in of.paths for hop in path.hops]
+    return [_known(dataclasses.asdict(hop)) for path in of.paths for hop in path.hops]
+
+
+def _known(value: Any) -> Any:
+    """A text of which a part is not known yet is not known as a whole."""
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items()}
+    return UNKNOWN if isinstance(value, str) and UNKNOWN in value else value

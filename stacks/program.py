@@ -1,16 +1,24 @@
 """The program that `pulumi` runs: settings in, stack built, outputs out."""
 
-import time
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
-from hops.model.plan import plan
-from hops.model.preflight import cluster_state, problems
+from hops.model.plan import Plan, plan
+from hops.model.preflight import cluster_state, consent, generation, problems, published_cluster, rebuild
+from hops.model.settings import Settings
+from hops.observe.answers import cluster_objects
+from hops.observe.api import API, APIError
 from hops.observe.machine import look
 from hops.observe.published_files import manifests_folder, published
 from stacks import config
 from stacks.build import Ground, build
+
+_REPLACE = "INGRESS_HOPS_REPLACE"
 
 
 def run() -> None:
@@ -25,18 +33,80 @@ def run() -> None:
         upstream = {m.name: published(m, manifests_folder()) for m in intended.manifests}
     except (ValueError, RuntimeError) as error:
         raise pulumi.RunError(str(error)) from None
-    owner = f"{folder}/{pulumi.get_stack()}.owner"
-    machine = look(intended.door)
-    state = cluster_state(machine, intended, settings.cluster.name, owner)
+    stack = pulumi.get_stack()
+    owner = f"{folder}/{stack}.owner"
+    machine = look(intended.door, folder)
+    before = published_cluster(_last_outputs(stack))
+    state = cluster_state(machine, intended, settings.cluster.name, owner, before)
     found = problems(settings, intended, machine, state)
     if found and not pulumi.runtime.is_dry_run():
         raise pulumi.RunError("nothing was changed, because\n" + "\n".join(f"- {problem}" for problem in found))
     for problem in found:
         pulumi.log.warn(f"an up would stop here: {problem}")
     if state.outdated:
-        pulumi.log.warn("settings changed that a running cluster cannot take: an up makes it and all in it anew")
+        lost = rebuild(intended, str(folder), before, _objects(stack))
+        # What an interrupted start left, and no update ever published, is nothing to lose.
+        inhabited = before.generation > 0 or any(
+            node.state == "running" for node in machine.nodes(settings.cluster.name)
+        )
+        if inhabited and not pulumi.runtime.is_dry_run() and os.environ.get(_REPLACE) != "1":
+            raise pulumi.RunError(f"nothing was changed: {lost}\n{consent(stack)}")
+        pulumi.log.warn(lost)
     if state.stopped:
         pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")
-    generation = int(time.time()) if state.generation is None else state.generation
-    for name, value in build(settings, Ground(str(folder), owner, generation, state, upstream)).items():
+    ground = Ground(
+        folder=str(folder),
+        owner=owner,
+        generation=generation(state, before, _kept(folder, stack)),
+        state=state,
+        upstream=upstream,
+        objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
+        engine=True,
+    )
+    for name, value in build(settings, ground).items():
         pulumi.export(name, value)
+
+
+def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:
+    """What the cluster holds now, empty where it cannot be asked."""
+    if settings.cluster.existing:
+        try:
+            api = API(None, intended.context)
+            listed = {kind: api.json(path) for kind, path in (("Pod", "/api/v1/pods"), ("Service", "/api/v1/services"))}
+        except APIError:
+            return []
+        return [{"kind": kind, **item} for kind, answer in listed.items() for item in answer.get("items") or ()]
+    return cluster_objects(str(intended.control_plane)) if running else []
+
+
+def _kept(folder: Path, stack: str) -> list[int]:
+    """The generations whose kubeconfig files are there."""
+    named = re.compile(re.escape(stack) + r"-(\d+)\.yaml")
+    return [int(found[1]) for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))]
+
+
+def _last_outputs(stack: str) -> Mapping[str, Any]:
+    """What the stack's last update published, empty before the first one."""
+    outputs = _read("readStackOutputs", name=_whole_name(stack)).get("outputs")
+    return outputs if isinstance(outputs, Mapping) else {}
+
+
+def _objects(stack: str) -> int | None:
+    """How many Kubernetes objects the stack's state holds, None where it cannot be read."""
+    resources = _read("readStackResourceOutputs", stackName=_whole_name(stack)).get("outputs")
+    if not isinstance(resources, Mapping):
+        return None
+    return sum("$kubernetes:" in urn or "::kubernetes:" in urn for urn in resources)
+
+
+def _whole_name(stack: str) -> str:
+    return f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
+
+
+def _read(function: str, **arguments: str) -> Mapping[str, Any]:
+    """What the engine reads from the state before this update. Its own functions register no resource.
+
+    An engine that cannot read it stops the program: without the state nobody knows which generation is new.
+    """
+    answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments).value
+    return answer if isinstance(answer, Mapping) else {}

@@ -28,6 +28,8 @@ _COMMANDS = {
     "up": "hops.cli.engine:up",
 }
 """Where each command is: a function, or a typer.Typer that has commands of its own."""
+_SETTINGS = {"kubectl": {"ignore_unknown_options": True, "allow_interspersed_args": False}}
+"""How click reads the arguments of a command: all that follows the stack is kubectl's."""
 
 
 NOT_INSTALLED_WITH_HOPS = {"pulumi", "components", "stacks"}
@@ -53,7 +55,7 @@ class _OnDemand(TyperGroup):
         if not isinstance(found, typer.Typer):
             # Plain help and errors: boxes break the sentences that logs and pull requests quote.
             alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-            alone.command(cmd_name)(found)
+            alone.command(cmd_name, context_settings=_SETTINGS.get(cmd_name))(found)
             found = alone
         command = typer.main.get_command(found)
         command.name = cmd_name

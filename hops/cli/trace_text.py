@@ -53,9 +53,11 @@ def verdict(traced: Trace) -> str:
         first = stopping[0]
         where = _where(traced, first)
         return f"{where} is broken: {first.code} {first.resource}: {first.message}\n{_remedy(first)}"
+    advice = len(traced.findings)
+    below = f"; {advice} {'advisory' if advice == 1 else 'advisories'} below" if advice else ""
     how = told(traced.answer) if traced.answer else "it was not sent"
     if status(traced) == 0:
-        return f"all is well: {request}, {how}"
+        return f"all is well: {request}, {how}{below}"
     return f"no cause was seen, and it is not as it should be: {request}, {how}"
 
 
@@ -66,13 +68,13 @@ def _where(traced: Trace, finding: Finding) -> str:
 
 def _remedy(finding: Finding) -> str:
     seen = [f"  seen: {line}" for line in finding.evidence.splitlines()]
-    remedy = f"  mend: {finding.remedy}" if "\n" not in finding.remedy else f"  mend:\n{finding.remedy}"
-    return "\n".join([*seen, remedy])
+    steps = {"correct": finding.setting, "mend": finding.remedy, "look": finding.look}
+    return "\n".join([*seen, *(f"  {label}: {text}" for label, text in steps.items() if text)])
 
 
 def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
     """The columns, and the rows. A column that nothing is known for is left out."""
-    told = {
+    told: dict[str, list[object]] = {
         "planned": [hop.planned for hop in traced.hops],
         "declared": [_SAME if hop.declared and hop.declared == hop.planned else hop.declared for hop in traced.hops],
         "found": [
@@ -86,7 +88,7 @@ def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
         [
             hop.number,
             hop.name,
-            *("\n".join(wrap(cells[index] or "", width)) for cells in told.values()),
+            *("\n".join(wrap(str(cells[index] or ""), width)) for cells in told.values()),
             hop.verdict,
             time,
         ]

@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
 from hops.model.path import request_path
+from hops.model.pod_network import POD_NETWORK
 from hops.model.settings import RESERVED, Service, Settings
-from hops.model.versions import CALICO, CONTOUR, Manifest
+from hops.model.versions import CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
@@ -29,7 +32,8 @@ class Plan:
 
     context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
     IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
-    cluster. manifests: the published files that it is made of.
+    cluster. manifests: the published files that it is made of. fixed: the settings behind the fingerprint, by key
+    without the namespace, such as cluster.httpPort; of an existing cluster its context alone.
     """
 
     context: str
@@ -41,6 +45,7 @@ class Plan:
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
     manifests: tuple[Manifest, ...]
+    fixed: Mapping[str, Any]
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -68,18 +73,43 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
         # One worker publishes: two containers of one machine cannot claim the same port.
         door = Door(str(cluster.listen_address), workers[0], mappings)
     backends = tuple(_backend(service) for service in settings.services)
-    network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+    network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
     # An existing cluster has a pod network already.
-    manifests = (CONTOUR,) if cluster.existing else (CALICO, CONTOUR)
-    return Plan(context, _fingerprint(settings), xds, control_plane, workers, door, backends, paths, manifests)
+    manifests = (CONTOUR,) if cluster.existing else (POD_NETWORK.manifest, CONTOUR)
+    return Plan(
+        context=context,
+        fingerprint=_fingerprint(settings),
+        xds=xds,
+        control_plane=control_plane,
+        workers=workers,
+        door=door,
+        backends=backends,
+        paths=paths,
+        manifests=manifests,
+        fixed=_fixed(settings),
+    )
+
+
+_NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder"}
+
+
+def _fixed(settings: Settings) -> dict[str, Any]:
+    """All that a running cluster cannot change: nodes, ports, subnets, and Calico's pool."""
+    if settings.cluster.existing:
+        return {"cluster.existing": settings.cluster.existing}
+    cluster = settings.cluster.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_THE_CLUSTER)
+    pool = POD_NETWORK.fixed(settings, by_alias=True)
+    return {f"cluster.{key}": value for key, value in cluster.items()} | {
+        f"{POD_NETWORK.name}.{key}": value for key, value in pool.items()
+    }
 
 
 def _fingerprint(settings: Settings) -> str:
-    """Of kind's nodes, ports and subnets, and of Calico's pool, which calico-node makes once at its first start."""
+    # Of the same settings as `_fixed`, in the form that the marks of running clusters were made from.
     fixed = {
-        "cluster": settings.cluster.model_dump(mode="json", exclude={"existing", "kubeconfig_folder"}),
-        "pool": settings.calico.model_dump(mode="json", include={"block_size", "encapsulation"}),
+        "cluster": settings.cluster.model_dump(mode="json", exclude=_NOT_IN_THE_CLUSTER),
+        "pool": POD_NETWORK.fixed(settings),
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 

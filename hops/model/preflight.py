@@ -1,12 +1,14 @@
 """What a stack needs of the machine that it runs on, judged from plain values."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from hops.model.plan import Plan
-from hops.model.settings import Settings
+from hops.model.settings import NAMESPACE, Settings
 
 MARK = "/ingress-hops/"
 """Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""
@@ -57,6 +59,7 @@ class Machine:
 
     docker: None where none answers, `docker_error` then says why. remote: the address of a Docker elsewhere.
     busy: ports of the wanted ones that something listens on. inotify_…: its limits, None outside Linux.
+    folder_error: why the kubeconfig folder cannot be made or written, empty where it can.
     """
 
     missing_tools: tuple[str, ...] = ()
@@ -68,6 +71,7 @@ class Machine:
     inotify_instances: int | None = None
     inotify_watches: int | None = None
     lowest_port: int = 0
+    folder_error: str = ""
 
     def nodes(self, cluster: str) -> tuple[Container, ...]:
         """The node containers of a kind cluster, whoever made it; the control plane first."""
@@ -81,12 +85,14 @@ class ClusterState:
 
     generation: which one of them it is, None where none can be kept. foreign: one exists and is somebody else's.
     outdated: it was made by settings that cannot change in it. stopped: containers that exist and do not run.
+    marked: the highest generation that a node of this stack carries, 0 without one.
     """
 
     generation: int | None = None
     foreign: bool = False
     outdated: bool = False
     stopped: tuple[str, ...] = ()
+    marked: int = 0
 
     @property
     def running(self) -> bool:
@@ -122,20 +128,65 @@ def mark(generation: int, fingerprint: str) -> str:
     return f"{MARK}{generation}-{fingerprint}"
 
 
-def cluster_state(machine: Machine, plan: Plan, cluster: str, owner: str) -> ClusterState:
-    """What is there of a cluster that `owner`, an absolute folder, marks as its own."""
+@dataclass(frozen=True)
+class PublishedCluster:
+    """What a stack's last update published of its cluster.
+
+    name: the kind cluster's, None where there was none. folder: the absolute one of its kubeconfig files, empty where
+    it is not known. generation: 0 where it is not known. fixed: see `Plan.fixed`; None where an older version
+    published it.
+    """
+
+    name: str | None = None
+    folder: str = ""
+    generation: int = 0
+    fixed: Mapping[str, Any] | None = None
+
+
+def published_cluster(outputs: Mapping[str, Any]) -> PublishedCluster:
+    """Reads a stack's output `cluster`; what is missing or has another form is not known."""
+    cluster = outputs.get("cluster")
+    if not isinstance(cluster, Mapping):
+        return PublishedCluster()
+    name, file = cluster.get("name"), cluster.get("kubeconfig")
+    number, fixed = cluster.get("generation"), cluster.get("fixed")
+    return PublishedCluster(
+        name=name if isinstance(name, str) else None,
+        folder=file.rpartition("/")[0] if isinstance(file, str) else "",
+        generation=int(number) if isinstance(number, int | float) else 0,
+        # The engine hands whole numbers over as floats.
+        fixed={key: int(value) if isinstance(value, float) else value for key, value in fixed.items()}
+        if isinstance(fixed, Mapping)
+        else None,
+    )
+
+
+def cluster_state(
+    machine: Machine, plan: Plan, cluster: str, owner: str, published: PublishedCluster | None = None
+) -> ClusterState:
+    """What is there of a cluster that `owner`, an absolute folder, marks as its own.
+
+    published: what the stack's last update published; a cluster of another name or folder is found by it.
+    """
+    before = published or PublishedCluster()
+    former = f"{before.folder}/{owner.rpartition('/')[2]}" if before.folder else owner
+    moved = [m for node in machine.nodes(before.name or cluster) if (m := _mark(node, former))]
     nodes = machine.nodes(cluster)
+    marks = {_mark(node, owner) for node in nodes}
+    marked = max((found[0] for found in (*marks, *moved) if found), default=0)
+    if moved and (former != owner or before.name not in (None, cluster) or not plan.nodes):
+        others = {node.name for node in nodes if not _mark(node, owner) and not _mark(node, former)}
+        return ClusterState(foreign=bool(others), outdated=not others, marked=marked)
     if not nodes:
         return ClusterState()
-    marks = {_mark(node, owner) for node in nodes}
     if None in marks:
-        return ClusterState(foreign=True)
+        return ClusterState(foreign=True, marked=marked)
     if any(found and found[1] != plan.fingerprint for found in marks):
-        return ClusterState(outdated=True)
+        return ClusterState(outdated=True, marked=marked)
     if {node.name for node in nodes} != set(plan.nodes) or len(marks) > 1:
-        return ClusterState()
+        return ClusterState(marked=marked)
     stopped = tuple(node.name for node in nodes if node.state != "running")
-    return ClusterState(generation=next(found[0] for found in marks if found), stopped=stopped)
+    return ClusterState(generation=marked, stopped=stopped, marked=marked)
 
 
 def _mark(node: Container, owner: str) -> tuple[int, str] | None:
@@ -146,6 +197,50 @@ def _mark(node: Container, owner: str) -> tuple[int, str] | None:
     return None
 
 
+def generation(state: ClusterState, published: PublishedCluster, kept: Iterable[int]) -> int:
+    """The generation of the cluster to have: the running one's, else one above all that are known.
+
+    kept: the generations whose kubeconfig files are still there.
+    """
+    if state.generation is not None:
+        return state.generation
+    return 1 + max(state.marked, published.generation, *kept, 0)
+
+
+def rebuild(plan: Plan, folder: str, published: PublishedCluster, objects: int | None) -> str:
+    """What changed that a running cluster cannot take, and what is lost with it.
+
+    folder: the absolute one of the kubeconfig files. objects: how many Kubernetes objects of the stack go with the
+    cluster, None where that is not known.
+    """
+    name = published.name or "of this stack"
+    lines = [f"settings changed that the running cluster {name} cannot take:"]
+    if published.fixed is None:
+        lines.append("- which ones is not known: an older version of ingress-hops made the cluster")
+        changed: dict[str, tuple[Any, Any]] = {}
+    else:
+        keys = plan.fixed if "cluster.existing" in plan.fixed else {**published.fixed, **plan.fixed}
+        changed = {key: (published.fixed.get(key), plan.fixed.get(key)) for key in keys}
+    if published.folder and "cluster.existing" not in plan.fixed:
+        changed["cluster.kubeconfigFolder"] = (published.folder, folder)
+    lines += [
+        f"- {NAMESPACE}:{key}: {_shown(old)} -> {_shown(new)}" for key, (old, new) in changed.items() if old != new
+    ]
+    what = "all in it" if objects is None else f"all in it ({objects} objects of this stack)"
+    then = "" if "cluster.existing" in plan.fixed else " The new one is there after about a minute."
+    lines.append(f"The cluster is deleted with {what} and everything stored in its pods.{then}")
+    return "\n".join(lines)
+
+
+def consent(stack: str) -> str:
+    """How to allow a rebuild."""
+    return f"To go on: make up STACK={stack} REPLACE=1. To keep the cluster, set the old values again."
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
 def problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterState) -> list[str]:
     """Why a stack cannot be brought up on this machine: place, value, bound and remedy, a sentence each."""
     return list(_problems(settings, plan, machine, state))
@@ -154,6 +249,11 @@ def problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSta
 def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterState) -> Iterator[str]:
     if settings.cluster.existing:
         return
+    if machine.folder_error:
+        yield (
+            f"{_KEY}.kubeconfigFolder is {settings.cluster.kubeconfig_folder}: {machine.folder_error}; "
+            "set it to a folder that you can write"
+        )
     if "docker" in machine.missing_tools:
         yield "docker is not on PATH; install Docker Engine or Docker Desktop"
     if "kind" in machine.missing_tools:
@@ -176,7 +276,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
         yield from _taken(plan, machine, machine.docker, settings.cluster.name)
 
 
-_KEY = "ingress-hops:cluster"
+_KEY = f"{NAMESPACE}:cluster"
 
 
 def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:

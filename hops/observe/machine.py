@@ -10,14 +10,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.model.hop import Door
 from hops.model.preflight import Container, Docker, Machine
 
 _SECONDS = 15
 
 
-def look(door: Door) -> Machine:
-    """What this machine has, and which of the door's ports are taken on it."""
+def look(door: Door, folder: Path | None = None) -> Machine:
+    """What this machine has, and which of the door's ports are taken on it.
+
+    folder: where kubeconfig files are to be kept; None to leave it out.
+    """
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
     docker, error = (None, "") if "docker" in missing else _docker()
     return Machine(
@@ -30,6 +34,7 @@ def look(door: Door) -> Machine:
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
+        folder_error=_unwritable(folder) if folder else "",
     )
 
 
@@ -73,7 +78,7 @@ def _container(item: Mapping[str, Any]) -> Container:
     bindings = item["HostConfig"].get("PortBindings") or {}
     return Container(
         name=item["Name"].lstrip("/"),
-        cluster=(item["Config"].get("Labels") or {}).get("io.x-k8s.kind.cluster"),
+        cluster=(item["Config"].get("Labels") or {}).get(KIND_LABEL),
         state=item["State"]["Status"],
         binds=tuple(item["HostConfig"].get("Binds") or ()),
         published=tuple(
@@ -84,6 +89,18 @@ def _container(item: Mapping[str, Any]) -> Container:
             if binding.get("HostPort", "0") not in ("", "0")
         ),
     )
+
+
+def _unwritable(folder: Path) -> str:
+    """Why no file can be written into a folder that may have to be made first; empty where one can."""
+    there = folder
+    while not os.path.lexists(there) and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written by this user"
+    return ""
 
 
 def _endpoint() -> str:

@@ -20,6 +20,9 @@ _ONLY_FINDINGS = ("preview failed", "update failed")
 """The engine's whole word on a preview or an update that nothing but a finding stopped."""
 _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 """Source: Pulumi, sdk/go/common/tokens/stack.go."""
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""Source: Pulumi, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue."""
+_CLOCK = 1_000_000_000
 _DEEPEST = 40
 _HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
 
@@ -198,9 +201,11 @@ def _outputs_change(events: list[dict[str, Any]]) -> bool:
 
 
 def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
-    """Without what differs between any two previews: the second in which a cluster would be made, and the folder."""
+    """Without what may differ between two previews of one stack: the folder, and a generation of an older version."""
     generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
-    own = [(str(generation or ""), "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
+    # Older versions took the generation from a clock. A small number stands in many other texts.
+    clock = str(generation) if generation and generation > _CLOCK else ""
+    own = [(clock, "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
 
     def plain(value: Any) -> Any:
         for word, general in own:
@@ -219,8 +224,13 @@ def hop_rows(listed: object) -> Iterator[dict[str, Any]]:
     for hop in listed if isinstance(listed, list) else ():
         place = number(at(hop, "number"))
         if place and _text(at(hop, "service")) and _text(at(hop, "name")):
-            texts = {key: _text(at(hop, key)) or None for key in _HOP_TEXTS}
+            texts = {key: _known(at(hop, key)) for key in _HOP_TEXTS}
             yield {**texts, "number": place, "port": number(at(hop, "port"))}
+
+
+def _known(value: object) -> str | None:
+    """A text, None where there is none or a preview does not know it yet."""
+    return None if value == _UNKNOWN else _text(value) or None
 
 
 def _findings(events: list[dict[str, Any]]) -> Iterator[Finding]:

@@ -111,7 +111,8 @@ def _service(declared: Declared, config: Mapping[str, Any]) -> int | None:
     for number, service in enumerate(services if isinstance(services, list) else ()):
         name = at(service, "name") or "my-service"
         named = {"name": name, "ingress": at(service, "ingress") or f"{name}-ingress"}
-        if named[_NAME_OF_SERVICE[declared.component]] == declared.parent:
+        own = str(named[_NAME_OF_SERVICE[declared.component]])
+        if declared.parent in (own, f"{at(service, 'namespace') or 'apps'}/{own}"):
             return number
     return None
 

@@ -4,20 +4,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.model.hop import HopName
 
 
 @dataclass(frozen=True)
 class Code:
     """One kind of fault that only a running path shows.
 
-    hop: the name of the hop that breaks, of `hops.model.KINDS`; None where it is the machine below them. symptom: what
+    hop: the hop that breaks; None where it is the machine below them. symptom: what
     the client sees. cause: why. told_apart: by which evidence. remedy: what mends it, for the page; a finding brings
     its own, as a command that can be pasted.
     level: mandatory where the request stops, advisory where it doesn't.
     """
 
     code: str
-    hop: str | None
+    hop: HopName | None
     title: str
     symptom: str
     cause: str
@@ -35,12 +36,16 @@ class Code:
         evidence: Iterable[str] = (),
         *,
         stops: bool = True,
-        hop: str | None = None,
+        hop: HopName | None = None,
+        setting: str = "",
+        look: str = "",
     ) -> Finding:
         """One case of it.
 
-        message: one sentence. remedy: a command. evidence: what was seen, a line each. stops: whether it stops the
-        request; if not it is advisory, whatever the code's level. hop: where it breaks another one than the code's.
+        message: one sentence. remedy: a command that mends it, or empty. evidence: what was seen, a line each. stops:
+        whether it stops the request; if not it is advisory, whatever the code's level. hop: where it breaks another
+        one than the code's. setting: the stack's file and the key in it to correct first. look: a command that shows
+        more and changes nothing.
         """
         return Finding(
             code=self.code,
@@ -53,4 +58,6 @@ class Code:
             message=message,
             remedy=remedy,
             evidence="\n".join(evidence),
+            setting=setting,
+            look=look,
         )

@@ -16,8 +16,9 @@ def as_json(traced: Trace) -> dict[str, Any]:
     `status` is the exit status, `first` the number of the first broken hop or null, `answer` the followed request or
     null. Each of the twelve `hops` has `number`, `name`, `component`, `standing`, `verdict`, `planned`, `declared`,
     `found`, `seconds`, `evidence`, `unseen` and the `codes` of its findings. `findings` hold `code`, `hop`, `level`,
-    `severity`, `resource`, `message`, `remedy`, `evidence` and `docs`, the first to mend first. `unseen` names by part
-    what could not be looked at, and why.
+    `severity`, `resource`, `message`, `remedy`, `setting`, `look`, `evidence` and `docs`, the first to mend first:
+    `setting` is the stack's file and the key to correct, `remedy` a command that mends, `look` one that changes
+    nothing; each is empty where there is none. `unseen` names by part what could not be looked at, and why.
     """
     first = traced.first
     return {
@@ -37,6 +38,10 @@ def _hop(hop: TracedHop) -> dict[str, Any]:
     plain = {key: value for key, value in asdict(hop).items() if key != "findings"}
     return {
         **plain,
+        "name": str(hop.name),
+        "planned": hop.planned and str(hop.planned),
+        "declared": hop.declared and str(hop.declared),
+        "found": hop.found and str(hop.found),
         "standing": str(hop.standing),
         "verdict": str(hop.verdict),
         "evidence": list(hop.evidence),
@@ -59,6 +64,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         },
         "message": finding.message,
         "remedy": finding.remedy,
+        "setting": finding.setting,
+        "look": finding.look,
         "evidence": finding.evidence.splitlines(),
         "docs": finding.docs,
     }
@@ -85,16 +92,23 @@ def junit(traced: Trace) -> str:
     return xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
 
 
+def _said(finding: Finding) -> str:
+    """A finding with what to correct, what mends it and what shows more, a line each."""
+    steps = {"correct": finding.setting, "mend": finding.remedy, "look": finding.look}
+    first = f"{finding.code} {finding.resource}: {finding.message}"
+    return "\n".join([first, *(f"{label}: {text}" for label, text in steps.items() if text)])
+
+
 def _case(name: str, verdict: Verdict, findings: tuple[Finding, ...], unseen: str | None, told: str) -> ET.Element:
     case = ET.Element("testcase", classname="path", name=name)
     stopping = [finding for finding in findings if finding.level is Level.MANDATORY]
     if verdict is Verdict.BROKEN:
         for finding in stopping[:1]:
             failure = ET.SubElement(case, "failure", type=finding.code, message=finding.message)
-            failure.text = "\n".join(line for f in stopping for line in (str(f), f.evidence) if line)
+            failure.text = "\n".join(line for f in stopping for line in (_said(f), f.evidence) if line)
     elif verdict is Verdict.NOT_SEEN:
         ET.SubElement(case, "skipped", message=unseen or "not seen")
-    advice = [str(finding) for finding in findings if finding not in stopping or verdict is not Verdict.BROKEN]
+    advice = [_said(finding) for finding in findings if finding not in stopping or verdict is not Verdict.BROKEN]
     if advice or told:
         ET.SubElement(case, "system-out").text = "\n".join([*advice, told])
     return case

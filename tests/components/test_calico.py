@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from components import Calico, CalicoArgs
+from components import ArgumentError, Calico, CalicoArgs
 from components.calico import patched
 from components.upstream import ManifestError, find, named
 from hops.model.versions import CALICO
@@ -19,10 +19,6 @@ Objects = list[dict[str, Any]]
 def args(objects: Objects, **changes: Any) -> CalicoArgs:
     plain: Any = {
         "objects": copy.deepcopy(objects),
-        "pod_subnet": "10.244.0.0/16",
-        "block_size": 26,
-        "encapsulation": "VXLANCrossSubnet",
-        "registry": None,
     }
     whole: CalicoArgs = plain | changes
     return whole
@@ -111,17 +107,64 @@ def test_the_component(calico_objects: Objects) -> None:
         "encapsulation": "VXLANCrossSubnet",
     }
     assert {child.name for child in children} == {
-        "daemonset-calico-node",
-        "deployment-calico-kube-controllers",
-        "configmap-calico-config",
+        "net-daemonset-calico-node",
+        "net-deployment-calico-kube-controllers",
+        "net-configmap-calico-config",
     }
     assert all(child.parent == component.urn for child in children)
     assert all("ingress-hops:index:Calico$kubernetes:" in child.urn for child in children)
     assert networks == [recording.one("DaemonSet").urn]
-    assert component.urn in recording.registered
+    assert recording.registered[component.urn] == {"pod_subnet": "10.244.0.0/16"}
 
 
-def test_the_published_file(manifests: Path) -> None:
+def test_two_in_one_program_do_not_collide(calico_objects: Objects) -> None:
+    def program() -> None:
+        Calico("one", args(calico_objects))
+        Calico("two", args(calico_objects))
+
+    recording = run(program, Recording())
+    assert len({resource.urn for resource in recording.resources}) == len(recording.resources) == 8
+
+
+def test_the_callers_objects_stay_as_they_are(calico_objects: Objects) -> None:
+    given = args(calico_objects, registry="mirror.example")
+    patched(given)
+    assert given["objects"] == calico_objects
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"block_size": 33},
+            "Calico net: the argument block_size is 33: Input should be less than or equal to 32. Give it such a value",
+        ),
+        ({"encapsulation": "IPIP"}, 'Calico net: the argument encapsulation is "IPIP": Input should be \'VXLANCross'),
+        ({"pod_subnet": "10.244.0.1/16"}, 'pod_subnet is "10.244.0.1/16": an IPv4 network ends in zero bits'),
+        ({"registry": "https://mirror.example"}, "a registry is host[:port][/path], without a scheme"),
+        ({"objects": [{"kind": "Pod"}]}, "the argument objects[0] is no Kubernetes object"),
+        ({"blocksize": 26}, "Calico net: there is no argument blocksize; the arguments are"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(
+    calico_objects: Objects, change: dict[str, Any], message: str
+) -> None:
+    recording = Recording()
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Calico("net", args(change.pop("objects", calico_objects), **change)), recording)
+    assert message in str(caught.value)
+    assert recording.resources == []
+
+
+def test_a_published_file_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / CALICO.file_name).write_text("altered")
+    monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(tmp_path))
+    with pytest.raises(ArgumentError, match=r"^Calico net: .* is not calico .* as published.*argument objects$"):
+        run(lambda: Calico("net", {}), Recording())
+
+
+def test_the_published_file(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(manifests))
     before = published(CALICO, manifests)
     after = patched(args(published(CALICO, manifests), block_size=27, registry="mirror.example"))
     assert (
@@ -135,6 +178,6 @@ def test_the_published_file(manifests: Path) -> None:
     )
     touched = [(a["kind"], a["metadata"]["name"]) for a, b in zip(after, before, strict=True) if a != b]
     assert touched == [("DaemonSet", "calico-node"), ("Deployment", "calico-kube-controllers")]
-    recording = run(lambda: Calico("calico", args(before)), Recording())
+    recording = run(lambda: Calico("calico", {}), Recording())
     assert len(recording.resources) == 1 + len(before)
     assert len({resource.urn for resource in recording.resources}) == len(recording.resources)

@@ -3,25 +3,19 @@
 import os
 import stat
 import subprocess
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
-from components import KindCluster, KindClusterArgs
-from components.cluster import _CREATE, _DELETE, _OBSERVE, _START, FIELDS, kind_config
-from hops.model.hop import Door, PortMapping
-from hops.model.preflight import MARK
+from components import ArgumentError, Ingress, KindCluster, KindClusterArgs, cluster
+from components.cluster import _CREATE, _DELETE, _LINK, _START, kind_config, resolved
+from hops.model.preflight import MARK, Container, Docker, Machine
+from hops.model.versions import NODE_IMAGE
 from tests.recording import Declared, Recording, run, strings
-
-DOOR = Door(
-    "0.0.0.0",
-    "sam-test-cluster-worker",
-    (PortMapping("http", 80, 80, 8080), PortMapping("https", 443, 443, 8443)),
-)
 
 
 def args(**changes: Any) -> KindClusterArgs:
@@ -31,7 +25,7 @@ def args(**changes: Any) -> KindClusterArgs:
         "workers": 1,
         "pod_subnet": "10.244.0.0/16",
         "service_subnet": "10.96.0.0/16",
-        "door": DOOR,
+        "listen_address": "0.0.0.0",
         "owner": "/folder/seed.owner",
         "generation": 17,
         "kubeconfig": "/folder/seed-17.yaml",
@@ -51,7 +45,7 @@ def command(**changes: Any) -> Declared:
 
 
 def test_the_documented_cluster() -> None:
-    config = kind_config(args())
+    config = kind_config(resolved("cluster", args()))
     worker = config["nodes"][1]
     assert worker["extraPortMappings"][0] == {
         "containerPort": 80,
@@ -74,7 +68,7 @@ def test_the_documented_cluster() -> None:
 
 
 def test_every_node_carries_the_mark_and_the_first_worker_the_ports() -> None:
-    nodes = kind_config(args(workers=3))["nodes"]
+    nodes = kind_config(resolved("cluster", args(workers=3)))["nodes"]
     mark = [{"hostPath": "/folder/seed.owner", "containerPath": "/ingress-hops/17-0123abcd", "readOnly": True}]
     assert [node["extraMounts"] for node in nodes] == [mark] * 4
     assert ["extraPortMappings" in node for node in nodes] == [False, True, False, False]
@@ -90,13 +84,17 @@ def test_the_children_are_the_components() -> None:
     ]
     assert all(child.parent == component.urn for child in children)
     assert all("ingress-hops:index:KindCluster$" in child.urn for child in children)
-    assert recording.registered[component.urn] == {"kubeconfig": "/folder/seed-17.yaml"}
+    assert recording.registered[component.urn] == {
+        "kubeconfig": "/folder/seed-17.yaml",
+        "context": "kind-sam-test-cluster",
+        "service_subnet": "10.96.0.0/16",
+    }
 
 
 def test_the_command_states_all_three() -> None:
     inputs = command().inputs
-    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, ":", _DELETE)
-    assert yaml.safe_load(inputs["stdin"]) == kind_config(args())
+    assert (inputs["create"], inputs["update"], inputs["delete"]) == (_CREATE, _LINK, _DELETE)
+    assert yaml.safe_load(inputs["stdin"]) == kind_config(resolved("cluster", args()))
     assert inputs["environment"] == {
         "CLUSTER": "sam-test-cluster",
         "IMAGE": "kindest/node:v1.34.8",
@@ -119,8 +117,8 @@ def test_the_old_cluster_goes_before_the_new_one_comes() -> None:
         {"workers": 2},
         {"pod_subnet": "10.245.0.0/16"},
         {"service_subnet": "10.97.0.0/16"},
-        {"door": replace(DOOR, listen="127.0.0.1")},
-        {"door": replace(DOOR, mappings=DOOR.mappings[:1])},
+        {"listen_address": "127.0.0.1"},
+        {"https_port": None},
         {"generation": 18},
         {"kubeconfig": "/folder/seed-18.yaml"},
         {"fingerprint": "0123abce"},
@@ -162,25 +160,6 @@ def test_an_up_starts_what_is_stopped() -> None:
 
 def test_a_preview_starts_nothing() -> None:
     assert recorded(stopped=STOPPED, preview=True).calls == []
-
-
-@pytest.mark.parametrize(("preview", "urls"), [(True, ""), (False, "a.local/x b.local/")])
-def test_only_an_up_sends_requests(*, preview: bool, urls: str) -> None:
-    def program() -> None:
-        pulumi.export("seen", KindCluster("cluster", args()).observe(["a.local/x", "b.local/"], []))
-
-    recording = run(program, Recording(preview=preview, answers={"command:local:run": lambda _: {"stdout": "Node"}}))
-    ((_, given),) = recording.calls
-    assert given["command"] == _OBSERVE
-    assert given["environment"] == {
-        "CONTROL_PLANE": "sam-test-cluster-control-plane",
-        "WORKER": "sam-test-cluster-worker",
-        "NODE_PORT": "80",
-        "URLS": urls,
-        "PATIENCE": "60",
-        "FIELDS": FIELDS,
-    }
-    assert recording.outputs == {"seen": "Node"}
 
 
 # The scripts, run by sh. `docker` and `kind` are stand-ins that note each call, and whose answers are files.
@@ -321,6 +300,31 @@ def test_delete_removes_cluster_and_kubeconfig(room: Room) -> None:
     assert not room.owner.exists()
 
 
+def link(room: Room) -> Path:
+    return room.owner.parent / "seed.yaml"
+
+
+def test_a_link_of_a_name_that_stays_leads_to_the_kubeconfig(room: Room) -> None:
+    room.run(_CREATE)
+    assert link(room).readlink() == Path("seed-17.yaml")
+    assert link(room).read_text() == "secret\n"
+    room.run(_CREATE, KUBECONFIG_FILE=str(room.owner.parent / "seed-18.yaml"))
+    assert link(room).readlink() == Path("seed-18.yaml"), "it follows the newest"
+    room.run(_DELETE)
+    assert link(room).is_symlink(), "an older cluster's end leaves it alone"
+    room.run(_DELETE, KUBECONFIG_FILE=str(room.owner.parent / "seed-18.yaml"))
+    assert not link(room).is_symlink()
+
+
+def test_an_update_makes_the_link_of_a_cluster_that_has_none(room: Room) -> None:
+    assert room.run(_LINK).returncode == 0
+    assert not link(room).is_symlink(), "there is no kubeconfig to lead to"
+    room.kubeconfig.parent.mkdir()
+    room.kubeconfig.write_text("secret")
+    assert room.run(_LINK).returncode == 0
+    assert link(room).read_text() == "secret"
+
+
 def test_delete_leaves_a_foreign_cluster_alone(room: Room) -> None:
     room.kubeconfig.parent.mkdir()
     room.kubeconfig.write_text("secret")
@@ -360,28 +364,104 @@ def test_start_fails_where_a_node_does_not_start(room: Room) -> None:
     assert room.run(_START, NODES="sam-worker").returncode != 0
 
 
-OBSERVED = {"NODE_PORT": "80", "FIELDS": "{.items}", "PATIENCE": "5"}
+# The defaults, and what the component finds out by itself.
 
 
-def test_observe_asks_each_url_until_a_pod_answers(room: Room) -> None:
-    (room.folder / "deaf").write_text("")
-    done = room.run(_OBSERVE, **OBSERVED, URLS="a.local/x b.local:8080/", ANSWER="X-Envoy-Upstream-Service-Time: 3")
-    assert done.returncode == 0
-    curls = [call.split()[-1] for call in room.calls("docker") if " curl " in call]
-    assert curls == ["http://a.local/x", "http://a.local/x", "http://b.local:8080/"]
-    assert "--connect-to ::sam-worker:80" in room.calls("docker")[0]
-    last = room.calls("docker")[-1]
-    assert last.endswith("get nodes,pods,services --all-namespaces --output jsonpath={.items}")
+@pytest.fixture
+def docker_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
+    """Sets what Docker says; before that it says that there are no containers."""
+
+    def say(*containers: Container) -> None:
+        docker = Docker(
+            "Debian", "linux", rootless=False, cgroup_version=2, memory=None, disk_free=None, containers=containers
+        )
+        monkeypatch.setattr(cluster, "look", lambda _: Machine(docker=docker))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INGRESS_HOPS_NODE_IMAGE", raising=False)
+    say()
+    return say
 
 
-def test_observe_takes_envoys_own_answer_for_none_and_gives_up(room: Room) -> None:
-    done = room.run(_OBSERVE, **(OBSERVED | {"PATIENCE": "0"}), URLS="a.local/", ANSWER="HTTP/1.1 404 Not Found")
-    assert done.returncode == 0
-    assert len([call for call in room.calls("docker") if " curl " in call]) == 1
-    assert "Unanswered\t\ta.local/\t\t\t\n" in done.stdout
+def few() -> Recording:
+    return run(lambda: KindCluster("demo", {"http_port": 8080, "https_port": None}), Recording())
 
 
-def test_observe_of_a_cluster_that_does_not_answer_says_nothing(room: Room) -> None:
-    (room.folder / "deaf").write_text("")
-    done = room.run(_OBSERVE, **OBSERVED, URLS="")
-    assert (done.returncode, done.stdout) == (0, "")
+def test_two_arguments_are_enough(docker_of: Callable[..., None], tmp_path: Path) -> None:  # noqa: ARG001
+    command = few().one("Command", "demo-kind").inputs
+    folder = tmp_path / ".ingress-hops" / "kubeconfig"
+    assert command["environment"] == {
+        "CLUSTER": "demo",
+        "IMAGE": NODE_IMAGE,
+        "OWNER": f"{folder}/demo.owner",
+        "MARK": "/ingress-hops/",
+        "KUBECONFIG_FILE": f"{folder}/demo-1.yaml",
+    }
+    config = yaml.safe_load(command["stdin"])
+    assert config["nodes"][1]["extraPortMappings"] == [
+        {"containerPort": 80, "hostPort": 8080, "listenAddress": "127.0.0.1", "protocol": "TCP"}
+    ]
+
+
+def nodes(folder: Path, generation: int, state: str = "running") -> list[Container]:
+    config = kind_config(resolved("demo", {"http_port": 8080, "https_port": None, "generation": generation}))
+    (mount,) = config["nodes"][0]["extraMounts"]
+    bind = f"{mount['hostPath']}:{mount['containerPath']}:ro"
+    assert str(folder) in bind
+    return [Container(f"demo-{role}", "demo", state, (bind,), ()) for role in ("control-plane", "worker")]
+
+
+def test_a_running_cluster_keeps_its_number(docker_of: Callable[..., None], tmp_path: Path) -> None:
+    docker_of(*nodes(tmp_path, 5))
+    recording = few()
+    assert recording.one("kubernetes").inputs["clusterIdentifier"] == "demo-5"
+    assert recording.calls == []
+
+
+def test_a_stopped_cluster_is_started(docker_of: Callable[..., None], tmp_path: Path) -> None:
+    docker_of(*nodes(tmp_path, 5, "exited"))
+    ((_, given),) = few().calls
+    assert given["environment"]["NODES"] == "demo-control-plane demo-worker"
+
+
+def test_a_cluster_that_was_deleted_by_hand_is_made_anew(docker_of: Callable[..., None], tmp_path: Path) -> None:  # noqa: ARG001
+    """Its kubeconfig file is still there, so the number is another one, and all in the cluster is made anew too."""
+    folder = tmp_path / ".ingress-hops" / "kubeconfig"
+    folder.mkdir(parents=True)
+    (folder / "demo-5.yaml").touch()
+    (folder / "demo-old-9.yaml").touch()
+    assert few().one("kubernetes").inputs["clusterIdentifier"] == "demo-6"
+
+
+def test_what_lives_inside_goes_with_the_cluster(docker_of: Callable[..., None]) -> None:  # noqa: ARG001
+    def program() -> None:
+        inside = KindCluster("demo", {"http_port": 8080}).inside
+        Ingress("web", {"host": "a.local", "service": "a", "port": 80}, inside)
+
+    recording = run(program, Recording())
+    web, provider = recording.one("Ingress", "web").request, recording.one("kubernetes").urn
+    assert web.deletedWith == provider
+    assert web.providers["kubernetes"].startswith(f"{provider}::")
+    assert recording.one("Ingress", "web-ingress").request.provider.startswith(f"{provider}::")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"http_port": 0},
+            "KindCluster cluster: the argument http_port is 0: Input should be greater than or equal to 1.",
+        ),
+        ({"name": "Demo"}, 'the argument name is "Demo": a cluster\'s name is 1 to 49 lower-case letters'),
+        ({"workers": 10}, "the argument workers is 10: Input should be less than or equal to 9"),
+        ({"https_port": 80}, "KindCluster cluster: httpPort and httpsPort are both 80; give each its own"),
+        ({"service_subnet": "10.244.0.0/16"}, "podSubnet 10.244.0.0/16 and serviceSubnet 10.244.0.0/16 overlap"),
+        ({"door": None}, "there is no argument door; the arguments are name, http_port"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[str, Any], message: str) -> None:
+    recording = Recording()
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: KindCluster("cluster", args(**change)), recording)
+    assert message in str(caught.value)
+    assert recording.resources == []

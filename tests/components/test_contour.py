@@ -8,7 +8,7 @@ import pulumi
 import pytest
 import yaml
 
-from components import Contour, ContourArgs
+from components import ArgumentError, Contour, ContourArgs
 from components.contour import patched
 from components.upstream import ManifestError, find, named
 from hops.model.versions import CONTOUR
@@ -21,14 +21,8 @@ Objects = list[dict[str, Any]]
 def args(objects: Objects, **changes: Any) -> ContourArgs:
     plain: Any = {
         "objects": copy.deepcopy(objects),
-        "host_ports": {"http": 80, "https": 443},
         "xds_address": "10.96.0.8",
-        "service_type": "ClusterIP",
         "status_address": "127.0.0.1",
-        "replicas": 1,
-        "registry": None,
-        "envoy_log_level": "info",
-        "network": [],
     }
     whole: ContourArgs = plain | changes
     return whole
@@ -148,14 +142,9 @@ def test_a_file_of_another_structure_is_refused(contour_objects: Objects, what: 
         patched(args(contour_objects))
 
 
-class Network(pulumi.ComponentResource):
-    def __init__(self) -> None:
-        super().__init__("test:index:Network", "network")
-
-
 def test_the_component(contour_objects: Objects) -> None:
     def program() -> None:
-        contour = Contour("door", args(contour_objects, network=[Network()]))
+        contour = Contour("door", args(contour_objects))
         pulumi.export("envoy", contour.envoy.urn)
         pulumi.export("address", contour.load_balancer)
 
@@ -175,17 +164,53 @@ def test_the_component(contour_objects: Objects) -> None:
     assert all(child.parent == component.urn and "ingress-hops:index:Contour$" in child.urn for child in children)
     assert recording.outputs["envoy"] == recording.one("DaemonSet").urn
     assert recording.outputs.get("address") is None
-    assert component.urn in recording.registered
+    assert recording.registered[component.urn] == {"namespace": "projectcontour"}
 
 
-def test_pods_wait_for_the_network(contour_objects: Objects) -> None:
+def test_the_component_waits_for_what_it_depends_on(contour_objects: Objects) -> None:
     def program() -> None:
-        Contour("door", args(contour_objects, network=[pulumi.CustomResource("test:index:Node", "node", {})]))
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        Contour("door", args(contour_objects), pulumi.ResourceOptions(depends_on=[node]))
 
     recording = run(program, Recording())
-    node = recording.one("Node").urn
-    waiting = {r.type.rsplit(":", 1)[1] for r in recording.resources if node in r.request.dependencies}
-    assert waiting == {"DaemonSet", "Deployment", "Job"}
+    # Its children cannot be registered before it.
+    assert recording.one("Node").urn in recording.one("Contour").request.dependencies
+
+
+def test_two_in_one_program_do_not_collide(contour_objects: Objects) -> None:
+    def program() -> None:
+        Contour("one", args(contour_objects))
+        Contour("two", args(contour_objects))
+
+    recording = run(program, Recording())
+    assert len({resource.urn for resource in recording.resources}) == len(recording.resources) == 16
+
+
+def test_the_callers_objects_stay_as_they_are(contour_objects: Objects) -> None:
+    given = args(contour_objects, registry="mirror.example")
+    patched(given)
+    assert given["objects"] == contour_objects
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"replicas": 0}, "Contour door: the argument replicas is 0: Input should be greater than or equal to 1."),
+        ({"host_ports": {"web": 80}}, "the argument host_ports[\"web\"] is \"web\": Input should be 'http' or 'https'"),
+        ({"host_ports": {"http": 70000}}, 'the argument host_ports["http"] is 70000: Input should be less than'),
+        ({"xds_address": "contour"}, 'the argument xds_address is "contour": an IPv4 address such as 127.0.0.1'),
+        ({"service_type": "NodePort"}, "Input should be 'ClusterIP' or 'LoadBalancer'"),
+        ({"network": []}, "Contour door: there is no argument network; the arguments are"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(
+    contour_objects: Objects, change: dict[str, Any], message: str
+) -> None:
+    recording = Recording()
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Contour("door", args(contour_objects, **change)), recording)
+    assert message in str(caught.value)
+    assert recording.resources == []
 
 
 @pytest.mark.parametrize(
@@ -193,7 +218,7 @@ def test_pods_wait_for_the_network(contour_objects: Objects) -> None:
 )
 def test_where_the_load_balancer_is(contour_objects: Objects, entry: dict[str, str], address: str) -> None:
     def status(name: str) -> dict[str, Any]:
-        return {"status": {"loadBalancer": {"ingress": [entry]}}} if name == "service-envoy" else {}
+        return {"status": {"loadBalancer": {"ingress": [entry]}}} if name == "door-service-envoy" else {}
 
     def program() -> None:
         pulumi.export("address", Contour("door", args(contour_objects, service_type="LoadBalancer")).load_balancer)
@@ -202,7 +227,8 @@ def test_where_the_load_balancer_is(contour_objects: Objects, entry: dict[str, s
     assert recording.outputs == {"address": address}
 
 
-def test_the_published_file(manifests: Path) -> None:
+def test_the_published_file(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(manifests))
     before = published(CONTOUR, manifests)
     after = patched(args(before))
     assert host_ports(after) == {"http": 80, "https": 443, "metrics": None}
@@ -214,6 +240,6 @@ def test_the_published_file(manifests: Path) -> None:
         ("Deployment", "contour"),
         ("DaemonSet", "envoy"),
     ]
-    recording = run(lambda: Contour("contour", args(before)), Recording())
+    recording = run(lambda: Contour("contour", {}), Recording())
     assert len(recording.resources) == 1 + len(before)
     assert len({resource.urn for resource in recording.resources}) == len(recording.resources)

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from components import Ingress, IngressArgs
+import pulumi
+import pytest
+
+from components import ArgumentError, Ingress, IngressArgs
 from tests.recording import Recording, run
 
 
@@ -11,10 +14,8 @@ def recorded(**changes: Any) -> Recording:
         "name": "example-ingress",
         "namespace": "default",
         "host": "my-service.local",
-        "path": "/",
         "service": "my-service",
         "port": 8080,
-        "tls": None,
     }
     args: IngressArgs = plain | changes
     return run(lambda: Ingress("web", args), Recording())
@@ -40,9 +41,53 @@ def test_the_child_is_the_components() -> None:
     assert component.inputs["host"] == "my-service.local"
     assert child.parent == component.urn
     assert "ingress-hops:index:Ingress$kubernetes:" in child.urn
-    assert component.urn in recording.registered
+    assert recording.registered[component.urn] == {"name": "example-ingress", "host": "my-service.local"}
 
 
 def test_nobody_waits_ten_minutes_for_a_status() -> None:
     metadata = recorded().one("Ingress", "web-ingress").inputs["metadata"]
     assert metadata["annotations"] == {"pulumi.com/skipAwait": "true"}
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    recording = run(lambda: Ingress("web", {"host": "a.local", "service": "a", "port": 80}), Recording())
+    ingress = recording.one("Ingress", "web-ingress").inputs
+    assert (ingress["metadata"]["name"], ingress["metadata"]["namespace"]) == ("web", "default")
+    assert ingress["spec"]["rules"][0]["http"]["paths"][0]["path"] == "/"
+    assert "tls" not in ingress["spec"]
+
+
+def test_values_of_other_resources_are_taken() -> None:
+    def program() -> None:
+        host, service, tls = (pulumi.Output.from_input(value) for value in ("b.local", "b", "secret"))
+        Ingress("web", {"host": host, "service": service, "port": 80, "tls": tls})
+
+    spec = run(program, Recording()).one("Ingress", "web-ingress").inputs["spec"]
+    assert spec["rules"][0]["host"] == "b.local"
+    assert spec["rules"][0]["http"]["paths"][0]["backend"]["service"] == {"name": "b", "port": {"number": 80}}
+    assert spec["tls"] == [{"hosts": ["b.local"], "secretName": "secret"}]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"host": "My.Local"}, 'Ingress web: the argument host is "My.Local": a host name is lower-case letters'),
+        ({"port": 0}, "Ingress web: the argument port is 0: Input should be greater than or equal to 1. Give it"),
+        ({"path": "x"}, "a path starts with /"),
+        ({"tls": ""}, 'the argument tls is ""'),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        recorded(**change)
+    assert message in str(caught.value)
+
+
+def test_what_is_missing_is_named() -> None:
+    incomplete: Any = {"service": "a"}
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Ingress("web", incomplete), Recording())
+    assert str(caught.value).splitlines() == [
+        "Ingress web: the argument host is missing; give it a value",
+        "Ingress web: the argument port is missing; give it a value",
+    ]

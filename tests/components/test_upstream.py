@@ -15,9 +15,9 @@ def item(kind: str, name: str = "a", version: str = "v1") -> dict[str, Any]:
 
 
 class Parent(pulumi.ComponentResource):
-    def __init__(self, objects: list[dict[str, Any]], before_pods: list[pulumi.Resource]) -> None:
+    def __init__(self, objects: list[dict[str, Any]]) -> None:
         super().__init__("test:index:Parent", "parent")
-        self.children = declare(objects, self, None, before_pods)
+        self.children = declare(objects, "parent", self, None)
 
 
 def test_objects_become_resources_in_an_order_that_works() -> None:
@@ -29,20 +29,21 @@ def test_objects_become_resources_in_an_order_that_works() -> None:
     ]
 
     def program() -> None:
-        parent = Parent(objects, [Parent([], [])])
+        parent = Parent(objects)
         assert len(parent.children) == 4
 
     recording = run(program, Recording())
-    assert [(r.type, r.name) for r in recording.resources[2:]] == [
-        ("kubernetes:core/v1:Namespace", "namespace-a"),
-        ("kubernetes:core/v1:ConfigMap", "configmap-c"),
-        ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "clusterrole-r"),
-        ("kubernetes:apps/v1:DaemonSet", "daemonset-a"),
+    assert [(r.type, r.name) for r in recording.resources[1:]] == [
+        ("kubernetes:core/v1:Namespace", "parent-namespace-a"),
+        ("kubernetes:core/v1:ConfigMap", "parent-configmap-c"),
+        ("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", "parent-clusterrole-r"),
+        ("kubernetes:apps/v1:DaemonSet", "parent-daemonset-a"),
     ]
-    namespace, settings, role, pods = recording.resources[2:]
+    namespace, settings, role, pods = recording.resources[1:]
     assert list(namespace.request.dependencies) == []
     assert list(settings.request.dependencies) == list(role.request.dependencies) == [namespace.urn]
     assert {namespace.urn, settings.urn, role.urn} <= set(pods.request.dependencies)
+    assert [alias.spec.name for alias in pods.request.aliases] == ["daemonset-a"], "its name in older versions"
     assert settings.inputs == item("ConfigMap", "C")
 
 

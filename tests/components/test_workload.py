@@ -3,8 +3,11 @@
 from typing import Any
 
 import pulumi
+import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
-from components import Workload, WorkloadArgs
+from components import ArgumentError, Workload, WorkloadArgs
+from components.workload import ADDRESS, DIGEST
 from tests.recording import Recording, run
 
 
@@ -18,7 +21,6 @@ def args(**changes: Any) -> WorkloadArgs:
         "command": ("python", "-m", "http.server", "8080"),
         "port": 8080,
         "admit_from": "projectcontour",
-        "network": [],
     }
     whole: WorkloadArgs = plain | changes
     return whole
@@ -33,22 +35,23 @@ def test_every_child_is_the_components() -> None:
     component, *children = recording.resources
     assert (component.type, component.name) == ("ingress-hops:index:Workload", "web")
     assert component.inputs["port"] == 8080
-    assert "network" not in component.inputs
-    assert sorted(child.name for child in children) == [
-        "web-account",
-        "web-admission",
-        "web-example-pod",
-        "web-example-pod-2",
-        "web-service",
+    assert sorted((child.type.rsplit(":", 1)[1], child.name) for child in children) == [
+        ("NetworkPolicy", "apps/my-service"),
+        ("Pod", "apps/example-pod"),
+        ("Pod", "apps/example-pod-2"),
+        ("Service", "apps/my-service"),
+        ("ServiceAccount", "apps/example-pod"),
     ]
     assert all(child.parent == component.urn for child in children)
     assert all("ingress-hops:index:Workload$kubernetes:" in child.urn for child in children)
-    assert component.urn in recording.registered
+    assert recording.registered[component.urn] == {"name": "my-service", "namespace": "apps", "port": 8080}
 
 
 def test_pods_are_named_and_labelled_as_planned() -> None:
     pods = recorded().of("Pod")
-    assert [pod.inputs["metadata"] for pod in pods] == [
+    metadata = [dict(pod.inputs["metadata"]) for pod in pods]
+    assert all(set(one.pop("annotations")) == {DIGEST, "pulumi.com/waitFor"} for one in metadata)
+    assert metadata == [
         {"name": name, "namespace": "apps", "labels": {"service": "example-pod"}}
         for name in ("example-pod", "example-pod-2")
     ]
@@ -83,13 +86,87 @@ def test_a_pod_goes_before_its_successor_comes() -> None:
     assert all(pod.request.deleteBeforeReplace for pod in recorded().of("Pod"))
 
 
-def test_pods_wait_for_the_network() -> None:
+def test_the_component_waits_for_what_it_depends_on() -> None:
     def program() -> None:
-        Workload("web", args(network=[pulumi.CustomResource("test:index:Node", "node", {})]))
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        Workload("web", args(), pulumi.ResourceOptions(depends_on=[node]))
 
     recording = run(program, Recording())
-    node = recording.one("Node").urn
-    assert {r.type for r in recording.resources if node in r.request.dependencies} == {"kubernetes:core/v1:Pod"}
+    # Its children cannot be registered before it.
+    assert recording.one("Node").urn in recording.one("Workload").request.dependencies
+
+
+def test_pods_wait_for_their_account() -> None:
+    recording = recorded()
+    account = recording.one("ServiceAccount").urn
+    assert all(account in pod.request.dependencies for pod in recording.of("Pod"))
+
+
+def digest(**changes: Any) -> str:
+    (value, *_) = {pod.inputs["metadata"]["annotations"][DIGEST] for pod in recorded(**changes).of("Pod")}
+    return str(value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": "python:3.12-slim"}, {"command": ("python", "-m", "http.server")}, {"port": 9000}, {"pods": ("other",)}],
+)
+def test_the_digest_changes_with_the_spec(change: dict[str, Any]) -> None:
+    assert digest(**change) != digest()
+
+
+def test_the_digest_is_of_the_spec_alone() -> None:
+    assert digest(name="other", selector={"service": "x"}, cluster_ip="10.96.1.1", admit_from="x") == digest()
+
+
+def test_a_living_pod_of_another_spec_has_an_unknown_digest() -> None:
+    """Another one, or none, as an older version made it; a pod that stays, or does not exist yet, has a known one."""
+    for living in ("0123456789abcdef", None):
+        first, second = recorded(living={"example-pod": living}).of("Pod")
+        assert first.inputs["metadata"]["annotations"][DIGEST] == UNKNOWN
+        assert second.inputs["metadata"]["annotations"][DIGEST] == digest()
+    same = recorded(living={"example-pod": digest(), "a stranger": "x"}).of("Pod")
+    assert {pod.inputs["metadata"]["annotations"][DIGEST] for pod in same} == {digest()}
+
+
+def test_the_replaced_pods_are_named() -> None:
+    living = {"example-pod": "0", "example-pod-2": digest()}
+    seen: list[str] = []
+
+    def program() -> None:
+        seen.extend(Workload("web", args(living=living)).replaced)
+
+    run(program, Recording())
+    assert seen == ["example-pod"]
+
+
+@pytest.mark.parametrize(
+    ("given", "condition"),
+    [
+        ({}, "condition=Ready"),
+        ({"wait_for_ready": True}, "condition=Ready"),
+        ({"wait_for_ready": False}, "jsonpath={.metadata.uid}"),
+    ],
+)
+def test_what_a_pod_is_waited_for(given: dict[str, Any], condition: str) -> None:
+    for pod in recorded(**given).of("Pod"):
+        assert pod.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == condition
+        assert "pulumi.com/skipAwait" not in pod.inputs["metadata"]["annotations"], "its end has to be waited for"
+        assert pod.request.customTimeouts.create == "5m"
+
+
+def test_a_renamed_component_keeps_the_resources_of_objects_that_stay() -> None:
+    def urns(name: str) -> set[str]:
+        recording = run(lambda: Workload(name, args()), Recording())
+        return {resource.urn for resource in recording.resources if resource.type.startswith("kubernetes:")}
+
+    assert urns("web") == urns("shop")
+
+
+def test_children_are_found_under_their_earlier_names() -> None:
+    recording = recorded()
+    aliases = {alias.spec.name for r in recording.resources[1:] for alias in r.request.aliases} - {""}
+    assert aliases == {"web-account", "web-example-pod", "web-example-pod-2", "web-service", "web-admission"}
 
 
 def test_the_service_leads_to_the_pods() -> None:
@@ -101,6 +178,21 @@ def test_the_service_leads_to_the_pods() -> None:
         "ports": [{"name": "http", "port": 8080, "targetPort": 8080}],
     }
     assert recorded(cluster_ip="10.96.106.9").one("Service").inputs["spec"]["clusterIP"] == "10.96.106.9"
+
+
+@pytest.mark.parametrize(
+    ("pinned", "now", "expected"),
+    [
+        (None, "10.96.1.1", None),
+        ("10.96.1.1", None, "10.96.1.1"),
+        ("10.96.1.1", "10.96.1.1", "10.96.1.1"),
+        ("10.96.1.1", "10.96.2.2", UNKNOWN),
+    ],
+    ids=["any address", "new", "the same", "another"],
+)
+def test_a_service_whose_address_changes_says_so(pinned: str | None, now: str | None, expected: str | None) -> None:
+    service = recorded(cluster_ip=pinned, living_address=now).one("Service")
+    assert service.inputs["metadata"]["annotations"].get(ADDRESS) == expected
 
 
 def test_only_the_door_may_send() -> None:
@@ -119,7 +211,77 @@ def test_only_the_door_may_send() -> None:
 def test_two_workloads_live_side_by_side() -> None:
     def program() -> None:
         Workload("one", args())
-        Workload("two", args(name="other"))
+        Workload("two", args(name="other", pods=("other-pod", "other-pod-2")))
 
     recording = run(program, Recording())
     assert len({resource.urn for resource in recording.resources}) == 12
+
+
+def test_an_image_is_enough() -> None:
+    recording = run(lambda: Workload("web", {"image": "nginx"}), Recording())
+    pod, service = recording.one("Pod").inputs, recording.one("Service").inputs
+    assert (pod["metadata"]["name"], pod["metadata"]["namespace"]) == ("web-pod", "default")
+    (container,) = pod["spec"]["containers"]
+    assert "command" not in container
+    assert pod["metadata"]["labels"] == service["spec"]["selector"] == {"service": "web-pod"}
+    assert (service["metadata"]["name"], service["spec"]["ports"][0]["port"]) == ("web", 8080)
+    assert "clusterIP" not in service["spec"]
+
+
+def test_values_of_other_resources_are_taken() -> None:
+    def program() -> None:
+        image, namespace, address = (pulumi.Output.from_input(value) for value in ("nginx", "door", "10.96.0.77"))
+        Workload("web", args(image=image, admit_from=namespace, cluster_ip=address))
+
+    recording = run(program, Recording())
+    pod = recording.of("Pod")[0].inputs
+    assert pod["spec"]["containers"][0]["image"] == "nginx"
+    digest = recorded(image="nginx").of("Pod")[0].inputs["metadata"]["annotations"]["ingress-hops/spec"]
+    assert pod["metadata"]["annotations"]["ingress-hops/spec"] == digest
+    assert recording.one("Service").inputs["spec"]["clusterIP"] == "10.96.0.77"
+    (rule,) = recording.one("NetworkPolicy").inputs["spec"]["ingress"]
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "door"}
+
+
+def test_exposed_means_an_ingress_with_the_same_options() -> None:
+    def program() -> None:
+        node = pulumi.CustomResource("test:index:Node", "node", {})
+        opts = pulumi.ResourceOptions(depends_on=[node], deleted_with=node)
+        workload = Workload("web", args(), opts)
+        workload.expose("web.localhost")
+        workload.expose("web.localhost", "/api", name="api", tls="certificate")
+
+    recording = run(program, Recording())
+    first, second = (resource for resource in recording.of("Ingress") if resource.type.startswith("ingress-hops:"))
+    assert [first.name, second.name] == ["apps/my-service-ingress", "apps/api"]
+    assert first.inputs == {
+        "name": "my-service-ingress",
+        "namespace": "apps",
+        "host": "web.localhost",
+        "path": "/",
+        "service": "my-service",
+        "port": 8080,
+    }
+    assert (second.inputs["path"], second.inputs["tls"]) == ("/api", "certificate")
+    node = recording.one("Node").urn
+    assert first.request.deletedWith == node
+    assert list(first.request.dependencies) == [node]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pods": ()}, "Workload web: the argument pods is []: Tuple should have at least 1 item"),
+        ({"pods": ("a", "B")}, 'Workload web: the argument pods[1] is "B": a name is 1 to 63 lower-case letters'),
+        ({"image": "-"}, 'the argument image is "-": an image is [registry/]name[:tag][@digest]'),
+        ({"selector": {}}, "the argument selector is {}: Dictionary should have at least 1 item"),
+        ({"port": "http"}, 'the argument port is "http": Input should be a valid integer'),
+        ({"network": []}, "Workload web: there is no argument network"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[str, Any], message: str) -> None:
+    recording = Recording()
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Workload("web", args(**change)), recording)
+    assert message in str(caught.value)
+    assert recording.resources == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
 from hops.model.plan import plan
 from hops.model.settings import settings
@@ -25,6 +26,15 @@ def made(clone: Clone, stack: str) -> Preview:
 @pytest.fixture(scope="module")
 def seed_preview(clone: Clone) -> Preview:
     return made(clone, "seed")
+
+
+def without_unknown(value: Any, planned: Any) -> Any:
+    """The value with what is planned in each place where the preview says that it is not known yet."""
+    if isinstance(value, dict):
+        return {key: without_unknown(item, planned[key]) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_unknown(item, below) for item, below in zip(value, planned, strict=True)]
+    return planned if value == UNKNOWN else value
 
 
 def hops(stack: str) -> Any:
@@ -47,21 +57,21 @@ def test_a_new_seed_lists_everything_with_its_inputs(seed_preview: Preview) -> N
     assert len(objects) == 65
     assert all(r["inputs"]["metadata"]["name"] for r in objects)
     assert all("ingress-hops:index:" in r["parent"] for r in objects)
-    envoy = one(seed_preview, "DaemonSet", "daemonset-envoy")["spec"]["template"]["spec"]["containers"][1]
+    envoy = one(seed_preview, "DaemonSet", "contour-daemonset-envoy")["spec"]["template"]["spec"]["containers"][1]
     assert [(p["name"], p.get("hostPort"), p["containerPort"]) for p in envoy["ports"]] == [
         ("http", 80, 8080),
         ("https", 443, 8443),
         ("metrics", None, 8002),
     ]
-    ingress = one(seed_preview, "Ingress", "example-ingress-ingress")
+    ingress = one(seed_preview, "Ingress", "default/example-ingress-ingress")
     assert ingress["spec"]["rules"][0]["host"] == "my-service.local"
-    assert one(seed_preview, "Pod", "my-service-example-pod")["metadata"]["name"] == "example-pod"
+    assert one(seed_preview, "Pod", "default/example-pod")["metadata"]["name"] == "example-pod"
     kind = json.loads(one(seed_preview, "Command", "cluster-kind")["stdin"])
     assert kind["nodes"][1]["extraPortMappings"][0]["hostPort"] == 80
 
 
 def test_a_new_seed_publishes_its_hops(seed_preview: Preview) -> None:
-    assert seed_preview.outputs["hops"] == hops("seed")
+    assert without_unknown(seed_preview.outputs["hops"], hops("seed")) == hops("seed")
     assert seed_preview.outputs["curl"].endswith("http://my-service.local/etc/passwd")
     assert seed_preview.outputs["cluster"]["name"] == "sam-test-cluster"
     # Whoever runs this may hold port 80; what is said of that has tests of its own.
@@ -74,11 +84,35 @@ def test_every_object_is_deployed_by_the_clusters_provider(seed_preview: Preview
     assert {r["provider"].split("::")[-2] for r in objects} == {"cluster-kubernetes"}
 
 
+def test_two_previews_are_equal_and_one_can_be_saved(clone: Clone, tmp_path: Path) -> None:
+    """Nothing in a preview of a stack without a cluster comes from a clock."""
+    clone.pulumi("stack", "init", "local")
+    plans = []
+    for name in ("first", "second"):
+        file = tmp_path / name
+        clone.run("pulumi", "preview", "--stack", "local", "--save-plan", str(file), PULUMI_EXPERIMENTAL="true")
+        saved = json.loads(file.read_text())["resourcePlans"]
+        # Seeds are the engine's own, and dependencies are a set.
+        plans.append({urn: (r["goal"].get("inputDiff"), r["goal"].get("outputDiff")) for urn, r in saved.items()})
+    clone.pulumi("stack", "rm", "local", "--yes", "--preserve-config")
+    assert plans[0] == plans[1]
+    assert any(urn.endswith("cluster-kind") for urn in plans[0])
+
+
+def test_a_file_in_the_kubeconfig_folders_way_is_told(origin: Path, manifests: Path, tmp_path: Path) -> None:
+    clone = clone_of(origin, tmp_path, manifests)
+    clone.pulumi("stack", "init", "alice")
+    clone.write_config("alice", {"cluster": {"kubeconfigFolder": "Makefile/kubeconfig"}})
+    preview = clone.preview("alice")
+    assert preview.returncode == 0, preview.text
+    assert any("kubeconfigFolder is Makefile/kubeconfig: " in warning for warning in preview.messages("warning"))
+
+
 @pytest.mark.parametrize("stack", ["local", "ci"])
 def test_the_other_stacks(clone: Clone, stack: str) -> None:
     preview = made(clone, stack)
     assert len(preview.resources) == 73, "and the namespace apps"
-    assert preview.outputs["hops"] == hops(stack)
+    assert without_unknown(preview.outputs["hops"], hops(stack)) == hops(stack)
 
 
 @pytest.mark.parametrize("developer", ["first", "second"])

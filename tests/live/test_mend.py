@@ -148,7 +148,7 @@ def _interrupted(running: Project, stop: Callable[[subprocess.Popen[str], int], 
     command = [".venv/bin/hops", "up", STACK]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=running.folder, env=running.environment, **streams) as up:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not (held := list(locks.glob("*.json"))):
             assert up.poll() is None, up.communicate()[0]
             assert time.monotonic() < deadline, "the up takes no lock"

@@ -177,7 +177,8 @@ def test_a_block_size_that_cannot_reach_the_pool_rebuilds_and_says_so(seed: Proj
     preview = seed.preview("seed")
     run("git", "-C", str(seed.folder), "checkout", "--", "stacks")
     assert re.search(r"\b\d\d to replace", preview), preview[-600:]
-    assert "an up makes it and all in it anew" in preview
+    assert "- ingress-hops:calico.blockSize: 26 -> 27" in preview
+    assert "The cluster is deleted with all in it" in preview
 
 
 def test_down_leaves_nothing(seed: Project) -> None:

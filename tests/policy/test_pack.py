@@ -66,14 +66,17 @@ def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack
     assert {code for level, code in codes(pack.stack((POD, pod(), "it"))) if level == "advisory"} == {"EX04", "EX05"}
 
 
-def test_a_message_begins_with_the_code_and_ends_with_the_patch(pack: Pack) -> None:
+def test_a_message_begins_with_the_code_and_ends_with_the_finding_as_json(pack: Pack) -> None:
     (_, message), _ = pack.analyze(POD, pod())
-    first, remedy, place, patch = message.split("\n")
+    first, remedy, place, last = message.split("\n")
     assert first.startswith("HP01 Pod/apps/web: container web uses hostPort 81/TCP")
     assert remedy == f"Remedy: {RULES['HP01'].remedy}"
     path = "/spec/containers/0/ports/0/hostPort"
     assert place == f"At: {path}"
-    assert patch == f'Patch of Pod/apps/web: [{{"op": "remove", "path": "{path}"}}]'
+    resource = {"apiVersion": "v1", "kind": "Pod", "namespace": "apps", "name": "web"}
+    given = json.loads(last)["ingress-hops"]
+    assert (given["code"], given["resource"], given["path"]) == ("HP01", resource, path)
+    assert given["patch"] == {"resource": resource, "operations": [{"op": "remove", "path": path}]}
 
 
 @pytest.mark.parametrize("port", [UNKNOWN, "3eeb2bf0-c639-47a8-9e75-3b44932eb421"])
@@ -226,9 +229,7 @@ def test_a_pod_that_is_reached_by_what_comes_after_it_is_mandatory_and_has_its_p
     web, service = reached()
     assert pack.mended(POD, web) is None
     said = pack.preview((POD, web, "web"), ("kubernetes:core/v1:Service", service, "it"))
-    patched = {
-        message[:4] for level, message in said if level == "mandatory" and "\nPatch of Pod/apps/web: " in message
-    }
+    patched = {message[:4] for level, message in said if level == "mandatory" and '"patch":{"resource"' in message}
     assert patched == set(MENDING)
 
 
@@ -419,8 +420,8 @@ def declared(number: int, body: dict[str, Any]) -> tuple[str, dict[str, Any], st
 def test_pack_and_check_say_the_same_sentence(shared_pack: Pack, rule: Rule) -> None:
     bodies = documents(rule.bad)
     inventory = Inventory(((body, Place()) for body in bodies), today=datetime.now(UTC).date())
-    said = {told(finding).partition("\nPatch of ")[0] for finding in judge(inventory, configure(), [rule])}
+    said = {told(finding).rpartition("\n")[0] for finding in judge(inventory, configure(), [rule])}
     resources = [declared(number, body) for number, body in enumerate(bodies)]
-    heard = {message.partition("\nPatch of ")[0] for _, message in shared_pack.preview(*resources)}
+    heard = {message.rpartition("\n")[0] for _, message in shared_pack.preview(*resources)}
     assert said
     assert said <= heard

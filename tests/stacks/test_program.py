@@ -3,23 +3,26 @@
 import copy
 import dataclasses
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+from pulumi.runtime.rpc import UNKNOWN
 
-from hops.model.hop import Door, Found
+from components.workload import DIGEST
+from hops.kubernetes.pod_start import PodStart
+from hops.model.hop import Backend, Door, Found
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, Container, Docker, Machine, mark
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
+from hops.observe.answers import RouteAnswer
 from stacks import program
-from stacks.build import Ground, _told, build
+from stacks.build import Ground, build
 from tests.conftest import committed, stack_config
 from tests.recording import Recording, run, strings
 
@@ -27,17 +30,31 @@ Objects = list[dict[str, Any]]
 
 DOCKER = Docker("Debian", "linux", rootless=False, cgroup_version=2, memory=None, disk_free=None, containers=())
 HEALTHY = Machine(docker=DOCKER)
-NOW = 1767225600
 NODE = "sam-test-cluster-worker"
-ANSWER = "\n".join(
-    "\t".join(row)
-    for row in [
-        ("Node", "", NODE, "", "", "172.18.0.3"),
-        ("Pod", "projectcontour", "envoy-dzdlm", "envoy", NODE, "10.244.55.133"),
-        ("Pod", "default", "example-pod", "", NODE, "10.244.55.134"),
-        ("Service", "default", "my-service", "", "", "10.96.106.9"),
-    ]
-)
+OBJECTS: list[dict[str, Any]] = [
+    {
+        "kind": "Node",
+        "metadata": {"name": NODE},
+        "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.3"}]},
+    },
+    {
+        "kind": "Pod",
+        "metadata": {"namespace": "projectcontour", "name": "envoy-dzdlm", "labels": {"app": "envoy"}},
+        "spec": {"nodeName": NODE},
+        "status": {"podIP": "10.244.55.133"},
+    },
+    {
+        "kind": "Pod",
+        "metadata": {"namespace": "default", "name": "example-pod"},
+        "spec": {"nodeName": NODE},
+        "status": {"podIP": "10.244.55.134"},
+    },
+    {
+        "kind": "Service",
+        "metadata": {"namespace": "default", "name": "my-service"},
+        "spec": {"clusterIP": "10.96.106.9"},
+    },
+]
 SEEN = Found(
     node="172.18.0.3",
     envoy="10.244.55.133",
@@ -47,12 +64,56 @@ SEEN = Found(
 
 SEED_PRINT = plan(settings("seed", stack_config("seed"))).fingerprint
 
+READ_OUTPUTS = "pulumi:pulumi:readStackOutputs"
+READ_RESOURCES = "pulumi:pulumi:readStackResourceOutputs"
+
 Run = Callable[..., Recording]
 
 
+@dataclass
+class Cluster:
+    """A cluster of values. asked: what was looked for in it, in order."""
+
+    objects: list[dict[str, Any]]
+    answers: list[RouteAnswer] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def look(self, control_plane: str) -> list[dict[str, Any]]:
+        self.asked.append((control_plane,))
+        return self.objects
+
+    async def answer(
+        self, control_plane: str, worker: str, port: int, backends: Sequence[Backend]
+    ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
+        requests = [f"{backend.host}{backend.request_path}" for backend in backends]
+        self.asked.append((control_plane, worker, port, requests))
+        return self.objects, self.answers or [RouteAnswer(answered=True, pods={}, logs={}) for _ in backends]
+
+
 @pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, calico_objects: Objects, contour_objects: Objects) -> Run:
-    """Runs the program on a machine of values, with small published files."""
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    made = Cluster(copy.deepcopy(OBJECTS))
+    monkeypatch.setattr(program, "cluster_objects", made.look)
+    monkeypatch.setattr("stacks.build.answers", made.answer)
+    return made
+
+
+def published_outputs(outputs: Mapping[str, Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda given: {"name": given["name"], "outputs": outputs}
+
+
+@pytest.fixture
+def running(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    calico_objects: Objects,
+    contour_objects: Objects,
+    cluster: Cluster,  # noqa: ARG001 - nothing else is looked at
+) -> Run:
+    """Runs the program on a machine of values, with small published files.
+
+    before: what the stack's last update published.
+    """
     small = {CALICO: calico_objects, CONTOUR: contour_objects}
 
     def published(manifest: Manifest, _: Path) -> Objects:
@@ -65,24 +126,34 @@ def running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, calico_objects: Obj
         recording: Recording | None = None,
         *,
         preview: bool = False,
+        before: Mapping[str, Any] | None = None,
     ) -> Recording:
-        def look(_: Door) -> Machine:
+        def look(_: Door, __: Path) -> Machine:
             return machine
 
         monkeypatch.setattr(program, "look", look)
-        recorded = recording or Recording(preview=preview, answers={"command:local:run": lambda _: {"stdout": ANSWER}})
+        recorded = recording or Recording(preview=preview)
+        recorded.answers = {**recorded.answers, READ_OUTPUTS: published_outputs(before or {})}
         return run(program.run, recorded, stack, committed(stack) if config is None else config)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INGRESS_HOPS_NODE_IMAGE", raising=False)
     monkeypatch.setattr(program, "published", published)
-    monkeypatch.setattr(time, "time", lambda: float(NOW))
     return of
 
 
 def hops(of: Settings, found: Found | None = None) -> Any:
     paths = (plan(of, found) if found else plan(of)).paths
     return json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
+
+
+def without_unknown(value: Any) -> Any:
+    """The same with None where a preview says that a value is not known yet."""
+    if isinstance(value, dict):
+        return {key: without_unknown(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_unknown(item) for item in value]
+    return None if value == UNKNOWN else value
 
 
 def test_the_inventory_of_the_seed(running: Run) -> None:
@@ -123,14 +194,14 @@ def test_a_namespace_of_its_own_comes_first(running: Run) -> None:
 
 def test_everything_in_the_cluster_goes_with_it(running: Run) -> None:
     recording = running()
-    cluster, provider = recording.one("Command"), recording.one("kubernetes")
+    provider = recording.one("kubernetes")
     everything = {r.urn: r for r in recording.resources}
     inside = [r for r in recording.resources if r.type.startswith("kubernetes:")]
     assert inside
     for resource in inside:
         # The engine lets a child inherit it.
         owner = everything.get(resource.parent, resource)
-        assert cluster.urn in (resource.request.deletedWith, owner.request.deletedWith), resource.name
+        assert provider.urn in (resource.request.deletedWith, owner.request.deletedWith), resource.name
         assert resource.request.provider.startswith(f"{provider.urn}::"), resource.name
 
 
@@ -147,15 +218,22 @@ def test_a_preview_publishes_the_plan(running: Run, stack: str) -> None:
     of = settings(stack, stack_config(stack))
     outputs = running(stack, preview=True).outputs
     folder = Path.cwd() / ".ingress-hops" / "kubeconfig"
+    planned = hops(of)
+    known = without_unknown(outputs.pop("hops"))
+    assert [hop["address"] for hop in known] == [hop["address"] for hop in planned]
+    for hop, plain in zip(known, planned, strict=True):
+        differing = {key for key in plain if hop[key] != plain[key]}
+        assert differing <= {"next", "details", "to"}, "an address that is not known yet may be a part of these alone"
     assert outputs == {
-        "hops": hops(of),
         "url": plan(of).paths[0].url,
         "curl": plan(of).paths[0].curl,
         "cluster": {
             "name": of.cluster.name,
             "context": f"kind-{of.cluster.name}",
-            "kubeconfig": f"{folder}/{stack}-{NOW}.yaml",
-            "generation": NOW,
+            "kubeconfig": f"{folder}/{stack}-1.yaml",
+            "kubeconfigLink": f"{folder}/{stack}.yaml",
+            "generation": 1,
+            "fixed": dict(plan(of).fixed),
         },
     }
 
@@ -181,17 +259,29 @@ def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
         "standing": "on path",
         "known_at": "preview",
         "details": {},
+        "to": {"address": "127.0.0.1", "port": 80},
+        "mappings": [],
+        "match": None,
     }
     assert (last["number"], last["name"]) == (12, "reply-client")
 
 
-def test_an_up_sends_the_documented_request_when_all_is_there(running: Run) -> None:
-    ((_, given),) = running().calls
-    assert given["environment"]["URLS"] == "my-service.local/etc/passwd"
+def test_an_up_sends_the_documented_request_when_all_is_there(running: Run, cluster: Cluster) -> None:
+    running()
+    assert cluster.asked == [("sam-test-cluster-control-plane", NODE, 80, ["my-service.local/etc/passwd"])]
 
 
-def test_a_preview_of_a_new_stack_looks_at_nothing(running: Run) -> None:
-    assert running(preview=True).calls == []
+def test_a_preview_of_a_new_stack_looks_at_nothing(running: Run, cluster: Cluster) -> None:
+    running(preview=True)
+    assert cluster.asked == []
+
+
+def test_a_preview_of_a_new_stack_says_that_addresses_are_not_known_yet(running: Run) -> None:
+    """So that an update by a saved plan may find any."""
+    listed = running(preview=True).outputs["hops"]
+    addresses = {hop["name"]: hop["address"] for hop in listed}
+    assert addresses["pod"] == addresses["host-port"] == addresses["service"] == UNKNOWN
+    assert addresses["port-mapping"] == "0.0.0.0"
 
 
 def own_cluster(folder: Path, **states: str) -> Machine:
@@ -212,50 +302,131 @@ def test_a_running_cluster_keeps_its_generation(running: Run, tmp_path: Path) ->
         assert recording.one("kubernetes").inputs["kubeconfig"].endswith("/seed-17.yaml")
 
 
+def pod_digest(recording: Recording) -> str:
+    return str(recording.one("Pod").inputs["metadata"]["annotations"][DIGEST])
+
+
 def test_a_preview_of_a_running_cluster_shows_its_addresses_and_sends_nothing(
-    running: Run, tmp_path: Path, seed: Settings
+    running: Run, tmp_path: Path, seed: Settings, cluster: Cluster
 ) -> None:
-    recording = running(machine=own_cluster(tmp_path, control_plane="running", worker="running"), preview=True)
-    ((_, given),) = recording.calls
-    assert given["environment"]["URLS"] == ""
+    own = own_cluster(tmp_path, control_plane="running", worker="running")
+    cluster.objects[2]["metadata"]["annotations"] = {DIGEST: pod_digest(running())}
+    cluster.asked.clear()
+    recording = running(machine=own, preview=True)
+    assert cluster.asked == [("sam-test-cluster-control-plane",)]
     assert recording.outputs["hops"] == hops(seed, SEEN)
+    assert pod_digest(recording) != UNKNOWN
+
+
+def test_a_preview_says_that_a_changed_pod_is_made_anew(running: Run, tmp_path: Path, cluster: Cluster) -> None:
+    own = own_cluster(tmp_path, control_plane="running", worker="running")
+    cluster.objects[2]["metadata"]["annotations"] = {DIGEST: "another"}
+    preview = running(machine=own, preview=True)
+    assert pod_digest(preview) == UNKNOWN
+    addresses = {hop["name"]: hop["address"] for hop in preview.outputs["hops"]}
+    assert (addresses["pod"], addresses["service"]) == (UNKNOWN, "10.96.106.9")
+    assert pod_digest(running(machine=own)) != UNKNOWN, "an up declares what it makes"
 
 
 def test_a_cluster_that_is_gone_or_half_made_is_made_anew(running: Run, tmp_path: Path) -> None:
-    there = running(machine=own_cluster(tmp_path, control_plane="running", worker="running")).one("Command")
-    for machine in (HEALTHY, own_cluster(tmp_path, control_plane="running")):
-        gone = running(machine=machine, preview=True)
-        assert gone.outputs["cluster"]["generation"] == NOW
-        assert gone.one("Command").inputs["triggers"] != there.inputs["triggers"]
+    there = running(machine=own_cluster(tmp_path, control_plane="running", worker="running"))
+    for machine, before in ((HEALTHY, there.outputs), (own_cluster(tmp_path, control_plane="running"), {})):
+        gone = running(machine=machine, preview=True, before=before)
+        assert gone.outputs["cluster"]["generation"] == 18
+        assert gone.one("Command").inputs["triggers"] != there.one("Command").inputs["triggers"]
+        assert gone.warnings == [], "nothing is lost that was not lost before"
+
+
+def test_a_cluster_that_is_gone_leaves_its_kubeconfig_file(running: Run, tmp_path: Path) -> None:
+    folder = tmp_path / ".ingress-hops" / "kubeconfig"
+    folder.mkdir(parents=True)
+    for name in ("seed-21.yaml", "seed-4.yaml", "seed.yaml", "seed-x.yaml", "seed-b-99.yaml", "local-50.yaml"):
+        (folder / name).write_text("")
+    assert running(preview=True).outputs["cluster"]["generation"] == 22
+
+
+def test_two_previews_are_equal(running: Run) -> None:
+    first, second = running(preview=True), running(preview=True)
+    assert first.outputs == second.outputs
+    assert {r.urn: r.inputs for r in first.resources} == {r.urn: r.inputs for r in second.resources}
+
+
+CHANGED = {"ingress-hops:calico": json.dumps({"blockSize": 27})}
 
 
 def test_settings_that_a_running_cluster_cannot_take_are_announced(running: Run, tmp_path: Path) -> None:
     """Another block size is another cluster, and the preview says so; the same settings are not."""
     there = own_cluster(tmp_path, control_plane="running", worker="running")
-    config = {"ingress-hops:calico": json.dumps({"blockSize": 27})}
-    said = "an up makes it and all in it anew"
-    changed = running(machine=there, config=committed("seed") | config, preview=True)
-    assert any(said in text for _, text in changed.logs)
-    assert not any(said in text for _, text in running(machine=there, preview=True).logs)
+    before = running(machine=there).outputs
+    changed = running(machine=there, config=committed("seed") | CHANGED, preview=True, before=before)
+    (said,) = changed.warnings
+    assert "- ingress-hops:calico.blockSize: 26 -> 27" in said
+    assert changed.outputs["cluster"]["generation"] == 18
+    assert running(machine=there, preview=True, before=before).warnings == []
 
 
-def test_a_request_that_no_pod_answers_is_told() -> None:
-    """The line that says so is told once, and the others pass through."""
-    told: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pulumi.log, "warn", told.append)
-        assert _told(ANSWER + "\nUnanswered\t\tmy-service.local/etc/passwd\t\t\t").startswith(ANSWER)
-        _told(ANSWER)
-    assert told == ["no pod answered http://my-service.local/etc/passwd within 60 s, asked from the worker itself"]
+def test_an_up_asks_before_it_replaces_a_running_cluster(
+    running: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("INGRESS_HOPS_REPLACE", raising=False)
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    before = running(machine=there).outputs
+    urns = ["urn::kubernetes:core/v1:Pod::a", "urn::x$kubernetes:core/v1:Pod::b", "urn::pulumi:providers:kubernetes::c"]
+    recording = Recording(answers={READ_RESOURCES: lambda _: {"outputs": {urn: {} for urn in urns}}})
+    with pytest.raises(pulumi.RunError) as caught:
+        running(machine=there, config=committed("seed") | CHANGED, recording=recording, before=before)
+    first, *_, last = str(caught.value).splitlines()
+    assert first == "nothing was changed: settings changed that the running cluster sam-test-cluster cannot take:"
+    assert "(2 objects of this stack)" in str(caught.value)
+    assert last == "To go on: make up STACK=seed REPLACE=1. To keep the cluster, set the old values again."
+    assert recording.resources == []
+    monkeypatch.setenv("INGRESS_HOPS_REPLACE", "1")
+    replaced = running(machine=there, config=committed("seed") | CHANGED, before=before)
+    assert replaced.outputs["cluster"]["generation"] == 18
+
+
+def test_what_an_interrupted_start_left_is_replaced_without_a_question(running: Run, tmp_path: Path) -> None:
+    left = own_cluster(tmp_path, worker="created")
+    assert running(machine=left, config=committed("seed") | CHANGED).outputs["cluster"]["generation"] == 18
+    inhabited = own_cluster(tmp_path, worker="running")
+    with pytest.raises(pulumi.RunError, match="which ones is not known"):
+        running(machine=inhabited, config=committed("seed") | CHANGED)
+
+
+UNREADY = PodStart("Running", restarts=0)
+
+
+def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
+    running: Run, cluster: Cluster, seed: Settings
+) -> None:
+    cluster.answers = [
+        RouteAnswer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
+    ]
+    recording = running()
+    (said,) = recording.warnings
+    assert said.startswith("ingress-hops:services[0] (my-service): no pod answered http://my-service.local/etc/passwd")
+    assert "pod default/example-pod: Running, not ready" in said
+    assert "log: a" in said
+    assert recording.outputs["hops"] == hops(seed, SEEN)
+
+
+def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> None:
+    cluster.answers = [RouteAnswer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
+    assert running().warnings[0].startswith("ingress-hops:services[0] (my-service): not all pods are ready")
+    cluster.answers = [
+        RouteAnswer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})
+    ]
+    assert running().warnings == []
 
 
 def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path) -> None:
     stopped = own_cluster(tmp_path, control_plane="exited", worker="running")
     before = running(machine=stopped, preview=True)
     assert any("stopped, and started again by an up: sam-test-cluster-control-plane" in t for _, t in before.logs)
-    assert before.calls == []
+    assert not any(function == "command:local:run" for function, _ in before.calls)
     after = running(machine=stopped)
-    assert after.calls[0][1]["environment"]["NODES"] == "sam-test-cluster-control-plane"
+    (given,) = [given for function, given in after.calls if function == "command:local:run"]
+    assert given["environment"]["NODES"] == "sam-test-cluster-control-plane"
     assert after.one("Command").inputs == before.one("Command").inputs
 
 
@@ -315,10 +486,10 @@ def test_a_published_file_that_is_not_as_pinned_stops_both(
 
 def test_the_whole_stack_from_the_published_files(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INGRESS_HOPS_MANIFESTS", str(manifests))
-    monkeypatch.setattr(program, "look", lambda _: HEALTHY)
+    monkeypatch.setattr(program, "look", lambda *_: HEALTHY)
     recording = run(program.run, Recording(preview=True), "seed", committed("seed"))
     assert len({resource.urn for resource in recording.resources}) == len(recording.resources) == 72
-    envoy = recording.one("DaemonSet", "daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][1]
+    envoy = recording.one("DaemonSet", "contour-daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][1]
     assert {p["name"]: (p.get("hostPort"), p["containerPort"]) for p in envoy["ports"]} == {
         "http": (80, 8080),
         "https": (443, 8443),
@@ -343,9 +514,11 @@ def test_an_existing_cluster_gets_contour_and_workloads_only(running: Run) -> No
     assert provider.inputs["context"] == "team-a"
     assert "deleteUnreachable" not in provider.inputs or provider.inputs["deleteUnreachable"] == "false"
     assert all(not resource.request.deletedWith for resource in recording.resources)
-    envoy = recording.one("Service", "service-envoy").inputs["spec"]
+    envoy = recording.one("Service", "contour-service-envoy").inputs["spec"]
     assert envoy["type"] == "LoadBalancer"
-    ports = recording.one("DaemonSet", "daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][0]["ports"]
+    ports = recording.one("DaemonSet", "contour-daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][0][
+        "ports"
+    ]
     assert not any("hostPort" in port for port in ports)
 
 
@@ -353,10 +526,14 @@ def test_an_existing_clusters_hops(running: Run) -> None:
     of = settings("prod", {"cluster": {"existing": "team-a"}})
     early = running("prod", config=EXISTING, preview=True).outputs
     assert early["hops"] == hops(of)
-    assert early["cluster"] == {"context": "team-a"}
+    assert early["cluster"] == {"context": "team-a", "fixed": {"cluster.existing": "team-a"}}
 
     def balanced(name: str) -> dict[str, Any]:
-        return {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}} if name == "service-envoy" else {}
+        return (
+            {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}}
+            if name == "contour-service-envoy"
+            else {}
+        )
 
     recording = Recording(
         found={
@@ -381,14 +558,14 @@ def test_what_is_not_had_of_the_published_files_is_left_out(seed: Settings, cont
 
 def test_pods_wait_for_calico(running: Run) -> None:
     recording = running()
-    calico = recording.one("DaemonSet", "daemonset-calico-node")
-    for resource in (recording.one("Pod"), recording.one("DaemonSet", "daemonset-envoy")):
+    calico = recording.one("DaemonSet", "calico-daemonset-calico-node")
+    for resource in (recording.one("Pod"), recording.one("DaemonSet", "contour-daemonset-envoy")):
         assert calico.urn in resource.request.dependencies
 
 
 def test_replicas_and_services_of_a_stack(running: Run) -> None:
     services = [{"name": "a", "replicas": 2}, {"name": "b", "namespace": "other"}]
     recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
-    assert [pod.inputs["metadata"]["name"] for pod in recording.of("Pod")] == ["a-pod", "a-pod-2", "b-pod"]
-    assert {n.name for n in recording.of("Namespace")} == {"namespace-projectcontour", "apps", "other"}
+    assert sorted(pod.inputs["metadata"]["name"] for pod in recording.of("Pod")) == ["a-pod", "a-pod-2", "b-pod"]
+    assert {n.name for n in recording.of("Namespace")} == {"contour-namespace-projectcontour", "apps", "other"}
     assert len(recording.outputs["hops"]) == 24

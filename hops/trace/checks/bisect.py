@@ -1,11 +1,12 @@
 """What no check explains: the requests answer on one side of a hop and not on the other."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
+from hops.trace.facts.remedies import command
 from hops.trace.facts.view import View
 from hops.trace.observed.observation import Request, Where
 
@@ -19,12 +20,12 @@ unexplained = Code(
     remedy="`hops trace --bundle FILE` keeps all that was seen, for whoever looks further.",
 )
 
-_RUNGS: tuple[tuple[Where, str], ...] = (
-    ("client", "port-mapping"),
-    ("node", "host-port"),
-    ("envoy", "route"),
-    ("pod from envoy", "endpoint"),
-    ("pod", "pod"),
+_RUNGS: tuple[tuple[Where, HopName], ...] = (
+    ("client", HopName.PORT_MAPPING),
+    ("node", HopName.HOST_PORT),
+    ("envoy", HopName.ROUTE),
+    ("pod from envoy", HopName.ENDPOINT),
+    ("pod", HopName.POD),
 )
 """Where requests are sent, in the order of the path, and the hop that only those cross which start there or before."""
 
@@ -55,12 +56,12 @@ def _fine(request: Request) -> bool:
     return request.served and request.failure is None
 
 
-def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
+def _stopped(view: View, hop: HopName, request: Request, beyond: Request | None) -> Finding:
     who = Identity("ingress-hops", "Hop", None, hop)
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]
     message = f"The request fails {_SENT[request.where]}{answers}; why was not seen."
-    return unexplained.finding(who, message, _again(view), evidence, hop=hop)
+    return unexplained.finding(who, message, "", evidence, hop=hop, look=_again(view))
 
 
 def _again(view: View) -> str:
@@ -69,5 +70,5 @@ def _again(view: View) -> str:
     options = [("--host", asked.host), ("--path", asked.path), ("--port", str(asked.port))]
     if cluster and cluster.kubeconfig and not stack:
         options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]
-    given = [f"{name} {shlex.quote(value)}" for name, value in options if value]
-    return " ".join(["hops trace", *([stack.name] if stack else []), *given, "--bundle trace.json"])
+    given = [word for name, value in options if value for word in (name, value)]
+    return command(".venv/bin/hops", "trace", *([stack.name] if stack else []), *given, "--bundle", "trace.json")

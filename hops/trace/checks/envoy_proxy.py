@@ -2,22 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, pairs
-from hops.model.finding import Finding, Identity
+from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, trouble
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, trouble
+from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, make, mend
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
-
-_ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
-_CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
 
 envoy_down = Code(
     code="T16",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not run",
     symptom="`curl` connects to the published port and its connection is reset or ends without an answer; where the "
     "node's DNAT rule went with the pod, it is refused.",
@@ -33,7 +33,7 @@ envoy_down = Code(
 
 not_delivered = Code(
     code="T20",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not have what the objects want",
     symptom="A change of an Ingress or of pods has no effect: the old answer comes, or 404 or 503 for what is new.",
     cause="Contour tells Envoy its routes and pods over xDS. Where Contour doesn't run, Envoy goes on with what it was "
@@ -47,7 +47,7 @@ not_delivered = Code(
 
 not_trusted = Code(
     code="T21",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy and Contour do not trust each other",
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
@@ -87,12 +87,14 @@ def _anothers(view: View, pod: Mapping[str, JSON], problem: Trouble) -> bool:
 
 
 def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
-    base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
-    remedy = f"{base} rollout undo daemonset/envoy"
+    who = identity(pod)
+    words: tuple[str, ...] = ("describe", "pod", who.name)
     if not problem.image and problem.exit_code is not None:
-        remedy = f"{base} logs {at(dict(pod), 'metadata', 'name')} --container {problem.container} --previous"
-    evidence = [f"{identity(pod)}: {problem}", *events(view, pod)[-2:], *last_line(view, pod, problem.container)]
-    return envoy_down.finding(identity(pod), f"Envoy's pod does not run: {problem}.", remedy, evidence)
+        words = ("logs", who.name, "--container", str(problem.container), "--previous")
+    look = kubectl(view, *words, namespace=who.namespace)
+    remedy = mend(view, ENVOY, kubectl(view, "rollout", "undo", "daemonset/envoy", namespace=CONTOUR_NAMESPACE))
+    evidence = [f"{who}: {problem}", *events(view, pod)[-2:], *last_line(view, pod, problem.container)]
+    return envoy_down.finding(who, f"Envoy's pod does not run: {problem}.", remedy, evidence, look=look)
 
 
 def _no_envoy(view: View) -> Iterator[Finding]:
@@ -100,8 +102,8 @@ def _no_envoy(view: View) -> Iterator[Finding]:
     if workload is None:
         known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
         if known and view.sees("DaemonSet") and view.sees("Deployment"):
-            remedy = f"pulumi up --refresh --stack {view.sight.stack.name}" if view.sight.stack else _install(view)
-            yield envoy_down.finding(_ENVOY, "There is no Envoy in the cluster.", remedy)
+            remedy = make(view) if view.sight.stack else _install(view)
+            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", remedy)
         return
     who, spec = identity(workload), at(workload, "spec", "template", "spec")
     selector = pairs(at(spec, "nodeSelector"))
@@ -110,15 +112,15 @@ def _no_envoy(view: View) -> Iterator[Finding]:
     evidence = [f"{who} wants {wanted} pods, nodeSelector {shown or 'none'}"]
     if shown:
         removal = {"op": "remove", "path": "/spec/template/spec/nodeSelector"}
-        remedy = patched(view, who.kind, who.namespace, who.name, removal)
+        remedy = patched(view, who, removal)
         yield envoy_down.finding(who, f"No node carries {shown}, so Envoy has no pod.", remedy, evidence)
     else:
-        remedy = f"{view.kubectl} --namespace {who.namespace} rollout restart {who.kind.lower()}/{who.name}"
+        remedy = kubectl(view, "rollout", "restart", f"{who.kind.lower()}/{who.name}", namespace=who.namespace)
         yield envoy_down.finding(who, "Envoy has no pod.", remedy, evidence)
 
 
 def _install(view: View) -> str:
-    return f"{view.kubectl} apply --filename https://projectcontour.io/quickstart/contour.yaml"
+    return kubectl(view, "apply", "--filename", "https://projectcontour.io/quickstart/contour.yaml")
 
 
 # What Contour gives
@@ -129,13 +131,12 @@ def _not_delivered(view: View) -> Iterator[Finding]:
     if runs is None or distrust(view):
         return
     difference = stale(view)
-    base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
     if runs:
         # It may be about to tell: only a request that suffers shows that it doesn't.
         if difference and view.well is False:
-            remedy = f"{base} rollout restart deployment/contour"
+            remedy = kubectl(view, "rollout", "restart", "deployment/contour", namespace=CONTOUR_NAMESPACE)
             evidence = (difference, *contour_said(view, "level=error"))
-            yield not_delivered.finding(_CONTOUR, f"Contour runs, but {difference}.", remedy, evidence)
+            yield not_delivered.finding(CONTOUR, f"Contour runs, but {difference}.", remedy, evidence)
         return
     pods = contour_pods(view)
     problems = [(pod, trouble(view, pod)) for pod in pods]
@@ -145,20 +146,25 @@ def _not_delivered(view: View) -> Iterator[Finding]:
         "its pod is not ready" if pods else "it has no pod"
     )
     replicas = at(view.get("Deployment", CONTOUR_NAMESPACE, "contour"), "spec", "replicas")
-    change = "scale deployment/contour --replicas 1" if replicas == 0 else "rollout undo deployment/contour"
+    words = (
+        ("scale", "deployment/contour", "--replicas", "1")
+        if replicas == 0
+        else ("rollout", "undo", "deployment/contour")
+    )
+    remedy = mend(view, CONTOUR, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
     shown = [
-        f"{_CONTOUR} wants {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
+        f"{CONTOUR} wants {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
         *([difference] if difference else []),
         *(line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))),
     ]
     suffers = difference is not None or (view.well is False and _waits(view))
     said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
-    yield not_delivered.finding(_CONTOUR, said, f"{base} {change}", shown, stops=suffers)
+    yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers)
 
 
 def _waits(view: View) -> bool:
     """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
-    return any(ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
+    return any(objects.ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
 
 
 # Trust
@@ -169,12 +175,16 @@ def _not_trusted(view: View) -> Iterator[Finding]:
     if found is None:
         return
     who, message, evidence, suffers = found
-    base = f"{view.kubectl} --namespace {CONTOUR_NAMESPACE}"
-    remedy = (
-        f"{base} delete secret {' '.join(CERTIFICATES)} --ignore-not-found && {base} get job --selector "
-        f"app=contour-certgen --output json | {base} replace --force --filename - && {base} rollout restart "
-        "deployment/contour daemonset/envoy"
+    delete, read, write, restart = (
+        kubectl(view, *words, namespace=CONTOUR_NAMESPACE)
+        for words in (
+            ("delete", "secret", *CERTIFICATES, "--ignore-not-found"),
+            ("get", "job", "--selector", "app=contour-certgen", "--output", "json"),
+            ("replace", "--force", "--filename", "-"),
+            ("rollout", "restart", "deployment/contour", "daemonset/envoy"),
+        )
     )
+    remedy = f"{delete} && {read} | {write} && {restart}"
     yield not_trusted.finding(who, message, remedy, evidence, stops=suffers)
 
 

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, mapping, sequence, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.remedies import command
 from hops.trace.facts.view import View, container
 
 _API_PORT = "6443/tcp"
@@ -69,7 +71,7 @@ def swapped(view: View) -> Iterator[Finding]:
     message = f"The cluster believes {name} at {min(believed)}, and Docker has it at {min(actual)}."
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
-    remedy = f"docker stop {' '.join(order)} && docker start {' '.join(order)}"
+    remedy = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
     yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view))
 
 
@@ -80,7 +82,7 @@ def blind(view: View) -> Iterator[Finding]:
     if control is None or not view.running(control) or any(swapped(view)):
         return
     if view.foreign and cluster:
-        others = " ".join(str(at(dict(o), "metadata", "name")) for o in cluster.objects if o.get("kind") == "Node")
+        others = " ".join(objects.name(o) for o in cluster.objects if o.get("kind") == "Node")
         evidence = [f"{cluster.server} has the nodes {others}", f"docker: {name} is {' '.join(view.node_containers)}"]
         message = f"The kubeconfig leads to {cluster.server}, which is another cluster than {name}."
         yield T47.finding(_cluster(view), message, _export(view), evidence)
@@ -89,7 +91,9 @@ def blind(view: View) -> Iterator[Finding]:
         evidence = [f"API: {why}", f"docker: {control} is running"]
         message = f"The API of {name} could not be asked, while its control plane {control} runs."
         own = any(f":{port}" in why for port in _api_ports(view, control))
-        yield T47.finding(_cluster(view), message, f"docker restart {control}" if own else _export(view), evidence)
+        yield T47.finding(
+            _cluster(view), message, command("docker", "restart", control) if own else _export(view), evidence
+        )
 
 
 def exhausted(view: View) -> Iterator[Finding]:
@@ -107,9 +111,9 @@ def exhausted(view: View) -> Iterator[Finding]:
     name, value = next(iter(low.items()))
     where = next(iter(logged))
     message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
-    wanted = " ".join(f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low)
+    wanted = [f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low]
     who = Identity("", "Host", None, "this machine")
-    yield T49.finding(who, message, f"sudo sysctl {wanted}", evidence, stops=not arrived(view))
+    yield T49.finding(who, message, command("sudo", "sysctl", *wanted), evidence, stops=not arrived(view))
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (swapped, blind, exhausted)
@@ -179,4 +183,13 @@ def _cluster(view: View) -> Identity:
 def _export(view: View) -> str:
     outputs = dict((view.sight.stack.outputs if view.sight.stack else None) or {})
     file = text(at(outputs, "cluster", "kubeconfig"))
-    return f"kind export kubeconfig --name {view.sight.cluster_name}" + (f" --kubeconfig {file}" if file else "")
+    export = command(
+        *("kind", "export", "kubeconfig", "--name", str(view.sight.cluster_name)),
+        *(("--kubeconfig", file) if file else ()),
+    )
+    # In a fresh shell kind is found by the environment of the stack only.
+    return (
+        f'eval "$({command("make", "-s", "env", f"STACK={view.sight.stack.name}")})" && {export}'
+        if view.sight.stack
+        else export
+    )

@@ -5,17 +5,21 @@ from ipaddress import ip_address
 
 from hops.kubernetes.values import at, sequence, text
 from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
+from hops.trace.facts.remedies import command
 from hops.trace.facts.view import View
 
 STALL = 2.0
 """Seconds: a resolver that answers needs far less even on a busy machine, one that gives up on multicast DNS five."""
 LOOPBACK = "127.0.0.1"
+FORMAT = "%s\\n"
+"""printf writes each of its arguments on a line of its own."""
 
 T01 = Code(
     code="T01",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name does not resolve",
     symptom="curl ends with 6, could not resolve host.",
     cause="No line of the hosts file and no DNS server knows the name.",
@@ -24,7 +28,7 @@ T01 = Code(
 )
 T02 = Code(
     code="T02",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name leads to an address that nothing publishes on",
     symptom="curl ends with 7, connection refused, or with 28, timed out.",
     cause="A line of the hosts file or a DNS server gives another address than the one that Docker publishes on.",
@@ -34,7 +38,7 @@ T02 = Code(
 )
 T03 = Code(
     code="T03",
-    hop="name",
+    hop=HopName.NAME,
     title="The look-up of the host name stalls",
     symptom="The answer is right and comes seconds late, every time.",
     cause="A name in .local is asked for by multicast DNS, and nobody answers for one of the address families.",
@@ -46,7 +50,7 @@ T03 = Code(
 )
 T04 = Code(
     code="T04",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name has addresses of one family only, and Docker publishes on the other",
     symptom="curl ends with 7, connection refused.",
     cause="The hosts file has a line for ::1 and none for 127.0.0.1, while the port is published for IPv4.",
@@ -157,16 +161,16 @@ def _named(name: str) -> Identity:
     return Identity("", "Host", None, name)
 
 
-def _lines(view: View) -> str:
-    """The words of the lines that the hosts file should have."""
+def _lines(view: View) -> list[str]:
+    """The lines that the hosts file should have."""
     address = client_address(view) or LOOPBACK
     name = view.asked.host
-    return " ".join(f"'{one} {name}'" for one in ((address, "::1") if address == LOOPBACK else (address,)))
+    return [f"{one} {name}" for one in ((address, "::1") if address == LOOPBACK else (address,))]
 
 
 def added(view: View) -> str:
     """The command that adds the name to the hosts file."""
-    return f"printf '%s\\n' {_lines(view)} | sudo tee -a /etc/hosts"
+    return f"{command('printf', FORMAT, *_lines(view))} | sudo tee -a /etc/hosts"
 
 
 def _replaced(view: View) -> str:
@@ -175,5 +179,6 @@ def _replaced(view: View) -> str:
     if not host or not host.hosts:
         return added(view)
     name = view.asked.host.replace(".", r"\.")
-    without = f"sed -E 's/[[:space:]]{name}([[:space:]]|$)/ /' /etc/hosts"
-    return f"hosts=$({without}) && printf '%s\\n' \"$hosts\" {_lines(view)} | sudo tee /etc/hosts"
+    without = command("sed", "-E", f"s/[[:space:]]{name}([[:space:]]|$)/ /", "/etc/hosts")
+    written = f'{command("printf", FORMAT)} "$hosts" {command(*_lines(view))}'
+    return f"hosts=$({without}) && {written} | sudo tee /etc/hosts"

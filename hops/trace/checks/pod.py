@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, stranded, trouble
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, stranded, trouble
+from hops.trace.facts.remedies import kubectl, make, setting
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
 from hops.trace.readers import kernel
 
 not_ready = Code(
     code="T32",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod runs and is not ready",
     symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
     cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
@@ -27,7 +30,7 @@ not_ready = Code(
 
 loopback_only = Code(
     code="T40",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on loopback only",
     symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
     cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
@@ -38,7 +41,7 @@ loopback_only = Code(
 
 other_port = Code(
     code="T41",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on another port",
     symptom="503 from Envoy at once (`connection refused`).",
     cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
@@ -51,7 +54,7 @@ other_port = Code(
 
 not_running = Code(
     code="T42",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod does not run",
     symptom="503 from Envoy (`no healthy upstream`).",
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
@@ -64,7 +67,7 @@ not_running = Code(
 
 refused_by_app = Code(
     code="T43",
-    hop="pod",
+    hop=HopName.POD,
     title="The app itself answers 404",
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
     cause="The request came all the way to the process, and the process has nothing there: another directory is "
@@ -76,7 +79,7 @@ refused_by_app = Code(
 
 failed_by_app = Code(
     code="T44",
-    hop="pod",
+    hop=HopName.POD,
     title="The app fails, is slow, or answers something else",
     symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
     cause="The process takes the request and fails it.",
@@ -85,14 +88,6 @@ failed_by_app = Code(
     remedy="`kubectl logs` of the pod.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
 )
-
-
-def _pod_name(pod: Mapping[str, JSON]) -> str:
-    return str(at(dict(pod), "metadata", "name"))
-
-
-def _in(view: View, pod: Mapping[str, JSON]) -> str:
-    return f"{view.kubectl} --namespace {at(dict(pod), 'metadata', 'namespace')}"
 
 
 # It does not run
@@ -108,10 +103,8 @@ def _not_running(view: View) -> Iterator[Finding]:
             yield _stopped(view, pod, problem)
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
-        stack = view.sight.stack
-        remedy = f"{view.kubectl} --namespace {backend.namespace} get pods,deployments,replicasets"
-        remedy = f"pulumi up --refresh --stack {stack.name}" if stack else remedy
-        yield not_running.finding(who, "There is no such pod.", remedy)
+        look = kubectl(view, "get", "pods", namespace=backend.namespace)
+        yield not_running.finding(who, "There is no such pod.", make(view), look=look)
 
 
 def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
@@ -120,25 +113,27 @@ def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
 
 
 def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
-    name, base = _pod_name(pod), _in(view, pod)
-    remedy = f"{base} describe pod {name}"
+    who = identity(pod)
+    words: tuple[str, ...] = ("describe", "pod", who.name)
     if problem.exit_code is not None:
-        remedy = f"{base} logs {name} --container {problem.container} --previous"
-    elif problem.reason == "Evicted":
-        remedy = f"{base} delete pod {name}"
+        words = ("logs", who.name, "--container", str(problem.container), "--previous")
+    look = kubectl(view, *words, namespace=who.namespace)
+    remedy, wrong = _changed(view, pod, "image" if problem.image else "command")
+    if problem.reason == "Evicted":
+        remedy, wrong = kubectl(view, "delete", "pod", who.name, namespace=who.namespace), ""
     evidence = [
-        f"{identity(pod)}: {problem}" + (f": {problem.detail}" if problem.detail else ""),
+        f"{who}: {problem}" + (f": {problem.detail}" if problem.detail else ""),
         *events(view, pod)[-2:],
         *last_line(view, pod, problem.container),
     ]
-    return not_running.finding(identity(pod), f"The pod does not run: {problem}.", remedy, evidence)
+    return not_running.finding(who, f"The pod does not run: {problem}.", remedy, evidence, setting=wrong, look=look)
 
 
 def _missing(view: View) -> tuple[str, ...]:
     """The planned pods that are not there."""
     if not view.planned or view.backend is None:
         return ()
-    there = {_pod_name(pod) for pod in view.pods}
+    there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
 
 
@@ -165,22 +160,23 @@ def _deaf(view: View) -> Iterator[Finding]:
 
 def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
     """The request by which the pod refused the connection, sent from its own node."""
-    address = text(at(dict(pod), "status", "podIP"))
+    address = objects.address(pod)
     sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
 
 def _bound(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     message = f"The process listens on port {port} of loopback only."
-    return loopback_only.finding(identity(pod), message, _commanded(view, pod), _ears(view, pod, listening))
+    remedy, wrong = _changed(view, pod, "command")
+    return loopback_only.finding(identity(pod), message, remedy, _ears(view, pod, listening), setting=wrong)
 
 
 def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     ports = sorted({socket.port for socket in listening})
     where = f"listens on {', '.join(map(str, ports))} and not on {port}" if ports else f"does not listen on {port}"
-    return other_port.finding(
-        identity(pod), f"The process {where}.", _commanded(view, pod), _ears(view, pod, listening)
-    )
+    remedy, wrong = _changed(view, pod, "command")
+    evidence = _ears(view, pod, listening)
+    return other_port.finding(identity(pod), f"The process {where}.", remedy, evidence, setting=wrong)
 
 
 def _ears(view: View, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
@@ -198,14 +194,25 @@ def _commands(pod: Mapping[str, JSON]) -> list[str]:
     ]
 
 
-def _commanded(view: View, pod: Mapping[str, JSON]) -> str:
-    """A pod's command can't change: the stack makes the pod anew, or its owner does."""
-    stack = view.sight.stack
-    if stack:
-        return f"pulumi up --refresh --stack {stack.name}"
+def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
+    """The command that changes what a pod runs, and the stack's setting to correct first.
+
+    The stack or the pod's owner makes the pod again. key: of the service's settings, `command` or `image`. The setting
+    is empty where the pod differs from it: the stack then puts the pod right as it is.
+    """
+    stack, backend = view.sight.stack, view.backend
+    if stack and backend:
+        service = next(
+            one for one in stack.settings.services if (one.namespace, one.name) == (backend.namespace, backend.service)
+        )
+        runs = [
+            (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
+            for one in sequence(at(dict(pod), "spec", "containers"))
+        ]
+        return make(view), setting(view, key) if runs == [(service.image, service.command)] else ""
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    name = at(owner, "name") or _pod_name(pod)
-    return f"{_in(view, pod)} edit {str(at(owner, 'kind') or 'pod').lower()} {name}"
+    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
+    return kubectl(view, "edit", kind, name, namespace=identity(pod).namespace), ""
 
 
 # It runs and isn't ready
@@ -220,15 +227,17 @@ def _not_ready(view: View) -> Iterator[Finding]:
         return
     deaf = {finding.resource for finding in _deaf(view)}
     for pod in view.pods:
-        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+        if objects.ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
             continue
         if identity(pod) not in deaf:
             probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
             evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
             evidence += events(view, pod, "Unhealthy")[-1:]
-            evidence += [told(direct)] if direct else []
+            evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []
             message = "The pod runs, and its readiness probe fails."
-            yield not_ready.finding(identity(pod), message, _commanded(view, pod), evidence)
+            remedy, wrong = _changed(view, pod, "command")
+            look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
+            yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
 
 
 def _probe(probe: JSON) -> str:
@@ -246,21 +255,25 @@ def _answers(view: View) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
-    pod = next((p for p in view.pods if at(p, "status", "podIP") == answer.address), next(iter(view.pods), None))
+    pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
-    logs = f"{view.kubectl} --namespace {view.backend.namespace} logs {'' if pod else 'service/'}{who.name} --tail 20"
+    target = who.name if pod else f"service/{who.name}"
+    look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)
+    remedy, wrong = _changed(view, pod, "command") if pod else ("", "")
     evidence = [told(answer), *_marks(answer)]
     if answer.status is None:
         message = f"The process took the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
-        yield failed_by_app.finding(who, message, logs, evidence)
+        yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.status >= 500:
-        yield failed_by_app.finding(who, f"The app answers {answer.status} itself.", logs, evidence)
+        message = f"The app answers {answer.status} itself."
+        yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.status >= 400:
         message = f"The app answers {answer.status} for {view.asked.path} itself."
-        yield refused_by_app.finding(who, message, logs, evidence)
+        yield refused_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.expected is False:
         evidence.append(f"the body has {answer.size} bytes, sha256 {answer.sha256[:16]}")
-        yield failed_by_app.finding(who, f"The answer does not hold {view.asked.expect!r}.", logs, evidence)
+        message = f"The answer does not hold {view.asked.expect!r}."
+        yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
 
 
 def _own(view: View) -> Request | None:

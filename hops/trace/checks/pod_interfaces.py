@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, text
 from hops.model.finding import Finding
-from hops.model.path import calico_interface
+from hops.model.hop import HopName
+from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
+from hops.trace.facts.remedies import command, kubectl
 from hops.trace.facts.view import View, container, identity
 from hops.trace.observed.observation import Node, Request
 from hops.trace.readers.kernel import Link, links, longest
@@ -20,7 +23,7 @@ _UPLINK = "eth0"
 
 T34 = Code(
     code="T34",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface is down",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
@@ -29,7 +32,7 @@ T34 = Code(
 )
 T35 = Code(
     code="T35",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A node's route to a pod is missing or leads elsewhere",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pod's route was deleted or replaced, or calico-node has not written the one to another node's pods.",
@@ -39,7 +42,7 @@ T35 = Code(
 )
 T36 = Code(
     code="T36",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="The node's kernel does not pass packets on",
     symptom="503 from Envoy or 28, timed out.",
     cause="net.ipv4.ip_forward is 0; or strict rp_filter drops what comes another way than it would go back.",
@@ -49,7 +52,7 @@ T36 = Code(
 )
 T39 = Code(
     code="T39",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
     cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
@@ -68,7 +71,7 @@ class Wire:
     """
 
     pod: Mapping[str, JSON]
-    hop: str
+    hop: HopName
     address: str
     node: Node
     interface: str
@@ -78,7 +81,7 @@ class Wire:
 
     @property
     def name(self) -> str:
-        return f"{at(dict(self.pod), 'metadata', 'namespace')}/{at(dict(self.pod), 'metadata', 'name')}"
+        return f"{objects.full_name(self.pod)}"
 
     @property
     def up(self) -> bool:
@@ -87,8 +90,8 @@ class Wire:
 
 def wires(view: View) -> tuple[Wire, ...]:
     """Of Envoy's pod that takes the requests, then of the backend's pods; those that can't be seen are left out."""
-    subjects = [(pod, "host-port") for pod in view.envoys_on(view.publishing)[:1]]
-    subjects += [(pod, "endpoint") for pod in view.pods]
+    subjects = [(pod, HopName.HOST_PORT) for pod in view.envoys_on(view.publishing)[:1]]
+    subjects += [(pod, HopName.ENDPOINT) for pod in view.pods]
     return tuple(wire for pod, hop in subjects if (wire := _wire(view, pod, hop)))
 
 
@@ -107,14 +110,16 @@ def disconnected(view: View) -> Iterator[Finding]:
 def unrouted(view: View) -> Iterator[Finding]:
     """T35."""
     found = wires(view)
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found:
         if not wire.up or _reached(view, wire) or not wire.node.routes:
             continue
         route = longest(wire.node.routes, wire.address)
         if text((route or {}).get("dev")) != wire.interface:
             message = f"{wire.node.name} has no route to {wire.name} at {wire.address} by {wire.interface}."
-            remedy = f"docker exec {wire.node.name} ip route replace {wire.address}/32 dev {wire.interface} scope link"
+            remedy = _on(
+                wire.node, "ip", "route", "replace", f"{wire.address}/32", "dev", wire.interface, "scope", "link"
+            )
             evidence = [f"{wire.node.name}: {wire.address} goes {_way(route)}"]
             yield T35.finding(identity(wire.pod), message, remedy, evidence, hop=wire.hop)
         elif envoy and wire.node.name != envoy.node.name:
@@ -131,9 +136,9 @@ def blocked(view: View) -> Iterator[Finding]:
         off = [name for name in names if node.sysctls.get(name) == 0]
         if off:
             message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
-            remedy = f"docker exec {node.name} sysctl --write {' '.join(f'{name}=1' for name in off)}"
+            remedy = _on(node, "sysctl", "--write", *(f"{name}=1" for name in off))
             yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found if envoy else ():
         failed = _failed(view, wire)
         if envoy and failed and failed.where == "pod from envoy" and wire.node.name != envoy.node.name:
@@ -155,22 +160,22 @@ def narrowed(view: View) -> Iterator[Finding]:
             "what the pod sends in larger packets is dropped."
         )
         evidence = [f"{wire.node.name}: {wire.interface} has MTU {outer}", f"{wire.name}: eth0 has MTU {inner}"]
-        remedy = f"docker exec {wire.node.name} ip link set {wire.interface} mtu {inner}"
+        remedy = _on(wire.node, "ip", "link", "set", wire.interface, "mtu", inner)
         yield T39.finding(identity(wire.pod), message, remedy, evidence, stops=not well, hop=wire.hop)
 
 
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
 
 
-def _wire(view: View, pod: Mapping[str, JSON], hop: str) -> Wire | None:
+def _wire(view: View, pod: Mapping[str, JSON], hop: HopName) -> Wire | None:
     body = dict(pod)
-    address, node = text(at(body, "status", "podIP")), view.node(text(at(body, "spec", "nodeName")))
+    address, node = objects.address(body), view.node(objects.node_of(body))
     ends = links(node.links) if node else {}
     if node is None or not ends or not address or at(body, "spec", "hostNetwork"):
         return None
-    if at(body, "status", "phase") != "Running" or at(body, "metadata", "deletionTimestamp"):
+    if objects.phase(body) != "Running" or objects.deleting(body):
         return None
-    name = calico_interface(str(at(body, "metadata", "namespace")), str(at(body, "metadata", "name")))
+    name = POD_NETWORK.interface(str(objects.namespace(body)), objects.name(body))
     if name not in ends and not any(other.startswith("cali") for other in ends):
         # Another network plugin names interfaces in its own way.
         return None
@@ -181,24 +186,32 @@ def _wire(view: View, pod: Mapping[str, JSON], hop: str) -> Wire | None:
 
 def _broken(view: View, wire: Wire) -> tuple[str, str]:
     """What of a wire is broken, and the command that mends it."""
-    on = f"docker exec {wire.node.name}"
     if wire.host is None:
         namespace, name = wire.name.split("/")
-        read, write = f"get pod {name} --namespace {namespace} --output json", "replace --force --filename -"
-        remedy = f"{view.kubectl} {read} | {view.kubectl} {write}"
+        read = kubectl(view, "get", "pod", name, "--output", "json", namespace=namespace)
+        remedy = f"{read} | {kubectl(view, 'replace', '--force', '--filename', '-')}"
         return f"The interface {wire.interface} of {wire.name} is gone from {wire.node.name}.", remedy
     if wire.host.on and wire.own and not wire.own.on:
-        inside = f"ip -netns {wire.space}"
-        route = f"{inside} route replace"
-        steps = f"{inside} link set eth0 up && {route} {_GATEWAY} dev eth0 && {route} default via {_GATEWAY} dev eth0"
-        return f"eth0 in {wire.name} is down.", f"{on} sh -c '{steps}'"
+        inside = ("ip", "-netns", wire.space)
+        steps = (
+            ("link", "set", "eth0", "up"),
+            ("route", "replace", _GATEWAY, "dev", "eth0"),
+            ("route", "replace", "default", "via", _GATEWAY, "dev", "eth0"),
+        )
+        script = " && ".join(command(*inside, *step) for step in steps)
+        return f"eth0 in {wire.name} is down.", _on(wire.node, "sh", "-c", script)
     what = f"The interface {wire.interface} of {wire.name} on {wire.node.name} is {wire.host}."
-    return what, f"{on} ip link set {wire.interface} up"
+    return what, _on(wire.node, "ip", "link", "set", wire.interface, "up")
+
+
+def _on(node: Node, *words: object) -> str:
+    """A command that runs inside a node's container."""
+    return command("docker", "exec", node.name, *words)
 
 
 def _reached(view: View, wire: Wire) -> bool:
     """Whether a request was answered from the pod's network namespace."""
-    if wire.hop == "host-port":
+    if wire.hop is HopName.HOST_PORT:
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
     there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
@@ -206,7 +219,7 @@ def _reached(view: View, wire: Wire) -> bool:
 
 def _failed(view: View, wire: Wire) -> Request | None:
     """The request to the pod that got no answer, that from Envoy's pod first."""
-    places = ("envoy",) if wire.hop == "host-port" else ("pod from envoy", "pod")
+    places = ("envoy",) if wire.hop is HopName.HOST_PORT else ("pod from envoy", "pod")
     there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
     return next((request for request in there if request.status is None), None)
 
@@ -227,7 +240,7 @@ def _between(view: View, one: Wire, other: Wire) -> Iterator[Finding]:
     address = view.address_of(other.node.name)
     message = f"{one.node.name} has no route to {other.name} at {other.address} on {other.node.name}."
     evidence = [f"{one.node.name}: {other.address} goes {_way(route)}"]
-    remedy = f"docker exec {one.node.name} ip route replace {other.address}/32 via {address} dev {_UPLINK}"
+    remedy = _on(one.node, "ip", "route", "replace", f"{other.address}/32", "via", address, "dev", _UPLINK)
     yield T35.finding(container(one.node.name), message, remedy, evidence)
 
 
@@ -245,5 +258,5 @@ def _one_way(one: Wire, other: Wire, failed: Request) -> Iterator[Finding]:
         f"there while the way back is {back}."
     )
     evidence = [f"{one.node.name}: to {other.address} by {out}", f"{other.node.name}: back by {back}", told(failed)]
-    remedy = f"docker exec {other.node.name} sysctl --write net/ipv4/conf/{out}/rp_filter=2"
+    remedy = _on(other.node, "sysctl", "--write", f"net/ipv4/conf/{out}/rp_filter=2")
     yield T36.finding(container(other.node.name), message, remedy, evidence)

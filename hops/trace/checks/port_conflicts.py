@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
-from hops.trace.facts.view import KIND_LABEL, View, container
+from hops.trace.facts.remedies import command, make
+from hops.trace.facts.view import View, container
 from hops.trace.observed.observation import Listener
 from hops.trace.readers.published_ports import Published, published
 
@@ -23,7 +26,7 @@ _COMM = 15
 
 T08 = Code(
     code="T08",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="Another process or container has the port",
     symptom="A page that isn't the service's, or a refusal; the node's container does not start.",
     cause="Something took the port of this machine before Docker could publish it, or while the node was stopped.",
@@ -55,7 +58,7 @@ def strangers(view: View) -> Iterator[Finding]:
         if theirs:
             evidence = [f"docker: {one} -> {name}:{one.inside}" for one in theirs]
             message = f"The container {name} has port {view.asked.port} of this machine, which is {claim.node}'s."
-            yield T08.finding(container(name), message, f"docker stop {name}{then}", evidence)
+            yield T08.finding(container(name), message, command("docker", "stop", name) + then, evidence)
             return
     for listener in view.sight.host.listeners if view.sight.host else ():
         here = Published("", listener.address.removeprefix("::ffff:"), listener.port, 0, bound=True)
@@ -119,7 +122,7 @@ def _forwards(listener: Listener) -> bool:
 
 def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Finding:
     who = f"{listener.process} (pid {listener.pid})" if listener.process else "a process of another user"
-    end = f"kill {listener.pid}" if listener.pid else f"sudo fuser --kill {listener.port}/tcp"
+    end = command("kill", listener.pid) if listener.pid else command("sudo", "fuser", "--kill", f"{listener.port}/tcp")
     evidence = [f"{listener.address}:{listener.port} is held by {who}"]
     state = at(dict(view.node_containers.get(claim.node, {})), "State", "Status")
     evidence += [f"docker: {claim.node} is {state}"] if state else []
@@ -136,13 +139,11 @@ def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
         return
     evidence = [told(client), told(node)]
     message = f"{client.address}:{client.port} is answered by {server}, and not by the Envoy behind {claim.node}."
-    remedy = f"sudo fuser --kill {client.port}/tcp"
-    yield T08.finding(
-        Identity("", "Process", None, server), message, f"{remedy} && docker restart {claim.node}", evidence
-    )
+    freed, again = command("sudo", "fuser", "--kill", f"{client.port}/tcp"), command("docker", "restart", claim.node)
+    yield T08.finding(Identity("", "Process", None, server), message, f"{freed} && {again}", evidence)
 
 
 def _start(view: View, claim: _Claim) -> str:
     if claim.node in view.node_containers:
-        return f"docker start {claim.node}"
-    return f"make up STACK={view.sight.stack.name if view.sight.stack else ''}"
+        return command("docker", "start", claim.node)
+    return make(view)

@@ -1,20 +1,26 @@
 """What can break: hop 2, Docker's port mapping."""
 
+import json
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, number, sequence
 from hops.model.finding import Finding
-from hops.model.plan import NODE_PORTS
+from hops.model.hop import HopName
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.checks.port_conflicts import absent, other_door, strangers
 from hops.trace.code import Code
+from hops.trace.facts.remedies import ENVOY, command, kubectl, make, mend, rebuild, setting_of
 from hops.trace.facts.view import View, container
 from hops.trace.readers.netfilter import taken, translations
 from hops.trace.readers.published_ports import Published, published
 
 T05 = Code(
     code="T05",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="No node publishes the port",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was made without extraPortMappings for this port; they can't be added later.",
@@ -24,7 +30,7 @@ T05 = Code(
 )
 T06 = Code(
     code="T06",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port is published by a node that has no Envoy",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="The mapping is on the control plane, or Envoy's DaemonSet leaves the publishing node out.",
@@ -34,7 +40,7 @@ T06 = Code(
 )
 T07 = Code(
     code="T07",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port leads to a port of the node that nobody takes",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="containerPort of the extraPortMapping and hostPort of Envoy's container are different numbers.",
@@ -45,7 +51,7 @@ T07 = Code(
 )
 T09 = Code(
     code="T09",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port is published on another address",
     symptom="curl ends with 7, connection refused.",
     cause="listenAddress of the mapping is an address that the host name does not lead to.",
@@ -54,7 +60,7 @@ T09 = Code(
 )
 T10 = Code(
     code="T10",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The publishing node is stopped or paused",
     symptom="curl ends with 7 where it is stopped, and with 28, timed out, where it is paused.",
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
@@ -63,7 +69,7 @@ T10 = Code(
 )
 T48 = Code(
     code="T48",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The stack's cluster is gone",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was deleted outside of Pulumi, or never made.",
@@ -83,12 +89,12 @@ def gone(view: View) -> Iterator[Finding]:
         # A cluster that was never made is no news where its port is not free.
         return
     evidence = [
-        f"docker: no container with the label io.x-k8s.kind.cluster={cluster}",
+        f"docker: no container with the label {KIND_LABEL}={cluster}",
         f"stack {stack.name}: {'its outputs say that it is up' if up else 'no outputs'}",
     ]
     said = f"the stack {stack.name} is up by its outputs, and " if up else f"the stack {stack.name} is not up: "
     message = f"{said}Docker has no container of the kind cluster {cluster}."
-    yield T48.finding(container(cluster), message[0].upper() + message[1:], f"make up STACK={stack.name}", evidence)
+    yield T48.finding(container(cluster), message[0].upper() + message[1:], make(view), evidence)
 
 
 def unpublished(view: View) -> Iterator[Finding]:
@@ -103,16 +109,16 @@ def unpublished(view: View) -> Iterator[Finding]:
     message = f"No node of the kind cluster {view.sight.cluster_name} publishes port {port} of this machine."
     useful = next((one for one in others if one.inside in NODE_PORTS.values()), None)
     node = view.publishing or next(iter(sorted(view.node_containers, key=lambda name: "control-plane" in name)))
-    if view.sight.stack:
-        remedy = _again(view)
-    elif useful:
-        remedy = f"curl --header 'Host: {view.asked.host}' http://{LOOPBACK}:{useful.port}{view.asked.path}"
-    else:
-        remedy = (
-            f"docker run --detach --network kind --publish {LOOPBACK}:{port}:80 docker.io/alpine/socat "
-            f"TCP-LISTEN:80,fork TCP:{node}:80"
+    look, remedy = "", rebuild(view)
+    if not view.sight.stack:
+        socat = ("docker.io/alpine/socat", "TCP-LISTEN:80,fork", f"TCP:{node}:80")
+        remedy = command(
+            *("docker", "run", "--detach", "--network", "kind", "--publish", f"{LOOPBACK}:{port}:80", *socat)
         )
-    yield T05.finding(container(node), message, remedy, evidence)
+        if useful:
+            address = f"http://{LOOPBACK}:{useful.port}{view.asked.path}"
+            look = command("curl", "--header", f"Host: {view.asked.host}", address)
+    yield T05.finding(container(node), message, remedy, evidence, look=look)
 
 
 def misplaced(view: View) -> Iterator[Finding]:
@@ -121,25 +127,26 @@ def misplaced(view: View) -> Iterator[Finding]:
     if node is None or view.asked.from_node or not view.sees("Pod") or view.envoys_on(node.container):
         return
     elsewhere = {
-        str(at(pod, "spec", "nodeName")): str(at(pod, "metadata", "name"))
+        str(objects.node_of(pod)): objects.name(pod)
         for pod in view.envoy_pods
-        if at(pod, "status", "phase") == "Running" and not at(pod, "metadata", "deletionTimestamp")
+        if objects.phase(pod) == "Running" and not objects.deleting(pod)
     }
     if not elsewhere:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        *(f"pod projectcontour/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
+        *(f"pod {CONTOUR_NAMESPACE}/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
     ]
     message = (
         f"Port {node.port} is published by {node.container}, which has no Envoy; Envoy runs on "
         f"{' and '.join(sorted(elsewhere))}."
     )
-    patch = (
-        f'{{"spec":{{"template":{{"spec":{{"nodeSelector":{{"kubernetes.io/hostname":"{node.container}"}},'
-        '"tolerations":[{"operator":"Exists"}]}}}}'
-    )
-    remedy = f"{view.kubectl} --namespace projectcontour patch daemonset envoy --type merge --patch '{patch}'"
+    spec = {"nodeSelector": {"kubernetes.io/hostname": node.container}, "tolerations": [{"operator": "Exists"}]}
+    patch = json.dumps({"spec": {"template": {"spec": spec}}}, separators=(",", ":"))
+    words = ("patch", "daemonset", "envoy", "--type", "merge", "--patch", patch)
+    remedy = mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
+    if view.planned and view.planned.door.node and view.planned.door.node != node.container:
+        remedy = rebuild(view)
     yield T06.finding(container(node.container), message, remedy, evidence)
 
 
@@ -156,17 +163,19 @@ def dead_end(view: View) -> Iterator[Finding]:
     address = view.address_of(node.container)
     if inside and taken(translations(inside.nat, address, node.inside)):
         return
-    own = sorted(port for port, owner in claims.items() if owner == at(envoy, "metadata", "name"))
+    own = sorted(port for port, owner in claims.items() if owner == objects.name(envoy))
     if not own:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        f"pod projectcontour/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
+        f"pod {CONTOUR_NAMESPACE}/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
     ]
     message = (
         f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
     )
-    yield T07.finding(container(node.container), message, patch_host_port(view, node.inside), evidence)
+    # The mapping is not the planned one, and a running container keeps its mappings.
+    remedy = rebuild(view) if view.sight.stack else patch_host_port(view, node.inside)
+    yield T07.finding(container(node.container), message, remedy, evidence)
 
 
 def misdirected(view: View) -> Iterator[Finding]:
@@ -184,13 +193,17 @@ def misdirected(view: View) -> Iterator[Finding]:
     ]
     message = f"Port {first.port} is published on {first.address} alone, and {view.asked.host} leads to {aimed[0]}."
     stack = view.sight.stack
-    remedy = f"curl --resolve {view.asked.host}:{first.port}:{first.address} http://{view.asked.host}:{first.port}/"
-    if stack and str(stack.settings.cluster.listen_address) == first.address:
-        key = "ingress-hops:cluster.listenAddress"
-        remedy = f"pulumi config set --stack {stack.name} --path '{key}' {aimed[0]} && make up STACK={stack.name}"
-    elif stack:
-        remedy = _again(view)
-    yield T09.finding(container(first.container), message, remedy, evidence)
+    where = f"{view.asked.host}:{first.port}"
+    look = command("curl", "--resolve", f"{where}:{first.address}", f"http://{where}/")
+    wrong = stack is not None and str(stack.settings.cluster.listen_address) == first.address
+    yield T09.finding(
+        container(first.container),
+        message,
+        rebuild(view) if stack else "",
+        evidence,
+        setting=setting_of(view, "cluster.listenAddress") if wrong else "",
+        look=look,
+    )
 
 
 def stopped(view: View) -> Iterator[Finding]:
@@ -204,8 +217,8 @@ def stopped(view: View) -> Iterator[Finding]:
     message = f"{name}, which publishes port {view.asked.port}, is {states[name]}."
     paused = [node for node in down if at(dict(view.node_containers[node]), "State", "Paused")]
     others = [node for node in down if node not in paused]
-    commands = [f"docker unpause {' '.join(paused)}"] if paused else []
-    commands += [f"docker start {' '.join(others)}"] if others else []
+    commands = [command("docker", "unpause", *paused)] if paused else []
+    commands += [command("docker", "start", *others)] if others else []
     yield T10.finding(container(name), message, " && ".join(commands), evidence)
 
 
@@ -217,12 +230,17 @@ CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
 
 def patch_host_port(view: View, port: int) -> str:
     """The command that gives Envoy's plain port a hostPort."""
-    inside = next((m.envoy for m in view.door.mappings if m.scheme == "http"), 8080) if view.door else 8080
+    inside = (
+        next((m.envoy for m in view.door.mappings if m.scheme == "http"), ENVOY_PORTS["http"])
+        if view.door
+        else ENVOY_PORTS["http"]
+    )
     patch = (
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
         f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'
     )
-    return f"{view.kubectl} --namespace projectcontour patch daemonset envoy --patch '{patch}'"
+    words = ("patch", "daemonset", "envoy", "--patch", patch)
+    return mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
 
 
 def expected(view: View) -> tuple[int, ...]:
@@ -241,15 +259,10 @@ def _running_publisher(view: View) -> Published | None:
 def _host_ports(view: View, node: str) -> dict[int, str]:
     """The host ports that pods on a node declare, and the pods' names."""
     return {
-        port: str(at(pod, "metadata", "name"))
+        port: objects.name(pod)
         for pod in view.of("Pod")
-        if at(pod, "spec", "nodeName") == node
+        if objects.node_of(pod) == node
         for spec in sequence(at(pod, "spec", "containers"))
         for entry in sequence(at(spec, "ports"))
         if (port := number(at(entry, "hostPort")))
     }
-
-
-def _again(view: View) -> str:
-    name = view.sight.stack.name if view.sight.stack else ""
-    return f"make down STACK={name} && make up STACK={name}"

@@ -1,23 +1,24 @@
 """What can break: hop 4, the route that Envoy takes."""
 
-import shlex
 from collections.abc import Callable, Iterator
 
 from hops.kubernetes.routes import Route, routes
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import ALLOW_HTTP, Claims, claims, every, http_refused, is_cluster, leads_to
 from hops.trace.facts.envoy_drift import astray, contour_said, dialled, proxy_said, suffers, taken
 from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import judged, patched, retold
+from hops.trace.facts.remedies import command, kubectl, mend, setting
 from hops.trace.facts.view import View
 from hops.trace.readers import envoy
 
 no_route_at_all = Code(
     code="T17",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Nothing is routed, so Envoy does not listen",
     symptom="`curl` connects to the published port and has a reset or an empty reply, not a 404.",
     cause="Contour opens Envoy's plain listener with the first valid route and closes it with the last: in a cluster "
@@ -30,7 +31,7 @@ no_route_at_all = Code(
 
 http_not_allowed = Code(
     code="T18",
-    hop="route",
+    hop=HopName.ROUTE,
     title="The Ingress forbids plain HTTP",
     symptom="As T17 where it is the only Ingress, else 404.",
     cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
@@ -43,7 +44,7 @@ http_not_allowed = Code(
 
 no_virtual_host = Code(
     code="T22",
-    hop="route",
+    hop=HopName.ROUTE,
     title="No route for the host name",
     symptom="404 from Envoy itself: it has no `x-envoy-upstream-service-time`. Other host names are served.",
     cause="No Ingress and no HTTPProxy names the asked host, often by a typing error in either.",
@@ -54,7 +55,7 @@ no_virtual_host = Code(
 
 no_path = Code(
     code="T23",
-    hop="route",
+    hop=HopName.ROUTE,
     title="The host is routed, the path is not",
     symptom="404 from Envoy itself for this path; another path of the same host is served.",
     cause="The paths of the host's Ingress don't take the asked one: another prefix, or an Exact path where a Prefix "
@@ -67,7 +68,7 @@ no_path = Code(
 
 redirected = Code(
     code="T51",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy sends the client elsewhere",
     symptom="301 or 302 with a `location` header, from Envoy itself: no pod was asked.",
     cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, sends plain requests "
@@ -106,7 +107,14 @@ def _nothing(view: View, others: list[Route]) -> Finding:
     evidence = [_listener(view), f"No Ingress or HTTPProxy claims {view.asked.host}"]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
     message = f"Nothing routes {view.asked.host}, and Envoy has no plain listener."
-    return no_route_at_all.finding(_subject(view), message, _create(view), evidence)
+    return _absent(view, no_route_at_all, message, evidence)
+
+
+def _absent(view: View, code: Code, message: str, evidence: list[str]) -> Finding:
+    """No Ingress is there for the host. Without a known backend there is only something to compare."""
+    create = _create(view)
+    look = "" if create else kubectl(view, "get", "ingresses", "--all-namespaces")
+    return code.finding(_subject(view), message, create, evidence, look=look)
 
 
 def _host_missing(view: View, others: list[Route]) -> Finding:
@@ -118,9 +126,11 @@ def _host_missing(view: View, others: list[Route]) -> Finding:
         who = meant.resource.identity
         message = f"{who} names the host {meant.host} and not {view.asked.host}."
         change = {"op": "replace", "path": f"{_rule(meant.pointer)}/host", "value": view.asked.host}
-        remedy = patched(view, who.kind, who.namespace, who.name, change)
-        return no_virtual_host.finding(who, message, remedy, evidence)
-    return no_virtual_host.finding(_subject(view), message, _create(view), evidence)
+        # The Ingress is as the stack declares it: the asked host is another one than the stack's.
+        planned = view.backend.host if view.planned and view.backend else None
+        wrong = setting(view, "host") if meant.host == planned else ""
+        return no_virtual_host.finding(who, message, patched(view, who, change), evidence, setting=wrong)
+    return _absent(view, no_virtual_host, message, evidence)
 
 
 def _path_missing(view: View, claimed: Claims) -> Finding:
@@ -129,15 +139,18 @@ def _path_missing(view: View, claimed: Claims) -> Finding:
     evidence = [_listener(view), f"{view.asked.host} has {shown}", *_routes(view), *proxy_said(route)]
     message = f"No path of {view.asked.host} takes {view.asked.path}."
     who = route.resource.identity
-    remedy = f"{view.kubectl} --namespace {who.namespace} edit {who.kind.lower()} {who.name}"
+    remedy = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
+    wrong = ""
     if who.kind == "Ingress":
         path = view.backend.path if view.planned and view.backend else view.asked.path
         changes = [
             {"op": "replace", "path": f"{route.pointer}/path", "value": path},
             {"op": "replace", "path": f"{route.pointer}/pathType", "value": "Prefix"},
         ]
-        remedy = patched(view, who.kind, who.namespace, who.name, *changes)
-    return no_path.finding(who, message, remedy, evidence)
+        remedy = patched(view, who, *changes)
+        if view.planned and route.match[1] == path and not view.asked.path.startswith(path):
+            wrong = setting(view, "path")
+    return no_path.finding(who, message, remedy, evidence, setting=wrong)
 
 
 def _forbidden(view: View) -> Iterator[Finding]:
@@ -145,7 +158,8 @@ def _forbidden(view: View) -> Iterator[Finding]:
     if first is None or not _sees(view) or not http_refused(first) or taken(view):
         return
     who = first.resource.identity
-    remedy = f"{view.kubectl} --namespace {who.namespace} annotate ingress {who.name} {ALLOW_HTTP}-"
+    words = ("annotate", "ingress", who.name, f"{ALLOW_HTTP}-")
+    remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))
     message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
     yield http_not_allowed.finding(who, message, remedy, [_listener(view), *_hosts(view)])
 
@@ -158,14 +172,14 @@ def _elsewhere(view: View) -> Iterator[Finding]:
     who = first.resource.identity if first else _subject(view)
     message = f"Envoy answers {answer.status} and sends the client to {location}; no pod is asked."
     evidence = [told(answer), *([f"Envoy's route: {envoy.shown(has)}"] if has else [])]
-    yield redirected.finding(who, message, f"curl --insecure {_led_to(view, location)}", evidence)
+    yield redirected.finding(who, message, "", evidence, look=_followed(view, location))
 
 
-def _led_to(view: View, location: str) -> str:
-    """The arguments that curl needs for a location: by the port that is published for https, if one is."""
+def _followed(view: View, location: str) -> str:
+    """The command that asks for a location, by the port that is published for https, if one is."""
     secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
-    enter = f"--connect-to ::{client_address(view) or LOOPBACK}:{secure.host} " if secure else ""
-    return enter + shlex.quote(location)
+    enter = ("--connect-to", f"::{client_address(view) or LOOPBACK}:{secure.host}") if secure else ()
+    return command("curl", "--insecure", *enter, location)
 
 
 # Rules
@@ -191,7 +205,7 @@ def _dropped(view: View) -> Iterator[Finding]:
                 *contour_said(view, finding.resource.name),
                 *proxy_said(route),
             ]
-            yield retold(finding, "route", _mended(view, finding, route), evidence)
+            yield retold(finding, HopName.ROUTE, _mended(view, finding, route), evidence)
 
 
 def _once_there(view: View) -> list[Finding]:
@@ -207,22 +221,20 @@ def _once_there(view: View) -> list[Finding]:
 
 def _mended(view: View, finding: Finding, route: Route) -> str:
     who, backend = finding.resource, view.backend
-    base = f"{view.kubectl} --namespace {who.namespace}"
     if finding.patch:
-        return patched(view, who.kind, who.namespace, who.name, *finding.patch.operations)
+        return patched(view, who, *finding.patch.operations)
     if backend is None or view.planned is None or who.kind != "Ingress":
-        return f"{base} edit {who.kind.lower()} {who.name}"
+        return kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
     if who.namespace != backend.namespace:
-        return f"{base} delete ingress {who.name} && {_create(view)}"
+        return f"{kubectl(view, 'delete', 'ingress', who.name, namespace=who.namespace)} && {_create(view)}"
     if view.service is None:
         pod = backend.pods[0]
-        return (
-            f"{base} expose pod {pod} --name {backend.service} --port {backend.port} "
-            f"--target-port {backend.target_port}"
-        )
+        ports = ("--port", backend.port, "--target-port", backend.target_port)
+        words = ("expose", "pod", pod, "--name", backend.service, *ports)
+        return mend(view, who, kubectl(view, *words, namespace=who.namespace))
     meant = {"service": {"name": backend.service, "port": {"number": backend.port}}}
     change = {"op": "replace", "path": f"{route.pointer}/backend", "value": meant}
-    return patched(view, who.kind, who.namespace, who.name, change)
+    return patched(view, who, change)
 
 
 def _unserved(view: View) -> Iterator[Finding]:
@@ -237,8 +249,8 @@ def _unserved(view: View) -> Iterator[Finding]:
             who = finding.resource
             change = {"op": "add", "path": "/spec/ingressClassName", "value": "contour"}
             operations = finding.patch.operations if finding.patch else (change,)
-            remedy = patched(view, who.kind, who.namespace, who.name, *operations)
-            yield retold(finding, "route", remedy, [_listener(view), *_hosts(view)])
+            remedy = patched(view, who, *operations)
+            yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view)])
 
 
 def _claimed_twice(view: View) -> Iterator[Finding]:
@@ -257,10 +269,10 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
     for finding in judged(view, "IN05"):
         if str(finding.resource) == str(newest):
             who = finding.resource
-            remedy = f"{view.kubectl} --namespace {who.namespace} delete {who.kind.lower()} {who.name}"
+            remedy = kubectl(view, "delete", who.kind.lower(), who.name, namespace=who.namespace)
             shown = [f"{rival.resource} claims {rival} of {rival.host} for {_led(view, rival)}" for rival in rivals]
             evidence = [*shown, f"Envoy sends the request to {cluster}"] if cluster else shown
-            yield retold(finding, "route", remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
+            yield retold(finding, HopName.ROUTE, remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
             return
 
 
@@ -269,7 +281,7 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
 
 def _led(view: View, route: Route) -> str:
     leads = leads_to(view, route)
-    return f"{leads[1]}:{leads[2]}" if leads else "another backend"
+    return " or ".join(f"{service}:{port}" for _, service, port in leads) or "another backend"
 
 
 def _planned_ingress(view: View) -> Identity | None:
@@ -289,14 +301,13 @@ def _subject(view: View) -> Identity:
 
 
 def _create(view: View) -> str:
-    """The command that declares the Ingress that is missing."""
+    """The command that declares the Ingress that is missing; empty where its backend is not known."""
     backend = view.backend
     if backend is None:
-        # Who should answer isn't known: what is served instead is what there is to compare.
-        return f"{view.kubectl} get ingresses --all-namespaces"
-    rule = shlex.quote(f"{view.asked.host}{backend.path}*={backend.service}:{backend.port}")
-    base = f"{view.kubectl} --namespace {backend.namespace}"
-    return f"{base} create ingress {backend.ingress} --class contour --rule {rule}"
+        return ""
+    rule = f"{view.asked.host}{backend.path}*={backend.service}:{backend.port}"
+    words = ("create", "ingress", backend.ingress, "--class", "contour", "--rule", rule)
+    return mend(view, _subject(view), kubectl(view, *words, namespace=backend.namespace))
 
 
 def _rule(pointer: str) -> str:

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, number, sequence, text
 from hops.model.finding import Finding, Identity, Level, Place
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.live_rules import judged, patched, retold
-from hops.trace.facts.pod_states import events, holds, last_line, ready, stranded
+from hops.trace.facts.pod_states import events, holds, last_line, stranded
+from hops.trace.facts.remedies import command, kubectl
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 from hops.trace.observed.observation import Request
 from hops.trace.readers import kernel
 
 kube_proxy_gone = Code(
     code="T45",
-    hop="service",
+    hop=HopName.SERVICE,
     title="kube-proxy does not serve the ClusterIP",
     symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
     "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
@@ -40,17 +43,18 @@ def _selects(view: View) -> Iterator[Finding]:
     for finding in judged(view, "SV01"):
         if finding.resource == identity(service):
             remedy = _reselected(view, finding)
-            yield retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+            look = "" if remedy else kubectl(view, "get", "pods", "--show-labels", namespace=finding.resource.namespace)
+            yield retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)], look=look)
 
 
 def _reselected(view: View, finding: Finding) -> str:
     who = finding.resource
     if view.planned and view.backend:
         change = {"op": "replace", "path": "/spec/selector", "value": dict(view.backend.selector)}
-        return patched(view, who.kind, who.namespace, who.name, change)
+        return patched(view, who, change)
     if finding.patch:
-        return patched(view, who.kind, who.namespace, who.name, *finding.patch.operations)
-    return f"{view.kubectl} --namespace {who.namespace} get pods --show-labels"
+        return patched(view, who, *finding.patch.operations)
+    return ""
 
 
 def _target_port(view: View) -> Iterator[Finding]:
@@ -95,11 +99,11 @@ def _retargeted(view: View, finding: Finding, index: int) -> Finding:
         for port in sequence(at(container, "ports"))
     }
     wanted = view.backend.target_port if view.planned and view.backend else next(iter(offered), None)
-    remedy = f"{view.kubectl} --namespace {who.namespace} edit service {who.name}"
+    remedy = kubectl(view, "edit", "service", who.name, namespace=who.namespace)
     if wanted:
         change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
-        remedy = patched(view, who.kind, who.namespace, who.name, change)
-    return retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+        remedy = patched(view, who, change)
+    return retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
 def _port(view: View) -> tuple[int, dict[str, object] | None]:
@@ -145,22 +149,21 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view) or (workload is None and _never_served(view))
-    idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
-    base = f"{view.kubectl} --namespace kube-system"
+    idle = [pod for pod in pods if objects.ready(pod) is False and not stranded(view, pod)]
     evidence = [
         *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
         *((f"request to {answer.address}:{answer.port} (service): {_ended(answer)}",) if answer else ()),
         *(line for pod in idle for line in (*events(view, pod)[-1:], *last_line(view, pod))),
     ]
     who = Identity("apps/v1", "DaemonSet", "kube-system", "kube-proxy")
-    restart = f"{base} rollout restart daemonset/kube-proxy"
+    restart = kubectl(view, "rollout", "restart", "daemonset/kube-proxy", namespace="kube-system")
     if workload is None and not pods and (unserved or lacking):
         control = next((name for name in view.node_containers if name.endswith("-control-plane")), None)
-        again = "kubeadm init phase addon kube-proxy --kubeconfig /etc/kubernetes/admin.conf"
-        remedy = f"docker exec {control} {again}" if control else again
+        words = ("kubeadm", "init", "phase", "addon", "kube-proxy", "--kubeconfig", "/etc/kubernetes/admin.conf")
+        remedy = command(*(("docker", "exec", control) if control else ()), *words)
         yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
     elif workload is not None and (idle or not pods):
-        names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
+        names = ", ".join(objects.name(pod) for pod in idle) or "none has been made"
         yield kube_proxy_gone.finding(who, f"Pods of kube-proxy are not ready: {names}.", restart, evidence)
     elif workload is not None and (unserved or lacking):
         message = "kube-proxy runs, and the ClusterIP is not served."

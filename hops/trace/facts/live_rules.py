@@ -1,16 +1,17 @@
 """The few rules that explain a broken request, asked of the living objects."""
 
 import json
-import shlex
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
-from hops.model.finding import Finding, Level
+from hops.model.finding import Finding, Identity, Level
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
+from hops.trace.facts.remedies import kubectl, mend
 from hops.trace.facts.view import View
 
 
@@ -23,16 +24,22 @@ def judged(view: View, *codes: str, inventory: Inventory | None = None) -> list[
     return [finding for finding in judge(inventory or view.inventory, configure(), wanted) if finding.code in codes]
 
 
-def retold(finding: Finding, hop: str, remedy: str, evidence: Iterable[str], level: Level = Level.MANDATORY) -> Finding:
-    """A rule's finding as one of the path: at the hop that breaks by it, with what was seen and a command."""
-    message = finding.message[0].upper() + finding.message[1:]
-    return replace(
-        finding, hop=hop, level=level, remedy=remedy, patch=None, message=message, evidence="\n".join(evidence)
-    )
+def retold(
+    finding: Finding,
+    hop: HopName,
+    remedy: str,
+    evidence: Iterable[str],
+    level: Level = Level.MANDATORY,
+    *,
+    look: str = "",
+) -> Finding:
+    """A rule's finding as one of the path: at the hop that breaks by it, with what was seen and its commands."""
+    message, seen = finding.message[0].upper() + finding.message[1:], "\n".join(evidence)
+    return replace(finding, hop=hop, level=level, remedy=remedy, patch=None, message=message, evidence=seen, look=look)
 
 
-def patched(view: View, kind: str, namespace: str | None, name: str, *operations: Any) -> str:
-    """The command that changes an object by RFC 6902 operations."""
-    where = f" --namespace {namespace}" if namespace else ""
-    change = shlex.quote(json.dumps(operations, separators=(",", ":")))
-    return f"{view.kubectl}{where} patch {kind.lower()} {name} --type json --patch {change}"
+def patched(view: View, who: Identity, *operations: Any) -> str:
+    """The command that puts an object right: RFC 6902 operations where no stack owns it."""
+    change = json.dumps(operations, separators=(",", ":"))
+    words = ("patch", who.kind.lower(), who.name, "--type", "json", "--patch", change)
+    return mend(view, who, kubectl(view, *words, namespace=who.namespace))

@@ -16,7 +16,7 @@ _STYLE = (files("hops.trace.html") / "page.css").read_text(encoding="utf-8")
 _SCRIPT = (files("hops.trace.html") / "page.js").read_text(encoding="utf-8")
 _STAGES = {"name": "name", "connect": "connection", "first byte": "first byte", "total": "last byte"}
 _BAR = 1000
-Remedy = Callable[[str], Iterator[ET.Element]]
+Remedy = Callable[[Finding], Iterator[ET.Element]]
 """How a remedy is shown."""
 
 
@@ -36,7 +36,7 @@ def _card(finding: Finding, at: Stop | None, remedy: Remedy) -> ET.Element:
     return element(
         "article",
         element("p", element("b", finding.code), f" {finding.message}", class_="message"),
-        *remedy(finding.remedy),
+        *remedy(finding),
         element(
             "p",
             element("span", str(finding.resource), class_="subject"),
@@ -53,14 +53,19 @@ def _card(finding: Finding, at: Stop | None, remedy: Remedy) -> ET.Element:
     )
 
 
-def as_command(remedy: str) -> Iterator[ET.Element]:
-    """As it is in a trace."""
-    yield from _command("What mends it", remedy)
+def as_command(finding: Finding) -> Iterator[ET.Element]:
+    """As it is in a trace: what to correct, the command that mends, and the one that only looks."""
+    if finding.setting:
+        yield element("p", element("b", "Correct:"), " ", element("code", finding.setting))
+    if finding.remedy:
+        yield from _command("What mends it", finding.remedy)
+    if finding.look:
+        yield from _command("What shows more", finding.look)
 
 
-def as_sentence(remedy: str) -> Iterator[ET.Element]:
+def as_sentence(finding: Finding) -> Iterator[ET.Element]:
     """As the rules say it of what is only declared."""
-    yield element("p", element("b", "What mends it:"), f" {remedy}")
+    yield element("p", element("b", "What mends it:"), f" {finding.remedy}")
 
 
 def attempt(path: RequestPath, *, several: bool) -> ET.Element:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import socket
@@ -13,7 +14,9 @@ from hops.cli import stack
 from hops.cli.app import app
 from hops.cli.backend import outputs
 from hops.cli.stack import StackError, Wanted, create, read
+from hops.model.plan import plan
 from hops.model.preflight import mark
+from hops.model.settings import settings
 from hops.observe.machine import busy, has_address
 from tests.hops.cli.conftest import Docker, node
 
@@ -135,7 +138,8 @@ def test_a_kind_cluster_of_that_name_is_left_to_its_owner(alone: Path, docker: D
 
 @pytest.mark.usefixtures("docker")
 def test_what_a_stack_without_a_file_has_is_passed_over(alone: Path, pulumi: Path) -> None:
-    hop = {"name": "port-mapping", "address": "0.0.0.0", "details": {"http": "8082 -> w:80"}}
+    of = settings("bob", {"cluster": {"httpPort": 8082, "httpsPort": None, "listenAddress": "0.0.0.0"}})
+    hop = dataclasses.asdict(plan(of).paths[0].hops[1])
     listed = '[{"name": "bob", "resourceCount": 73}, {"name": "carol", "resourceCount": 0}]'
     pulumi.write_text(f"#!/bin/sh\n[ $2 = ls ] && echo '{listed}' || echo '{json.dumps({'hops': [hop]})}'")
     assert create(alone, "alice", Wanted(address="127.0.0.3", http_port=8083))[1] == ()

@@ -163,7 +163,7 @@ def test_a_broken_path(looked: Looked) -> None:
     assert done.exit_code == 1
     first = done.stdout.splitlines()[0]
     assert re.match(r"hop 7 \(pod\) is broken: T43 Pod/apps/example-pod: ", first)
-    assert re.search(r"^  mend: .*example-pod", done.stdout, re.MULTILINE)
+    assert re.search(r"^  look: .*logs example-pod", done.stdout, re.MULTILINE)
     assert max(len(line) for line in done.stdout.splitlines() if re.match(r"\d+ ", line)) <= 100
 
 
@@ -172,7 +172,9 @@ def test_advice_is_told_after_the_hops(looked: Looked) -> None:
         request(looked.sight, where)["headers"] = {"server": "envoy", "location": "https://elsewhere.example/"}
     done = trace()
     assert done.exit_code == 0
-    assert done.stdout.startswith("all is well: ")
+    assert re.match(r"all is well: .*; 1 advisory below\n", done.stdout)
+    assert "\n  look: curl " in done.stdout
+    assert "mend:" not in done.stdout
     assert "\nhop 4 (route), advisory: T51 Ingress/apps/my-service-ingress: Envoy answers " in done.stdout
 
 

@@ -23,7 +23,7 @@ Objects = list[dict[str, Any]]
 def declared(of: Settings, calico: Objects, contour: Objects) -> Objects:
     """All objects that the components declare, kind's configuration among them."""
     ground = Ground("/folder", "/folder/seed.owner", 17, ClusterState(), {"calico": calico, "contour": contour})
-    recording = run(lambda: build(of, ground), Recording())
+    recording = run(lambda: build(of, ground), Recording(preview=True))
     clusters = [json.loads(command.inputs["stdin"]) for command in recording.of("Command")]
     return [*clusters, *recording.objects()]
 
@@ -177,6 +177,17 @@ def test_a_backend_may_name_the_port(small: Objects) -> None:
     assert read(changed(named, place, {"name": "web"})) == read(small)
 
 
+def test_an_http_proxy_declares_a_path_as_an_ingress_does(small: Objects) -> None:
+    services = [{"name": "a", "port": 1, "weight": 9}, {"name": "nobody", "port": 1}]
+    spec = {"virtualhost": {"fqdn": "a.example"}, "routes": [{"services": services}]}
+    proxy = {"apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "metadata": {"name": "p"}, "spec": spec}
+    (path,) = read([*small[:5], proxy])
+    assert path.url == "http://a.example:8080/"
+    assert path.hops[3].component == "httpproxy default/p"
+    assert [hop.address for hop in path.hops[4:7]] == [hop.address for hop in read(small)[0].hops[4:7]]
+    assert read([*small[:5], {**proxy, "spec": {**spec, "virtualhost": None}}]) == ()
+
+
 def test_a_service_without_pods_has_a_path_all_the_same(small: Objects) -> None:
     (path,) = read(changed(small, [4, "metadata", "labels", "app"], "b"))
     assert (path.hops[6].component, path.hops[5].component) == ("pod", "calico")
@@ -257,20 +268,36 @@ def test_arbitrary_values_never_raise(objects: list[Any]) -> None:
     assert read(objects) == ()
 
 
-ANSWER = "\n".join(
-    "\t".join(row)
-    for row in [
-        ("Node", "", "c-worker", "", "", "172.18.0.3"),
-        ("Node", "", "c-control-plane", "", "", "172.18.0.2"),
-        ("Pod", "projectcontour", "envoy-1", "envoy", "c-control-plane", "10.244.0.7"),
-        ("Pod", "projectcontour", "envoy-2", "envoy", "c-worker", "10.244.1.7"),
-        ("Pod", "other", "envoy-3", "envoy", "c-worker", "10.244.1.8"),
-        ("Pod", "apps", "pending", "", "", ""),
-        ("Service", "apps", "a", "", "", "10.96.3.4"),
-        ("Service", "apps", "headless", "", "", "None"),
-        ("Service", "apps", "outside", "", "", ""),
-    ]
-)
+def node(name: str, *addresses: tuple[str, str]) -> dict[str, Any]:
+    listed = [{"type": kind, "address": address} for kind, address in addresses]
+    return {"kind": "Node", "metadata": {"name": name}, "status": {"addresses": listed}}
+
+
+def pod(namespace: str, name: str, app: str, on: str, address: str | None) -> dict[str, Any]:
+    return {
+        "kind": "Pod",
+        "metadata": {"namespace": namespace, "name": name, "labels": {"app": app}},
+        "spec": {"nodeName": on},
+        "status": {"podIP": address} if address else {},
+    }
+
+
+def service(name: str, address: str | None) -> dict[str, Any]:
+    return {"kind": "Service", "metadata": {"namespace": "apps", "name": name}, "spec": {"clusterIP": address}}
+
+
+ANSWER = [
+    node("c-worker", ("Hostname", "c-worker"), ("InternalIP", "172.18.0.3")),
+    node("c-control-plane", ("InternalIP", "172.18.0.2")),
+    pod("projectcontour", "envoy-0", "envoy", "c-worker", None),
+    pod("projectcontour", "envoy-1", "envoy", "c-control-plane", "10.244.0.7"),
+    pod("projectcontour", "envoy-2", "envoy", "c-worker", "10.244.1.7"),
+    pod("other", "envoy-3", "envoy", "c-worker", "10.244.1.8"),
+    pod("apps", "pending", "", "", None),
+    service("a", "10.96.3.4"),
+    service("headless", "None"),
+    service("outside", ""),
+]
 
 
 def test_found_takes_the_addresses_of_an_answer() -> None:
@@ -285,7 +312,9 @@ def test_found_without_a_publishing_node() -> None:
     assert (there.node, there.envoy) == (None, None)
 
 
-@given(st.text(alphabet="\t\naPod:1."))
-def test_found_takes_any_text(text: str) -> None:
-    found(text, "a")
-    assert found("", "a") == Found()
+@given(st.lists(JSON, max_size=3))
+def test_found_takes_any_values(objects: list[Any]) -> None:
+    assert found(objects, "a") == Found()
+    assert found(
+        [{"kind": kind, "metadata": o, "status": o, "spec": o} for kind in ("Pod", "Node") for o in objects], "a"
+    )

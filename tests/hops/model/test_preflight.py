@@ -16,10 +16,14 @@ from hops.model.preflight import (
     Container,
     Docker,
     Machine,
+    PublishedCluster,
     Standing,
     cluster_state,
+    generation,
     mark,
     problems,
+    published_cluster,
+    rebuild,
     standing,
 )
 from hops.model.settings import Settings, settings
@@ -233,9 +237,9 @@ WORKER = node("worker", published=(("0.0.0.0", 80), ("0.0.0.0", 443)))
 STATES: list[tuple[str, tuple[Container, ...], ClusterState]] = [
     ("none", (), ClusterState()),
     ("another's", (node("control-plane", "another", binds=()),), ClusterState()),
-    ("own", (node("control-plane"), WORKER), ClusterState(generation=17)),
+    ("own", (node("control-plane"), WORKER), ClusterState(generation=17, marked=17)),
     ("foreign", (node("control-plane", binds=()), node("worker", binds=())), ClusterState(foreign=True)),
-    ("one node foreign", (node("control-plane"), node("worker", binds=())), ClusterState(foreign=True)),
+    ("one node foreign", (node("control-plane"), node("worker", binds=())), ClusterState(foreign=True, marked=17)),
     (
         "of another folder that ends alike",
         (node("control-plane", binds=(f"/mnt{OWNER}:{mark(17, PRINT)}",)),),
@@ -246,22 +250,22 @@ STATES: list[tuple[str, tuple[Container, ...], ClusterState]] = [
         (node("control-plane", binds=(f"{OWNER}:/data", f"{OWNER}:/ingress-hops/x")),),
         ClusterState(foreign=True),
     ),
-    ("half-made", (node("control-plane"),), ClusterState()),
-    ("one too many", (node("control-plane"), WORKER, node("worker2")), ClusterState()),
+    ("half-made", (node("control-plane"),), ClusterState(marked=17)),
+    ("one too many", (node("control-plane"), WORKER, node("worker2")), ClusterState(marked=17)),
     (
         "of two generations",
         (node("control-plane"), node("worker", binds=(f"{OWNER}:{mark(18, PRINT)}",))),
-        ClusterState(),
+        ClusterState(marked=18),
     ),
     (
         "of settings that cannot change in it",
         (node("control-plane", binds=(f"{OWNER}:{mark(17, '0' * 8)}",)), WORKER),
-        ClusterState(outdated=True),
+        ClusterState(outdated=True, marked=17),
     ),
     (
         "stopped",
         (node("worker", state="exited"), node("control-plane", state="paused")),
-        ClusterState(generation=17, stopped=(f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")),
+        ClusterState(generation=17, stopped=(f"{CLUSTER}-control-plane", f"{CLUSTER}-worker"), marked=17),
     ),
 ]
 
@@ -270,7 +274,7 @@ STATES: list[tuple[str, tuple[Container, ...], ClusterState]] = [
 def test_whose_a_cluster_is(seed: Settings, containers: tuple[Container, ...], state: ClusterState) -> None:
     seen = cluster_state(with_docker(containers=containers), plan(seed), CLUSTER, OWNER)
     assert seen == state
-    assert seen.running == (state == ClusterState(generation=17))
+    assert seen.running == (state == ClusterState(generation=17, marked=17))
 
 
 WORDS = {
@@ -327,3 +331,137 @@ def test_nodes_come_control_plane_first() -> None:
         f"{CLUSTER}-worker",
         f"{CLUSTER}-worker2",
     ]
+
+
+OUTPUTS = {
+    "cluster": {
+        "name": CLUSTER,
+        "kubeconfig": f"{OWNER.rpartition('/')[0]}/seed-17.yaml",
+        "generation": 17.0,
+        "fixed": {"cluster.workers": 1.0, "cluster.httpsPort": None},
+    }
+}
+
+
+def published(seed: Settings, **changes: Any) -> PublishedCluster:
+    return replace(published_cluster(OUTPUTS), fixed=dict(plan(seed).fixed), **changes)
+
+
+@pytest.mark.parametrize(
+    "outputs", [{}, {"cluster": None}, {"cluster": {"name": 1, "kubeconfig": 2, "generation": "x", "fixed": 3}}]
+)
+def test_what_was_not_published_is_not_known(outputs: dict[str, Any]) -> None:
+    assert published_cluster(outputs) == PublishedCluster()
+
+
+def test_what_was_published_is_read_back() -> None:
+    assert published_cluster(OUTPUTS) == PublishedCluster(
+        CLUSTER, OWNER.rpartition("/")[0], 17, {"cluster.workers": 1, "cluster.httpsPort": None}
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "kept", "expected"),
+    [
+        (ClusterState(generation=17, marked=17), 30, [31], 17),
+        (ClusterState(), 0, [], 1),
+        (ClusterState(), 5, [], 6),
+        (ClusterState(), 5, [7, 2], 8),
+        (ClusterState(outdated=True, marked=9), 5, [7], 10),
+        (ClusterState(), 1767225600, [], 1767225601),
+    ],
+    ids=["running", "first", "deleted by hand", "deleted before it published", "outdated", "of a clock"],
+)
+def test_the_generation_is_one_above_all_that_are_known(
+    state: ClusterState, before: int, kept: list[int], expected: int
+) -> None:
+    assert generation(state, PublishedCluster(generation=before), kept) == expected
+
+
+OWN = (node("control-plane"), WORKER)
+
+
+def test_a_cluster_of_another_name_is_found_by_what_was_published(seed: Settings) -> None:
+    """Its owner's mark is what counts: a foreign cluster of that name is nothing to lose."""
+    moved = settings("seed", {"cluster": {"name": "other"}})
+    now = cluster_state(with_docker(containers=OWN), plan(moved), "other", OWNER, published(seed))
+    assert now == ClusterState(outdated=True, marked=17)
+    foreign = (node("control-plane", binds=()),)
+    there = with_docker(containers=foreign)
+    assert cluster_state(there, plan(moved), "other", OWNER, published(seed)) == ClusterState()
+    taken = (*OWN, node("control-plane", "other", binds=()))
+    there = with_docker(containers=taken)
+    assert cluster_state(there, plan(moved), "other", OWNER, published(seed)).foreign
+
+
+def test_a_cluster_of_another_folder_is_the_stacks_own(seed: Settings) -> None:
+    there = with_docker(containers=OWN)
+    assert cluster_state(there, plan(seed), CLUSTER, "/new/seed.owner", published(seed)).outdated
+    assert cluster_state(there, plan(seed), CLUSTER, "/new/seed.owner").foreign
+
+
+def test_moving_to_an_existing_cluster_loses_the_own_one(seed: Settings) -> None:
+    existing = settings("seed", {"cluster": {"existing": "team-a"}})
+    there = with_docker(containers=OWN)
+    assert cluster_state(there, plan(existing), "x", OWNER, published(seed)).outdated
+    assert not cluster_state(with_docker(), plan(existing), "x", OWNER, published(seed)).outdated
+
+
+def test_a_rebuild_is_told_with_key_old_and_new_value_and_what_is_lost(seed: Settings) -> None:
+    other = settings(
+        "seed", {"cluster": {"name": CLUSTER, "httpPort": 8081, "httpsPort": None}, "calico": {"blockSize": 27}}
+    )
+    before = published(seed)
+    said = rebuild(plan(other), before.folder, before, 84).splitlines()
+    assert said[0] == f"settings changed that the running cluster {CLUSTER} cannot take:"
+    assert "- ingress-hops:cluster.httpPort: 80 -> 8081" in said
+    assert "- ingress-hops:cluster.httpsPort: 443 -> none" in said
+    assert "- ingress-hops:calico.blockSize: 26 -> 27" in said
+    assert not any("workers" in line or "kubeconfigFolder" in line for line in said)
+    assert said[-1] == (
+        "The cluster is deleted with all in it (84 objects of this stack) and everything stored in its pods. "
+        "The new one is there after about a minute."
+    )
+
+
+def test_a_rebuild_for_another_folder_or_an_existing_cluster_names_that_alone(seed: Settings) -> None:
+    before = published(seed)
+    moved = rebuild(plan(seed), "/new", before, None).splitlines()
+    assert moved[1:-1] == [f"- ingress-hops:cluster.kubeconfigFolder: {before.folder} -> /new"]
+    existing = plan(settings("seed", {"cluster": {"existing": "team-a"}}))
+    lines = rebuild(existing, before.folder, before, None).splitlines()
+    assert lines[1:-1] == ["- ingress-hops:cluster.existing: none -> team-a"]
+    assert lines[-1] == "The cluster is deleted with all in it and everything stored in its pods."
+
+
+def test_old_values_that_are_not_known_are_said_to_be_so(seed: Settings) -> None:
+    said = rebuild(plan(seed), "/f", PublishedCluster(name=CLUSTER), None)
+    assert "- which ones is not known: an older version of ingress-hops made the cluster" in said
+
+
+def test_every_setting_behind_the_fingerprint_is_told() -> None:
+    """Two stacks have the same fingerprint only where they have the same fixed settings."""
+    variants: list[dict[str, Any]] = [
+        {"workers": 2},
+        {"nodeImage": "kindest/node:v1.33.0"},
+        {"podSubnet": "10.10.0.0/16"},
+        {"serviceSubnet": "10.11.0.0/16"},
+        {"listenAddress": "127.0.0.2"},
+        {"httpPort": 81},
+        {"name": "x"},
+    ]
+    for variant in variants:
+        other = plan(settings("seed", {"cluster": {"name": CLUSTER, **variant}}))
+        base = plan(settings("seed", {"cluster": {"name": CLUSTER}}))
+        assert other.fingerprint != base.fingerprint
+        assert [key for key in base.fixed if base.fixed[key] != other.fixed[key]] == [
+            f"cluster.{key}" for key in variant
+        ]
+
+
+def test_a_kubeconfig_folder_that_cannot_be_written_is_a_problem(seed: Settings) -> None:
+    (problem,) = found(seed, replace(with_docker(), folder_error="/a is no folder"))
+    assert problem == (
+        "ingress-hops:cluster.kubeconfigFolder is .ingress-hops/kubeconfig: /a is no folder; "
+        "set it to a folder that you can write"
+    )

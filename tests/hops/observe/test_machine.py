@@ -303,3 +303,25 @@ def test_limits_that_are_not_there(tmp_path: Path) -> None:
     assert machine._number(str(tmp_path / "none")) is None
     (tmp_path / "some").write_text("128\n")
     assert machine._number(str(tmp_path / "some")) == 128
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_folder_that_can_be_made_or_written_is_no_problem(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "new" / "deeper"):
+        assert look(NOWHERE, folder).folder_error == ""
+    assert look(NOWHERE).folder_error == ""
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_file_in_a_folders_way_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert look(NOWHERE, folder).folder_error == f"{tmp_path / 'file'} is no folder"
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    assert look(NOWHERE, tmp_path / "dangling").folder_error == f"{tmp_path / 'dangling'} is no folder"
+
+
+@pytest.mark.usefixtures("tools")
+def test_a_folder_without_rights_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert look(NOWHERE, tmp_path / "new").folder_error == f"{tmp_path} cannot be written by this user"

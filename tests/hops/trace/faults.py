@@ -17,8 +17,15 @@ def told(sight: JSON) -> list[tuple[str | None, str]]:
     """The hops and codes of all findings, in their order; no check may have failed on the sight."""
     traced = trace(view(sight).sight)
     assert [part for part, _ in traced.unseen if part.startswith("check ")] == []
-    assert all(finding.remedy and finding.evidence is not None for finding in traced.findings)
+    assert all((finding.remedy or finding.look) and finding.evidence is not None for finding in traced.findings)
     return [(finding.hop, finding.code) for finding in traced.findings]
+
+
+def unowned(sight: JSON) -> JSON:
+    """The same in an existing cluster, where an update of the stack puts no object right."""
+    other = copy.deepcopy(sight)
+    other["stack"]["settings"]["cluster"]["existing"] = "elsewhere"
+    return other
 
 
 def envoy(sight: JSON) -> JSON:

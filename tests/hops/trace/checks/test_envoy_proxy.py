@@ -37,7 +37,7 @@ def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
     found(sight, "DaemonSet", "envoy")["spec"]["template"]["spec"]["nodeSelector"] = {"no": "where"}
     assert told(sight) == [DOWN]
     finding = trace(view(sight).sight).findings[0]
-    assert "/spec/template/spec/nodeSelector" in finding.remedy
+    assert finding.remedy == "make up STACK=local"
     assert "no=where" in finding.message
 
 
@@ -50,7 +50,7 @@ def test_a_crash_names_its_exit_code_and_last_line() -> None:
     finding = trace(view(sight).sight).findings[0]
     assert "exit code 139" in finding.message
     assert "segmentation fault" in finding.evidence
-    assert finding.remedy.endswith("--previous")
+    assert finding.look.endswith("--previous")
 
 
 def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:
@@ -109,7 +109,7 @@ def test_contour_gone_after_a_change_leaves_the_old_answer() -> None:
     traced = trace(view(sight).sight)
     assert traced.first
     assert traced.first.name == "route"
-    assert "scale deployment/contour --replicas 1" in traced.findings[0].remedy
+    assert traced.findings[0].remedy == "make up STACK=local"
 
 
 def test_contour_gone_and_the_host_changed() -> None:
@@ -280,3 +280,34 @@ def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told
     held(sight, "shop.example", ends="2026-11-23T09:00:00Z")
     faults.disconnected(sight)
     assert told(sight) == []
+
+
+def proxied(status: str) -> JSON:
+    """The host served by an HTTPProxy for another Service, Envoy with what it had before, and Contour gone."""
+    sight = healthy()
+    faults.contourless(sight)
+    without(sight, "Ingress", "my-service-ingress")
+    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
+    spec = {"clusterIP": "10.96.1.1", "selector": {"service": "example-pod"}, "ports": [port]}
+    routes = [{"services": [{"name": "other", "port": 8080, "weight": 1}]}]
+    proxy = {"virtualhost": {"fqdn": "my-service.localhost"}, "routes": routes}
+    made = thing("projectcontour.io/v1", "HTTPProxy", "web", "apps", spec=proxy, status={"currentStatus": status})
+    added(sight, thing("v1", "Service", "other", "apps", spec=spec), made)
+    return sight
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_not_is_shown() -> None:
+    findings = trace(view(proxied("valid")).sight).findings
+    assert "HTTPProxy/apps/web wants other:8080, Envoy has / -> " in "".join(f.message for f in findings)
+
+
+def test_what_an_http_proxy_wants_that_contour_refuses_is_not_expected_of_envoy() -> None:
+    findings = trace(view(proxied("invalid")).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_is_no_difference() -> None:
+    sight = proxied("valid")
+    found(sight, "HTTPProxy", "web")["spec"]["routes"][0]["services"][0]["name"] = "my-service"
+    findings = trace(view(sight).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)

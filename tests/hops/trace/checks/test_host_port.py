@@ -47,7 +47,7 @@ def test_an_envoy_without_a_host_port_is_told() -> None:
     (finding,) = found(sight)
     assert (finding.code, finding.hop, finding.level) == ("T11", "host-port", Level.MANDATORY)
     assert f"port 80 of {WORKER}" in finding.message
-    assert '{"containerPort":8080,"hostPort":80,"protocol":"TCP"}' in finding.remedy
+    assert finding.remedy == "make up STACK=local"
 
 
 def test_another_number_than_the_planned_one_is_envoy_s_fault_and_not_docker_s() -> None:

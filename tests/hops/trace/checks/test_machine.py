@@ -54,7 +54,10 @@ def test_a_kubeconfig_of_another_cluster_is_told_and_its_objects_are_not_judged(
     sight["stack"]["outputs"]["cluster"]["kubeconfig"] = "/home/me/kubeconfig/local"
     (finding,) = found(sight)
     assert (finding.code, finding.hop, finding.level) == ("T47", None, Level.ADVISORY)
-    assert finding.remedy == f"kind export kubeconfig --name {CLUSTER} --kubeconfig /home/me/kubeconfig/local"
+    assert finding.remedy == (
+        'eval "$(make -s env STACK=local)" && '
+        f"kind export kubeconfig --name {CLUSTER} --kubeconfig /home/me/kubeconfig/local"
+    )
 
 
 def test_an_api_that_does_not_answer_is_told_where_its_control_plane_runs() -> None:
@@ -66,7 +69,7 @@ def test_an_api_that_does_not_answer_is_told_where_its_control_plane_runs() -> N
     assert "127.0.0.1:39871 refused" in finding.evidence
     sight["unseen"] = {"cluster": "connection to https://192.0.2.1:6443 refused"}
     (finding,) = found(sight)
-    assert finding.remedy == f"kind export kubeconfig --name {CLUSTER}"
+    assert finding.remedy == f'eval "$(make -s env STACK=local)" && kind export kubeconfig --name {CLUSTER}'
 
 
 @pytest.mark.parametrize("part", ["docker", "stopped", "existing"])

@@ -36,7 +36,7 @@ def test_a_server_on_loopback() -> None:
     faults.listening(sight, ("127.0.0.1", 8080))
     assert told(sight) == [("pod", "T40")]
     assert "127.0.0.1:8080" in first(sight)[2]
-    assert first(sight)[1] == "pulumi up --refresh --stack local"
+    assert first(sight)[1] == "make up STACK=local"
 
 
 def test_a_server_on_another_port() -> None:

@@ -11,7 +11,7 @@ from tests.hops.trace.observations import failed, found, healthy, node, request,
 
 
 def remedy(sight: JSON) -> str:
-    return trace(view(sight).sight).findings[0].remedy
+    return trace(view(faults.unowned(sight)).sight).findings[0].remedy
 
 
 def port(sight: JSON) -> JSON:

@@ -1,0 +1,69 @@
+"""The arguments of a component: checked before anything is declared, with the defaults in them."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import pulumi
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from hops.model.settings import Section
+
+
+class ArgumentError(pulumi.RunError):
+    """Arguments that a component cannot take: component, argument, value, bound and remedy, one problem a line."""
+
+
+def checked(where: str, args: Mapping[str, Any], bounds: type[Section]) -> dict[str, Any]:
+    """The arguments with their defaults, as plain values; an Output stays as it is, since it is known too late.
+
+    where: the component's class and name, for messages.
+    args: values by argument.
+    bounds: the model whose fields are the arguments, with their bounds and defaults.
+
+    Raises ArgumentError.
+    """
+    fields = bounds.model_fields
+    problems = [
+        f"{where}: there is no argument {name}; the arguments are {', '.join(fields)}"
+        for name in args
+        if name not in fields
+    ]
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if isinstance(args.get(name), pulumi.Output):
+            values[name] = args[name]
+        elif name not in args and field.is_required():
+            problems.append(f"{where}: the argument {name} is missing; give it a value")
+        else:
+            given = args[name] if name in args else field.get_default(call_default_factory=True)
+            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, None, *field.metadata])  # type: ignore[arg-type]
+            try:
+                # As JSON, like the settings of a stack: the two have one set of bounds.
+                value = adapter.validate_json(json.dumps(_whole(given), default=str), strict=True)
+                values[name] = adapter.dump_python(value, mode="json")
+            except ValidationError as error:
+                problems += [_sentence(where, name, field, problem) for problem in error.errors()]
+    if problems:
+        raise ArgumentError("\n".join(problems))
+    return values
+
+
+def _whole(value: Any) -> Any:
+    """A program in another language sends every number as a float."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _sentence(where: str, name: str, field: FieldInfo, problem: ErrorDetails) -> str:
+    place = name + "".join(f"[{json.dumps(part)}]" for part in problem["loc"] if part != "[key]")
+    bound = problem["msg"].removeprefix("Value error, ")
+    remedy = "Give it such a value"
+    if not field.is_required():
+        remedy += f", or leave it out: the default is {field.get_default(call_default_factory=True)}"
+    return f"{where}: the argument {place} is {json.dumps(problem['input'])}: {bound}. {remedy}"

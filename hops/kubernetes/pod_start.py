@@ -1,0 +1,172 @@
+"""Judges how far a pod has come in its start, and says what keeps it from serving."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+
+SECONDS_RUNNING = 60
+"""How long a route whose pods run is asked before it counts as unanswered."""
+SECONDS_FAILING = 20
+"""How long a pod may fail before nothing more is expected of it."""
+SECONDS_AT_MOST = 300
+"""How long anything is waited for, a slow pull of an image included."""
+LOG_LINES = 10
+
+_STARTING = ("ContainerCreating", "PodInitializing")
+_IMAGE = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_NO_COMMAND = (127, 128)
+"""Exit codes of a command that does not exist: a shell's, and the one that containerd reports."""
+
+
+@dataclass(frozen=True)
+class PodStart:
+    """The state of a pod's one container.
+
+    phase: the pod's, "missing" where there is no pod. reason: what it waits for or ended by, empty where neither.
+    message: the kubelet's words for it. exit_code: of the process that ended last, None where none has.
+    """
+
+    phase: str
+    ready: bool = False
+    reason: str = ""
+    message: str = ""
+    exit_code: int | None = None
+    restarts: int = 0
+
+    @property
+    def starting(self) -> bool:
+        """Whether its image is pulled or its container created, and nothing has failed."""
+        return self.phase == "Pending" and not self.failing
+
+    @property
+    def failing(self) -> bool:
+        """Whether it will not serve unless something changes; a process that keeps ending is between two starts."""
+        return not self.ready and (self.reason not in ("", *_STARTING) or self.restarts > 0)
+
+
+def pod_start(pod: JSON) -> PodStart:
+    """Reads a pod as the Kubernetes API gives it; None for one that is not there."""
+    if not isinstance(pod, Mapping):
+        return PodStart("missing")
+    status = at(dict(pod), "status")
+    conditions = {at(c, "type"): c for c in sequence(at(status, "conditions"))}
+    container: JSON = next(iter(sequence(at(status, "containerStatuses"))), {})
+    state = mapping(at(container, "state"))
+    ended = at(container, "lastState", "terminated") or state.get("terminated") or {}
+    now = state.get("waiting") or state.get("terminated") or {}
+    reason, message = text(at(now, "reason")) or "", text(at(now, "message")) or ""
+    if not state and at(conditions.get("PodScheduled"), "status") == "False":
+        unscheduled = conditions["PodScheduled"]
+        reason, message = text(at(unscheduled, "reason")) or "", text(at(unscheduled, "message")) or ""
+    return PodStart(
+        phase=text(at(status, "phase")) or "Pending",
+        ready=at(conditions.get("Ready"), "status") == "True",
+        reason=reason,
+        message=message or text(at(ended, "message")) or "",
+        exit_code=number(at(ended, "exitCode")),
+        restarts=number(at(container, "restartCount")) or 0,
+    )
+
+
+@dataclass
+class Patience:
+    """How long to wait for the pods of one service. All times are seconds of one clock.
+
+    began: when the waiting began.
+    """
+
+    began: float
+    _running: float | None = field(default=None, init=False)
+    _failing: float | None = field(default=None, init=False)
+
+    def spent(self, now: float, pods: Sequence[PodStart]) -> bool:
+        """Whether to give up, as the pods are now."""
+        starting, failing = any(pod.starting for pod in pods), any(pod.failing for pod in pods)
+        self._running = None if starting else now if self._running is None else self._running
+        self._failing = None if not failing else now if self._failing is None else self._failing
+        return (
+            now - self.began >= SECONDS_AT_MOST
+            or (self._failing is not None and now - self._failing >= SECONDS_FAILING)
+            or (self._running is not None and now - self._running >= SECONDS_RUNNING)
+        )
+
+
+@dataclass(frozen=True)
+class ServicePod:
+    """A pod of a service, with what the service's settings say of it.
+
+    key: the service's in the stack's file, such as services[0]. name: the pod's, as NAMESPACE/NAME. log: its last
+    lines. cluster: the kind cluster's name.
+    """
+
+    key: str
+    name: str
+    image: str
+    command: Sequence[str]
+    port: int
+    start: PodStart
+    log: Sequence[str]
+    cluster: str
+
+
+def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> str:
+    """Says that a route is not answered by a pod, why, and what to change.
+
+    pods: those of the service that do not serve; without any the route itself is at fault.
+    """
+    lines = [f"ingress-hops:{key} ({service}): no pod answered {url}"]
+    lines += [line for pod in pods for line in _pod(pod)]
+    if not pods:
+        lines.append("All its pods are ready, so the request stops on its way to them: hops trace shows where.")
+    return "\n".join(lines)
+
+
+def not_ready(key: str, service: str, pods: Sequence[ServicePod]) -> str:
+    """Says which pods of an answered route do not serve, why, and what to change."""
+    return "\n".join(
+        [f"ingress-hops:{key} ({service}): not all pods are ready", *(x for pod in pods for x in _pod(pod))]
+    )
+
+
+def _pod(pod: ServicePod) -> list[str]:
+    start = pod.start
+    facts = [start.phase, start.reason] if start.reason else [start.phase, *([] if start.ready else ["not ready"])]
+    if start.exit_code is not None:
+        facts.append(f"exit code {start.exit_code}")
+    if start.restarts:
+        facts.append(f"{start.restarts} restarts")
+    lines = [f"pod {pod.name}: {', '.join(facts)}"]
+    if start.message:
+        lines.append(f"  {' '.join(start.message.split())[:300]}")
+    lines += [f"  log: {_printable(line)[:300]}" for line in pod.log[-LOG_LINES:]]
+    return [*lines, f"  {_remedy(pod)}"]
+
+
+def _printable(line: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in line)
+
+
+def _remedy(pod: ServicePod) -> str:
+    start, command = pod.start, " ".join(pod.command)
+    if start.phase == "missing":
+        remedy = "The pod does not exist: another make up makes it again."
+    elif start.reason in _IMAGE:
+        remedy = (
+            f"The image {pod.image} cannot be pulled: correct {pod.key}.image, or load it into the cluster: "
+            f"kind load docker-image {pod.image} --name {pod.cluster}"
+        )
+    elif start.exit_code in _NO_COMMAND or "executable file not found" in start.message:
+        remedy = f"The image {pod.image} has no such command: correct {pod.key}.command, which is: {command}"
+    elif start.reason == "Unschedulable":
+        remedy = f"No node takes the pod: give the machine room, or lower {pod.key}.replicas"
+    elif start.failing:
+        remedy = f"The process does not stay up: correct {pod.key}.command, which is: {command}"
+    elif start.starting:
+        remedy = f"It is still being started, from the image {pod.image}: the next make up waits for it again"
+    else:
+        remedy = (
+            f"The process runs and does not listen on port {pod.port}: let {pod.key}.command listen there, on 0.0.0.0, "
+            f"or set {pod.key}.port to its port"
+        )
+    return remedy

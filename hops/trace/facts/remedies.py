@@ -1,0 +1,80 @@
+"""Commands that mend a path or look at it. Each works as it stands in a fresh shell in the project's folder."""
+
+import shlex
+
+from hops.model.finding import Identity
+from hops.model.path import CONTOUR_NAMESPACE
+from hops.trace.facts.view import View
+
+ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
+CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
+CALICO_NODE = Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
+_INSTALLED = (ENVOY, CONTOUR, CALICO_NODE)
+"""The workloads that a stack installs beside its own services."""
+
+
+def command(*words: object) -> str:
+    """One command for a shell, each word quoted where it has to be."""
+    return shlex.join(map(str, words))
+
+
+def kubectl(view: View, *words: object, namespace: str | None = None) -> str:
+    """A kubectl command for the path's cluster.
+
+    A stack's cluster is reached by the stack's name; another one by the kubeconfig and context of the trace.
+    """
+    inside = ("--namespace", namespace) if namespace else ()
+    if view.sight.stack:
+        return command(".venv/bin/hops", "kubectl", view.sight.stack.name, *inside, *words)
+    cluster = view.sight.cluster
+    given = (("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)) if cluster else ()
+    options = (word for name, value in given if value for word in (name, value))
+    return command("kubectl", *options, *inside, *words)
+
+
+def make(view: View, target: str = "up") -> str:
+    """A make command for the trace's stack."""
+    return command("make", target, f"STACK={view.sight.stack.name if view.sight.stack else ''}")
+
+
+def rebuild(view: View) -> str:
+    """The command that makes the stack's cluster again."""
+    return f"{make(view, 'down')} && {make(view)}"
+
+
+def mend(view: View, who: Identity, otherwise: str) -> str:
+    """The command that puts an object right: the stack's own where the stack owns it.
+
+    otherwise: the command for an object that no stack owns.
+    """
+    return make(view) if _owns(view, who) else otherwise
+
+
+def setting(view: View, key: str) -> str:
+    """The stack's file and a key of the traced service; empty where the path has no stack."""
+    stack, backend = view.sight.stack, view.backend
+    if stack is None or backend is None:
+        return ""
+    names = [(service.namespace, service.name) for service in stack.settings.services]
+    return setting_of(view, f"services[{names.index((backend.namespace, backend.service))}].{key}")
+
+
+def setting_of(view: View, key: str) -> str:
+    """The stack's file and a key of it; empty where the path has no stack."""
+    stack = view.sight.stack
+    return f"stacks/Pulumi.{stack.name}.yaml: {key}" if stack else ""
+
+
+def _owns(view: View, who: Identity) -> bool:
+    """Whether the stack declares an object, so that its next update puts it right.
+
+    An update looks for changed objects in clusters of the stack's own making only.
+    """
+    stack, plan = view.sight.stack, view.planned
+    if stack is None or plan is None or stack.settings.cluster.existing:
+        return False
+    own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}
+    for backend in plan.backends:
+        own |= {("Pod", backend.namespace, pod) for pod in backend.pods}
+        own |= {("Service", backend.namespace, backend.service), ("Ingress", backend.namespace, backend.ingress)}
+    return (who.kind, who.namespace, who.name) in own

@@ -1,0 +1,45 @@
+"""Which command a finding brings: a stack's own, one of kubectl, or one that only looks."""
+
+import shlex
+
+from hops.trace.facts.remedies import command
+from hops.trace.verdict import trace
+from tests.hops.trace import faults
+from tests.hops.trace.names import JSON, POD
+from tests.hops.trace.observations import found, healthy, view
+
+
+def first(sight: JSON) -> tuple[str, str, str]:
+    finding = trace(view(sight).sight).findings[0]
+    return finding.setting, finding.remedy, finding.look
+
+
+def test_every_word_is_quoted_where_it_has_to_be() -> None:
+    words = ["kubectl", "a b", "it's", "$HOME", "{}"]
+    assert shlex.split(command(*words)) == words
+
+
+def test_an_object_of_the_stack_is_put_right_by_its_update() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    faults.unrouted(sight)
+    assert first(sight)[1] == "make up STACK=local"
+
+
+def test_an_update_puts_nothing_right_in_an_existing_cluster() -> None:
+    sight = healthy()
+    faults.contourless(sight)
+    faults.unrouted(sight)
+    assert first(faults.unowned(sight))[1].startswith(".venv/bin/hops kubectl local --namespace projectcontour scale ")
+
+
+def test_a_setting_is_named_only_where_the_pod_runs_what_it_says() -> None:
+    sight = healthy()
+    faults.listening(sight, ("127.0.0.1", 8080))
+    service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]
+    container = found(sight, "Pod", POD)["spec"]["containers"][0]
+    container |= {"image": service.image, "command": list(service.command)}
+    container.pop("args", None)
+    assert first(sight)[:2] == ("stacks/Pulumi.local.yaml: services[0].command", "make up STACK=local")
+    container["command"] = ["sleep", "9"]
+    assert first(sight)[:2] == ("", "make up STACK=local")
