@@ -118,7 +118,13 @@ def _text(value: object) -> str:
 
 
 def _stack(events: list[dict[str, Any]], resources: Mapping[str, Declared]) -> str:
-    urns = [*resources, *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent"))]
+    # A program that refuses its settings declares nothing but the stack itself, which is none of the resources.
+    declared = (event.get("metadata") for event in _of(events, "resourcePreEvent"))
+    urns = [
+        *resources,
+        *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent")),
+        *(_text(metadata.get("urn")) for metadata in declared if isinstance(metadata, dict)),
+    ]
     named = (urn_parts(urn)[0] for urn in urns if urn.startswith("urn:pulumi:"))
     return next((stack for stack in named if _STACK_NAME.fullmatch(stack)), "")
 
