@@ -111,7 +111,7 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
-        ground = Ground(str(folder), f"{folder}/{stack}.owner", 0, ClusterState(), upstream)
+        ground = Ground(str(folder), f"{folder}/{stack}.owner", 1, ClusterState(), upstream)
         outputs.update(build(settings, ground))
 
     pulumi.runtime.test(declare)()
