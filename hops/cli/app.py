@@ -55,8 +55,8 @@ class _OnDemand(TyperGroup):
             where = traceback.extract_tb(error.__traceback__)[-1]
             message = " ".join(str(error).split())[:300]
             typer.echo(
-                f"hops: {type(error).__name__}: {message} ({Path(where.filename).name}:{where.lineno}). This is a fault "
-                f"of hops: please report it with the command and the output of {TRACEBACK}=1",
+                f"hops: {type(error).__name__}: {message} ({Path(where.filename).name}:{where.lineno}). This is a "
+                f"fault of hops: please report it with the command and the output of {TRACEBACK}=1",
                 err=True,
             )
             sys.exit(Status.COULD_NOT_LOOK)
