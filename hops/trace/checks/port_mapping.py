@@ -171,7 +171,9 @@ def dead_end(view: View) -> Iterator[Finding]:
         f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
     )
     # The mapping is not the planned one, and a running container keeps its mappings.
-    remedy = rebuild(view) if view.sight.stack else patch_host_port(view, node.inside)
+    stack = view.sight.stack
+    rebuilt = stack is not None and not stack.settings.cluster.existing
+    remedy = rebuild(view) if rebuilt else patch_host_port(view, node.inside)
     yield T07.finding(container(node.container), message, remedy, evidence)
 
 

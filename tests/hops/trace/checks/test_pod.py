@@ -1,5 +1,7 @@
 """The pod and its process: T32, T40 to T44, and two faults at once."""
 
+import shlex
+
 import pytest
 
 from hops.trace.verdict import trace
@@ -8,6 +10,9 @@ from tests.hops.trace.faults import told
 from tests.hops.trace.names import HOST, JSON, POD, POD_IP, WORKER
 from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, failed, found, healthy, request, view, without
+
+UP = "make up STACK=local"
+KUBECTL = (".venv/bin/hops", "kubectl", "local", "--namespace", "apps")
 
 
 def first(sight: JSON) -> tuple[str, str, str]:
@@ -36,7 +41,8 @@ def test_a_server_on_loopback() -> None:
     faults.listening(sight, ("127.0.0.1", 8080))
     assert told(sight) == [("pod", "T40")]
     assert "127.0.0.1:8080" in first(sight)[2]
-    assert first(sight)[1] == "make up STACK=local"
+    assert first(sight)[1] == UP
+    assert shlex.split(first(faults.unowned(sight))[1]) == [*KUBECTL, "edit", "pod", POD]
 
 
 def test_a_server_on_another_port() -> None:
@@ -248,6 +254,12 @@ def test_a_missing_pod_of_the_plan() -> None:
     failed(sight, "unreachable", *faults.DIRECT)
     assert told(sight) == [("pod", "T42")]
     assert first(sight)[0] == "There is no such pod."
+    assert first(sight)[1] == UP
+    service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]
+    assert shlex.split(first(faults.unowned(sight))[1]) == [
+        *(*KUBECTL, "run", POD, "--image", service.image, "--port", "8080", "--labels", f"service={POD}"),
+        *("--command", "--", *service.command),
+    ]
 
 
 def test_a_pod_on_a_stopped_node_is_the_nodes_matter() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from hops.model.finding import Level
+from tests.hops.trace import faults
 from tests.hops.trace.asked import codes, found
 from tests.hops.trace.names import CLUSTER, CONTROL, ENVOY, GATEWAY, JSON, PORT, WORKER
 from tests.hops.trace.names import HOST as NAME
@@ -94,6 +95,9 @@ def test_a_port_on_the_node_without_envoy_is_told() -> None:
     assert (finding.code, finding.hop) == ("T06", "port-mapping")
     assert (CONTROL in finding.message, WORKER in finding.message) == (True, True)
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy.startswith(".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy ")
+    assert f'"kubernetes.io/hostname":"{CONTROL}"' in finding.remedy
 
 
 def test_an_envoy_that_runs_nowhere_or_waits_there_is_not_elsewhere() -> None:
@@ -132,6 +136,9 @@ def test_a_mapping_to_a_port_of_the_node_that_nobody_takes_is_told() -> None:
     assert (finding.code, finding.hop) == ("T07", "port-mapping")
     assert f"port 82 of {WORKER}" in finding.message
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy.startswith(".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy ")
+    assert '"hostPort":82' in finding.remedy
     # A rule for it, whoever made that, is somebody who takes it.
     node(sight)["nat"] = nat(*host_port(), *host_port(chain="CNI-DN-82", outside=82))
     assert codes(sight) == []
