@@ -34,6 +34,11 @@ def test_an_image_that_cannot_be_had_stops_envoy_alone() -> None:
     sight = without_envoy()
     faults.waiting(sight, "ImagePullBackOff", ENVOY)
     assert told(sight) == [DOWN]
+    finding = trace(view(sight).sight).findings[0]
+    assert finding.remedy == "make up STACK=local"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour describe pod {ENVOY}"
+    undo = ".venv/bin/hops kubectl local --namespace projectcontour rollout undo daemonset/envoy"
+    assert in_existing(sight) == undo
 
 
 def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
@@ -43,6 +48,7 @@ def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
     assert told(sight) == [DOWN]
     finding = trace(view(sight).sight).findings[0]
     assert finding.remedy == "make up STACK=local"
+    assert finding.look == ""
     assert "no=where" in finding.message
     removal = '[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]'
     assert in_existing(sight) == (
@@ -59,7 +65,9 @@ def test_a_crash_names_its_exit_code_and_last_line() -> None:
     finding = trace(view(sight).sight).findings[0]
     assert "exit code 139" in finding.message
     assert "segmentation fault" in finding.evidence
-    assert finding.look.endswith("--previous")
+    assert finding.remedy == "make up STACK=local"
+    logs = f"logs {ENVOY} --container shutdown-manager --previous"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour {logs}"
 
 
 def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:

@@ -55,8 +55,10 @@ def test_without_a_stack_another_published_port_is_the_remedy_or_else_a_forwardi
     (finding,) = found(sight)
     assert finding.code == "T05"
     assert finding.look == f"curl --header 'Host: {NAME}' http://127.0.0.1:9090/"
+    assert finding.remedy.startswith("docker run ")
     bound(sight, {})
     (finding,) = found(sight)
+    assert finding.look == ""
     assert finding.remedy.startswith(f"docker run --detach --network kind --publish 127.0.0.1:{PORT}:80 ")
     assert f"TCP:{WORKER}:80" in finding.remedy
 
@@ -162,8 +164,10 @@ def test_a_port_on_another_address_than_the_name_s_is_told() -> None:
     assert (finding.code, finding.hop) == ("T09", "port-mapping")
     assert finding.remedy == "make down STACK=local && make up STACK=local"
     sight["stack"] = None
+    look = f"curl --resolve {NAME}:{PORT}:192.168.1.20 http://{NAME}:{PORT}/"
+    assert finding.look == look
     (finding,) = found(sight)
-    assert finding.look == f"curl --resolve {NAME}:{PORT}:192.168.1.20 http://{NAME}:{PORT}/"
+    assert (finding.remedy, finding.look) == ("", look)
 
 
 def test_a_stack_that_asks_for_the_other_address_is_to_ask_for_the_name_s() -> None:

@@ -70,6 +70,34 @@ def test_a_host_that_the_ingress_misspells() -> None:
     assert remedy(sight, owned=True) == UP
 
 
+def test_another_host_than_the_stacks_is_its_setting() -> None:
+    sight = healthy()
+    sight["asked"]["host"] = "other.localhost"
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T22")]
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.setting, finding.remedy) == ("stacks/Pulumi.local.yaml: services[0].host", UP)
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["domains"] = ["my-servce.localhost"]
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.code, finding.setting) == ("T22", ""), "the Ingress is not as the stack declares it"
+
+
+def test_another_path_than_the_stacks_is_its_setting() -> None:
+    sight = healthy()
+    sight["stack"]["settings"]["services"][0]["path"] = "/app"
+    faults.path(sight)["path"] = "/app"
+    route = faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]
+    route["match"] = {"path_separated_prefix": "/app"}
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T23")]
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.setting, finding.remedy) == ("stacks/Pulumi.local.yaml: services[0].path", UP)
+    faults.path(sight)["path"] = route["match"]["path_separated_prefix"] = "/typo"
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.code, finding.setting) == ("T23", ""), "the Ingress is not as the stack declares it"
+
+
 def test_the_only_host_misspelt_is_no_missing_ingress() -> None:
     sight = healthy()
     faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
@@ -204,6 +232,10 @@ def test_without_a_stack_the_objects_alone_say_what_is_wanted() -> None:
     without(sight, "Ingress", INGRESS)
     faults.listenerless(sight)
     assert told(sight) == [("route", "T17")]
+    finding = trace(view(sight).sight).findings[0]
+    cluster = sight["cluster"]
+    options = [f"--{key} {cluster[key]}" for key in ("kubeconfig", "context") if cluster.get(key)]
+    assert (finding.remedy, finding.look) == ("", " ".join(["kubectl", *options, "get ingresses --all-namespaces"]))
 
 
 @pytest.mark.parametrize("kind", ["Ingress", "HTTPProxy", "Service"])
@@ -270,6 +302,7 @@ def test_a_redirect_of_envoys_own_is_told_and_is_no_fault() -> None:
     (finding,) = traced.findings
     assert (finding.hop, finding.code, str(finding.level)) == ("route", "T51", "advisory")
     assert finding.message == (f"Envoy answers 301 and sends the client to https://{HOST}/; no pod is asked.")
+    assert finding.remedy == ""
     assert finding.look == f"curl --insecure --connect-to ::127.0.0.1:8443 https://{HOST}/"
     assert "Envoy's route: / -> redirect" in finding.evidence.splitlines()
     assert traced.first is None
