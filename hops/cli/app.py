@@ -21,6 +21,7 @@ _COMMANDS = {
     "preview": "hops.cli.engine:preview",
     "report": "hops.cli.report:main",
     "rules": "hops.cli.rules:catalogue",
+    "settings": "hops.cli.settings:main",
     "stack": "hops.cli.stack:app",
     "tools": "hops.cli.tools:main",
     "trace": "hops.cli.trace:main",

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.model.settings import Service
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, stranded, trouble
+from hops.trace.facts.pod_states import Trouble, events, holds, last_line, stranded, trouble
 from hops.trace.facts.remedies import kubectl, make, mend, setting
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
@@ -16,7 +18,7 @@ from hops.trace.readers import kernel
 
 not_ready = Code(
     code="T32",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod runs and is not ready",
     symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
     cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
@@ -29,7 +31,7 @@ not_ready = Code(
 
 loopback_only = Code(
     code="T40",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on loopback only",
     symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
     cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
@@ -40,7 +42,7 @@ loopback_only = Code(
 
 other_port = Code(
     code="T41",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on another port",
     symptom="503 from Envoy at once (`connection refused`).",
     cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
@@ -53,7 +55,7 @@ other_port = Code(
 
 not_running = Code(
     code="T42",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod does not run",
     symptom="503 from Envoy (`no healthy upstream`).",
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
@@ -66,7 +68,7 @@ not_running = Code(
 
 refused_by_app = Code(
     code="T43",
-    hop="pod",
+    hop=HopName.POD,
     title="The app itself answers 404",
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
     cause="The request came all the way to the process, and the process has nothing there: another directory is "
@@ -78,7 +80,7 @@ refused_by_app = Code(
 
 failed_by_app = Code(
     code="T44",
-    hop="pod",
+    hop=HopName.POD,
     title="The app fails, is slow, or answers something else",
     symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
     cause="The process takes the request and fails it.",
@@ -87,10 +89,6 @@ failed_by_app = Code(
     remedy="`kubectl logs` of the pod.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
 )
-
-
-def _pod_name(pod: Mapping[str, JSON]) -> str:
-    return str(at(dict(pod), "metadata", "name"))
 
 
 # It does not run
@@ -136,7 +134,7 @@ def _missing(view: View) -> tuple[str, ...]:
     """The planned pods that are not there."""
     if not view.planned or view.backend is None:
         return ()
-    there = {_pod_name(pod) for pod in view.pods}
+    there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
 
 
@@ -183,7 +181,7 @@ def _deaf(view: View) -> Iterator[Finding]:
 
 def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
     """The request by which the pod refused the connection, sent from its own node."""
-    address = text(at(dict(pod), "status", "podIP"))
+    address = objects.address(pod)
     sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
@@ -232,7 +230,7 @@ def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
     if service and runs == [(service.image, service.command)]:
         return make(view), setting(view, key)
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or _pod_name(pod)
+    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
     who = identity(pod)
     return mend(view, who, kubectl(view, "edit", kind, name, namespace=who.namespace)), ""
 
@@ -249,16 +247,16 @@ def _not_ready(view: View) -> Iterator[Finding]:
         return
     deaf = {finding.resource for finding in _deaf(view)}
     for pod in view.pods:
-        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+        if objects.ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
             continue
         if identity(pod) not in deaf:
             probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
             evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
             evidence += events(view, pod, "Unhealthy")[-1:]
-            evidence += [told(direct)] if direct and direct.address == at(pod, "status", "podIP") else []
+            evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []
             message = "The pod runs, and its readiness probe fails."
             remedy, wrong = _changed(view, pod, "command")
-            look = kubectl(view, "describe", "pod", _pod_name(pod), namespace=identity(pod).namespace)
+            look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
             yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
 
 
@@ -277,7 +275,7 @@ def _answers(view: View) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
-    pod = next((p for p in view.pods if at(p, "status", "podIP") == answer.address), next(iter(view.pods), None))
+    pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
     target = who.name if pod else f"service/{who.name}"
     look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)

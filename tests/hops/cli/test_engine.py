@@ -136,7 +136,10 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     stack.says(
         "preview",
         resource("update", "kubernetes:apps/v1:Deployment", "web", after, before, component="Contour"),
-        resource("delete", "kubernetes:core/v1:Pod", "old", {"metadata": {"name": "old"}}, {}, component="Workload"),
+        *(
+            resource("delete", "kubernetes:core/v1:Pod", name, {"metadata": {"name": name}}, {}, component="Workload")
+            for name in ("old", "older")
+        ),
         *(resource("create", "kubernetes:core/v1:Pod", f"p{n}", {}, component="Calico") for n in range(30)),
         resource("create", "ingress-hops:index:Calico", "calico", {}),
         said("warning", "watch out"),
@@ -147,11 +150,9 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     )
     status, out = stack.hops("preview", "local")
     assert status == 0
-    assert "30 to create, 1 to update, 1 to delete, 0 unchanged" in out
-    assert (
-        "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n  - workload it: Pod old\n"
-        in out
-    )
+    assert "30 to create, 1 to update, 2 to delete, 0 unchanged" in out
+    assert "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n" in out
+    assert "\n  - workload it: Pod old, Pod older\n" in out
     assert out.count("watch out") == 1
     assert "not ready yet" not in out
     assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out

@@ -26,7 +26,7 @@ def test_every_hop_of_a_healthy_path_is_as_planned() -> None:
 
 
 def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
-    evidence = {hop.name: "\n".join(hop.evidence) for hop in traced(healthy()).hops}
+    evidence = {str(hop.name): "\n".join(hop.evidence) for hop in traced(healthy()).hops}
     assert "look-up of my-service.localhost for IPv4: 127.0.0.1" in evidence["name"]
     assert (
         "docker port ingress-hops-local-worker: 80/tcp on 127.0.0.1:8080, container running" in evidence["port-mapping"]
@@ -40,7 +40,7 @@ def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
 
 
 def test_counters_show_which_hops_a_request_crossed() -> None:
-    evidence = {hop.name: "\n".join(hop.evidence) for hop in traced(healthy()).hops}
+    evidence = {str(hop.name): "\n".join(hop.evidence) for hop in traced(healthy()).hops}
     assert "5 packets before and 7 after" in evidence["host-port"]
     assert "upstream_rq_total: 6 before and 9 after" in evidence["route"]
     assert "0 packets before and 0 after" in evidence["service"]
@@ -57,7 +57,7 @@ def test_nothing_seen_is_no_verdict() -> None:
 def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
     sight = healthy()
     failed(sight, "503", "client", "node", "envoy")
-    verdicts = {hop.name: hop.verdict for hop in traced(sight).hops}
+    verdicts = {str(hop.name): hop.verdict for hop in traced(sight).hops}
     assert verdicts["host-port"] is Verdict.OK
     assert verdicts["route"] is Verdict.BROKEN
     (finding,) = traced(sight).findings
@@ -72,7 +72,7 @@ def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
 def test_a_request_from_the_node_crosses_neither_name_nor_docker() -> None:
     sight = healthy()
     sight["asked"]["from_node"] = True
-    hops = {hop.name: hop for hop in traced(sight).hops}
+    hops = {str(hop.name): hop for hop in traced(sight).hops}
     assert hops["name"].verdict is Verdict.NOT_SEEN
     assert hops["reply-port-mapping"].unseen == "the request starts in the node"
     assert hops["reply-client"].verdict is Verdict.OK
@@ -119,7 +119,7 @@ def test_an_ipv6_binding_is_told_in_brackets() -> None:
     sight = healthy()
     container(sight)["NetworkSettings"]["Ports"]["80/tcp"] = [{"HostIp": "::1", "HostPort": "8080"}]
     second = traced(sight).hops[1]
-    assert second.found == "[::1]:8080 -> ingress-hops-local-worker:80"
+    assert str(second.found) == "[::1]:8080 -> ingress-hops-local-worker:80"
 
 
 def test_a_request_that_starts_in_the_node_spends_no_time_at_dockers_port() -> None:

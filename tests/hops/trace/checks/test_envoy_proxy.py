@@ -304,3 +304,34 @@ def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told
     held(sight, "shop.example", ends="2026-11-23T09:00:00Z")
     faults.disconnected(sight)
     assert told(sight) == []
+
+
+def proxied(status: str) -> JSON:
+    """The host served by an HTTPProxy for another Service, Envoy with what it had before, and Contour gone."""
+    sight = healthy()
+    faults.contourless(sight)
+    without(sight, "Ingress", "my-service-ingress")
+    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
+    spec = {"clusterIP": "10.96.1.1", "selector": {"service": "example-pod"}, "ports": [port]}
+    routes = [{"services": [{"name": "other", "port": 8080, "weight": 1}]}]
+    proxy = {"virtualhost": {"fqdn": "my-service.localhost"}, "routes": routes}
+    made = thing("projectcontour.io/v1", "HTTPProxy", "web", "apps", spec=proxy, status={"currentStatus": status})
+    added(sight, thing("v1", "Service", "other", "apps", spec=spec), made)
+    return sight
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_not_is_shown() -> None:
+    findings = trace(view(proxied("valid")).sight).findings
+    assert "HTTPProxy/apps/web wants other:8080, Envoy has / -> " in "".join(f.message for f in findings)
+
+
+def test_what_an_http_proxy_wants_that_contour_refuses_is_not_expected_of_envoy() -> None:
+    findings = trace(view(proxied("invalid")).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_is_no_difference() -> None:
+    sight = proxied("valid")
+    found(sight, "HTTPProxy", "web")["spec"]["routes"][0]["services"][0]["name"] = "my-service"
+    findings = trace(view(sight).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)
