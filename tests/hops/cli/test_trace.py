@@ -111,7 +111,7 @@ def test_another_request(looked: Looked, tmp_path: Path) -> None:
         (["--header", "no colon"], "a header is NAME: VALUE on one line"),
         (["--header", "X: a\r\nY: b"], "a header is NAME: VALUE on one line"),
         (["--header", "@/nowhere/headers"], "--header @/nowhere/headers cannot be read: No such file"),
-        (["nowhere"], "stacks/Pulumi.nowhere.yaml"),
+        (["nowhere"], "there is no stack nowhere. The stacks here are: ci, local, seed."),
         (["--kubeconfig", "k"], "needs --host too"),
         (["--replay", "/nowhere/bundle"], "--replay /nowhere/bundle cannot be read"),
         (["--watch", "--count", "1", "--format", "junit"], "--watch prints text or JSON"),
