@@ -46,6 +46,7 @@ def test_a_cluster_that_publishes_nothing_is_told() -> None:
     (finding,) = found(sight)
     assert (finding.code, finding.hop, finding.level) == ("T05", "port-mapping", Level.MANDATORY)
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    assert codes(faults.unowned(sight)) == [], "an existing cluster may be entered by another way"
 
 
 def test_without_a_stack_another_published_port_is_the_remedy_or_else_a_forwarding_container() -> None:
@@ -163,6 +164,8 @@ def test_a_port_on_another_address_than_the_name_s_is_told() -> None:
     (finding,) = found(sight)
     assert (finding.code, finding.hop) == ("T09", "port-mapping")
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    (unowned,) = found(faults.unowned(sight))
+    assert unowned.remedy == "", "a stack does not make an existing cluster again"
     sight["stack"] = None
     look = f"curl --resolve {NAME}:{PORT}:192.168.1.20 http://{NAME}:{PORT}/"
     assert finding.look == look
