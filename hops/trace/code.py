@@ -13,7 +13,7 @@ class Code:
 
     hop: the hop that breaks; None where it is the machine below them. symptom: what
     the client sees. cause: why. told_apart: by which evidence. remedy: what mends it, for the page; a finding brings
-    its own, as a command that can be pasted.
+    the commands for its case.
     level: mandatory where the request stops, advisory where it doesn't.
     """
 

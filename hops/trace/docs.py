@@ -13,6 +13,11 @@ _NOTHING: Mapping[str, str] = {}
 _RULES = ("IN01", "IN02", "IN05", "IN09", "IN17", "SV01", "SV02")
 """The rules that a trace asks of the living objects (hops/trace/checks/route.py, hops/trace/checks/service.py)."""
 
+_COMMANDS = (
+    "A finding of `hops trace` brings the commands for its case: one that mends, one that only shows more, or both."
+)
+_KUBECTL = " For a stack's cluster, run `.venv/bin/hops kubectl STACK` in place of `kubectl`."
+
 
 def pages(evidence: Mapping[str, str] = _NOTHING) -> dict[str, str]:
     """Every page by its file name, the index as README.md. evidence: Markdown by code, and by `INDEX`."""
@@ -34,7 +39,8 @@ def _sections(code: Code, evidence: str) -> Iterator[str]:
     yield f"## Symptom\n\n{code.symptom}"
     yield f"## Cause\n\n{code.cause}"
     yield f"## How it is told apart\n\n{code.told_apart}"
-    yield f"## Remedy\n\n{code.remedy} A finding of `hops trace` brings it as a command."
+    yield f"## Remedy\n\n{code.remedy}"
+    yield _COMMANDS + (_KUBECTL if "kubectl" in code.remedy else "")
     if evidence:
         yield f"## Evidence\n\n{evidence.strip()}"
     if code.references:

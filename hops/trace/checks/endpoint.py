@@ -18,7 +18,7 @@ from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
-from hops.trace.facts.remedies import command, kubectl, make, mend
+from hops.trace.facts.remedies import CALICO_NODE, command, kubectl, mend
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request
 
@@ -258,7 +258,7 @@ def _calico_again(view: View, node: str) -> str:
     """The command that lets calico-node run on a node."""
     sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
     if not sets:
-        return make(view) if view.sight.stack else kubectl(view, "apply", "--filename", CALICO.url)
+        return mend(view, CALICO_NODE, kubectl(view, "apply", "--filename", CALICO.url))
     namespace = text(at(sets[0], "metadata", "namespace"))
     wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
     labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))

@@ -12,7 +12,7 @@ from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.pod_states import Trouble, events, holds, last_line, trouble
-from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, make, mend
+from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, mend
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 
 envoy_down = Code(
@@ -102,8 +102,7 @@ def _no_envoy(view: View) -> Iterator[Finding]:
     if workload is None:
         known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
         if known and view.sees("DaemonSet") and view.sees("Deployment"):
-            remedy = make(view) if view.sight.stack else _install(view)
-            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", remedy)
+            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", mend(view, ENVOY, _install(view)))
         return
     who, spec = identity(workload), at(workload, "spec", "template", "spec")
     selector = pairs(at(spec, "nodeSelector"))

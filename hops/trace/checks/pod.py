@@ -6,11 +6,12 @@ from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
+from hops.model.settings import Service
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
 from hops.trace.facts.pod_states import Trouble, events, holds, last_line, stranded, trouble
-from hops.trace.facts.remedies import kubectl, make, setting
+from hops.trace.facts.remedies import kubectl, make, mend, setting
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
 from hops.trace.readers import kernel
@@ -104,7 +105,7 @@ def _not_running(view: View) -> Iterator[Finding]:
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
-        yield not_running.finding(who, "There is no such pod.", make(view), look=look)
+        yield not_running.finding(who, "There is no such pod.", _created(view, who), look=look)
 
 
 def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
@@ -135,6 +136,26 @@ def _missing(view: View) -> tuple[str, ...]:
         return ()
     there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
+
+
+def _created(view: View, who: Identity) -> str:
+    """The command that makes a planned pod; empty where its service is not known."""
+    service = _service(view)
+    if service is None or view.backend is None:
+        return ""
+    labels = ",".join(f"{key}={value}" for key, value in view.backend.selector.items())
+    options = ("--image", service.image, "--port", service.port, "--labels", labels)
+    words = ("run", who.name, *options, "--command", "--", *service.command)
+    return mend(view, who, kubectl(view, *words, namespace=who.namespace))
+
+
+def _service(view: View) -> Service | None:
+    """The stack's settings of the traced service; None where the path has no stack."""
+    stack, backend = view.sight.stack, view.backend
+    if stack is None or backend is None:
+        return None
+    wanted = (backend.namespace, backend.service)
+    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
 
 
 # It runs and can't be reached
@@ -198,21 +219,20 @@ def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
     """The command that changes what a pod runs, and the stack's setting to correct first.
 
     The stack or the pod's owner makes the pod again. key: of the service's settings, `command` or `image`. The setting
-    is empty where the pod differs from it: the stack then puts the pod right as it is.
+    is empty where the pod differs from it: the stack then puts the pod right as it is. An update applies a corrected
+    setting in any cluster, and repairs a changed pod in clusters of the stack's own making only.
     """
-    stack, backend = view.sight.stack, view.backend
-    if stack and backend:
-        service = next(
-            one for one in stack.settings.services if (one.namespace, one.name) == (backend.namespace, backend.service)
-        )
-        runs = [
-            (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
-            for one in sequence(at(dict(pod), "spec", "containers"))
-        ]
-        return make(view), setting(view, key) if runs == [(service.image, service.command)] else ""
+    service = _service(view)
+    runs = [
+        (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
+        for one in sequence(at(dict(pod), "spec", "containers"))
+    ]
+    if service and runs == [(service.image, service.command)]:
+        return make(view), setting(view, key)
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
     kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
-    return kubectl(view, "edit", kind, name, namespace=identity(pod).namespace), ""
+    who = identity(pod)
+    return mend(view, who, kubectl(view, "edit", kind, name, namespace=who.namespace)), ""
 
 
 # It runs and isn't ready

@@ -174,7 +174,7 @@ def dead_end(view: View) -> Iterator[Finding]:
         f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
     )
     # The mapping is not the planned one, and a running container keeps its mappings.
-    remedy = rebuild(view) if view.sight.stack else patch_host_port(view, node.inside)
+    remedy = rebuild(view) if _built(view) else patch_host_port(view, node.inside)
     yield T07.finding(container(node.container), message, remedy, evidence)
 
 
@@ -199,7 +199,7 @@ def misdirected(view: View) -> Iterator[Finding]:
     yield T09.finding(
         container(first.container),
         message,
-        rebuild(view) if stack else "",
+        rebuild(view) if _built(view) else "",
         evidence,
         setting=setting_of(view, "cluster.listenAddress") if wrong else "",
         look=look,
@@ -248,6 +248,12 @@ def expected(view: View) -> tuple[int, ...]:
     if view.planned:
         return tuple(mapping.node for mapping in view.planned.door.mappings)
     return tuple(NODE_PORTS.values())
+
+
+def _built(view: View) -> bool:
+    """Whether the stack made the cluster, so that it can make it again."""
+    stack = view.sight.stack
+    return stack is not None and not stack.settings.cluster.existing
 
 
 def _running_publisher(view: View) -> Published | None:

@@ -1,8 +1,10 @@
 """The verdict on a whole path, and the forms in which it is handed on."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
+from hops.model.finding import Level
 from hops.trace.formats import as_json, junit
 from hops.trace.result import Trace, Verdict
 from hops.trace.verdict import status, trace
@@ -58,7 +60,10 @@ def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
     verdicts = {str(hop.name): hop.verdict for hop in traced(sight).hops}
     assert verdicts["host-port"] is Verdict.OK
     assert verdicts["route"] is Verdict.BROKEN
-    assert [finding.code for finding in traced(sight).findings] == ["T50"]
+    (finding,) = traced(sight).findings
+    assert (finding.code, finding.remedy) == ("T50", "")
+    assert finding.look.startswith(".venv/bin/hops trace local ")
+    assert finding.look.endswith(" --bundle trace.json")
     assert verdicts["reply-endpoint"] is Verdict.NOT_SEEN
     assert verdicts["reply-client"] is Verdict.OK
     assert status(traced(sight)) == 1
@@ -86,6 +91,28 @@ def test_junit_has_a_case_for_the_machine_and_each_hop() -> None:
     assert [suite.get(key) for key in ("tests", "failures", "skipped")] == ["13", "0", "0"]
     unseen = ET.fromstring(junit(traced({key: healthy()[key] for key in ("taken", "asked")})))[0]  # noqa: S314
     assert unseen.get("skipped") == "11"
+
+
+def test_json_and_junit_bring_what_to_correct_what_mends_and_what_shows_more() -> None:
+    sight = healthy()
+    failed(sight, "503", "client", "node", "envoy")
+    setting, remedy, look = "stacks/Pulumi.local.yaml: a", "make up STACK=local", "kubectl get pods"
+    one = traced(sight)
+    broken = replace(one.findings[0], setting=setting, remedy=remedy, look=look)
+    advice = replace(broken, code="T51", level=Level.ADVISORY, setting="", remedy="", look="curl x")
+    hops = [replace(hop, findings=(broken, advice) if hop.findings else ()) for hop in one.hops]
+    one = replace(one, hops=tuple(hops), findings=(broken, advice))
+    told = as_json(one)["findings"]
+    assert [(finding["setting"], finding["remedy"], finding["look"]) for finding in told] == [
+        (setting, remedy, look),
+        ("", "", "curl x"),
+    ]
+    case = next(case for case in ET.fromstring(junit(one)).iter("testcase") if case.find("failure") is not None)  # noqa: S314
+    failure, out = case.findtext("failure") or "", case.findtext("system-out") or ""
+    assert failure.splitlines()[1:4] == [f"correct: {setting}", f"mend: {remedy}", f"look: {look}"]
+    assert out.splitlines()[1] == "look: curl x"
+    assert "correct:" not in out
+    assert "mend:" not in out
 
 
 def test_an_ipv6_binding_is_told_in_brackets() -> None:

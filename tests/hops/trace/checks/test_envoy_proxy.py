@@ -19,6 +19,11 @@ def event(pod: str, reason: str, message: str) -> JSON:
     return thing("v1", "Event", f"{pod}.1", "projectcontour", involvedObject=about, reason=reason, message=message)
 
 
+def in_existing(sight: JSON) -> str:
+    """The remedy of the same in an existing cluster."""
+    return trace(view(faults.unowned(sight)).sight).findings[0].remedy
+
+
 def without_envoy() -> JSON:
     sight = healthy()
     faults.envoyless(sight)
@@ -29,6 +34,11 @@ def test_an_image_that_cannot_be_had_stops_envoy_alone() -> None:
     sight = without_envoy()
     faults.waiting(sight, "ImagePullBackOff", ENVOY)
     assert told(sight) == [DOWN]
+    finding = trace(view(sight).sight).findings[0]
+    assert finding.remedy == "make up STACK=local"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour describe pod {ENVOY}"
+    undo = ".venv/bin/hops kubectl local --namespace projectcontour rollout undo daemonset/envoy"
+    assert in_existing(sight) == undo
 
 
 def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
@@ -38,7 +48,12 @@ def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
     assert told(sight) == [DOWN]
     finding = trace(view(sight).sight).findings[0]
     assert finding.remedy == "make up STACK=local"
+    assert finding.look == ""
     assert "no=where" in finding.message
+    removal = '[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]'
+    assert in_existing(sight) == (
+        f".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy --type json --patch '{removal}'"
+    )
 
 
 def test_a_crash_names_its_exit_code_and_last_line() -> None:
@@ -50,14 +65,20 @@ def test_a_crash_names_its_exit_code_and_last_line() -> None:
     finding = trace(view(sight).sight).findings[0]
     assert "exit code 139" in finding.message
     assert "segmentation fault" in finding.evidence
-    assert finding.look.endswith("--previous")
+    assert finding.remedy == "make up STACK=local"
+    logs = f"logs {ENVOY} --container shutdown-manager --previous"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour {logs}"
 
 
 def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:
     sight = without_envoy()
     without(sight, "Pod", ENVOY)
     without(sight, "DaemonSet", "envoy")
-    assert DOWN in told(sight)
+    assert told(sight)[0] == DOWN
+    assert trace(view(sight).sight).findings[0].remedy == "make up STACK=local"
+    assert in_existing(sight) == (
+        ".venv/bin/hops kubectl local apply --filename https://projectcontour.io/quickstart/contour.yaml"
+    )
 
 
 def test_an_envoy_that_runs_is_not_down() -> None:
@@ -110,6 +131,9 @@ def test_contour_gone_after_a_change_leaves_the_old_answer() -> None:
     assert traced.first
     assert traced.first.name == "route"
     assert traced.findings[0].remedy == "make up STACK=local"
+    assert in_existing(sight) == (
+        ".venv/bin/hops kubectl local --namespace projectcontour scale deployment/contour --replicas 1"
+    )
 
 
 def test_contour_gone_and_the_host_changed() -> None:
