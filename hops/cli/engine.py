@@ -43,6 +43,9 @@ _PATIENCE = 10.0
 _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
 
+_NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
+"""What Pulumi says when it is stopped before its first event."""
+
 StackArgument = Annotated[str, typer.Argument(help="The stack.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show Pulumi's own output instead.")]
 
@@ -313,6 +316,8 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
     try:
         said = read_events("".join(lines))
     except EventsError:
+        if interruption.asked:
+            return _Ended(status, _NOTHING, stderr, interrupted=True)
         raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
     return _Ended(status, said, stderr, interruption.asked)
 

@@ -253,6 +253,33 @@ def test_a_stack_without_a_file_is_named(stack: Stack) -> None:
     assert "there is no stack nope. The stacks here are: ci, local, seed." in out
 
 
+def test_an_up_that_is_stopped_before_its_first_event_says_how_to_go_on(
+    stack: Stack, wait_for: Callable[[Path], None]
+) -> None:
+    events = "\n".join(json.dumps({"sequence": number, **event}) for number, event in enumerate((CREATED, DONE)))
+    (stack.folder / "events").write_text(events)
+    (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
+case "$1" in
+  version) echo v3.259.0 ;;
+  stack) echo '{{"deployment": {{}}}}' ;;
+  preview) /bin/cat "{stack.folder}/events" ;;
+  *)
+    trap 'exit 130' INT
+    : >"{stack.folder}/started"
+    while :; do /bin/sleep 0.1; done ;;
+esac
+""")
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "up", "local"]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(program, cwd=stack.folder, env=dict(os.environ), **streams) as up:
+        wait_for(stack.folder / "started")
+        up.send_signal(signal.SIGINT)
+        out, _ = up.communicate(timeout=60)
+    assert up.returncode == 2, out
+    assert "make up STACK=local goes on from there" in out
+    assert "said nothing" not in out
+
+
 def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
     """Twice pressed, Pulumi is told once, and its orderly end is what counts."""
     ending = json.dumps({"sequence": 1, "summaryEvent": {"result": "failed"}})
