@@ -19,7 +19,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from hops.model import settings
 from hops.model.plan import NODE_PORTS, Plan, plan
-from hops.model.preflight import MARK, Published, cluster_state, generation, mark
+from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.observe.machine import look
 
 _NODES = """
@@ -242,7 +242,7 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
         state = cluster_state(look(intended.door), intended, cluster, values["owner"])
         named = re.compile(re.escape(cluster) + r"-(\d+)\.yaml")
         kept = [int(found[1]) for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))]
-        values["generation"] = generation(state, Published(), kept)
+        values["generation"] = generation(state, PublishedCluster(), kept)
         values["stopped"] = state.stopped if values["stopped"] is None else values["stopped"]
     values["stopped"] = values["stopped"] or ()
     values["kubeconfig"] = values["kubeconfig"] or f"{folder}/{cluster}-{values['generation']}.yaml"

@@ -21,7 +21,7 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import Settings
-from hops.observe.answers import Answer, answers
+from hops.observe.answers import RouteAnswer, answers
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ async def _observed(settings: Settings, intended: Plan) -> Sequence[dict[str, An
     return _hops(plan(settings, found(objects, door.node)))
 
 
-def _warning(settings: Settings, number: int, answer: Answer) -> str | None:
+def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None:
     service, key = settings.services[number], f"services[{number}]"
     waiting = [
         ServicePod(

@@ -16,6 +16,9 @@ DOCUMENTS = (
     "docs/style.md",
     "docs/pull-requests.md",
     "docs/teams.md",
+    "examples/README.md",
+    "examples/python/README.md",
+    "examples/package/README.md",
 )
 LIVE = (
     "make up",
@@ -39,7 +42,7 @@ TEAMS = (
     "pulumi cancel --yes --stack alice",
     "pulumi stack init carol --secrets-provider 'awskms://alias/hops?region=us-east-1'",
     "pulumi stack change-secrets-provider 'awskms://alias/hops?region=us-east-1' --stack alice",
-    "pulumi stack rm --yes --preserve-config alice",
+    ".venv/bin/hops stack rm alice",
 )
 """Run by tests/engine/test_teams.py with a bucket and a key on a local server."""
 MANY = (
@@ -50,6 +53,13 @@ MANY = (
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
+    'make tools && eval "$(make -s env)"': "tests/live/test_readme.py, one after the other",
+    "cd examples/python": "tests/live/test_examples.py",
+    "cd examples/package": "tests/engine/test_examples.py, by a preview",
+    "pulumi stack init hello": "tests/live/test_examples.py and tests/engine/test_examples.py",
+    "pulumi up": "tests/live/test_examples.py",
+    "curl http://hello.localhost:8088/": "tests/live/test_examples.py",
+    "pulumi destroy": "tests/live/test_examples.py",
     "make demo": "tests/live/test_readme.py",
     "make down": "tests/live/test_readme.py",
     'eval "$(make -s env)"': "tests/live/test_readme.py",

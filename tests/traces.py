@@ -4,33 +4,33 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hops.model.finding import Finding, Identity, Level, Place, Severity
-from hops.model.hop import Standing
+from hops.model.hop import HopName, Standing
 from hops.model.plan import plan
 from hops.model.settings import Settings
 from hops.trace.observed.observation import Asked, Failure, Request
-from hops.trace.result import Trace, TracedHop, Verdict
+from hops.trace.result import HopAddress, Trace, TracedHop, Verdict
 
 _FOUND = {
-    1: "127.0.0.1, ::1",
-    2: "0.0.0.0:80 -> sam-test-cluster-worker:80",
-    3: "sam-test-cluster-worker:80 -> 10.244.55.130:8080",
-    4: "/ -> default/my-service/8080/da39a3ee5e",
-    5: "10.96.4.17:8080",
-    6: "10.244.55.129:8080 dev cali47b61747c2f",
-    7: "10.244.55.129:8080",
-    8: "answered to Envoy",
-    9: "relayed by Envoy",
-    10: "back from the node's port",
-    11: "back through the published port",
-    12: "200",
+    1: HopAddress("127.0.0.1, ::1"),
+    2: HopAddress("0.0.0.0:80", "sam-test-cluster-worker:80"),
+    3: HopAddress("sam-test-cluster-worker:80", "10.244.55.130:8080"),
+    4: HopAddress("/", "default/my-service/8080/da39a3ee5e"),
+    5: HopAddress("10.96.4.17:8080"),
+    6: HopAddress("10.244.55.129:8080", device="cali47b61747c2f"),
+    7: HopAddress("10.244.55.129:8080"),
+    8: HopAddress("answered to Envoy"),
+    9: HopAddress("relayed by Envoy"),
+    10: HopAddress("back from the node's port"),
+    11: HopAddress("back through the published port"),
+    12: HopAddress("200"),
 }
 _PLANNED = {
-    1: "127.0.0.1",
-    2: "0.0.0.0:80 -> sam-test-cluster-worker:80",
-    3: "80 -> 8080",
-    4: "/ -> default/my-service/8080/da39a3ee5e",
-    6: "dev cali47b61747c2f",
-    7: ":8080",
+    1: HopAddress("127.0.0.1"),
+    2: HopAddress("0.0.0.0:80", "sam-test-cluster-worker:80"),
+    3: HopAddress("80", "8080"),
+    4: HopAddress("/", "default/my-service/8080/da39a3ee5e"),
+    6: HopAddress(None, device="cali47b61747c2f"),
+    7: HopAddress(":8080"),
 }
 _SPENT = {1: 0.0004, 2: 0.0005, 3: 0.0002, 4: 0.0021, 6: 0.0001, 7: 0.0031}
 _SEEN = {
@@ -51,7 +51,7 @@ def finding(
         code=code,
         level=level,
         severity=Severity.HIGH,
-        hop=hop,
+        hop=HopName(hop) if hop else None,
         resource=Identity("docker", "Container", None, "sam-test-cluster-worker"),
         place=Place(),
         path="",
@@ -205,11 +205,10 @@ def spoken(seed: Settings, text: str) -> Trace:
     hops = tuple(
         replace(
             hop,
-            name=text,
             component=text,
-            planned=text,
-            declared=text,
-            found=text,
+            planned=HopAddress(text, text, text),
+            declared=HopAddress(text),
+            found=HopAddress(text, device=text),
             evidence=(text,),
             unseen=text,
             findings=tuple(replace(one, code=text, message=text, evidence=text) for one in hop.findings),

@@ -40,11 +40,11 @@ def _lines(said: Preview) -> Iterator[str]:
         each = list(group)
         if len(each) > _FOLDED:
             yield f"{signs[op]} {component}: {len(each)} objects"
-        elif op == "create":
+        elif op in ("create", "delete"):
             yield f"{signs[op]} {component}: {', '.join(map(_name, each))}"
         else:
             for one in each:
-                yield f"{signs[op]} {component}: {_name(one)}{_fields(one) if op != 'delete' else ''}"
+                yield f"{signs[op]} {component}: {_name(one)}{_fields(one)}"
 
 
 def _changed(said: Preview) -> list[Declared]:

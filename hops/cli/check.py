@@ -27,7 +27,7 @@ from hops.observe.stack_files import fleet
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
-from hops.rules.files.documents import UnreadableError, documents
+from hops.rules.files.documents import documents
 from hops.rules.files.edit import NotWrittenError, written
 from hops.rules.formats import Located, as_json, counted, junit, sarif
 from hops.rules.judge import Judge
@@ -62,7 +62,7 @@ def main(
     ],
     form: Annotated[Report, typer.Option("--format", help="Output format.")] = Report.TEXT,
     config: Annotated[
-        Path | None, typer.Option(help="Configuration file of the rules, as for the policy pack.")
+        Path | None, typer.Option(help="Configuration file of the rules, as for the policy pack.", dir_okay=False)
     ] = None,
     *,
     rule: Annotated[list[str] | None, typer.Option(help="Run only this rule. Repeatable.")] = None,
@@ -84,7 +84,7 @@ def main(
     manifests = read(paths)
     try:
         asked = Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
-    except (OSError, StackError, ToolError, UnreadableError, SettingsError) as error:
+    except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
     if fix:
@@ -111,17 +111,30 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
 
 
 def _policy(path: Path | None) -> Policy:
-    """Reads a file in the format of --policy-pack-config, or its part under the name of the pack."""
+    """Reads a file in the format of --policy-pack-config, or its part under the name of the pack.
+
+    Raises SettingsError that names the file.
+    """
     if path is None:
         return Policy()
-    found: Any = documents(path.read_text(encoding="utf-8"))
-    given = found[0] if found and found[0] is not None else {}
+    found = read([str(path)])
+    if found.unread:
+        raise SettingsError(str(found.unread[0]))
+    (file,) = found.files.values()
+    given: Any = file.bodies[0] if file.bodies and file.bodies[0] is not None else {}
     if isinstance(given, dict) and NAMESPACE in given:
         given = given[NAMESPACE]
     if isinstance(given, dict):
         # This key belongs to the engine and does not configure the rules.
         given = {key: value for key, value in given.items() if key != "enforcementLevel"}
-    return read_policy(given)
+    return _read_policy(given, path)
+
+
+def _read_policy(given: Any, file: Path | str | None) -> Policy:
+    try:
+        return read_policy(given, at="")
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -170,10 +183,7 @@ class Asked:
 def _policies(manifests: Manifests) -> Iterator[Policy]:
     for body, place in manifests.declared():
         if body["kind"] == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
-            try:
-                yield read_policy({"rules": body.get("rules") or {}})
-            except SettingsError as error:
-                raise SettingsError(f"{place.file}: {error}") from None
+            yield _read_policy({"rules": body.get("rules") or {}}, place.file)
 
 
 def _line(manifests: Manifests, finding: Finding, form: Report) -> int | None:

@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from hops.cli import backend
 from hops.cli.backend import BackendError
@@ -24,7 +23,7 @@ from hops.cli.changes import brief, lines_of, object_name, sentence
 from hops.cli.environment import environment, state_folder
 from hops.cli.locks import LockedError, release
 from hops.cli.mend import drifted, remove_added
-from hops.cli.output import Status, stop
+from hops.cli.output import Status, one_line, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import KIND, PULUMI, ToolError, have, project_folder
 from hops.model.finding import Level
@@ -43,6 +42,9 @@ _MOST_LINES = 10
 _PATIENCE = 10.0
 _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
+
+_NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
+"""What Pulumi says when it is stopped before its first event."""
 
 StackArgument = Annotated[str, typer.Argument(help="The stack.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show Pulumi's own output instead.")]
@@ -128,6 +130,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
     if ended.failed:
         raise typer.Exit(Status.FINDINGS)
     typer.echo(f"  build it again:  make up STACK={stack}")
+    typer.echo(f"  forget it:       hops stack rm {stack} (its file stays)")
 
 
 @contextmanager
@@ -313,6 +316,8 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
     try:
         said = read_events("".join(lines))
     except EventsError:
+        if interruption.asked:
+            return _Ended(status, _NOTHING, stderr, interrupted=True)
         raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
     return _Ended(status, said, stderr, interruption.asked)
 
@@ -414,8 +419,9 @@ class _Progress:
             running = [f"{name} {now - began:.0f} s" for began, name in list(self._began.values()) if name]
             of = f" of {self.total}" if self.total else ""
             if self._live:
-                said = f"{self.title}: {self._done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
-                self._live.update(Text(said, no_wrap=True, overflow="ellipsis"))
+                done = min(self._done, self.total or self._done)
+                said = f"{self.title}: {done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
+                self._live.update(one_line(self._console, said))
 
 
 # What is told

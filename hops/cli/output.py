@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hops.observe.files import write
 
@@ -67,6 +68,14 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console(width=_COLUMNS, markup=False, highlight=False).print(table)
+
+
+def one_line(console: Console, said: str) -> Text:
+    """A text that fits beside the spinner of a live line."""
+    # The spinner drops the text's own no_wrap.
+    text = Text(said)
+    text.truncate(console.width - 2, overflow="ellipsis")
+    return text
 
 
 def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:

@@ -13,10 +13,9 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.text import Text
 
 from hops.cli.backend import outputs
-from hops.cli.output import print_json, stop
+from hops.cli.output import one_line, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.cli.trace_text import show, show_short
@@ -211,7 +210,7 @@ def _look(
             waiting = [part for part, seconds in parts.items() if seconds is None]
             said = f"{len(parts) - len(waiting)} of {len(parts)} seen"
             said += f", looking at {', '.join(waiting)}" if waiting else ""
-            line.update(Text(said, no_wrap=True, overflow="ellipsis"))
+            line.update(one_line(console, said))
 
         return redacted(look(asked, way, stack, outputs, tell))
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
 from hops.model.path import request_path
+from hops.model.pod_network import POD_NETWORK
 from hops.model.settings import RESERVED, Service, Settings
-from hops.model.versions import CALICO, CONTOUR, Manifest
+from hops.model.versions import CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
@@ -17,6 +18,12 @@ ENVOY_PORTS = {"http": 8080, "https": 8443}
 """The ports that Envoy listens on, as Contour publishes it (examples/contour/03-envoy.yaml)."""
 XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == "Contour")
 """Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
+
+
+IN_PLACE = ("existing", "kubeconfigFolder")
+"""The keys of `cluster` that are not part of the fingerprint."""
+POOL = ("blockSize", "encapsulation")
+"""The keys of `calico` that are part of it."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +73,10 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
         # One worker publishes: two containers of one machine cannot claim the same port.
         door = Door(str(cluster.listen_address), workers[0], mappings)
     backends = tuple(_backend(service) for service in settings.services)
-    network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+    network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
     # An existing cluster has a pod network already.
-    manifests = (CONTOUR,) if cluster.existing else (CALICO, CONTOUR)
+    manifests = (CONTOUR,) if cluster.existing else (POD_NETWORK.manifest, CONTOUR)
     return Plan(
         context=context,
         fingerprint=_fingerprint(settings),
@@ -85,8 +92,6 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
 
 
 _NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder"}
-_POOL = {"block_size", "encapsulation"}
-"""What calico-node reads once, at its first start."""
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
@@ -94,9 +99,9 @@ def _fixed(settings: Settings) -> dict[str, Any]:
     if settings.cluster.existing:
         return {"cluster.existing": settings.cluster.existing}
     cluster = settings.cluster.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_THE_CLUSTER)
-    pool = settings.calico.model_dump(mode="json", by_alias=True, include=_POOL)
+    pool = POD_NETWORK.fixed(settings, by_alias=True)
     return {f"cluster.{key}": value for key, value in cluster.items()} | {
-        f"calico.{key}": value for key, value in pool.items()
+        f"{POD_NETWORK.name}.{key}": value for key, value in pool.items()
     }
 
 
@@ -104,7 +109,7 @@ def _fingerprint(settings: Settings) -> str:
     # Of the same settings as `_fixed`, in the form that the marks of running clusters were made from.
     fixed = {
         "cluster": settings.cluster.model_dump(mode="json", exclude=_NOT_IN_THE_CLUSTER),
-        "pool": settings.calico.model_dump(mode="json", include=_POOL),
+        "pool": POD_NETWORK.fixed(settings),
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -129,7 +129,7 @@ def mark(generation: int, fingerprint: str) -> str:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedCluster:
     """What a stack's last update published of its cluster.
 
     name: the kind cluster's, None where there was none. folder: the absolute one of its kubeconfig files, empty where
@@ -143,14 +143,14 @@ class Published:
     fixed: Mapping[str, Any] | None = None
 
 
-def published_cluster(outputs: Mapping[str, Any]) -> Published:
+def published_cluster(outputs: Mapping[str, Any]) -> PublishedCluster:
     """Reads a stack's output `cluster`; what is missing or has another form is not known."""
     cluster = outputs.get("cluster")
     if not isinstance(cluster, Mapping):
-        return Published()
+        return PublishedCluster()
     name, file = cluster.get("name"), cluster.get("kubeconfig")
     number, fixed = cluster.get("generation"), cluster.get("fixed")
-    return Published(
+    return PublishedCluster(
         name=name if isinstance(name, str) else None,
         folder=file.rpartition("/")[0] if isinstance(file, str) else "",
         generation=int(number) if isinstance(number, int | float) else 0,
@@ -162,13 +162,13 @@ def published_cluster(outputs: Mapping[str, Any]) -> Published:
 
 
 def cluster_state(
-    machine: Machine, plan: Plan, cluster: str, owner: str, published: Published | None = None
+    machine: Machine, plan: Plan, cluster: str, owner: str, published: PublishedCluster | None = None
 ) -> ClusterState:
     """What is there of a cluster that `owner`, an absolute folder, marks as its own.
 
     published: what the stack's last update published; a cluster of another name or folder is found by it.
     """
-    before = published or Published()
+    before = published or PublishedCluster()
     former = f"{before.folder}/{owner.rpartition('/')[2]}" if before.folder else owner
     moved = [m for node in machine.nodes(before.name or cluster) if (m := _mark(node, former))]
     nodes = machine.nodes(cluster)
@@ -197,7 +197,7 @@ def _mark(node: Container, owner: str) -> tuple[int, str] | None:
     return None
 
 
-def generation(state: ClusterState, published: Published, kept: Iterable[int]) -> int:
+def generation(state: ClusterState, published: PublishedCluster, kept: Iterable[int]) -> int:
     """The generation of the cluster to have: the running one's, else one above all that are known.
 
     kept: the generations whose kubeconfig files are still there.
@@ -207,7 +207,7 @@ def generation(state: ClusterState, published: Published, kept: Iterable[int]) -
     return 1 + max(state.marked, published.generation, *kept, 0)
 
 
-def rebuild(plan: Plan, folder: str, published: Published, objects: int | None) -> str:
+def rebuild(plan: Plan, folder: str, published: PublishedCluster, objects: int | None) -> str:
     """What changed that a running cluster cannot take, and what is lost with it.
 
     folder: the absolute one of the kubeconfig files. objects: how many Kubernetes objects of the stack go with the

@@ -4,14 +4,16 @@ import base64
 import binascii
 import hashlib
 import ssl
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.pod_network import POD_NETWORK
 from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
 from hops.trace.facts.view import View
@@ -32,10 +34,7 @@ _KINDS = {
     "HTTPProxy": "/apis/projectcontour.io/v1/httpproxies",
     "DaemonSet": "/apis/apps/v1/daemonsets",
     "Deployment": "/apis/apps/v1/deployments",
-    "IPPool": "/apis/crd.projectcalico.org/v1/ippools",
-    "Calico's NetworkPolicy": "/apis/crd.projectcalico.org/v1/networkpolicies",
-    "GlobalNetworkPolicy": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
-    "Installation": "/apis/operator.tigera.io/v1/installations",
+    **POD_NETWORK.object_kinds,
     "Event": "/api/v1/events?fieldSelector=type%3DWarning",
 }
 """What is listed, by the name that `unseen` has for it."""
@@ -116,14 +115,14 @@ def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tupl
 
 
 def _with_certificates(view: View) -> Iterator[tuple[str, str]]:
-    there = {(str(at(s, "metadata", "namespace")), str(at(s, "metadata", "name"))) for s in view.of("Secret")}
+    there = {(str(objects.namespace(s)), objects.name(s)) for s in view.of("Secret")}
     for pod in view.of("Pod", CONTOUR_NAMESPACE):
         for volume in sequence(at(pod, "spec", "volumes")):
             if (found := (CONTOUR_NAMESPACE, str(at(volume, "secret", "secretName")))) in there:
                 yield found
     for ingress in view.of("Ingress"):
         for entry in sequence(at(ingress, "spec", "tls")):
-            named = (str(at(ingress, "metadata", "namespace")), str(at(entry, "secretName")))
+            named = (str(objects.namespace(ingress)), str(at(entry, "secretName")))
             if view.asked.host in sequence(at(entry, "hosts")) and named in there:
                 yield named
 
@@ -186,23 +185,18 @@ def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, st
 def _logs(view: View) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
     contour = [pod for pod in view.of("Pod", CONTOUR_NAMESPACE) if at(pod, "metadata", "labels", "app") == "contour"]
     network = [
-        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in ("calico-node", "kube-proxy")
+        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in (POD_NETWORK.agent, "kube-proxy")
     ]
-    for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not _ready(pod))]:
-        if view.down(text(at(pod, "spec", "nodeName"))):
+    for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not objects.ready(pod))]:
+        if view.down(objects.node_of(pod)):
             continue
-        namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
+        namespace, name = str(objects.namespace(pod)), objects.name(pod)
         for state in sequence(at(pod, "status", "containerStatuses")):
             container = str(at(state, "name"))
             if at(state, "state", "running") or at(state, "state", "terminated"):
                 yield f"{namespace}/{name}/{container}", (namespace, name, container, False)
             if at(state, "lastState", "terminated"):
                 yield f"{namespace}/{name}/{container} previous", (namespace, name, container, True)
-
-
-def _ready(pod: Mapping[str, JSON]) -> bool:
-    conditions: Sequence[JSON] = sequence(at(dict(pod), "status", "conditions"))
-    return any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
 
 
 def _log(api: API, namespace: str, pod: str, container: str, previous: bool) -> str:  # noqa: FBT001 - as the API has it

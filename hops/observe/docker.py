@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.observe.timed_tasks import later
-from hops.trace.facts.view import KIND_LABEL
 from hops.trace.observed.observation import Docker
 
 SECONDS = 8.0

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hops.kubernetes import objects
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, sequence, text
+from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.observe.api import API
 from hops.observe.cluster import certificates, cluster, logs
@@ -26,7 +29,7 @@ from hops.observe.nodes import node
 from hops.observe.requests import from_client, from_node, over
 from hops.observe.timed_tasks import Parts, Progress, later
 from hops.trace.facts.probes import Probe, probes, published
-from hops.trace.facts.view import KIND_LABEL, View
+from hops.trace.facts.view import View
 from hops.trace.observed.observation import Asked, Cluster, Docker, Envoy, Node, Request, Sight, Stack
 
 _DOCKER, _CLUSTER, _HOST, _OUTPUTS, _REQUESTS, _OTHERS = 20.0, 12.0, 9.0, 1.5, 14.0, 10.0
@@ -161,10 +164,10 @@ class _Look:
         """Envoys that run on nodes that do: a port-forward to another only ends by its time-out."""
         started = []
         for pod in view.envoy_pods[:_ENVOYS]:
-            namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
-            on = str(at(pod, "spec", "nodeName"))
-            if at(pod, "status", "phase") != "Running":
-                self._parts.unseen[f"envoy {namespace}/{name}"] = f"its pod is {at(pod, 'status', 'phase')}"
+            namespace, name = str(objects.namespace(pod)), objects.name(pod)
+            on = str(objects.node_of(pod))
+            if objects.phase(pod) != "Running":
+                self._parts.unseen[f"envoy {namespace}/{name}"] = f"its pod is {objects.phase(pod)}"
             elif view.down(on):
                 self._parts.unseen[f"envoy {namespace}/{name}"] = f"its node {on} does not run"
             else:
@@ -254,6 +257,6 @@ def _versions(seen: Sight) -> dict[str, str]:
     for item in seen.cluster.objects if seen.cluster else ():
         for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
             name, image = str(at(container, "name")), str(at(container, "image"))
-            if name in ("contour", "calico-node") and ":" in image:
+            if name in ("contour", POD_NETWORK.agent) and ":" in image:
                 found[name] = image.rpartition(":")[2]
     return {name: str(value) for name, value in found.items() if value}

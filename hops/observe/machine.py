@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.model.hop import Door
 from hops.model.preflight import Container, Docker, Machine
 
@@ -77,7 +78,7 @@ def _container(item: Mapping[str, Any]) -> Container:
     bindings = item["HostConfig"].get("PortBindings") or {}
     return Container(
         name=item["Name"].lstrip("/"),
-        cluster=(item["Config"].get("Labels") or {}).get("io.x-k8s.kind.cluster"),
+        cluster=(item["Config"].get("Labels") or {}).get(KIND_LABEL),
         state=item["State"]["Status"],
         binds=tuple(item["HostConfig"].get("Binds") or ()),
         published=tuple(

@@ -22,6 +22,7 @@ _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 """Source: Pulumi, sdk/go/common/tokens/stack.go."""
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Source: Pulumi, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue."""
+_CLOCK = 1_000_000_000
 _DEEPEST = 40
 _HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
 
@@ -117,7 +118,13 @@ def _text(value: object) -> str:
 
 
 def _stack(events: list[dict[str, Any]], resources: Mapping[str, Declared]) -> str:
-    urns = [*resources, *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent"))]
+    # A program that refuses its settings declares nothing but the stack itself, which is none of the resources.
+    declared = (event.get("metadata") for event in _of(events, "resourcePreEvent"))
+    urns = [
+        *resources,
+        *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent")),
+        *(_text(metadata.get("urn")) for metadata in declared if isinstance(metadata, dict)),
+    ]
     named = (urn_parts(urn)[0] for urn in urns if urn.startswith("urn:pulumi:"))
     return next((stack for stack in named if _STACK_NAME.fullmatch(stack)), "")
 
@@ -200,11 +207,17 @@ def _outputs_change(events: list[dict[str, Any]]) -> bool:
 
 
 def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
-    """With one name for the folder, in which two previews of one stack may differ."""
-    folder = _text(at(outputs, "cluster", "kubeconfig")).rpartition("/")[0]
+    """Without what may differ between two previews of one stack: the folder, and a generation of an older version."""
+    generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
+    # Older versions took the generation from a clock. A small number stands in many other texts.
+    clock = str(generation) if generation and generation > _CLOCK else ""
+    own = [(clock, "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
 
     def plain(value: Any) -> Any:
-        return value.replace(folder, "FOLDER") if folder and isinstance(value, str) else value
+        for word, general in own:
+            if word and isinstance(value, str):
+                value = value.replace(word, general)
+        return value
 
     return {
         urn: replace(resource, inputs={place: plain(value) for place, value in resource.inputs.items()})

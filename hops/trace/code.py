@@ -4,22 +4,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.model.hop import HopName
 
 
 @dataclass(frozen=True)
 class Code:
     """One kind of fault that only a running path shows.
 
-    hop: the name of the hop that breaks, of `hops.model.KINDS`; None where it is the machine below them. symptom: what
+    hop: the hop that breaks; None where it is the machine below them. symptom: what
     the client sees. cause: why. told_apart: by which evidence. remedy: what mends it, for the page; a finding brings
-    its own, as a command that can be pasted.
+    the commands for its case.
     level: mandatory where the request stops, advisory where it doesn't.
     yields_to: the codes that explain this one away. A finding is dropped where a finding of one of them is about one
     of its objects (`hops.trace.precedence`).
     """
 
     code: str
-    hop: str | None
+    hop: HopName | None
     title: str
     symptom: str
     cause: str
@@ -38,7 +39,7 @@ class Code:
         evidence: Iterable[str] = (),
         *,
         stops: bool = True,
-        hop: str | None = None,
+        hop: HopName | None = None,
         setting: str = "",
         look: str = "",
         about: Iterable[Identity] = (),

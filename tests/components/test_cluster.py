@@ -378,6 +378,7 @@ def docker_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., 
         monkeypatch.setattr(cluster, "look", lambda _: Machine(docker=docker))
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INGRESS_HOPS_NODE_IMAGE", raising=False)
     say()
     return say
 

@@ -20,7 +20,7 @@ from hops.model.plan import plan
 from hops.model.preflight import ClusterState, Container, Docker, Machine, mark
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
-from hops.observe.answers import Answer
+from hops.observe.answers import RouteAnswer
 from stacks import program
 from stacks.build import Ground, build
 from tests.conftest import committed, stack_config
@@ -75,7 +75,7 @@ class Cluster:
     """A cluster of values. asked: what was looked for in it, in order."""
 
     objects: list[dict[str, Any]]
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[RouteAnswer] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def look(self, control_plane: str) -> list[dict[str, Any]]:
@@ -84,10 +84,10 @@ class Cluster:
 
     async def answer(
         self, control_plane: str, worker: str, port: int, backends: Sequence[Backend]
-    ) -> tuple[list[dict[str, Any]], list[Answer]]:
+    ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
         requests = [f"{backend.host}{backend.request_path}" for backend in backends]
         self.asked.append((control_plane, worker, port, requests))
-        return self.objects, self.answers or [Answer(answered=True, pods={}, logs={}) for _ in backends]
+        return self.objects, self.answers or [RouteAnswer(answered=True, pods={}, logs={}) for _ in backends]
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ def test_a_preview_publishes_the_plan(running: Run, stack: str) -> None:
     assert [hop["address"] for hop in known] == [hop["address"] for hop in planned]
     for hop, plain in zip(known, planned, strict=True):
         differing = {key for key in plain if hop[key] != plain[key]}
-        assert differing <= {"next", "details"}, "an address that is not known yet may be a part of these alone"
+        assert differing <= {"next", "details", "to"}, "an address that is not known yet may be a part of these alone"
     assert outputs == {
         "url": plan(of).paths[0].url,
         "curl": plan(of).paths[0].curl,
@@ -259,6 +259,9 @@ def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
         "standing": "on path",
         "known_at": "preview",
         "details": {},
+        "to": {"address": "127.0.0.1", "port": 80},
+        "mappings": [],
+        "match": None,
     }
     assert (last["number"], last["name"]) == (12, "reply-client")
 
@@ -397,7 +400,7 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
     running: Run, cluster: Cluster, seed: Settings
 ) -> None:
     cluster.answers = [
-        Answer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
+        RouteAnswer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
     ]
     recording = running()
     (said,) = recording.warnings
@@ -408,9 +411,11 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
 
 
 def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> None:
-    cluster.answers = [Answer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
+    cluster.answers = [RouteAnswer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
     assert running().warnings[0].startswith("ingress-hops:services[0] (my-service): not all pods are ready")
-    cluster.answers = [Answer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})]
+    cluster.answers = [
+        RouteAnswer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})
+    ]
     assert running().warnings == []
 
 

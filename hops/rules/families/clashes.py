@@ -11,6 +11,7 @@ from hops.kubernetes.inventory import Inventory, NameClaim, PortClaim, Resource
 from hops.kubernetes.kind_nodes import Cluster, clusters, overlap
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 
@@ -81,7 +82,7 @@ def _host(name: str) -> str:
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=_clusters,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="All clusters of a machine publish on the same addresses, and 0.0.0.0 covers all of them. The second cluster "
     "fails with `port is already allocated` when its node is created, minutes into an `up`.",
     remedy="Choose another port: change `cluster.httpPort` or `cluster.httpsPort` of the stack, or hostPort in the "
@@ -132,7 +133,7 @@ def _free_port(claims: _Claims, cluster: Cluster, port: int) -> int:
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=kinds("Ingress", "HTTPProxy", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"),
-    hop="name",
+    hop=HopName.NAME,
     why="A host name resolves to one address. If two stacks use the same name, the requests of both developers reach "
     "only one of the stacks.",
     remedy="Choose another host name: change `host` in `services` of the stack, or the host of the route.",

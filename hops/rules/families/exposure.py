@@ -16,6 +16,7 @@ from hops.kubernetes.inventory import Container, Inventory, Pod, Resource, Servi
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Label, Section
 from hops.model.settings import Port as PortNumber
 from hops.rules.families.host_ports import Controllers
@@ -74,7 +75,7 @@ class Folder(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     parameters=Folder,
     why="A client that can request / can also request /etc/passwd, mounted secrets and /proc/self/environ. `python -m "
     "http.server` serves its working directory, which is / by default.",
@@ -168,7 +169,7 @@ def _below(path: str, folder: str) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="The token authenticates to the API server as the pod's service account, and an attacker in the pod can use "
     "it. Kubernetes mounts the token unless the pod or its service account sets automountServiceAccountToken to "
@@ -218,7 +219,7 @@ def _mounts_token(pod: Pod, inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     why="A server also serves the volumes that are mounted below its folder: the secret, the token or the files of "
     "the node are one request away.",
     remedy="Mount the volume outside the served folder, or serve another folder.",
@@ -276,7 +277,7 @@ def _secret(volume: Mapping[str, JSON]) -> str | None:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="An attacker who takes over a process has its permissions. A process that is not root and cannot write its "
     "file system leaves nothing behind.",
@@ -364,7 +365,7 @@ spec:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     parameters=Admission,
     why="Without a NetworkPolicy, every pod of the cluster can connect to the pod and bypass the rules of the "
     "Ingress. The NetworkPolicies of a pod are additive: one that admits every sender cancels the others. Senders in "
@@ -487,7 +488,7 @@ def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_ways,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Inner,
     why="These ports require no password: Envoy's admin interface can stop Envoy, a debugger runs any code, and "
     "metrics reveal internal details.",

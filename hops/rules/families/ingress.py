@@ -24,6 +24,7 @@ from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import Target, granted, home, port_of, senders, targets
 from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.families.tls import Certificates
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
@@ -65,7 +66,7 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
-    hop="service",
+    hop=HopName.SERVICE,
     why="Contour drops a route if its Service does not exist in the namespace of the Ingress, and reports this only "
     "in its log. The client receives 404, or no answer if this was the only route. A Gateway API route may reference "
     "a Service in another namespace if a ReferenceGrant there allows it.",
@@ -116,7 +117,7 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A route references a port of the Service, not of the pod, either by number or by name. Contour uses the "
     "first matching port, drops the route if this port is not TCP, and reports this only in its log.",
     remedy="Set the port of the route to the number or name of a TCP port of the Service.",
@@ -156,7 +157,7 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A rule without a host matches the requests for every name that no other rule claims, including misspelled "
     "names and names of other developers. Contour never serves such a rule over TLS.",
     remedy="Set `host` of the rule.",
@@ -180,7 +181,7 @@ def host_named(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Bre
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A wildcard host matches requests for names that other routes may require, and hides misspelled names.",
     remedy="Replace the wildcard with the full name of each host.",
     references=(_API + "#hostname-wildcards",),
@@ -203,7 +204,7 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="If two routes match the same requests, Contour keeps only one: the HTTPProxy before the Ingress, otherwise "
     "the route that it reads last, which can change when Contour restarts. `/foo` and `/foo/` are the same Prefix. "
     "Routes with other paths, other path types or the class of another controller do not conflict.",
@@ -238,7 +239,7 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="Envoy evaluates exact paths first, then regular expressions, then prefixes, and the longest of each kind "
     "first. A regular expression that matches everything below a path shadows the longer prefixes below it. A Prefix "
     "shadows the string prefix of the same path.",
@@ -319,7 +320,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     remediable=True,
     why="The meaning of ImplementationSpecific depends on the controller. Contour treats a path that contains one of "
     "^+*[]% as a regular expression for the whole path, and any other path as a string prefix: /foo also matches "
@@ -374,7 +375,7 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="The API server rejects a path without a leading slash. For Prefix and Exact it also rejects //, /./, /../ "
     "and an encoded slash. The preview succeeds and the update fails.",
     remedy="Set `path` to the path that clients request, with a leading slash and without empty, dot or encoded "
@@ -448,7 +449,7 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_classed,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Classes,
     remediable=True,
     why="Contour ignores an Ingress whose class it does not handle, and reports this only in its debug log. Without "
@@ -503,7 +504,7 @@ def _reclassed(
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("IngressClass"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="The API server sets the default IngressClass on an Ingress without a class. If several classes are marked as "
     "default, it uses the newest, so the order of creation decides which controller handles the Ingress.",
     remedy="Remove the annotation ingressclass.kubernetes.io/is-default-class from all IngressClasses but one.",
@@ -563,7 +564,7 @@ def _defaults(inventory: Inventory) -> Sequence[Resource]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A default backend receives every request that matches no rule, for every host. An Ingress without rules, or "
     "a rule without paths, forwards no request.",
     remedy="Add a rule with `host` and `paths`, and remove defaultBackend.",
@@ -605,7 +606,7 @@ class ExternalNames(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(senders(inventory), inventory.of_kind("HTTPProxy")),
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=ExternalNames,
     why="Contour rejects a Service of type ExternalName, which could forward to any name and bypass every network "
     "boundary. Contour forwards only to Services: it ignores a backend of another kind, and a resource backend in an "
@@ -653,7 +654,7 @@ class Suffixes(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     parameters=Suffixes,
     why="A host outside the suffix that was agreed for a stack intercepts the requests of another developer, or does "
     "not resolve. The rule is inactive until the parameter `suffixes` is set.",
@@ -710,7 +711,7 @@ def _hosts(inventory: Inventory) -> frozenset[str]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     why="Names in .local are reserved for multicast DNS (RFC 6762): a resolver queries the local network first and "
     "waits for an answer, or ignores the answer of its DNS server. Names in .localhost resolve to this machine "
     "everywhere; .test is reserved for tests.",
@@ -740,7 +741,7 @@ def not_local(subject: Named, inventory: Inventory, _: NoParameters) -> Iterator
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     why="The API server rejects a host with an IP address, a port, a scheme or capital letters: the preview succeeds "
     "and the update fails. It accepts a label of more than 63 characters, but no resolver does.",
     remedy="Change the host to a DNS name in lower case, without scheme, port or path.",
@@ -777,7 +778,7 @@ class CodeAnnotations(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=kinds("Ingress", "Service", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=CodeAnnotations,
     remediable=True,
     why="A snippet annotation is copied into the controller's configuration. Its author can read the controller's "
@@ -812,7 +813,7 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Certificates,
     parameters_of="TL04",
     why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, or if an "

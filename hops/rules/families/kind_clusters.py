@@ -9,6 +9,7 @@ from hops.kubernetes.inventory import Container, Inventory, Pod, Port, Resource
 from hops.kubernetes.kind_nodes import Cluster, Mapped, Node, clusters, nodes, overlap
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
@@ -55,7 +56,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="A kind node is a container. Its ports are reachable from the machine only if extraPortMappings publish them, "
     "and kind applies the mappings only when it creates the node. Without a mapping, the connection is refused "
     "although every pod is healthy.",
@@ -103,7 +104,7 @@ def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="Docker accepts connections on a published port even if nothing in the node listens on it. The client "
     "receives an empty reply or a reset, and no other program can use the port.",
     remedy="Remove the entry from extraPortMappings, or set this hostPort on a pod of the node.",
@@ -163,7 +164,7 @@ def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     why="A published port forwards only to pods on the publishing node. If the cluster has a worker, kind keeps the "
     "taint of the control-plane node, and Contour's published Envoy DaemonSet does not tolerate it.",
@@ -217,7 +218,7 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="All node containers publish ports on the same machine. kind compares only the mappings within one node, so "
     "the creation of the second node fails with `port is already allocated`.",
     remedy="Remove the mapping from one of the nodes, or change its hostPort.",
@@ -274,7 +275,7 @@ class Listeners(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     parameters=Listeners,
     remediable=True,
     why="0.0.0.0, the default of listenAddress, exposes a development cluster to the whole network. Docker's packet "
@@ -345,7 +346,7 @@ class PromisedPorts(Section):
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     parameters=PromisedPorts,
     why="With a hostPort of 0, -1 or none, Docker assigns another port each time the cluster is created, so a "
     "documented URL stops working.",
@@ -391,7 +392,7 @@ class Networks(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Cluster", "Installation", "IPPool", "DaemonSet", "ConfigMap"),
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     parameters=Networks,
     why="With disableDefaultCNI, every pod stays Pending until another pod network is installed. kube-proxy treats "
     "pod addresses outside podSubnet as external. If Calico's host ports are disabled, a hostPort has no effect and "
@@ -514,7 +515,7 @@ def _any_host_port(inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Namespace"),
-    hop="pod",
+    hop=HopName.POD,
     why="Pod security admission rejects a pod that violates the namespace's level, but only after a successful "
     "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted.",
     remedy="Set the label pod-security.kubernetes.io/enforce of the namespace to the strictest level that admits its "

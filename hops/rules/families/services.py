@@ -14,6 +14,7 @@ from hops.kubernetes.inventory import ADDED, Container, Inventory, Pod, Port, Re
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import DNS_LABEL, Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods, services
 
@@ -52,7 +53,7 @@ def _known(resources: Iterable[Resource]) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A Service whose selector matches no pod has no endpoints: Envoy returns 503, and nothing else reports an "
     "error. A pod matches if it has all labels of the selector and is in the Service's namespace, whichever workload "
     "creates it.",
@@ -114,7 +115,7 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="If targetPort is a name that a pod does not declare, the pod is not an endpoint. If it is a number on which "
     "nothing listens, the connection is refused. If targetPort is unset, the Service's port applies. A pod that "
     "declares no port may listen on any port, unless its command names one.",
@@ -193,7 +194,7 @@ class Outside(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=Outside,
     remediable=True,
     why="A NodePort, which a LoadBalancer also opens, exposes the Service on every node and bypasses the rules of "
@@ -254,7 +255,7 @@ class ExternalAddresses(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=ExternalAddresses,
     remediable=True,
     why="kube-proxy redirects traffic for an external IP to the Service, even if the address belongs to another "
@@ -290,7 +291,7 @@ def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresse
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A client that resolves such a name connects to itself: Envoy to its own admin interface, a node to the "
     "metadata service at 169.254.169.254. Contour rejects these names.",
     remedy="Set externalName to another host, or use a Service with a selector.",
@@ -327,7 +328,7 @@ def _is_here(name: str) -> bool:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=services,
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     why="If a selector matches several workloads, part of the requests reach the wrong one. Two Services with the "
     "same selector are two names for the same pods, and a later change easily misses one of them.",
     remedy="Add a label to the selector that only one workload has, or remove one of the Services.",
@@ -389,7 +390,7 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_pods_and_services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="The API server rejects an unnamed port in a Service with several ports, a duplicate name and a malformed "
     "name. A probe on a port that its container does not open never succeeds, so the pod receives no requests.",
     remedy="Give every port a unique name of lower-case letters, digits and hyphens, and set the port of a probe to a "
@@ -506,7 +507,7 @@ def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="The API server rejects a workload whose selector does not match the labels of its template: its controller "
     "would create pods forever and recognize none of them.",
     remedy="Set the same labels in the selector and in the pod template.",
@@ -576,7 +577,7 @@ def _same_labels(pod: Pod, base: str, path: str, labels: Mapping[str, str]) -> t
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="containerPort opens nothing; it only documents the port of the process. If it differs from the port in the "
     "command, the Service forwards to the wrong port: the connection is refused, and Envoy returns 503.",
     remedy="Set containerPort, targetPort and the port in the command to the same number.",

@@ -15,6 +15,7 @@ from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
@@ -78,7 +79,7 @@ class SecuredHosts(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=_entrances,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=SecuredHosts,
     why="HTTP traffic can be read and changed in transit. An empty `tls` list counts as no TLS. The rule applies to "
     "the hosts with `tls` in the stack's settings and to those in the parameter `hosts`: a name that resolves only to "
@@ -143,7 +144,7 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_entrances,
-    hop="route",
+    hop=HopName.ROUTE,
     remediable=True,
     why="TLS does not disable HTTP: Contour serves the routes of an Ingress on port 80 too, unless an annotation "
     "redirects or forbids it, and a route of an HTTPProxy if permitInsecure is true. Contour recognizes only the "
@@ -190,7 +191,7 @@ def _redirect(resource: Resource) -> Mapping[str, Any]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="Contour serves a rule over TLS only if `tls` lists exactly the same host. A wildcard in `tls` does not cover "
     "a name, and an entry without hosts covers nothing. A host that only `tls` lists has a certificate and returns "
     "404.",
@@ -261,7 +262,7 @@ _ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernet
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(inventory.ingresses, inventory.of_kind("Gateway")),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Certificates,
     why="Contour requires a Secret with tls.crt and tls.key, in the namespace of the Ingress or delegated from "
     "another namespace. Otherwise it creates no TLS host and reports this only in its log: the client's connection is "
@@ -313,7 +314,7 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     parameters_of="HP02",
     why="Envoy opens its HTTPS listener only if a host has a certificate. Without the listener, the published port "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
 from hops.trace.facts.remedies import command
@@ -19,12 +20,12 @@ unexplained = Code(
     remedy="`hops trace --bundle FILE` keeps all that was seen, for whoever looks further.",
 )
 
-_RUNGS: tuple[tuple[Where, str], ...] = (
-    ("client", "port-mapping"),
-    ("node", "host-port"),
-    ("envoy", "route"),
-    ("pod from envoy", "endpoint"),
-    ("pod", "pod"),
+_RUNGS: tuple[tuple[Where, HopName], ...] = (
+    ("client", HopName.PORT_MAPPING),
+    ("node", HopName.HOST_PORT),
+    ("envoy", HopName.ROUTE),
+    ("pod from envoy", HopName.ENDPOINT),
+    ("pod", HopName.POD),
 )
 """Where requests are sent, in the order of the path, and the hop that only those cross which start there or before."""
 
@@ -55,7 +56,7 @@ def _fine(request: Request) -> bool:
     return request.served and request.failure is None
 
 
-def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
+def _stopped(view: View, hop: HopName, request: Request, beyond: Request | None) -> Finding:
     who = Identity("ingress-hops", "Hop", None, hop)
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, pairs
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
-from hops.trace.facts.pod_states import Trouble, events, last_line, ready, trouble
-from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, make, mend
+from hops.trace.facts.pod_states import Trouble, events, last_line, trouble
+from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, mend
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 
 envoy_down = Code(
     code="T16",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not run",
     symptom="`curl` connects to the published port and its connection is reset or ends without an answer; where the "
     "node's DNAT rule went with the pod, it is refused.",
@@ -32,7 +34,7 @@ envoy_down = Code(
 
 not_delivered = Code(
     code="T20",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not have what the objects want",
     symptom="A change of an Ingress or of pods has no effect: the old answer comes, or 404 or 503 for what is new.",
     cause="Contour tells Envoy its routes and pods over xDS. Where Contour doesn't run, Envoy goes on with what it was "
@@ -47,7 +49,7 @@ not_delivered = Code(
 
 not_trusted = Code(
     code="T21",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy and Contour do not trust each other",
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
@@ -91,8 +93,7 @@ def _no_envoy(view: View) -> Iterator[Finding]:
     if workload is None:
         known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
         if known and view.sees("DaemonSet") and view.sees("Deployment"):
-            remedy = make(view) if view.sight.stack else _install(view)
-            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", remedy)
+            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", mend(view, ENVOY, _install(view)))
         return
     who, spec = identity(workload), at(workload, "spec", "template", "spec")
     selector = pairs(at(spec, "nodeSelector"))
@@ -151,7 +152,7 @@ def _not_delivered(view: View) -> Iterator[Finding]:
 
 def _waits(view: View) -> bool:
     """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
-    return any(ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
+    return any(objects.ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
 
 
 # Trust

@@ -5,8 +5,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, sequence, text
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
@@ -17,7 +19,7 @@ from hops.trace.readers.netfilter import Translation, taken, translations
 
 T11 = Code(
     code="T11",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="Envoy's pod takes no host port",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="hostPort is missing in Envoy's DaemonSet, or is another number than the one that Docker's mapping leads to.",
@@ -26,7 +28,7 @@ T11 = Code(
 )
 T12 = Code(
     code="T12",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="The nodes' network configuration leaves host ports out",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="The portmap plugin is missing in the CNI configuration; Calico's operator leaves it out with "
@@ -38,7 +40,7 @@ T12 = Code(
 )
 T13 = Code(
     code="T13",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="A stale DNAT rule leads to a pod that is no Envoy",
     symptom="curl ends with 52, 56 or 28, or another pod answers.",
     cause="The rule of an earlier pod was left behind when that pod went, and the first rule for a port is taken.",
@@ -53,7 +55,7 @@ T13 = Code(
 )
 T14 = Code(
     code="T14",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="The DNAT rule to Envoy's pod is missing",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause=f"Something flushed the node's nat table or its chain {HOST_PORT_CHAIN}; portmap writes only when a pod is "
@@ -66,7 +68,7 @@ T14 = Code(
 )
 T15 = Code(
     code="T15",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="Another pod has Envoy's host port",
     symptom="curl ends with 52 or 56, or another page answers.",
     cause="A host port can be taken once on a node, and the other pod came first: Envoy waits for it.",
@@ -108,8 +110,8 @@ def unclaimed(view: View) -> Iterator[Finding]:
     if door is None or door.wanted or door.port not in expected(view) or taken(door.found):
         return
     declared = sorted(outside for _, outside in _ports(door.envoy) if outside)
-    name = at(dict(door.envoy), "metadata", "name")
-    evidence = [f"pod projectcontour/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
+    name = objects.name(door.envoy)
+    evidence = [f"pod {CONTOUR_NAMESPACE}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
     evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
     message = f"Envoy's pod {name} does not take port {door.port} of {door.node}."
     yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
@@ -133,7 +135,7 @@ def unsupported(view: View) -> Iterator[Finding]:
     restart = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
     if disabled:
         patch = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
-        name = at(disabled, "metadata", "name")
+        name = objects.name(disabled)
         enable = kubectl(view, "patch", "installation", name, "--type", "merge", "--patch", patch)
         remedy = f"{enable} && {restart}"
         evidence = [f"Installation {name}: hostPorts is Disabled"]
@@ -155,8 +157,8 @@ def stale(view: View) -> Iterator[Finding]:
     for one in door.found:
         if not one.certain or one in door.mine:
             continue
-        owner = next((pod for pod in view.of("Pod") if at(pod, "status", "podIP") == one.address), None)
-        whose = f"{at(owner, 'metadata', 'namespace')}/{at(owner, 'metadata', 'name')}" if owner else "no pod"
+        owner = next((pod for pod in view.of("Pod") if objects.address(pod) == one.address), None)
+        whose = f"{objects.full_name(owner)}" if owner else "no pod"
         evidence = [f"nat {other.rule.chain}: port {door.port} to {other}" for other in door.found]
         evidence.append(f"{one.address} is the address of {whose}, Envoy's is {door.wanted[0]}")
         before = "before" if not door.led else "behind"
@@ -177,11 +179,11 @@ def missing(view: View) -> Iterator[Finding]:
         return
     if door.mine or taken(door.found):
         return
-    name = at(dict(door.envoy), "metadata", "name")
-    phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
+    name = objects.name(door.envoy)
+    phase, to = objects.phase(door.envoy), f"{door.wanted[0]}:{door.wanted[1]}"
     evidence = [
         f"nat of {door.node}: no rule for port {door.port}",
-        f"pod projectcontour/{name} is {phase} at {to} and declares hostPort {door.port}",
+        f"pod {CONTOUR_NAMESPACE}/{name} is {phase} at {to} and declares hostPort {door.port}",
     ]
     message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
     remedy = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
@@ -195,11 +197,11 @@ def claimed(view: View) -> Iterator[Finding]:
     if node is None or port is None or envoy is None:
         return
     for pod in view.of("Pod"):
-        rival = at(pod, "spec", "nodeName") == node and any(outside == port for _, outside in _ports(pod))
-        if rival and at(pod, "status", "phase") in ("Running", "Pending") and pod not in view.envoy_pods:
-            waiting = at(envoy, "metadata", "name")
-            evidence = [f"pod projectcontour/{waiting}: {portless(envoy)}"]
-            message = f"{_named(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
+        rival = objects.node_of(pod) == node and any(outside == port for _, outside in _ports(pod))
+        if rival and objects.phase(pod) in ("Running", "Pending") and pod not in view.envoy_pods:
+            waiting = objects.name(envoy)
+            evidence = [f"pod {CONTOUR_NAMESPACE}/{waiting}: {portless(envoy)}"]
+            message = f"{objects.full_name(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
             yield T15.finding(identity(pod), message, _removal(view, pod), evidence, about=[identity(envoy)])
 
 
@@ -221,11 +223,11 @@ def portless(pod: Mapping[str, JSON]) -> str | None:
 def _door(view: View) -> _Door | None:
     """What leads into Envoy; None where there is no running Envoy there, or requests get to it anyway."""
     node, port = view.publishing, view.node_port
-    running = (pod for pod in view.envoys_on(node) if at(pod, "status", "phase") == "Running")
+    running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
     envoy = next(running, None)
     if node is None or port is None or envoy is None or at(envoy, "spec", "hostNetwork"):
         return None
-    address = text(at(envoy, "status", "podIP"))
+    address = objects.address(envoy)
     if address is None or view.running(node) is False:
         return None
     target = next((inside for inside, outside in _ports(envoy) if outside == port), None)
@@ -262,13 +264,9 @@ def _without(door: _Door, why: str) -> str:
     return f"Port {door.port} of {door.node} leads to no pod, since host ports are not set up there: {why}."
 
 
-def _named(pod: Mapping[str, JSON]) -> str:
-    return f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}"
-
-
 def _removal(view: View, pod: Mapping[str, JSON]) -> str:
     """The command that takes a pod away, together with what would make it again."""
-    namespace, name = at(dict(pod), "metadata", "namespace"), at(dict(pod), "metadata", "name")
+    namespace, name = objects.namespace(pod), objects.name(pod)
     owner: JSON = next((o for o in sequence(at(dict(pod), "metadata", "ownerReferences")) if at(o, "controller")), {})
     kind, made_by = text(at(owner, "kind")) or "Pod", text(at(owner, "name")) or str(name)
     if kind == "ReplicaSet":

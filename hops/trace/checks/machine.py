@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, mapping, sequence, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
@@ -82,7 +83,7 @@ def blind(view: View) -> Iterator[Finding]:
     if control is None or not view.running(control):
         return
     if view.foreign and cluster:
-        others = " ".join(str(at(dict(o), "metadata", "name")) for o in cluster.objects if o.get("kind") == "Node")
+        others = " ".join(objects.name(o) for o in cluster.objects if o.get("kind") == "Node")
         evidence = [f"{cluster.server} has the nodes {others}", f"docker: {name} is {' '.join(view.node_containers)}"]
         message = f"The kubeconfig leads to {cluster.server}, which is another cluster than {name}."
         yield T47.finding(_cluster(view), message, _export(view), evidence)

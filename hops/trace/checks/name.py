@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from hops.kubernetes.values import at, sequence, text
 from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.remedies import command
@@ -18,7 +19,7 @@ FORMAT = "%s\\n"
 
 T01 = Code(
     code="T01",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name does not resolve",
     symptom="curl ends with 6, could not resolve host.",
     cause="No line of the hosts file and no DNS server knows the name.",
@@ -27,7 +28,7 @@ T01 = Code(
 )
 T02 = Code(
     code="T02",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name leads to an address that nothing publishes on",
     symptom="curl ends with 7, connection refused, or with 28, timed out.",
     cause="A line of the hosts file or a DNS server gives another address than the one that Docker publishes on.",
@@ -37,7 +38,7 @@ T02 = Code(
 )
 T03 = Code(
     code="T03",
-    hop="name",
+    hop=HopName.NAME,
     title="The look-up of the host name stalls",
     symptom="The answer is right and comes seconds late, every time.",
     cause="A name in .local is asked for by multicast DNS, and nobody answers for one of the address families.",
@@ -49,7 +50,7 @@ T03 = Code(
 )
 T04 = Code(
     code="T04",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name has addresses of one family only, and Docker publishes on the other",
     symptom="curl ends with 7, connection refused.",
     cause="The hosts file has a line for ::1 and none for 127.0.0.1, while the port is published for IPv4.",

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
+from hops.model.settings import Service
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
-from hops.trace.facts.pod_states import Trouble, events, last_line, ready, stranded, trouble
-from hops.trace.facts.remedies import kubectl, make, setting
+from hops.trace.facts.pod_states import Trouble, events, last_line, stranded, trouble
+from hops.trace.facts.remedies import kubectl, make, mend, setting
 from hops.trace.facts.view import View, identity
 from hops.trace.observed.observation import Request, Where
 from hops.trace.readers import kernel
 
 not_ready = Code(
     code="T32",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod runs and is not ready",
     symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
     cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
@@ -29,7 +32,7 @@ not_ready = Code(
 
 loopback_only = Code(
     code="T40",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on loopback only",
     symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
     cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
@@ -41,7 +44,7 @@ loopback_only = Code(
 
 other_port = Code(
     code="T41",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on another port",
     symptom="503 from Envoy at once (`connection refused`).",
     cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
@@ -55,7 +58,7 @@ other_port = Code(
 
 not_running = Code(
     code="T42",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod does not run",
     symptom="503 from Envoy (`no healthy upstream`).",
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
@@ -69,7 +72,7 @@ not_running = Code(
 
 refused_by_app = Code(
     code="T43",
-    hop="pod",
+    hop=HopName.POD,
     title="The app itself answers 404",
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
     cause="The request came all the way to the process, and the process has nothing there: another directory is "
@@ -81,7 +84,7 @@ refused_by_app = Code(
 
 failed_by_app = Code(
     code="T44",
-    hop="pod",
+    hop=HopName.POD,
     title="The app fails, is slow, or answers something else",
     symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
     cause="The process takes the request and fails it.",
@@ -90,10 +93,6 @@ failed_by_app = Code(
     remedy="`kubectl logs` of the pod.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
 )
-
-
-def _pod_name(pod: Mapping[str, JSON]) -> str:
-    return str(at(dict(pod), "metadata", "name"))
 
 
 # It does not run
@@ -112,7 +111,7 @@ def _not_running(view: View) -> Iterator[Finding]:
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
         # A Service whose pods are all missing selects none, whatever its selector is.
         unselected = [Identity("v1", "Service", backend.namespace, backend.service)] if not view.pods else []
-        yield not_running.finding(who, "There is no such pod.", make(view), look=look, about=unselected)
+        yield not_running.finding(who, "There is no such pod.", _created(view, who), look=look, about=unselected)
 
 
 def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
@@ -136,8 +135,28 @@ def _missing(view: View) -> tuple[str, ...]:
     """The planned pods that are not there."""
     if not view.planned or view.backend is None:
         return ()
-    there = {_pod_name(pod) for pod in view.pods}
+    there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
+
+
+def _created(view: View, who: Identity) -> str:
+    """The command that makes a planned pod; empty where its service is not known."""
+    service = _service(view)
+    if service is None or view.backend is None:
+        return ""
+    labels = ",".join(f"{key}={value}" for key, value in view.backend.selector.items())
+    options = ("--image", service.image, "--port", service.port, "--labels", labels)
+    words = ("run", who.name, *options, "--command", "--", *service.command)
+    return mend(view, who, kubectl(view, *words, namespace=who.namespace))
+
+
+def _service(view: View) -> Service | None:
+    """The stack's settings of the traced service; None where the path has no stack."""
+    stack, backend = view.sight.stack, view.backend
+    if stack is None or backend is None:
+        return None
+    wanted = (backend.namespace, backend.service)
+    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
 
 
 # It runs and can't be reached
@@ -161,7 +180,7 @@ def _deaf(view: View) -> Iterator[Finding]:
 
 def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
     """The request by which the pod refused the connection, sent from its own node."""
-    address = text(at(dict(pod), "status", "podIP"))
+    address = objects.address(pod)
     sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
@@ -199,21 +218,20 @@ def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
     """The command that changes what a pod runs, and the stack's setting to correct first.
 
     The stack or the pod's owner makes the pod again. key: of the service's settings, `command` or `image`. The setting
-    is empty where the pod differs from it: the stack then puts the pod right as it is.
+    is empty where the pod differs from it: the stack then puts the pod right as it is. An update applies a corrected
+    setting in any cluster, and repairs a changed pod in clusters of the stack's own making only.
     """
-    stack, backend = view.sight.stack, view.backend
-    if stack and backend:
-        service = next(
-            one for one in stack.settings.services if (one.namespace, one.name) == (backend.namespace, backend.service)
-        )
-        runs = [
-            (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
-            for one in sequence(at(dict(pod), "spec", "containers"))
-        ]
-        return make(view), setting(view, key) if runs == [(service.image, service.command)] else ""
+    service = _service(view)
+    runs = [
+        (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
+        for one in sequence(at(dict(pod), "spec", "containers"))
+    ]
+    if service and runs == [(service.image, service.command)]:
+        return make(view), setting(view, key)
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or _pod_name(pod)
-    return kubectl(view, "edit", kind, name, namespace=identity(pod).namespace), ""
+    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
+    who = identity(pod)
+    return mend(view, who, kubectl(view, "edit", kind, name, namespace=who.namespace)), ""
 
 
 # It runs and isn't ready
@@ -228,15 +246,15 @@ def _not_ready(view: View) -> Iterator[Finding]:
         return
     for pod in view.pods:
         # The status of a pod on a stopped node says nothing about the pod.
-        if ready(pod) is not False or stranded(view, pod):
+        if objects.ready(pod) is not False or stranded(view, pod):
             continue
         probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
         evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
         evidence += events(view, pod, "Unhealthy")[-1:]
-        evidence += [told(direct)] if direct and direct.address == at(pod, "status", "podIP") else []
+        evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []
         message = "The pod runs, and its readiness probe fails."
         remedy, wrong = _changed(view, pod, "command")
-        look = kubectl(view, "describe", "pod", _pod_name(pod), namespace=identity(pod).namespace)
+        look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
         yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
 
 
@@ -255,7 +273,7 @@ def _answers(view: View) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
-    pod = next((p for p in view.pods if at(p, "status", "podIP") == answer.address), next(iter(view.pods), None))
+    pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
     target = who.name if pod else f"service/{who.name}"
     look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)

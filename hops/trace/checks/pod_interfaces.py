@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, text
 from hops.model.finding import Finding
-from hops.model.path import calico_interface
+from hops.model.hop import HopName
+from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
@@ -21,7 +23,7 @@ _UPLINK = "eth0"
 
 T34 = Code(
     code="T34",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface is down",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
@@ -30,7 +32,7 @@ T34 = Code(
 )
 T35 = Code(
     code="T35",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A node's route to a pod is missing or leads elsewhere",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pod's route was deleted or replaced, or calico-node has not written the one to another node's pods.",
@@ -40,7 +42,7 @@ T35 = Code(
 )
 T36 = Code(
     code="T36",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="The node's kernel does not pass packets on",
     symptom="503 from Envoy or 28, timed out.",
     cause="net.ipv4.ip_forward is 0; or strict rp_filter drops what comes another way than it would go back.",
@@ -50,7 +52,7 @@ T36 = Code(
 )
 T39 = Code(
     code="T39",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
     cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
@@ -69,7 +71,7 @@ class Wire:
     """
 
     pod: Mapping[str, JSON]
-    hop: str
+    hop: HopName
     address: str
     node: Node
     interface: str
@@ -79,7 +81,7 @@ class Wire:
 
     @property
     def name(self) -> str:
-        return f"{at(dict(self.pod), 'metadata', 'namespace')}/{at(dict(self.pod), 'metadata', 'name')}"
+        return f"{objects.full_name(self.pod)}"
 
     @property
     def up(self) -> bool:
@@ -88,8 +90,8 @@ class Wire:
 
 def wires(view: View) -> tuple[Wire, ...]:
     """Of Envoy's pod that takes the requests, then of the backend's pods; those that can't be seen are left out."""
-    subjects = [(pod, "host-port") for pod in view.envoys_on(view.publishing)[:1]]
-    subjects += [(pod, "endpoint") for pod in view.pods]
+    subjects = [(pod, HopName.HOST_PORT) for pod in view.envoys_on(view.publishing)[:1]]
+    subjects += [(pod, HopName.ENDPOINT) for pod in view.pods]
     return tuple(wire for pod, hop in subjects if (wire := _wire(view, pod, hop)))
 
 
@@ -108,7 +110,7 @@ def disconnected(view: View) -> Iterator[Finding]:
 def unrouted(view: View) -> Iterator[Finding]:
     """T35."""
     found = wires(view)
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found:
         # The kernel keeps no route by an interface that is down or gone.
         if not wire.up or _reached(view, wire) or not wire.node.routes:
@@ -137,7 +139,7 @@ def blocked(view: View) -> Iterator[Finding]:
             message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
             remedy = _on(node, "sysctl", "--write", *(f"{name}=1" for name in off))
             yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found if envoy else ():
         failed = _failed(view, wire)
         if envoy and failed and failed.where == "pod from envoy" and wire.node.name != envoy.node.name:
@@ -166,15 +168,15 @@ def narrowed(view: View) -> Iterator[Finding]:
 CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
 
 
-def _wire(view: View, pod: Mapping[str, JSON], hop: str) -> Wire | None:
+def _wire(view: View, pod: Mapping[str, JSON], hop: HopName) -> Wire | None:
     body = dict(pod)
-    address, node = text(at(body, "status", "podIP")), view.node(text(at(body, "spec", "nodeName")))
+    address, node = objects.address(body), view.node(objects.node_of(body))
     ends = links(node.links) if node else {}
     if node is None or not ends or not address or at(body, "spec", "hostNetwork"):
         return None
-    if at(body, "status", "phase") != "Running" or at(body, "metadata", "deletionTimestamp"):
+    if objects.phase(body) != "Running" or objects.deleting(body):
         return None
-    name = calico_interface(str(at(body, "metadata", "namespace")), str(at(body, "metadata", "name")))
+    name = POD_NETWORK.interface(str(objects.namespace(body)), objects.name(body))
     if name not in ends and not any(other.startswith("cali") for other in ends):
         # Another network plugin names interfaces in its own way.
         return None
@@ -210,7 +212,7 @@ def _on(node: Node, *words: object) -> str:
 
 def _reached(view: View, wire: Wire) -> bool:
     """Whether a request was answered from the pod's network namespace."""
-    if wire.hop == "host-port":
+    if wire.hop is HopName.HOST_PORT:
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
     there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
@@ -218,7 +220,7 @@ def _reached(view: View, wire: Wire) -> bool:
 
 def _failed(view: View, wire: Wire) -> Request | None:
     """The request to the pod that got no answer, that from Envoy's pod first."""
-    places = ("envoy",) if wire.hop == "host-port" else ("pod from envoy", "pod")
+    places = ("envoy",) if wire.hop is HopName.HOST_PORT else ("pod from envoy", "pod")
     there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
     return next((request for request in there if request.status is None), None)
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
 from hops.trace.facts.remedies import command, make
-from hops.trace.facts.view import KIND_LABEL, View, container
+from hops.trace.facts.view import View, container
 from hops.trace.observed.observation import Listener
 from hops.trace.readers.published_ports import Published, published
 
@@ -24,7 +26,7 @@ _COMM = 15
 
 T08 = Code(
     code="T08",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="Another process or container has the port",
     symptom="A page that isn't the service's, or a refusal; the node's container does not start.",
     cause="Something took the port of this machine before Docker could publish it, or while the node was stopped.",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from hops.kubernetes.routes import Route, routes
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import ALLOW_HTTP, Claims, claims, every, http_refused, is_cluster, leads_to
@@ -17,7 +18,7 @@ from hops.trace.readers import envoy
 
 no_route_at_all = Code(
     code="T17",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Nothing is routed, so Envoy does not listen",
     symptom="`curl` connects to the published port and has a reset or an empty reply, not a 404.",
     cause="Contour opens Envoy's plain listener with the first valid route and closes it with the last: in a cluster "
@@ -30,7 +31,7 @@ no_route_at_all = Code(
 
 http_not_allowed = Code(
     code="T18",
-    hop="route",
+    hop=HopName.ROUTE,
     title="The Ingress forbids plain HTTP",
     symptom="As T17 where it is the only Ingress, else 404.",
     cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
@@ -43,7 +44,7 @@ http_not_allowed = Code(
 
 no_virtual_host = Code(
     code="T22",
-    hop="route",
+    hop=HopName.ROUTE,
     title="No route for the host name",
     symptom="404 from Envoy itself: it has no `x-envoy-upstream-service-time`. Other host names are served.",
     cause="No Ingress and no HTTPProxy names the asked host, often by a typing error in either.",
@@ -54,7 +55,7 @@ no_virtual_host = Code(
 
 no_path = Code(
     code="T23",
-    hop="route",
+    hop=HopName.ROUTE,
     title="The host is routed, the path is not",
     symptom="404 from Envoy itself for this path; another path of the same host is served.",
     cause="The paths of the host's Ingress don't take the asked one: another prefix, or an Exact path where a Prefix "
@@ -67,7 +68,7 @@ no_path = Code(
 
 redirected = Code(
     code="T51",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy sends the client elsewhere",
     symptom="301 or 302 with a `location` header, from Envoy itself: no pod was asked.",
     cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, sends plain requests "
@@ -204,7 +205,7 @@ def _dropped(view: View) -> Iterator[Finding]:
                 *contour_said(view, finding.resource.name),
                 *proxy_said(route),
             ]
-            yield retold(finding, "route", _mended(view, finding, route), evidence)
+            yield retold(finding, HopName.ROUTE, _mended(view, finding, route), evidence)
 
 
 def _once_there(view: View) -> list[Finding]:
@@ -249,7 +250,7 @@ def _unserved(view: View) -> Iterator[Finding]:
             change = {"op": "add", "path": "/spec/ingressClassName", "value": "contour"}
             operations = finding.patch.operations if finding.patch else (change,)
             remedy = patched(view, who, *operations)
-            yield retold(finding, "route", remedy, [_listener(view), *_hosts(view)])
+            yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view)])
 
 
 def _claimed_twice(view: View) -> Iterator[Finding]:
@@ -271,7 +272,7 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
             remedy = kubectl(view, "delete", who.kind.lower(), who.name, namespace=who.namespace)
             shown = [f"{rival.resource} claims {rival} of {rival.host} for {_led(view, rival)}" for rival in rivals]
             evidence = [*shown, f"Envoy sends the request to {cluster}"] if cluster else shown
-            yield retold(finding, "route", remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
+            yield retold(finding, HopName.ROUTE, remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
             return
 
 
@@ -280,7 +281,7 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
 
 def _led(view: View, route: Route) -> str:
     leads = leads_to(view, route)
-    return f"{leads[1]}:{leads[2]}" if leads else "another backend"
+    return " or ".join(f"{service}:{port}" for _, service, port in leads) or "another backend"
 
 
 def _planned_ingress(view: View) -> Identity | None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, number, sequence, text
 from hops.model.finding import Finding, Identity, Level, Place
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.live_rules import judged, patched, retold
-from hops.trace.facts.pod_states import events, last_line, ready, stranded
+from hops.trace.facts.pod_states import events, last_line, stranded
 from hops.trace.facts.remedies import command, kubectl
 from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 from hops.trace.observed.observation import Request
@@ -16,7 +18,7 @@ from hops.trace.readers import kernel
 
 kube_proxy_gone = Code(
     code="T45",
-    hop="service",
+    hop=HopName.SERVICE,
     title="kube-proxy does not serve the ClusterIP",
     symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
     "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
@@ -40,7 +42,7 @@ def _selects(view: View) -> Iterator[Finding]:
         if finding.resource == identity(service):
             remedy = _reselected(view, finding)
             look = "" if remedy else kubectl(view, "get", "pods", "--show-labels", namespace=finding.resource.namespace)
-            yield retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)], look=look)
+            yield retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)], look=look)
 
 
 def _reselected(view: View, finding: Finding) -> str:
@@ -99,7 +101,7 @@ def _retargeted(view: View, finding: Finding, index: int) -> Finding:
     if wanted:
         change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
         remedy = patched(view, who, change)
-    return retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+    return retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
 def _port(view: View) -> tuple[int, dict[str, object] | None]:
@@ -142,7 +144,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view) or (workload is None and _never_served(view))
-    idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
+    idle = [pod for pod in pods if objects.ready(pod) is False and not stranded(view, pod)]
     evidence = [
         *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
         *((f"request to {answer.address}:{answer.port} (service): {_ended(answer)}",) if answer else ()),
@@ -156,7 +158,7 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         remedy = command(*(("docker", "exec", control) if control else ()), *words)
         yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
     elif workload is not None and (idle or not pods):
-        names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
+        names = ", ".join(objects.name(pod) for pod in idle) or "none has been made"
         message = f"Pods of kube-proxy are not ready: {names}."
         yield kube_proxy_gone.finding(who, message, restart, evidence, about=map(identity, pods))
     elif workload is not None and (unserved or lacking):

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs
-from hops.trace.facts.pod_states import events, holds, ready, trouble
+from hops.trace.facts.pod_states import events, holds, trouble
 from hops.trace.facts.view import View
 from hops.trace.readers import envoy
 
@@ -49,8 +50,8 @@ def _cut_off(view: View) -> bool:
     """Whether Envoy has no connection to Contour, by its stats or by what it never got from there: its readiness."""
     if (holding := _holding(view)) is not None:
         return not holding
-    running = [pod for pod in view.envoy_pods if text(at(pod, "status", "phase")) == "Running"]
-    return bool(running) and all(ready(pod) is False and not trouble(view, pod) for pod in running)
+    running = [pod for pod in view.envoy_pods if objects.phase(pod) == "Running"]
+    return bool(running) and all(objects.ready(pod) is False and not trouble(view, pod) for pod in running)
 
 
 def _two_authorities(view: View) -> list[str]:
@@ -93,7 +94,7 @@ def _secrets(pod: Mapping[str, JSON]) -> list[Any]:
 
 def misses_secret(view: View, pod: Mapping[str, JSON]) -> bool:
     """Whether a pod waits for one of the certificates."""
-    waits = text(at(dict(pod), "status", "phase")) == "Pending"
+    waits = objects.phase(pod) == "Pending"
     return waits and any(name in line for line in events(view, pod, "FailedMount") for name in CERTIFICATES)
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from hops.kubernetes import objects
 from hops.kubernetes.routes import Route
 from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to
-from hops.trace.facts.pod_states import ready, stranded, trouble
+from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.facts.view import View
 from hops.trace.readers import envoy
 
@@ -48,26 +49,27 @@ def stale(view: View) -> str | None:
     if view.envoy is None or not view.envoy.listeners or not (view.sees("Ingress") and view.sees("HTTPProxy")):
         return None
     claimed, has = claims(view), taken(view)
-    if any(route.resource.kind != "Ingress" for route in claimed.all if not route.owner):
+    if any(route.accepted is False or route.conditions for route in claimed.all if not route.owner):
         return None
     wanted = claimed.first
-    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else None
-    if wanted is None or leads is None:
+    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else ()
+    if wanted is None or not leads:
         who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
         return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
-    namespace, service, port = leads
     own = envoy.clusters(has) if has else ()
     if own and _rivals(view, claimed, own):
         return None
-    if has is None or (own and not any(is_cluster(name, namespace, service, port) for name in own)):
-        return f"{wanted.resource} wants {service}:{port}, Envoy has {envoy.shown(has) if has else 'no route'}"
-    return _other_pods(view, own, namespace, service)
+    if has is None or (own and not any(is_cluster(name, *lead) for lead in leads for name in own)):
+        services = " or ".join(f"{service}:{port}" for _, service, port in leads)
+        return f"{wanted.resource} wants {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
+    namespace, service, _ = leads[0]
+    return _other_pods(view, own, namespace, service) if len(leads) == 1 else None
 
 
 def _rivals(view: View, claimed: Claims, own: tuple[str, ...]) -> bool:
     """Whether Envoy has another of several routes that claim the same: one of them is all that it can have."""
     same = [route for route in claimed.served[1:] if claimed.first and route.key == claimed.first.key]
-    leads = [lead for route in same if (lead := leads_to(view, route))]
+    leads = [lead for route in same for lead in leads_to(view, route)]
     return any(is_cluster(name, *lead) for lead in leads for name in own)
 
 
@@ -102,7 +104,7 @@ def contour_runs(view: View) -> bool | None:
     if not pods and not (view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")):
         return None
     # What stood on a node that is gone may run; of that the node's own finding tells.
-    return any(ready(pod) and not trouble(view, pod) for pod in pods) or (
+    return any(objects.ready(pod) and not trouble(view, pod) for pod in pods) or (
         None if any(stranded(view, pod) for pod in pods) else False
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Finding, Identity, Level
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
@@ -25,7 +26,7 @@ def judged(view: View, *codes: str, inventory: Inventory | None = None) -> list[
 
 def retold(
     finding: Finding,
-    hop: str,
+    hop: HopName,
     remedy: str,
     evidence: Iterable[str],
     level: Level = Level.MANDATORY,

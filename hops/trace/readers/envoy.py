@@ -108,12 +108,17 @@ def identities(envoy: Envoy) -> Iterator[datetime]:
 
 
 def shown(route: Mapping[str, Any]) -> str:
-    """What a route takes and where it leads."""
+    """What a route takes and where it leads, as text."""
+    return " -> ".join(leads(route))
+
+
+def leads(route: Mapping[str, Any]) -> tuple[str, str]:
+    """What a route takes, and where it leads."""
     match = mapping(at(dict(route), "match"))
     keys = ("path", "path_separated_prefix", "prefix")
     takes = next((str(match[key]) for key in keys if match.get(key)), None) or at(dict(match), "safe_regex", "regex")
     other = next((key.replace("_", " ") for key in ("redirect", "direct_response") if key in route), "nothing")
-    return f"{takes} -> {', '.join(clusters(route)) or other}"
+    return str(takes), ", ".join(clusters(route)) or other
 
 
 def endpoints(envoy: Envoy, cluster: str) -> tuple[Endpoint, ...] | None:

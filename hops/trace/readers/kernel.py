@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from hops.kubernetes.values import JSON, at, number, sequence, text
+from hops.model.path import HOST_PORT_CHAIN
 
 _RULE = re.compile(r"(?:\[(\d+):\d+\] )?-A (\S+)(.*)")
 _TO = re.compile(r"--to-destination (\S+?):(\d+)")
@@ -57,7 +58,7 @@ def rules(saved: str) -> Iterator[Rule]:
 def host_port_rules(nat: str, port: int) -> tuple[Rule, ...]:
     """The DNAT rules of the portmap plugin for a port of the node, in the order that a packet meets them."""
     found = list(rules(nat))
-    chains = [r.jump for r in found if r.chain == "CNI-HOSTPORT-DNAT" and (not r.ports or port in r.ports)]
+    chains = [r.jump for r in found if r.chain == HOST_PORT_CHAIN and (not r.ports or port in r.ports)]
     return tuple(r for chain in chains for r in found if r.chain == chain and r.to and port in r.ports)
 
 

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from hops.cli import engine, routes
 from hops.cli.app import app
 from hops.cli.changes import sentence
+from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.rules.finding_text import told
 
 Event = dict[str, Any]
 SCRIPT = "set -eu\nnodes=$(docker ps)\nkind create cluster"
@@ -49,7 +51,18 @@ def said(severity: str, message: str, **more: Any) -> Event:
 
 
 def finding(level: str) -> Event:
-    message = "SV01 Service/apps/web: no pod has its labels.\nRemedy: give the pod the label."
+    found = Finding(
+        code="SV01",
+        level=Level(level),
+        severity=Severity.HIGH,
+        hop=None,
+        resource=Identity("v1", "Service", "apps", "web"),
+        place=Place(),
+        path="",
+        message="no pod has its labels.",
+        remedy="give the pod the label.",
+    )
+    message = told(found)
     return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
 
 
@@ -136,7 +149,10 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     stack.says(
         "preview",
         resource("update", "kubernetes:apps/v1:Deployment", "web", after, before, component="Contour"),
-        resource("delete", "kubernetes:core/v1:Pod", "old", {"metadata": {"name": "old"}}, {}, component="Workload"),
+        *(
+            resource("delete", "kubernetes:core/v1:Pod", name, {"metadata": {"name": name}}, {}, component="Workload")
+            for name in ("old", "older")
+        ),
         *(resource("create", "kubernetes:core/v1:Pod", f"p{n}", {}, component="Calico") for n in range(30)),
         resource("create", "ingress-hops:index:Calico", "calico", {}),
         said("warning", "watch out"),
@@ -147,11 +163,9 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     )
     status, out = stack.hops("preview", "local")
     assert status == 0
-    assert "30 to create, 1 to update, 1 to delete, 0 unchanged" in out
-    assert (
-        "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n  - workload it: Pod old\n"
-        in out
-    )
+    assert "30 to create, 1 to update, 2 to delete, 0 unchanged" in out
+    assert "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n" in out
+    assert "\n  - workload it: Pod old, Pod older\n" in out
     assert out.count("watch out") == 1
     assert "not ready yet" not in out
     assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
@@ -236,7 +250,34 @@ def test_pulumi_that_says_nothing_is_told_by_its_error(stack: Stack) -> None:
 def test_a_stack_without_a_file_is_named(stack: Stack) -> None:
     status, out = stack.hops("up", "nope")
     assert status == 2
-    assert "Pulumi.nope.yaml" in out
+    assert "there is no stack nope. The stacks here are: ci, local, seed." in out
+
+
+def test_an_up_that_is_stopped_before_its_first_event_says_how_to_go_on(
+    stack: Stack, wait_for: Callable[[Path], None]
+) -> None:
+    events = "\n".join(json.dumps({"sequence": number, **event}) for number, event in enumerate((CREATED, DONE)))
+    (stack.folder / "events").write_text(events)
+    (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
+case "$1" in
+  version) echo v3.259.0 ;;
+  stack) echo '{{"deployment": {{}}}}' ;;
+  preview) /bin/cat "{stack.folder}/events" ;;
+  *)
+    trap 'exit 130' INT
+    : >"{stack.folder}/started"
+    while :; do /bin/sleep 0.1; done ;;
+esac
+""")
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "up", "local"]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(program, cwd=stack.folder, env=dict(os.environ), **streams) as up:
+        wait_for(stack.folder / "started")
+        up.send_signal(signal.SIGINT)
+        out, _ = up.communicate(timeout=60)
+    assert up.returncode == 2, out
+    assert "make up STACK=local goes on from there" in out
+    assert "said nothing" not in out
 
 
 def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:

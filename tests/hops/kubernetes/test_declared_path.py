@@ -177,6 +177,17 @@ def test_a_backend_may_name_the_port(small: Objects) -> None:
     assert read(changed(named, place, {"name": "web"})) == read(small)
 
 
+def test_an_http_proxy_declares_a_path_as_an_ingress_does(small: Objects) -> None:
+    services = [{"name": "a", "port": 1, "weight": 9}, {"name": "nobody", "port": 1}]
+    spec = {"virtualhost": {"fqdn": "a.example"}, "routes": [{"services": services}]}
+    proxy = {"apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "metadata": {"name": "p"}, "spec": spec}
+    (path,) = read([*small[:5], proxy])
+    assert path.url == "http://a.example:8080/"
+    assert path.hops[3].component == "httpproxy default/p"
+    assert [hop.address for hop in path.hops[4:7]] == [hop.address for hop in read(small)[0].hops[4:7]]
+    assert read([*small[:5], {**proxy, "spec": {**spec, "virtualhost": None}}]) == ()
+
+
 def test_a_service_without_pods_has_a_path_all_the_same(small: Objects) -> None:
     (path,) = read(changed(small, [4, "metadata", "labels", "app"], "b"))
     assert (path.hops[6].component, path.hops[5].component) == ("pod", "calico")

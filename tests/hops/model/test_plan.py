@@ -1,5 +1,6 @@
 """The plan of a stack: the documented path to the letter, and what other settings make of it."""
 
+import dataclasses
 import json
 import shlex
 
@@ -222,4 +223,4 @@ def test_an_existing_cluster_needs_no_pod_network(existing: Settings, seed: Sett
 def test_a_path_is_plain_data(seed: Settings) -> None:
     (path,) = plan(seed).paths
     for found in path.hops:
-        assert json.loads(json.dumps(vars(found)))["standing"] in {"on path", "beside the path"}
+        assert json.loads(json.dumps(dataclasses.asdict(found)))["standing"] in {"on path", "beside the path"}

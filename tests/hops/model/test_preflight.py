@@ -16,7 +16,7 @@ from hops.model.preflight import (
     Container,
     Docker,
     Machine,
-    Published,
+    PublishedCluster,
     Standing,
     cluster_state,
     generation,
@@ -343,7 +343,7 @@ OUTPUTS = {
 }
 
 
-def published(seed: Settings, **changes: Any) -> Published:
+def published(seed: Settings, **changes: Any) -> PublishedCluster:
     return replace(published_cluster(OUTPUTS), fixed=dict(plan(seed).fixed), **changes)
 
 
@@ -351,11 +351,11 @@ def published(seed: Settings, **changes: Any) -> Published:
     "outputs", [{}, {"cluster": None}, {"cluster": {"name": 1, "kubeconfig": 2, "generation": "x", "fixed": 3}}]
 )
 def test_what_was_not_published_is_not_known(outputs: dict[str, Any]) -> None:
-    assert published_cluster(outputs) == Published()
+    assert published_cluster(outputs) == PublishedCluster()
 
 
 def test_what_was_published_is_read_back() -> None:
-    assert published_cluster(OUTPUTS) == Published(
+    assert published_cluster(OUTPUTS) == PublishedCluster(
         CLUSTER, OWNER.rpartition("/")[0], 17, {"cluster.workers": 1, "cluster.httpsPort": None}
     )
 
@@ -375,7 +375,7 @@ def test_what_was_published_is_read_back() -> None:
 def test_the_generation_is_one_above_all_that_are_known(
     state: ClusterState, before: int, kept: list[int], expected: int
 ) -> None:
-    assert generation(state, Published(generation=before), kept) == expected
+    assert generation(state, PublishedCluster(generation=before), kept) == expected
 
 
 OWN = (node("control-plane"), WORKER)
@@ -435,7 +435,7 @@ def test_a_rebuild_for_another_folder_or_an_existing_cluster_names_that_alone(se
 
 
 def test_old_values_that_are_not_known_are_said_to_be_so(seed: Settings) -> None:
-    said = rebuild(plan(seed), "/f", Published(name=CLUSTER), None)
+    said = rebuild(plan(seed), "/f", PublishedCluster(name=CLUSTER), None)
     assert "- which ones is not known: an older version of ingress-hops made the cluster" in said
 
 

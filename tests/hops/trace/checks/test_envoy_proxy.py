@@ -20,6 +20,11 @@ def event(pod: str, reason: str, message: str) -> JSON:
     return thing("v1", "Event", f"{pod}.1", "projectcontour", involvedObject=about, reason=reason, message=message)
 
 
+def in_existing(sight: JSON) -> str:
+    """The remedy of the same in an existing cluster."""
+    return trace(view(faults.unowned(sight)).sight).findings[0].remedy
+
+
 def without_envoy() -> JSON:
     sight = healthy()
     faults.envoyless(sight)
@@ -30,6 +35,11 @@ def test_an_image_that_cannot_be_had_stops_envoy_alone() -> None:
     sight = without_envoy()
     faults.waiting(sight, "ImagePullBackOff", ENVOY)
     assert told(sight) == [DOWN]
+    finding = trace(view(sight).sight).findings[0]
+    assert finding.remedy == "make up STACK=local"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour describe pod {ENVOY}"
+    undo = ".venv/bin/hops kubectl local --namespace projectcontour rollout undo daemonset/envoy"
+    assert in_existing(sight) == undo
 
 
 def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
@@ -39,7 +49,12 @@ def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
     assert told(sight) == [DOWN]
     finding = trace(view(sight).sight).findings[0]
     assert finding.remedy == "make up STACK=local"
+    assert finding.look == ""
     assert "no=where" in finding.message
+    removal = '[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]'
+    assert in_existing(sight) == (
+        f".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy --type json --patch '{removal}'"
+    )
 
 
 def test_a_crash_names_its_exit_code_and_last_line() -> None:
@@ -51,14 +66,20 @@ def test_a_crash_names_its_exit_code_and_last_line() -> None:
     finding = trace(view(sight).sight).findings[0]
     assert "exit code 139" in finding.message
     assert "segmentation fault" in finding.evidence
-    assert finding.look.endswith("--previous")
+    assert finding.remedy == "make up STACK=local"
+    logs = f"logs {ENVOY} --container shutdown-manager --previous"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour {logs}"
 
 
 def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:
     sight = without_envoy()
     without(sight, "Pod", ENVOY)
     without(sight, "DaemonSet", "envoy")
-    assert DOWN in told(sight)
+    assert told(sight)[0] == DOWN
+    assert trace(view(sight).sight).findings[0].remedy == "make up STACK=local"
+    assert in_existing(sight) == (
+        ".venv/bin/hops kubectl local apply --filename https://projectcontour.io/quickstart/contour.yaml"
+    )
 
 
 def test_an_envoy_that_runs_is_not_down() -> None:
@@ -145,6 +166,9 @@ def test_contour_gone_after_a_change_leaves_the_old_answer() -> None:
     assert traced.first
     assert traced.first.name == "route"
     assert traced.findings[0].remedy == "make up STACK=local"
+    assert in_existing(sight) == (
+        ".venv/bin/hops kubectl local --namespace projectcontour scale deployment/contour --replicas 1"
+    )
 
 
 def test_contour_gone_and_the_host_changed() -> None:
@@ -344,3 +368,34 @@ def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told
     held(sight, "shop.example", ends="2026-11-23T09:00:00Z")
     faults.disconnected(sight)
     assert told(sight) == []
+
+
+def proxied(status: str) -> JSON:
+    """The host served by an HTTPProxy for another Service, Envoy with what it had before, and Contour gone."""
+    sight = healthy()
+    faults.contourless(sight)
+    without(sight, "Ingress", "my-service-ingress")
+    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
+    spec = {"clusterIP": "10.96.1.1", "selector": {"service": "example-pod"}, "ports": [port]}
+    routes = [{"services": [{"name": "other", "port": 8080, "weight": 1}]}]
+    proxy = {"virtualhost": {"fqdn": "my-service.localhost"}, "routes": routes}
+    made = thing("projectcontour.io/v1", "HTTPProxy", "web", "apps", spec=proxy, status={"currentStatus": status})
+    added(sight, thing("v1", "Service", "other", "apps", spec=spec), made)
+    return sight
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_not_is_shown() -> None:
+    findings = trace(view(proxied("valid")).sight).findings
+    assert "HTTPProxy/apps/web wants other:8080, Envoy has / -> " in "".join(f.message for f in findings)
+
+
+def test_what_an_http_proxy_wants_that_contour_refuses_is_not_expected_of_envoy() -> None:
+    findings = trace(view(proxied("invalid")).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_is_no_difference() -> None:
+    sight = proxied("valid")
+    found(sight, "HTTPProxy", "web")["spec"]["routes"][0]["services"][0]["name"] = "my-service"
+    findings = trace(view(sight).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)
