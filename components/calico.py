@@ -36,7 +36,7 @@ class CalicoArgs(TypedDict):
     """The objects of Calico's file calico-vxlan.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.Calico):
+class _Bounds(settings.CalicoSettings):
     pod_subnet: settings.PodSubnet = IPv4Network("10.244.0.0/16")
 
 

@@ -115,12 +115,12 @@ class _Bounds(settings.Section):
     name: settings.ClusterName
     http_port: settings.Port = 80
     https_port: settings.Port | None = 443
-    listen_address: settings.Address = settings.Cluster.model_fields["listen_address"].default
+    listen_address: settings.Address = settings.ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=1, le=9)] = 1
-    image: settings.ImageName = settings.Cluster.model_fields["node_image"].default
-    pod_subnet: settings.PodSubnet = settings.Cluster.model_fields["pod_subnet"].default
-    service_subnet: settings.ServiceSubnet = settings.Cluster.model_fields["service_subnet"].default
-    folder: settings.FolderName = settings.Cluster.model_fields["kubeconfig_folder"].default
+    image: settings.ImageName = settings.ClusterSettings.model_fields["node_image"].default
+    pod_subnet: settings.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
+    service_subnet: settings.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    folder: settings.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
     owner: settings.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None

@@ -27,9 +27,9 @@ from hops.model.finding import Finding, Level, Place
 from hops.model.settings import NAMESPACE, SettingsError
 from hops.rules.finding_text import told, told_fault
 from hops.rules.schema import schema
-from policy.asked import Asked, RefusedError
 from policy.declared import bodies, known, mended, raw
 from policy.operation import Operation, from_environment
+from policy.session import PolicySession, RefusedError
 
 _ROUNDS = 20
 
@@ -47,7 +47,7 @@ class Dispatcher:
         self._stack_files = stack_files
         self._declared: dict[str, list[tuple[JSON, Place]]] = {}
         self._operation: Operation | None = None
-        self._asked: Asked | None = None
+        self._asked: PolicySession | None = None
         self._given: Mapping[str, Any] = {}
         self._mistake: str | None = None
         self._reported = False
@@ -112,7 +112,7 @@ class Dispatcher:
                 pass
             return properties if properties != before else None
 
-    def _patch(self, asked: Asked, urn: str, declared: list[tuple[JSON, Place]]) -> Any:
+    def _patch(self, asked: PolicySession, urn: str, declared: list[tuple[JSON, Place]]) -> Any:
         """The first patch of a resource, by the rules of one resource and then by those of the whole stack."""
         findings = asked.mending_alone.found(asked.inventory(declared))
         if asked.mends_together:
@@ -139,7 +139,7 @@ class Dispatcher:
             for sentence in asked.others.unread:
                 report(sentence, None)
 
-    def _found(self, asked: Asked, resources: Iterable[PolicyResource]) -> tuple[list[Finding], list[Finding]]:
+    def _found(self, asked: PolicySession, resources: Iterable[PolicyResource]) -> tuple[list[Finding], list[Finding]]:
         """The findings of a stack: of the whole stack, of single resources. Both stack policies share them."""
         urns = [resource.urn for resource in resources]
         if self._found_of is None or self._found_of[0] != urns:
@@ -149,7 +149,7 @@ class Dispatcher:
             self._found_of = urns, asked.together.found(inventory), asked.alone.found(inventory)
         return self._found_of[1:]
 
-    def _ready(self, given: Mapping[str, Any] | None = None) -> Asked | None:
+    def _ready(self, given: Mapping[str, Any] | None = None) -> PolicySession | None:
         """The rules, or None where the configuration is wrong.
 
         given: the pack's configuration, which only the first policy receives.
@@ -159,7 +159,7 @@ class Dispatcher:
             self._given = self._given if given is None else given
             self._asked = self._mistake = None
             try:
-                self._asked = Asked(self._given, self._operation or from_environment(), self._stack_files)
+                self._asked = PolicySession(self._given, self._operation or from_environment(), self._stack_files)
             except SettingsError as error:
                 self._mistake, self._reported = str(error), isinstance(error, RefusedError)
         return self._asked

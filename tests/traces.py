@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hops.model.finding import Finding, Identity, Level, Place, Severity
-from hops.model.hop import HopName, Standing
+from hops.model.hop import HopName, HopRole
 from hops.model.plan import plan
 from hops.model.settings import Settings
-from hops.trace.observed.observation import Asked, Failure, Request
+from hops.trace.observed.observation import Failure, FollowedRequest, SentRequest
 from hops.trace.result import HopAddress, Trace, TracedHop, Verdict
 
 _FOUND = {
@@ -69,7 +69,7 @@ def healthy(seed: Settings) -> Trace:
             name=hop.name,
             component=hop.component,
             standing=hop.standing,
-            verdict=Verdict.BESIDE if hop.standing is Standing.BESIDE else Verdict.OK,
+            verdict=Verdict.BESIDE if hop.standing is HopRole.BESIDE else Verdict.OK,
             planned=_PLANNED.get(hop.number),
             declared=_PLANNED.get(hop.number),
             found=_FOUND[hop.number],
@@ -79,7 +79,7 @@ def healthy(seed: Settings) -> Trace:
         )
         for hop in plan(seed).paths[0].hops
     )
-    answer = Request(
+    answer = SentRequest(
         where="client",
         address="127.0.0.1",
         port=80,
@@ -89,7 +89,7 @@ def healthy(seed: Settings) -> Trace:
         seconds={"name": 0.0004, "connect": 0.0009, "first byte": 0.0061, "total": 0.0066},
     )
     return Trace(
-        asked=Asked(host="my-service.local", path="/etc/passwd", port=80),
+        asked=FollowedRequest(host="my-service.local", path="/etc/passwd", port=80),
         taken="2026-11-24T10:02:03+00:00",
         stack="seed",
         hops=hops,
@@ -117,7 +117,7 @@ def changed(trace: Trace, verdicts: Mapping[int, Verdict], *found: tuple[int | N
 
 def unanswered(trace: Trace, failure: Failure, seconds: float) -> Trace:
     assert trace.answer
-    lost = Request(
+    lost = SentRequest(
         where="client",
         address=trace.answer.address,
         port=trace.answer.port,
@@ -219,7 +219,7 @@ def spoken(seed: Settings, text: str) -> Trace:
     found = tuple(replace(one, code=text, resource=resource, message=text, remedy=text) for one in trace.findings)
     assert trace.answer
     answer = trace.answer.model_copy(update={"address": text, "status": None, "error": text, "failure": "other"})
-    asked = Asked(host=text, path=text, port=1, method=text, headers={text: text})
+    asked = FollowedRequest(host=text, path=text, port=1, method=text, headers={text: text})
     return replace(
         trace, asked=asked, hops=hops, findings=found, answer=answer, stack=text, taken=text, unseen=((text, text),)
     )

@@ -21,7 +21,7 @@ from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Fleet, Inventory
 from hops.model.finding import Finding, Level
-from hops.model.settings import NAMESPACE, Policy, Settings, SettingsError
+from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.observe.files import write
 from hops.observe.stack_files import fleet
 from hops.rules import RULES
@@ -34,7 +34,7 @@ from hops.rules.judge import Judge
 from hops.rules.rule import Rule
 
 
-class Report(StrEnum):
+class CheckFormat(StrEnum):
     """The output formats of findings."""
 
     TEXT = "text"
@@ -60,7 +60,7 @@ def main(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files or folders to check, or - for standard input.")
     ],
-    form: Annotated[Report, typer.Option("--format", help="Output format.")] = Report.TEXT,
+    form: Annotated[CheckFormat, typer.Option("--format", help="Output format.")] = CheckFormat.TEXT,
     config: Annotated[
         Path | None, typer.Option(help="Configuration file of the rules, as for the policy pack.", dir_okay=False)
     ] = None,
@@ -83,15 +83,15 @@ def main(
         stop("--fix cannot write to standard input; pass a file")
     manifests = read(paths)
     try:
-        asked = Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
+        asked = CheckSession(_policy(config), _stack(stack) if stack else None, manifests, rules)
     except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
     if fix:
-        findings = _mended(manifests, asked, findings, quiet=form is not Report.TEXT)
+        findings = _mended(manifests, asked, findings, quiet=form is not CheckFormat.TEXT)
     found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
     _print(form, manifests, found)
-    if form is not Report.SARIF:
+    if form is not CheckFormat.SARIF:
         for one in manifests.unread:
             typer.echo(f"hops: {one}", err=True)
     if manifests.unread:
@@ -110,13 +110,13 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
     return [rule for code, rule in RULES.items() if code in wanted]
 
 
-def _policy(path: Path | None) -> Policy:
+def _policy(path: Path | None) -> PolicySettings:
     """Reads a file in the format of --policy-pack-config, or its part under the name of the pack.
 
     Raises SettingsError that names the file.
     """
     if path is None:
-        return Policy()
+        return PolicySettings()
     found = read([str(path)])
     if found.unread:
         raise SettingsError(str(found.unread[0]))
@@ -130,7 +130,7 @@ def _policy(path: Path | None) -> Policy:
     return _read_policy(given, path)
 
 
-def _read_policy(given: Any, file: Path | str | None) -> Policy:
+def _read_policy(given: Any, file: Path | str | None) -> PolicySettings:
     try:
         return read_policy(given, at="")
     except SettingsError as error:
@@ -155,7 +155,7 @@ def _stack(name: str) -> _Stack:
     return _Stack(settings, others.fleet)
 
 
-class Asked:
+class CheckSession:
     """Runs the rules under the configurations of the command, the stack and the `Policy` objects in the files.
 
     policy: configuration of the command.
@@ -166,7 +166,9 @@ class Asked:
     Raises SettingsError that names the invalid key.
     """
 
-    def __init__(self, policy: Policy, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self, policy: PolicySettings, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]
+    ) -> None:
         self._today = datetime.now(UTC).date()
         self._stack = stack
         policies = [policy, *([stack.settings.policy] if stack else [])]
@@ -180,27 +182,27 @@ class Asked:
         return [*self._judge.found(inventory), *self._judge.found_in_policies()]
 
 
-def _policies(manifests: Manifests) -> Iterator[Policy]:
+def _policies(manifests: Manifests) -> Iterator[PolicySettings]:
     for body, place in manifests.declared():
         if body["kind"] == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
             yield _read_policy({"rules": body.get("rules") or {}}, place.file)
 
 
-def _line(manifests: Manifests, finding: Finding, form: Report) -> int | None:
+def _line(manifests: Manifests, finding: Finding, form: CheckFormat) -> int | None:
     # Line numbers require parsing the file a second time.
     file = manifests.files.get(finding.place.file or "")
-    return file.line(finding.place, finding.path) if file and form is not Report.JSON else None
+    return file.line(finding.place, finding.path) if file and form is not CheckFormat.JSON else None
 
 
-def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None:
+def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) -> None:
     match form:
-        case Report.JSON:
+        case CheckFormat.JSON:
             print_json([as_json(located.finding) for located in found])
-        case Report.SARIF:
+        case CheckFormat.SARIF:
             print_json(sarif(found, manifests.unread, version("ingress-hops")))
-        case Report.JUNIT:
+        case CheckFormat.JUNIT:
             typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
-        case Report.TEXT:
+        case CheckFormat.TEXT:
             for located in found:
                 typer.echo(str(located))
             counts = counted(found)
@@ -212,7 +214,7 @@ def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None
             )
 
 
-def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
+def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], *, quiet: bool) -> list[Finding]:
     """Writes every patch that removes its finding, prints the diff, and returns the remaining findings."""
     before = {name: file.text for name, file in manifests.files.items()}
     tried: set[str] = set()

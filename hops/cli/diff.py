@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from hops.cli.check import Asked
+from hops.cli.check import CheckSession
 from hops.cli.manifests import read as read_manifests
 from hops.cli.output import Status, needs_project, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
-from hops.model.settings import Policy, SettingsError
+from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.published_files import PublishedFileError
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
 from hops.pull_requests.events import hop_rows
@@ -29,7 +29,7 @@ _READ = (".json", ".yaml", ".yml")
 _CHOICES = "name a stack, a stack file Pulumi.NAME.yaml, a plan's .json, or .yaml manifests"
 
 
-class Form(StrEnum):
+class DiffFormat(StrEnum):
     """How a difference is printed."""
 
     TEXT = "text"
@@ -98,7 +98,7 @@ def _manifests(named: str) -> Side:
     if manifests.unread:
         raise SideError("; ".join(map(str, manifests.unread)))
     try:
-        findings = Asked(Policy(), None, manifests, list(RULES.values())).findings(manifests)
+        findings = CheckSession(PolicySettings(), None, manifests, list(RULES.values())).findings(manifests)
     except SettingsError as error:
         raise SideError(str(error)) from None
     paths = read_paths([body for body, _ in manifests.declared()])
@@ -109,7 +109,7 @@ def _manifests(named: str) -> Side:
 def main(
     base: Annotated[str, typer.Argument(help="A stack's name or file, a plan's JSON, a folder of manifests.")],
     head: Annotated[str, typer.Argument(help="The same, to compare with it.")],
-    form: Annotated[Form, typer.Option("--format", help="How to print the difference.")] = Form.TEXT,
+    form: Annotated[DiffFormat, typer.Option("--format", help="How to print the difference.")] = DiffFormat.TEXT,
 ) -> None:
     """Shows which hops change from BASE to HEAD, and which findings appear and disappear.
 
@@ -121,11 +121,11 @@ def main(
         stop(error)
     found = difference(before.hops, after.hops, before.found, after.found)
     match form:
-        case Form.JSON:
+        case DiffFormat.JSON:
             print_json(difference_json(found))
-        case Form.MARKDOWN:
+        case DiffFormat.MARKDOWN:
             typer.echo(findings_and_hops(found), nl=False)
-        case Form.TEXT:
+        case DiffFormat.TEXT:
             for line in _lines(found):
                 typer.echo(line)
     raise typer.Exit(Status.FINDINGS if found else Status.ALL_WELL)

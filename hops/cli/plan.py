@@ -27,7 +27,7 @@ from hops.rules.formats import as_json
 from hops.rules.judge import judge
 from hops.rules.rule import Scope
 from hops.trace.html.page import plan_html
-from stacks.build import Ground, build
+from stacks.build import StackContext, build
 
 _KUBERNETES = "kubernetes:"
 _INCOMPLETE = "published files are missing from this plan, so the rules that look at the whole stack did not run"
@@ -111,7 +111,7 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
-        ground = Ground(str(folder), f"{folder}/{stack}.owner", 1, ClusterState(), upstream)
+        ground = StackContext(str(folder), f"{folder}/{stack}.owner", 1, ClusterState(), upstream)
         outputs.update(build(settings, ground))
 
     pulumi.runtime.test(declare)()

@@ -19,7 +19,7 @@ from hops.rules.formats import code_quality, junit, sarif
 _STDIN = Path("-")
 
 
-class Form(StrEnum):
+class ReportFormat(StrEnum):
     """How a report is printed."""
 
     MARKDOWN = "markdown"
@@ -43,7 +43,7 @@ def sources(folder: Path) -> dict[str, str]:
 def main(
     events: Annotated[Path, typer.Argument(help="What a streaming JSON preview wrote, or - for standard input.")],
     base: Annotated[Path | None, typer.Option(help="The same of the base, to compare with.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How to print the report.")] = Form.MARKDOWN,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print the report.")] = ReportFormat.MARKDOWN,
     project: Annotated[Path, typer.Option(help="Where the sources are, whose lines findings stand on.")] = Path(),
 ) -> None:
     """Reports what a change does: resources, hops and findings, compared with its base.
@@ -77,20 +77,20 @@ def _base(path: Path) -> str:
         return ""
 
 
-def show(told: PullRequest, form: Form) -> None:
+def show(told: PullRequest, form: ReportFormat) -> None:
     """Prints a report."""
     match form:
-        case Form.MARKDOWN:
+        case ReportFormat.MARKDOWN:
             typer.echo(comment(told), nl=False)
-        case Form.JSON:
+        case ReportFormat.JSON:
             print_json(as_json(told))
-        case Form.SARIF:
+        case ReportFormat.SARIF:
             print_json(sarif(told.found, told.unseen, version("ingress-hops")))
-        case Form.JUNIT:
+        case ReportFormat.JUNIT:
             typer.echo(junit([told.stack_file], told.found, told.unseen, "hops report"), nl=False)
-        case Form.CODE_QUALITY:
+        case ReportFormat.CODE_QUALITY:
             print_json(code_quality(told.found, told.unseen))
-        case Form.SUMMARY:
+        case ReportFormat.SUMMARY:
             typer.echo(summary(told))
 
 

@@ -11,10 +11,10 @@ import typer
 
 from hops.cli import backend, stack_list
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
-from hops.cli.stack_list import Seen, Stack, look_around
+from hops.cli.stack_list import Seen, StackSummary, look_around
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.kind_nodes import overlap
-from hops.model.hop import Door
+from hops.model.hop import Entrypoint
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.machine import busy, has_address, look
 from hops.observe.stack_files import FOLDER, own_state
@@ -102,7 +102,7 @@ class Wanted:
     host: str | None = None
 
 
-def create(project: Path, name: str, wanted: Wanted) -> tuple[Stack, tuple[str, ...]]:
+def create(project: Path, name: str, wanted: Wanted) -> tuple[StackSummary, tuple[str, ...]]:
     """Writes the file of a new stack.
 
     Returns the stack, and a sentence for whatever could not be seen of the others. Raises StackError.
@@ -281,7 +281,7 @@ def _check_cluster(project: Path, name: str, of: Settings) -> None:
     """Raises StackError if the stack's own kind cluster is there, or if Docker does not answer."""
     if of.cluster.existing:
         return
-    machine = look(Door(None, None, ()))
+    machine = look(Entrypoint(None, None, ()))
     if machine.docker is None:
         why = machine.docker_error or "docker is not on PATH"
         raise StackError(f"whether the cluster of {name} is there is not known: {why}; start Docker and try again")

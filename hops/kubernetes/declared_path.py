@@ -10,13 +10,13 @@ from hops.kubernetes.kind_nodes import nodes
 from hops.kubernetes.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
-from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
+from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.plan import NODE_PORTS
 from hops.model.pod_network import POD_NETWORK
 
 
-def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> Found:
+def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresses:
     """Reads the addresses of a running cluster.
 
     listed: its nodes, pods and Services as the API returns them. A headless Service has no address.
@@ -40,7 +40,7 @@ def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> Found:
         for entry in sequence(at(dict(item), "status", "addresses"))
         if at(entry, "type") == "InternalIP"
     )
-    return Found(
+    return LiveAddresses(
         node=next(internal, None),
         envoy=next(envoy, None),
         services={objects.full_name(item): ip for item in services if (ip := objects.cluster_ip(item))},
@@ -48,7 +48,7 @@ def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> Found:
     )
 
 
-def read(declared: Iterable[Any], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:
+def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple[RequestPath, ...]:
     """The request paths that objects declare: one for each backend of a route whose Service is declared.
 
     declared: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
@@ -62,7 +62,7 @@ def read(declared: Iterable[Any], found: Found = NOTHING_FOUND) -> tuple[Request
     return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(inventory))
 
 
-def door(inventory: Inventory) -> Door | None:
+def door(inventory: Inventory) -> Entrypoint | None:
     """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
     envoy = [p for p in inventory.pods if p.resource.kind in ("DaemonSet", "Deployment") and p.resource.name == "envoy"]
     own = list(_ports(envoy[:1]))
@@ -79,7 +79,7 @@ def door(inventory: Inventory) -> Door | None:
         }
         if "http" in mappings:
             listen = mappings["http"][0].listen_address
-            return Door(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+            return Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
     for service in inventory.services:
         if service.type == "LoadBalancer" and service.selector.get("app") == "envoy":
             balanced = tuple(
@@ -90,7 +90,7 @@ def door(inventory: Inventory) -> Door | None:
                 if (outside := _port(port.port)) and (inside := _target(port, own))
             )
             if balanced and balanced[0].scheme == "http":
-                return Door(None, None, balanced)
+                return Entrypoint(None, None, balanced)
     return None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.hosts import bare
-from hops.kubernetes.inventory import Ingress, Inventory, Resource, Service, ServicePort, content
+from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, Inventory, Resource, ServicePort, content
 from hops.kubernetes.proxies import includes, virtual_host
 from hops.kubernetes.targets import home, port_of
 from hops.kubernetes.values import JSON, Undecidable, Unknown, at, mapping, number, sequence, text, unknown_paths
@@ -155,7 +155,7 @@ def routes(inventory: Inventory) -> RouteTable:
     return table
 
 
-def led_to(inventory: Inventory, route: Route) -> tuple[tuple[RouteBackend, Service, ServicePort], ...]:
+def led_to(inventory: Inventory, route: Route) -> tuple[tuple[RouteBackend, DeclaredService, ServicePort], ...]:
     """The Services and ports behind a route, those left out that are not there. Raises Undecidable."""
     return tuple(
         (backend, service, port)
@@ -194,7 +194,7 @@ def everything_under(path: str) -> tuple[str, bool] | None:
     return plain, not found["open"]
 
 
-def _ingress_routes(ingress: Ingress, inventory: Inventory) -> Iterator[Route]:
+def _ingress_routes(ingress: DeclaredIngress, inventory: Inventory) -> Iterator[Route]:
     owner = owner_of(ingress, inventory)
     for rule in ingress.rules:
         host = bare(rule.host)

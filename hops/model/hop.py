@@ -60,7 +60,7 @@ _WITHOUT_KIND = {
 }
 
 
-class Standing(StrEnum):
+class HopRole(StrEnum):
     """What a hop is to a request."""
 
     ON_PATH = "on path"
@@ -84,7 +84,7 @@ class HopKind:
 
     name: HopName
     protocol: str
-    standing: Standing
+    standing: HopRole
     documents: str
     truth: str
 
@@ -147,7 +147,7 @@ class Hop:
     port: int | None
     protocol: str
     next: str | None
-    standing: Standing
+    standing: HopRole
     known_at: KnownAt
     details: Mapping[str, str] = field(default_factory=dict)
     to: SocketAddress | None = None
@@ -169,7 +169,7 @@ class RequestPath:
 
 
 @dataclass(frozen=True)
-class Door:
+class Entrypoint:
     """Where requests enter the cluster.
 
     listen: the host machine's IPv4 address that Docker publishes on, or the load balancer's, None until known.
@@ -205,7 +205,7 @@ class Backend:
 
 
 @dataclass(frozen=True)
-class Found:
+class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
     node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name".
@@ -218,9 +218,9 @@ class Found:
     pods: Mapping[str, str] = field(default_factory=dict)
 
 
-NOTHING_FOUND = Found()
+NOTHING_FOUND = LiveAddresses()
 
-_ON, _BESIDE = Standing.ON_PATH, Standing.BESIDE
+_ON, _BESIDE = HopRole.ON_PATH, HopRole.BESIDE
 
 KINDS = (
     HopKind(

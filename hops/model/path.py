@@ -8,15 +8,15 @@ from ipaddress import ip_address
 from hops.model.hop import (
     KINDS,
     Backend,
-    Door,
-    Found,
+    Entrypoint,
     Hop,
     HopName,
+    HopRole,
     KnownAt,
+    LiveAddresses,
     RequestPath,
     RouteMatch,
     SocketAddress,
-    Standing,
 )
 from hops.model.pod_network import POD_NETWORK
 
@@ -46,7 +46,7 @@ def envoy_cluster(namespace: str, service: str, port: int) -> str:
 
 
 def request_path(
-    door: Door, backend: Backend, found: Found, network: Mapping[str, str], xds: str | None = None
+    door: Entrypoint, backend: Backend, found: LiveAddresses, network: Mapping[str, str], xds: str | None = None
 ) -> RequestPath:
     """The path of the requests to one backend.
 
@@ -86,7 +86,7 @@ def request_path(
         "match": f"{match.host}{match.path}",
         "backend": f"{match.service}:{match.port}",
         "cluster": match.cluster,
-    } | ({str(Standing.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
+    } | ({str(HopRole.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
     selector = {
         "dns": f"{backend.service}.{backend.namespace}.svc.cluster.local",
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
+from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import request_path
 from hops.model.pod_network import POD_NETWORK
-from hops.model.settings import RESERVED, Service, Settings
+from hops.model.settings import RESERVED, ServiceSettings, Settings
 from hops.model.versions import CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
@@ -41,7 +41,7 @@ class Plan:
     xds: str | None
     control_plane: str | None
     workers: tuple[str, ...]
-    door: Door
+    door: Entrypoint
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
     manifests: tuple[Manifest, ...]
@@ -52,7 +52,7 @@ class Plan:
         return (self.control_plane, *self.workers) if self.control_plane else ()
 
 
-def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
+def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
     """The plan of a stack: complete where `found` holds what its running cluster says."""
     cluster = settings.cluster
     published = {"http": cluster.http_port, "https": cluster.https_port}
@@ -62,7 +62,7 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
     workers: tuple[str, ...] = ()
     if cluster.existing:
         context, xds, control_plane = cluster.existing, None, None
-        door = Door(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
+        door = Entrypoint(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
     else:
         # kind's own names: pkg/cluster/internal/providers/common/namer.go.
         context, control_plane = f"kind-{cluster.name}", f"{cluster.name}-control-plane"
@@ -71,7 +71,7 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
             f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
         )
         # One worker publishes: two containers of one machine cannot claim the same port.
-        door = Door(str(cluster.listen_address), workers[0], mappings)
+        door = Entrypoint(str(cluster.listen_address), workers[0], mappings)
     backends = tuple(_backend(service) for service in settings.services)
     network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
@@ -114,7 +114,7 @@ def _fingerprint(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _backend(service: Service) -> Backend:
+def _backend(service: ServiceSettings) -> Backend:
     return Backend(
         service=service.name,
         namespace=service.namespace,

@@ -21,7 +21,7 @@ INOTIFY_WATCHES_PER_NODE = 512
 
 
 @dataclass(frozen=True)
-class Container:
+class DockerContainer:
     """A Docker container.
 
     cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
@@ -41,7 +41,7 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Docker:
+class DockerDaemon:
     """What a Docker daemon says of itself. memory and disk in bytes, None where it does not say."""
 
     product: str
@@ -50,7 +50,7 @@ class Docker:
     cgroup_version: int
     memory: int | None
     disk_free: int | None
-    containers: tuple[Container, ...]
+    containers: tuple[DockerContainer, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Machine:
     """
 
     missing_tools: tuple[str, ...] = ()
-    docker: Docker | None = None
+    docker: DockerDaemon | None = None
     docker_error: str = ""
     remote: str | None = None
     kind_provider: str | None = None
@@ -73,7 +73,7 @@ class Machine:
     lowest_port: int = 0
     folder_error: str = ""
 
-    def nodes(self, cluster: str) -> tuple[Container, ...]:
+    def nodes(self, cluster: str) -> tuple[DockerContainer, ...]:
         """The node containers of a kind cluster, whoever made it; the control plane first."""
         nodes = [c for c in (self.docker.containers if self.docker else ()) if c.cluster == cluster]
         return tuple(sorted(nodes, key=lambda node: (not node.name.endswith("-control-plane"), node.name)))
@@ -99,7 +99,7 @@ class ClusterState:
         return self.generation is not None and not self.stopped
 
 
-class Standing(StrEnum):
+class ClusterStatus(StrEnum):
     """How a stack's own kind cluster stands, in a word or two."""
 
     RUNNING = "running"
@@ -110,17 +110,17 @@ class Standing(StrEnum):
     FOREIGN = "somebody else's"
 
 
-def standing(machine: Machine, cluster: str, state: ClusterState) -> Standing | None:
+def standing(machine: Machine, cluster: str, state: ClusterState) -> ClusterStatus | None:
     """None where no Docker answers: what cannot be seen is not absent."""
     if not machine.docker:
         return None
     if state.foreign:
-        return Standing.FOREIGN
+        return ClusterStatus.FOREIGN
     if state.outdated:
-        return Standing.OUTDATED
+        return ClusterStatus.OUTDATED
     if state.generation is None:
-        return Standing.HALF_MADE if machine.nodes(cluster) else Standing.ABSENT
-    return Standing.STOPPED if state.stopped else Standing.RUNNING
+        return ClusterStatus.HALF_MADE if machine.nodes(cluster) else ClusterStatus.ABSENT
+    return ClusterStatus.STOPPED if state.stopped else ClusterStatus.RUNNING
 
 
 def mark(generation: int, fingerprint: str) -> str:
@@ -189,7 +189,7 @@ def cluster_state(
     return ClusterState(generation=marked, stopped=stopped, marked=marked)
 
 
-def _mark(node: Container, owner: str) -> tuple[int, str] | None:
+def _mark(node: DockerContainer, owner: str) -> tuple[int, str] | None:
     """Generation and fingerprint of a node that `owner` marks."""
     for bind in node.binds:
         if found := re.fullmatch(re.escape(f"{owner}:{MARK}") + r"(\d+)-([0-9a-f]{8})(:.*)?", bind):
@@ -279,7 +279,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
 _KEY = f"{NAMESPACE}:cluster"
 
 
-def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
+def _unfit(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
     if machine.remote:
         yield (
             f"Docker is elsewhere ({machine.remote}), so its ports are not published on this machine; "
@@ -307,7 +307,7 @@ def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
         )
 
 
-def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
+def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
     nodes = 1 + settings.cluster.workers
     memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
@@ -334,7 +334,7 @@ def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
             )
 
 
-def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
+def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.holds}
     for mapping in plan.door.mappings:

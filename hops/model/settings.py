@@ -140,7 +140,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
 
 
-class Cluster(Section):
+class ClusterSettings(Section):
     """The Kubernetes cluster: a new kind cluster, or an existing one by its kubeconfig context."""
 
     existing: str | None = Field(
@@ -198,7 +198,7 @@ class Cluster(Section):
         return self
 
 
-class Calico(Section):
+class CalicoSettings(Section):
     """The pod network."""
 
     encapsulation: Literal["VXLANCrossSubnet", "VXLAN", "None"] = Field(
@@ -220,7 +220,7 @@ class Calico(Section):
     )
 
 
-class Contour(Section):
+class ContourSettings(Section):
     """The ingress controller and its Envoy."""
 
     replicas: Annotated[int, Field(ge=1, le=5)] = Field(1, description="How many pods of Contour run.", examples=[2])
@@ -234,7 +234,7 @@ class Contour(Section):
     )
 
 
-class Service(Section):
+class ServiceSettings(Section):
     """One workload, its Service and the Ingress that leads to it."""
 
     name: Label = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
@@ -311,7 +311,7 @@ class RuleSettings(Section):
     exceptions: tuple[RuleException, ...] = Field((), description="Resources to which the rule does not apply.")
 
 
-class Policy(Section):
+class PolicySettings(Section):
     """Levels, parameters and exceptions of the rules, by code."""
 
     rules: Mapping[
@@ -323,13 +323,17 @@ class Policy(Section):
 class Settings(Section):
     """All settings of one stack."""
 
-    cluster: Cluster = Field(description="The Kubernetes cluster.")
-    calico: Calico = Field(default_factory=Calico, description="The pod network.")
-    contour: Contour = Field(default_factory=Contour, description="The ingress controller and its Envoy.")
-    services: Annotated[tuple[Service, ...], Field(min_length=1)] = Field(
+    cluster: ClusterSettings = Field(description="The Kubernetes cluster.")
+    calico: CalicoSettings = Field(default_factory=CalicoSettings, description="The pod network.")
+    contour: ContourSettings = Field(
+        default_factory=ContourSettings, description="The ingress controller and its Envoy."
+    )
+    services: Annotated[tuple[ServiceSettings, ...], Field(min_length=1)] = Field(
         description="The services that answer requests."
     )
-    policy: Policy = Field(default_factory=Policy, description="Levels, parameters and exceptions of the rules.")
+    policy: PolicySettings = Field(
+        default_factory=PolicySettings, description="Levels, parameters and exceptions of the rules."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -449,11 +453,11 @@ def _sentence(problem: ErrorDetails) -> str:
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     sections: dict[int | str, type[Section]] = {
-        "cluster": Cluster,
-        "calico": Calico,
-        "contour": Contour,
-        "services": Service,
-        "policy": Policy,
+        "cluster": ClusterSettings,
+        "calico": CalicoSettings,
+        "contour": ContourSettings,
+        "services": ServiceSettings,
+        "policy": PolicySettings,
         "rules": RuleSettings,
         "exceptions": RuleException,
     }

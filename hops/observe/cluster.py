@@ -16,8 +16,8 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Cluster
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import ObservedCluster
 
 _MOST = 2000
 _LINES = 200
@@ -41,7 +41,7 @@ _KINDS = {
 _CONFIG_MAPS = {CONTOUR_NAMESPACE: "contour", "kube-system": "kubeadm-config"}
 
 
-def cluster(api: API, unseen: MutableMapping[str, str]) -> Cluster:
+def cluster(api: API, unseen: MutableMapping[str, str]) -> ObservedCluster:
     """All objects that matter to a path; a kind that cannot be listed is told in `unseen`. Raises APIError."""
     version = str(at(api.json("/version"), "gitVersion"))
     asked = {kind: later(partial(_listed, api, kind, path, unseen)) for kind, path in _KINDS.items()}
@@ -56,7 +56,7 @@ def cluster(api: API, unseen: MutableMapping[str, str]) -> Cluster:
             # A kind that the cluster does not know, or an object that is not there, has been seen: there is none.
             if error.status != 404:
                 unseen[f"cluster: {what}"] = str(error)
-    return Cluster(server=api.server, version=version, objects=tuple(objects))
+    return ObservedCluster(server=api.server, version=version, objects=tuple(objects))
 
 
 def _listed(api: API, kind: str, path: str, unseen: MutableMapping[str, str]) -> list[JSON]:
@@ -96,7 +96,7 @@ def _secrets(api: API) -> list[JSON]:
     ]
 
 
-def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def certificates(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The ends and the authorities of Contour's, Envoy's and the host name's certificates, as `Cluster` has them."""
     ends: dict[str, str] = {}
     authorities: dict[str, str] = {}
@@ -114,7 +114,7 @@ def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tupl
     return ends, authorities
 
 
-def _with_certificates(view: View) -> Iterator[tuple[str, str]]:
+def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
     there = {(str(objects.namespace(s)), objects.name(s)) for s in view.of("Secret")}
     for pod in view.of("Pod", CONTOUR_NAMESPACE):
         for volume in sequence(at(pod, "spec", "volumes")):
@@ -170,7 +170,7 @@ def _values(der: bytes) -> list[tuple[int, bytes]]:
     return values
 
 
-def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, str]:
+def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, str]:
     """The last lines of Contour and Envoy, and of what is not ready of the backend, of Calico and of kube-proxy."""
     asked = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
     found = {}
@@ -182,7 +182,7 @@ def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, st
     return found
 
 
-def _logs(view: View) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
+def _logs(view: PathFacts) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
     contour = [pod for pod in view.of("Pod", CONTOUR_NAMESPACE) if at(pod, "metadata", "labels", "app") == "contour"]
     network = [
         pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in (POD_NETWORK.agent, "kube-proxy")

@@ -32,7 +32,7 @@ class EventsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Declared:
+class PreviewedResource:
     """A resource of a preview.
 
     op: create, update, replace, delete, same and so on. component: the class of the component that declares it, "" for
@@ -61,7 +61,7 @@ class Preview:
 
     stack: str
     config: Mapping[str, Any]
-    resources: Mapping[str, Declared]
+    resources: Mapping[str, PreviewedResource]
     hops: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     mended: Mapping[str, tuple[str, ...]]
@@ -117,7 +117,7 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _stack(events: list[dict[str, Any]], resources: Mapping[str, Declared]) -> str:
+def _stack(events: list[dict[str, Any]], resources: Mapping[str, PreviewedResource]) -> str:
     # A program that refuses its settings declares nothing but the stack itself, which is none of the resources.
     declared = (event.get("metadata") for event in _of(events, "resourcePreEvent"))
     urns = [
@@ -143,7 +143,7 @@ def _config(events: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, Declared]]:
+def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, PreviewedResource]]:
     for event in _of(events, "resourcePreEvent"):
         new = at(event, "metadata", "new")
         state = new if isinstance(new, dict) else at(event, "metadata", "old")
@@ -155,7 +155,7 @@ def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, Declared]]:
         component = component.rpartition("$")[2]
         yield (
             urn,
-            Declared(
+            PreviewedResource(
                 urn=urn,
                 type=kind,
                 name=urn_parts(urn)[2],
@@ -206,7 +206,7 @@ def _outputs_change(events: list[dict[str, Any]]) -> bool:
     return any(old != new for old, new in states[-1:])
 
 
-def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
+def _comparable(resources: Mapping[str, PreviewedResource], outputs: Mapping[str, Any]) -> dict[str, PreviewedResource]:
     """Without what may differ between two previews of one stack: the folder, and a generation of an older version."""
     generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
     # Older versions took the generation from a clock. A small number stands in many other texts.

@@ -8,7 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from hops.model.finding import Level, Place
-from hops.model.settings import NAMESPACE, Policy, RuleException, RuleSettings, Section, SettingsError, keys, nearest
+from hops.model.settings import (
+    NAMESPACE,
+    PolicySettings,
+    RuleException,
+    RuleSettings,
+    Section,
+    SettingsError,
+    keys,
+    nearest,
+)
 from hops.rules import RULES
 from hops.rules.rule import Rule
 
@@ -26,7 +35,7 @@ class Configuration:
     levels: Mapping[str, Level]
     parameters: Mapping[str, Section]
     exceptions: Mapping[str, Sequence[RuleException]]
-    policies: Sequence[Policy]
+    policies: Sequence[PolicySettings]
 
     def declared(self) -> list[tuple[dict[str, Any], Place]]:
         """The policies as objects of kind `Policy`, so that PK03 and PK04 can check them."""
@@ -48,7 +57,7 @@ OF_STACK = f"{NAMESPACE}:policy."
 """The beginning of every key of a policy in a stack's configuration."""
 
 
-def read(given: Any, at: str = OF_STACK) -> Policy:
+def read(given: Any, at: str = OF_STACK) -> PolicySettings:
     """Validates a policy, with the levels and parameters of its rules.
 
     given: the policy as read from JSON or YAML.
@@ -58,7 +67,7 @@ def read(given: Any, at: str = OF_STACK) -> Policy:
     """
     try:
         # YAML knows dates, JSON takes them as text.
-        policy = Policy.model_validate_json(json.dumps(given, default=str))
+        policy = PolicySettings.model_validate_json(json.dumps(given, default=str))
     except ValidationError as error:
         raise SettingsError("\n".join(_wrong(dict(problem), at) for problem in error.errors())) from None
     configure(policy, at=at)
@@ -68,7 +77,7 @@ def read(given: Any, at: str = OF_STACK) -> Policy:
 def _wrong(problem: Mapping[str, Any], at: str) -> str:
     key = at + ".".join(str(part) for part in problem["loc"] if part != "[key]")
     if problem["type"] == "extra_forbidden":
-        sections: dict[int, type[Section]] = {1: Policy, 3: RuleSettings, 5: RuleException}
+        sections: dict[int, type[Section]] = {1: PolicySettings, 3: RuleSettings, 5: RuleException}
         section = sections.get(len(problem["loc"]), RuleSettings)
         return f"{key}: there is no such key; {nearest(problem['loc'][-1], keys(section), 'keys')}"
     if problem["type"] == "missing":
@@ -78,7 +87,7 @@ def _wrong(problem: Mapping[str, Any], at: str) -> str:
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 
-def configure(*policies: Policy, at: str = OF_STACK) -> Configuration:
+def configure(*policies: PolicySettings, at: str = OF_STACK) -> Configuration:
     """Merges policies into one configuration.
 
     policies: the policies in order of precedence, the pack's before the stack's. The strictest level applies, the

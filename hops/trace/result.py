@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hops.model.finding import Finding
-from hops.model.hop import HopName, Standing
-from hops.trace.observed.observation import Asked, Request
+from hops.model.hop import HopName, HopRole
+from hops.trace.observed.observation import FollowedRequest, SentRequest
 
 
 class Verdict(StrEnum):
@@ -45,7 +45,7 @@ class TracedHop:
     number: int
     name: HopName
     component: str
-    standing: Standing
+    standing: HopRole
     verdict: Verdict
     planned: HopAddress | None
     declared: HopAddress | None
@@ -64,12 +64,12 @@ class Trace:
     that stop no request last. taken, versions, unseen, seconds: as in the sight.
     """
 
-    asked: Asked
+    asked: FollowedRequest
     taken: str
     stack: str | None
     hops: tuple[TracedHop, ...]
     findings: tuple[Finding, ...]
-    answer: Request | None
+    answer: SentRequest | None
     unseen: tuple[tuple[str, str], ...]
 
     @property

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
 from hops.model.finding import Finding, Level
-from hops.model.hop import KINDS, Found, Hop, HopKind, HopName, Standing, published_hops
+from hops.model.hop import KINDS, Hop, HopKind, HopName, HopRole, LiveAddresses, published_hops
 from hops.model.path import request_path
 from hops.trace.checks.bisect import climbed
 from hops.trace.checks.registry import CHECKS, Check
 from hops.trace.facts.evidence import NOTHING, found
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Sight
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import Observation
 from hops.trace.precedence import unexplained
 from hops.trace.result import HopAddress, Trace, TracedHop, Verdict
 
@@ -24,15 +24,15 @@ _BELOW = 0
 class _Looked:
     """What is known of the whole path before its hops are told. crossed: the hops that answered requests crossed."""
 
-    view: View
+    view: PathFacts
     findings: tuple[Finding, ...]
     crossed: frozenset[HopName]
     unseen: Mapping[str, str]
 
 
-def trace(sight: Sight) -> Trace:
+def trace(sight: Observation) -> Trace:
     """What a sight says of the path."""
-    view = View(sight)
+    view = PathFacts(sight)
     unseen = dict(sight.unseen)
     findings = _in_order(unexplained(finding for check in CHECKS for finding in _asked(check, view, unseen)))
     if not any(finding.level is Level.MANDATORY for finding in findings):
@@ -60,7 +60,7 @@ def status(traced: Trace) -> int:
     return 0 if answer and (answer.served or answer.redirected) else 1
 
 
-def _asked(check: Check, view: View, unseen: dict[str, str]) -> Iterator[Finding]:
+def _asked(check: Check, view: PathFacts, unseen: dict[str, str]) -> Iterator[Finding]:
     try:
         yield from check(view)
     except Exception as error:  # noqa: BLE001 - an object that no check thought of must not end the trace
@@ -79,7 +79,7 @@ def _hop(kind: HopKind, looked: _Looked, planned: Hop | None, declared: Hop | No
         seen, unread = found(looked.view, kind.name), None
     except Exception as error:  # noqa: BLE001 - as above
         seen, unread = NOTHING, f"what was seen could not be read: {error!r}"
-    if kind.standing is Standing.BESIDE:
+    if kind.standing is HopRole.BESIDE:
         verdict = Verdict.BESIDE
     elif any(finding.level is Level.MANDATORY for finding in own):
         verdict = Verdict.BROKEN
@@ -107,7 +107,7 @@ def _hop(kind: HopKind, looked: _Looked, planned: Hop | None, declared: Hop | No
 # As planned, as declared
 
 
-def _planned(view: View) -> Mapping[HopName, Hop]:
+def _planned(view: PathFacts) -> Mapping[HopName, Hop]:
     """What the stack published, or else what its settings say, by hop."""
     backend = view.backend
     if view.sight.stack is None or view.planned is None or backend is None:
@@ -121,7 +121,7 @@ def _planned(view: View) -> Mapping[HopName, Hop]:
     return {hop.name.role: hop for hop in path.hops} if path else {}
 
 
-def _declared(view: View) -> Mapping[HopName, Hop]:
+def _declared(view: PathFacts) -> Mapping[HopName, Hop]:
     """What containers and objects declare for the asked host and path, by hop."""
     entrance = door(view.inventory)
     wanted = view.backend
@@ -134,11 +134,11 @@ def _declared(view: View) -> Mapping[HopName, Hop]:
     return {hop.name.role: hop for hop in path.hops}
 
 
-def _addresses(view: View, node: str | None) -> Found:
+def _addresses(view: PathFacts, node: str | None) -> LiveAddresses:
     """The addresses that the API gives."""
     pods = {f"{objects.full_name(pod)}": address for pod in view.of("Pod") if (address := objects.address(pod))}
     envoy = next((address for pod in view.envoy_pods if (address := objects.address(pod))), None)
-    return Found(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods)
+    return LiveAddresses(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods)
 
 
 def _address(hop: Hop | None) -> HopAddress | None:
@@ -173,7 +173,7 @@ def _address(hop: Hop | None) -> HopAddress | None:
 # What was crossed
 
 
-def _crossed(view: View) -> frozenset[HopName]:
+def _crossed(view: PathFacts) -> frozenset[HopName]:
     """The hops that an answered request went through."""
     crossed: set[HopName] = set()
     client = view.request("client")
@@ -205,7 +205,7 @@ _SOURCES: Mapping[HopName, tuple[str, ...]] = {
     HopName.ENDPOINT: ("node", "envoy", "cluster"),
     HopName.POD: ("node", "cluster"),
 }
-"""By hop, which parts of a look show it: how the keys of `Sight.unseen` begin."""
+"""By hop, which parts of a look show it: how the keys of `Observation.unseen` begin."""
 
 
 def _why(hop: HopName, looked: _Looked) -> str:

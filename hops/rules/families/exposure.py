@@ -11,8 +11,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
-from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Route, exposed, routes
-from hops.kubernetes.inventory import Container, Inventory, Pod, Resource, Service, ServicePort
+from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.inventory import DeclaredService, Inventory, Pod, PodContainer, Resource, ServicePort
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
@@ -103,7 +103,7 @@ def root_served(subject: Exposed, inventory: Inventory, parameters: Folder) -> I
             )
 
 
-def _elsewhere(container: Container, folder: str) -> tuple[Mapping[str, Any], ...]:
+def _elsewhere(container: PodContainer, folder: str) -> tuple[Mapping[str, Any], ...]:
     """Lets the command name another folder: in the place of the root, or at its end."""
     lists = [key for key in ("command", "args") if isinstance(container.body.get(key), list)]
     for key in lists:
@@ -124,7 +124,7 @@ _CONFIGURATIONS = {
 }
 
 
-def _configured_root(pod: Pod, container: Container, inventory: Inventory) -> bool:
+def _configured_root(pod: Pod, container: PodContainer, inventory: Inventory) -> bool:
     """Whether a mounted ConfigMap of a web server names / as what it serves."""
     for mount in _mounts(pod, container):
         says = next((p for folder, p in _CONFIGURATIONS.items() if _below(mount.path, folder)), None)
@@ -146,7 +146,7 @@ class _Mount:
     pointer: str
 
 
-def _mounts(pod: Pod, container: Container) -> Iterator[_Mount]:
+def _mounts(pod: Pod, container: PodContainer) -> Iterator[_Mount]:
     declared = sequence(container.body.get("volumeMounts"))
     if not declared:
         return
@@ -329,7 +329,7 @@ def _root(own: Mapping[str, JSON], whole: Mapping[str, JSON]) -> str:
     return "" if flag(other) else "is root unless its image sets another user"
 
 
-def _needs_root(container: Container) -> bool:
+def _needs_root(container: PodContainer) -> bool:
     return any(port.container_port and port.container_port < 1024 for port in container.ports)
 
 
@@ -476,7 +476,7 @@ class Inner(Section):
         return port in self.ports or any(part in self.names for name in names if name for part in name.split("-"))
 
 
-def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
+def _ways(inventory: Inventory) -> Iterable[Exposure | DeclaredService | Pod]:
     return chain(inventory.once(routes), inventory.services, inventory.pods)
 
 
@@ -497,10 +497,10 @@ def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
     bad=_example("", "ports: [{containerPort: 9001}]").replace("{port: 8080}", "{port: 8080, targetPort: 9001}"),
     good=_example("", "ports: [{containerPort: 8080}, {containerPort: 9001}]"),
 )
-def inner_port(subject: Route | Service | Pod, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
-    if isinstance(subject, Route):
+def inner_port(subject: Exposure | DeclaredService | Pod, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
+    if isinstance(subject, Exposure):
         yield from _routed_inside(subject, inventory, parameters)
-    elif isinstance(subject, Service):
+    elif isinstance(subject, DeclaredService):
         for port in subject.ports if subject.type in OUTSIDE else ():
             if _is_inner(subject, port, inventory, parameters):
                 yield Breach(port.pointer, f"a Service of type {subject.type} exposes {_shown(port)}.")
@@ -513,7 +513,7 @@ def inner_port(subject: Route | Service | Pod, inventory: Inventory, parameters:
                 )
 
 
-def _routed_inside(route: Route, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
+def _routed_inside(route: Exposure, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
     if not route.service or not route.namespace or not route.port:
         return
     service = inventory.service(route.namespace, route.service)
@@ -528,7 +528,7 @@ def _shown(port: ServicePort) -> str:
     return f"port {port.target_port or port.port}" + (f" ({port.name})" if port.name else "")
 
 
-def _is_inner(service: Service, port: ServicePort, inventory: Inventory, parameters: Inner) -> bool:
+def _is_inner(service: DeclaredService, port: ServicePort, inventory: Inventory, parameters: Inner) -> bool:
     target = port.target_port or port.port
     if not isinstance(target, str):
         return parameters.means(target, port.name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
-from hops.kubernetes.inventory import Ingress, IngressPath, Inventory, Resource, Service
+from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressPath, Inventory, Resource
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
 from hops.kubernetes.routes import (
     CatchAll,
@@ -75,7 +75,7 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
     bad=_SERVICE + "---" + _INGRESS.replace("service: {name: web", "service: {name: wed"),
     good=_SERVICE + "---" + _INGRESS,
 )
-def service_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def service_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     resource = subject.resource
     for target in targets(subject):
         if target.foreign:
@@ -125,7 +125,7 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     bad=_SERVICE + "---" + _INGRESS.replace("number: 80", "number: 8080"),
     good=_SERVICE + "---" + _INGRESS,
 )
-def port_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def port_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for target in targets(subject):
         if target.foreign or not target.service:
             continue
@@ -141,7 +141,7 @@ def port_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParamete
         yield Breach(target.port_pointer, message, _port_patch(target, service))
 
 
-def _port_patch(target: Target, service: Service | None) -> _Operations:
+def _port_patch(target: Target, service: DeclaredService | None) -> _Operations:
     """Names the only port that there is."""
     offered = [port.port for port in service.ports if port.protocol == "TCP"] if service else []
     if service and len(offered) == 1 and offered[0] and port_of(service, offered[0]):
@@ -165,7 +165,7 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
     bad=_INGRESS.replace("host: web.localhost", 'host: ""'),
     good=_INGRESS,
 )
-def host_named(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def host_named(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         if not rule.host:
             yield Breach(
@@ -330,7 +330,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     bad=_INGRESS.replace("path: /, pathType: Prefix", "path: /foo, pathType: ImplementationSpecific"),
     good=_INGRESS.replace("path: /,", "path: /foo,"),
 )
-def path_type(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def path_type(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         for entry in rule.paths:
             path = entry.path or "/"
@@ -353,7 +353,7 @@ def _meant(path: str) -> str | None:
     return (under[0].rstrip("/") or "/") if under and not looks_like_regex(under[0]) else None
 
 
-def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Operations:
+def _typed(ingress: DeclaredIngress, entry: IngressPath, inventory: Inventory) -> _Operations:
     path = _meant(entry.path or "/")
     if path is None or _refused(path, "Prefix"):
         return ()
@@ -384,7 +384,7 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
     bad=_INGRESS.replace("path: /,", "path: /foo//bar,"),
     good=_INGRESS.replace("path: /,", "path: /foo/bar,"),
 )
-def path_taken(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def path_taken(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         for entry in rule.paths:
             problem = _refused(entry.path, entry.path_type)
@@ -437,7 +437,7 @@ class Classes(Section):
     classes: tuple[str, ...] = ()
 
 
-def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
+def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
     return chain(inventory.ingresses, inventory.of_kind("HTTPProxy"))
 
 
@@ -461,7 +461,7 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
     bad=_INGRESS.replace("ingressClassName: contour", "ingressClassName: nginx"),
     good=_INGRESS,
 )
-def class_served(subject: Ingress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
+def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
     resource = subject.resource
     annotations = pairs(at(resource.body, "metadata", "annotations"))
     field = text(at(resource.body, "spec", "ingressClassName"))
@@ -484,7 +484,7 @@ def class_served(subject: Ingress | Resource, inventory: Inventory, parameters: 
 
 
 def _reclassed(
-    subject: Ingress | Resource, annotations: Mapping[str, str], wanted: str, inventory: Inventory
+    subject: DeclaredIngress | Resource, annotations: Mapping[str, str], wanted: str, inventory: Inventory
 ) -> _Operations:
     resource, table = subject.resource, inventory.once(routes)
     new = [("", *route.key[1:]) for route in table.known(resource)] if owner_of(subject, inventory) else []
@@ -579,7 +579,7 @@ spec:
 """,
     good=_INGRESS,
 )
-def has_rules(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def has_rules(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     if ingress.default_backend:
         yield Breach(ingress.default_backend.pointer, "defaultBackend receives every request that no rule matches.")
     elif not ingress.rules:
@@ -622,7 +622,7 @@ spec: {type: ExternalName, externalName: intranet.example.com, ports: [{port: 80
     + _INGRESS,
     good=_SERVICE + "---" + _INGRESS,
 )
-def inside(subject: Ingress | Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
+def inside(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
     for target in targets(subject):
         if target.foreign:
             yield Breach(target.pointer, f"the backend is {target.foreign}, which Contour does not support.")

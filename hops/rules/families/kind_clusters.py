@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Container, Inventory, Pod, Port, Resource
-from hops.kubernetes.kind_nodes import Cluster, Mapped, Node, clusters, nodes, overlap
+from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Port, Resource
+from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -34,7 +34,7 @@ spec: {template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080
 """
 
 
-def declared(inventory: Inventory) -> Iterable[Cluster]:
+def declared(inventory: Inventory) -> Iterable[KindConfiguration]:
     return inventory.once(clusters)
 
 
@@ -80,7 +80,7 @@ def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breac
             )
 
 
-def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any], ...]:
+def _publish(cluster: KindConfiguration, node: KindNode, port: Port) -> tuple[Mapping[str, Any], ...]:
     entry = {
         "containerPort": port.host_port,
         "hostPort": port.host_port,
@@ -112,7 +112,7 @@ def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any
     bad=_CLUSTER + "---" + _ENVOY.replace("hostPort: 80", "hostPort: 81"),
     good=_CLUSTER + "---" + _ENVOY,
 )
-def answered(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     # A cluster's configuration by itself says nothing of what will run there.
     if not inventory.pods:
         return
@@ -134,7 +134,7 @@ def answered(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterato
             )
 
 
-def _is_api_server(node: Node, mapped: Mapped) -> bool:
+def _is_api_server(node: KindNode, mapped: Mapped) -> bool:
     return mapped.container_port == 6443 and "-control-plane" in node.name
 
 
@@ -242,8 +242,8 @@ nodes:
 - {role: control-plane}
 """,
 )
-def published_once(cluster: Cluster, _: Inventory, __: NoParameters) -> Iterator[Breach]:
-    seen: dict[tuple[int, str], list[tuple[Node, Mapped]]] = defaultdict(list)
+def published_once(cluster: KindConfiguration, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    seen: dict[tuple[int, str], list[tuple[KindNode, Mapped]]] = defaultdict(list)
     for node in cluster.nodes:
         for mapped in node.mappings:
             if mapped.host_port > 0:
@@ -285,7 +285,7 @@ class Listeners(Section):
     bad=_CLUSTER.replace("listenAddress: 127.0.0.1", "listenAddress: 0.0.0.0"),
     good=_CLUSTER,
 )
-def listens_here(cluster: Cluster, inventory: Inventory, parameters: Listeners) -> Iterator[Breach]:
+def listens_here(cluster: KindConfiguration, inventory: Inventory, parameters: Listeners) -> Iterator[Breach]:
     def open_to_others(given: str) -> bool:
         parsed = address(given)
         return not (parsed and parsed.is_loopback) and given not in parameters.addresses
@@ -313,7 +313,7 @@ def listens_here(cluster: Cluster, inventory: Inventory, parameters: Listeners) 
         )
 
 
-def _listen_remedy(cluster: Cluster, inventory: Inventory) -> str:
+def _listen_remedy(cluster: KindConfiguration, inventory: Inventory) -> str:
     """The stack's own key for the cluster that its settings declare; "" for another kind configuration."""
     settings, resource = inventory.settings, cluster.resource
     if settings is None or settings.cluster.existing or resource.vague or resource.name != settings.cluster.name:
@@ -355,7 +355,7 @@ class PromisedPorts(Section):
     bad=_CLUSTER.replace("hostPort: 80", "hostPort: 0"),
     good=_CLUSTER,
 )
-def fixed_port(cluster: Cluster, _: Inventory, parameters: PromisedPorts) -> Iterator[Breach]:
+def fixed_port(cluster: KindConfiguration, _: Inventory, parameters: PromisedPorts) -> Iterator[Breach]:
     for node in cluster.nodes:
         for mapped in node.mappings:
             if mapped.host_port < 1 and mapped.container_port in parameters.promised:
@@ -611,7 +611,7 @@ def _refusals(level: str, pod: Pod) -> Iterator[str]:
         )
 
 
-def _restricted(pod: Pod, container: Container) -> Iterator[str]:
+def _restricted(pod: Pod, container: PodContainer) -> Iterator[str]:
     own, whole = mapping(at(container.body, "securityContext")), mapping(at(pod.spec, "securityContext"))
     conditions: tuple[tuple[bool, str], ...] = (
         (not flag(own.get("allowPrivilegeEscalation", True)), "allowPrivilegeEscalation"),

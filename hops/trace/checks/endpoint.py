@@ -18,9 +18,9 @@ from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived, contour_pods
 from hops.trace.facts.evidence import told
+from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.remedies import CALICO_NODE, command, kubectl, mend
-from hops.trace.facts.view import View, identity
-from hops.trace.observed.observation import Request
+from hops.trace.observed.observation import SentRequest
 
 T33 = Code(
     code="T33",
@@ -56,7 +56,7 @@ T38 = Code(
 )
 
 
-def denied(view: View) -> Iterator[Finding]:
+def denied(view: PathFacts) -> Iterator[Finding]:
     """T33."""
     envoy = next(iter(view.envoys_on(view.publishing)), None) or next(iter(view.envoy_pods), None)
     if envoy is None or view.backend is None or at(envoy, "spec", "hostNetwork"):
@@ -79,7 +79,7 @@ def denied(view: View) -> Iterator[Finding]:
             yield _denial(view, said, direction, (envoy, pod))
 
 
-def unready(view: View) -> Iterator[Finding]:
+def unready(view: PathFacts) -> Iterator[Finding]:
     """T37."""
     idle = set()
     # A Contour without a network can stop a request. While requests arrive, the finding about the node is enough.
@@ -105,7 +105,7 @@ def unready(view: View) -> Iterator[Finding]:
             yield T37.finding(_calico(view), message, remedy, [evidence], stops=False, about=waiting)
 
 
-def outside(view: View) -> Iterator[Finding]:
+def outside(view: PathFacts) -> Iterator[Finding]:
     """T38."""
     subnets = _subnets(view)
     for pool in view.of("IPPool"):
@@ -123,37 +123,37 @@ def outside(view: View) -> Iterator[Finding]:
         yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not arrived(view))
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outside)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (denied, unready, outside)
 
 
 # T33
 
 
-def _peer(view: View, pod: Mapping[str, JSON]) -> Peer:
+def _peer(view: PathFacts, pod: Mapping[str, JSON]) -> Peer:
     return peer(pod, view.get("Namespace", None, str(objects.namespace(pod))))
 
 
-def _sent(view: View, pod: Mapping[str, JSON]) -> Request | None:
+def _sent(view: PathFacts, pod: Mapping[str, JSON]) -> SentRequest | None:
     """The request from Envoy's network namespace to a pod."""
     address = objects.address(pod)
     return next((r for r in view.sight.requests if r.where == "pod from envoy" and r.address == address), None)
 
 
-def _passed(view: View, sent: Request | None) -> bool:
+def _passed(view: PathFacts, sent: SentRequest | None) -> bool:
     """Whether packets came through to the pod: even a refusal comes from there."""
     if sent is None:
         return arrived(view) and len(view.pods) == 1
     return sent.status is not None or sent.failure in ("refused", "reset", "empty")
 
 
-def _from_node(view: View, pod: Mapping[str, JSON]) -> bool:
+def _from_node(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
     """Whether the pod answers its own node."""
     address = objects.address(pod)
     return any(r.where == "pod" and r.address == address and r.status is not None for r in view.sight.requests)
 
 
 def _denial(
-    view: View, said: Ruling, direction: Direction, ends: tuple[Mapping[str, JSON], Mapping[str, JSON]]
+    view: PathFacts, said: Ruling, direction: Direction, ends: tuple[Mapping[str, JSON], Mapping[str, JSON]]
 ) -> Finding:
     envoy, pod = ends
     policy = dict(said.by or {})
@@ -207,7 +207,7 @@ def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], 
     }
 
 
-def _deletion(view: View, policy: dict[str, JSON]) -> str:
+def _deletion(view: PathFacts, policy: dict[str, JSON]) -> str:
     group = str(policy.get("apiVersion")).partition("/")[0]
     plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
     namespace = objects.namespace(policy)
@@ -222,7 +222,7 @@ def _named(item: Mapping[str, JSON]) -> str:
 # T37
 
 
-def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
+def _lacks(view: PathFacts, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
     """What of its network a pod has not got, and the evidence; None where it has all."""
     error = view.no_sandbox(pod)
     if error and POD_NETWORK.name in error.lower():
@@ -242,24 +242,24 @@ def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
     return None
 
 
-def _calico_pods(view: View, node: str | None = None) -> list[dict[str, JSON]]:
+def _calico_pods(view: PathFacts, node: str | None = None) -> list[dict[str, JSON]]:
     """The pods of calico-node, on a node or on all."""
     pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == POD_NETWORK.agent]
     return [pod for pod in pods if node in (None, objects.node_of(pod))]
 
 
-def _calico_ready(view: View, node: str) -> bool:
+def _calico_ready(view: PathFacts, node: str) -> bool:
     """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
     known = _calico_pods(view) or any(objects.name(item) == POD_NETWORK.agent for item in view.of("DaemonSet"))
     return not known or any(objects.ready(pod) for pod in _calico_pods(view, node))
 
 
-def _calico(view: View) -> Identity:
+def _calico(view: PathFacts) -> Identity:
     made = next((item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent), None)
     return identity(made) if made else Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
 
 
-def _calico_again(view: View, node: str) -> str:
+def _calico_again(view: PathFacts, node: str) -> str:
     """The command that lets calico-node run on a node."""
     sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
     if not sets:
@@ -280,7 +280,7 @@ def _calico_again(view: View, node: str) -> str:
 _DISABLED = '{"spec":{"disabled":true}}'
 
 
-def _subnets(view: View) -> list[IPv4Network | IPv6Network]:
+def _subnets(view: PathFacts) -> list[IPv4Network | IPv6Network]:
     """The pod subnets that the cluster was made with."""
     configuration = at(view.get("ConfigMap", "kube-system", "kubeadm-config"), "data", "ClusterConfiguration")
     given = re.search(r"^ *podSubnet: *[\"']?([^\s\"']+)", text(configuration) or "", re.MULTILINE)
@@ -291,7 +291,7 @@ def _inside(cidr: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) 
     return cidr.version == subnet.version and cidr[0] in subnet and cidr[-1] in subnet
 
 
-def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
+def _pool(view: PathFacts, pool: dict[str, JSON], subnet: str) -> str:
     """The command that makes a pool in the pod subnet, and ends the use of the other."""
     spec = {**mapping(at(pool, "spec")), "cidr": subnet}
     made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}

@@ -11,9 +11,9 @@ from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
+from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
 from hops.trace.facts.pod_states import Trouble, events, last_line, trouble
 from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, mend
-from hops.trace.facts.view import THROUGH_ENVOY, View, identity
 
 envoy_down = Code(
     code="T16",
@@ -61,7 +61,7 @@ not_trusted = Code(
 )
 
 
-def _envoy_down(view: View) -> Iterator[Finding]:
+def _envoy_down(view: PathFacts) -> Iterator[Finding]:
     answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
     if not view.sees("Pod") or answered:
         return
@@ -77,7 +77,7 @@ def _envoy_down(view: View) -> Iterator[Finding]:
     yield from _no_envoy(view)
 
 
-def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
+def _down(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     who = identity(pod)
     words: tuple[str, ...] = ("describe", "pod", who.name)
     if not problem.image and problem.exit_code is not None:
@@ -88,7 +88,7 @@ def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     return envoy_down.finding(who, f"Envoy's pod does not run: {problem}.", remedy, evidence, look=look)
 
 
-def _no_envoy(view: View) -> Iterator[Finding]:
+def _no_envoy(view: PathFacts) -> Iterator[Finding]:
     workload = view.get("DaemonSet", CONTOUR_NAMESPACE, "envoy") or view.get("Deployment", CONTOUR_NAMESPACE, "envoy")
     if workload is None:
         known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
@@ -109,14 +109,14 @@ def _no_envoy(view: View) -> Iterator[Finding]:
         yield envoy_down.finding(who, "Envoy has no pod.", remedy, evidence)
 
 
-def _install(view: View) -> str:
+def _install(view: PathFacts) -> str:
     return kubectl(view, "apply", "--filename", "https://projectcontour.io/quickstart/contour.yaml")
 
 
 # What Contour gives
 
 
-def _not_delivered(view: View) -> Iterator[Finding]:
+def _not_delivered(view: PathFacts) -> Iterator[Finding]:
     runs = contour_runs(view)
     if runs is None:
         return
@@ -150,7 +150,7 @@ def _not_delivered(view: View) -> Iterator[Finding]:
     yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers, about=map(identity, pods))
 
 
-def _waits(view: View) -> bool:
+def _waits(view: PathFacts) -> bool:
     """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
     return any(objects.ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
 
@@ -158,7 +158,7 @@ def _waits(view: View) -> bool:
 # Trust
 
 
-def _not_trusted(view: View) -> Iterator[Finding]:
+def _not_trusted(view: PathFacts) -> Iterator[Finding]:
     found = distrust(view)
     if found is None:
         return
@@ -177,4 +177,4 @@ def _not_trusted(view: View) -> Iterator[Finding]:
     yield not_trusted.finding(who, message, remedy, evidence, stops=suffers, about=[CONTOUR, *waiting])
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)

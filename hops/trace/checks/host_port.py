@@ -12,9 +12,9 @@ from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
+from hops.trace.facts.path_facts import PathFacts, container, identity
 from hops.trace.facts.remedies import command, kubectl
-from hops.trace.facts.view import View, container, identity
-from hops.trace.observed.observation import Node
+from hops.trace.observed.observation import ObservedNode
 from hops.trace.readers.netfilter import Translation, taken, translations
 
 T11 = Code(
@@ -89,7 +89,7 @@ class _Door:
     port: int
     envoy: Mapping[str, JSON]
     wanted: tuple[str, int] | None
-    inside: Node | None
+    inside: ObservedNode | None
     found: tuple[Translation, ...]
 
     @property
@@ -104,7 +104,7 @@ class _Door:
         return tuple(one for one in self.found if (one.address, one.port) == self.wanted)
 
 
-def unclaimed(view: View) -> Iterator[Finding]:
+def unclaimed(view: PathFacts) -> Iterator[Finding]:
     """T11."""
     door = _door(view)
     if door is None or door.wanted or door.port not in expected(view) or taken(door.found):
@@ -117,7 +117,7 @@ def unclaimed(view: View) -> Iterator[Finding]:
     yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
 
 
-def unsupported(view: View) -> Iterator[Finding]:
+def unsupported(view: PathFacts) -> Iterator[Finding]:
     """T12."""
     door = _door(view)
     if door is None or not door.wanted or door.mine:
@@ -149,7 +149,7 @@ def unsupported(view: View) -> Iterator[Finding]:
         yield T12.finding(container(door.node), message, f"{calico} && {ready} && {restart}", evidence)
 
 
-def stale(view: View) -> Iterator[Finding]:
+def stale(view: PathFacts) -> Iterator[Finding]:
     """T13."""
     door = _door(view)
     if door is None or not door.wanted:
@@ -172,7 +172,7 @@ def stale(view: View) -> Iterator[Finding]:
         yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
 
 
-def missing(view: View) -> Iterator[Finding]:
+def missing(view: PathFacts) -> Iterator[Finding]:
     """T14."""
     door = _door(view)
     if door is None or not door.wanted or not door.inside or not door.inside.nat:
@@ -190,7 +190,7 @@ def missing(view: View) -> Iterator[Finding]:
     yield T14.finding(container(door.node), message, remedy, evidence, about=[identity(door.envoy)])
 
 
-def claimed(view: View) -> Iterator[Finding]:
+def claimed(view: PathFacts) -> Iterator[Finding]:
     """T15."""
     node, port = view.publishing, view.node_port
     envoy = next((pod for pod in view.envoys_on(node) if portless(pod)), None)
@@ -205,7 +205,7 @@ def claimed(view: View) -> Iterator[Finding]:
             yield T15.finding(identity(pod), message, _removal(view, pod), evidence, about=[identity(envoy)])
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unclaimed, unsupported, stale, missing, claimed)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unclaimed, unsupported, stale, missing, claimed)
 
 
 def portless(pod: Mapping[str, JSON]) -> str | None:
@@ -220,7 +220,7 @@ def portless(pod: Mapping[str, JSON]) -> str | None:
     return None
 
 
-def _door(view: View) -> _Door | None:
+def _door(view: PathFacts) -> _Door | None:
     """What leads into Envoy; None where there is no running Envoy there, or requests get to it anyway."""
     node, port = view.publishing, view.node_port
     running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
@@ -248,7 +248,7 @@ def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:
                 yield number(at(port, "containerPort")) or 0, number(at(port, "hostPort")) or 0
 
 
-def _plugins(node: Node | None) -> tuple[str | None, tuple[str, ...]]:
+def _plugins(node: ObservedNode | None) -> tuple[str | None, tuple[str, ...]]:
     """The network configuration that a node uses, the first by name, and its plugins."""
     for name, content in sorted(node.cni.items() if node else ()):
         try:
@@ -264,7 +264,7 @@ def _without(door: _Door, why: str) -> str:
     return f"Port {door.port} of {door.node} leads to no pod, since host ports are not set up there: {why}."
 
 
-def _removal(view: View, pod: Mapping[str, JSON]) -> str:
+def _removal(view: PathFacts, pod: Mapping[str, JSON]) -> str:
     """The command that takes a pod away, together with what would make it again."""
     namespace, name = objects.namespace(pod), objects.name(pod)
     owner: JSON = next((o for o in sequence(at(dict(pod), "metadata", "ownerReferences")) if at(o, "controller")), {})

@@ -8,8 +8,8 @@ from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
+from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import command
-from hops.trace.facts.view import View
 
 STALL = 2.0
 """Seconds: a resolver that answers needs far less even on a busy machine, one that gives up on multicast DNS five."""
@@ -59,7 +59,7 @@ T04 = Code(
 )
 
 
-def unknown(view: View) -> Iterator[Finding]:
+def unknown(view: PathFacts) -> Iterator[Finding]:
     """T01."""
     host = view.sight.host
     request = view.request("client")
@@ -74,7 +74,7 @@ def unknown(view: View) -> Iterator[Finding]:
     yield T01.finding(_named(name), message, added(view), evidence)
 
 
-def elsewhere(view: View) -> Iterator[Finding]:
+def elsewhere(view: PathFacts) -> Iterator[Finding]:
     """T02 and T04."""
     if _beside(view) or not view.resolved or view.through_envoy("client") or _served(view) is not False:
         return
@@ -92,7 +92,7 @@ def elsewhere(view: View) -> Iterator[Finding]:
         yield T02.finding(_named(name), message, _replaced(view), evidence)
 
 
-def stalls(view: View) -> Iterator[Finding]:
+def stalls(view: PathFacts) -> Iterator[Finding]:
     """T03."""
     host = view.sight.host
     slow = [one for one in host.lookups if one.seconds >= STALL] if host else []
@@ -108,10 +108,10 @@ def stalls(view: View) -> Iterator[Finding]:
     yield T03.finding(_named(name), message, _replaced(view), evidence)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unknown, elsewhere, stalls)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unknown, elsewhere, stalls)
 
 
-def client_address(view: View) -> str | None:
+def client_address(view: PathFacts) -> str | None:
     """The address that a client on this machine should use, None where that isn't known."""
     door = view.door
     if door is None or door.node is None:
@@ -119,14 +119,14 @@ def client_address(view: View) -> str | None:
     return LOOPBACK if door.listen in ("0.0.0.0", None) else door.listen
 
 
-def balanced(view: View) -> tuple[str, ...]:
+def balanced(view: PathFacts) -> tuple[str, ...]:
     """The addresses that a load balancer gave Envoy's Service."""
     service = view.get("Service", CONTOUR_NAMESPACE, "envoy")
     entries = sequence(at(service, "status", "loadBalancer", "ingress"))
     return tuple(address for entry in entries if (address := text(at(entry, "ip"))))
 
 
-def _beside(view: View) -> bool:
+def _beside(view: PathFacts) -> bool:
     """Whether no name is looked up: RFC 6761 keeps .localhost for 127.0.0.1, and clients go by that."""
     name = view.asked.host
     return view.asked.from_node or name == "localhost" or name.endswith(".localhost") or _is_address(name)
@@ -140,7 +140,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _served(view: View) -> bool | None:
+def _served(view: PathFacts) -> bool | None:
     """Whether any of the name's addresses is published on, None where that can't be told."""
     host = view.sight.host
     own = host.addresses if host else ()
@@ -161,19 +161,19 @@ def _named(name: str) -> Identity:
     return Identity("", "Host", None, name)
 
 
-def _lines(view: View) -> list[str]:
+def _lines(view: PathFacts) -> list[str]:
     """The lines that the hosts file should have."""
     address = client_address(view) or LOOPBACK
     name = view.asked.host
     return [f"{one} {name}" for one in ((address, "::1") if address == LOOPBACK else (address,))]
 
 
-def added(view: View) -> str:
+def added(view: PathFacts) -> str:
     """The command that adds the name to the hosts file."""
     return f"{command('printf', FORMAT, *_lines(view))} | sudo tee -a /etc/hosts"
 
 
-def _replaced(view: View) -> str:
+def _replaced(view: PathFacts) -> str:
     """The command that gives the name other lines in the hosts file: a pipe from and to it would empty it."""
     host = view.sight.host
     if not host or not host.hosts:

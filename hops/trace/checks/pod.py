@@ -6,14 +6,14 @@ from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
-from hops.model.settings import Service
+from hops.model.settings import ServiceSettings
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
+from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.pod_states import Trouble, events, last_line, stranded, trouble
 from hops.trace.facts.remedies import kubectl, make, mend, setting
-from hops.trace.facts.view import View, identity
-from hops.trace.observed.observation import Request, Where
+from hops.trace.observed.observation import SentRequest, Where
 from hops.trace.readers import kernel
 
 not_ready = Code(
@@ -98,7 +98,7 @@ failed_by_app = Code(
 # It does not run
 
 
-def _not_running(view: View) -> Iterator[Finding]:
+def _not_running(view: PathFacts) -> Iterator[Finding]:
     backend = view.backend
     if not suffers(view) or backend is None or not view.sees("Pod"):
         return
@@ -114,7 +114,7 @@ def _not_running(view: View) -> Iterator[Finding]:
         yield not_running.finding(who, "There is no such pod.", _created(view, who), look=look, about=unselected)
 
 
-def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
+def _stopped(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     who = identity(pod)
     words: tuple[str, ...] = ("describe", "pod", who.name)
     if problem.exit_code is not None:
@@ -131,7 +131,7 @@ def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     return not_running.finding(who, f"The pod does not run: {problem}.", remedy, evidence, setting=wrong, look=look)
 
 
-def _missing(view: View) -> tuple[str, ...]:
+def _missing(view: PathFacts) -> tuple[str, ...]:
     """The planned pods that are not there."""
     if not view.planned or view.backend is None:
         return ()
@@ -139,7 +139,7 @@ def _missing(view: View) -> tuple[str, ...]:
     return tuple(name for name in view.backend.pods if name not in there)
 
 
-def _created(view: View, who: Identity) -> str:
+def _created(view: PathFacts, who: Identity) -> str:
     """The command that makes a planned pod; empty where its service is not known."""
     service = _service(view)
     if service is None or view.backend is None:
@@ -150,7 +150,7 @@ def _created(view: View, who: Identity) -> str:
     return mend(view, who, kubectl(view, *words, namespace=who.namespace))
 
 
-def _service(view: View) -> Service | None:
+def _service(view: PathFacts) -> ServiceSettings | None:
     """The stack's settings of the traced service; None where the path has no stack."""
     stack, backend = view.sight.stack, view.backend
     if stack is None or backend is None:
@@ -162,7 +162,7 @@ def _service(view: View) -> Service | None:
 # It runs and can't be reached
 
 
-def _deaf(view: View) -> Iterator[Finding]:
+def _deaf(view: PathFacts) -> Iterator[Finding]:
     if not suffers(view) or view.backend is None or not view.sees("Pod"):
         return
     port = view.backend.target_port
@@ -178,20 +178,20 @@ def _deaf(view: View) -> Iterator[Finding]:
             yield _elsewhere(view, pod, port, listening)
 
 
-def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
+def _refused(view: PathFacts, pod: Mapping[str, JSON]) -> SentRequest | None:
     """The request by which the pod refused the connection, sent from its own node."""
     address = objects.address(pod)
     sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
 
-def _bound(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
+def _bound(view: PathFacts, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     message = f"The process listens on port {port} of loopback only."
     remedy, wrong = _changed(view, pod, "command")
     return loopback_only.finding(identity(pod), message, remedy, _ears(view, pod, listening), setting=wrong)
 
 
-def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
+def _elsewhere(view: PathFacts, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     ports = sorted({socket.port for socket in listening})
     where = f"listens on {', '.join(map(str, ports))} and not on {port}" if ports else f"does not listen on {port}"
     remedy, wrong = _changed(view, pod, "command")
@@ -199,7 +199,7 @@ def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[
     return other_port.finding(identity(pod), f"The process {where}.", remedy, evidence, setting=wrong)
 
 
-def _ears(view: View, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
+def _ears(view: PathFacts, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
     refused = _refused(view, pod)
     shown = [f"listens in its namespace: {', '.join(map(str, listening))}"] if listening else []
     return [*shown, *_commands(pod), *([told(refused)] if refused else [])]
@@ -214,7 +214,7 @@ def _commands(pod: Mapping[str, JSON]) -> list[str]:
     ]
 
 
-def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
+def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
     """The command that changes what a pod runs, and the stack's setting to correct first.
 
     The stack or the pod's owner makes the pod again. key: of the service's settings, `command` or `image`. The setting
@@ -237,7 +237,7 @@ def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
 # It runs and isn't ready
 
 
-def _not_ready(view: View) -> Iterator[Finding]:
+def _not_ready(view: PathFacts) -> Iterator[Finding]:
     if not suffers(view) or not view.sees("Pod"):
         return
     direct = view.request("pod")
@@ -269,7 +269,7 @@ def _probe(probe: JSON) -> str:
 # It answers
 
 
-def _answers(view: View) -> Iterator[Finding]:
+def _answers(view: PathFacts) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
@@ -294,7 +294,7 @@ def _answers(view: View) -> Iterator[Finding]:
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
 
 
-def _own(view: View) -> Request | None:
+def _own(view: PathFacts) -> SentRequest | None:
     """What the process itself made of the request, where that isn't as it should be."""
     if not suffers(view):
         return None
@@ -311,13 +311,13 @@ def _own(view: View) -> Request | None:
     return None
 
 
-def _begun(request: Request) -> bool:
+def _begun(request: SentRequest) -> bool:
     return "first byte" in request.seconds
 
 
-def _marks(answer: Request) -> tuple[str, ...]:
+def _marks(answer: SentRequest) -> tuple[str, ...]:
     keys = ("server", "x-envoy-upstream-service-time")
     return tuple(f"{key}: {answer.headers[key]}" for key in keys if key in answer.headers)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_not_running, _deaf, _not_ready, _answers)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_not_running, _deaf, _not_ready, _answers)

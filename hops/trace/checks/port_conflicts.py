@@ -10,8 +10,8 @@ from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
+from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command, make
-from hops.trace.facts.view import View, container
 from hops.trace.observed.observation import Listener
 from hops.trace.readers.published_ports import Published, published
 
@@ -35,7 +35,7 @@ T08 = Code(
 )
 
 
-def occupied(view: View) -> Iterator[Finding]:
+def occupied(view: PathFacts) -> Iterator[Finding]:
     """T08: another container, a process, or at least a server that isn't Envoy."""
     claim = None if view.asked.from_node or other_door(view) else _claim(view)
     if claim is None or (claim.held and view.through_envoy("client")):
@@ -62,10 +62,10 @@ def occupied(view: View) -> Iterator[Finding]:
     yield from _by_answer(view, claim)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (occupied,)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (occupied,)
 
 
-def absent(view: View) -> bool:
+def absent(view: PathFacts) -> bool:
     """Whether Docker was seen to have no node of the stack's kind cluster."""
     stack = view.sight.stack
     if view.sight.docker is None or stack is None or stack.settings.cluster.existing:
@@ -74,7 +74,7 @@ def absent(view: View) -> bool:
     return stack.settings.cluster.name not in labels
 
 
-def other_door(view: View) -> bool:
+def other_door(view: PathFacts) -> bool:
     """Whether requests enter by another way than a node's published port."""
     planned = view.planned
     return bool((planned and not planned.nodes) or balanced(view)) or (
@@ -95,7 +95,7 @@ class _Claim:
     about: tuple[Identity, ...]
 
 
-def _claim(view: View) -> _Claim | None:
+def _claim(view: PathFacts) -> _Claim | None:
     if view.published:
         first = view.published[0]
         held = bool(at(dict(view.node_containers[first.container]), "State", "Running"))
@@ -109,13 +109,13 @@ def _claim(view: View) -> _Claim | None:
     return _Claim(door.node, (door.listen or "0.0.0.0",), held=False, about=unmade)
 
 
-def _aimed(view: View, claim: _Claim) -> Sequence[str]:
+def _aimed(view: PathFacts, claim: _Claim) -> Sequence[str]:
     """The addresses that requests go to."""
     anywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
     return view.resolved or [anywhere.get(address, address) for address in claim.addresses]
 
 
-def _meets(view: View, one: Published, aimed: Sequence[str]) -> bool:
+def _meets(view: PathFacts, one: Published, aimed: Sequence[str]) -> bool:
     own = view.sight.host.addresses if view.sight.host else ()
     # A socket on :: takes IPv4 too, unless it was told not to.
     return any(one.serves(address, own) or (one.address == "::" and ":" not in address) for address in aimed)
@@ -125,7 +125,7 @@ def _forwards(listener: Listener) -> bool:
     return any((listener.process or "")[:_COMM] == name[:_COMM] for name in _FORWARDERS)
 
 
-def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Finding:
+def _by_process(view: PathFacts, listener: Listener, claim: _Claim, then: str) -> Finding:
     who = f"{listener.process} (pid {listener.pid})" if listener.process else "a process of another user"
     end = command("kill", listener.pid) if listener.pid else command("sudo", "fuser", "--kill", f"{listener.port}/tcp")
     evidence = [f"{listener.address}:{listener.port} is held by {who}"]
@@ -136,7 +136,7 @@ def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Fin
     return T08.finding(subject, message, end + then, evidence, about=claim.about)
 
 
-def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
+def _by_answer(view: PathFacts, claim: _Claim) -> Iterator[Finding]:
     """Where processes can't be seen: the client was answered by another server than the node's port has."""
     client, node = view.request("client"), view.request("node")
     server = text((client.headers if client else {}).get("server"))
@@ -149,7 +149,7 @@ def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
     yield T08.finding(subject, message, f"{freed} && {again}", evidence, about=claim.about)
 
 
-def _start(view: View, claim: _Claim) -> str:
+def _start(view: PathFacts, claim: _Claim) -> str:
     if claim.node in view.node_containers:
         return command("docker", "start", claim.node)
     return make(view)

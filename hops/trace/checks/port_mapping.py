@@ -13,8 +13,8 @@ from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.checks.port_conflicts import absent, other_door
 from hops.trace.code import Code
+from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import ENVOY, command, kubectl, make, mend, rebuild, setting_of
-from hops.trace.facts.view import View, container
 from hops.trace.readers.netfilter import taken, translations
 from hops.trace.readers.published_ports import Published, published
 
@@ -80,7 +80,7 @@ T48 = Code(
 )
 
 
-def gone(view: View) -> Iterator[Finding]:
+def gone(view: PathFacts) -> Iterator[Finding]:
     """T48."""
     stack = view.sight.stack
     if not absent(view) or view.through_envoy("client") or stack is None:
@@ -96,7 +96,7 @@ def gone(view: View) -> Iterator[Finding]:
     yield T48.finding(container(cluster), message[0].upper() + message[1:], make(view), evidence)
 
 
-def unpublished(view: View) -> Iterator[Finding]:
+def unpublished(view: PathFacts) -> Iterator[Finding]:
     """T05."""
     if view.asked.from_node or not view.node_containers or view.published or other_door(view):
         return
@@ -120,7 +120,7 @@ def unpublished(view: View) -> Iterator[Finding]:
     yield T05.finding(container(node), message, remedy, evidence, look=look)
 
 
-def misplaced(view: View) -> Iterator[Finding]:
+def misplaced(view: PathFacts) -> Iterator[Finding]:
     """T06."""
     node = _running_publisher(view)
     if node is None or view.asked.from_node or not view.sees("Pod") or view.envoys_on(node.container):
@@ -149,7 +149,7 @@ def misplaced(view: View) -> Iterator[Finding]:
     yield T06.finding(container(node.container), message, remedy, evidence)
 
 
-def dead_end(view: View) -> Iterator[Finding]:
+def dead_end(view: PathFacts) -> Iterator[Finding]:
     """T07."""
     node = _running_publisher(view)
     if node is None or view.asked.from_node or node.inside in expected(view):
@@ -177,7 +177,7 @@ def dead_end(view: View) -> Iterator[Finding]:
     yield T07.finding(container(node.container), message, remedy, evidence)
 
 
-def misdirected(view: View) -> Iterator[Finding]:
+def misdirected(view: PathFacts) -> Iterator[Finding]:
     """T09."""
     if view.asked.from_node or not view.published or not view.resolved or view.through_envoy("client"):
         return
@@ -205,7 +205,7 @@ def misdirected(view: View) -> Iterator[Finding]:
     )
 
 
-def stopped(view: View) -> Iterator[Finding]:
+def stopped(view: PathFacts) -> Iterator[Finding]:
     """T10."""
     name = view.publishing
     if name is None or name not in view.node_containers or view.running(name):
@@ -221,13 +221,13 @@ def stopped(view: View) -> Iterator[Finding]:
     yield T10.finding(container(name), message, " && ".join(commands), evidence)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     *(gone, unpublished, stopped),
     *(misdirected, misplaced, dead_end),
 )
 
 
-def patch_host_port(view: View, port: int) -> str:
+def patch_host_port(view: PathFacts, port: int) -> str:
     """The command that gives Envoy's plain port a hostPort."""
     inside = (
         next((m.envoy for m in view.door.mappings if m.scheme == "http"), ENVOY_PORTS["http"])
@@ -242,26 +242,26 @@ def patch_host_port(view: View, port: int) -> str:
     return mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
 
 
-def expected(view: View) -> tuple[int, ...]:
+def expected(view: PathFacts) -> tuple[int, ...]:
     """The node's ports that a mapping should lead to: if Envoy doesn't take such a one, that is its own fault."""
     if view.planned:
         return tuple(mapping.node for mapping in view.planned.door.mappings)
     return tuple(NODE_PORTS.values())
 
 
-def _built(view: View) -> bool:
+def _built(view: PathFacts) -> bool:
     """Whether the stack made the cluster, so that it can make it again."""
     stack = view.sight.stack
     return stack is not None and not stack.settings.cluster.existing
 
 
-def _running_publisher(view: View) -> Published | None:
+def _running_publisher(view: PathFacts) -> Published | None:
     """The publishing node where it runs, while no request came as far as Envoy."""
     first = next(iter(view.published), None)
     return first if first and view.running(first.container) and not view.through_envoy("client") else None
 
 
-def _host_ports(view: View, node: str) -> dict[int, str]:
+def _host_ports(view: PathFacts, node: str) -> dict[int, str]:
     """The host ports that pods on a node declare, and the pods' names."""
     return {
         port: objects.name(pod)

@@ -18,9 +18,9 @@ from hops.trace.checks import (
     service,
 )
 from hops.trace.code import Code
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
-Check = Callable[[View], Iterator[Finding]]
+Check = Callable[[PathFacts], Iterator[Finding]]
 
 _MODULES = (
     machine,

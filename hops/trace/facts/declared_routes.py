@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hops.kubernetes.routes import Route, led_to, routes
 from hops.kubernetes.values import at, pairs
 from hops.model.path import envoy_cluster
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
 ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
 """The annotation by which Contour gives an Ingress no plain route (internal/annotation/annotations.go, HTTPAllowed)."""
@@ -33,7 +33,7 @@ class Claims:
         return next(iter(self.served), None)
 
 
-def claims(view: View) -> Claims:
+def claims(view: PathFacts) -> Claims:
     """What Ingresses and HTTPProxies claim of the asked host and path."""
     of_host = [route for route in every(view) if takes_host(route.host, view.asked.host) is not None]
     named = max((takes_host(route.host, view.asked.host) or 0 for route in of_host if not route.owner), default=0)
@@ -47,7 +47,7 @@ def claims(view: View) -> Claims:
     return Claims(tuple(of_host), tuple(sorted(hit, key=_rank)))
 
 
-def every(view: View) -> list[Route]:
+def every(view: PathFacts) -> list[Route]:
     """What Ingresses and HTTPProxies claim of any host."""
     return [route for group in view.inventory.once(routes).claims.values() for route in group]
 
@@ -89,7 +89,7 @@ def http_refused(route: Route) -> bool:
     return pairs(at(dict(route.resource.body), "metadata", "annotations")).get(ALLOW_HTTP) == "false"
 
 
-def leads_to(view: View, route: Route) -> tuple[tuple[str, str, int], ...]:
+def leads_to(view: PathFacts, route: Route) -> tuple[tuple[str, str, int], ...]:
     """The namespace, Service and port number of each backend behind a route; those left out that are not there."""
     found = led_to(view.inventory, route)
     return tuple((str(backend.namespace), backend.service, port.port) for backend, _, port in found if port.port)

@@ -8,8 +8,8 @@ from hops.kubernetes.values import JSON, at, pairs, sequence, text
 from hops.model.hop import Backend, HopName
 from hops.trace.facts.declared_routes import every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
-from hops.trace.facts.view import View, identity
-from hops.trace.observed.observation import Request, Where
+from hops.trace.facts.path_facts import PathFacts, identity
+from hops.trace.observed.observation import SentRequest, Where
 from hops.trace.readers import envoy, kernel
 from hops.trace.readers.published_ports import published
 from hops.trace.result import HopAddress
@@ -18,7 +18,7 @@ _MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
-class Found:
+class HopEvidence:
     """What a hop is in reality. value: None where it was not seen. seconds: see `TracedHop`."""
 
     value: HopAddress | None
@@ -26,15 +26,15 @@ class Found:
     seconds: float | None = None
 
 
-NOTHING = Found(None, ())
+NOTHING = HopEvidence(None, ())
 
 
-def found(view: View, hop: HopName) -> Found:
+def found(view: PathFacts, hop: HopName) -> HopEvidence:
     """What was found at one of the twelve hops."""
     return _HOPS[hop](view)
 
 
-def told(request: Request) -> str:
+def told(request: SentRequest) -> str:
     """A request and how it ended, as a line of evidence."""
     reached = f"{request.address}:{request.port}"
     took = request.seconds.get("total")
@@ -47,11 +47,11 @@ def told(request: Request) -> str:
     return f"request to {reached} ({request.where}): {request.status} from {by}{broken}{time}{said}"
 
 
-def _asked(view: View, *places: Where) -> Iterator[str]:
+def _asked(view: PathFacts, *places: Where) -> Iterator[str]:
     yield from (told(request) for request in view.sight.requests if request.where in places)
 
 
-def _stage(view: View, place: Where, stage: str, since: str = "") -> float | None:
+def _stage(view: PathFacts, place: Where, stage: str, since: str = "") -> float | None:
     """Seconds between two stages of a request; None where it was not sent or did not get that far."""
     request = view.request(place)
     if request is None or stage not in request.seconds:
@@ -63,7 +63,7 @@ def _stage(view: View, place: Where, stage: str, since: str = "") -> float | Non
 # The hops there
 
 
-def _name(view: View) -> Found:
+def _name(view: PathFacts) -> HopEvidence:
     host = view.sight.host
     if host is None or view.asked.from_node:
         return NOTHING
@@ -74,10 +74,10 @@ def _name(view: View) -> Found:
         for lookup in host.lookups
     ]
     met = dict.fromkeys(address for lookup in host.lookups for address in lookup.addresses)
-    return Found(HopAddress(", ".join(met)) if met else None, tuple(evidence), _stage(view, "client", "name"))
+    return HopEvidence(HopAddress(", ".join(met)) if met else None, tuple(evidence), _stage(view, "client", "name"))
 
 
-def _port_mapping(view: View) -> Found:
+def _port_mapping(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for name, item in view.containers.items():
@@ -91,14 +91,14 @@ def _port_mapping(view: View) -> Found:
             for listener in view.sight.host.listeners
         ]
     took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
-    return Found(value, (*evidence, *_asked(view, "client")), took)
+    return HopEvidence(value, (*evidence, *_asked(view, "client")), took)
 
 
 def _state(item: Mapping[str, JSON]) -> str:
     return str(at(dict(item), "State", "Status") or "of unknown state")
 
 
-def _host_port(view: View) -> Found:
+def _host_port(view: PathFacts) -> HopEvidence:
     node = view.node(view.publishing)
     port = view.node_port or 80
     evidence: list[str] = [line for pod in view.envoy_pods for line in _envoy_pod(pod)]
@@ -114,7 +114,7 @@ def _host_port(view: View) -> Found:
             evidence.append(f"nat {rule.chain}: port {port} to {to[0]}:{to[1]}{counted}")
         entry = kernel.tracked(node.conntrack, port)
         evidence += [f"conntrack: {entry}"] if entry else []
-    return Found(value, (*evidence, *_asked(view, "node")), _stage(view, "node", "connect", "name"))
+    return HopEvidence(value, (*evidence, *_asked(view, "node")), _stage(view, "node", "connect", "name"))
 
 
 def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _standing(pod: Mapping[str, JSON]) -> str:
     return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
 
 
-def _route(view: View) -> Found:
+def _route(view: PathFacts) -> HopEvidence:
     evidence = [
         f"{route.resource}: {route.host or '*'}{route.path} ({route.path_type}) to "
         + " and ".join(f"{backend.service}:{backend.port}" for backend in route.backends)
@@ -160,10 +160,10 @@ def _route(view: View) -> Found:
     inside = _stage(view, "envoy", "first byte", "connect")
     beyond = _stage(view, "pod from envoy", "first byte")
     own = inside - beyond if inside is not None and beyond is not None and inside > beyond else None
-    return Found(value, (*evidence, *_asked(view, "envoy")), own)
+    return HopEvidence(value, (*evidence, *_asked(view, "envoy")), own)
 
 
-def _counted(view: View) -> Iterator[str]:
+def _counted(view: PathFacts) -> Iterator[str]:
     seen = view.envoy
     for name in sorted(seen.stats_after) if seen else ():
         before, after = seen.stats.get(name) if seen else None, seen.stats_after[name] if seen else 0
@@ -171,10 +171,10 @@ def _counted(view: View) -> Iterator[str]:
             yield f"Envoy's {name}: {before} before and {after} after"
 
 
-def _service(view: View) -> Found:
+def _service(view: PathFacts) -> HopEvidence:
     backend, item = view.backend, view.service
     if backend is None or item is None:
-        return Found(None, tuple(_asked(view, "service")))
+        return HopEvidence(None, tuple(_asked(view, "service")))
     address = text(at(item, "spec", "clusterIP"))
     selector = ", ".join(f"{key}={value}" for key, value in sorted(pairs(at(item, "spec", "selector")).items()))
     evidence = [f"{identity(item)}: {address}:{backend.port}, selector {selector or 'none'}", *_slices(view, backend)]
@@ -186,16 +186,18 @@ def _service(view: View) -> Found:
         before = sum(rule.packets or 0 for rule in rules)
         counted = f", {before} packets before and {after} after" if rules and node.nat_after else ""
         evidence.append(f"kube-proxy's rules in {node.name}: {f'to {to}' if to else 'none'}{counted}")
-    return Found(HopAddress(f"{address}:{backend.port}") if address else None, (*evidence, *_asked(view, "service")))
+    return HopEvidence(
+        HopAddress(f"{address}:{backend.port}") if address else None, (*evidence, *_asked(view, "service"))
+    )
 
 
-def _slices(view: View, backend: Backend) -> Iterator[str]:
+def _slices(view: PathFacts, backend: Backend) -> Iterator[str]:
     shown = map(str, view.endpoints(backend.namespace, backend.service))
     if view.sees("EndpointSlice"):
         yield f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}"
 
 
-def _endpoint(view: View) -> Found:
+def _endpoint(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value, seen = None, view.envoy
     cluster = dialled(view)
@@ -211,10 +213,12 @@ def _endpoint(view: View) -> Found:
         if node and device:
             evidence.append(f"route in {node.name}: {address} dev {device}")
             value = value if value and value.device else HopAddress(value.here if value else address, device=device)
-    return Found(value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name"))
+    return HopEvidence(
+        value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name")
+    )
 
 
-def _pod(view: View) -> Found:
+def _pod(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for pod in view.pods:
@@ -229,57 +233,57 @@ def _pod(view: View) -> Found:
         request = view.request("pod")
         value = HopAddress(f"{request.address}:{request.port}") if request else None
     served: Where = "pod from envoy" if view.answered("pod from envoy") else "pod"
-    return Found(value, (*evidence, *_asked(view, "pod")), _stage(view, served, "first byte", "connect"))
+    return HopEvidence(value, (*evidence, *_asked(view, "pod")), _stage(view, served, "first byte", "connect"))
 
 
 # The hops back
 
 
-def _reply(view: View, what: str) -> Found:
+def _reply(view: PathFacts, what: str) -> HopEvidence:
     answer = view.request("client")
     if answer is None or answer.status is None:
         return NOTHING
-    return Found(HopAddress(what), (told(answer),))
+    return HopEvidence(HopAddress(what), (told(answer),))
 
 
-def _reply_endpoint(view: View) -> Found:
+def _reply_endpoint(view: PathFacts) -> HopEvidence:
     answer = view.request("client")
     upstream = answer.headers.get("x-envoy-upstream-service-time") if answer else None
     if upstream is None:
         return NOTHING
-    return Found(HopAddress("answered to Envoy"), (f"Envoy had the pod's answer after {upstream} ms",))
+    return HopEvidence(HopAddress("answered to Envoy"), (f"Envoy had the pod's answer after {upstream} ms",))
 
 
-def _reply_route(view: View) -> Found:
+def _reply_route(view: PathFacts) -> HopEvidence:
     return _reply(view, "relayed by Envoy") if view.through_envoy("client") else NOTHING
 
 
-def _reply_host_port(view: View) -> Found:
+def _reply_host_port(view: PathFacts) -> HopEvidence:
     if not view.through_envoy("client"):
         return NOTHING
     node = view.node(view.publishing)
     port = view.node_port or 80
     entry = kernel.tracked(node.conntrack, port) if node else None
     reply = _reply(view, "turned back by conntrack")
-    return Found(reply.value, (f"conntrack: {entry}",) if entry else reply.evidence)
+    return HopEvidence(reply.value, (f"conntrack: {entry}",) if entry else reply.evidence)
 
 
-def _reply_port_mapping(view: View) -> Found:
+def _reply_port_mapping(view: PathFacts) -> HopEvidence:
     return NOTHING if view.asked.from_node else _reply(view, "back through the published port")
 
 
-def _reply_client(view: View) -> Found:
+def _reply_client(view: PathFacts) -> HopEvidence:
     answer = view.request("client")
     if answer is None or answer.status is None:
         return NOTHING
-    return Found(
+    return HopEvidence(
         HopAddress(f"{answer.status}, {answer.size} bytes"),
         (told(answer),),
         _stage(view, "client", "total", "first byte"),
     )
 
 
-_HOPS: Mapping[HopName, Callable[[View], Found]] = {
+_HOPS: Mapping[HopName, Callable[[PathFacts], HopEvidence]] = {
     HopName.NAME: _name,
     HopName.PORT_MAPPING: _port_mapping,
     HopName.HOST_PORT: _host_port,

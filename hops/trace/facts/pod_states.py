@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
 _COMING = ("ContainerCreating", "PodInitializing")
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -38,7 +38,7 @@ class Trouble:
         return f"{self.reason}{where}{code}"
 
 
-def trouble(view: View, pod: Mapping[str, JSON]) -> Trouble | None:
+def trouble(view: PathFacts, pod: Mapping[str, JSON]) -> Trouble | None:
     """What keeps a pod from running; None where it runs, ready or not."""
     body = dict(pod)
     status = at(body, "status")
@@ -106,7 +106,7 @@ def _line(value: JSON) -> str:
     return " ".join((text(value) or "").split())[:300]
 
 
-def stranded(view: View, pod: Mapping[str, JSON]) -> bool:
+def stranded(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
     """Whether a pod's node is stopped or not ready, so that its status says nothing of the pod itself."""
     name = objects.node_of(pod)
     if name is None:
@@ -116,7 +116,7 @@ def stranded(view: View, pod: Mapping[str, JSON]) -> bool:
     )
 
 
-def events(view: View, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...]:
+def events(view: PathFacts, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...]:
     """What Kubernetes warned of a pod, of these reasons or of any."""
     name, namespace = objects.name(pod), objects.namespace(pod)
     return tuple(
@@ -127,7 +127,7 @@ def events(view: View, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...
     )
 
 
-def last_line(view: View, pod: Mapping[str, JSON], container: str | None = None) -> tuple[str, ...]:
+def last_line(view: PathFacts, pod: Mapping[str, JSON], container: str | None = None) -> tuple[str, ...]:
     """The last line that a pod's container wrote before it died, or since."""
     body = dict(pod)
     start = f"{objects.full_name(body)}/{container or ''}"
@@ -143,7 +143,7 @@ def last_line(view: View, pod: Mapping[str, JSON], container: str | None = None)
     return ()
 
 
-def holds(view: View, pod: Mapping[str, JSON], *words: str) -> bool:
+def holds(view: PathFacts, pod: Mapping[str, JSON], *words: str) -> bool:
     """Whether a pod's logs hold one of the words."""
     start = f"{objects.full_name(pod)}/"
     given = view.sight.cluster.logs if view.sight.cluster else {}

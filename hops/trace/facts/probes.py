@@ -7,8 +7,8 @@ from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
 from hops.model.hop import PortMapping
 from hops.model.plan import ENVOY_PORTS
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Asked, Where
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import FollowedRequest, Where
 
 _MOST = 5
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -32,12 +32,12 @@ class Probe:
     pod: str | None = None
 
 
-def probing(asked: Asked) -> str:
+def probing(asked: FollowedRequest) -> str:
     """The method of all requests but the followed one: it must not change anything."""
     return asked.method if asked.method in SAFE else "GET"
 
 
-def published(view: View) -> str | None:
+def published(view: PathFacts) -> str | None:
     """The address that requests enter by, whatever the name says; None where it isn't known."""
     if view.door and view.door.listen:
         return "127.0.0.1" if view.door.listen == "0.0.0.0" else view.door.listen
@@ -48,12 +48,12 @@ def published(view: View) -> str | None:
     return None
 
 
-def probes(view: View) -> tuple[Probe, ...]:
+def probes(view: PathFacts) -> tuple[Probe, ...]:
     """The requests that nodes send to the later hops, one for each that has an address."""
     return tuple(_probes(view))
 
 
-def _probes(view: View) -> Iterator[Probe]:
+def _probes(view: PathFacts) -> Iterator[Probe]:
     method = probing(view.asked)
     door, inside = view.publishing, view.node_port
     if door and inside and (address := _container_address(view.containers.get(door))):

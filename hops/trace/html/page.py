@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from hops.model.finding import Finding, Level
-from hops.model.hop import Hop, HopName, KnownAt, RequestPath, Standing
+from hops.model.hop import Hop, HopName, HopRole, KnownAt, RequestPath
 from hops.trace.html import parts
 from hops.trace.html.diagram import Sign, Stop, duration
 from hops.trace.html.tree import element
-from hops.trace.observed.observation import Asked, Request
+from hops.trace.observed.observation import FollowedRequest, SentRequest
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
@@ -104,14 +104,14 @@ def _reached(trace: Trace) -> int:
     return first.number if first else 0
 
 
-def _request(asked: Asked) -> str:
+def _request(asked: FollowedRequest) -> str:
     """Without the values of its headers: a page is passed on, and they may be secrets."""
     authority = asked.host if asked.port == 80 else f"{asked.host}:{asked.port}"
     headers = f", with {', '.join(asked.headers)}" if asked.headers else ""
     return f"{asked.method} http://{authority}{asked.path}{headers}{', from the node' if asked.from_node else ''}"
 
 
-def _answer(answer: Request) -> str:
+def _answer(answer: SentRequest) -> str:
     total = answer.seconds.get("total")
     after = f" after {duration(total)}" if total is not None else ""
     if answer.status is None:
@@ -160,7 +160,7 @@ def _planned(hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iter
         if finding.hop == hop.name and (_component(finding) in mine or _component(finding) not in others)
     )
     broken = any(finding.level is Level.MANDATORY for finding in here)
-    beside = hop.standing is Standing.BESIDE
+    beside = hop.standing is HopRole.BESIDE
     port = f"port {hop.port}" if hop.port else None
     facts = {
         "address": hop.address or f"known after an {hop.known_at}" if hop.known_at is KnownAt.UP else hop.address,

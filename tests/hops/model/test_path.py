@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hops.model.hop import KINDS, Hop, HopName, KnownAt, Standing, published_hops
+from hops.model.hop import KINDS, Hop, HopName, HopRole, KnownAt, published_hops
 from hops.model.path import HOST_PORT_CHAIN, envoy_cluster
 from hops.model.plan import plan
 from hops.model.pod_network import POD_NETWORK
@@ -64,8 +64,8 @@ def test_the_twelve_hops_are_an_interface() -> None:
 
 
 def test_only_the_service_is_beside_the_path() -> None:
-    assert [kind.name for kind in KINDS if kind.standing is not Standing.ON_PATH] == ["service"]
-    assert {standing.value for standing in Standing} == {"on path", "control", "beside the path"}
+    assert [kind.name for kind in KINDS if kind.standing is not HopRole.ON_PATH] == ["service"]
+    assert {standing.value for standing in HopRole} == {"on path", "control", "beside the path"}
     assert {known.value for known in KnownAt} == {"preview", "up"}
 
 

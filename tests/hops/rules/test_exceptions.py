@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from hops.model.finding import Level
-from hops.model.settings import Policy, SettingsError
+from hops.model.settings import PolicySettings, SettingsError
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.installed import INSTALLED
@@ -18,8 +18,8 @@ spec: {containers: [{ports: [{hostPort: 81}]}]}
 """
 
 
-def policy(code: str, **settings: object) -> Policy:
-    return Policy.model_validate({"rules": {code: settings}}, strict=False)
+def policy(code: str, **settings: object) -> PolicySettings:
+    return PolicySettings.model_validate({"rules": {code: settings}}, strict=False)
 
 
 def exception(

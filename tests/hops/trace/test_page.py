@@ -20,7 +20,7 @@ from hops.model.plan import plan
 from hops.model.settings import Settings, settings
 from hops.trace.html.page import html, plan_html
 from hops.trace.html.tree import element, plain
-from hops.trace.observed.observation import Asked
+from hops.trace.observed.observation import FollowedRequest
 from hops.trace.result import Verdict
 from tests.conftest import stack_config
 from tests.hops.trace.parsed import Node, read, shape
@@ -194,7 +194,7 @@ def test_a_trace_of_almost_nothing_has_a_page(seed: Settings) -> None:
 
 
 def test_the_values_of_headers_stay_out_of_the_page(seed: Settings) -> None:
-    asked = Asked(host="a.localhost", port=8080, headers={"Authorization": "Bearer hush"}, from_node=True)
+    asked = FollowedRequest(host="a.localhost", port=8080, headers={"Authorization": "Bearer hush"}, from_node=True)
     page = html(replace(healthy(seed), asked=asked))
     assert "hush" not in page
     assert "GET http://a.localhost:8080/, with Authorization, from the node" in read(page).one("header").text

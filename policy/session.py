@@ -9,7 +9,7 @@ from typing import Any
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import JSON
 from hops.model.finding import Level, Place
-from hops.model.settings import NAMESPACE, Policy, SettingsError, settings
+from hops.model.settings import NAMESPACE, PolicySettings, SettingsError, settings
 from hops.rules import RULES
 from hops.rules.configuration import configure, read
 from hops.rules.judge import Judge
@@ -22,7 +22,7 @@ class RefusedError(SettingsError):
     """Settings that the program refuses, too, with the same sentence."""
 
 
-class Asked:
+class PolicySession:
     """The rules of one operation, ready to run.
 
     everything: all rules.
@@ -78,7 +78,7 @@ class Asked:
         return Inventory(declared, today=self._today, settings=self._settings, fleet=self.others.fleet)
 
 
-def _of_pack(given: Mapping[str, Any]) -> Policy:
+def _of_pack(given: Mapping[str, Any]) -> PolicySettings:
     """The pack's own configuration. Raises SettingsError that says where the mistake is."""
     try:
         return read(given, at="")

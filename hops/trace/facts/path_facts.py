@@ -12,10 +12,18 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.objects import KIND_LABEL, KIND_ROLE_LABEL
 from hops.kubernetes.values import JSON, at, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Identity, Place
-from hops.model.hop import Backend, Door, PortMapping
+from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
-from hops.trace.observed.observation import Asked, Envoy, Namespace, Node, Request, Sight, Where
+from hops.trace.observed.observation import (
+    FollowedRequest,
+    Namespace,
+    Observation,
+    ObservedEnvoy,
+    ObservedNode,
+    SentRequest,
+    Where,
+)
 from hops.trace.readers.kernel import addresses
 from hops.trace.readers.published_ports import Published, published
 
@@ -41,13 +49,13 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class View:
+class PathFacts:
     """What checks ask. Everything that could not be seen is None or empty, and says so in `sight.unseen`."""
 
-    sight: Sight
+    sight: Observation
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> FollowedRequest:
         return self.sight.asked
 
     @cached_property
@@ -215,7 +223,7 @@ class View:
         return (*self.objects, *self._kind_cluster())
 
     @cached_property
-    def door(self) -> Door | None:
+    def door(self) -> Entrypoint | None:
         """Where the request should enter: as planned, or else as the containers and objects declare it."""
         return self.planned.door if self.planned else door(self.inventory)
 
@@ -273,7 +281,7 @@ class View:
         return tuple(sorted(found, key=lambda pod: objects.node_of(pod) != publishing))
 
     @cached_property
-    def envoy(self) -> Envoy | None:
+    def envoy(self) -> ObservedEnvoy | None:
         """What the first of Envoy's pods said of itself."""
         names = [f"{CONTOUR_NAMESPACE}/{objects.name(pod)}" for pod in self.envoy_pods]
         return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
@@ -295,7 +303,7 @@ class View:
         ]
         return max(told)[1] if told else None
 
-    def node(self, name: str | None) -> Node | None:
+    def node(self, name: str | None) -> ObservedNode | None:
         """A node from inside, None where it was not seen."""
         return next((node for node in self.sight.nodes if node.name == name), None)
 
@@ -325,7 +333,7 @@ class View:
             return None
         return (request.served or request.redirected) and request.expected is not False
 
-    def request(self, where: Where) -> Request | None:
+    def request(self, where: Where) -> SentRequest | None:
         """The request that was sent there."""
         return next((request for request in self.sight.requests if request.where == where), None)
 
