@@ -8,11 +8,11 @@ from hops.model.plan import IN_PLACE, POOL
 from hops.model.settings import Settings
 
 _SECTIONS = {
-    "cluster": "Cluster",
-    "calico": "Calico",
-    "contour": "Contour",
-    "services[]": "Service",
-    "policy": "Policy",
+    "cluster": "ClusterSettings",
+    "calico": "CalicoSettings",
+    "contour": "ContourSettings",
+    "services[]": "ServiceSettings",
+    "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",
     "policy.rules.CODE.exceptions[]": "RuleException",
 }
@@ -21,7 +21,7 @@ _SECTIONS = {
 def schema() -> dict[str, Any]:
     """The JSON schema of the settings; keys with a derived default are optional."""
     whole = Settings.model_json_schema(by_alias=True)
-    for section in (whole, whole["$defs"]["Cluster"], whole["$defs"]["Service"]):
+    for section in (whole, whole["$defs"]["ClusterSettings"], whole["$defs"]["ServiceSettings"]):
         section.pop("required", None)
     return whole
 
@@ -67,5 +67,5 @@ def _bounds(of: Mapping[str, Any]) -> str:
 
 
 def _change(section: str, field: str) -> str:
-    fixed = (section == "Cluster" and field not in IN_PLACE) or (section == "Calico" and field in POOL)
-    return "rebuild" if fixed else "see text" if section == "Cluster" else "takes it"
+    fixed = (section == "ClusterSettings" and field not in IN_PLACE) or (section == "CalicoSettings" and field in POOL)
+    return "rebuild" if fixed else "see text" if section == "ClusterSettings" else "takes it"

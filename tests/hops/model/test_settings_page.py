@@ -14,7 +14,7 @@ def test_the_page_is_not_stale() -> None:
 def test_a_rebuild_is_what_changes_the_fingerprint() -> None:
     before = plan(settings("a", {})).fingerprint
     definitions = schema()["$defs"]
-    for section, name in (("cluster", "Cluster"), ("calico", "Calico"), ("contour", "Contour")):
+    for section, name in (("cluster", "ClusterSettings"), ("calico", "CalicoSettings"), ("contour", "ContourSettings")):
         for key, of in definitions[name]["properties"].items():
             fixed = (section == "cluster" and key not in IN_PLACE) or (section == "calico" and key in POOL)
             after = plan(settings("a", {section: {key: of["examples"][0]}})).fingerprint
