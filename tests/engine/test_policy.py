@@ -160,7 +160,7 @@ def test_remediation_changes_what_would_be_made(foreign: Clone, tmp_path: Path) 
     [
         ({"HP01": {"level": "remedate"}}, "rules.HP01.level"),
         ({"HP01": {"parameters": {"allowd": []}}}, "allowd"),
-        ({"hp1": {}}, "policy.rules.hp1"),
+        ({"hp1": {}}, "the policy pack's configuration: rules.hp1"),
     ],
 )
 def test_a_wrong_configuration_ends_the_preview_and_names_the_key(
