@@ -28,10 +28,10 @@ OPTIONS = $(if $(filter 1,$(VERBOSE)),--verbose)
 
 EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-interactive \
   --stack "$(STACK)" --policy-pack policy
+SUMMARY = "$(HOPS)" report --format summary
 INSTALL = "$(PYTHON)" -m pip install --quiet --disable-pip-version-check
 LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
-FAILED = echo "make: a preview failed; the report of its events says why"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock tools env stack-file
@@ -68,8 +68,10 @@ pull-request: stack-file $(READY) ## previews the stack here and where the branc
 	@if cmp -s requirements.txt "$(BEFORE)/requirements.txt"; then ln -s "$(CURDIR)/$(VENV)" "$(BEFORE)/$(VENV)"; \
 	else $(MAKE) --no-print-directory -C "$(BEFORE)" "$(READY)"; fi
 	@$(WITH_PULUMI) pulumi stack select --create "$(STACK)"
-	@$(WITH_PULUMI) $(EVENTS) > "$(PULL_REQUEST)/head.jsonl" || $(FAILED)
-	@$(WITH_PULUMI) $(EVENTS) --cwd "$(BEFORE)" > "$(PULL_REQUEST)/base.jsonl" || $(FAILED)
+	@$(WITH_PULUMI) $(EVENTS) > "$(PULL_REQUEST)/head.jsonl" || true
+	@$(WITH_PULUMI) $(EVENTS) --cwd "$(BEFORE)" > "$(PULL_REQUEST)/base.jsonl" || true
+	@printf 'make: the base: '; $(SUMMARY) "$(PULL_REQUEST)/base.jsonl" || true
+	@printf 'make: the branch: '; $(SUMMARY) "$(PULL_REQUEST)/head.jsonl" || true
 
 down: $(READY) ## removes the stack's cluster and all in it
 	@"$(HOPS)" down "$(STACK)" $(OPTIONS)

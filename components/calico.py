@@ -17,9 +17,8 @@ from components.upstream import (
     without_waiting,
 )
 from hops.model import settings
+from hops.model.pod_network import CALICO_NETWORK
 from hops.model.versions import CALICO
-
-_VXLAN = {"VXLANCrossSubnet": "CrossSubnet", "VXLAN": "Always", "None": "Never"}
 
 
 class CalicoArgs(TypedDict):
@@ -37,7 +36,7 @@ class CalicoArgs(TypedDict):
     """The objects of Calico's file calico-vxlan.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.Calico):
+class _Bounds(settings.CalicoSettings):
     pod_subnet: settings.PodSubnet = IPv4Network("10.244.0.0/16")
 
 
@@ -89,7 +88,7 @@ def patched(args: CalicoArgs, where: str = "Calico") -> list[dict[str, Any]]:
     server = named(node["spec"]["template"]["spec"]["containers"], "calico-node")
     started_by_readiness(server)
     env = server["env"]
-    named(env, "CALICO_IPV4POOL_VXLAN")["value"] = _VXLAN[values["encapsulation"]]
+    named(env, "CALICO_IPV4POOL_VXLAN")["value"] = CALICO_NETWORK.vxlan_modes[values["encapsulation"]]
     env += [
         {"name": "CALICO_IPV4POOL_CIDR", "value": values["pod_subnet"]},
         {"name": "CALICO_IPV4POOL_BLOCK_SIZE", "value": str(values["block_size"])},

@@ -19,7 +19,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from hops.model import settings
 from hops.model.plan import NODE_PORTS, Plan, plan
-from hops.model.preflight import MARK, Published, cluster_state, generation, mark
+from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.observe.machine import look
 
 _NODES = """
@@ -115,12 +115,12 @@ class _Bounds(settings.Section):
     name: settings.ClusterName
     http_port: settings.Port = 80
     https_port: settings.Port | None = 443
-    listen_address: settings.Address = settings.Cluster.model_fields["listen_address"].default
+    listen_address: settings.Address = settings.ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=1, le=9)] = 1
-    image: settings.ImageName = settings.Cluster.model_fields["node_image"].default
-    pod_subnet: settings.PodSubnet = settings.Cluster.model_fields["pod_subnet"].default
-    service_subnet: settings.ServiceSubnet = settings.Cluster.model_fields["service_subnet"].default
-    folder: settings.FolderName = settings.Cluster.model_fields["kubeconfig_folder"].default
+    image: settings.ImageName = settings.ClusterSettings.model_fields["node_image"].default
+    pod_subnet: settings.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
+    service_subnet: settings.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    folder: settings.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
     owner: settings.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
@@ -242,7 +242,7 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
         state = cluster_state(look(intended.door), intended, cluster, values["owner"])
         named = re.compile(re.escape(cluster) + r"-(\d+)\.yaml")
         kept = [int(found[1]) for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))]
-        values["generation"] = generation(state, Published(), kept)
+        values["generation"] = generation(state, PublishedCluster(), kept)
         values["stopped"] = state.stopped if values["stopped"] is None else values["stopped"]
     values["stopped"] = values["stopped"] or ()
     values["kubeconfig"] = values["kubeconfig"] or f"{folder}/{cluster}-{values['generation']}.yaml"

@@ -47,7 +47,7 @@ class ContourArgs(TypedDict):
     """The objects of Contour's file contour.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.Contour):
+class _Bounds(settings.ContourSettings):
     host_ports: dict[Literal["http", "https"], settings.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
     )

@@ -21,8 +21,9 @@ class IngressArgs(TypedDict):
     """The host name of the requests."""
     service: pulumi.Input[str]
     """The name of the Service that they lead to."""
-    port: pulumi.Input[int]
-    """The Service's TCP port, 1 to 65535."""
+    port: int
+    """The Service's TCP port, 1 to 65535. Plain: Pulumi hands a component of a package no number of another resource
+    (`int()` of an Output fails in 3.259)."""
     name: NotRequired[pulumi.Input[str]]
     """The Ingress object's name. Default: the component's name."""
     namespace: NotRequired[pulumi.Input[str]]

@@ -1,4 +1,4 @@
-"""Turns Pulumi resources into the objects that rules read."""
+"""Converts Pulumi resources to the objects that rules read."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _KIND_GROUP = "kind.x-k8s.io"
 
 
 def raw(value: Any) -> Any:
-    """What the SDK's proxies stand before: asking a proxy for a value that isn't known ends the whole policy."""
+    """The values behind the SDK's proxies. A proxy ends the whole policy if it is asked for an unknown value."""
     if isinstance(value, Mapping | Sequence) and not isinstance(value, dict | list | str):
         value = value["__target"]  # type: ignore[call-overload]
     if isinstance(value, dict):
@@ -28,7 +28,7 @@ def raw(value: Any) -> Any:
 
 
 def known(value: Any) -> JSON:
-    """Raw properties as JSON values, with UNKNOWN for what only exists after the change and 80 for 80.0."""
+    """Raw properties as JSON values: UNKNOWN for a value that exists only after the change, 80 for 80.0."""
     if isinstance(value, str):
         return UNKNOWN if value in _UNKNOWNS else value
     if isinstance(value, dict):
@@ -43,8 +43,10 @@ def known(value: Any) -> JSON:
 def bodies(kind: str, name: str, properties: JSON, namespace: JSON = None) -> Iterator[dict[str, JSON]]:
     """The objects that a resource declares.
 
-    kind: the type token. properties: as `known` gives them, empty where a provider that isn't configured yet has
-    answered nothing. namespace: the one that the provider gives to objects without any.
+    kind: the type token.
+    name: the resource's name in Pulumi.
+    properties: the result of `known`; empty if the provider is not configured yet.
+    namespace: the provider's default namespace, None if it has none.
     """
     if found := _OBJECT.fullmatch(kind):
         version, named = found[1], found[2].removesuffix("Patch")
@@ -59,18 +61,18 @@ def bodies(kind: str, name: str, properties: JSON, namespace: JSON = None) -> It
 
 def _object(version: str, kind: str, properties: Mapping[str, JSON], namespace: JSON) -> dict[str, JSON]:
     if not properties:
-        # Whatever a rule asks of it, it isn't known.
+        # No rule can know anything of it.
         unknown = dict.fromkeys(("metadata", "spec", "data", "type", "rules", "template"), UNKNOWN)
         return {"apiVersion": version, "kind": kind, **unknown}
     metadata = properties.get("metadata", {})
     if isinstance(metadata, dict):
-        # Without a name the provider makes one up.
+        # The provider generates a missing name.
         metadata = {"name": UNKNOWN, **({} if namespace is None else {"namespace": namespace}), **metadata}
     return {"apiVersion": version, "kind": kind, **properties, "metadata": metadata}
 
 
 def _cluster(properties: Mapping[str, JSON]) -> dict[str, JSON] | None:
-    """The kind configuration that a command is given as standard input or as its first trigger."""
+    """The kind configuration in a command's standard input or first trigger; None if there is none."""
     if not _makes_cluster(properties):
         return None
     for value in (properties.get("stdin"), at(properties, "triggers", 0)):
@@ -101,9 +103,13 @@ def _parsed(value: JSON) -> dict[str, JSON] | None:
 
 
 def mended(kind: str, properties: Mapping[str, Any], patch: Patch) -> dict[str, Any]:
-    """Raw properties with a patch of one of their bodies written back.
+    """Raw properties with a patch applied.
 
-    Raises KeyError, IndexError or TypeError where they lack what the patch names.
+    kind: the type token.
+    properties: the result of `raw`.
+    patch: of one of the objects that the resource declares.
+
+    Raises KeyError, IndexError or TypeError if the properties lack what the patch names.
     """
     operations = [{**operation, "path": patch.place.within + operation["path"]} for operation in patch.operations]
     if patch.resource.kind != "Cluster" or not kind.startswith("command:"):
@@ -117,7 +123,7 @@ def mended(kind: str, properties: Mapping[str, Any], patch: Patch) -> dict[str, 
 
 
 def _written(value: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
-    """A kind configuration with a patch, in the form that it was given in; anything else as it is."""
+    """A kind configuration with a patch applied, as text or object as before; any other value unchanged."""
     found = _parsed(value)
     if found is None:
         return value

@@ -1,7 +1,7 @@
-"""Few policies for the engine, many rules behind them.
+"""Three policies of the engine that run all rules.
 
-The SDK unpacks every resource anew for every policy, so there is one for each thing that the engine can do: mend or
-stop a resource, stop a stack, advise. Which rule speaks through which follows from the rules' own configuration.
+The SDK unpacks every resource again for every policy. So there is one policy for each thing that the engine can do:
+mend or stop a resource, stop a stack, advise. The level of a rule decides which policy reports it.
 """
 
 import threading
@@ -25,37 +25,41 @@ from pulumi_policy import (
 from hops.kubernetes.values import JSON
 from hops.model.finding import Finding, Level, Place
 from hops.model.settings import NAMESPACE, SettingsError
-from hops.rules.finding_text import told
+from hops.rules.finding_text import told, told_fault
 from hops.rules.schema import schema
-from policy.asked import Asked
 from policy.declared import bodies, known, mended, raw
 from policy.operation import Operation, from_environment
+from policy.session import PolicySession, RefusedError
 
 _ROUNDS = 20
 
 
 class Dispatcher:
-    """The rules under the configuration of one operation of the engine.
+    """Runs the rules on the resources of one operation.
 
-    What the program declares is kept as the engine shows it before each resource is made: the outputs that a stack
-    policy is shown are empty where a provider isn't configured yet, and hold the cluster's own additions afterwards.
-    stack_files: the folder with those of the project.
+    It keeps what each resource declares when the engine shows it first. The outputs in a stack policy are empty if a
+    provider is not configured yet, and hold the cluster's own additions later.
+
+    stack_files: the folder of the project's stack files.
     """
 
     def __init__(self, stack_files: Path) -> None:
         self._stack_files = stack_files
         self._declared: dict[str, list[tuple[JSON, Place]]] = {}
         self._operation: Operation | None = None
-        self._asked: Asked | None = None
+        self._asked: PolicySession | None = None
+        self._given: Mapping[str, Any] = {}
+        self._mistake: str | None = None
+        self._reported = False
         self._found_of: tuple[list[str], list[Finding], list[Finding]] | None = None
         self._lock = threading.RLock()
 
     def hear(self, operation: Operation) -> None:
-        """Takes what the engine says of the stack."""
-        self._operation, self._asked = operation, None
+        """Receives the operation before its first resource."""
+        self._operation, self._asked, self._mistake, self._reported = operation, None, None, False
 
     def seen(self, urn: str) -> bool:
-        """Whether it knows what a resource declares."""
+        """Whether it keeps what the resource with this URN declares."""
         return bool(self._declared.get(urn))
 
     def policies(self) -> list[Policy]:
@@ -83,16 +87,19 @@ class Dispatcher:
     def _judge_resource(self, args: ResourceValidationArgs, report: ReportViolation) -> None:
         with self._lock:
             asked = self._ready(args.get_config())
+            if asked is None:
+                self._report_mistake(report)
+                return
             declared = _declared(args, raw(args.props))
             self._declared[args.urn] = declared
             self._found_of = None
             _report(asked.alone.found(asked.inventory(declared)), Level.MANDATORY, report)
 
     def _mend(self, args: ResourceValidationArgs) -> Mapping[str, Any] | None:
-        """The properties with every patch written in, or None where nothing changed."""
+        """The properties with every patch applied, or None if nothing changed."""
         with self._lock:
             asked = self._ready(args.get_config())
-            if not asked.mends:
+            if asked is None or not asked.mends:
                 return None
             before = properties = raw(args.props)
             try:
@@ -101,12 +108,12 @@ class Dispatcher:
                     if patch is None:
                         break
                     properties = mended(args.resource_type, properties, patch)
-            except Exception:  # noqa: BLE001, S110 - what isn't mended is judged next, as mandatory
+            except Exception:  # noqa: BLE001, S110 - a rule that is not mended is judged next, as mandatory
                 pass
             return properties if properties != before else None
 
-    def _patch(self, asked: Asked, urn: str, declared: list[tuple[JSON, Place]]) -> Any:
-        """The first change that mends a resource: by itself, or in the light of what was declared before it."""
+    def _patch(self, asked: PolicySession, urn: str, declared: list[tuple[JSON, Place]]) -> Any:
+        """The first patch of a resource, by the rules of one resource and then by those of the whole stack."""
         findings = asked.mending_alone.found(asked.inventory(declared))
         if asked.mends_together:
             others = [item for other, items in self._declared.items() if other != urn for item in items]
@@ -116,19 +123,24 @@ class Dispatcher:
     def _judge_stack(self, args: StackValidationArgs, report: ReportViolation) -> None:
         with self._lock:
             asked = self._ready()
+            if asked is None:
+                self._report_mistake(report)
+                return
             together, _ = self._found(asked, args.resources)
             _report([*together, *asked.everything.found_in_policies()], Level.MANDATORY, report)
 
     def _advise(self, args: StackValidationArgs, report: ReportViolation) -> None:
         with self._lock:
             asked = self._ready()
+            if asked is None:
+                return
             together, alone = self._found(asked, args.resources)
             _report([*together, *alone, *asked.everything.found_in_policies()], Level.ADVISORY, report)
             for sentence in asked.others.unread:
                 report(sentence, None)
 
-    def _found(self, asked: Asked, resources: Iterable[PolicyResource]) -> tuple[list[Finding], list[Finding]]:
-        """What the rules say of a stack, found once for the policies that tell it."""
+    def _found(self, asked: PolicySession, resources: Iterable[PolicyResource]) -> tuple[list[Finding], list[Finding]]:
+        """The findings of a stack: of the whole stack, of single resources. Both stack policies share them."""
         urns = [resource.urn for resource in resources]
         if self._found_of is None or self._found_of[0] != urns:
             inventory = asked.inventory(
@@ -137,11 +149,26 @@ class Dispatcher:
             self._found_of = urns, asked.together.found(inventory), asked.alone.found(inventory)
         return self._found_of[1:]
 
-    def _ready(self, given: Mapping[str, Any] | None = None) -> Asked:
-        """The rules, made ready on first use. given: the pack's configuration, which the first policy alone is told."""
-        if self._asked is None or (given is not None and given != self._asked.given):
-            self._asked = Asked(given or {}, self._operation or from_environment(), self._stack_files)
+    def _ready(self, given: Mapping[str, Any] | None = None) -> PolicySession | None:
+        """The rules, or None where the configuration is wrong.
+
+        given: the pack's configuration, which only the first policy receives.
+        """
+        changed = given is not None and given != self._given
+        if changed or (self._asked is None and self._mistake is None):
+            self._given = self._given if given is None else given
+            self._asked = self._mistake = None
+            try:
+                self._asked = PolicySession(self._given, self._operation or from_environment(), self._stack_files)
+            except SettingsError as error:
+                self._mistake, self._reported = str(error), isinstance(error, RefusedError)
         return self._asked
+
+    def _report_mistake(self, report: ReportViolation) -> None:
+        """Reports a wrong configuration once; the program reports one that it refuses itself."""
+        if self._mistake and not self._reported:
+            report(self._mistake, None)
+            self._reported = True
 
 
 def _declared(args: ResourceValidationArgs, properties: dict[str, Any]) -> list[tuple[JSON, Place]]:
@@ -152,7 +179,7 @@ def _declared(args: ResourceValidationArgs, properties: dict[str, Any]) -> list[
 
 
 def _outputs(resource: PolicyResource) -> list[tuple[JSON, Place]]:
-    """Of a resource that was read and not declared, or where the first policy is switched off."""
+    """What a resource declares if it was read and not declared, or if the first policy is disabled."""
     place = Place(urn=resource.urn)
     return [(body, place) for body in bodies(resource.resource_type, resource.name, known(raw(resource.props)))]
 
@@ -164,15 +191,13 @@ def _report(findings: Iterable[Finding], level: Level, report: ReportViolation) 
 
 
 def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any, ReportViolation], None]:
-    """A fault of the pack is a finding: as an exception it would end the preview without a word of where it was."""
+    """Reports a fault of the pack as a finding: an exception would end the preview without naming the place."""
 
     @wraps(validate)
     def guarded(args: Any, report: ReportViolation) -> None:
         try:
             validate(args, report)
-        except SettingsError:
-            raise
         except Exception as error:  # noqa: BLE001 - see above
-            report(f"PK01 cannot be decided: the pack failed with {error!r}. This is a bug of the pack.", None)
+            report(told_fault(f"cannot be decided: the pack failed with {error!r}. This is a bug of the pack."), None)
 
     return guarded

@@ -1,4 +1,4 @@
-"""Which stack the engine works on, and what that stack is told."""
+"""The stack that the engine works on, and its configuration."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,14 +14,21 @@ from hops.model.settings import NAMESPACE, SettingsError
 
 @dataclass(frozen=True)
 class Operation:
-    """config: the stack's, by `namespace:key`. secrets: the keys of it that are secret."""
+    """One preview or update.
+
+    stack: the stack's name.
+    project: the name of the stack's project.
+    config: the stack's configuration as text, by `namespace:key`.
+    secrets: the keys of secret values.
+    """
 
     stack: str = ""
+    project: str = ""
     config: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
 
     def ours(self) -> dict[str, Any]:
-        """The configuration of our namespace by key, each value as JSON knows it."""
+        """The configuration of this project's namespace: JSON values by key. Raises SettingsError for a secret."""
         found: dict[str, Any] = {}
         for key, text in self.config.items():
             namespace, _, name = key.partition(":")
@@ -37,26 +44,28 @@ class Operation:
 
 
 def from_environment() -> Operation:
-    """What older engines tell; nothing where there is no stack."""
+    """The operation as older engines describe it, in the environment; empty without a stack."""
     config = get_config_env()
-    return Operation(pulumi.get_stack(), config, frozenset(get_config_secret_keys_env())) if config else Operation()
+    if not config:
+        return Operation()
+    return Operation(pulumi.get_stack(), pulumi.get_project(), config, frozenset(get_config_secret_keys_env()))
 
 
 def listen(hear: Callable[[Operation], None], seen: Callable[[str], bool]) -> None:
-    """Puts the pack between the engine and the SDK (1.21.0), which has no public way to these two.
+    """Intercepts two calls of the engine; the SDK (1.21.0) has no public way to do so.
 
-    hear: takes what the engine says of the stack before it asks anything. Newer engines start a pack without
-    PULUMI_CONFIG and say it in a call of its own, of which the SDK keeps only the stack's tags: without this, what a
-    stack says of the rules would never reach them.
+    hear: receives the operation before the first resource. Newer engines start a pack without PULUMI_CONFIG and send
+    the configuration in a call of its own. The SDK keeps only the stack's tags of that call.
     seen: whether the pack knows what a URN declares. The SDK unpacks the outputs of the whole stack for every policy,
-    half of the time that a stack takes, and the pack reads only those that it doesn't know.
+    which is half of a stack's time; the pack reads only the outputs that it does not know.
     """
     served = sdk._PolicyAnalyzerServicer  # noqa: SLF001 - see above
     answer_configure = served.ConfigureStack
     answer_stack: Callable[..., Any] = served.AnalyzeStack
 
     def configure_stack(self: Any, request: Any, context: Any) -> Any:
-        hear(Operation(request.stack, dict(request.config), frozenset(request.config_secret_keys)))
+        keys = frozenset(request.config_secret_keys)
+        hear(Operation(request.stack, request.project, dict(request.config), keys))
         return answer_configure(self, request, context)
 
     def analyze_stack(self: Any, request: Any, context: Any) -> Any:

@@ -16,16 +16,16 @@ from components.workload import DIGEST
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_start import ServicePod, not_ready, unanswered
 from hops.kubernetes.values import at
-from hops.model.hop import Found
+from hops.model.hop import LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import Settings
-from hops.observe.answers import Answer, answers
+from hops.observe.answers import RouteAnswer, answers
 
 
 @dataclass(frozen=True)
-class Ground:
+class StackContext:
     """What a stack stands on.
 
     folder: absolute, where kubeconfig files are kept. owner: absolute, the folder whose mount marks the cluster as
@@ -48,7 +48,7 @@ class Ground:
         return f"{self.folder}/{stack}-{self.generation}.yaml"
 
 
-def build(settings: Settings, ground: Ground) -> dict[str, Any]:
+def build(settings: Settings, ground: StackContext) -> dict[str, Any]:
     """Declares the stack and returns its outputs by name."""
     intended = plan(settings)
     if settings.cluster.existing:
@@ -56,7 +56,7 @@ def build(settings: Settings, ground: Ground) -> dict[str, Any]:
     return _on_kind(settings, intended, ground)
 
 
-def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
+def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> dict[str, Any]:
     kubeconfig = ground.kubeconfig(pulumi.get_stack())
     cluster = KindCluster(
         "cluster",
@@ -112,11 +112,11 @@ def _on_kind(settings: Settings, intended: Plan, ground: Ground) -> dict[str, An
     return outputs
 
 
-def _expected(intended: Plan, there: Found, replaced: Sequence[str]) -> Found:
+def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> LiveAddresses:
     """What an update will find: the addresses that stay, and UNKNOWN for those that it is the first to know."""
     pods = {f"{backend.namespace}/{pod}": UNKNOWN for backend in intended.backends for pod in backend.pods}
     services = {f"{backend.namespace}/{backend.service}": UNKNOWN for backend in intended.backends}
-    return Found(
+    return LiveAddresses(
         node=there.node or UNKNOWN,
         envoy=there.envoy or UNKNOWN,
         services=services | dict(there.services),
@@ -135,7 +135,7 @@ async def _observed(settings: Settings, intended: Plan) -> Sequence[dict[str, An
     return _hops(plan(settings, found(objects, door.node)))
 
 
-def _warning(settings: Settings, number: int, answer: Answer) -> str | None:
+def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None:
     service, key = settings.services[number], f"services[{number}]"
     waiting = [
         ServicePod(
@@ -156,7 +156,7 @@ def _warning(settings: Settings, number: int, answer: Answer) -> str | None:
     return not_ready(key, service.name, waiting) if waiting else None
 
 
-def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str, Any]:
+def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> dict[str, Any]:
     provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
     inside = pulumi.ResourceOptions(provider=provider)
     contour = _contour(settings, ground, intended, inside)
@@ -166,7 +166,9 @@ def _on_existing(settings: Settings, intended: Plan, ground: Ground) -> dict[str
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
         addresses = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods))
         whole = addresses.apply(
-            lambda seen: plan(settings, Found(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True))))
+            lambda seen: plan(
+                settings, LiveAddresses(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True)))
+            )
         )
         outputs["hops"] = whole.apply(_hops)
         outputs["curl"] = whole.apply(lambda of: of.paths[0].curl)
@@ -185,7 +187,9 @@ def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(transformations=[transformation])
 
 
-def _contour(settings: Settings, ground: Ground, intended: Plan, inside: pulumi.ResourceOptions) -> Contour | None:
+def _contour(
+    settings: Settings, ground: StackContext, intended: Plan, inside: pulumi.ResourceOptions
+) -> Contour | None:
     if "contour" not in ground.upstream:
         return None
     door = intended.door
@@ -208,7 +212,7 @@ def _contour(settings: Settings, ground: Ground, intended: Plan, inside: pulumi.
 def _services(
     settings: Settings,
     intended: Plan,
-    ground: Ground,
+    ground: StackContext,
     inside: pulumi.ResourceOptions,
 ) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
     """The workloads and their Ingresses, each namespace made once.

@@ -8,6 +8,7 @@ import pulumi
 from pulumi.runtime.config import get_config_env
 
 from hops.model.settings import NAMESPACE, Settings, SettingsError, settings
+from hops.rules.configuration import configure
 
 
 def read() -> Settings:
@@ -23,7 +24,10 @@ def read() -> Settings:
                 f"remove it with pulumi config rm {key} and set it without --secret"
             )
         given[name] = _plain(value)
-    return settings(pulumi.get_stack(), given, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+    found = settings(pulumi.get_stack(), given, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+    # The policy pack says nothing about a stack that the program refuses, so the program checks the policy, too.
+    configure(found.policy)
+    return found
 
 
 def _plain(value: str) -> Any:

@@ -16,7 +16,7 @@ from hops.observe.api import API, APIError
 from hops.observe.machine import look
 from hops.observe.published_files import manifests_folder, published
 from stacks import config
-from stacks.build import Ground, build
+from stacks.build import StackContext, build
 
 _REPLACE = "INGRESS_HOPS_REPLACE"
 
@@ -54,7 +54,7 @@ def run() -> None:
         pulumi.log.warn(lost)
     if state.stopped:
         pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")
-    ground = Ground(
+    ground = StackContext(
         folder=str(folder),
         owner=owner,
         generation=generation(state, before, _kept(folder, stack)),

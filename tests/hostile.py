@@ -40,7 +40,13 @@ def replaced(value: Any, word: str, by: str) -> Any:
         return {replaced(key, word, by): replaced(item, word, by) for key, item in value.items()}
     if isinstance(value, list):
         return [replaced(item, word, by) for item in value]
-    return value.replace(word, by) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    sentences, _, line = value.rstrip("\n").rpartition("\n")
+    if line.startswith('{"ingress-hops":'):
+        # As the pack would write it: escaped.
+        return f"{replaced(sentences, word, by)}\n{json.dumps(replaced(json.loads(line), word, by))}"
+    return value.replace(word, by)
 
 
 def with_names(events: str, word: str, by: str, also: Callable[[Any], Any] = lambda event: event) -> str:

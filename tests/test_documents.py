@@ -16,6 +16,9 @@ DOCUMENTS = (
     "docs/style.md",
     "docs/pull-requests.md",
     "docs/teams.md",
+    "examples/README.md",
+    "examples/python/README.md",
+    "examples/package/README.md",
 )
 LIVE = (
     "make up",
@@ -39,7 +42,7 @@ TEAMS = (
     "pulumi cancel --yes --stack alice",
     "pulumi stack init carol --secrets-provider 'awskms://alias/hops?region=us-east-1'",
     "pulumi stack change-secrets-provider 'awskms://alias/hops?region=us-east-1' --stack alice",
-    "pulumi stack rm --yes --preserve-config alice",
+    ".venv/bin/hops stack rm alice",
 )
 """Run by tests/engine/test_teams.py with a bucket and a key on a local server."""
 MANY = (
@@ -50,15 +53,22 @@ MANY = (
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
+    'make tools && eval "$(make -s env)"': "tests/live/test_readme.py, one after the other",
+    "cd examples/python": "tests/live/test_examples.py",
+    "cd examples/package": "tests/engine/test_examples.py, by a preview",
+    "pulumi stack init hello": "tests/live/test_examples.py and tests/engine/test_examples.py",
+    "pulumi up": "tests/live/test_examples.py",
+    "curl http://hello.localhost:8088/": "tests/live/test_examples.py",
+    "pulumi destroy": "tests/live/test_examples.py",
     "make demo": "tests/live/test_readme.py",
     "make down": "tests/live/test_readme.py",
     'eval "$(make -s env)"': "tests/live/test_readme.py",
-    ".venv/bin/hops plan local --html path.html": "tests/cli/test_plan.py, since it writes a file",
-    ".venv/bin/hops stack new alice": "tests/cli/test_stack.py, since it writes a file",
-    ".venv/bin/hops stack check": "tests/cli/test_fleet.py, since it prints no stack that is well",
+    ".venv/bin/hops plan local --html path.html": "tests/hops/cli/test_plan.py, since it writes a file",
+    ".venv/bin/hops stack new alice": "tests/hops/cli/test_stack.py, since it writes a file",
+    ".venv/bin/hops stack check": "tests/hops/cli/test_fleet.py, since it prints no stack that is well",
     ".venv/bin/hops stack new bob --address 127.0.0.2": "as before",
     "export PULUMI_BACKEND_URL='s3://hops-state?region=eu-central-1'": "a bucket of one's own, and an account",
-    ".venv/bin/hops tools": "tests/cli/test_tools.py, since it may download",
+    ".venv/bin/hops tools": "tests/hops/cli/test_tools.py, since it may download",
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",
     "make down STACK=seed": "as before",
     "make test": "it runs this test",
@@ -81,8 +91,8 @@ ELSEWHERE = {
         "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --stack local --policy-pack policy "
         "> events.jsonl"
     ): "tests/engine/test_report.py, of another stack",
-    ".venv/bin/hops report events.jsonl": "tests/cli/test_report.py",
-    ".venv/bin/hops diff local ci": "tests/cli/test_diff.py, since something differs",
+    ".venv/bin/hops report events.jsonl": "tests/hops/cli/test_report.py",
+    ".venv/bin/hops diff local ci": "tests/hops/cli/test_diff.py, since something differs",
     ".venv/bin/hops diff stacks/Pulumi.local.yaml ci --format markdown": "as before",
     ".venv/bin/hops diff before.json after.json": "as before",
     ".venv/bin/hops diff .ingress-hops/plan/local .ingress-hops/plan/ci": "as before",

@@ -34,6 +34,10 @@ esac
 """
 
 
+COMPLETE = "the preview is complete; {} broken"
+FAILURE = "the preview failed: ingress-hops:cluster.httpPort is 808100: "
+
+
 @dataclass(frozen=True)
 class Told:
     """What came of a recorded pull request. uploaded: the artifact's files."""
@@ -194,7 +198,7 @@ def test_a_mandatory_finding_fails_the_check_and_stands_on_the_settings_line(tel
     assert told.status == 1
     assert codes_in(comment) == ["KN05"]
     assert "adds 1 finding, fixes 0 and leaves 0" in comment
-    assert "Remedy: Set listenAddress and apiServerAddress to 127.0.0.1." in comment
+    assert "Remedy: `Set listenAddress and apiServerAddress to 127.0.0.1.`" in comment
     assert '"path": "/nodes/1/extraPortMappings/0/listenAddress", "value": "127.0.0.1"' in comment
     line = 1 + stack_file("open").splitlines().index("    listenAddress: 0.0.0.0")
     assert f"in `stacks/Pulumi.ci.yaml:{line}`" in comment
@@ -227,6 +231,26 @@ def test_a_preview_that_fails_says_why_and_claims_nothing_else(tell: Tell, githu
     assert "not there" not in comment
     log = json.loads(gzip.decompress(base64.b64decode(github.logs[-1]["sarif"])))
     assert log["runs"][0]["invocations"][0]["executionSuccessful"] is False
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "expected"),
+    [
+        ("clean", "open", (COMPLETE.format("no mandatory rule is"), COMPLETE.format("1 mandatory rule is"))),
+        ("clean", "fails", (COMPLETE.format("no mandatory rule is"), FAILURE)),
+        ("fails", "clean", (FAILURE, COMPLETE.format("no mandatory rule is"))),
+    ],
+)
+def test_make_tells_a_broken_rule_from_a_failed_preview(
+    checkout: Checkout, base: str, head: str, expected: tuple[str, str]
+) -> None:
+    started_from = checkout.commit("base", base)
+    checkout.commit("head", head)
+    done = checkout.run(f"make pull-request STACK=ci BASE={started_from}")
+    assert done.returncode == 0, done.stderr
+    of_base, of_head = done.stdout.splitlines()[-2:]
+    assert of_base.startswith(f"make: the base: {expected[0]}")
+    assert of_head.startswith(f"make: the branch: {expected[1]}")
 
 
 def test_a_base_that_fails_is_told_and_nothing_is_compared_with_it(tell: Tell) -> None:

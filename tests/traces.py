@@ -4,33 +4,33 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hops.model.finding import Finding, Identity, Level, Place, Severity
-from hops.model.hop import Standing
+from hops.model.hop import HopName, HopRole
 from hops.model.plan import plan
 from hops.model.settings import Settings
-from hops.trace.observed.observation import Asked, Failure, Request
-from hops.trace.result import Trace, TracedHop, Verdict
+from hops.trace.observed.observation import Failure, FollowedRequest, SentRequest
+from hops.trace.result import HopAddress, Trace, TracedHop, Verdict
 
 _FOUND = {
-    1: "127.0.0.1, ::1",
-    2: "0.0.0.0:80 -> sam-test-cluster-worker:80",
-    3: "sam-test-cluster-worker:80 -> 10.244.55.130:8080",
-    4: "/ -> default/my-service/8080/da39a3ee5e",
-    5: "10.96.4.17:8080",
-    6: "10.244.55.129:8080 dev cali47b61747c2f",
-    7: "10.244.55.129:8080",
-    8: "answered to Envoy",
-    9: "relayed by Envoy",
-    10: "back from the node's port",
-    11: "back through the published port",
-    12: "200",
+    1: HopAddress("127.0.0.1, ::1"),
+    2: HopAddress("0.0.0.0:80", "sam-test-cluster-worker:80"),
+    3: HopAddress("sam-test-cluster-worker:80", "10.244.55.130:8080"),
+    4: HopAddress("/", "default/my-service/8080/da39a3ee5e"),
+    5: HopAddress("10.96.4.17:8080"),
+    6: HopAddress("10.244.55.129:8080", device="cali47b61747c2f"),
+    7: HopAddress("10.244.55.129:8080"),
+    8: HopAddress("answered to Envoy"),
+    9: HopAddress("relayed by Envoy"),
+    10: HopAddress("back from the node's port"),
+    11: HopAddress("back through the published port"),
+    12: HopAddress("200"),
 }
 _PLANNED = {
-    1: "127.0.0.1",
-    2: "0.0.0.0:80 -> sam-test-cluster-worker:80",
-    3: "80 -> 8080",
-    4: "/ -> default/my-service/8080/da39a3ee5e",
-    6: "dev cali47b61747c2f",
-    7: ":8080",
+    1: HopAddress("127.0.0.1"),
+    2: HopAddress("0.0.0.0:80", "sam-test-cluster-worker:80"),
+    3: HopAddress("80", "8080"),
+    4: HopAddress("/", "default/my-service/8080/da39a3ee5e"),
+    6: HopAddress(None, device="cali47b61747c2f"),
+    7: HopAddress(":8080"),
 }
 _SPENT = {1: 0.0004, 2: 0.0005, 3: 0.0002, 4: 0.0021, 6: 0.0001, 7: 0.0031}
 _SEEN = {
@@ -51,7 +51,7 @@ def finding(
         code=code,
         level=level,
         severity=Severity.HIGH,
-        hop=hop,
+        hop=HopName(hop) if hop else None,
         resource=Identity("docker", "Container", None, "sam-test-cluster-worker"),
         place=Place(),
         path="",
@@ -69,7 +69,7 @@ def healthy(seed: Settings) -> Trace:
             name=hop.name,
             component=hop.component,
             standing=hop.standing,
-            verdict=Verdict.BESIDE if hop.standing is Standing.BESIDE else Verdict.OK,
+            verdict=Verdict.BESIDE if hop.standing is HopRole.BESIDE else Verdict.OK,
             planned=_PLANNED.get(hop.number),
             declared=_PLANNED.get(hop.number),
             found=_FOUND[hop.number],
@@ -79,7 +79,7 @@ def healthy(seed: Settings) -> Trace:
         )
         for hop in plan(seed).paths[0].hops
     )
-    answer = Request(
+    answer = SentRequest(
         where="client",
         address="127.0.0.1",
         port=80,
@@ -89,7 +89,7 @@ def healthy(seed: Settings) -> Trace:
         seconds={"name": 0.0004, "connect": 0.0009, "first byte": 0.0061, "total": 0.0066},
     )
     return Trace(
-        asked=Asked(host="my-service.local", path="/etc/passwd", port=80),
+        asked=FollowedRequest(host="my-service.local", path="/etc/passwd", port=80),
         taken="2026-11-24T10:02:03+00:00",
         stack="seed",
         hops=hops,
@@ -117,7 +117,7 @@ def changed(trace: Trace, verdicts: Mapping[int, Verdict], *found: tuple[int | N
 
 def unanswered(trace: Trace, failure: Failure, seconds: float) -> Trace:
     assert trace.answer
-    lost = Request(
+    lost = SentRequest(
         where="client",
         address=trace.answer.address,
         port=trace.answer.port,
@@ -205,11 +205,10 @@ def spoken(seed: Settings, text: str) -> Trace:
     hops = tuple(
         replace(
             hop,
-            name=text,
             component=text,
-            planned=text,
-            declared=text,
-            found=text,
+            planned=HopAddress(text, text, text),
+            declared=HopAddress(text),
+            found=HopAddress(text, device=text),
             evidence=(text,),
             unseen=text,
             findings=tuple(replace(one, code=text, message=text, evidence=text) for one in hop.findings),
@@ -220,7 +219,7 @@ def spoken(seed: Settings, text: str) -> Trace:
     found = tuple(replace(one, code=text, resource=resource, message=text, remedy=text) for one in trace.findings)
     assert trace.answer
     answer = trace.answer.model_copy(update={"address": text, "status": None, "error": text, "failure": "other"})
-    asked = Asked(host=text, path=text, port=1, method=text, headers={text: text})
+    asked = FollowedRequest(host=text, path=text, port=1, method=text, headers={text: text})
     return replace(
         trace, asked=asked, hops=hops, findings=found, answer=answer, stack=text, taken=text, unseen=((text, text),)
     )

@@ -1,12 +1,16 @@
 """The command `hops`: one module for each of its commands."""
 
+import os
+import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from hops.cli.output import needs_project, stop
+from hops.cli.output import Status, needs_project, stop
 
 _COMMANDS = {
     "check": "hops.cli.check:main",
@@ -21,12 +25,15 @@ _COMMANDS = {
     "preview": "hops.cli.engine:preview",
     "report": "hops.cli.report:main",
     "rules": "hops.cli.rules:catalogue",
+    "settings": "hops.cli.settings:main",
     "stack": "hops.cli.stack:app",
     "tools": "hops.cli.tools:main",
     "trace": "hops.cli.trace:main",
     "up": "hops.cli.engine:up",
 }
 """Where each command is: a function, or a typer.Typer that has commands of its own."""
+TRACEBACK = "INGRESS_HOPS_TRACEBACK"
+"""Set to 1, it shows the traceback of a fault of hops itself."""
 _SETTINGS = {"kubectl": {"ignore_unknown_options": True, "allow_interspersed_args": False}}
 """How click reads the arguments of a command: all that follows the stack is kubectl's."""
 
@@ -37,6 +44,22 @@ NOT_INSTALLED_WITH_HOPS = {"pulumi", "components", "stacks"}
 
 class _OnDemand(TyperGroup):
     """Imports the command that is called and no other: Pulumi alone takes most of a second."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Runs the command. A fault of hops itself ends it with one line and status 2, and without a traceback."""
+        try:
+            return super().main(*args, **options)
+        except Exception as error:
+            if os.environ.get(TRACEBACK) == "1":
+                raise
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            message = " ".join(str(error).split())[:300]
+            typer.echo(
+                f"hops: {type(error).__name__}: {message} ({Path(where.filename).name}:{where.lineno}). This is a "
+                f"fault of hops: please report it with the command and the output of {TRACEBACK}=1",
+                err=True,
+            )
+            sys.exit(Status.COULD_NOT_LOOK)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
         return list(_COMMANDS)

@@ -45,6 +45,16 @@ def outputs(project: Path, name: str) -> dict[str, Any]:
     return found
 
 
+def remove(project: Path, name: str) -> None:
+    """Removes a stack without resources and keeps its file. Raises BackendError."""
+    try:
+        _pulumi(project, "stack", "rm", "--yes", "--preserve-config", name)
+    except subprocess.CalledProcessError as error:
+        raise BackendError(f"the stack {name} cannot be removed: {_said(error)}") from None
+    except subprocess.TimeoutExpired as error:
+        raise BackendError(f"the stack {name} cannot be removed: {error}") from None
+
+
 def state(project: Path, name: str) -> dict[str, Any] | None:
     """What the backend keeps of a stack, as `pulumi stack export` prints it; None for an unknown stack.
 

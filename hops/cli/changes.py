@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from hops.kubernetes.values import at
-from hops.pull_requests.events import Declared, Preview
+from hops.pull_requests.events import Preview, PreviewedResource
 
 _OPS = {"create": "create", "update": "update", "replace": "replace", "delete": "delete"}
 _DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
@@ -47,7 +47,7 @@ def _lines(said: Preview) -> Iterator[str]:
                 yield f"{signs[op]} {component}: {_name(one)}{_fields(one)}"
 
 
-def _changed(said: Preview) -> list[Declared]:
+def _changed(said: Preview) -> list[PreviewedResource]:
     """The objects that change; providers and components only group them."""
     return [
         each
@@ -56,13 +56,13 @@ def _changed(said: Preview) -> list[Declared]:
     ]
 
 
-def _component(each: Declared) -> str:
+def _component(each: PreviewedResource) -> str:
     if each.component in ("Workload", "Ingress"):
         return f"{each.component.lower()} {each.parent}"
     return {"KindCluster": "cluster", "": "stack"}.get(each.component, each.component)
 
 
-def _name(each: Declared) -> str:
+def _name(each: PreviewedResource) -> str:
     if each.type == "command:local:Command":
         return f"kind cluster {each.inputs.get('/environment/CLUSTER', each.name)}"
     kind, name = each.type.rpartition(":")[2], each.inputs.get("/metadata/name", each.name)
@@ -70,7 +70,7 @@ def _name(each: Declared) -> str:
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
 
 
-def _fields(each: Declared) -> str:
+def _fields(each: PreviewedResource) -> str:
     """Which inputs differ. A text that holds JSON, such as kind's configuration, is told as a whole."""
     names = list(
         dict.fromkeys(re.sub(r"/\d+(?=/|$)", "[]", place).strip("/").replace("/", ".") for place in each.changed)

@@ -21,20 +21,20 @@ from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Fleet, Inventory
 from hops.model.finding import Finding, Level
-from hops.model.settings import NAMESPACE, Policy, Settings, SettingsError
+from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.observe.files import write
 from hops.observe.stack_files import fleet
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
-from hops.rules.files.documents import UnreadableError, documents
+from hops.rules.files.documents import documents
 from hops.rules.files.edit import NotWrittenError, written
 from hops.rules.formats import Located, as_json, counted, junit, sarif
 from hops.rules.judge import Judge
 from hops.rules.rule import Rule
 
 
-class Report(StrEnum):
+class CheckFormat(StrEnum):
     """The output formats of findings."""
 
     TEXT = "text"
@@ -60,9 +60,9 @@ def main(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH...", help="Files or folders to check, or - for standard input.")
     ],
-    form: Annotated[Report, typer.Option("--format", help="Output format.")] = Report.TEXT,
+    form: Annotated[CheckFormat, typer.Option("--format", help="Output format.")] = CheckFormat.TEXT,
     config: Annotated[
-        Path | None, typer.Option(help="Configuration file of the rules, as for the policy pack.")
+        Path | None, typer.Option(help="Configuration file of the rules, as for the policy pack.", dir_okay=False)
     ] = None,
     *,
     rule: Annotated[list[str] | None, typer.Option(help="Run only this rule. Repeatable.")] = None,
@@ -83,15 +83,15 @@ def main(
         stop("--fix cannot write to standard input; pass a file")
     manifests = read(paths)
     try:
-        asked = Asked(_policy(config), _stack(stack) if stack else None, manifests, rules)
-    except (OSError, StackError, ToolError, UnreadableError, SettingsError) as error:
+        asked = CheckSession(_policy(config), _stack(stack) if stack else None, manifests, rules)
+    except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
     if fix:
-        findings = _mended(manifests, asked, findings, quiet=form is not Report.TEXT)
+        findings = _mended(manifests, asked, findings, quiet=form is not CheckFormat.TEXT)
     found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
     _print(form, manifests, found)
-    if form is not Report.SARIF:
+    if form is not CheckFormat.SARIF:
         for one in manifests.unread:
             typer.echo(f"hops: {one}", err=True)
     if manifests.unread:
@@ -110,18 +110,31 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
     return [rule for code, rule in RULES.items() if code in wanted]
 
 
-def _policy(path: Path | None) -> Policy:
-    """Reads a file in the format of --policy-pack-config, or its part under the name of the pack."""
+def _policy(path: Path | None) -> PolicySettings:
+    """Reads a file in the format of --policy-pack-config, or its part under the name of the pack.
+
+    Raises SettingsError that names the file.
+    """
     if path is None:
-        return Policy()
-    found: Any = documents(path.read_text(encoding="utf-8"))
-    given = found[0] if found and found[0] is not None else {}
+        return PolicySettings()
+    found = read([str(path)])
+    if found.unread:
+        raise SettingsError(str(found.unread[0]))
+    (file,) = found.files.values()
+    given: Any = file.bodies[0] if file.bodies and file.bodies[0] is not None else {}
     if isinstance(given, dict) and NAMESPACE in given:
         given = given[NAMESPACE]
     if isinstance(given, dict):
         # This key belongs to the engine and does not configure the rules.
         given = {key: value for key, value in given.items() if key != "enforcementLevel"}
-    return read_policy(given)
+    return _read_policy(given, path)
+
+
+def _read_policy(given: Any, file: Path | str | None) -> PolicySettings:
+    try:
+        return read_policy(given, at="")
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,7 @@ def _stack(name: str) -> _Stack:
     return _Stack(settings, others.fleet)
 
 
-class Asked:
+class CheckSession:
     """Runs the rules under the configurations of the command, the stack and the `Policy` objects in the files.
 
     policy: configuration of the command.
@@ -153,7 +166,9 @@ class Asked:
     Raises SettingsError that names the invalid key.
     """
 
-    def __init__(self, policy: Policy, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self, policy: PolicySettings, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]
+    ) -> None:
         self._today = datetime.now(UTC).date()
         self._stack = stack
         policies = [policy, *([stack.settings.policy] if stack else [])]
@@ -167,30 +182,27 @@ class Asked:
         return [*self._judge.found(inventory), *self._judge.found_in_policies()]
 
 
-def _policies(manifests: Manifests) -> Iterator[Policy]:
+def _policies(manifests: Manifests) -> Iterator[PolicySettings]:
     for body, place in manifests.declared():
         if body["kind"] == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
-            try:
-                yield read_policy({"rules": body.get("rules") or {}})
-            except SettingsError as error:
-                raise SettingsError(f"{place.file}: {error}") from None
+            yield _read_policy({"rules": body.get("rules") or {}}, place.file)
 
 
-def _line(manifests: Manifests, finding: Finding, form: Report) -> int | None:
+def _line(manifests: Manifests, finding: Finding, form: CheckFormat) -> int | None:
     # Line numbers require parsing the file a second time.
     file = manifests.files.get(finding.place.file or "")
-    return file.line(finding.place, finding.path) if file and form is not Report.JSON else None
+    return file.line(finding.place, finding.path) if file and form is not CheckFormat.JSON else None
 
 
-def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None:
+def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) -> None:
     match form:
-        case Report.JSON:
+        case CheckFormat.JSON:
             print_json([as_json(located.finding) for located in found])
-        case Report.SARIF:
+        case CheckFormat.SARIF:
             print_json(sarif(found, manifests.unread, version("ingress-hops")))
-        case Report.JUNIT:
+        case CheckFormat.JUNIT:
             typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
-        case Report.TEXT:
+        case CheckFormat.TEXT:
             for located in found:
                 typer.echo(str(located))
             counts = counted(found)
@@ -202,7 +214,7 @@ def _print(form: Report, manifests: Manifests, found: Sequence[Located]) -> None
             )
 
 
-def _mended(manifests: Manifests, asked: Asked, findings: list[Finding], *, quiet: bool) -> list[Finding]:
+def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], *, quiet: bool) -> list[Finding]:
     """Writes every patch that removes its finding, prints the diff, and returns the remaining findings."""
     before = {name: file.text for name, file in manifests.files.items()}
     tried: set[str] = set()

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
-from hops.cli.check import Asked
+from hops.cli.check import CheckSession
 from hops.cli.manifests import read as read_manifests
 from hops.cli.output import Status, needs_project, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
-from hops.model.settings import Policy, SettingsError
+from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.published_files import PublishedFileError
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
 from hops.pull_requests.events import hop_rows
@@ -25,9 +25,11 @@ from hops.rules import RULES
 from hops.rules.formats import Located, from_json
 
 _STACK_FILE = ("Pulumi.", ".yaml")
+_READ = (".json", ".yaml", ".yml")
+_CHOICES = "name a stack, a stack file Pulumi.NAME.yaml, a plan's .json, or .yaml manifests"
 
 
-class Form(StrEnum):
+class DiffFormat(StrEnum):
     """How a difference is printed."""
 
     TEXT = "text"
@@ -37,23 +39,27 @@ class Form(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """What one side has."""
+    """The hops and findings of one side."""
 
     hops: list[Hop]
     found: list[Located]
 
 
 class SideError(ValueError):
-    """A side that can't be read."""
+    """A side that cannot be read."""
 
 
 def side(named: str) -> Side:
-    """A stack by its name or its file, a plan by its JSON, manifests by their file or folder.
+    """What one side of a comparison has.
+
+    named: the name or file of a stack, the JSON file of a plan, or a file or folder of manifests.
 
     Raises SideError.
     """
     path = Path(named)
     try:
+        if path.is_file() and path.suffix not in _READ:
+            raise SideError(f"it is neither a stack, a plan nor manifests; {_CHOICES}")
         if path.is_file() and path.suffix == ".json":
             return _plan(json.loads(path.read_text(encoding="utf-8")))
         if path.name.startswith(_STACK_FILE[0]) and path.name.endswith(_STACK_FILE[1]):
@@ -68,6 +74,8 @@ def side(named: str) -> Side:
 def _plan(plan: Any) -> Side:
     if not isinstance(plan, dict) or not isinstance(plan.get("findings"), list):
         raise SideError("it is no plan; write one with: hops plan STACK --format json")
+    if plan.get("leftOut"):
+        raise SideError(f"it is an incomplete plan: {'; '.join(map(str, plan['leftOut']))}")
     return Side(list(hop_rows(plan.get("hops"))), [Located(from_json(finding)) for finding in plan["findings"]])
 
 
@@ -80,8 +88,8 @@ def _stack(file: Path, name: str) -> Side:
     settings = read(file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     plan = planned(name, settings, (file.parent.parent / settings.cluster.kubeconfig_folder).resolve())
     if plan.left_out:
-        # Without them some findings would seem to be gone.
-        raise SideError(f"it can't be planned as a whole: {'; '.join(plan.left_out)}")
+        # Findings that were not looked for would seem to be gone.
+        raise SideError(f"its plan is incomplete: {'; '.join(plan.left_out)}")
     return Side(list(hop_rows(plan.outputs["hops"])), [Located(finding) for finding in plan.findings])
 
 
@@ -90,7 +98,7 @@ def _manifests(named: str) -> Side:
     if manifests.unread:
         raise SideError("; ".join(map(str, manifests.unread)))
     try:
-        findings = Asked(Policy(), None, manifests, list(RULES.values())).findings(manifests)
+        findings = CheckSession(PolicySettings(), None, manifests, list(RULES.values())).findings(manifests)
     except SettingsError as error:
         raise SideError(str(error)) from None
     paths = read_paths([body for body, _ in manifests.declared()])
@@ -101,11 +109,11 @@ def _manifests(named: str) -> Side:
 def main(
     base: Annotated[str, typer.Argument(help="A stack's name or file, a plan's JSON, a folder of manifests.")],
     head: Annotated[str, typer.Argument(help="The same, to compare with it.")],
-    form: Annotated[Form, typer.Option("--format", help="How to print the difference.")] = Form.TEXT,
+    form: Annotated[DiffFormat, typer.Option("--format", help="How to print the difference.")] = DiffFormat.TEXT,
 ) -> None:
-    """Shows which hops change from BASE to HEAD, and which findings appear and go.
+    """Shows which hops change from BASE to HEAD, and which findings appear and disappear.
 
-    Exit status: 0 nothing does, 1 something does, 2 a side could not be read.
+    Exit status: 0 no difference, 1 a difference, 2 a side could not be read.
     """
     try:
         before, after = side(base), side(head)
@@ -113,11 +121,11 @@ def main(
         stop(error)
     found = difference(before.hops, after.hops, before.found, after.found)
     match form:
-        case Form.JSON:
+        case DiffFormat.JSON:
             print_json(difference_json(found))
-        case Form.MARKDOWN:
+        case DiffFormat.MARKDOWN:
             typer.echo(findings_and_hops(found), nl=False)
-        case Form.TEXT:
+        case DiffFormat.TEXT:
             for line in _lines(found):
                 typer.echo(line)
     raise typer.Exit(Status.FINDINGS if found else Status.ALL_WELL)

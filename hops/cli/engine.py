@@ -132,6 +132,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
     if ended.failed:
         raise typer.Exit(Status.FINDINGS)
     typer.echo(f"  build it again:  make up STACK={stack}")
+    typer.echo(f"  forget it:       hops stack rm {stack} (its file stays)")
 
 
 @contextmanager

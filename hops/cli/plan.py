@@ -1,4 +1,4 @@
-"""`hops plan`: the program under Pulumi's mock runtime. No engine, no cluster; the network only for upstream files."""
+"""`hops plan`: the program under Pulumi's mock runtime. It needs the network only for published files."""
 
 import dataclasses
 import os
@@ -21,23 +21,28 @@ from hops.model.settings import NAMESPACE, Settings
 from hops.observe.files import write as write_file
 from hops.observe.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.stack_files import fleet
+from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.formats import as_json
 from hops.rules.judge import judge
+from hops.rules.rule import Scope
 from hops.trace.html.page import plan_html
-from stacks.build import Ground, build
+from stacks.build import StackContext, build
 
 _KUBERNETES = "kubernetes:"
+_INCOMPLETE = "published files are missing from this plan, so the rules that look at the whole stack did not run"
 _WRITTEN = "# Written by hops plan.\n"
 """The first line of its files, by which a later plan knows them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Planned:
-    """What a stack would be.
+    """The plan of a stack.
 
-    outputs: as the stack would publish them. manifests: the Kubernetes objects and kind's configuration, in the order
-    of declaration. left_out: what is not among them, and why. findings: what the rules say of the objects.
+    outputs: the outputs that the stack would publish, by name.
+    manifests: the Kubernetes objects and kind's configuration, in the order of declaration.
+    left_out: a sentence for each published file that the plan lacks, with the reason.
+    findings: of the rules that ran; rules that look at the whole stack do not run if something is left out.
     """
 
     outputs: dict[str, Any]
@@ -47,7 +52,7 @@ class Planned:
 
 
 class _Recorder(pulumi.runtime.Mocks):
-    """Answers every registration with its own inputs, and keeps what Kubernetes would be given."""
+    """Answers every registration with its own inputs, and keeps the objects that Kubernetes would get."""
 
     def __init__(self) -> None:
         self.manifests: list[dict[str, Any]] = []
@@ -60,11 +65,11 @@ class _Recorder(pulumi.runtime.Mocks):
         return args.name, args.inputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        raise RuntimeError(f"a plan asks nobody, and {args.token} was asked")
+        raise RuntimeError(f"a plan calls no provider function, but the program called {args.token}")
 
 
 def _manifest(token: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    """An object as it would be applied: without what only the engine reads, and numbers as Kubernetes writes them."""
+    """An object as Kubernetes would get it: without Pulumi's annotations, with whole numbers."""
     version, kind = token.removeprefix(_KUBERNETES).rsplit(":", 1)
     body = _whole(inputs)
     annotations = body["metadata"].get("annotations", {})
@@ -76,7 +81,7 @@ def _manifest(token: str, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """The mock runtime hands every number over as a float."""
+    """Restores whole numbers: the mock runtime makes every number a float."""
     if isinstance(value, dict):
         return {key: _whole(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -85,7 +90,16 @@ def _whole(value: Any) -> Any:
 
 
 def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = None) -> Planned:
-    """The plan of a stack. folder: where kubeconfig files would be kept. held: what others hold of this machine."""
+    """Plans a stack.
+
+    stack: the stack's name.
+    settings: its settings.
+    folder: the folder of its kubeconfig files.
+    held: what others claim on this machine; None if unknown.
+
+    Raises SettingsError for a wrong level or parameter of a rule.
+    """
+    configuration = configure(settings.policy)
     upstream, left_out = {}, []
     for manifest in plan(settings).manifests:
         try:
@@ -97,13 +111,15 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
-        ground = Ground(str(folder), f"{folder}/{stack}.owner", 0, ClusterState(), upstream)
+        ground = StackContext(str(folder), f"{folder}/{stack}.owner", 1, ClusterState(), upstream)
         outputs.update(build(settings, ground))
 
     pulumi.runtime.test(declare)()
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
     inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
-    return Planned(outputs, recorder.manifests, left_out, judge(inventory, configure(settings.policy)))
+    # A rule that looks at the whole stack draws conclusions from what is absent.
+    rules = [rule for rule in RULES.values() if not (left_out and rule.scope is Scope.STACK)]
+    return Planned(outputs, recorder.manifests, left_out, judge(inventory, configuration, rules))
 
 
 def _file(number: int, manifest: dict[str, Any]) -> str:
@@ -133,7 +149,10 @@ def main(
 ) -> None:
     """Shows the hops of a stack and writes its manifests, without engine, cluster or account.
 
-    Exit status: 0 all planned, 1 something was left out or a mandatory rule is broken, 2 the stack cannot be planned.
+    Without a network and a cached copy, the published files of Calico and Contour are left out. The plan is then
+    incomplete, and the rules that look at the whole stack do not run.
+
+    Exit status: 0 complete, 1 incomplete or a mandatory rule is broken, 2 the stack cannot be planned.
     """
     try:
         project = project_folder()
@@ -149,8 +168,18 @@ def main(
         stop(error)
     if form is Format.JSON:
         findings = [as_json(finding) for finding in found.findings]
-        print_json({**found.outputs, "manifests": str(folder), "leftOut": found.left_out, "findings": findings})
+        print_json(
+            {
+                **found.outputs,
+                "complete": not found.left_out,
+                "manifests": str(folder),
+                "leftOut": found.left_out,
+                "findings": findings,
+            }
+        )
     else:
+        if found.left_out:
+            typer.echo(f"incomplete: {_INCOMPLETE}")
         print_hops(found.outputs["hops"])
         typer.echo(f"{len(found.manifests)} objects are written to {folder}")
         if page:
@@ -158,6 +187,8 @@ def main(
         typer.echo(f"After an up, try: {found.outputs['curl']}")
         for finding in found.findings:
             typer.echo(f"{finding.level}: {finding}")
+    if found.left_out and form is Format.JSON:
+        typer.echo(f"hops: incomplete: {_INCOMPLETE}", err=True)
     for sentence in (*(f"left out: {what}" for what in found.left_out), *others.unread):
         typer.echo(f"hops: {sentence}", err=True)
     broken = any(finding.level is Level.MANDATORY for finding in found.findings)

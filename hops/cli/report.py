@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hops.cli.output import Status, print_json, stop
+from hops.model.finding import Level
 from hops.pull_requests.events import EventsError
 from hops.pull_requests.markdown import comment
 from hops.pull_requests.origin import PROGRAM
@@ -18,7 +19,7 @@ from hops.rules.formats import code_quality, junit, sarif
 _STDIN = Path("-")
 
 
-class Form(StrEnum):
+class ReportFormat(StrEnum):
     """How a report is printed."""
 
     MARKDOWN = "markdown"
@@ -26,10 +27,11 @@ class Form(StrEnum):
     SARIF = "sarif"
     JUNIT = "junit"
     CODE_QUALITY = "code-quality"
+    SUMMARY = "summary"
 
 
 def sources(folder: Path) -> dict[str, str]:
-    """The files of a project whose lines findings stand on, by their names below its folder."""
+    """The texts of a project's files to which findings can point, by their path below its folder."""
     files = [*folder.glob(f"{STACKS}/Pulumi.*.yaml"), folder / PROGRAM, *folder.glob("components/*.py")]
     return {
         str(file.relative_to(folder)): file.read_text(encoding="utf-8", errors="replace")
@@ -41,17 +43,19 @@ def sources(folder: Path) -> dict[str, str]:
 def main(
     events: Annotated[Path, typer.Argument(help="What a streaming JSON preview wrote, or - for standard input.")],
     base: Annotated[Path | None, typer.Option(help="The same of the base, to compare with.")] = None,
-    form: Annotated[Form, typer.Option("--format", help="How to print the report.")] = Form.MARKDOWN,
+    form: Annotated[ReportFormat, typer.Option("--format", help="How to print the report.")] = ReportFormat.MARKDOWN,
     project: Annotated[Path, typer.Option(help="Where the sources are, whose lines findings stand on.")] = Path(),
 ) -> None:
-    """Tells what a change does: resources, hops and findings, compared with its base.
+    """Reports what a change does: resources, hops and findings, compared with its base.
 
     EVENTS is the output of: PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --policy-pack policy
 
-    Exit status: 0 no mandatory rule is broken, 1 one is, 2 the preview failed or its events can't be read.
+    Exit status: 0 no mandatory rule is broken, 1 one is, 2 the preview failed or its events cannot be read.
     """
     try:
         told = pull_request(_text(events), None if base is None else _base(base), sources(project))
+    except FileNotFoundError:
+        stop(f"there is no file {events}; EVENTS is what a streaming JSON preview wrote, see: hops report --help")
     except (EventsError, OSError) as error:
         stop(f"{events}: {error}")
     show(told, form)
@@ -61,28 +65,39 @@ def main(
 
 
 def _text(path: Path) -> str:
-    # What isn't UTF-8 isn't the engine's, and a mark in its place does no harm.
+    # The engine writes UTF-8 only, so a replacement mark in other bytes does no harm.
     return (sys.stdin.buffer.read() if path == _STDIN else path.read_bytes()).decode("utf-8", "replace")
 
 
 def _base(path: Path) -> str:
-    """A base that isn't there is told of, as one that failed."""
+    """The events of the base; empty for a missing file, which the report shows as a failed base."""
     try:
         return _text(path)
     except FileNotFoundError:
         return ""
 
 
-def show(told: PullRequest, form: Form) -> None:
+def show(told: PullRequest, form: ReportFormat) -> None:
     """Prints a report."""
     match form:
-        case Form.MARKDOWN:
+        case ReportFormat.MARKDOWN:
             typer.echo(comment(told), nl=False)
-        case Form.JSON:
+        case ReportFormat.JSON:
             print_json(as_json(told))
-        case Form.SARIF:
+        case ReportFormat.SARIF:
             print_json(sarif(told.found, told.unseen, version("ingress-hops")))
-        case Form.JUNIT:
+        case ReportFormat.JUNIT:
             typer.echo(junit([told.stack_file], told.found, told.unseen, "hops report"), nl=False)
-        case Form.CODE_QUALITY:
+        case ReportFormat.CODE_QUALITY:
             print_json(code_quality(told.found, told.unseen))
+        case ReportFormat.SUMMARY:
+            typer.echo(summary(told))
+
+
+def summary(told: PullRequest) -> str:
+    """One line: whether the preview is complete, and how many mandatory rules are broken."""
+    if told.failure:
+        return f"the preview failed: {told.failure.strip().splitlines()[0]}"
+    broken = {located.finding.code for located in told.found if located.finding.level is Level.MANDATORY}
+    rules = "mandatory rule is" if len(broken) == 1 else "mandatory rules are"
+    return f"the preview is complete; {len(broken) or 'no'} {rules if broken else 'mandatory rule is'} broken"

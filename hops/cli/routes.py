@@ -11,7 +11,7 @@ from hops.model.settings import Settings
 from hops.observe.host import Resolved
 from hops.observe.requests import from_client
 from hops.observe.timed_tasks import later
-from hops.trace.observed.observation import Asked, Request
+from hops.trace.observed.observation import FollowedRequest, SentRequest
 from hops.trace.verdict import trace
 
 
@@ -33,7 +33,8 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
     listen = intended.door.listen
     address = "127.0.0.1" if listen in (None, "0.0.0.0") else listen
     asked = [
-        Asked(host=service.host, path=service.request, port=settings.cluster.http_port) for service in settings.services
+        FollowedRequest(host=service.host, path=service.request, port=settings.cluster.http_port)
+        for service in settings.services
     ]
     sent = [later(partial(_first, each, str(address))) for each in asked]
     return [
@@ -41,11 +42,11 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
     ]
 
 
-def _first(asked: Asked, address: str) -> Request:
+def _first(asked: FollowedRequest, address: str) -> SentRequest:
     return from_client(asked, Resolved((address,), 0.0), None)[0]
 
 
-def _answer(request: Request, *, tls: bool) -> Answer:
+def _answer(request: SentRequest, *, tls: bool) -> Answer:
     if request.by_pod:
         return Answer(f"is answered by its pod: {request.status}", well=True)
     if tls and request.redirected:

@@ -1,5 +1,6 @@
 """`hops stack`: the stacks of the project, each with a cluster, ports and a host name of its own."""
 
+import difflib
 import re
 from dataclasses import asdict, dataclass
 from ipaddress import AddressValueError, IPv4Address
@@ -10,12 +11,14 @@ import typer
 
 from hops.cli import backend, stack_list
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
-from hops.cli.stack_list import Seen, Stack, look_around
+from hops.cli.stack_list import Seen, StackSummary, look_around
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.kind_nodes import overlap
+from hops.model.hop import Entrypoint
 from hops.model.settings import NAMESPACE, Settings, SettingsError
-from hops.observe.machine import busy, has_address
-from hops.observe.stack_files import FOLDER
+from hops.observe.machine import busy, has_address, look
+from hops.observe.stack_files import FOLDER, own_state
+from hops.rules.configuration import configure
 from hops.rules.other_stacks import claims, joined, stack_settings
 
 app = typer.Typer(
@@ -43,20 +46,50 @@ config:
 
 
 class StackError(RuntimeError):
-    """A stack that cannot be made or read."""
+    """A stack that cannot be made, read or removed."""
 
 
 def stack_file(project: Path, name: str) -> Path:
+    """The file of a stack that exists.
+
+    project: the project's folder.
+    name: the stack's name.
+
+    Raises StackError if there is no such file. The text lists the stacks and the nearest name.
+    """
+    path = _path(project, name)
+    if path.is_file():
+        return path
+    names = sorted(
+        file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in (project / FOLDER).glob("Pulumi.*.yaml")
+    )
+    close = difflib.get_close_matches(name, names, 1)
+    meant = f"; did you mean {close[0]}?" if close else "."
+    raise StackError(
+        f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
+        f"Make one with: hops stack new {name}"
+    )
+
+
+def _path(project: Path, name: str) -> Path:
     return project / FOLDER / f"Pulumi.{name}.yaml"
 
 
 def read(path: Path, node_image: str | None = None) -> Settings:
-    """The settings that a stack file leads to; `node_image` is taken where it names none. Raises StackError."""
+    """The settings of a stack file.
+
+    path: the file.
+    node_image: the node image if the file names none.
+
+    Raises StackError.
+    """
     name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
     try:
-        return stack_settings(name, path.read_bytes(), node_image)
+        found = stack_settings(name, path.read_bytes(), node_image)
+        configure(found.policy)
     except (OSError, SettingsError) as error:
         raise StackError(f"{path}: {error}") from None
+    return found
 
 
 @dataclass(frozen=True)
@@ -69,7 +102,7 @@ class Wanted:
     host: str | None = None
 
 
-def create(project: Path, name: str, wanted: Wanted) -> tuple[Stack, tuple[str, ...]]:
+def create(project: Path, name: str, wanted: Wanted) -> tuple[StackSummary, tuple[str, ...]]:
     """Writes the file of a new stack.
 
     Returns the stack, and a sentence for whatever could not be seen of the others. Raises StackError.
@@ -79,7 +112,7 @@ def create(project: Path, name: str, wanted: Wanted) -> tuple[Stack, tuple[str, 
             f"the stack's name is {name!r}, and its cluster and host name take 1 to 36 lower-case letters, digits and "
             "hyphens, a hyphen neither first nor last; choose such a name, for example alice-2"
         )
-    path = stack_file(project, name)
+    path = _path(project, name)
     if path.exists():
         raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
     # A name below .test is never anybody else's (RFC 6761, section 6.2).
@@ -194,13 +227,19 @@ def new(
 
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form: FormatOption = Format.TEXT) -> None:
-    """Shows the hops that a stack which is up has published.
+    """Shows the hops that a running stack has published.
 
-    Exit status: 0 shown, 1 the stack is there and not up, 2 it could not be read.
+    Exit status: 0 shown, 1 the stack exists and is not up, 2 it could not be read.
     """
     try:
-        hops = backend.outputs(project_folder(), name).get("hops")
-    except (backend.BackendError, ToolError) as error:
+        project = project_folder()
+        try:
+            hops = backend.outputs(project, name).get("hops")
+        except backend.BackendError:
+            # A stack without a file can still be up, so the backend is asked first.
+            stack_file(project, name)
+            raise
+    except (backend.BackendError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
         print_json(hops or [])
@@ -209,3 +248,61 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
     if not hops:
         typer.echo(f"hops: the stack {name} is not up; bring it up with: make up STACK={name}", err=True)
         raise typer.Exit(Status.FINDINGS)
+
+
+def remove(project: Path, name: str, *, file: bool = False) -> str:
+    """Removes a stack from the backend.
+
+    project: the project's folder.
+    name: the stack's name.
+    file: whether to delete its file, too.
+
+    Returns a sentence about what was removed and kept. Raises BackendError, OSError or StackError if the stack is
+    still up, its cluster is still there, or nothing can be seen of them; nothing is removed then.
+    """
+    kept = backend.kept(project)
+    path = _path(project, name) if name in kept else stack_file(project, name)
+    if resources := kept.get(name):
+        raise StackError(f"the stack {name} has {resources} resources; take it down first: make down STACK={name}")
+    if path.is_file():
+        _check_cluster(project, name, read(path))
+    if name in kept:
+        backend.remove(project, name)
+    gone = f"the stack {name} is removed from the backend" if name in kept else f"the backend has no stack {name}"
+    if not path.is_file():
+        return f"{gone}; it has no file"
+    if not file:
+        return f"{gone}; its file {path} is kept"
+    path.unlink()
+    return f"{gone}; its file {path} is deleted"
+
+
+def _check_cluster(project: Path, name: str, of: Settings) -> None:
+    """Raises StackError if the stack's own kind cluster is there, or if Docker does not answer."""
+    if of.cluster.existing:
+        return
+    machine = look(Entrypoint(None, None, ()))
+    if machine.docker is None:
+        why = machine.docker_error or "docker is not on PATH"
+        raise StackError(f"whether the cluster of {name} is there is not known: {why}; start Docker and try again")
+    # A cluster that is stopped, incomplete or of older settings counts, too.
+    if machine.nodes(of.cluster.name) and not own_state(project, name, of, machine).foreign:
+        raise StackError(
+            f"the cluster {of.cluster.name} of the stack {name} is there; take it down first: make down STACK={name}"
+        )
+
+
+@app.command("rm")
+def rm(
+    name: Annotated[str, typer.Argument(help="The stack.")],
+    *,
+    file: Annotated[bool, typer.Option("--file", help="Delete its file, too.")] = False,
+) -> None:
+    """Removes a stack that is down from the backend. Its file stays.
+
+    Exit status: 0 removed, 2 not removed, and why.
+    """
+    try:
+        typer.echo(remove(project_folder(), name, file=file))
+    except (OSError, backend.BackendError, StackError, ToolError) as error:
+        stop(error)

@@ -15,7 +15,7 @@ from hops.cli.output import Format, FormatOption, Status, print_json, print_tabl
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Fleet
 from hops.model.finding import Finding, Level
-from hops.model.hop import Door
+from hops.model.hop import Entrypoint
 from hops.model.preflight import Machine, standing
 from hops.model.settings import Settings, SettingsError
 from hops.observe.machine import look
@@ -23,11 +23,11 @@ from hops.observe.stack_files import FOLDER, own_state, stack_files
 from hops.rules.formats import as_json
 from hops.rules.other_stacks import claims, claims_of_outputs, clashes, joined, published, stack_settings
 
-_NO_DOOR = Door(None, None, ())
+_NO_DOOR = Entrypoint(None, None, ())
 
 
 @dataclass(frozen=True)
-class Stack:
+class StackSummary:
     """A stack as its file says, or its outputs where it has none.
 
     address: where requests enter. file: below the project's folder. state: of its kind cluster (`machine.Standing`),
@@ -72,13 +72,13 @@ class Seen:
         """Raises SettingsError where the stack's policy cannot be used."""
         return clashes(of, self.held(stack, of), datetime.now(UTC).date())
 
-    def stacks(self) -> Iterator[Stack]:
+    def stacks(self) -> Iterator[StackSummary]:
         """Those with a file by name, then the others."""
         for name, of in self.settings.items():
             yield self.stack(name, of)
         for name, fleet in self.fileless.items():
             names = {what: [claim.name for claim in fleet.names if claim.what == what] for what in ("host", "cluster")}
-            yield Stack(
+            yield StackSummary(
                 name=name,
                 cluster=", ".join(names["cluster"]) or "?",
                 address=_entrance(fleet.ports[0].address, [claim.port for claim in fleet.ports])
@@ -90,13 +90,13 @@ class Seen:
                 resources=(self.kept or {}).get(name),
             )
 
-    def stack(self, name: str, of: Settings) -> Stack:
+    def stack(self, name: str, of: Settings) -> StackSummary:
         cluster = of.cluster
         state = "existing" if cluster.existing else None
         if not cluster.existing:
             state = standing(self.machine, cluster.name, own_state(self.project, name, of, self.machine))
         ports = [port for port in (cluster.http_port, cluster.https_port) if port]
-        return Stack(
+        return StackSummary(
             name=name,
             cluster=cluster.existing or cluster.name,
             address="its load balancer" if cluster.existing else _entrance(str(cluster.listen_address), ports),

@@ -81,7 +81,7 @@ TOOLS = {tool.name: tool for tool in (PULUMI, KIND)}
 
 
 @dataclass(frozen=True)
-class Found:
+class InstalledTool:
     """A program on this machine. remedy: where it cannot be used, why not and what mends it."""
 
     name: str
@@ -105,7 +105,7 @@ def search_path(project: Path, path: str) -> str:
     return os.pathsep.join([*own, *(folder for folder in path.split(os.pathsep) if folder not in own)])
 
 
-def have(tool: Tool, project: Path, base: str = GITHUB) -> Found:
+def have(tool: Tool, project: Path, base: str = GITHUB) -> InstalledTool:
     """The program on PATH if it will do, else the pinned release in the project's `.tools/bin`. Raises ToolError."""
     path = search_path(project, os.environ.get("PATH", os.defpath))
     found = _look(tool, path)
@@ -125,11 +125,11 @@ def have(tool: Tool, project: Path, base: str = GITHUB) -> Found:
     return found
 
 
-def _look(tool: Tool, path: str) -> Found:
+def _look(tool: Tool, path: str) -> InstalledTool:
     where = shutil.which(tool.name, path=path)
     said = _say(where, "version") if where else None
     version = re.search(r"\d+\.\d+\.\d+", said or "")
-    return Found(tool.name, version[0] if version else None, where)
+    return InstalledTool(tool.name, version[0] if version else None, where)
 
 
 def _say(*words: str) -> str | None:
@@ -238,14 +238,16 @@ def _install(tool: Tool, download: Path, scratch: Path, folder: Path) -> None:
         programs[name].replace(folder / name)
 
 
-def docker() -> Found:
+def docker() -> InstalledTool:
     """Docker's server, which nobody can fetch into a folder."""
     where = shutil.which("docker")
     if not where:
         remedy = "not on PATH; install Docker Engine or Desktop: https://docs.docker.com/get-started/get-docker"
-        return Found("docker", None, None, remedy)
+        return InstalledTool("docker", None, None, remedy)
     version = _say(where, "version", "--format", "{{.Server.Version}}")
-    return Found("docker", version, where, None if version else "it does not answer; start it, and see: docker info")
+    return InstalledTool(
+        "docker", version, where, None if version else "it does not answer; start it, and see: docker info"
+    )
 
 
 def main(

@@ -27,7 +27,7 @@ from hops.observe.requests import from_client
 from hops.trace.facts.probes import SAFE
 from hops.trace.formats import as_json, junit
 from hops.trace.html.page import html
-from hops.trace.observed.observation import Asked, Sight, Stack
+from hops.trace.observed.observation import FollowedRequest, Observation, TracedStack
 from hops.trace.observed.redact import redacted
 from hops.trace.result import Trace
 from hops.trace.verdict import status, trace
@@ -37,7 +37,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]*[0-9A-Za-z])?")
 
 
-class Report(StrEnum):
+class TraceFormat(StrEnum):
     """How a trace is printed."""
 
     TEXT = "text"
@@ -52,7 +52,7 @@ class AskedError(ValueError):
 def main(
     stack: Annotated[str | None, typer.Argument(help="The stack; local, unless --kubeconfig stands alone.")] = None,
     *,
-    form: Annotated[Report, typer.Option("--format", help="How to print the trace.")] = Report.TEXT,
+    form: Annotated[TraceFormat, typer.Option("--format", help="How to print the trace.")] = TraceFormat.TEXT,
     host: Annotated[str | None, typer.Option(help="The request's host name; without it the stack's first.")] = None,
     path: Annotated[
         str | None, typer.Option(help="Its path; without it the one that the stack's curl asks for.")
@@ -89,7 +89,7 @@ def main(
     try:
         request = _Wanted(host, path, port, method, _headers(header or []), expect, from_node)
         if replay:
-            see: Callable[[], Sight] = partial(_read, replay)
+            see: Callable[[], Observation] = partial(_read, replay)
         elif stack is None and kubeconfig:
             see = partial(_look, _alone(request), Way(kubeconfig, context))
         else:
@@ -116,7 +116,7 @@ class _Wanted:
     expect: str | None
     from_node: bool
 
-    def asked(self, host: str, path: str, port: int) -> Asked:
+    def asked(self, host: str, path: str, port: int) -> FollowedRequest:
         """The whole request. Raises AskedError."""
         host, path, port = self.host or host, self.path or path, self.port or port
         if not _HOST.fullmatch(host):
@@ -129,7 +129,7 @@ class _Wanted:
             )
         if not _TOKEN.fullmatch(self.method):
             raise AskedError(f"--method is {self.method!r}, and it is one word, such as POST")
-        return Asked(
+        return FollowedRequest(
             host=host,
             path=path,
             port=port,
@@ -161,19 +161,19 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _alone(request: _Wanted) -> Asked:
+def _alone(request: _Wanted) -> FollowedRequest:
     """A request that no stack knows. Raises AskedError."""
     if request.host is None:
         raise AskedError("--kubeconfig without a stack needs --host too: the host name of the request to follow")
     return request.asked(request.host, "/", 80)
 
 
-def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str | None) -> Callable[[], Sight]:
+def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str | None) -> Callable[[], Observation]:
     """A look at the path of a stack. Raises AskedError, StackError, ToolError."""
     return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
 
 
-def sight_of_stack(name: str, settings: Settings, host: str) -> Sight:
+def sight_of_stack(name: str, settings: Settings, host: str) -> Observation:
     """A look at one of a stack's routes. Raises ToolError.
 
     name: the stack's. host: the host name of the route.
@@ -184,22 +184,25 @@ def sight_of_stack(name: str, settings: Settings, host: str) -> Sight:
 
 def _of_settings(
     name: str, settings: Settings, request: _Wanted, kubeconfig: Path | None, context: str | None
-) -> Callable[[], Sight]:
+) -> Callable[[], Observation]:
     project = project_folder()
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
-    return partial(_look, asked, way, Stack(name=name, settings=settings), cache(partial(outputs, project, name)))
+    return partial(_look, asked, way, TracedStack(name=name, settings=settings), cache(partial(outputs, project, name)))
 
 
 # Looking
 
 
 def _look(
-    asked: Asked, way: Way, stack: Stack | None = None, outputs: Callable[[], Mapping[str, Any]] | None = None
-) -> Sight:
+    asked: FollowedRequest,
+    way: Way,
+    stack: TracedStack | None = None,
+    outputs: Callable[[], Mapping[str, Any]] | None = None,
+) -> Observation:
     """A look that tells on a terminal what it waits for."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -215,10 +218,10 @@ def _look(
         return redacted(look(asked, way, stack, outputs, tell))
 
 
-def _read(path: Path) -> Sight:
+def _read(path: Path) -> Observation:
     """A bundle. Raises AskedError."""
     try:
-        return redacted(Sight.model_validate_json(path.read_bytes()))
+        return redacted(Observation.model_validate_json(path.read_bytes()))
     except OSError as error:
         raise AskedError(f"--replay {path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
@@ -234,7 +237,7 @@ def _read(path: Path) -> Sight:
 class _Look:
     """A look, and where it is kept: bundle and page, None for nowhere."""
 
-    see: Callable[[], Sight]
+    see: Callable[[], Observation]
     bundle: Path | None
     page: Path | None
 
@@ -257,21 +260,21 @@ def _write(option: str, path: Path, text: str) -> None:
         raise AskedError(f"{option} {path} cannot be written: {error.strerror or error}") from None
 
 
-def _once(looking: _Look, form: Report, *, short: bool) -> int:
+def _once(looking: _Look, form: TraceFormat, *, short: bool) -> int:
     traced = looking.traced()
     match form:
-        case Report.JSON:
+        case TraceFormat.JSON:
             print_json(as_json(traced))
-        case Report.JUNIT:
+        case TraceFormat.JUNIT:
             typer.echo(junit(traced), nl=False)
-        case Report.TEXT:
+        case TraceFormat.TEXT:
             (show_short if short else show)(traced)
     return status(traced)
 
 
-def _watch(looking: _Look, form: Report, count: int | None, every: float) -> int:
+def _watch(looking: _Look, form: TraceFormat, count: int | None, every: float) -> int:
     """The status of the last look. Raises AskedError."""
-    if form is Report.JUNIT:
+    if form is TraceFormat.JUNIT:
         raise AskedError("--watch prints text or JSON, an object a line; JUnit knows no second look")
     console = Console()
     looks: list[int] = []
@@ -282,7 +285,7 @@ def _watch(looking: _Look, form: Report, count: int | None, every: float) -> int
                 _until_it_changes(traced.asked, every)
             traced = looking.traced()
             looks.append(status(traced))
-            if form is Report.JSON:
+            if form is TraceFormat.JSON:
                 typer.echo(json.dumps(as_json(traced), ensure_ascii=False))
                 continue
             if console.is_terminal:
@@ -295,7 +298,7 @@ def _watch(looking: _Look, form: Report, count: int | None, every: float) -> int
     return looks[-1] if looks else 0
 
 
-def _until_it_changes(asked: Asked, every: float) -> None:
+def _until_it_changes(asked: FollowedRequest, every: float) -> None:
     """Waits until the request is answered otherwise than now, for so many seconds at most.
 
     A look costs a second of the processor, a request some thousandths: to be watched must not make a path slower.

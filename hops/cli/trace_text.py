@@ -74,7 +74,7 @@ def _remedy(finding: Finding) -> str:
 
 def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
     """The columns, and the rows. A column that nothing is known for is left out."""
-    told = {
+    told: dict[str, list[object]] = {
         "planned": [hop.planned for hop in traced.hops],
         "declared": [_SAME if hop.declared and hop.declared == hop.planned else hop.declared for hop in traced.hops],
         "found": [
@@ -88,7 +88,7 @@ def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
         [
             hop.number,
             hop.name,
-            *("\n".join(wrap(cells[index] or "", width)) for cells in told.values()),
+            *("\n".join(wrap(str(cells[index] or ""), width)) for cells in told.values()),
             hop.verdict,
             time,
         ]

@@ -5,7 +5,7 @@ From Contour 1.33: internal/ingressclass, internal/annotation.
 
 from collections.abc import Mapping
 
-from hops.kubernetes.inventory import Ingress, Inventory, Resource
+from hops.kubernetes.inventory import DeclaredIngress, Inventory, Resource
 from hops.kubernetes.values import Undecidable, at, pairs, sequence, text, texts
 
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
@@ -46,12 +46,12 @@ def annotated_class(annotations: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
-def class_of(subject: Ingress | Resource, inventory: Inventory) -> str:
+def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
     """The ingress class of an Ingress or HTTPProxy; "" for none.
 
     The annotation takes precedence over the field, and the field over the default class.
     """
-    if isinstance(subject, Ingress):
+    if isinstance(subject, DeclaredIngress):
         return (
             annotated_class(subject.annotations)[0]
             or subject.class_name
@@ -62,7 +62,7 @@ def class_of(subject: Ingress | Resource, inventory: Inventory) -> str:
     return annotated_class(annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
 
 
-def owner_of(subject: Ingress | Resource, inventory: Inventory) -> str:
+def owner_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
     """The ingress class of another controller; "" if Contour handles the object."""
     name = class_of(subject, inventory)
     return "" if name in inventory.once(served) else name

@@ -10,7 +10,7 @@ from itertools import pairwise
 from posixpath import join, normpath
 from typing import NoReturn
 
-from hops.kubernetes.inventory import Container
+from hops.kubernetes.inventory import PodContainer
 from hops.kubernetes.values import UNKNOWN, address, text, texts
 
 
@@ -29,7 +29,7 @@ class Server:
 _NOTHING = Server()
 
 
-def server(container: Container) -> Server:
+def server(container: PodContainer) -> Server:
     """The server that a container starts. Raises Undecidable if the result depends on an unknown word."""
     get = container.body.get
     command, args = get("command"), get("args")

@@ -1,225 +1,153 @@
 """Reads paths back: from plain objects what they declare, from a cluster's answer what is there."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
-from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
+from hops.kubernetes import objects
+from hops.kubernetes.inventory import Inventory, Pod, Port, ServicePort
+from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.routes import led_to, routes
+from hops.kubernetes.values import at, sequence
+from hops.model.finding import Place
+from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import CONTOUR_NAMESPACE, request_path
+from hops.model.plan import NODE_PORTS
+from hops.model.pod_network import POD_NETWORK
 
-_SCHEMES = {"http": 80, "https": 443}
 
-
-def found(objects: Iterable[Mapping[str, Any]], node: str | None) -> Found:
+def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresses:
     """Reads the addresses of a running cluster.
 
-    objects: its nodes, pods and Services as the API returns them. A headless Service has no address.
+    listed: its nodes, pods and Services as the API returns them. A headless Service has no address.
     node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
-    everything = [item for item in objects if isinstance(item, Mapping)]
-    pods = {_whole_name(pod): address for pod in _of(everything, "Pod") if (address := _ip(pod, "status", "podIP"))}
-    services = {
-        _whole_name(service): address
-        for service in _of(everything, "Service")
-        if (address := _ip(service, "spec", "clusterIP"))
-    }
-    own = [
-        pod
-        for pod in _of(everything, "Pod")
-        if _at(pod, "metadata", "labels", "app") == "envoy"
-        and _at(pod, "spec", "nodeName") == node
-        and _namespace(pod) == CONTOUR_NAMESPACE
-    ]
-    envoy = next((address for pod in own if (address := pods.get(_whole_name(pod)))), None)
-    internal = (
-        str(entry.get("address"))
-        for item in _of(everything, "Node")
-        if _name(item) == node
-        for entry in _each(item, "status", "addresses")
-        if entry.get("type") == "InternalIP"
+    everything = [item for item in listed if isinstance(item, Mapping)]
+    pods = [item for item in everything if item.get("kind") == "Pod"]
+    services = [item for item in everything if item.get("kind") == "Service"]
+    envoy = (
+        objects.address(pod)
+        for pod in pods
+        if objects.labels(pod).get("app") == "envoy"
+        and objects.node_of(pod) == node
+        and objects.namespace(pod) == CONTOUR_NAMESPACE
+        and objects.address(pod)
     )
-    return Found(node=next(internal, None), envoy=envoy, services=services, pods=pods)
+    internal = (
+        str(at(entry, "address"))
+        for item in everything
+        if item.get("kind") == "Node" and objects.name(item) == node
+        for entry in sequence(at(dict(item), "status", "addresses"))
+        if at(entry, "type") == "InternalIP"
+    )
+    return LiveAddresses(
+        node=next(internal, None),
+        envoy=next(envoy, None),
+        services={objects.full_name(item): ip for item in services if (ip := objects.cluster_ip(item))},
+        pods={objects.full_name(item): ip for item in pods if (ip := objects.address(item))},
+    )
 
 
-def _ip(item: Mapping[str, Any], *keys: str) -> str | None:
-    address = _at(item, *keys)
-    return str(address) if address not in (None, "", "None") else None
+def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple[RequestPath, ...]:
+    """The request paths that objects declare: one for each backend of a route whose Service is declared.
 
-
-def _whole_name(item: Mapping[str, Any]) -> str:
-    return f"{_namespace(item)}/{_name(item)}"
-
-
-def read(objects: Iterable[Mapping[str, Any]], found: Found = NOTHING_FOUND) -> tuple[RequestPath, ...]:
-    """The request paths that objects declare: one for each Ingress path whose Service and pods are declared.
-
-    objects: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
+    declared: Kubernetes objects and kind's `Cluster`. Malformed objects are skipped; the rules report them.
     found: addresses read from a running cluster. Default: none.
     """
-    everything = [item for item in objects if isinstance(item, Mapping)]
-    entrance = door(everything)
+    inventory = Inventory(((item, Place()) for item in declared), today=date.min)
+    entrance = door(inventory)
     if entrance is None:
         return ()
-    network, xds = _network(everything), _xds(everything)
-    return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(everything))
+    network, xds = _network(inventory), _xds(inventory)
+    return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(inventory))
 
 
-def _of(objects: Sequence[Mapping[str, Any]], *kinds: str) -> Iterator[Mapping[str, Any]]:
-    return (item for item in objects if item.get("kind") in kinds)
-
-
-def _at(value: object, *keys: str | int) -> Any:
-    """What lies below, None where any step is missing."""
-    for key in keys:
-        if isinstance(value, Mapping):
-            value = value.get(key)
-        elif isinstance(value, Sequence) and isinstance(key, int) and -len(value) <= key < len(value):
-            value = value[key]
-        else:
-            return None
-    return value
-
-
-def _each(value: object, *keys: str | int) -> Iterator[Mapping[str, Any]]:
-    items = _at(value, *keys)
-    if isinstance(items, Sequence):
-        yield from (item for item in items if isinstance(item, Mapping))
-
-
-def _namespace(item: Mapping[str, Any]) -> str:
-    return str(_at(item, "metadata", "namespace") or "default")
-
-
-def _name(item: Mapping[str, Any]) -> str:
-    return str(_at(item, "metadata", "name"))
-
-
-def _texts(value: object) -> dict[str, str]:
-    return {str(key): str(text) for key, text in value.items()} if isinstance(value, Mapping) else {}
-
-
-def _port(value: object) -> int | None:
-    """A TCP port, None where it is none; an engine hands whole numbers over as floats."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(1, 65536):
-        return None
-    return int(value)
-
-
-def _ports(pod_spec: object) -> Iterator[Mapping[str, Any]]:
-    """The ports that a pod's containers declare."""
-    for container in _each(pod_spec, "containers"):
-        yield from _each(container, "ports")
-
-
-def door(objects: Sequence[Mapping[str, Any]]) -> Door | None:
+def door(inventory: Inventory) -> Entrypoint | None:
     """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
-    envoy = next((item for item in _of(objects, "DaemonSet", "Deployment") if _name(item) == "envoy"), {})
-    own = list(_ports(_at(envoy, "spec", "template", "spec")))
+    envoy = [p for p in inventory.pods if p.resource.kind in ("DaemonSet", "Deployment") and p.resource.name == "envoy"]
+    own = list(_ports(envoy[:1]))
     host_ports = {
-        outside: inside
-        for port in own
-        if (outside := _port(port.get("hostPort"))) and (inside := _port(port.get("containerPort")))
+        outside: inside for port in own if (outside := _port(port.host_port)) and (inside := _port(port.container_port))
     }
-    for cluster in (item for item in _of(objects, "Cluster") if "nodes" in item):
-        workers = 0
-        for node in _each(cluster, "nodes"):
-            worker = node.get("role") == "worker"
-            workers += worker
-            name = f"{cluster.get('name') or 'kind'}-" + (
-                "control-plane" if not worker else f"worker{workers if workers > 1 else ''}"
-            )
-            published = list(_each(node, "extraPortMappings"))
-            mappings = {
-                scheme: (p, PortMapping(scheme, outside, node_port, host_ports[node_port]))
-                for scheme, node_port in _SCHEMES.items()
-                for p in published
-                if p.get("containerPort") == node_port and node_port in host_ports
-                if (outside := _port(p.get("hostPort")))
-            }
-            if "http" in mappings:
-                listen = str(mappings["http"][0].get("listenAddress") or "0.0.0.0")
-                return Door(listen, name, tuple(mapping for _, mapping in mappings.values()))
-    for service in _of(objects, "Service"):
-        if _at(service, "spec", "type") == "LoadBalancer" and _at(service, "spec", "selector", "app") == "envoy":
+    for _, node in nodes(inventory):
+        mappings = {
+            scheme: (published, PortMapping(scheme, outside, node_port, host_ports[node_port]))
+            for scheme, node_port in NODE_PORTS.items()
+            for published in node.mappings
+            if published.container_port == node_port and node_port in host_ports
+            if (outside := _port(published.host_port))
+        }
+        if "http" in mappings:
+            listen = mappings["http"][0].listen_address
+            return Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+    for service in inventory.services:
+        if service.type == "LoadBalancer" and service.selector.get("app") == "envoy":
             balanced = tuple(
                 PortMapping(scheme, outside, outside, inside)
-                for scheme in _SCHEMES
-                for port in _each(service, "spec", "ports")
-                if port.get("name") == scheme
-                if (outside := _port(port.get("port"))) and (inside := _target(port, own))
+                for scheme in NODE_PORTS
+                for port in service.ports
+                if port.name == scheme
+                if (outside := _port(port.port)) and (inside := _target(port, own))
             )
             if balanced and balanced[0].scheme == "http":
-                return Door(None, None, balanced)
+                return Entrypoint(None, None, balanced)
     return None
 
 
-def _network(objects: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Pool and encapsulation, as calico-node is told."""
-    for item in _of(objects, "DaemonSet"):
-        for container in _each(item, "spec", "template", "spec", "containers"):
-            env = {str(entry.get("name")): entry.get("value") for entry in _each(container, "env")}
-            if "CALICO_IPV4POOL_CIDR" in env:
-                mode = {"CrossSubnet": "VXLANCrossSubnet", "Always": "VXLAN", "Never": "None"}
-                encapsulation = mode.get(str(env.get("CALICO_IPV4POOL_VXLAN")), "None")
-                return {"podSubnet": str(env["CALICO_IPV4POOL_CIDR"]), "encapsulation": encapsulation}
-    return {}
-
-
-def _xds(objects: Sequence[Mapping[str, Any]]) -> str | None:
-    """The address of Contour's Service, where it is declared."""
-    for item in _of(objects, "Service"):
-        if _name(item) == "contour":
-            address = _at(item, "spec", "clusterIP")
-            return str(address) if address not in (None, "", "None") else None
-    return None
-
-
-def backends(objects: Sequence[Mapping[str, Any]]) -> Iterator[Backend]:
-    """What Ingresses lead to: one for each of their paths whose Service is among the objects."""
-    services = {(_namespace(item), _name(item)): item for item in _of(objects, "Service")}
-    pods = list(_of(objects, "Pod"))
-    for ingress in _of(objects, "Ingress"):
-        namespace = _namespace(ingress)
-        for rule in _each(ingress, "spec", "rules"):
-            for path in _each(rule, "http", "paths"):
-                name = _at(path, "backend", "service", "name")
-                service = services.get((namespace, str(name)))
-                port = _service_port(service, _at(path, "backend", "service", "port")) or {}
-                number = _port(port.get("port"))
-                if service is None or number is None:
+def backends(inventory: Inventory) -> Iterator[Backend]:
+    """What routes lead to: one for each Service and port behind each of them that is among the objects."""
+    for claimed in inventory.once(routes).claims.values():
+        for route in claimed:
+            for backend, service, port in led_to(inventory, route):
+                number = _port(port.port)
+                if number is None:
                     continue
-                selector = _texts(_at(service, "spec", "selector"))
-                chosen = [pod for pod in pods if selector and _namespace(pod) == namespace and _matches(pod, selector)]
-                cluster_ip = _at(service, "spec", "clusterIP")
+                chosen = [pod for pod in inventory.pods_of(service) if pod.resource.kind == "Pod"]
                 yield Backend(
-                    service=str(name),
-                    namespace=namespace,
-                    ingress=_name(ingress),
-                    host=str(rule.get("host") or "*"),
-                    path=str(path.get("path") or "/"),
+                    service=backend.service,
+                    namespace=str(backend.namespace),
+                    ingress=route.resource.name,
+                    host=route.host or "*",
+                    path=route.path,
                     port=number,
-                    target_port=_target(port, [p for pod in chosen for p in _ports(_at(pod, "spec"))]) or number,
-                    selector=selector,
-                    pods=tuple(_name(pod) for pod in chosen),
-                    cluster_ip=str(cluster_ip) if cluster_ip not in (None, "None") else None,
-                    request_path=str(path.get("path") or "/"),
+                    target_port=_target(port, list(_ports(chosen))) or number,
+                    selector=service.selector,
+                    pods=tuple(pod.resource.name for pod in chosen),
+                    cluster_ip=objects.cluster_ip(service.resource.body),
+                    request_path=route.path,
+                    kind=route.resource.kind,
                 )
 
 
-def _service_port(service: Mapping[str, Any] | None, wanted: object) -> Mapping[str, Any] | None:
-    for port in _each(service, "spec", "ports"):
-        number, name = _at(wanted, "number"), _at(wanted, "name")
-        if (number is not None and port.get("port") == number) or (name is not None and port.get("name") == name):
-            return port
-    return None
+def _port(value: int | None) -> int | None:
+    """A TCP port, None where it is none."""
+    return value if value in range(1, 65536) else None
 
 
-def _target(port: Mapping[str, Any], declared: Iterable[Mapping[str, Any]]) -> int | None:
+def _ports(pods: Iterable[Pod]) -> Iterator[Port]:
+    """The ports that the pods' lasting containers declare."""
+    return (port for pod in pods for container in pod.containers if container.lasting for port in container.ports)
+
+
+def _target(port: ServicePort, declared: Iterable[Port]) -> int | None:
     """The port that a Service's port leads to: a number, or the number behind a name that the pods declare."""
-    target = port.get("targetPort") or port.get("port")
+    target = port.target_port or port.port
     if not isinstance(target, str):
         return _port(target)
-    return next((_port(item.get("containerPort")) for item in declared if item.get("name") == target), None)
+    return next((_port(item.container_port) for item in declared if item.name == target), None)
 
 
-def _matches(pod: Mapping[str, Any], selector: Mapping[str, str]) -> bool:
-    return selector.items() <= _texts(_at(pod, "metadata", "labels")).items()
+def _network(inventory: Inventory) -> Mapping[str, str]:
+    """What the agent of the pod network is told of pool and encapsulation."""
+    for pod in inventory.pods:
+        for container in pod.containers if pod.resource.kind == "DaemonSet" else ():
+            environment = {str(at(entry, "name")): at(entry, "value") for entry in sequence(container.body.get("env"))}
+            if declared := POD_NETWORK.declared(environment):
+                return declared
+    return {}
+
+
+def _xds(inventory: Inventory) -> str | None:
+    """The address of Contour's Service, where it is declared."""
+    contour = (service for service in inventory.services if service.resource.name == "contour")
+    return next((address for service in contour if (address := objects.cluster_ip(service.resource.body))), None)

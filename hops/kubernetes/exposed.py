@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import Backend, Ingress, Inventory, Pod, Resource, Service
+from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressBackend, Inventory, Pod, Resource
 from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown, at, number, sequence, text
 
 OUTSIDE = ("NodePort", "LoadBalancer")
@@ -12,7 +12,7 @@ GATEWAY_ROUTES = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Route:
+class Exposure:
     """A reference from an Ingress, an HTTPProxy or a Gateway API route to a Service.
 
     resource: the referencing object.
@@ -46,7 +46,7 @@ class Exposed:
         return self.pod.resource
 
 
-def routes(inventory: Inventory) -> tuple[Route, ...]:
+def routes(inventory: Inventory) -> tuple[Exposure, ...]:
     """All references of routes to Services. Call it as `inventory.once(routes)`."""
     found = [route for ingress in inventory.ingresses for route in _known(_of_ingress(ingress), ingress.resource)]
     for proxy in inventory.of_kind("HTTPProxy"):
@@ -108,7 +108,7 @@ def _may_be_routed(inventory: Inventory) -> set[str | None]:
     }
 
 
-def _leads(service: Service, inventory: Inventory, may_be_routed: set[str | None]) -> str | None:
+def _leads(service: DeclaredService, inventory: Inventory, may_be_routed: set[str | None]) -> str | None:
     """What leads to a Service from outside, UNKNOWN where something may."""
     resource, known = service.resource, inventory.once(routed)
     if not resource.vague and (resource.namespace, resource.name) in known:
@@ -127,29 +127,29 @@ def _by_host_port(pod: Pod) -> str | None:
     return f"hostPort {taken}" if taken else UNKNOWN if pod.host_ports else None
 
 
-def _known(found: Iterator[Route], resource: Resource) -> Iterator[Route]:
+def _known(found: Iterator[Exposure], resource: Resource) -> Iterator[Exposure]:
     """The routes, plus a route with an UNKNOWN Service if some routes are unknown."""
     try:
         yield from found
     except Undecidable:
-        yield Route(resource, _namespace(resource), UNKNOWN, UNKNOWN, "")
+        yield Exposure(resource, _namespace(resource), UNKNOWN, UNKNOWN, "")
 
 
 def _namespace(resource: Resource) -> str | None:
     return UNKNOWN if resource.nowhere else resource.namespace
 
 
-def _of_ingress(ingress: Ingress) -> Iterator[Route]:
+def _of_ingress(ingress: DeclaredIngress) -> Iterator[Exposure]:
     resource = ingress.resource
     for backend in ingress.backends():
-        yield Route(resource, _namespace(resource), backend.service, _port(backend), backend.pointer)
+        yield Exposure(resource, _namespace(resource), backend.service, _port(backend), backend.pointer)
 
 
-def _port(backend: Backend) -> int | str | None:
+def _port(backend: IngressBackend) -> int | str | None:
     return backend.port_number if backend.port_name is None else backend.port_name
 
 
-def _of_proxy(proxy: Resource) -> Iterator[Route]:
+def _of_proxy(proxy: Resource) -> Iterator[Exposure]:
     groups = [
         (f"/spec/routes/{i}/services", at(route, "services"))
         for i, route in enumerate(sequence(at(proxy.body, "spec", "routes")))
@@ -157,15 +157,17 @@ def _of_proxy(proxy: Resource) -> Iterator[Route]:
     groups.append(("/spec/tcpproxy/services", at(proxy.body, "spec", "tcpproxy", "services")))
     for base, services in groups:
         for i, service in enumerate(sequence(services)):
-            yield Route(proxy, _namespace(proxy), text(at(service, "name")), number(at(service, "port")), f"{base}/{i}")
+            yield Exposure(
+                proxy, _namespace(proxy), text(at(service, "name")), number(at(service, "port")), f"{base}/{i}"
+            )
 
 
-def _of_gateway_route(route: Resource) -> Iterator[Route]:
+def _of_gateway_route(route: Resource) -> Iterator[Exposure]:
     for i, rule in enumerate(sequence(at(route.body, "spec", "rules"))):
         for j, backend in enumerate(sequence(at(rule, "backendRefs"))):
             if (text(at(backend, "kind")) or "Service") == "Service" and not text(at(backend, "group")):
                 namespace = text(at(backend, "namespace"))
-                yield Route(
+                yield Exposure(
                     route,
                     _namespace(route) if namespace is None else namespace,
                     text(at(backend, "name")),

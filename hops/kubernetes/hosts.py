@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import Ingress, Inventory, Resource
+from hops.kubernetes.inventory import DeclaredIngress, Inventory, Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence
 from hops.model.settings import DNS_LABEL
 
@@ -57,7 +57,7 @@ def _named(inventory: Inventory) -> Sequence[Named]:
     ]
 
 
-def _ingress_hosts(ingress: Ingress) -> Iterator[tuple[JSON, str]]:
+def _ingress_hosts(ingress: DeclaredIngress) -> Iterator[tuple[JSON, str]]:
     if ingress.rules is UNKNOWN:
         yield UNKNOWN, ""
     else:
@@ -69,7 +69,7 @@ def _ingress_hosts(ingress: Ingress) -> Iterator[tuple[JSON, str]]:
         yield from tls_hosts(ingress)
 
 
-def tls_hosts(ingress: Ingress) -> Iterator[tuple[JSON, str]]:
+def tls_hosts(ingress: DeclaredIngress) -> Iterator[tuple[JSON, str]]:
     """The hosts in `spec.tls` of an Ingress, with their JSON pointers."""
     for index, entry in enumerate(sequence(at(ingress.spec, "tls"))):
         hosts = at(entry, "hosts")

@@ -194,7 +194,7 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Container:
+class PodContainer:
     """One container of a pod template.
 
     name: name of the container.
@@ -227,7 +227,7 @@ class Pod:
     resource: Resource
     spec: Mapping[str, JSON]
     labels: Mapping[str, str]
-    containers: Sequence[Container]
+    containers: Sequence[PodContainer]
     host_network: bool | None
     host_ports: Sequence[Port]
     pointer: str
@@ -264,7 +264,7 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Service:
+class DeclaredService:
     """A Service.
 
     resource: the object.
@@ -282,7 +282,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Backend:
+class IngressBackend:
     """A backend of an Ingress.
 
     service: name of the Service; None if missing.
@@ -311,7 +311,7 @@ class IngressPath:
     host: str
     path: str | None
     path_type: str | None
-    backend: Backend
+    backend: IngressBackend
     pointer: str
 
 
@@ -330,7 +330,7 @@ class IngressTLS:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ingress:
+class DeclaredIngress:
     """An Ingress of the group networking.k8s.io or extensions.
 
     resource: the object.
@@ -347,9 +347,9 @@ class Ingress:
     class_name: str | None
     rules: Sequence[IngressRule]
     tls: Sequence[IngressTLS]
-    default_backend: Backend | None
+    default_backend: IngressBackend | None
 
-    def backends(self) -> Iterator[Backend]:
+    def backends(self) -> Iterator[IngressBackend]:
         if self.default_backend is not None:
             yield self.default_backend
         for rule in self.rules:
@@ -424,7 +424,7 @@ class Inventory:
             self._by_kind[resource.kind].append(resource)
         self._given_fleet = fleet or Fleet()
         self._built: dict[Callable[[Inventory], object], object] = {}
-        self._pods_of: dict[Service, Sequence[Pod]] = {}
+        self._pods_of: dict[DeclaredService, Sequence[Pod]] = {}
 
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         for kind in kinds:
@@ -449,11 +449,11 @@ class Inventory:
         return tuple(_pod(resource, keys) for kind, keys in _TEMPLATES.items() for resource in self.of_kind(kind))
 
     @cached_property
-    def services(self) -> tuple[Service, ...]:
+    def services(self) -> tuple[DeclaredService, ...]:
         return tuple(_service(resource) for resource in self.of_kind("Service"))
 
     @cached_property
-    def ingresses(self) -> tuple[Ingress, ...]:
+    def ingresses(self) -> tuple[DeclaredIngress, ...]:
         return tuple(_ingress(resource) for resource in self.of_kind("Ingress"))
 
     @cached_property
@@ -466,12 +466,12 @@ class Inventory:
             given.names + tuple(claim for fleet in declared for claim in fleet.names),
         )
 
-    def service(self, namespace: str | None, name: str) -> Service | None:
+    def service(self, namespace: str | None, name: str) -> DeclaredService | None:
         """The Service with this name; None if there is none. Raises Undecidable like `find`."""
         resource = self.find("Service", namespace, name)
         return self._services[resource] if resource else None
 
-    def pods_of(self, service: Service) -> Sequence[Pod]:
+    def pods_of(self, service: DeclaredService) -> Sequence[Pod]:
         """The pods that a Service selects; an empty selector selects none.
 
         Raises Undecidable if the namespace, the selector or the labels of a possible pod are unknown.
@@ -502,7 +502,7 @@ class Inventory:
                 raise Undecidable
         return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in wanted)]
 
-    def services_of(self, pod: Pod) -> Sequence[Service]:
+    def services_of(self, pod: Pod) -> Sequence[DeclaredService]:
         """The Services that certainly select a pod."""
         return self._services_of.get(pod, ())
 
@@ -522,7 +522,7 @@ class Inventory:
         return frozenset(resource.kind for resource in self.resources if resource.vague)
 
     @cached_property
-    def _services(self) -> Mapping[Resource, Service]:
+    def _services(self) -> Mapping[Resource, DeclaredService]:
         return {service.resource: service for service in self.services}
 
     @cached_property
@@ -555,8 +555,8 @@ class Inventory:
         return groups
 
     @cached_property
-    def _services_of(self) -> Mapping[Pod, list[Service]]:
-        groups: dict[Pod, list[Service]] = defaultdict(list)
+    def _services_of(self) -> Mapping[Pod, list[DeclaredService]]:
+        groups: dict[Pod, list[DeclaredService]] = defaultdict(list)
         for service in self.services:
             try:
                 selected = self.pods_of(service)
@@ -648,10 +648,10 @@ def _pod(resource: Resource, keys: tuple[str, ...]) -> Pod:
     )
 
 
-def _containers(spec: Mapping[str, JSON], base: str) -> Sequence[Container]:
+def _containers(spec: Mapping[str, JSON], base: str) -> Sequence[PodContainer]:
     if isinstance(spec, Unknown):
         return UNKNOWN  # type: ignore[no-any-return]
-    found: list[Container] = []
+    found: list[PodContainer] = []
     for key in ("initContainers", "containers", "ephemeralContainers"):
         declared = spec.get(key)
         if isinstance(declared, Unknown):
@@ -665,7 +665,7 @@ def _containers(spec: Mapping[str, JSON], base: str) -> Sequence[Container]:
     return tuple(found)
 
 
-def _container(body: Mapping[str, JSON], key: str, base: str) -> Container:
+def _container(body: Mapping[str, JSON], key: str, base: str) -> PodContainer:
     name, ports = text(body.get("name")), body.get("ports")
     shown = name if isinstance(name, str) else ""
     found: Sequence[Port] = ()
@@ -676,7 +676,7 @@ def _container(body: Mapping[str, JSON], key: str, base: str) -> Container:
     restart = body.get("restartPolicy")
     sidecar = restart if restart is UNKNOWN else restart == "Always"
     lasting = key == "containers" or (key == "initContainers" and sidecar)
-    return Container(shown, body, found, lasting, base)
+    return PodContainer(shown, body, found, lasting, base)
 
 
 def _port(port: JSON, container: str, base: str) -> Port:
@@ -698,7 +698,7 @@ def _protocol(value: JSON) -> str:
     return value if (isinstance(value, str) and value) or value is UNKNOWN else "TCP"
 
 
-def _host_ports(containers: Sequence[Container]) -> Sequence[Port]:
+def _host_ports(containers: Sequence[PodContainer]) -> Sequence[Port]:
     if isinstance(containers, Unknown):
         return UNKNOWN  # type: ignore[no-any-return]
     found: list[Port] = []
@@ -715,10 +715,10 @@ def _each(value: JSON) -> Iterator[tuple[int, JSON]]:
     return ((i, item) for i, item in enumerate(value) if isinstance(item, dict) or item is UNKNOWN)
 
 
-def _service(resource: Resource) -> Service:
+def _service(resource: Resource) -> DeclaredService:
     spec = mapping(resource.body.get("spec"))
     ports = sequence(at(spec, "ports"))
-    return Service(
+    return DeclaredService(
         resource=resource,
         spec=spec,
         type=UNKNOWN if at(spec, "type") is UNKNOWN else text(at(spec, "type")) or "ClusterIP",
@@ -739,12 +739,12 @@ def _service_port(port: JSON, index: int) -> ServicePort:
     )
 
 
-def _ingress(resource: Resource) -> Ingress:
+def _ingress(resource: Resource) -> DeclaredIngress:
     spec = mapping(resource.body.get("spec"))
     rules, tls = sequence(at(spec, "rules")), sequence(at(spec, "tls"))
     default = "defaultBackend" if at(spec, "defaultBackend") is not None else "backend"
     backend = at(spec, default)
-    return Ingress(
+    return DeclaredIngress(
         resource=resource,
         spec=spec,
         annotations=pairs(at(resource.body, "metadata", "annotations")),
@@ -783,9 +783,9 @@ def _ingress_rule(rule: JSON, index: int) -> IngressRule:
     )
 
 
-def _backend(value: JSON, base: str) -> Backend:
+def _backend(value: JSON, base: str) -> IngressBackend:
     older = at(value, "servicePort")
-    return Backend(
+    return IngressBackend(
         service=text(at(value, "service", "name") or at(value, "serviceName"))
         if at(value, "service", "name") is not UNKNOWN
         else UNKNOWN,

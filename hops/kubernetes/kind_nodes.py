@@ -34,7 +34,7 @@ class Mapped:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Node:
+class KindNode:
     """A node container.
 
     name: name that kind gives it, such as `<cluster>-worker2`.
@@ -100,7 +100,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cluster:
+class KindConfiguration:
     """A declared kind cluster.
 
     resource: its configuration.
@@ -109,16 +109,16 @@ class Cluster:
     """
 
     resource: Resource
-    nodes: Sequence[Node]
+    nodes: Sequence[KindNode]
     networking: Mapping[str, JSON]
 
 
-def clusters(inventory: Inventory) -> tuple[Cluster, ...]:
+def clusters(inventory: Inventory) -> tuple[KindConfiguration, ...]:
     """All declared kind clusters. Call it as `inventory.once(clusters)`."""
     return tuple(_cluster(resource) for resource in inventory.of_kind("Cluster"))
 
 
-def nodes(inventory: Inventory) -> Iterator[tuple[Cluster, Node]]:
+def nodes(inventory: Inventory) -> Iterator[tuple[KindConfiguration, KindNode]]:
     """All nodes of all declared kind clusters, each with its cluster."""
     for cluster in inventory.once(clusters):
         for node in cluster.nodes:
@@ -132,15 +132,15 @@ def overlap(one: str, other: str) -> bool:
     return one == other or one in WILDCARDS or other in WILDCARDS
 
 
-def _cluster(resource: Resource) -> Cluster:
+def _cluster(resource: Resource) -> KindConfiguration:
     declared = sequence(resource.body.get("nodes"))
     networking = mapping(resource.body.get("networking"))
     if declared is UNKNOWN:
-        return Cluster(resource, UNKNOWN, networking)
+        return KindConfiguration(resource, UNKNOWN, networking)
     # kind's default is one control-plane.
     entries = [(i, e) for i, e in enumerate(declared) if isinstance(e, dict) or e is UNKNOWN] or [(0, {})]
     counts: dict[str, int] = {}
-    found: list[Node] = []
+    found: list[KindNode] = []
     cluster_name = resource.name or "kind"
     shared = sequence(resource.body.get("kubeadmConfigPatches"))
     for index, entry in entries:
@@ -174,9 +174,11 @@ def _cluster(resource: Resource) -> Cluster:
             and not any(re.search(r"taints['\"]?:\s*\[\s*\]", patch) for patch in patches)
         )
         found.append(
-            Node(name, UNKNOWN if vague else labels | dict(given), tainted, _mappings(entry, index), f"/nodes/{index}")
+            KindNode(
+                name, UNKNOWN if vague else labels | dict(given), tainted, _mappings(entry, index), f"/nodes/{index}"
+            )
         )
-    return Cluster(resource, tuple(found), networking)
+    return KindConfiguration(resource, tuple(found), networking)
 
 
 def _patched_labels(patches: Sequence[str]) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """A rule of a policy, evaluated for a connection.
 
     action: the action of the rule.
@@ -70,7 +70,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Policy:
+class NetworkPolicy:
     """A policy that selects, or may select, the pod.
 
     body: the policy as JSON values.
@@ -84,16 +84,16 @@ class Policy:
     tier: str
     order: float
     sure: bool
-    rules: tuple[Rule, ...]
+    rules: tuple[PolicyRule, ...]
 
 
-def as_policy(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+def as_policy(item: dict[str, JSON], direction: Direction, connection: Connection) -> NetworkPolicy | None:
     """Evaluates a policy object for a connection. Returns None if it does not apply to the pod or the direction."""
     kind, version = item.get("kind"), str(item.get("apiVersion"))
     if kind in _UNREAD:
-        either = (Rule("Allow", None), Rule("Deny", None))
+        either = (PolicyRule("Allow", None), PolicyRule("Deny", None))
         tier = "baselineadminnetworkpolicy" if kind == "BaselineAdminNetworkPolicy" else "adminnetworkpolicy"
-        return Policy(item, tier, LAST, sure=False, rules=either)
+        return NetworkPolicy(item, tier, LAST, sure=False, rules=either)
     if kind == "NetworkPolicy" and version.startswith("networking.k8s.io/"):
         return _of_kubernetes(item, direction, connection)
     if kind in ("NetworkPolicy", "GlobalNetworkPolicy") and "projectcalico.org/" in version:
@@ -134,7 +134,7 @@ def as_order(value: JSON) -> float:
 # Kubernetes
 
 
-def _of_kubernetes(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+def _of_kubernetes(item: dict[str, JSON], direction: Direction, connection: Connection) -> NetworkPolicy | None:
     subject, remote = _ends(direction, connection)
     namespace, spec = str(at(item, "metadata", "namespace")), at(item, "spec")
     if namespace != subject.namespace or not selects(at(spec, "podSelector"), subject.labels):
@@ -143,10 +143,10 @@ def _of_kubernetes(item: dict[str, JSON], direction: Direction, connection: Conn
         return None
     peers = "from" if direction == "Ingress" else "to"
     rules = tuple(
-        Rule("Allow", _all(_from(at(rule, peers), namespace, remote), _at_port(at(rule, "ports"), connection)))
+        PolicyRule("Allow", _all(_from(at(rule, peers), namespace, remote), _at_port(at(rule, "ports"), connection)))
         for rule in sequence(at(spec, direction.lower()))
     )
-    return Policy(item, DEFAULT, _KUBERNETES_ORDER, sure=True, rules=rules)
+    return NetworkPolicy(item, DEFAULT, _KUBERNETES_ORDER, sure=True, rules=rules)
 
 
 def _ends(direction: Direction, connection: Connection) -> tuple[Peer, Peer]:
@@ -199,7 +199,7 @@ def _is_port(given: JSON, last: JSON, connection: Connection) -> bool:
 # Calico
 
 
-def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connection) -> Policy | None:
+def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connection) -> NetworkPolicy | None:
     subject, _ = _ends(direction, connection)
     spec = at(item, "spec")
     namespace = text(at(item, "metadata", "namespace")) if item.get("kind") == "NetworkPolicy" else None
@@ -214,12 +214,12 @@ def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connecti
     if mine is False:
         return None
     rules = tuple(
-        Rule(cast("Action", at(rule, "action")), _fits(rule, namespace, connection))
+        PolicyRule(cast("Action", at(rule, "action")), _fits(rule, namespace, connection))
         for rule in sequence(at(spec, direction.lower()))
         if at(rule, "action") in ("Allow", "Deny", "Pass")
     )
     tier = text(at(spec, "tier")) or DEFAULT
-    return Policy(item, tier, as_order(at(spec, "order")), sure=mine is True, rules=rules)
+    return NetworkPolicy(item, tier, as_order(at(spec, "order")), sure=mine is True, rules=rules)
 
 
 def _labels(peer: Peer) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from hops.kubernetes.network_policies import DEFAULT, LAST, Connection, Direction, Policy, as_order, as_policy
+from hops.kubernetes.network_policies import DEFAULT, LAST, Connection, Direction, NetworkPolicy, as_order, as_policy
 from hops.kubernetes.values import JSON, at
 
 _TIER_ORDERS = {DEFAULT: 1_000_000.0, "adminnetworkpolicy": 1_000.0, "baselineadminnetworkpolicy": 10_000_000.0}
@@ -54,7 +54,7 @@ def ruling(objects: Iterable[Mapping[str, JSON]], direction: Direction, connecti
     return Ruling(None, unclear)
 
 
-def _outcomes(tiers: list[list[Policy]], open_ended: set[str]) -> Iterator[Ruling]:
+def _outcomes(tiers: list[list[NetworkPolicy]], open_ended: set[str]) -> Iterator[Ruling]:
     """All that may come out; the last one certainly does, if none before it."""
     if not tiers:
         yield Ruling(allowed=True)

@@ -10,18 +10,31 @@ from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.hosts import bare
-from hops.kubernetes.inventory import Ingress, Inventory, Resource, content
+from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, Inventory, Resource, ServicePort, content
 from hops.kubernetes.proxies import includes, virtual_host
-from hops.kubernetes.targets import home
-from hops.kubernetes.values import JSON, Undecidable, at, mapping, sequence, text, unknown_paths
+from hops.kubernetes.targets import home, port_of
+from hops.kubernetes.values import JSON, Undecidable, Unknown, at, mapping, number, sequence, text, unknown_paths
 
 _LARGEST = 1_000
 """Maximum number of included HTTPProxies per root: their number can grow with every level of includes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RouteBackend:
+    """A Service that a route sends requests to.
+
+    port: number or name, as the route gives it. weight: its share among the route's backends, None where none is given.
+    """
+
+    namespace: str | None
+    service: str
+    port: int | str
+    weight: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """One route in Envoy.
+    """One route in Envoy, of an Ingress or of an HTTPProxy: each kind has an adapter below that fills it.
 
     resource: the object that declares the route.
     pointer: JSON pointer of the route inside the object.
@@ -30,6 +43,10 @@ class Route:
     match: type of match (exact, regex, segment or string) and path.
     conditions: canonical text of conditions on headers and query parameters; "" for none.
     leads: the target of the route as JSON values.
+    path: the path as declared.
+    path_type: the path's type as declared, None where none is given.
+    backends: the Services that the route sends requests to.
+    accepted: whether the object's status lets Contour serve it; None where its kind has no such status.
     """
 
     resource: Resource
@@ -39,6 +56,10 @@ class Route:
     match: tuple[str, str]
     conditions: str
     leads: JSON
+    path: str = "/"
+    path_type: str | None = None
+    backends: tuple[RouteBackend, ...] = ()
+    accepted: bool | None = None
 
     @property
     def key(self) -> tuple[str, str, tuple[str, str], str]:
@@ -134,6 +155,17 @@ def routes(inventory: Inventory) -> RouteTable:
     return table
 
 
+def led_to(inventory: Inventory, route: Route) -> tuple[tuple[RouteBackend, DeclaredService, ServicePort], ...]:
+    """The Services and ports behind a route, those left out that are not there. Raises Undecidable."""
+    return tuple(
+        (backend, service, port)
+        for backend in route.backends
+        if (service := inventory.service(backend.namespace, backend.service))
+        and (port := port_of(service, backend.port))
+        and port.port
+    )
+
+
 def matched(path: str | None, path_type: str | None) -> tuple[str, str]:
     """The match of an Ingress path: type of match and path."""
     path = path or "/"
@@ -162,13 +194,32 @@ def everything_under(path: str) -> tuple[str, bool] | None:
     return plain, not found["open"]
 
 
-def _ingress_routes(ingress: Ingress, inventory: Inventory) -> Iterator[Route]:
+def _ingress_routes(ingress: DeclaredIngress, inventory: Inventory) -> Iterator[Route]:
     owner = owner_of(ingress, inventory)
     for rule in ingress.rules:
         host = bare(rule.host)
         for path in rule.paths:
             leads = [path.backend.service, path.backend.port_number, path.backend.port_name]
-            yield Route(ingress.resource, path.pointer, owner, host, matched(path.path, path.path_type), "", leads)
+            yield Route(
+                ingress.resource,
+                path.pointer,
+                owner,
+                host,
+                matched(path.path, path.path_type),
+                "",
+                leads,
+                path=path.path or "/",
+                path_type=path.path_type,
+                backends=_backends(ingress.resource, path.backend.service, leads[1] or leads[2]),
+            )
+
+
+def _backends(resource: Resource, service: JSON, port: JSON, weight: int | None = None) -> tuple[RouteBackend, ...]:
+    """The backend, where both its parts are known: the engine sends 80 as 80.0."""
+    if isinstance(service, Unknown) or isinstance(port, Unknown) or not isinstance(service, str):
+        return ()
+    given = port if isinstance(port, str) else number(port)
+    return (RouteBackend(resource.namespace, service, given, weight),) if given else ()
 
 
 def _proxy_routes(root: Resource, inventory: Inventory) -> Iterator[Route]:
@@ -185,7 +236,27 @@ def _proxy_routes(root: Resource, inventory: Inventory) -> Iterator[Route]:
         for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
             conditions = [*above, *sequence(at(route, "conditions"))]
             matches_, others = merged(conditions)
-            yield Route(proxy, f"/spec/routes/{index}", owner, name, matches_, others, at(route, "services"))
+            services = sequence(at(route, "services"))
+            yield Route(
+                proxy,
+                f"/spec/routes/{index}",
+                owner,
+                name,
+                matches_,
+                others,
+                at(route, "services"),
+                path=matches_[1],
+                path_type=matches_[0],
+                backends=tuple(
+                    backend
+                    for service in services
+                    if at(service, "mirror") is not True
+                    for backend in _backends(
+                        proxy, at(service, "name"), at(service, "port"), number(at(service, "weight"))
+                    )
+                ),
+                accepted=at(root.body, "status", "currentStatus") == "valid",
+            )
         waiting += [
             (include.proxy, (*above, *include.conditions), (*trail, include.proxy))
             for include in includes(proxy, inventory)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from hops.kubernetes.inventory import Ingress, Inventory, Resource, Service, ServicePort
+from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, Inventory, Resource, ServicePort
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, sequence, text
 
 GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
@@ -44,14 +44,14 @@ class Target:
     whole_port: Callable[[int], JSON]
 
 
-def senders(inventory: Inventory) -> Iterator[Ingress | Resource]:
+def senders(inventory: Inventory) -> Iterator[DeclaredIngress | Resource]:
     """All Ingresses and Gateway API routes."""
     return chain(inventory.ingresses, inventory.of_kind(*GATEWAY_ROUTES))
 
 
-def targets(subject: Ingress | Resource) -> Iterator[Target]:
+def targets(subject: DeclaredIngress | Resource) -> Iterator[Target]:
     """The backends of an Ingress, HTTPProxy or Gateway API route."""
-    if isinstance(subject, Ingress):
+    if isinstance(subject, DeclaredIngress):
         yield from _ingress_targets(subject)
     elif subject.kind == "HTTPProxy":
         spec = at(subject.body, "spec")
@@ -68,7 +68,7 @@ def targets(subject: Ingress | Resource) -> Iterator[Target]:
                     yield _reference(mirror, f"{base}/filters/{j}/requestMirror/backendRef")
 
 
-def _ingress_targets(ingress: Ingress) -> Iterator[Target]:
+def _ingress_targets(ingress: DeclaredIngress) -> Iterator[Target]:
     older = "beta" in ingress.resource.api_version
     for backend in ingress.backends():
         base = backend.pointer
@@ -113,7 +113,7 @@ def _reference(entry: JSON, base: str) -> Target:
     )
 
 
-def port_of(service: Service, wanted: int | str) -> ServicePort | None:
+def port_of(service: DeclaredService, wanted: int | str) -> ServicePort | None:
     """The port that Contour finds: the first of that number or name, and only if it is TCP (dag/cache.go)."""
     if isinstance(wanted, str):
         found = next((port for port in service.ports if port.name == wanted), None)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from hops.model.hop import HopName
+
 
 class Severity(StrEnum):
     """How bad it is if it is true, whatever is done about it."""
@@ -73,16 +75,17 @@ class Patch:
 class Finding:
     """One breach of one rule.
 
-    level: mandatory or advisory. hop: a name of `hops.model.KINDS`. path: JSON pointer inside the object, "" for all of
-    it. message: one sentence without its code. remedy: what mends it; of a trace, a command, or empty where none is
-    known. evidence: the value that was met, as text. setting: a stack's file and the key in it to correct first, or
-    empty. look: a command that shows more and changes nothing, or empty.
+    level: mandatory or advisory. hop: the hop that breaks, None where no single one does. path: JSON pointer inside the
+    object, "" for all of it. message: one sentence without its code. remedy: what mends it; of a trace, a command, or
+    empty where none is known. evidence: the value that was met, as text. setting: a stack's file and the key in it to
+    correct first, or empty. look: a command that shows more and changes nothing, or empty. about: other objects that it
+    concerns, beside its resource.
     """
 
     code: str
     level: Level
     severity: Severity
-    hop: str | None
+    hop: HopName | None
     resource: Identity
     place: Place
     path: str
@@ -92,6 +95,7 @@ class Finding:
     evidence: str = ""
     setting: str = ""
     look: str = ""
+    about: tuple[Identity, ...] = ()
 
     @property
     def docs(self) -> str:

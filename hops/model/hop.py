@@ -4,8 +4,63 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pydantic import TypeAdapter, ValidationError
 
-class Standing(StrEnum):
+
+class HopName(StrEnum):
+    """The name of a hop, as outputs, findings and rules give it.
+
+    `LOAD_BALANCER`, `NODE_PORT` and their replies are shown where no kind node publishes the ports. Each plays the
+    `role` of one of the twelve hops, by which hops are keyed.
+    """
+
+    NAME = "name"
+    PORT_MAPPING = "port-mapping"
+    HOST_PORT = "host-port"
+    ROUTE = "route"
+    SERVICE = "service"
+    ENDPOINT = "endpoint"
+    POD = "pod"
+    REPLY_ENDPOINT = "reply-endpoint"
+    REPLY_ROUTE = "reply-route"
+    REPLY_HOST_PORT = "reply-host-port"
+    REPLY_PORT_MAPPING = "reply-port-mapping"
+    REPLY_CLIENT = "reply-client"
+    LOAD_BALANCER = "load-balancer"
+    NODE_PORT = "node-port"
+    REPLY_NODE_PORT = "reply-node-port"
+    REPLY_LOAD_BALANCER = "reply-load-balancer"
+
+    @property
+    def role(self) -> "HopName":
+        """The one of the twelve hops that it is: `port-mapping` for `load-balancer`, itself for the twelve."""
+        return next((role for role, name in _WITHOUT_KIND.items() if name is self), self)
+
+    @property
+    def without_kind(self) -> "HopName":
+        """The name that is shown where no kind node publishes the ports."""
+        return _WITHOUT_KIND.get(self, self)
+
+    @property
+    def number(self) -> int:
+        """The place in the path, 1 to 12."""
+        return list(HopName).index(self.role) + 1
+
+    @property
+    def reply(self) -> bool:
+        """Whether the answer crosses it, and not the request."""
+        return self.number > HopName.POD.number
+
+
+_WITHOUT_KIND = {
+    HopName.PORT_MAPPING: HopName.LOAD_BALANCER,
+    HopName.HOST_PORT: HopName.NODE_PORT,
+    HopName.REPLY_HOST_PORT: HopName.REPLY_NODE_PORT,
+    HopName.REPLY_PORT_MAPPING: HopName.REPLY_LOAD_BALANCER,
+}
+
+
+class HopRole(StrEnum):
     """What a hop is to a request."""
 
     ON_PATH = "on path"
@@ -27,12 +82,51 @@ class HopKind:
     documents: what the usual account of the path says of it. truth: what holds, where the two differ.
     """
 
-    number: int
-    name: str
+    name: HopName
     protocol: str
-    standing: Standing
+    standing: HopRole
     documents: str
     truth: str
+
+    @property
+    def number(self) -> int:
+        """The place in the path, 1 to 12."""
+        return self.name.number
+
+
+@dataclass(frozen=True)
+class SocketAddress:
+    """An address and a TCP port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class PortMapping:
+    """One port on its way in: of the host machine, of the publishing node, of Envoy's container."""
+
+    scheme: str
+    host: int
+    node: int
+    envoy: int
+
+
+@dataclass(frozen=True)
+class RouteMatch:
+    """What the route takes, and where it leads.
+
+    host: `*` for any. path: as declared. service, port: of the backend. cluster: Envoy's name for its endpoints.
+    """
+
+    host: str
+    path: str
+    service: str
+    port: int
+    cluster: str
 
 
 @dataclass(frozen=True)
@@ -40,20 +134,25 @@ class Hop:
     """One hop of one service's path.
 
     address: where the hop is reached, None until `known_at`. port: TCP port, None where the hop has none.
-    next: the address that the hop hands the request to. details: further facts by name, such as the interface.
+    next: the address that the hop hands the request to, as text. details: further facts by name, as text, such as the
+    interface. to: `next` where it is an address and a port. mappings: of the hops that publish ports, by scheme.
+    match: of the route. Programs read `to`, `mappings` and `match`; the texts are for people.
     """
 
     service: str
     number: int
-    name: str
+    name: HopName
     component: str
     address: str | None
     port: int | None
     protocol: str
     next: str | None
-    standing: Standing
+    standing: HopRole
     known_at: KnownAt
     details: Mapping[str, str] = field(default_factory=dict)
+    to: SocketAddress | None = None
+    mappings: tuple[PortMapping, ...] = ()
+    match: RouteMatch | None = None
 
 
 @dataclass(frozen=True)
@@ -70,17 +169,7 @@ class RequestPath:
 
 
 @dataclass(frozen=True)
-class PortMapping:
-    """One port on its way in: of the host machine, of the publishing node, of Envoy's container."""
-
-    scheme: str
-    host: int
-    node: int
-    envoy: int
-
-
-@dataclass(frozen=True)
-class Door:
+class Entrypoint:
     """Where requests enter the cluster.
 
     listen: the host machine's IPv4 address that Docker publishes on, or the load balancer's, None until known.
@@ -94,10 +183,11 @@ class Door:
 
 @dataclass(frozen=True)
 class Backend:
-    """What an Ingress leads to: a Service and its pods.
+    """What a route leads to: a Service and its pods.
 
     target_port: the port that the pods serve. pods: names. cluster_ip: None until known.
-    request_path: the path that the documented request asks for.
+    request_path: the path that the documented request asks for. ingress, kind: name and kind of the object
+    that declares the route.
     """
 
     service: str
@@ -111,10 +201,11 @@ class Backend:
     pods: tuple[str, ...]
     cluster_ip: str | None = None
     request_path: str = "/"
+    kind: str = "Ingress"
 
 
 @dataclass(frozen=True)
-class Found:
+class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
     node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name".
@@ -127,92 +218,95 @@ class Found:
     pods: Mapping[str, str] = field(default_factory=dict)
 
 
-NOTHING_FOUND = Found()
+NOTHING_FOUND = LiveAddresses()
 
-_ON, _BESIDE = Standing.ON_PATH, Standing.BESIDE
+_ON, _BESIDE = HopRole.ON_PATH, HopRole.BESIDE
 
 KINDS = (
     HopKind(
-        1,
-        "name",
+        HopName.NAME,
         "DNS",
         _ON,
         "The host name resolves to 127.0.0.1.",
         "It does; a name in .local asks multicast DNS first.",
     ),
     HopKind(
-        2,
-        "port-mapping",
+        HopName.PORT_MAPPING,
         "TCP",
         _ON,
         "Docker forwards the host's port to the worker container.",
         "For requests to 127.0.0.1 the process docker-proxy copies the bytes; other sources meet a DNAT rule.",
     ),
     HopKind(
-        3,
-        "host-port",
+        HopName.HOST_PORT,
         "TCP",
         _ON,
         "Envoy binds to port 80 in the worker's network namespace.",
         "Nothing listens there: the portmap plugin's DNAT rule sends port 80 of the node to 8080 of Envoy's pod.",
     ),
     HopKind(
-        4,
-        "route",
+        HopName.ROUTE,
         "HTTP",
         _ON,
         "Envoy looks the Ingress up in what Contour tells it over xDS.",
         "Envoy matches in its own memory; Contour's xDS is control and carries no request.",
     ),
     HopKind(
-        5,
-        "service",
+        HopName.SERVICE,
         "TCP",
         _BESIDE,
         "Envoy asks DNS for the Service and sends to its ClusterIP.",
         "Envoy never sends there: the Service gives selector and port, and Envoy dials the pod (EDS).",
     ),
     HopKind(
-        6,
-        "endpoint",
+        HopName.ENDPOINT,
         "TCP",
         _ON,
         "kube-proxy turns the ClusterIP into the pod's IP, Calico's route leads to it.",
         "kube-proxy stands beside the path; Calico's route and interface are on it.",
     ),
-    HopKind(7, "pod", "HTTP", _ON, "The process in the pod answers.", "It does."),
+    HopKind(HopName.POD, "HTTP", _ON, "The process in the pod answers.", "It does."),
     HopKind(
-        8,
-        "reply-endpoint",
+        HopName.REPLY_ENDPOINT,
         "TCP",
         _ON,
         "The answer leaves the pod through Calico.",
         "By the pod's interface straight to Envoy's pod.",
     ),
     HopKind(
-        9,
-        "reply-route",
+        HopName.REPLY_ROUTE,
         "HTTP",
         _ON,
         "The Service passes the answer to Envoy.",
         "No Service is involved: Envoy relays what came on its connection to the pod.",
     ),
     HopKind(
-        10,
-        "reply-host-port",
+        HopName.REPLY_HOST_PORT,
         "TCP",
         _ON,
         "Envoy answers from the worker's port.",
         "conntrack turns Envoy's address back into the node's address and port.",
     ),
     HopKind(
-        11,
-        "reply-port-mapping",
+        HopName.REPLY_PORT_MAPPING,
         "TCP",
         _ON,
         "Docker passes the answer to the host.",
         "docker-proxy copies it for loopback clients; conntrack turns it back for others.",
     ),
-    HopKind(12, "reply-client", "HTTP", _ON, "curl has its answer.", "It does, on the connection that it opened."),
+    HopKind(HopName.REPLY_CLIENT, "HTTP", _ON, "curl has its answer.", "It does, on the connection that it opened."),
 )
 """The documented hops, request and response, in order."""
+
+_PUBLISHED = TypeAdapter(tuple[Hop, ...])
+
+
+def published_hops(rows: object) -> tuple[Hop, ...]:
+    """The hops of an output `hops`; empty where it is none that this project writes.
+
+    rows: the output's value, as JSON. `to`, `mappings` and `match` may be missing, as in outputs of older versions.
+    """
+    try:
+        return _PUBLISHED.validate_python(rows)
+    except ValidationError:
+        return ()

@@ -5,7 +5,20 @@ import shlex
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from hops.model.hop import KINDS, Backend, Door, Found, Hop, KnownAt, RequestPath, Standing
+from hops.model.hop import (
+    KINDS,
+    Backend,
+    Entrypoint,
+    Hop,
+    HopName,
+    HopRole,
+    KnownAt,
+    LiveAddresses,
+    RequestPath,
+    RouteMatch,
+    SocketAddress,
+)
+from hops.model.pod_network import POD_NETWORK
 
 CONTOUR_NAMESPACE = "projectcontour"
 HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
@@ -13,21 +26,6 @@ HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 XDS_PORT = 8001
 """Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
 _EDS_NAME_LENGTH = 60
-_BEHIND_A_LOAD_BALANCER = {
-    "port-mapping": "load-balancer",
-    "host-port": "node-port",
-    "reply-host-port": "reply-node-port",
-    "reply-port-mapping": "reply-load-balancer",
-}
-"""What hops are called where no kind node publishes the ports."""
-
-
-def calico_interface(namespace: str, pod: str) -> str:
-    """The host's end of a pod's veth pair, such as `cali47b61747c2f` for `default`, `example-pod`.
-
-    Source: Calico, libcalico-go/lib/backend/k8s/conversion/workload_endpoint_default.go, VethNameForWorkload.
-    """
-    return "cali" + hashlib.sha1(f"{namespace}.{pod}".encode(), usedforsecurity=False).hexdigest()[:11]
 
 
 def envoy_cluster(namespace: str, service: str, port: int) -> str:
@@ -48,68 +46,67 @@ def envoy_cluster(namespace: str, service: str, port: int) -> str:
 
 
 def request_path(
-    door: Door, backend: Backend, found: Found, network: Mapping[str, str], xds: str | None = None
+    door: Entrypoint, backend: Backend, found: LiveAddresses, network: Mapping[str, str], xds: str | None = None
 ) -> RequestPath:
     """The path of the requests to one backend.
 
     found: the running cluster's addresses, empty before it runs. network: further facts of the endpoint hop. xds: the
     IPv4 address of Contour's Service, from which Envoy has its routes.
     """
-    http = next(mapping for mapping in door.mappings if mapping.scheme == "http")
+    mappings = door.mappings
+    http = next(mapping for mapping in mappings if mapping.scheme == "http")
     name = f"{backend.namespace}/{backend.service}"
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
     pod_address = next(iter(pods.values()), None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
-    interface = calico_interface(backend.namespace, backend.pods[0]) if backend.pods else None
+    interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods else None
     authority = backend.host if http.host == 80 else f"{backend.host}:{http.host}"
     url = f"http://{authority}{backend.request_path}"
 
-    def at(address: str | None, port: int | None) -> str | None:
-        return f"{address}:{port}" if address else None
-
-    def chains(separator: str) -> dict[str, str]:
-        return {m.scheme: separator.format(m=m, node=door.node) for m in door.mappings}
+    def at(address: str | None, port: int | None) -> SocketAddress | None:
+        return SocketAddress(address, port) if address and port else None
 
     envoy = at(found.envoy, http.envoy)
     pod = at(pod_address, backend.target_port)
+    published = f"docker {door.node}" if door.node else "load balancer"
     worker = f"worker {door.node}" if door.node else "nodes of the cluster"
-    ingress = f"ingress {backend.namespace}/{backend.ingress}"
-    calico = f"calico {interface}" if interface else "calico"
+    ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
+    network_component = f"{POD_NETWORK.name} {interface}" if interface else POD_NETWORK.name
     inside = {**network} | ({"interface": interface} if interface else {})
+    match = RouteMatch(
+        host=backend.host,
+        path=backend.path,
+        service=backend.service,
+        port=backend.port,
+        cluster=envoy_cluster(backend.namespace, backend.service, backend.port),
+    )
     route = {
-        "match": f"{backend.host}{backend.path}",
-        "backend": f"{backend.service}:{backend.port}",
-        "cluster": envoy_cluster(backend.namespace, backend.service, backend.port),
-    } | ({str(Standing.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
+        "match": f"{match.host}{match.path}",
+        "backend": f"{match.service}:{match.port}",
+        "cluster": match.cluster,
+    } | ({str(HopRole.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
     selector = {
         "dns": f"{backend.service}.{backend.namespace}.svc.cluster.local",
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
     }
     addresses = {"pods": " ".join(f"{pod}={address or '?'}" for pod, address in pods.items())} if len(pods) > 1 else {}
-    published = chains("{m.host} -> {node}:{m.node}" if door.node else "{m.host} -> {m.envoy}")
+    ways = {m.scheme: f"{m.host} -> {door.node}:{m.node}" if door.node else f"{m.host} -> {m.envoy}" for m in mappings}
+    chains = {
+        "chain": HOST_PORT_CHAIN,
+        "node": str(door.node),
+        **{m.scheme: f"{m.node} -> {m.envoy}" for m in mappings},
+    }
 
     # component, address, port, next, details; in the order of KINDS
-    rows: list[tuple[str, str | None, int | None, str | None, dict[str, str]]] = [
+    rows: list[tuple[str, str | None, int | None, SocketAddress | str | None, dict[str, str]]] = [
         ("resolver of the host machine", backend.host, http.host, at(client, http.host), {}),
-        (
-            f"docker {door.node}" if door.node else "load balancer",
-            entrance,
-            http.host,
-            f"{door.node}:{http.node}" if door.node else envoy,
-            published,
-        ),
-        (
-            worker,
-            found.node,
-            http.node,
-            envoy,
-            {"chain": HOST_PORT_CHAIN, "node": door.node, **chains("{m.node} -> {m.envoy}")} if door.node else {},
-        ),
-        (ingress, found.envoy, http.envoy, f"{backend.service}:{backend.port}", route),
+        (published, entrance, http.host, SocketAddress(door.node, http.node) if door.node else envoy, ways),
+        (worker, found.node, http.node, envoy, chains if door.node else {}),
+        (ingress, found.envoy, http.envoy, SocketAddress(backend.service, backend.port), route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
-        (calico, pod_address, backend.target_port, interface, inside),
+        (network_component, pod_address, backend.target_port, interface, inside),
         (
             f"pod {backend.namespace}/{backend.pods[0]}" if backend.pods else "pod",
             pod_address,
@@ -117,32 +114,36 @@ def request_path(
             found.envoy,
             addresses,
         ),
-        (calico, pod_address, backend.target_port, found.envoy, {}),
+        (network_component, pod_address, backend.target_port, found.envoy, {}),
         (ingress, found.envoy, http.envoy, found.node, {}),
         (worker, found.node, http.node, client, {}),
-        (f"docker {door.node}" if door.node else "load balancer", entrance, http.host, client, {}),
+        (published, entrance, http.host, client, {}),
         ("client", client, None, None, {}),
     ]
     in_preview = {
-        1: True,
-        2: bool(door.listen),
-        5: bool(backend.cluster_ip),
-        11: bool(door.listen),
-        12: bool(door.listen),
+        HopName.NAME: True,
+        HopName.PORT_MAPPING: bool(door.listen),
+        HopName.SERVICE: bool(backend.cluster_ip),
+        HopName.REPLY_PORT_MAPPING: bool(door.listen),
+        HopName.REPLY_CLIENT: bool(door.listen),
     }
+    publishing = (HopName.PORT_MAPPING, *((HopName.HOST_PORT,) if door.node else ()))
     hops = tuple(
         Hop(
             service=name,
             number=kind.number,
-            name=kind.name if door.node else _BEHIND_A_LOAD_BALANCER.get(kind.name, kind.name),
+            name=kind.name if door.node else kind.name.without_kind,
             component=component,
             address=address,
             port=port,
             protocol=kind.protocol,
-            next=onward,
+            next=None if onward is None else str(onward),
             standing=kind.standing,
-            known_at=KnownAt.PREVIEW if in_preview.get(kind.number) else KnownAt.UP,
+            known_at=KnownAt.PREVIEW if in_preview.get(kind.name) else KnownAt.UP,
             details=details,
+            to=onward if isinstance(onward, SocketAddress) else None,
+            mappings=mappings if kind.name in publishing else (),
+            match=match if kind.name is HopName.ROUTE else None,
         )
         for kind, (component, address, port, onward, details) in zip(KINDS, rows, strict=True)
     )

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hops.model.hop import NOTHING_FOUND, Backend, Door, Found, PortMapping, RequestPath
+from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import request_path
-from hops.model.settings import RESERVED, Service, Settings
-from hops.model.versions import CALICO, CONTOUR, Manifest
+from hops.model.pod_network import POD_NETWORK
+from hops.model.settings import RESERVED, ServiceSettings, Settings
+from hops.model.versions import CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
@@ -17,6 +18,12 @@ ENVOY_PORTS = {"http": 8080, "https": 8443}
 """The ports that Envoy listens on, as Contour publishes it (examples/contour/03-envoy.yaml)."""
 XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == "Contour")
 """Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
+
+
+IN_PLACE = ("existing", "kubeconfigFolder")
+"""The keys of `cluster` that are not part of the fingerprint."""
+POOL = ("blockSize", "encapsulation")
+"""The keys of `calico` that are part of it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Plan:
     xds: str | None
     control_plane: str | None
     workers: tuple[str, ...]
-    door: Door
+    door: Entrypoint
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
     manifests: tuple[Manifest, ...]
@@ -45,7 +52,7 @@ class Plan:
         return (self.control_plane, *self.workers) if self.control_plane else ()
 
 
-def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
+def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
     """The plan of a stack: complete where `found` holds what its running cluster says."""
     cluster = settings.cluster
     published = {"http": cluster.http_port, "https": cluster.https_port}
@@ -55,7 +62,7 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
     workers: tuple[str, ...] = ()
     if cluster.existing:
         context, xds, control_plane = cluster.existing, None, None
-        door = Door(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
+        door = Entrypoint(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
     else:
         # kind's own names: pkg/cluster/internal/providers/common/namer.go.
         context, control_plane = f"kind-{cluster.name}", f"{cluster.name}-control-plane"
@@ -64,12 +71,12 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
             f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
         )
         # One worker publishes: two containers of one machine cannot claim the same port.
-        door = Door(str(cluster.listen_address), workers[0], mappings)
+        door = Entrypoint(str(cluster.listen_address), workers[0], mappings)
     backends = tuple(_backend(service) for service in settings.services)
-    network = {"podSubnet": str(cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+    network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
     # An existing cluster has a pod network already.
-    manifests = (CONTOUR,) if cluster.existing else (CALICO, CONTOUR)
+    manifests = (CONTOUR,) if cluster.existing else (POD_NETWORK.manifest, CONTOUR)
     return Plan(
         context=context,
         fingerprint=_fingerprint(settings),
@@ -85,8 +92,6 @@ def plan(settings: Settings, found: Found = NOTHING_FOUND) -> Plan:
 
 
 _NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder"}
-_POOL = {"block_size", "encapsulation"}
-"""What calico-node reads once, at its first start."""
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
@@ -94,9 +99,9 @@ def _fixed(settings: Settings) -> dict[str, Any]:
     if settings.cluster.existing:
         return {"cluster.existing": settings.cluster.existing}
     cluster = settings.cluster.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_THE_CLUSTER)
-    pool = settings.calico.model_dump(mode="json", by_alias=True, include=_POOL)
+    pool = POD_NETWORK.fixed(settings, by_alias=True)
     return {f"cluster.{key}": value for key, value in cluster.items()} | {
-        f"calico.{key}": value for key, value in pool.items()
+        f"{POD_NETWORK.name}.{key}": value for key, value in pool.items()
     }
 
 
@@ -104,12 +109,12 @@ def _fingerprint(settings: Settings) -> str:
     # Of the same settings as `_fixed`, in the form that the marks of running clusters were made from.
     fixed = {
         "cluster": settings.cluster.model_dump(mode="json", exclude=_NOT_IN_THE_CLUSTER),
-        "pool": settings.calico.model_dump(mode="json", include=_POOL),
+        "pool": POD_NETWORK.fixed(settings),
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _backend(service: Service) -> Backend:
+def _backend(service: ServiceSettings) -> Backend:
     return Backend(
         service=service.name,
         namespace=service.namespace,

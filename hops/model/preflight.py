@@ -21,7 +21,7 @@ INOTIFY_WATCHES_PER_NODE = 512
 
 
 @dataclass(frozen=True)
-class Container:
+class DockerContainer:
     """A Docker container.
 
     cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
@@ -41,7 +41,7 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Docker:
+class DockerDaemon:
     """What a Docker daemon says of itself. memory and disk in bytes, None where it does not say."""
 
     product: str
@@ -50,7 +50,7 @@ class Docker:
     cgroup_version: int
     memory: int | None
     disk_free: int | None
-    containers: tuple[Container, ...]
+    containers: tuple[DockerContainer, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Machine:
     """
 
     missing_tools: tuple[str, ...] = ()
-    docker: Docker | None = None
+    docker: DockerDaemon | None = None
     docker_error: str = ""
     remote: str | None = None
     kind_provider: str | None = None
@@ -73,7 +73,7 @@ class Machine:
     lowest_port: int = 0
     folder_error: str = ""
 
-    def nodes(self, cluster: str) -> tuple[Container, ...]:
+    def nodes(self, cluster: str) -> tuple[DockerContainer, ...]:
         """The node containers of a kind cluster, whoever made it; the control plane first."""
         nodes = [c for c in (self.docker.containers if self.docker else ()) if c.cluster == cluster]
         return tuple(sorted(nodes, key=lambda node: (not node.name.endswith("-control-plane"), node.name)))
@@ -99,7 +99,7 @@ class ClusterState:
         return self.generation is not None and not self.stopped
 
 
-class Standing(StrEnum):
+class ClusterStatus(StrEnum):
     """How a stack's own kind cluster stands, in a word or two."""
 
     RUNNING = "running"
@@ -110,17 +110,17 @@ class Standing(StrEnum):
     FOREIGN = "somebody else's"
 
 
-def standing(machine: Machine, cluster: str, state: ClusterState) -> Standing | None:
+def standing(machine: Machine, cluster: str, state: ClusterState) -> ClusterStatus | None:
     """None where no Docker answers: what cannot be seen is not absent."""
     if not machine.docker:
         return None
     if state.foreign:
-        return Standing.FOREIGN
+        return ClusterStatus.FOREIGN
     if state.outdated:
-        return Standing.OUTDATED
+        return ClusterStatus.OUTDATED
     if state.generation is None:
-        return Standing.HALF_MADE if machine.nodes(cluster) else Standing.ABSENT
-    return Standing.STOPPED if state.stopped else Standing.RUNNING
+        return ClusterStatus.HALF_MADE if machine.nodes(cluster) else ClusterStatus.ABSENT
+    return ClusterStatus.STOPPED if state.stopped else ClusterStatus.RUNNING
 
 
 def mark(generation: int, fingerprint: str) -> str:
@@ -129,7 +129,7 @@ def mark(generation: int, fingerprint: str) -> str:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedCluster:
     """What a stack's last update published of its cluster.
 
     name: the kind cluster's, None where there was none. folder: the absolute one of its kubeconfig files, empty where
@@ -143,14 +143,14 @@ class Published:
     fixed: Mapping[str, Any] | None = None
 
 
-def published_cluster(outputs: Mapping[str, Any]) -> Published:
+def published_cluster(outputs: Mapping[str, Any]) -> PublishedCluster:
     """Reads a stack's output `cluster`; what is missing or has another form is not known."""
     cluster = outputs.get("cluster")
     if not isinstance(cluster, Mapping):
-        return Published()
+        return PublishedCluster()
     name, file = cluster.get("name"), cluster.get("kubeconfig")
     number, fixed = cluster.get("generation"), cluster.get("fixed")
-    return Published(
+    return PublishedCluster(
         name=name if isinstance(name, str) else None,
         folder=file.rpartition("/")[0] if isinstance(file, str) else "",
         generation=int(number) if isinstance(number, int | float) else 0,
@@ -162,13 +162,13 @@ def published_cluster(outputs: Mapping[str, Any]) -> Published:
 
 
 def cluster_state(
-    machine: Machine, plan: Plan, cluster: str, owner: str, published: Published | None = None
+    machine: Machine, plan: Plan, cluster: str, owner: str, published: PublishedCluster | None = None
 ) -> ClusterState:
     """What is there of a cluster that `owner`, an absolute folder, marks as its own.
 
     published: what the stack's last update published; a cluster of another name or folder is found by it.
     """
-    before = published or Published()
+    before = published or PublishedCluster()
     former = f"{before.folder}/{owner.rpartition('/')[2]}" if before.folder else owner
     moved = [m for node in machine.nodes(before.name or cluster) if (m := _mark(node, former))]
     nodes = machine.nodes(cluster)
@@ -189,7 +189,7 @@ def cluster_state(
     return ClusterState(generation=marked, stopped=stopped, marked=marked)
 
 
-def _mark(node: Container, owner: str) -> tuple[int, str] | None:
+def _mark(node: DockerContainer, owner: str) -> tuple[int, str] | None:
     """Generation and fingerprint of a node that `owner` marks."""
     for bind in node.binds:
         if found := re.fullmatch(re.escape(f"{owner}:{MARK}") + r"(\d+)-([0-9a-f]{8})(:.*)?", bind):
@@ -197,7 +197,7 @@ def _mark(node: Container, owner: str) -> tuple[int, str] | None:
     return None
 
 
-def generation(state: ClusterState, published: Published, kept: Iterable[int]) -> int:
+def generation(state: ClusterState, published: PublishedCluster, kept: Iterable[int]) -> int:
     """The generation of the cluster to have: the running one's, else one above all that are known.
 
     kept: the generations whose kubeconfig files are still there.
@@ -207,7 +207,7 @@ def generation(state: ClusterState, published: Published, kept: Iterable[int]) -
     return 1 + max(state.marked, published.generation, *kept, 0)
 
 
-def rebuild(plan: Plan, folder: str, published: Published, objects: int | None) -> str:
+def rebuild(plan: Plan, folder: str, published: PublishedCluster, objects: int | None) -> str:
     """What changed that a running cluster cannot take, and what is lost with it.
 
     folder: the absolute one of the kubeconfig files. objects: how many Kubernetes objects of the stack go with the
@@ -279,7 +279,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
 _KEY = f"{NAMESPACE}:cluster"
 
 
-def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
+def _unfit(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
     if machine.remote:
         yield (
             f"Docker is elsewhere ({machine.remote}), so its ports are not published on this machine; "
@@ -307,7 +307,7 @@ def _unfit(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
         )
 
 
-def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str]:
+def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
     nodes = 1 + settings.cluster.workers
     memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
@@ -334,7 +334,7 @@ def _short(settings: Settings, machine: Machine, docker: Docker) -> Iterator[str
             )
 
 
-def _taken(plan: Plan, machine: Machine, docker: Docker, cluster: str) -> Iterator[str]:
+def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.holds}
     for mapping in plan.door.mappings:

@@ -1,5 +1,6 @@
 """The settings of one stack: every key of its configuration, validated before anything is declared."""
 
+import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -7,7 +8,16 @@ from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
@@ -20,11 +30,11 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 RESERVED = {0: "the subnet itself", 1: "the Kubernetes API", 8: "Contour", 10: "the cluster's DNS"}
-"""Host numbers in the service subnet that are somebody's already."""
+"""Host numbers in the service subnet that are already in use, with their users."""
 
 
 class SettingsError(ValueError):
-    """Settings that cannot work. The text names each key, its value, the bound and the remedy, one a line."""
+    """Settings that cannot work. The text has one line per problem: key, value, bound and remedy."""
 
 
 def _matching(pattern: str, bound: str) -> Callable[[str], str]:
@@ -77,59 +87,103 @@ def _sized(shortest: int, longest: int) -> Callable[[IPv4Network], IPv4Network]:
     return check
 
 
+def nearest(word: object, known: Iterable[str], what: str) -> str:
+    """The rest of a sentence about an unknown word.
+
+    word: the unknown word. known: the words that exist. what: their plural noun, such as "keys".
+    """
+    words = list(known)
+    close = difflib.get_close_matches(str(word), words, 1)
+    listed = f"({what}: {', '.join(words) or 'none'})"
+    return f"did you mean {close[0]}? {listed}" if close else listed
+
+
+def _bounded(bound: str) -> WithJsonSchema:
+    """The JSON schema of a text whose bound is checked by a function."""
+    return WithJsonSchema({"type": "string", "bound": bound})
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
-Label = Annotated[
-    str, AfterValidator(_matching(DNS_LABEL.pattern, "a name is 1 to 63 lower-case letters, digits and hyphens"))
+_LABEL = "a name is 1 to 63 lower-case letters, digits and hyphens"
+Label = Annotated[str, AfterValidator(_matching(DNS_LABEL.pattern, _LABEL)), _bounded(_LABEL)]
+HostName = Annotated[
+    str, AfterValidator(_host_name), _bounded("lower-case DNS labels joined by dots; no IP address, no wildcard")
 ]
-HostName = Annotated[str, AfterValidator(_host_name)]
+_REGISTRY = "a registry is host[:port][/path], without a scheme"
 Registry = Annotated[
-    str,
-    AfterValidator(
-        _matching(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*", "a registry is host[:port][/path], without a scheme")
-    ),
+    str, AfterValidator(_matching(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*", _REGISTRY)), _bounded(_REGISTRY)
 ]
-ImageName = Annotated[
-    str, AfterValidator(_matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", "an image is [registry/]name[:tag][@digest]"))
-]
-UrlPath = Annotated[str, AfterValidator(_matching(r"/[^\s?#%]*", "a path starts with / and holds no space, ?, # or %"))]
+_IMAGE = "an image is [registry/]name[:tag][@digest]"
+ImageName = Annotated[str, AfterValidator(_matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
+_PATH = "a path starts with / and holds no space, ?, # or %"
+UrlPath = Annotated[str, AfterValidator(_matching(r"/[^\s?#%]*", _PATH)), _bounded(_PATH)]
 # kind appends "-control-plane", and a node's name is a DNS label of at most 63.
+_CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
 ClusterName = Annotated[
-    str,
-    AfterValidator(
-        _matching(
-            r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?", "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
-        )
-    ),
+    str, AfterValidator(_matching(r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?", _CLUSTER)), _bounded(_CLUSTER)
 ]
 # Each node takes a /24 of it (kube-controller-manager's --node-cidr-mask-size).
-PodSubnet = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_sized(8, 22))]
+PodSubnet = Annotated[
+    IPv4Network, BeforeValidator(_network), AfterValidator(_sized(8, 22)), _bounded("an IPv4 network of /8 to /22")
+]
 # kubeadm takes no service subnet larger than a /12.
-ServiceSubnet = Annotated[IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24))]
-Address = Annotated[IPv4Address, BeforeValidator(_address)]
+ServiceSubnet = Annotated[
+    IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24)), _bounded("an IPv4 network of /12 to /24")
+]
+Address = Annotated[IPv4Address, BeforeValidator(_address), _bounded("an IPv4 address")]
 FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class Section(BaseModel):
-    """A part of the settings: frozen, in camelCase outside and snake_case inside, unknown keys refused."""
+    """A part of the settings: frozen, camelCase in files, snake_case in code. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
 
 
-class Cluster(Section):
-    """The Kubernetes cluster: one of kind's own making, or an existing one by its kubeconfig context."""
+class ClusterSettings(Section):
+    """The Kubernetes cluster: a new kind cluster, or an existing one by its kubeconfig context."""
 
     existing: str | None = Field(
-        None, min_length=1, description="a kubeconfig context to use instead of a kind cluster"
+        None,
+        min_length=1,
+        description="The kubeconfig context of a cluster that exists. The stack then makes no kind cluster. "
+        "Run `make down` before you change it.",
+        examples=["my-context"],
     )
-    name: ClusterName = Field(description="the kind cluster's name")
-    workers: Annotated[int, Field(ge=1, le=9)] = 1
-    node_image: ImageName = versions.NODE_IMAGE
-    pod_subnet: PodSubnet = IPv4Network("10.244.0.0/16")
-    service_subnet: ServiceSubnet = IPv4Network("10.96.0.0/16")
-    listen_address: Address = IPv4Address("127.0.0.1")
-    http_port: Port = 80
-    https_port: Port | None = 443
-    kubeconfig_folder: FolderName = ".ingress-hops/kubeconfig"
+    name: ClusterName = Field(
+        description="The kind cluster's name. The default is `ingress-hops-STACK`.", examples=["ingress-hops-alice"]
+    )
+    workers: Annotated[int, Field(ge=1, le=9)] = Field(1, description="How many worker nodes run.", examples=[2])
+    node_image: ImageName = Field(
+        versions.NODE_IMAGE,
+        description="The image of kind's nodes. `INGRESS_HOPS_NODE_IMAGE` replaces the default.",
+        examples=["kindest/node:v1.34.0"],
+    )
+    pod_subnet: PodSubnet = Field(
+        IPv4Network("10.244.0.0/16"),
+        description="The network of the pods' addresses. It must not overlap serviceSubnet.",
+        examples=["10.200.0.0/16"],
+    )
+    service_subnet: ServiceSubnet = Field(
+        IPv4Network("10.96.0.0/16"), description="The network of the Services' addresses.", examples=["10.97.0.0/16"]
+    )
+    listen_address: Address = Field(
+        IPv4Address("127.0.0.1"),
+        description="The address of this machine on which Docker publishes the ports. `0.0.0.0` means every address.",
+        examples=["127.0.0.2"],
+    )
+    http_port: Port = Field(80, description="The port of this machine for HTTP.", examples=[8080])
+    https_port: Port | None = Field(
+        443,
+        description="The port of this machine for HTTPS. It must differ from httpPort; null means none.",
+        examples=[8443],
+    )
+    kubeconfig_folder: FolderName = Field(
+        ".ingress-hops/kubeconfig",
+        description="The folder for the kubeconfig file, relative to the project's folder. Run `make down` before you "
+        "change it.",
+        examples=["/home/alice/kubeconfigs"],
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -144,39 +198,81 @@ class Cluster(Section):
         return self
 
 
-class Calico(Section):
+class CalicoSettings(Section):
     """The pod network."""
 
-    encapsulation: Literal["VXLANCrossSubnet", "VXLAN", "None"] = "VXLANCrossSubnet"
+    encapsulation: Literal["VXLANCrossSubnet", "VXLAN", "None"] = Field(
+        "VXLANCrossSubnet",
+        description="How packets travel between nodes. `VXLANCrossSubnet` encapsulates between subnets only.",
+        examples=["VXLAN"],
+    )
     # Calico takes 20 to 32 for IPv4 (its IPPool reference, field blockSize).
-    block_size: Annotated[int, Field(ge=20, le=32)] = 26
-    registry: Registry | None = None
+    block_size: Annotated[int, Field(ge=20, le=32)] = Field(
+        26,
+        description="The prefix length of the address block of a node. It must not be less than the prefix length of "
+        "cluster.podSubnet.",
+        examples=[28],
+    )
+    registry: Registry | None = Field(
+        None,
+        description="The registry of Calico's images. Null keeps the published one.",
+        examples=["mirror.example:5000/calico"],
+    )
 
 
-class Contour(Section):
+class ContourSettings(Section):
     """The ingress controller and its Envoy."""
 
-    replicas: Annotated[int, Field(ge=1, le=5)] = 1
-    registry: Registry | None = None
-    envoy_log_level: Literal["trace", "debug", "info", "warning", "error", "critical", "off"] = "info"
+    replicas: Annotated[int, Field(ge=1, le=5)] = Field(1, description="How many pods of Contour run.", examples=[2])
+    registry: Registry | None = Field(
+        None,
+        description="The registry of the images of Contour and Envoy. Null keeps the published one.",
+        examples=["mirror.example:5000"],
+    )
+    envoy_log_level: Literal["trace", "debug", "info", "warning", "error", "critical", "off"] = Field(
+        "info", description="The least severe messages that Envoy logs.", examples=["debug"]
+    )
 
 
-class Service(Section):
+class ServiceSettings(Section):
     """One workload, its Service and the Ingress that leads to it."""
 
-    name: Label
-    namespace: Label = "apps"
-    pod: Label
-    ingress: Label
-    image: ImageName = versions.WORKLOAD_IMAGE
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
-    port: Port = 8080
-    replicas: Annotated[int, Field(ge=1, le=20)] = 1
-    host: HostName
-    path: UrlPath = "/"
-    request: UrlPath = Field("/", description="the path that the output `curl` asks for")
-    tls: Label | None = Field(None, description="a Secret of type kubernetes.io/tls in the service's namespace")
-    cluster_ip: Address | None = Field(None, alias="clusterIP")
+    name: Label = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
+    namespace: Label = Field("apps", description="The namespace of all its objects.", examples=["shop"])
+    pod: Label = Field(
+        description="The name of its first pod; the next ones are `POD-2`, `POD-3`. The default is `NAME-pod`.",
+        examples=["shop-pod"],
+    )
+    ingress: Label = Field(description="The Ingress's name. The default is `NAME-ingress`.", examples=["shop-ingress"])
+    image: ImageName = Field(
+        versions.WORKLOAD_IMAGE, description="The image of its container.", examples=["nginx:1.29"]
+    )
+    command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="The command of its container, one word an entry. It must listen on `port`. The default is "
+        "`python -m http.server PORT --directory /srv`.",
+        examples=[["python", "-m", "http.server", "8080"]],
+    )
+    port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
+    replicas: Annotated[int, Field(ge=1, le=20)] = Field(1, description="How many pods run.", examples=[3])
+    host: HostName = Field(
+        description="The host name that the Ingress matches. The default is `NAME.localhost`.",
+        examples=["shop.localhost"],
+    )
+    path: UrlPath = Field("/", description="The path prefix that the Ingress matches.", examples=["/shop"])
+    request: UrlPath = Field(
+        "/", description="The path that the output `curl` asks for. The default is `path`.", examples=["/shop/health"]
+    )
+    tls: Label | None = Field(
+        None,
+        description="The name of a Secret of type kubernetes.io/tls in the service's namespace. Null means plain HTTP.",
+        examples=["shop-certificate"],
+    )
+    cluster_ip: Address | None = Field(
+        None,
+        alias="clusterIP",
+        description="The Service's address inside cluster.serviceSubnet. Null lets Kubernetes choose one.",
+        examples=["10.96.0.50"],
+    )
 
     @property
     def pods(self) -> tuple[str, ...]:
@@ -185,39 +281,59 @@ class Service(Section):
 
 
 class RuleException(Section):
-    """A resource that a rule leaves alone, for a reason, on somebody's word, until a day."""
+    """A resource to which a rule does not apply: why, who answers for it, and until when."""
 
-    resource: Annotated[str, Field(min_length=1)]
-    reason: Annotated[str, Field(min_length=1)]
-    owner: Annotated[str, Field(min_length=1)]
-    expires: date
+    resource: Annotated[str, Field(min_length=1)] = Field(
+        description="The resource as `Kind/namespace/name`; `*` matches any characters.", examples=["Pod/apps/shop-pod"]
+    )
+    reason: Annotated[str, Field(min_length=1)] = Field(
+        description="Why the rule does not apply to it.", examples=["the vendor's agent needs the port"]
+    )
+    owner: Annotated[str, Field(min_length=1)] = Field(
+        description="Who answers for the exception.", examples=["alice@example.com"]
+    )
+    expires: date = Field(description="The last day on which the exception holds.", examples=["2027-06-30"])
 
 
 class RuleSettings(Section):
-    """What a stack says of one rule; None keeps the rule's own level."""
+    """Level, parameters and exceptions of one rule."""
 
-    level: Literal["mandatory", "advisory", "remediate", "disabled"] | None = None
-    parameters: Mapping[str, Any] = Field(default_factory=dict)
-    exceptions: tuple[RuleException, ...] = ()
+    level: Literal["mandatory", "advisory", "remediate", "disabled"] | None = Field(
+        None,
+        description="What a broken rule does. `remediate` needs a rule that can mend. Null keeps the rule's own level.",
+        examples=["advisory"],
+    )
+    parameters: Mapping[str, Any] = Field(
+        default_factory=dict,
+        description="The rule's parameters; the page of each rule lists them.",
+        examples=[{"allowed": [80, 443]}],
+    )
+    exceptions: tuple[RuleException, ...] = Field((), description="Resources to which the rule does not apply.")
 
 
-class Policy(Section):
-    """What a stack says of the rules, by their codes."""
+class PolicySettings(Section):
+    """Levels, parameters and exceptions of the rules, by code."""
 
     rules: Mapping[
         Annotated[str, AfterValidator(_matching(r"[A-Z]{2}[0-9]{2}", "a rule's code is two letters and two digits"))],
         RuleSettings,
-    ] = Field(default_factory=dict)
+    ] = Field(default_factory=dict, description="What the stack says of each rule, by the rule's code.")
 
 
 class Settings(Section):
     """All settings of one stack."""
 
-    cluster: Cluster
-    calico: Calico = Field(default_factory=Calico)
-    contour: Contour = Field(default_factory=Contour)
-    services: Annotated[tuple[Service, ...], Field(min_length=1)]
-    policy: Policy = Field(default_factory=Policy)
+    cluster: ClusterSettings = Field(description="The Kubernetes cluster.")
+    calico: CalicoSettings = Field(default_factory=CalicoSettings, description="The pod network.")
+    contour: ContourSettings = Field(
+        default_factory=ContourSettings, description="The ingress controller and its Envoy."
+    )
+    services: Annotated[tuple[ServiceSettings, ...], Field(min_length=1)] = Field(
+        description="The services that answer requests."
+    )
+    policy: PolicySettings = Field(
+        default_factory=PolicySettings, description="Levels, parameters and exceptions of the rules."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -263,11 +379,11 @@ def _twice(what: str, claims: Iterable[tuple[str, str]]) -> list[str]:
 def settings(stack: str, config: Mapping[str, Any], node_image: str | None = None) -> Settings:
     """The settings of a stack.
 
-    stack: the stack's name, which gives the cluster its default name.
-    config: the configuration without its namespace, each value as JSON knows it; a missing key takes its default.
-    node_image: the node image where `cluster.nodeImage` names none, of `$INGRESS_HOPS_NODE_IMAGE`.
+    stack: the stack's name; the default name of the cluster contains it.
+    config: JSON values by key, without the namespace; a missing key gets its default.
+    node_image: the default of `cluster.nodeImage`, from `$INGRESS_HOPS_NODE_IMAGE`.
 
-    Raises SettingsError with one line a problem.
+    Raises SettingsError with one line per problem.
     """
     cluster_name = re.sub(r"[^a-z0-9-]", "-", f"ingress-hops-{stack}".lower())
     derived = {"name": cluster_name} | ({"nodeImage": node_image} if node_image else {})
@@ -281,19 +397,19 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
         return Settings.model_validate_json(json.dumps(whole))
     except ValidationError as error:
         problems = error.errors()
-        # pydantic also calls a list too short whose only entry is wrong.
+        # pydantic also reports a list as too short if its only entry is wrong.
         inner = {problem["loc"][:-2] for problem in problems}
         wrong = {problem["loc"] for problem in problems}
-        told = [
+        own = [
             p
             for p in problems
             if not (p["type"] == "too_short" and p["loc"] in inner) and not _follows(p["loc"], services, wrong)
         ]
-        raise SettingsError("\n".join(_sentence(problem) for problem in told)) from None
+        raise SettingsError("\n".join(_sentence(problem) for problem in own)) from None
 
 
 def _with_derived(service: Any) -> Any:
-    """A service with the defaults that follow from its name and port."""
+    """Adds the defaults that depend on the service's name, path and port."""
     if not isinstance(service, Mapping):
         return service
     name, port = service.get("name", "my-service"), service.get("port", 8080)
@@ -310,7 +426,7 @@ def _with_derived(service: Any) -> Any:
 
 
 def _follows(location: tuple[int | str, ...], services: Any, wrong: Iterable[tuple[int | str, ...]]) -> bool:
-    """Whether it is a derived default that is wrong, because what it is derived from is."""
+    """Whether the wrong value is a default that depends on another wrong value."""
     if len(location) != 3 or location[0] != "services":
         return False
     _, number, key = location
@@ -319,14 +435,14 @@ def _follows(location: tuple[int | str, ...], services: Any, wrong: Iterable[tup
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    """Key, value, bound and remedy of one problem that pydantic found."""
+    """Key, value, bound and remedy of one problem that pydantic reports."""
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     bound = problem["msg"].removeprefix("Value error, ")
     if not key or (problem["type"] == "value_error" and isinstance(problem["input"], Mapping)):
         return f"{NAMESPACE}:{key or 'settings'}: {bound}"
     if problem["type"] == "extra_forbidden":
-        known = ", ".join(_known_keys(problem["loc"][:-1]))
-        return f"{NAMESPACE}:{key}: there is no such key; the keys here are {known}"
+        known = _known_keys(problem["loc"][:-1])
+        return f"{NAMESPACE}:{key}: there is no such key; {nearest(problem['loc'][-1], known, 'keys')}"
     if problem["type"] == "missing":
         return f"{NAMESPACE}:{key} is missing; give it a value"
     if problem["type"] == "too_short" and isinstance(problem["input"], list):
@@ -337,14 +453,19 @@ def _sentence(problem: ErrorDetails) -> str:
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     sections: dict[int | str, type[Section]] = {
-        "cluster": Cluster,
-        "calico": Calico,
-        "contour": Contour,
-        "services": Service,
-        "policy": Policy,
+        "cluster": ClusterSettings,
+        "calico": CalicoSettings,
+        "contour": ContourSettings,
+        "services": ServiceSettings,
+        "policy": PolicySettings,
         "rules": RuleSettings,
         "exceptions": RuleException,
     }
     named = [sections[part] for part in location if part in sections]
     section = named[-1] if named else Settings
+    return keys(section)
+
+
+def keys(section: type[BaseModel]) -> list[str]:
+    """The keys of a section as files write them."""
     return [field.alias or name for name, field in section.model_fields.items()]

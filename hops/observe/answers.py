@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes.objects import full_name
 from hops.kubernetes.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend
@@ -20,7 +21,7 @@ _FROM_A_POD = "x-envoy-upstream-service-time:"
 
 
 @dataclass(frozen=True)
-class Answer:
+class RouteAnswer:
     """How one service answers.
 
     answered: whether a pod answered its documented request. pods: the state of each, by name. logs: the last lines of
@@ -51,7 +52,7 @@ async def answers(
     port: int,
     backends: Sequence[Backend],
     clock: Callable[[], float] = time.monotonic,
-) -> tuple[list[dict[str, Any]], list[Answer]]:
+) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
     """Waits until a pod of each backend has answered and all are ready, as long as `Patience` allows.
 
     control_plane, worker: names of node containers; requests go from the worker to its own `port`.
@@ -78,14 +79,12 @@ async def answers(
     for answer, starts in zip(answered, states, strict=True):
         unready = [name for name, start in starts.items() if not start.ready]
         logs = {name: await asyncio.to_thread(_log, control_plane, name) for name in unready}
-        found.append(Answer(answer, starts, logs))
+        found.append(RouteAnswer(answer, starts, logs))
     return objects, found
 
 
 def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:
-    pods = {
-        f"{at(o, 'metadata', 'namespace')}/{at(o, 'metadata', 'name')}": o for o in objects if o.get("kind") == "Pod"
-    }
+    pods = {full_name(o): o for o in objects if o.get("kind") == "Pod"}
     names = [f"{backend.namespace}/{name}" for name in backend.pods]
     return {name: pod_start(pods.get(name)) for name in names}
 

@@ -4,18 +4,20 @@ import base64
 import binascii
 import hashlib
 import ssl
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.pod_network import POD_NETWORK
 from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Cluster
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import ObservedCluster
 
 _MOST = 2000
 _LINES = 200
@@ -32,17 +34,14 @@ _KINDS = {
     "HTTPProxy": "/apis/projectcontour.io/v1/httpproxies",
     "DaemonSet": "/apis/apps/v1/daemonsets",
     "Deployment": "/apis/apps/v1/deployments",
-    "IPPool": "/apis/crd.projectcalico.org/v1/ippools",
-    "Calico's NetworkPolicy": "/apis/crd.projectcalico.org/v1/networkpolicies",
-    "GlobalNetworkPolicy": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
-    "Installation": "/apis/operator.tigera.io/v1/installations",
+    **POD_NETWORK.object_kinds,
     "Event": "/api/v1/events?fieldSelector=type%3DWarning",
 }
 """What is listed, by the name that `unseen` has for it."""
 _CONFIG_MAPS = {CONTOUR_NAMESPACE: "contour", "kube-system": "kubeadm-config"}
 
 
-def cluster(api: API, unseen: MutableMapping[str, str]) -> Cluster:
+def cluster(api: API, unseen: MutableMapping[str, str]) -> ObservedCluster:
     """All objects that matter to a path; a kind that cannot be listed is told in `unseen`. Raises APIError."""
     version = str(at(api.json("/version"), "gitVersion"))
     asked = {kind: later(partial(_listed, api, kind, path, unseen)) for kind, path in _KINDS.items()}
@@ -57,7 +56,7 @@ def cluster(api: API, unseen: MutableMapping[str, str]) -> Cluster:
             # A kind that the cluster does not know, or an object that is not there, has been seen: there is none.
             if error.status != 404:
                 unseen[f"cluster: {what}"] = str(error)
-    return Cluster(server=api.server, version=version, objects=tuple(objects))
+    return ObservedCluster(server=api.server, version=version, objects=tuple(objects))
 
 
 def _listed(api: API, kind: str, path: str, unseen: MutableMapping[str, str]) -> list[JSON]:
@@ -97,7 +96,7 @@ def _secrets(api: API) -> list[JSON]:
     ]
 
 
-def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def certificates(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The ends and the authorities of Contour's, Envoy's and the host name's certificates, as `Cluster` has them."""
     ends: dict[str, str] = {}
     authorities: dict[str, str] = {}
@@ -115,15 +114,15 @@ def certificates(api: API, view: View, unseen: MutableMapping[str, str]) -> tupl
     return ends, authorities
 
 
-def _with_certificates(view: View) -> Iterator[tuple[str, str]]:
-    there = {(str(at(s, "metadata", "namespace")), str(at(s, "metadata", "name"))) for s in view.of("Secret")}
+def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
+    there = {(str(objects.namespace(s)), objects.name(s)) for s in view.of("Secret")}
     for pod in view.of("Pod", CONTOUR_NAMESPACE):
         for volume in sequence(at(pod, "spec", "volumes")):
             if (found := (CONTOUR_NAMESPACE, str(at(volume, "secret", "secretName")))) in there:
                 yield found
     for ingress in view.of("Ingress"):
         for entry in sequence(at(ingress, "spec", "tls")):
-            named = (str(at(ingress, "metadata", "namespace")), str(at(entry, "secretName")))
+            named = (str(objects.namespace(ingress)), str(at(entry, "secretName")))
             if view.asked.host in sequence(at(entry, "hosts")) and named in there:
                 yield named
 
@@ -171,7 +170,7 @@ def _values(der: bytes) -> list[tuple[int, bytes]]:
     return values
 
 
-def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, str]:
+def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, str]:
     """The last lines of Contour and Envoy, and of what is not ready of the backend, of Calico and of kube-proxy."""
     asked = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
     found = {}
@@ -183,26 +182,21 @@ def logs(api: API, view: View, unseen: MutableMapping[str, str]) -> dict[str, st
     return found
 
 
-def _logs(view: View) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
+def _logs(view: PathFacts) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
     contour = [pod for pod in view.of("Pod", CONTOUR_NAMESPACE) if at(pod, "metadata", "labels", "app") == "contour"]
     network = [
-        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in ("calico-node", "kube-proxy")
+        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in (POD_NETWORK.agent, "kube-proxy")
     ]
-    for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not _ready(pod))]:
-        if view.down(text(at(pod, "spec", "nodeName"))):
+    for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not objects.ready(pod))]:
+        if view.down(objects.node_of(pod)):
             continue
-        namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
+        namespace, name = str(objects.namespace(pod)), objects.name(pod)
         for state in sequence(at(pod, "status", "containerStatuses")):
             container = str(at(state, "name"))
             if at(state, "state", "running") or at(state, "state", "terminated"):
                 yield f"{namespace}/{name}/{container}", (namespace, name, container, False)
             if at(state, "lastState", "terminated"):
                 yield f"{namespace}/{name}/{container} previous", (namespace, name, container, True)
-
-
-def _ready(pod: Mapping[str, JSON]) -> bool:
-    conditions: Sequence[JSON] = sequence(at(dict(pod), "status", "conditions"))
-    return any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
 
 
 def _log(api: API, namespace: str, pod: str, container: str, previous: bool) -> str:  # noqa: FBT001 - as the API has it

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.observe.timed_tasks import later
-from hops.trace.facts.view import KIND_LABEL
-from hops.trace.observed.observation import Docker
+from hops.trace.observed.observation import ObservedDocker
 
 SECONDS = 8.0
 _INFO = (
@@ -40,7 +40,7 @@ def run(*words: str, text: str = "", seconds: float = SECONDS) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def docker(cluster: str | None, port: int) -> Docker:
+def docker(cluster: str | None, port: int) -> ObservedDocker:
     """What Docker says of itself, of a kind cluster's nodes and of every container that publishes a port.
 
     cluster: its name, None for those of all kind clusters. Raises DockerError.
@@ -56,7 +56,7 @@ def docker(cluster: str | None, port: int) -> Docker:
     info = _json(told.result())
     if errors := info.get("ServerErrors"):
         raise DockerError(" ".join(errors))
-    return Docker(info={key: info[key] for key in _INFO if key in info}, containers=tuple(containers))
+    return ObservedDocker(info={key: info[key] for key in _INFO if key in info}, containers=tuple(containers))
 
 
 def _inspected(names: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -29,7 +29,7 @@ Path = tuple[str | Entry, ...]
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredObject:
     """An object of the stack's state.
 
     urn: of the resource. version, kind, namespace, name: the object's own, namespace "" for an object of the cluster.
@@ -73,7 +73,7 @@ class Drift:
     object is being deleted.
     """
 
-    of: Declared
+    of: DeclaredObject
     what: str
     repaired: bool = True
     added: tuple[Path, ...] = ()
@@ -83,7 +83,7 @@ class Drift:
         return f"{self.of} {self.what}"
 
 
-def declared(state: Mapping[str, Any]) -> list[Declared]:
+def declared(state: Mapping[str, Any]) -> list[DeclaredObject]:
     """The Kubernetes objects of a state.
 
     state: as `pulumi stack export` prints it. A Job that deletes itself is left out.
@@ -97,7 +97,7 @@ def declared(state: Mapping[str, Any]) -> list[Declared]:
         if at(inputs, "spec", "ttlSecondsAfterFinished") is not None:
             continue
         found.append(
-            Declared(
+            DeclaredObject(
                 urn=str(at(resource, "urn")),
                 version=str(at(inputs, "apiVersion") or at(resource, "outputs", "apiVersion")),
                 kind=str(at(inputs, "kind") or kind.rpartition(":")[2]),
@@ -110,7 +110,7 @@ def declared(state: Mapping[str, Any]) -> list[Declared]:
     return found
 
 
-def drift(api: API, objects: Sequence[Declared]) -> list[Drift]:
+def drift(api: API, objects: Sequence[DeclaredObject]) -> list[Drift]:
     """The objects that somebody changed or deleted, in the order given.
 
     Somebody else than Pulumi changed an object where a manager named kubectl… owns a field of it, or where Pulumi does
@@ -137,7 +137,7 @@ def _listed(api: API, path: str) -> dict[tuple[str, str], Mapping[str, Any]]:
     return {(str(each.get("namespace") or ""), str(each.get("name"))): each for each in found}
 
 
-def _drifted(api: API, of: Declared, live: Mapping[str, Any] | None) -> Drift | None:
+def _drifted(api: API, of: DeclaredObject, live: Mapping[str, Any] | None) -> Drift | None:
     if live is None:
         return Drift(of, "is gone")
     if live.get("deletionTimestamp"):
@@ -156,7 +156,7 @@ def _drifted(api: API, of: Declared, live: Mapping[str, Any] | None) -> Drift | 
     return _compared(of, candidates, api.json(of.path)) if candidates else None
 
 
-def _compared(of: Declared, candidates: Sequence[tuple[str, Path]], whole: Any) -> Drift | None:
+def _compared(of: DeclaredObject, candidates: Sequence[tuple[str, Path]], whole: Any) -> Drift | None:
     """candidates: fields that may differ, and who set them. whole: the live object."""
     changed: dict[str, tuple[str, Path]] = {}
     added: dict[str, tuple[str, Path]] = {}

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from hops.kubernetes.values import at, sequence
 from hops.observe.api import API, APIError
-from hops.trace.observed.observation import Envoy
+from hops.trace.observed.observation import ObservedEnvoy
 
 # Contour's read-only admin listener (internal/envoy/v3/stats.go, AdminListener).
 PORT = 9001
@@ -46,7 +46,7 @@ class Admin:
         }
 
 
-def envoy(admin: Admin) -> Envoy:
+def envoy(admin: Admin) -> ObservedEnvoy:
     """What an Envoy says of itself before the requests. Raises APIError."""
     parts: dict[str, Any] = {}
     paths = {
@@ -61,4 +61,4 @@ def envoy(admin: Admin) -> Envoy:
     # With the list of all that Envoy is built of, which is ten times the rest.
     parts["server"].pop("node", None)
     parts["routes"] = tuple(sequence(at(parts["routes"], "configs")))
-    return Envoy(pod=admin.pod, stats=admin.stats(), **parts)
+    return ObservedEnvoy(pod=admin.pod, stats=admin.stats(), **parts)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from hops.observe.timed_tasks import later
-from hops.trace.observed.observation import Asked, Host, Listener, Lookup
+from hops.trace.observed.observation import FollowedRequest, Host, Listener, Lookup
 
 HOSTS = Path("/etc/hosts")
 PROC = Path("/proc")
@@ -32,7 +32,7 @@ class Resolved:
     error: str | None = None
 
 
-def host(asked: Asked, unseen: MutableMapping[str, str]) -> Host:
+def host(asked: FollowedRequest, unseen: MutableMapping[str, str]) -> Host:
     """What this machine shows of itself; what it does not show is told in `unseen`."""
     lookups = [later(partial(_lookup, asked.host, family)) for family in _FAMILIES]
     listeners = tuple(_listeners(asked.port, unseen))

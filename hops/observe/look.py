@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from hops.kubernetes import objects
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, sequence, text
+from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.observe.api import API
 from hops.observe.cluster import certificates, cluster, logs
@@ -24,10 +27,19 @@ from hops.observe.envoy import Admin, envoy
 from hops.observe.host import Resolved, host, resolve
 from hops.observe.nodes import node
 from hops.observe.requests import from_client, from_node, over
-from hops.observe.timed_tasks import Parts, Progress, later
+from hops.observe.timed_tasks import Progress, TimedTasks, later
+from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.probes import Probe, probes, published
-from hops.trace.facts.view import KIND_LABEL, View
-from hops.trace.observed.observation import Asked, Cluster, Docker, Envoy, Node, Request, Sight, Stack
+from hops.trace.observed.observation import (
+    FollowedRequest,
+    Observation,
+    ObservedCluster,
+    ObservedDocker,
+    ObservedEnvoy,
+    ObservedNode,
+    SentRequest,
+    TracedStack,
+)
 
 _DOCKER, _CLUSTER, _HOST, _OUTPUTS, _REQUESTS, _OTHERS = 20.0, 12.0, 9.0, 1.5, 14.0, 10.0
 """Seconds that the parts are waited for at most; each has tighter bounds of its own where it can have them."""
@@ -52,33 +64,33 @@ class NoWayError(RuntimeError):
 
 
 def look(
-    asked: Asked,
+    asked: FollowedRequest,
     way: Way,
-    stack: Stack | None = None,
+    stack: TracedStack | None = None,
     outputs: Callable[[], Mapping[str, Any]] | None = None,
     progress: Progress = lambda _: None,
-) -> Sight:
+) -> Observation:
     """What is seen of the path that a request takes. Changes nothing and never fails: what cannot be seen is told.
 
     outputs: gives what the stack published. progress: is told whenever a part begins or ends.
     """
-    return _Look(asked, way, stack, Parts(progress)).sight(outputs)
+    return _Look(asked, way, stack, TimedTasks(progress)).sight(outputs)
 
 
 class _Look:
     """What is known so far, in `seen`, and what comes next."""
 
-    def __init__(self, asked: Asked, way: Way, stack: Stack | None, parts: Parts) -> None:
+    def __init__(self, asked: FollowedRequest, way: Way, stack: TracedStack | None, parts: TimedTasks) -> None:
         self._way, self._parts = way, parts
         kind = stack.settings.cluster.name if stack and not stack.settings.cluster.existing else None
         taken = datetime.now(UTC).isoformat(timespec="seconds")
-        self.seen = Sight(taken=taken, asked=asked, stack=stack, cluster_name=kind)
+        self.seen = Observation(taken=taken, asked=asked, stack=stack, cluster_name=kind)
 
-    def _add(self, **found: Any) -> View:
+    def _add(self, **found: Any) -> PathFacts:
         self.seen = self.seen.model_copy(update=found)
-        return View(self.seen)
+        return PathFacts(self.seen)
 
-    def sight(self, outputs: Callable[[], Mapping[str, Any]] | None) -> Sight:
+    def sight(self, outputs: Callable[[], Mapping[str, Any]] | None) -> Observation:
         began, parts, asked = time.monotonic(), self._parts, self.seen.asked
         host_seen = parts.start("host", partial(host, asked, parts.unseen), _HOST)
         resolved = later(partial(resolve, asked.host))
@@ -130,7 +142,7 @@ class _Look:
             return None
         marks = (
             found[1]
-            for item in View(self.seen).node_containers.values()
+            for item in PathFacts(self.seen).node_containers.values()
             for bind in sequence(at(dict(item), "HostConfig", "Binds"))
             if (found := re.search(re.escape(MARK) + r"(\d+)-", str(bind)))
         )
@@ -142,13 +154,13 @@ class _Look:
             raise NoWayError(f"{folder} holds no kubeconfig of the stack {stack.name}'s running cluster")
         return chosen
 
-    def _cluster(self, api: API) -> Cluster:
+    def _cluster(self, api: API) -> ObservedCluster:
         found = cluster(api, self._parts.unseen)
         return found.model_copy(update={"kubeconfig": api.kubeconfig, "context": api.context})
 
-    def _nodes(self) -> list[Callable[[], Node | None]]:
+    def _nodes(self) -> list[Callable[[], ObservedNode | None]]:
         started = []
-        view = View(self.seen)
+        view = PathFacts(self.seen)
         for name in sorted(view.node_containers):
             if view.running(name):
                 started.append(self._parts.start(f"node {name}", partial(node, name, self._parts.unseen), _OTHERS))
@@ -157,14 +169,14 @@ class _Look:
                 self._parts.unseen[f"node {name}"] = f"its container is {state}"
         return started
 
-    def _admins(self, api: API, view: View) -> list[Callable[[], tuple[Admin, Envoy] | None]]:
+    def _admins(self, api: API, view: PathFacts) -> list[Callable[[], tuple[Admin, ObservedEnvoy] | None]]:
         """Envoys that run on nodes that do: a port-forward to another only ends by its time-out."""
         started = []
         for pod in view.envoy_pods[:_ENVOYS]:
-            namespace, name = str(at(pod, "metadata", "namespace")), str(at(pod, "metadata", "name"))
-            on = str(at(pod, "spec", "nodeName"))
-            if at(pod, "status", "phase") != "Running":
-                self._parts.unseen[f"envoy {namespace}/{name}"] = f"its pod is {at(pod, 'status', 'phase')}"
+            namespace, name = str(objects.namespace(pod)), objects.name(pod)
+            on = str(objects.node_of(pod))
+            if objects.phase(pod) != "Running":
+                self._parts.unseen[f"envoy {namespace}/{name}"] = f"its pod is {objects.phase(pod)}"
             elif view.down(on):
                 self._parts.unseen[f"envoy {namespace}/{name}"] = f"its node {on} does not run"
             else:
@@ -172,12 +184,12 @@ class _Look:
                 started.append(self._parts.start(f"envoy {namespace}/{name}", opening, _OTHERS))
         return started
 
-    def _requests(self, api: API | None, view: View, resolved: Future[Resolved]) -> None:
+    def _requests(self, api: API | None, view: PathFacts, resolved: Future[Resolved]) -> None:
         """All at once: from this machine, and from each node that can be entered."""
         began, parts, asked = time.monotonic(), self._parts, self.seen.asked
         entry = view.entry.node if view.entry else None
-        waiting: list[Callable[[], list[Request] | None]] = []
-        entered: list[Callable[[], tuple[list[Request], Node] | None]] = []
+        waiting: list[Callable[[], list[SentRequest] | None]] = []
+        entered: list[Callable[[], tuple[list[SentRequest], ObservedNode] | None]] = []
         if not asked.from_node:
             sending = partial(_from_client, asked, resolved, published(view))
             waiting.append(parts.start("requests from here", sending, _REQUESTS))
@@ -201,23 +213,23 @@ class _Look:
         parts.seconds["requests"] = time.monotonic() - began
         self._add(requests=tuple(answers), nodes=tuple(nodes.values()))
 
-    def _afterwards(self, opened: list[tuple[Admin, Envoy]]) -> Iterator[Envoy]:
+    def _afterwards(self, opened: list[tuple[Admin, ObservedEnvoy]]) -> Iterator[ObservedEnvoy]:
         asked = [self._parts.start(f"envoy {admin.pod} afterwards", admin.stats, _OTHERS) for admin, _ in opened]
         for (admin, found), stats in zip(opened, asked, strict=True):
             yield found.model_copy(update={"stats_after": stats() or {}})
             admin.close()
 
 
-def _opened(api: API, namespace: str, pod: str) -> tuple[Admin, Envoy]:
+def _opened(api: API, namespace: str, pod: str) -> tuple[Admin, ObservedEnvoy]:
     admin = Admin(api, namespace, pod)
     return admin, envoy(admin)
 
 
-def _from_client(asked: Asked, resolved: Future[Resolved], address: str | None) -> list[Request]:
+def _from_client(asked: FollowedRequest, resolved: Future[Resolved], address: str | None) -> list[SentRequest]:
     return from_client(asked, resolved.result(), address)
 
 
-def _forwarded(api: API, wanted: list[Probe], asked: Asked) -> list[Request]:
+def _forwarded(api: API, wanted: list[Probe], asked: FollowedRequest) -> list[SentRequest]:
     """By port-forward, where a node cannot be entered. Raises APIError."""
     answers = []
     for probe in wanted:
@@ -227,7 +239,7 @@ def _forwarded(api: API, wanted: list[Probe], asked: Asked) -> list[Request]:
     return answers
 
 
-def _kind(api: API, found: Docker | None) -> str | None:
+def _kind(api: API, found: ObservedDocker | None) -> str | None:
     """The kind cluster whose node publishes the API's port."""
     port = str(urlsplit(api.server).port)
     for item in found.containers if found else ():
@@ -237,7 +249,7 @@ def _kind(api: API, found: Docker | None) -> str | None:
     return None
 
 
-def _versions(seen: Sight) -> dict[str, str]:
+def _versions(seen: Observation) -> dict[str, str]:
     """Of all that was met, by its name."""
     info: Mapping[str, Any] = seen.docker.info if seen.docker else {}
     # COMMIT/VERSION/…
@@ -254,6 +266,6 @@ def _versions(seen: Sight) -> dict[str, str]:
     for item in seen.cluster.objects if seen.cluster else ():
         for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
             name, image = str(at(container, "name")), str(at(container, "image"))
-            if name in ("contour", "calico-node") and ":" in image:
+            if name in ("contour", POD_NETWORK.agent) and ":" in image:
                 found[name] = image.rpartition(":")[2]
     return {name: str(value) for name, value in found.items() if value}

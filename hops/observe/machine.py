@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hops.model.hop import Door
-from hops.model.preflight import Container, Docker, Machine
+from hops.kubernetes.objects import KIND_LABEL
+from hops.model.hop import Entrypoint
+from hops.model.preflight import DockerContainer, DockerDaemon, Machine
 
 _SECONDS = 15
 
 
-def look(door: Door, folder: Path | None = None) -> Machine:
+def look(door: Entrypoint, folder: Path | None = None) -> Machine:
     """What this machine has, and which of the door's ports are taken on it.
 
     folder: where kubeconfig files are to be kept; None to leave it out.
@@ -42,7 +43,7 @@ def _run(*words: str, check: bool = True) -> str:
     return done.stdout
 
 
-def _docker() -> tuple[Docker | None, str]:
+def _docker() -> tuple[DockerDaemon | None, str]:
     """What Docker says, or None and why it says nothing."""
     try:
         info = json.loads(_run("docker", "info", "--format", "{{json .}}"))
@@ -58,11 +59,11 @@ def _docker() -> tuple[Docker | None, str]:
     return _facts(info, containers), ""
 
 
-def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> Docker:
+def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> DockerDaemon:
     root = Path(info.get("DockerRootDir") or "/nowhere")
     # Only where the daemon shares this file system does its folder say anything about its disk.
     here = info.get("OperatingSystem") != "Docker Desktop" and root.exists()
-    return Docker(
+    return DockerDaemon(
         product=str(info.get("OperatingSystem") or "") if "host" not in info else "Podman",
         containers_os=str(info.get("OSType") or "linux"),
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
@@ -73,11 +74,11 @@ def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> 
     )
 
 
-def _container(item: Mapping[str, Any]) -> Container:
+def _container(item: Mapping[str, Any]) -> DockerContainer:
     bindings = item["HostConfig"].get("PortBindings") or {}
-    return Container(
+    return DockerContainer(
         name=item["Name"].lstrip("/"),
-        cluster=(item["Config"].get("Labels") or {}).get("io.x-k8s.kind.cluster"),
+        cluster=(item["Config"].get("Labels") or {}).get(KIND_LABEL),
         state=item["State"]["Status"],
         binds=tuple(item["HostConfig"].get("Binds") or ()),
         published=tuple(

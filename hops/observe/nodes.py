@@ -4,7 +4,7 @@ from collections.abc import Iterable, MutableMapping
 from itertools import groupby
 
 from hops.observe import docker
-from hops.trace.observed.observation import Namespace, Node
+from hops.trace.observed.observation import Namespace, ObservedNode
 
 _MARK = "\x1e"
 _SYSCTLS = "/proc/sys/"
@@ -43,10 +43,10 @@ done
 """
 
 
-def node(name: str, unseen: MutableMapping[str, str]) -> Node:
+def node(name: str, unseen: MutableMapping[str, str]) -> ObservedNode:
     """A node from inside; what its tools cannot show is told in `unseen`. Raises DockerError."""
     parts = sections(docker.run("exec", name, "bash", "-c", _SCRIPT), f"node {name}", unseen)
-    return Node(
+    return ObservedNode(
         name=name,
         nat=parts.get("nat", ""),
         filter=parts.get("filter", ""),

@@ -19,7 +19,7 @@ from hops.observe.host import Resolved
 from hops.observe.nodes import PART, sections
 from hops.observe.timed_tasks import later
 from hops.trace.facts.probes import Probe, probing
-from hops.trace.observed.observation import Asked, Failure, Node, Request
+from hops.trace.observed.observation import Failure, FollowedRequest, ObservedNode, SentRequest
 
 # Longer than Envoy's own time-out for connecting to a pod, 2 s with Contour, so that its 503 is still seen.
 CONNECT_SECONDS = 3.0
@@ -75,7 +75,7 @@ class _Outcome:
     body: bytes = b""
 
 
-def from_client(asked: Asked, resolved: Resolved, published: str | None) -> list[Request]:
+def from_client(asked: FollowedRequest, resolved: Resolved, published: str | None) -> list[SentRequest]:
     """The request as a client on this machine sends it, and then one to each other address.
 
     published: the address that requests should enter by; it is tried too where the name does not lead there.
@@ -100,7 +100,7 @@ def from_client(asked: Asked, resolved: Resolved, published: str | None) -> list
     return [taken, *rest]
 
 
-def _sent(probe: Probe, asked: Asked, name: float) -> Request:
+def _sent(probe: Probe, asked: FollowedRequest, name: float) -> SentRequest:
     """name: seconds that the look-up took."""
     began = time.monotonic()
     stages = {"name": name}
@@ -112,7 +112,7 @@ def _sent(probe: Probe, asked: Asked, name: float) -> Request:
         return _request(probe, asked, stages, _Outcome(_failure(error), _said(error)))
 
 
-def over(connection: socket.socket, probe: Probe, asked: Asked, stages: Mapping[str, float]) -> Request:
+def over(connection: socket.socket, probe: Probe, asked: FollowedRequest, stages: Mapping[str, float]) -> SentRequest:
     """One request over a connection that stands. stages: what it took so far."""
     began, before = time.monotonic(), max(stages.values(), default=0.0)
     seconds = dict(stages)
@@ -155,7 +155,7 @@ def _body(answer: http.client.HTTPResponse, deadline: float, connection: socket.
     return body
 
 
-def _head(asked: Asked, method: str) -> bytes:
+def _head(asked: FollowedRequest, method: str) -> bytes:
     host = asked.host if asked.port == 80 else f"{asked.host}:{asked.port}"
     fields = {"Host": host, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
     given = {name.lower() for name in asked.headers}
@@ -179,9 +179,9 @@ def _said(error: OSError) -> str:
     return error.strerror or str(error) or "no answer in time"
 
 
-def _request(probe: Probe, asked: Asked, seconds: Mapping[str, float], outcome: _Outcome) -> Request:
+def _request(probe: Probe, asked: FollowedRequest, seconds: Mapping[str, float], outcome: _Outcome) -> SentRequest:
     body, answered = outcome.body, outcome.status is not None
-    answer = Request(
+    answer = SentRequest(
         where=probe.where,
         address=probe.address,
         port=probe.port,
@@ -200,8 +200,12 @@ def _request(probe: Probe, asked: Asked, seconds: Mapping[str, float], outcome: 
 
 
 def from_node(
-    node: Node, asked: Asked, probes: Sequence[Probe], port: int | None, unseen: MutableMapping[str, str]
-) -> tuple[list[Request], Node]:
+    node: ObservedNode,
+    asked: FollowedRequest,
+    probes: Sequence[Probe],
+    port: int | None,
+    unseen: MutableMapping[str, str],
+) -> tuple[list[SentRequest], ObservedNode]:
     """The answers to requests that a node sent side by side, and the node with its counters afterwards.
 
     port: of the node, whose connections are looked for in conntrack. Raises DockerError.
@@ -227,7 +231,7 @@ def _bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _curl(asked: Asked) -> Iterable[str]:
+def _curl(asked: FollowedRequest) -> Iterable[str]:
     """The configuration of curl that sends what `_head` holds."""
     # Only its verbose account says why it could not connect.
     yield from ("silent", "verbose", "path-as-is", "globoff", "http1.1", 'noproxy = "*"')
@@ -246,7 +250,7 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _answer(probe: Probe, asked: Asked, text: str) -> Request:
+def _answer(probe: Probe, asked: FollowedRequest, text: str) -> SentRequest:
     """Raises ValueError or KeyError where it isn't what the script writes."""
     account = re.search(r'^\{".*\}$', text, re.MULTILINE)
     if not account:

@@ -25,7 +25,7 @@ def later(call: Callable[[], T]) -> Future[T]:
     return future
 
 
-class Parts:
+class TimedTasks:
     """The parts of a look, each in its thread. unseen: why a part gave nothing. seconds: that each took."""
 
     def __init__(self, progress: Progress) -> None:

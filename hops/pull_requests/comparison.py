@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hops.pull_requests.events import Declared, Preview, differing
+from hops.pull_requests.events import Preview, PreviewedResource, differing
 from hops.rules.formats import Located, as_json
 
 Hop = Mapping[str, Any]
@@ -33,7 +33,7 @@ class Changed:
     """A resource that isn't as it was. change: create, update, delete and so on. values: pointers into its inputs."""
 
     change: str
-    resource: Declared
+    resource: PreviewedResource
     values: tuple[str, ...] = ()
 
 

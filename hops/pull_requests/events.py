@@ -22,6 +22,7 @@ _STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 """Source: Pulumi, sdk/go/common/tokens/stack.go."""
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Source: Pulumi, sdk/go/common/resource/plugin/rpc.go, UnknownStringValue."""
+_CLOCK = 1_000_000_000
 _DEEPEST = 40
 _HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
 
@@ -31,7 +32,7 @@ class EventsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Declared:
+class PreviewedResource:
     """A resource of a preview.
 
     op: create, update, replace, delete, same and so on. component: the class of the component that declares it, "" for
@@ -60,7 +61,7 @@ class Preview:
 
     stack: str
     config: Mapping[str, Any]
-    resources: Mapping[str, Declared]
+    resources: Mapping[str, PreviewedResource]
     hops: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
     mended: Mapping[str, tuple[str, ...]]
@@ -116,8 +117,14 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _stack(events: list[dict[str, Any]], resources: Mapping[str, Declared]) -> str:
-    urns = [*resources, *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent"))]
+def _stack(events: list[dict[str, Any]], resources: Mapping[str, PreviewedResource]) -> str:
+    # A program that refuses its settings declares nothing but the stack itself, which is none of the resources.
+    declared = (event.get("metadata") for event in _of(events, "resourcePreEvent"))
+    urns = [
+        *resources,
+        *(_text(event.get("urn")) for event in _of(events, "diagnosticEvent")),
+        *(_text(metadata.get("urn")) for metadata in declared if isinstance(metadata, dict)),
+    ]
     named = (urn_parts(urn)[0] for urn in urns if urn.startswith("urn:pulumi:"))
     return next((stack for stack in named if _STACK_NAME.fullmatch(stack)), "")
 
@@ -136,7 +143,7 @@ def _config(events: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, Declared]]:
+def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, PreviewedResource]]:
     for event in _of(events, "resourcePreEvent"):
         new = at(event, "metadata", "new")
         state = new if isinstance(new, dict) else at(event, "metadata", "old")
@@ -148,7 +155,7 @@ def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, Declared]]:
         component = component.rpartition("$")[2]
         yield (
             urn,
-            Declared(
+            PreviewedResource(
                 urn=urn,
                 type=kind,
                 name=urn_parts(urn)[2],
@@ -199,12 +206,18 @@ def _outputs_change(events: list[dict[str, Any]]) -> bool:
     return any(old != new for old, new in states[-1:])
 
 
-def _comparable(resources: Mapping[str, Declared], outputs: Mapping[str, Any]) -> dict[str, Declared]:
-    """With one name for the folder, in which two previews of one stack may differ."""
-    folder = _text(at(outputs, "cluster", "kubeconfig")).rpartition("/")[0]
+def _comparable(resources: Mapping[str, PreviewedResource], outputs: Mapping[str, Any]) -> dict[str, PreviewedResource]:
+    """Without what may differ between two previews of one stack: the folder, and a generation of an older version."""
+    generation, kubeconfig = number(at(outputs, "cluster", "generation")), _text(at(outputs, "cluster", "kubeconfig"))
+    # Older versions took the generation from a clock. A small number stands in many other texts.
+    clock = str(generation) if generation and generation > _CLOCK else ""
+    own = [(clock, "GENERATION"), (kubeconfig.rpartition("/")[0], "FOLDER")]
 
     def plain(value: Any) -> Any:
-        return value.replace(folder, "FOLDER") if folder and isinstance(value, str) else value
+        for word, general in own:
+            if word and isinstance(value, str):
+                value = value.replace(word, general)
+        return value
 
     return {
         urn: replace(resource, inputs={place: plain(value) for place, value in resource.inputs.items()})

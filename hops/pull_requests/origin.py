@@ -10,7 +10,7 @@ import yaml
 from hops.kubernetes.values import at
 from hops.model.finding import Finding
 from hops.model.settings import NAMESPACE
-from hops.pull_requests.events import Declared, Preview
+from hops.pull_requests.events import Preview, PreviewedResource
 from hops.rules.files.documents import UnreadableError, child, documents, line, nodes, parts
 from hops.rules.formats import Located
 
@@ -87,7 +87,7 @@ def _node(text: str) -> yaml.Node | None:
     return found[0] if found else None
 
 
-def _setting(finding: Finding, declared: Declared | None, config: Mapping[str, Any]) -> str | None:
+def _setting(finding: Finding, declared: PreviewedResource | None, config: Mapping[str, Any]) -> str | None:
     """The pointer in a stack's file of the setting that a finding comes from."""
     if finding.resource.kind == "Policy":
         return f"/config/{NAMESPACE}:policy{finding.path}"
@@ -105,7 +105,7 @@ def _setting(finding: Finding, declared: Declared | None, config: Mapping[str, A
     return None
 
 
-def _service(declared: Declared, config: Mapping[str, Any]) -> int | None:
+def _service(declared: PreviewedResource, config: Mapping[str, Any]) -> int | None:
     """The number of the service whose component declares a resource."""
     services = config.get("services")
     for number, service in enumerate(services if isinstance(services, list) else ()):
@@ -128,7 +128,7 @@ def _written(config: yaml.Node | None, pointer: str) -> bool:
     return True
 
 
-def _component(kind: str, declared: Declared, sources: Mapping[str, str]) -> tuple[str, int | None] | None:
+def _component(kind: str, declared: PreviewedResource, sources: Mapping[str, str]) -> tuple[str, int | None] | None:
     """File and line of the call that declares a resource, or else of the component's class."""
     if not declared.component:
         number = _line(sources.get(PROGRAM, ""), rf"\.{re.escape(kind)}\(")

@@ -8,7 +8,16 @@ from typing import Any
 from pydantic import ValidationError
 
 from hops.model.finding import Level, Place
-from hops.model.settings import Policy, RuleException, Section, SettingsError
+from hops.model.settings import (
+    NAMESPACE,
+    PolicySettings,
+    RuleException,
+    RuleSettings,
+    Section,
+    SettingsError,
+    keys,
+    nearest,
+)
 from hops.rules import RULES
 from hops.rules.rule import Rule
 
@@ -26,7 +35,7 @@ class Configuration:
     levels: Mapping[str, Level]
     parameters: Mapping[str, Section]
     exceptions: Mapping[str, Sequence[RuleException]]
-    policies: Sequence[Policy]
+    policies: Sequence[PolicySettings]
 
     def declared(self) -> list[tuple[dict[str, Any], Place]]:
         """The policies as objects of kind `Policy`, so that PK03 and PK04 can check them."""
@@ -44,34 +53,46 @@ class Configuration:
         ]
 
 
-def read(given: Any) -> Policy:
-    """Validates a policy.
+OF_STACK = f"{NAMESPACE}:policy."
+"""The beginning of every key of a policy in a stack's configuration."""
 
-    given: the value of `policy` as read from JSON or YAML.
+
+def read(given: Any, at: str = OF_STACK) -> PolicySettings:
+    """Validates a policy, with the levels and parameters of its rules.
+
+    given: the policy as read from JSON or YAML.
+    at: the beginning of its keys; empty for a file that holds only a policy.
 
     Raises SettingsError with one line per problem; each line names the key.
     """
     try:
         # YAML knows dates, JSON takes them as text.
-        return Policy.model_validate_json(json.dumps(given, default=str))
+        policy = PolicySettings.model_validate_json(json.dumps(given, default=str))
     except ValidationError as error:
-        raise SettingsError("\n".join(_wrong(dict(problem)) for problem in error.errors())) from None
+        raise SettingsError("\n".join(_wrong(dict(problem), at) for problem in error.errors())) from None
+    configure(policy, at=at)
+    return policy
 
 
-def _wrong(problem: Mapping[str, Any]) -> str:
-    key = ".".join(["policy", *(str(part) for part in problem["loc"] if part != "[key]")])
+def _wrong(problem: Mapping[str, Any], at: str) -> str:
+    key = at + ".".join(str(part) for part in problem["loc"] if part != "[key]")
     if problem["type"] == "extra_forbidden":
-        return f"{key} is not a known key"
+        sections: dict[int, type[Section]] = {1: PolicySettings, 3: RuleSettings, 5: RuleException}
+        section = sections.get(len(problem["loc"]), RuleSettings)
+        return f"{key}: there is no such key; {nearest(problem['loc'][-1], keys(section), 'keys')}"
     if problem["type"] == "missing":
         return f"{key} is missing"
+    if not problem["loc"]:
+        return f"{at.removesuffix('.') or 'the policy'} is {problem['input']!r}: a mapping with the key rules"
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 
-def configure(*policies: Policy) -> Configuration:
+def configure(*policies: PolicySettings, at: str = OF_STACK) -> Configuration:
     """Merges policies into one configuration.
 
     policies: the policies in order of precedence, the pack's before the stack's. The strictest level applies, the
         first value of a parameter applies, and all exceptions apply. PK04 reports unknown codes.
+    at: the beginning of their keys, for errors.
 
     Raises SettingsError with one line per problem; each line names the key.
     """
@@ -83,14 +104,14 @@ def configure(*policies: Policy) -> Configuration:
         named = [Level(settings.level) for settings in said if settings.level]
         levels[code] = max(named, key=lambda level: level.strictness, default=rule.level)
         if Level.REMEDIATE in named and not rule.remediable:
-            problems.append(f"policy.rules.{code}.level is remediate, which {code} does not support; set mandatory")
+            problems.append(f"{at}rules.{code}.level is remediate, which {code} does not support; set mandatory")
         given: dict[str, Any] = {}
         for settings in reversed(said):
             given |= settings.parameters
         try:
             parameters[code] = rule.parameters.model_validate(_whole(given))
         except ValidationError as error:
-            problems += [_sentence(rule, dict(problem)) for problem in error.errors()]
+            problems += [_sentence(rule, dict(problem), at) for problem in error.errors()]
     if problems:
         raise SettingsError("\n".join(problems))
     return Configuration(
@@ -113,9 +134,8 @@ def _whole(value: Any) -> Any:
     return tuple(map(_whole, value)) if isinstance(value, list | tuple) else value
 
 
-def _sentence(rule: Rule, problem: Mapping[str, Any]) -> str:
-    key = ".".join(["policy.rules", rule.code, "parameters", *map(str, problem["loc"])])
+def _sentence(rule: Rule, problem: Mapping[str, Any], at: str) -> str:
+    key = at + ".".join(["rules", rule.code, "parameters", *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
-        known = ", ".join(field.alias or name for name, field in rule.parameters.model_fields.items()) or "none"
-        return f"{key} is not a parameter of {rule.code}; its parameters: {known}"
+        return f"{key}: there is no such parameter; {nearest(problem['loc'][0], keys(rule.parameters), 'parameters')}"
     return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"

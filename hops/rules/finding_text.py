@@ -1,32 +1,58 @@
-"""A finding as a policy's message in the engine's events: written for people, and read back."""
+"""A finding as a policy's message in the engine's events: sentences for people, and one line of JSON for programs."""
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
 from hops.rules import RULES
 
-_FIRST = re.compile(r"([A-Z]{2}[0-9]{2}) (?:([\w:.]+/.*?): )?(.*)")
-_REMEDY, _AT, _PATCH = "Remedy: ", "At: ", "Patch of "
+_KEY = "ingress-hops"
+"""The only key of the JSON object in a message's last line; a message without it is another pack's."""
 _OBJECT = re.compile(r"kubernetes:(?:core/)?([^:]+):")
 _KIND_API = "kind.x-k8s.io/v1alpha4"
 
 
 def told(finding: Finding) -> str:
-    """The lines of a finding: code, object and sentence; remedy; where in the object; patch."""
+    """The lines of a finding: code, object and sentence; remedy; where in the object; the finding as JSON."""
     return "\n".join(_lines(finding))
+
+
+def told_fault(message: str) -> str:
+    """The lines of a fault of the pack itself: PK01, of no object."""
+    return f"PK01 {_one(message)}\n{_line({'code': 'PK01', 'message': _one(message)})}"
 
 
 def _lines(finding: Finding) -> Iterator[str]:
     yield _one(f"{finding.code} {finding.resource}: {finding.message}")
-    yield _one(f"{_REMEDY}{finding.remedy}")
+    yield _one(f"Remedy: {finding.remedy}")
     if finding.path:
-        yield _one(f"{_AT}{finding.path}")
-    if finding.patch:
-        operations = json.dumps([dict(operation) for operation in finding.patch.operations])
-        yield f"{_one(f'{_PATCH}{finding.patch.resource}')}: {operations}"
+        yield _one(f"At: {finding.path}")
+    patch = finding.patch
+    yield _line(
+        {
+            "code": finding.code,
+            "resource": _object(finding.resource),
+            "message": _one(finding.message),
+            "remedy": _one(finding.remedy),
+            "path": finding.path,
+            "patch": patch and {"resource": _object(patch.resource), "operations": list(map(dict, patch.operations))},
+        }
+    )
+
+
+def _line(finding: Mapping[str, Any]) -> str:
+    return json.dumps({_KEY: {key: value for key, value in finding.items() if value}}, separators=(",", ":"))
+
+
+def _object(resource: Identity) -> dict[str, str | None]:
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "namespace": resource.namespace and _one(resource.namespace),
+        "name": _one(resource.name),
+    }
 
 
 def _one(text: str) -> str:
@@ -35,69 +61,72 @@ def _one(text: str) -> str:
 
 
 def heard(message: str, urn: str, level: Level, policy: str) -> Finding:
-    """The finding that a message tells. A message of another pack is a finding whose code is the policy's name.
+    """The finding that a message's last line holds.
+
+    A message without such a line is another pack's: a finding whose code is the policy's name.
 
     message: with whatever the engine writes above it. urn: of the resource, "" where the message has none.
     """
-    lines = message.splitlines()
-    for number, line in enumerate(lines):
-        first = _FIRST.fullmatch(line.strip())
-        if first and first[1] in RULES:
-            return _read(first, lines[number + 1 :], urn, level)
+    given = _given(message)
+    place = Place(urn=urn or None)
+    if given is None:
+        return Finding(
+            code=policy,
+            level=level,
+            severity=Severity.MEDIUM,
+            hop=None,
+            resource=_declared(urn),
+            place=place,
+            path="",
+            message=_one(message),
+            remedy="",
+        )
+    rule = RULES[given["code"]]
+    resource = _identity(given.get("resource")) or _declared(urn)
     return Finding(
-        code=policy,
-        level=level,
-        severity=Severity.MEDIUM,
-        hop=None,
-        resource=_declared(urn),
-        place=Place(urn=urn or None),
-        path="",
-        message=_one(message),
-        remedy="",
-    )
-
-
-def _read(first: re.Match[str], lines: list[str], urn: str, level: Level) -> Finding:
-    rule = RULES[first[1]]
-    finding = Finding(
         code=rule.code,
         level=level,
         severity=rule.severity,
         hop=rule.hop,
-        resource=_identity(first[2], _api(urn)) if first[2] else _declared(urn),
-        place=Place(urn=urn or None),
-        path="",
-        message=first[3],
-        remedy=rule.remedy,
+        resource=resource,
+        place=place,
+        path=str(given.get("path", "")),
+        message=str(given.get("message", "")),
+        remedy=str(given.get("remedy", rule.remedy)),
+        patch=_patch(given.get("patch"), resource, place),
     )
-    for line in map(str.strip, lines):
-        if line.startswith(_REMEDY):
-            finding = replace(finding, remedy=line.removeprefix(_REMEDY))
-        elif line.startswith(_AT):
-            finding = replace(finding, path=line.removeprefix(_AT))
-        elif line.startswith(_PATCH):
-            finding = replace(finding, patch=_patch(line.removeprefix(_PATCH), finding))
-    return finding
 
 
-def _patch(text: str, finding: Finding) -> Patch | None:
-    """None where the text isn't of the form that is written above."""
-    label, _, operations = text.partition(": [")
+def _given(message: str) -> dict[str, Any] | None:
+    """What the last line holds, None where it is no finding of a rule."""
+    last = message.strip().rpartition("\n")[2]
     try:
-        read = json.loads(f"[{operations}")
+        read = json.loads(last)
     except (ValueError, RecursionError):
         return None
-    if not all(isinstance(o, dict) and isinstance(o.get("op"), str) and isinstance(o.get("path"), str) for o in read):
+    given = read.get(_KEY) if isinstance(read, dict) else None
+    return given if isinstance(given, dict) and isinstance(code := given.get("code"), str) and code in RULES else None
+
+
+def _patch(given: Any, resource: Identity, place: Place) -> Patch | None:
+    """None where it isn't of the form that is written above."""
+    of = _identity(given.get("resource")) if isinstance(given, dict) else None
+    operations = given.get("operations") if of else None
+    if of is None or not isinstance(operations, list):
         return None
-    own = label == str(finding.resource)
-    resource = finding.resource if own else _identity(label, "")
-    return Patch(resource, finding.place if own else Place(), tuple(read))
+    if not all(isinstance(o, dict) and {str} == {type(o.get(key)) for key in ("op", "path")} for o in operations):
+        return None
+    return Patch(of, place if of == resource else Place(), tuple(operations))
 
 
-def _identity(label: str, api_version: str) -> Identity:
-    kind, _, rest = label.partition("/")
-    namespace, slash, name = rest.partition("/")
-    return Identity(api_version, kind, namespace if slash else None, name if slash else namespace)
+def _identity(given: Any) -> Identity | None:
+    """None where it isn't of the form that is written above."""
+    if not isinstance(given, dict):
+        return None
+    api_version, kind, namespace, name = (given.get(key) for key in ("apiVersion", "kind", "namespace", "name"))
+    if isinstance(api_version, str) and isinstance(kind, str) and isinstance(name, str):
+        return Identity(api_version, kind, namespace if isinstance(namespace, str) else None, name)
+    return None
 
 
 def urn_parts(urn: str) -> tuple[str, str, str]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hops.model.pod_network import POD_NETWORK
+
 
 @dataclass(frozen=True)
 class Installed:
@@ -22,7 +24,7 @@ class Installed:
 INSTALLED = (
     Installed(
         "HP03",
-        "DaemonSet/kube-system/calico-node",
+        f"DaemonSet/{POD_NETWORK.agent_namespace}/{POD_NETWORK.agent}",
         "/spec/template/spec/hostNetwork",
         "Calico's agent configures the routes and interfaces of the node and requires the node's network.",
     ),

@@ -10,6 +10,7 @@ import yaml
 
 from hops.kubernetes.inventory import Fleet, Inventory, NameClaim, PortClaim
 from hops.model.finding import Finding, Place
+from hops.model.hop import HopName, published_hops
 from hops.model.preflight import ClusterState, Machine
 from hops.model.settings import NAMESPACE, Settings, SettingsError, settings
 from hops.rules import RULES
@@ -71,17 +72,19 @@ def claims_of_outputs(stack: str, outputs: Mapping[str, Any]) -> Fleet:
     outputs: its outputs by name; only `hops` and `cluster` are read.
     """
     holder = f"the stack {stack} (it has no file)"
-    hops, cluster = outputs.get("hops") or (), outputs.get("cluster") or {}
-    names = [NameClaim(holder, "host", hop["address"]) for hop in hops if hop["name"] == "name"]
+    hops, cluster = published_hops(outputs.get("hops")), outputs.get("cluster") or {}
+    names = [NameClaim(holder, "host", hop.address) for hop in hops if hop.name is HopName.NAME and hop.address]
     if "name" in cluster:
         names.append(NameClaim(holder, "cluster", cluster["name"]))
     if "context" in cluster:
         names.append(NameClaim(holder, "context", cluster["context"]))
     ports = {
-        PortClaim(holder, hop["address"], int(way.split(" ")[0]))
+        PortClaim(holder, hop.address, port)
         for hop in hops
-        if hop["name"] == "port-mapping"
-        for way in hop["details"].values()
+        if hop.name is HopName.PORT_MAPPING and hop.address
+        # Outputs of older versions hold one port only.
+        for port in (*(mapping.host for mapping in hop.mappings), *(() if hop.mappings else (hop.port,)))
+        if port
     }
     return Fleet(tuple(sorted(ports, key=lambda claim: claim.port)), tuple(names))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory, Resource
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 
 CONTROLLER = "DaemonSet/projectcontour/envoy"
@@ -61,7 +62,7 @@ class Rule:
     remedy: how to resolve a breach, in the imperative.
     bad: YAML documents that break the rule; a test runs them and the rule's page shows them.
     good: YAML documents that follow the rule.
-    hop: name of the hop that a breach interrupts, of `hops.model.hop.KINDS`; None if there is no single one.
+    hop: the hop that a breach interrupts; None if there is no single one.
     parameters: model with the types and defaults of the parameters. Its docstring describes each field on a line
         `name: description`, which the rule's page shows.
     parameters_of: code of the rule whose parameters this rule shares; None for its own.
@@ -80,7 +81,7 @@ class Rule:
     remedy: str
     bad: str
     good: str
-    hop: str | None = None
+    hop: HopName | None = None
     parameters: type[Section] = NoParameters
     parameters_of: str | None = None
     remediable: bool = False

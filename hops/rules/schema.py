@@ -50,7 +50,8 @@ def _inlined(whole: Mapping[str, Any]) -> Any:
             if "$ref" in part:
                 return inline(definitions[part["$ref"].rpartition("/")[2]])
             # The engine would treat a default as the user's own value and print a title as noise.
-            return {k: inline(v) for k, v in part.items() if k not in ("$defs", "title", "default")}
+            left = ("$defs", "title", "default", "examples", "bound")
+            return {key: inline(value) for key, value in part.items() if key not in left}
         return [inline(item) for item in part] if isinstance(part, list) else part
 
     return inline(whole)

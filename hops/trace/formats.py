@@ -38,6 +38,10 @@ def _hop(hop: TracedHop) -> dict[str, Any]:
     plain = {key: value for key, value in asdict(hop).items() if key != "findings"}
     return {
         **plain,
+        "name": str(hop.name),
+        "planned": hop.planned and str(hop.planned),
+        "declared": hop.declared and str(hop.declared),
+        "found": hop.found and str(hop.found),
         "standing": str(hop.standing),
         "verdict": str(hop.verdict),
         "evidence": list(hop.evidence),

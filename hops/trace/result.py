@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hops.model.finding import Finding
-from hops.model.hop import Standing
-from hops.trace.observed.observation import Asked, Request
+from hops.model.hop import HopName, HopRole
+from hops.trace.observed.observation import FollowedRequest, SentRequest
 
 
 class Verdict(StrEnum):
@@ -18,6 +18,22 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
+class HopAddress:
+    """Where a hop is, and where it leads.
+
+    here: its address, or what it takes. onward: the next address. device: the interface that leads there.
+    """
+
+    here: str | None
+    onward: str | None = None
+    device: str | None = None
+
+    def __str__(self) -> str:
+        parts = (self.here, self.onward and f"-> {self.onward}", self.device and f"dev {self.device}")
+        return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
 class TracedHop:
     """One hop.
 
@@ -27,13 +43,13 @@ class TracedHop:
     """
 
     number: int
-    name: str
+    name: HopName
     component: str
-    standing: Standing
+    standing: HopRole
     verdict: Verdict
-    planned: str | None
-    declared: str | None
-    found: str | None
+    planned: HopAddress | None
+    declared: HopAddress | None
+    found: HopAddress | None
     seconds: float | None
     evidence: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -48,12 +64,12 @@ class Trace:
     that stop no request last. taken, versions, unseen, seconds: as in the sight.
     """
 
-    asked: Asked
+    asked: FollowedRequest
     taken: str
     stack: str | None
     hops: tuple[TracedHop, ...]
     findings: tuple[Finding, ...]
-    answer: Request | None
+    answer: SentRequest | None
     unseen: tuple[tuple[str, str], ...]
 
     @property

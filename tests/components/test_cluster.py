@@ -13,7 +13,7 @@ import yaml
 
 from components import ArgumentError, Ingress, KindCluster, KindClusterArgs, cluster
 from components.cluster import _CREATE, _DELETE, _LINK, _START, kind_config, resolved
-from hops.model.preflight import MARK, Container, Docker, Machine
+from hops.model.preflight import MARK, DockerContainer, DockerDaemon, Machine
 from hops.model.versions import NODE_IMAGE
 from tests.recording import Declared, Recording, run, strings
 
@@ -371,13 +371,14 @@ def test_start_fails_where_a_node_does_not_start(room: Room) -> None:
 def docker_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., None]:
     """Sets what Docker says; before that it says that there are no containers."""
 
-    def say(*containers: Container) -> None:
-        docker = Docker(
+    def say(*containers: DockerContainer) -> None:
+        docker = DockerDaemon(
             "Debian", "linux", rootless=False, cgroup_version=2, memory=None, disk_free=None, containers=containers
         )
         monkeypatch.setattr(cluster, "look", lambda _: Machine(docker=docker))
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INGRESS_HOPS_NODE_IMAGE", raising=False)
     say()
     return say
 
@@ -402,12 +403,12 @@ def test_two_arguments_are_enough(docker_of: Callable[..., None], tmp_path: Path
     ]
 
 
-def nodes(folder: Path, generation: int, state: str = "running") -> list[Container]:
+def nodes(folder: Path, generation: int, state: str = "running") -> list[DockerContainer]:
     config = kind_config(resolved("demo", {"http_port": 8080, "https_port": None, "generation": generation}))
     (mount,) = config["nodes"][0]["extraMounts"]
     bind = f"{mount['hostPath']}:{mount['containerPath']}:ro"
     assert str(folder) in bind
-    return [Container(f"demo-{role}", "demo", state, (bind,), ()) for role in ("control-plane", "worker")]
+    return [DockerContainer(f"demo-{role}", "demo", state, (bind,), ()) for role in ("control-plane", "worker")]
 
 
 def test_a_running_cluster_keeps_its_number(docker_of: Callable[..., None], tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_what_is_left_out_has_a_default() -> None:
 def test_values_of_other_resources_are_taken() -> None:
     def program() -> None:
         host, service, tls = (pulumi.Output.from_input(value) for value in ("b.local", "b", "secret"))
-        Ingress("web", {"host": host, "service": service, "port": pulumi.Output.from_input(80), "tls": tls})
+        Ingress("web", {"host": host, "service": service, "port": 80, "tls": tls})
 
     spec = run(program, Recording()).one("Ingress", "web-ingress").inputs["spec"]
     assert spec["rules"][0]["host"] == "b.local"

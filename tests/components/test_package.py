@@ -60,7 +60,7 @@ def test_what_policies_judge_is_plain_and_the_rest_may_come_from_other_resources
     assert taken == {
         "Calico": [],
         "Contour": [],
-        "Ingress": ["host", "name", "namespace", "port", "service", "tls"],
+        "Ingress": ["host", "name", "namespace", "service", "tls"],
         "KindCluster": [],
         "Workload": ["admitFrom", "clusterIp", "image"],
     }

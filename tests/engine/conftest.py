@@ -71,8 +71,8 @@ class Clone:
     def pulumi(self, *words: str) -> str:
         return self.run("pulumi", *words, "--non-interactive").stdout
 
-    def preview(self, stack: str, **more: str) -> Preview:
-        words = ("pulumi", "preview", "--json", "--stack", stack, "--non-interactive")
+    def preview(self, stack: str, *options: str, **more: str) -> Preview:
+        words = ("pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *options)
         done = self.run(*words, check=False, PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true", **more)
         events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
         return Preview(done.returncode, events, done.stdout + done.stderr)

@@ -275,6 +275,6 @@ def test_nobodys_credentials_are_kept(team: Clone, endpoint: str) -> None:
 
 
 def test_the_stack_goes_and_its_file_stays(team: Clone, endpoint: str) -> None:
-    shell(team, documented("pulumi stack rm"))
+    shell(team, documented(".venv/bin/hops stack rm"))
     assert STATE not in in_bucket(endpoint)
     assert (team.folder / "stacks" / "Pulumi.alice.yaml").exists()

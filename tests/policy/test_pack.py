@@ -2,12 +2,11 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from pulumi.runtime.proto import analyzer_pb2 as messages
 
@@ -67,14 +66,17 @@ def test_mandatory_stops_the_resource_and_advice_comes_with_the_stack(pack: Pack
     assert {code for level, code in codes(pack.stack((POD, pod(), "it"))) if level == "advisory"} == {"EX04", "EX05"}
 
 
-def test_a_message_begins_with_the_code_and_ends_with_the_patch(pack: Pack) -> None:
+def test_a_message_begins_with_the_code_and_ends_with_the_finding_as_json(pack: Pack) -> None:
     (_, message), _ = pack.analyze(POD, pod())
-    first, remedy, place, patch = message.split("\n")
+    first, remedy, place, last = message.split("\n")
     assert first.startswith("HP01 Pod/apps/web: container web uses hostPort 81/TCP")
     assert remedy == f"Remedy: {RULES['HP01'].remedy}"
     path = "/spec/containers/0/ports/0/hostPort"
     assert place == f"At: {path}"
-    assert patch == f'Patch of Pod/apps/web: [{{"op": "remove", "path": "{path}"}}]'
+    resource = {"apiVersion": "v1", "kind": "Pod", "namespace": "apps", "name": "web"}
+    given = json.loads(last)["ingress-hops"]
+    assert (given["code"], given["resource"], given["path"]) == ("HP01", resource, path)
+    assert given["patch"] == {"resource": resource, "operations": [{"op": "remove", "path": path}]}
 
 
 @pytest.mark.parametrize("port", [UNKNOWN, "3eeb2bf0-c639-47a8-9e75-3b44932eb421"])
@@ -227,9 +229,7 @@ def test_a_pod_that_is_reached_by_what_comes_after_it_is_mandatory_and_has_its_p
     web, service = reached()
     assert pack.mended(POD, web) is None
     said = pack.preview((POD, web, "web"), ("kubernetes:core/v1:Service", service, "it"))
-    patched = {
-        message[:4] for level, message in said if level == "mandatory" and "\nPatch of Pod/apps/web: " in message
-    }
+    patched = {message[:4] for level, message in said if level == "mandatory" and '"patch":{"resource"' in message}
     assert patched == set(MENDING)
 
 
@@ -245,18 +245,21 @@ def test_remediation_of_a_cluster_changes_what_kind_reads_and_its_trigger(pack: 
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ({"HP01": {"level": "remedate"}}, "policy.rules.HP01.level is 'remedate'"),
-        ({"HP01": {"parameters": {"allowd": []}}}, "policy.rules.HP01.parameters.allowd is not a parameter of HP01"),
-        ({"hp1": {}}, "policy.rules.hp1"),
-        ({"HP01": {"exceptions": [{"resource": "a"}]}}, "policy.rules.HP01.exceptions.0.reason is missing"),
-        ({"HP05": {"level": "remediate"}}, "policy.rules.HP05.level is remediate, which HP05 does not support"),
+        ({"HP01": {"level": "remedate"}}, "rules.HP01.level is 'remedate'"),
+        ({"HP01": {"parameters": {"allowd": []}}}, "rules.HP01.parameters.allowd: there is no such parameter"),
+        ({"hp1": {}}, "rules.hp1"),
+        ({"HP01": {"exceptions": [{"resource": "a"}]}}, "rules.HP01.exceptions.0.reason is missing"),
+        ({"HP05": {"level": "remediate"}}, "rules.HP05.level is remediate, which HP05 does not support"),
     ],
 )
-def test_a_wrong_configuration_is_an_error_that_names_the_key(pack: Pack, rules: dict[str, Any], said: str) -> None:
+def test_a_wrong_configuration_stops_the_stack_once_and_names_the_key(
+    pack: Pack, rules: dict[str, Any], said: str
+) -> None:
     pack.configure(rules)
-    with pytest.raises(grpc.RpcError, match="Exception calling application") as error:
-        pack.analyze(POD, pod())
-    assert said in str(error.value)
+    assert pack.mended(POD, pod()) is None
+    ((level, sentence),) = pack.preview((POD, pod(), "it"), (POD, pod(), "other"))
+    assert level == "mandatory"
+    assert sentence.startswith(f"the policy pack's configuration: {said}")
 
 
 def test_a_code_of_no_rule_is_a_finding(pack: Pack) -> None:
@@ -264,9 +267,10 @@ def test_a_code_of_no_rule_is_a_finding(pack: Pack) -> None:
     assert [code for _, code in codes(pack.preview((POD, pod(0), "it")))] == ["PK04"]
 
 
-def stack_says(pack: Pack, policy: object, **others: object) -> None:
-    config = {f"{NAME}:{key}": json.dumps(value) for key, value in {"policy": policy, **others}.items()}
-    pack.stub.ConfigureStack(messages.AnalyzerStackConfigureRequest(stack="dev", project="shop", config=config))
+def stack_says(pack: Pack, policy: object, others: Mapping[str, object] | None = None, project: str = "shop") -> None:
+    config = {f"{NAME}:{key}": json.dumps(value) for key, value in {"policy": policy, **(others or {})}.items()}
+    request = messages.AnalyzerStackConfigureRequest(stack="dev", project=project, config=config)
+    pack.stub.ConfigureStack(request)
 
 
 def test_the_stack_is_heard_and_the_stricter_level_wins(pack: Pack) -> None:
@@ -287,17 +291,28 @@ def test_older_engines_tell_by_the_environment(environment: dict[str, str]) -> N
 @pytest.mark.parametrize(
     ("policy", "others", "said"),
     [
-        ({"rules": {"HP01": {"lvl": "x"}}}, {}, "policy.rules.HP01.lvl is not a known key"),
+        (
+            {"rules": {"HP01": {"lvl": "x"}}},
+            {},
+            "ingress-hops:policy.rules.HP01.lvl: there is no such key; did you mean level? (keys: ",
+        ),
+        (
+            {"rules": {"HP01": {"parameters": {"allowd": []}}}},
+            {},
+            "ingress-hops:policy.rules.HP01.parameters.allowd: there is no such parameter; did you mean allowed? ",
+        ),
         ({}, {"cluster": {"httpPort": 0}}, "ingress-hops:cluster.httpPort is 0"),
     ],
 )
-def test_a_wrong_stack_is_an_error_that_names_the_key(
+def test_a_wrong_stack_stops_once_and_names_the_key(
     pack: Pack, policy: object, others: dict[str, object], said: str
 ) -> None:
-    stack_says(pack, policy, **others)
-    with pytest.raises(grpc.RpcError) as error:
-        pack.analyze(POD, pod())
-    assert said in str(error.value)
+    """The pack reports it for a program of another project; this project's program refuses it by itself."""
+    stack_says(pack, policy, others)
+    ((level, sentence),) = pack.preview((POD, pod(), "it"), (POD, pod(), "other"))
+    assert (level, sentence.startswith(said)) == ("mandatory", True)
+    stack_says(pack, policy, others, NAME)
+    assert pack.preview((POD, pod(), "it")) == []
 
 
 def test_a_fault_of_the_pack_is_a_finding(pack: Pack) -> None:
@@ -348,7 +363,7 @@ def beside_alice(environment: dict[str, str], tmp_path: Path) -> Iterator[Pack]:
 
 
 def test_what_another_stack_holds_stops_a_resource_before_it_is_made(beside_alice: Pack) -> None:
-    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    stack_says(beside_alice, {}, {"cluster": {"httpPort": 8090}})
     said = dict(message.split(" ", 1) for _, message in beside_alice.analyze(COMMAND, kind("alice", 8090)))
     assert said["XS01"].startswith("Cluster/alice: 127.0.0.1:8090/TCP is already used by the stack alice.\n")
     assert said["XS03"].startswith("Cluster/alice: cluster name alice is already used by the stack alice.\n")
@@ -372,7 +387,7 @@ def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside
 
 
 def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
-    stack_says(beside_alice, {}, cluster={"httpPort": 8090})
+    stack_says(beside_alice, {}, {"cluster": {"httpPort": 8090}})
     (said,) = beside_alice.preview()
     assert said[0] == "advisory"
     assert said[1].startswith(
@@ -405,8 +420,8 @@ def declared(number: int, body: dict[str, Any]) -> tuple[str, dict[str, Any], st
 def test_pack_and_check_say_the_same_sentence(shared_pack: Pack, rule: Rule) -> None:
     bodies = documents(rule.bad)
     inventory = Inventory(((body, Place()) for body in bodies), today=datetime.now(UTC).date())
-    said = {told(finding).partition("\nPatch of ")[0] for finding in judge(inventory, configure(), [rule])}
+    said = {told(finding).rpartition("\n")[0] for finding in judge(inventory, configure(), [rule])}
     resources = [declared(number, body) for number, body in enumerate(bodies)]
-    heard = {message.partition("\nPatch of ")[0] for _, message in shared_pack.preview(*resources)}
+    heard = {message.rpartition("\n")[0] for _, message in shared_pack.preview(*resources)}
     assert said
     assert said <= heard

@@ -15,20 +15,20 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from components.workload import DIGEST
 from hops.kubernetes.pod_start import PodStart
-from hops.model.hop import Backend, Door, Found
+from hops.model.hop import Backend, Entrypoint, LiveAddresses
 from hops.model.plan import plan
-from hops.model.preflight import ClusterState, Container, Docker, Machine, mark
+from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
-from hops.observe.answers import Answer
+from hops.observe.answers import RouteAnswer
 from stacks import program
-from stacks.build import Ground, build
+from stacks.build import StackContext, build
 from tests.conftest import committed, stack_config
 from tests.recording import Recording, run, strings
 
 Objects = list[dict[str, Any]]
 
-DOCKER = Docker("Debian", "linux", rootless=False, cgroup_version=2, memory=None, disk_free=None, containers=())
+DOCKER = DockerDaemon("Debian", "linux", rootless=False, cgroup_version=2, memory=None, disk_free=None, containers=())
 HEALTHY = Machine(docker=DOCKER)
 NODE = "sam-test-cluster-worker"
 OBJECTS: list[dict[str, Any]] = [
@@ -55,7 +55,7 @@ OBJECTS: list[dict[str, Any]] = [
         "spec": {"clusterIP": "10.96.106.9"},
     },
 ]
-SEEN = Found(
+SEEN = LiveAddresses(
     node="172.18.0.3",
     envoy="10.244.55.133",
     services={"default/my-service": "10.96.106.9"},
@@ -75,7 +75,7 @@ class Cluster:
     """A cluster of values. asked: what was looked for in it, in order."""
 
     objects: list[dict[str, Any]]
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[RouteAnswer] = field(default_factory=list)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def look(self, control_plane: str) -> list[dict[str, Any]]:
@@ -84,10 +84,10 @@ class Cluster:
 
     async def answer(
         self, control_plane: str, worker: str, port: int, backends: Sequence[Backend]
-    ) -> tuple[list[dict[str, Any]], list[Answer]]:
+    ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
         requests = [f"{backend.host}{backend.request_path}" for backend in backends]
         self.asked.append((control_plane, worker, port, requests))
-        return self.objects, self.answers or [Answer(answered=True, pods={}, logs={}) for _ in backends]
+        return self.objects, self.answers or [RouteAnswer(answered=True, pods={}, logs={}) for _ in backends]
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def running(
         preview: bool = False,
         before: Mapping[str, Any] | None = None,
     ) -> Recording:
-        def look(_: Door, __: Path) -> Machine:
+        def look(_: Entrypoint, __: Path) -> Machine:
             return machine
 
         monkeypatch.setattr(program, "look", look)
@@ -142,7 +142,7 @@ def running(
     return of
 
 
-def hops(of: Settings, found: Found | None = None) -> Any:
+def hops(of: Settings, found: LiveAddresses | None = None) -> Any:
     paths = (plan(of, found) if found else plan(of)).paths
     return json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
 
@@ -223,7 +223,7 @@ def test_a_preview_publishes_the_plan(running: Run, stack: str) -> None:
     assert [hop["address"] for hop in known] == [hop["address"] for hop in planned]
     for hop, plain in zip(known, planned, strict=True):
         differing = {key for key in plain if hop[key] != plain[key]}
-        assert differing <= {"next", "details"}, "an address that is not known yet may be a part of these alone"
+        assert differing <= {"next", "details", "to"}, "an address that is not known yet may be a part of these alone"
     assert outputs == {
         "url": plan(of).paths[0].url,
         "curl": plan(of).paths[0].curl,
@@ -259,6 +259,9 @@ def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
         "standing": "on path",
         "known_at": "preview",
         "details": {},
+        "to": {"address": "127.0.0.1", "port": 80},
+        "mappings": [],
+        "match": None,
     }
     assert (last["number"], last["name"]) == (12, "reply-client")
 
@@ -285,7 +288,7 @@ def own_cluster(folder: Path, **states: str) -> Machine:
     """The seed's own cluster of generation 17, by each node's state."""
     bind = f"{folder}/.ingress-hops/kubeconfig/seed.owner:{mark(17, SEED_PRINT)}:ro"
     containers = tuple(
-        Container(f"sam-test-cluster-{role.replace('_', '-')}", "sam-test-cluster", state, (bind,), ())
+        DockerContainer(f"sam-test-cluster-{role.replace('_', '-')}", "sam-test-cluster", state, (bind,), ())
         for role, state in states.items()
     )
     return replace(HEALTHY, docker=replace(DOCKER, containers=containers))
@@ -397,7 +400,7 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
     running: Run, cluster: Cluster, seed: Settings
 ) -> None:
     cluster.answers = [
-        Answer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
+        RouteAnswer(answered=False, pods={"default/example-pod": UNREADY}, logs={"default/example-pod": ["a"]})
     ]
     recording = running()
     (said,) = recording.warnings
@@ -408,9 +411,11 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
 
 
 def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> None:
-    cluster.answers = [Answer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
+    cluster.answers = [RouteAnswer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
     assert running().warnings[0].startswith("ingress-hops:services[0] (my-service): not all pods are ready")
-    cluster.answers = [Answer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})]
+    cluster.answers = [
+        RouteAnswer(answered=True, pods={"default/example-pod": PodStart("Running", ready=True)}, logs={})
+    ]
     assert running().warnings == []
 
 
@@ -537,13 +542,13 @@ def test_an_existing_clusters_hops(running: Run) -> None:
         }
     )
     late = running("prod", config=EXISTING, recording=recording).outputs
-    there = Found(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})
+    there = LiveAddresses(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})
     assert late["hops"] == hops(of, there)
 
 
 def test_what_is_not_had_of_the_published_files_is_left_out(seed: Settings, contour_objects: Objects) -> None:
     def kinds(upstream: dict[str, Objects]) -> set[str]:
-        ground = Ground("/folder", "/folder/seed.owner", 17, ClusterState(), upstream)
+        ground = StackContext("/folder", "/folder/seed.owner", 17, ClusterState(), upstream)
         recording = run(lambda: build(seed, ground), Recording(preview=True))
         return {r.type.rsplit(":", 1)[1] for r in recording.resources if r.type.startswith("ingress-hops:")}
 

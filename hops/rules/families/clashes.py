@@ -8,9 +8,10 @@ from itertools import count
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory, NameClaim, PortClaim, Resource
-from hops.kubernetes.kind_nodes import Cluster, clusters, overlap
+from hops.kubernetes.kind_nodes import KindConfiguration, clusters, overlap
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 
@@ -44,7 +45,7 @@ spec:
 """
 
 
-def _clusters(inventory: Inventory) -> Sequence[Cluster]:
+def _clusters(inventory: Inventory) -> Sequence[KindConfiguration]:
     return inventory.once(clusters)
 
 
@@ -81,7 +82,7 @@ def _host(name: str) -> str:
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=_clusters,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="All clusters of a machine publish on the same addresses, and 0.0.0.0 covers all of them. The second cluster "
     "fails with `port is already allocated` when its node is created, minutes into an `up`.",
     remedy="Choose another port: change `cluster.httpPort` or `cluster.httpsPort` of the stack, or hostPort in the "
@@ -90,7 +91,7 @@ def _host(name: str) -> str:
     bad=_ALICE + _CLUSTER.replace("hostPort: 8080", "hostPort: 80"),
     good=_ALICE + _CLUSTER,
 )
-def port_is_free(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def port_is_free(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     claims = inventory.once(_claims)
     if not claims.ports:
         return
@@ -105,7 +106,7 @@ def port_is_free(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Ite
         yield from _taken(claims, cluster, "/networking/apiServerPort", PortClaim("this stack", listen, port))
 
 
-def _taken(claims: _Claims, cluster: Cluster, path: str, wanted: PortClaim) -> Iterator[Breach]:
+def _taken(claims: _Claims, cluster: KindConfiguration, path: str, wanted: PortClaim) -> Iterator[Breach]:
     rivals = claims.ports.get((wanted.port, wanted.protocol.upper()), ())
     rival = next((claim for claim in rivals if overlap(wanted.address, claim.address or "0.0.0.0")), None)
     if rival:
@@ -117,7 +118,7 @@ def _taken(claims: _Claims, cluster: Cluster, path: str, wanted: PortClaim) -> I
         )
 
 
-def _free_port(claims: _Claims, cluster: Cluster, port: int) -> int:
+def _free_port(claims: _Claims, cluster: KindConfiguration, port: int) -> int:
     """The next that nobody claims: 8080 and on for 80."""
     used = {mapped.host_port for node in cluster.nodes for mapped in node.mappings} | {p for p, _ in claims.ports}
     first = port + 8000 if port < 1024 else port + 1
@@ -132,7 +133,7 @@ def _free_port(claims: _Claims, cluster: Cluster, port: int) -> int:
     level=Level.MANDATORY,
     scope=Scope.FLEET,
     of=kinds("Ingress", "HTTPProxy", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"),
-    hop="name",
+    hop=HopName.NAME,
     why="A host name resolves to one address. If two stacks use the same name, the requests of both developers reach "
     "only one of the stacks.",
     remedy="Choose another host name: change `host` in `services` of the stack, or the host of the route.",

@@ -1,5 +1,6 @@
 """PK: rules for undecided rules, opaque objects and the configuration of the rules."""
 
+import difflib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import partial
@@ -230,7 +231,9 @@ def configuration(policy: Resource, _: Inventory, __: NoParameters) -> Iterator[
     rules = mapping(policy.body.get("rules"))
     for code, settings in rules.items():
         if code not in hops.rules.RULES:
-            yield Breach(f"/rules/{code}", f"rule {code} does not exist.")
+            close = difflib.get_close_matches(code, hops.rules.RULES, 1)
+            meant = f"; did you mean {close[0]}?" if close else "."
+            yield Breach(f"/rules/{code}", f"rule {code} does not exist{meant}")
         for index, exception in enumerate(sequence(at(settings, "exceptions"))):
             pattern = text(at(exception, "resource"))
             if pattern and not pattern.strip("*/"):

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
-from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Route, exposed, routes
-from hops.kubernetes.inventory import Container, Inventory, Pod, Resource, Service, ServicePort
+from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.inventory import DeclaredService, Inventory, Pod, PodContainer, Resource, ServicePort
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Label, Section
 from hops.model.settings import Port as PortNumber
 from hops.rules.families.host_ports import Controllers
@@ -74,7 +75,7 @@ class Folder(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     parameters=Folder,
     why="A client that can request / can also request /etc/passwd, mounted secrets and /proc/self/environ. `python -m "
     "http.server` serves its working directory, which is / by default.",
@@ -102,7 +103,7 @@ def root_served(subject: Exposed, inventory: Inventory, parameters: Folder) -> I
             )
 
 
-def _elsewhere(container: Container, folder: str) -> tuple[Mapping[str, Any], ...]:
+def _elsewhere(container: PodContainer, folder: str) -> tuple[Mapping[str, Any], ...]:
     """Lets the command name another folder: in the place of the root, or at its end."""
     lists = [key for key in ("command", "args") if isinstance(container.body.get(key), list)]
     for key in lists:
@@ -123,7 +124,7 @@ _CONFIGURATIONS = {
 }
 
 
-def _configured_root(pod: Pod, container: Container, inventory: Inventory) -> bool:
+def _configured_root(pod: Pod, container: PodContainer, inventory: Inventory) -> bool:
     """Whether a mounted ConfigMap of a web server names / as what it serves."""
     for mount in _mounts(pod, container):
         says = next((p for folder, p in _CONFIGURATIONS.items() if _below(mount.path, folder)), None)
@@ -145,7 +146,7 @@ class _Mount:
     pointer: str
 
 
-def _mounts(pod: Pod, container: Container) -> Iterator[_Mount]:
+def _mounts(pod: Pod, container: PodContainer) -> Iterator[_Mount]:
     declared = sequence(container.body.get("volumeMounts"))
     if not declared:
         return
@@ -168,7 +169,7 @@ def _below(path: str, folder: str) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="The token authenticates to the API server as the pod's service account, and an attacker in the pod can use "
     "it. Kubernetes mounts the token unless the pod or its service account sets automountServiceAccountToken to "
@@ -218,7 +219,7 @@ def _mounts_token(pod: Pod, inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     why="A server also serves the volumes that are mounted below its folder: the secret, the token or the files of "
     "the node are one request away.",
     remedy="Mount the volume outside the served folder, or serve another folder.",
@@ -276,7 +277,7 @@ def _secret(volume: Mapping[str, JSON]) -> str | None:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="An attacker who takes over a process has its permissions. A process that is not root and cannot write its "
     "file system leaves nothing behind.",
@@ -328,7 +329,7 @@ def _root(own: Mapping[str, JSON], whole: Mapping[str, JSON]) -> str:
     return "" if flag(other) else "is root unless its image sets another user"
 
 
-def _needs_root(container: Container) -> bool:
+def _needs_root(container: PodContainer) -> bool:
     return any(port.container_port and port.container_port < 1024 for port in container.ports)
 
 
@@ -364,7 +365,7 @@ spec:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=exposed,
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     parameters=Admission,
     why="Without a NetworkPolicy, every pod of the cluster can connect to the pod and bypass the rules of the "
     "Ingress. The NetworkPolicies of a pod are additive: one that admits every sender cancels the others. Senders in "
@@ -475,7 +476,7 @@ class Inner(Section):
         return port in self.ports or any(part in self.names for name in names if name for part in name.split("-"))
 
 
-def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
+def _ways(inventory: Inventory) -> Iterable[Exposure | DeclaredService | Pod]:
     return chain(inventory.once(routes), inventory.services, inventory.pods)
 
 
@@ -487,7 +488,7 @@ def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_ways,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Inner,
     why="These ports require no password: Envoy's admin interface can stop Envoy, a debugger runs any code, and "
     "metrics reveal internal details.",
@@ -496,10 +497,10 @@ def _ways(inventory: Inventory) -> Iterable[Route | Service | Pod]:
     bad=_example("", "ports: [{containerPort: 9001}]").replace("{port: 8080}", "{port: 8080, targetPort: 9001}"),
     good=_example("", "ports: [{containerPort: 8080}, {containerPort: 9001}]"),
 )
-def inner_port(subject: Route | Service | Pod, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
-    if isinstance(subject, Route):
+def inner_port(subject: Exposure | DeclaredService | Pod, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
+    if isinstance(subject, Exposure):
         yield from _routed_inside(subject, inventory, parameters)
-    elif isinstance(subject, Service):
+    elif isinstance(subject, DeclaredService):
         for port in subject.ports if subject.type in OUTSIDE else ():
             if _is_inner(subject, port, inventory, parameters):
                 yield Breach(port.pointer, f"a Service of type {subject.type} exposes {_shown(port)}.")
@@ -512,7 +513,7 @@ def inner_port(subject: Route | Service | Pod, inventory: Inventory, parameters:
                 )
 
 
-def _routed_inside(route: Route, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
+def _routed_inside(route: Exposure, inventory: Inventory, parameters: Inner) -> Iterator[Breach]:
     if not route.service or not route.namespace or not route.port:
         return
     service = inventory.service(route.namespace, route.service)
@@ -527,7 +528,7 @@ def _shown(port: ServicePort) -> str:
     return f"port {port.target_port or port.port}" + (f" ({port.name})" if port.name else "")
 
 
-def _is_inner(service: Service, port: ServicePort, inventory: Inventory, parameters: Inner) -> bool:
+def _is_inner(service: DeclaredService, port: ServicePort, inventory: Inventory, parameters: Inner) -> bool:
     target = port.target_port or port.port
     if not isinstance(target, str):
         return parameters.means(target, port.name)

@@ -13,6 +13,7 @@ from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
 from hops.kubernetes.kind_nodes import nodes
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods
@@ -84,7 +85,7 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     remediable=True,
     why="A hostPort opens a port of the node and bypasses every Service and Ingress. Only the ports that the request "
@@ -138,7 +139,7 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     remediable=True,
     why="A hostPort on any other workload accepts requests that bypass the ingress controller. If two workloads "
@@ -185,7 +186,7 @@ def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterato
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     remediable=True,
     why="hostNetwork, hostPID and hostIPC remove the isolation between a pod and its node. With hostNetwork, the pod "
     "listens on ports of the node and NetworkPolicies do not apply to it.",
@@ -228,7 +229,7 @@ def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     parameters_of="HP01",
     why="With hostNetwork, every containerPort is a port of the node even if no hostPort is set: the API server sets "
@@ -320,7 +321,7 @@ def _apart(one: Pod, other: Pod) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     why="The scheduler assigns a port of a node to one pod. The other pod stays Pending and reports no error of its "
     "own. Within one pod, the API server rejects the duplicate.",
     remedy="Change the hostPort of one of the pods, or place the pods on different nodes with nodeSelector.",
@@ -375,7 +376,7 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=ReservedPorts,
     why="The kubelet, etcd, the API server, kube-proxy and Calico listen on ports of the node. A hostPort on one of "
     "these ports redirects their traffic into the pod. A hostPort in the NodePort range can collide with a Service.",
@@ -428,7 +429,7 @@ def not_reserved(pod: Pod, _: Inventory, parameters: ReservedPorts) -> Iterator[
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     remediable=True,
     why="Docker forwards a published port to the network interface of the node container. The DNAT rule of a hostPort "
     "with hostIP 127.0.0.1 does not match this traffic, so the connection is refused.",
@@ -481,7 +482,7 @@ def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     why="A node runs one pod per hostPort. Replicas beyond the number of nodes stay Pending. The new pod of a rollout "
     "also stays Pending if no old pod may stop first.",
     remedy="Use a DaemonSet, or reduce `replicas` and set `strategy.type` to Recreate.",
@@ -593,7 +594,7 @@ _HOOKS = (
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     remediable=True,
     why="If a probe or lifecycle hook sets `host`, the kubelet sends it from the node's network to that host. The pod "
     "becomes ready because another endpoint answers, and the pod's author can make the node connect to any address.",
@@ -643,7 +644,7 @@ def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="A process that is not root cannot listen on a port below 1024 unless a capability or a sysctl allows it, and "
     "exits. Port 22 is the SSH port, which no workload requires.",
     remedy="Change containerPort to 1024 or higher, and set the Service's targetPort to it.",

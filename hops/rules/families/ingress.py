@@ -8,7 +8,7 @@ from typing import Any
 
 from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
-from hops.kubernetes.inventory import Ingress, IngressPath, Inventory, Resource, Service
+from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressPath, Inventory, Resource
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
 from hops.kubernetes.routes import (
     CatchAll,
@@ -24,6 +24,7 @@ from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import Target, granted, home, port_of, senders, targets
 from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.families.tls import Certificates
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
@@ -65,7 +66,7 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
-    hop="service",
+    hop=HopName.SERVICE,
     why="Contour drops a route if its Service does not exist in the namespace of the Ingress, and reports this only "
     "in its log. The client receives 404, or no answer if this was the only route. A Gateway API route may reference "
     "a Service in another namespace if a ReferenceGrant there allows it.",
@@ -74,7 +75,7 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
     bad=_SERVICE + "---" + _INGRESS.replace("service: {name: web", "service: {name: wed"),
     good=_SERVICE + "---" + _INGRESS,
 )
-def service_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def service_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     resource = subject.resource
     for target in targets(subject):
         if target.foreign:
@@ -116,7 +117,7 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=senders,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A route references a port of the Service, not of the pod, either by number or by name. Contour uses the "
     "first matching port, drops the route if this port is not TCP, and reports this only in its log.",
     remedy="Set the port of the route to the number or name of a TCP port of the Service.",
@@ -124,7 +125,7 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     bad=_SERVICE + "---" + _INGRESS.replace("number: 80", "number: 8080"),
     good=_SERVICE + "---" + _INGRESS,
 )
-def port_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def port_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for target in targets(subject):
         if target.foreign or not target.service:
             continue
@@ -140,7 +141,7 @@ def port_exists(subject: Ingress | Resource, inventory: Inventory, _: NoParamete
         yield Breach(target.port_pointer, message, _port_patch(target, service))
 
 
-def _port_patch(target: Target, service: Service | None) -> _Operations:
+def _port_patch(target: Target, service: DeclaredService | None) -> _Operations:
     """Names the only port that there is."""
     offered = [port.port for port in service.ports if port.protocol == "TCP"] if service else []
     if service and len(offered) == 1 and offered[0] and port_of(service, offered[0]):
@@ -156,7 +157,7 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A rule without a host matches the requests for every name that no other rule claims, including misspelled "
     "names and names of other developers. Contour never serves such a rule over TLS.",
     remedy="Set `host` of the rule.",
@@ -164,7 +165,7 @@ def _port_patch(target: Target, service: Service | None) -> _Operations:
     bad=_INGRESS.replace("host: web.localhost", 'host: ""'),
     good=_INGRESS,
 )
-def host_named(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def host_named(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         if not rule.host:
             yield Breach(
@@ -180,7 +181,7 @@ def host_named(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Bre
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A wildcard host matches requests for names that other routes may require, and hides misspelled names.",
     remedy="Replace the wildcard with the full name of each host.",
     references=(_API + "#hostname-wildcards",),
@@ -203,7 +204,7 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="If two routes match the same requests, Contour keeps only one: the HTTPProxy before the Ingress, otherwise "
     "the route that it reads last, which can change when Contour restarts. `/foo` and `/foo/` are the same Prefix. "
     "Routes with other paths, other path types or the class of another controller do not conflict.",
@@ -238,7 +239,7 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=kinds("Ingress", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="Envoy evaluates exact paths first, then regular expressions, then prefixes, and the longest of each kind "
     "first. A regular expression that matches everything below a path shadows the longer prefixes below it. A Prefix "
     "shadows the string prefix of the same path.",
@@ -319,7 +320,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     remediable=True,
     why="The meaning of ImplementationSpecific depends on the controller. Contour treats a path that contains one of "
     "^+*[]% as a regular expression for the whole path, and any other path as a string prefix: /foo also matches "
@@ -329,7 +330,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     bad=_INGRESS.replace("path: /, pathType: Prefix", "path: /foo, pathType: ImplementationSpecific"),
     good=_INGRESS.replace("path: /,", "path: /foo,"),
 )
-def path_type(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def path_type(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         for entry in rule.paths:
             path = entry.path or "/"
@@ -352,7 +353,7 @@ def _meant(path: str) -> str | None:
     return (under[0].rstrip("/") or "/") if under and not looks_like_regex(under[0]) else None
 
 
-def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Operations:
+def _typed(ingress: DeclaredIngress, entry: IngressPath, inventory: Inventory) -> _Operations:
     path = _meant(entry.path or "/")
     if path is None or _refused(path, "Prefix"):
         return ()
@@ -374,7 +375,7 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="The API server rejects a path without a leading slash. For Prefix and Exact it also rejects //, /./, /../ "
     "and an encoded slash. The preview succeeds and the update fails.",
     remedy="Set `path` to the path that clients request, with a leading slash and without empty, dot or encoded "
@@ -383,7 +384,7 @@ def _typed(ingress: Ingress, entry: IngressPath, inventory: Inventory) -> _Opera
     bad=_INGRESS.replace("path: /,", "path: /foo//bar,"),
     good=_INGRESS.replace("path: /,", "path: /foo/bar,"),
 )
-def path_taken(ingress: Ingress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def path_taken(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for rule in ingress.rules:
         for entry in rule.paths:
             problem = _refused(entry.path, entry.path_type)
@@ -436,7 +437,7 @@ class Classes(Section):
     classes: tuple[str, ...] = ()
 
 
-def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
+def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
     return chain(inventory.ingresses, inventory.of_kind("HTTPProxy"))
 
 
@@ -448,7 +449,7 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_classed,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Classes,
     remediable=True,
     why="Contour ignores an Ingress whose class it does not handle, and reports this only in its debug log. Without "
@@ -460,7 +461,7 @@ def _classed(inventory: Inventory) -> Iterable[Ingress | Resource]:
     bad=_INGRESS.replace("ingressClassName: contour", "ingressClassName: nginx"),
     good=_INGRESS,
 )
-def class_served(subject: Ingress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
+def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
     resource = subject.resource
     annotations = pairs(at(resource.body, "metadata", "annotations"))
     field = text(at(resource.body, "spec", "ingressClassName"))
@@ -483,7 +484,7 @@ def class_served(subject: Ingress | Resource, inventory: Inventory, parameters: 
 
 
 def _reclassed(
-    subject: Ingress | Resource, annotations: Mapping[str, str], wanted: str, inventory: Inventory
+    subject: DeclaredIngress | Resource, annotations: Mapping[str, str], wanted: str, inventory: Inventory
 ) -> _Operations:
     resource, table = subject.resource, inventory.once(routes)
     new = [("", *route.key[1:]) for route in table.known(resource)] if owner_of(subject, inventory) else []
@@ -503,7 +504,7 @@ def _reclassed(
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("IngressClass"),
-    hop="route",
+    hop=HopName.ROUTE,
     why="The API server sets the default IngressClass on an Ingress without a class. If several classes are marked as "
     "default, it uses the newest, so the order of creation decides which controller handles the Ingress.",
     remedy="Remove the annotation ingressclass.kubernetes.io/is-default-class from all IngressClasses but one.",
@@ -563,7 +564,7 @@ def _defaults(inventory: Inventory) -> Sequence[Resource]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="A default backend receives every request that matches no rule, for every host. An Ingress without rules, or "
     "a rule without paths, forwards no request.",
     remedy="Add a rule with `host` and `paths`, and remove defaultBackend.",
@@ -578,7 +579,7 @@ spec:
 """,
     good=_INGRESS,
 )
-def has_rules(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def has_rules(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     if ingress.default_backend:
         yield Breach(ingress.default_backend.pointer, "defaultBackend receives every request that no rule matches.")
     elif not ingress.rules:
@@ -605,7 +606,7 @@ class ExternalNames(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(senders(inventory), inventory.of_kind("HTTPProxy")),
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=ExternalNames,
     why="Contour rejects a Service of type ExternalName, which could forward to any name and bypass every network "
     "boundary. Contour forwards only to Services: it ignores a backend of another kind, and a resource backend in an "
@@ -621,7 +622,7 @@ spec: {type: ExternalName, externalName: intranet.example.com, ports: [{port: 80
     + _INGRESS,
     good=_SERVICE + "---" + _INGRESS,
 )
-def inside(subject: Ingress | Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
+def inside(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
     for target in targets(subject):
         if target.foreign:
             yield Breach(target.pointer, f"the backend is {target.foreign}, which Contour does not support.")
@@ -653,7 +654,7 @@ class Suffixes(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     parameters=Suffixes,
     why="A host outside the suffix that was agreed for a stack intercepts the requests of another developer, or does "
     "not resolve. The rule is inactive until the parameter `suffixes` is set.",
@@ -710,7 +711,7 @@ def _hosts(inventory: Inventory) -> frozenset[str]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     why="Names in .local are reserved for multicast DNS (RFC 6762): a resolver queries the local network first and "
     "waits for an answer, or ignores the answer of its DNS server. Names in .localhost resolve to this machine "
     "everywhere; .test is reserved for tests.",
@@ -740,7 +741,7 @@ def not_local(subject: Named, inventory: Inventory, _: NoParameters) -> Iterator
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
-    hop="name",
+    hop=HopName.NAME,
     why="The API server rejects a host with an IP address, a port, a scheme or capital letters: the preview succeeds "
     "and the update fails. It accepts a label of more than 63 characters, but no resolver does.",
     remedy="Change the host to a DNS name in lower case, without scheme, port or path.",
@@ -777,7 +778,7 @@ class CodeAnnotations(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=kinds("Ingress", "Service", "HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=CodeAnnotations,
     remediable=True,
     why="A snippet annotation is copied into the controller's configuration. Its author can read the controller's "
@@ -812,7 +813,7 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("HTTPProxy"),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Certificates,
     parameters_of="TL04",
     why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, or if an "

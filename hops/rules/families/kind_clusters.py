@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Container, Inventory, Pod, Port, Resource
-from hops.kubernetes.kind_nodes import Cluster, Mapped, Node, clusters, nodes, overlap
+from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Port, Resource
+from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
@@ -33,7 +34,7 @@ spec: {template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080
 """
 
 
-def declared(inventory: Inventory) -> Iterable[Cluster]:
+def declared(inventory: Inventory) -> Iterable[KindConfiguration]:
     return inventory.once(clusters)
 
 
@@ -55,7 +56,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="A kind node is a container. Its ports are reachable from the machine only if extraPortMappings publish them, "
     "and kind applies the mappings only when it creates the node. Without a mapping, the connection is refused "
     "although every pod is healthy.",
@@ -79,7 +80,7 @@ def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breac
             )
 
 
-def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any], ...]:
+def _publish(cluster: KindConfiguration, node: KindNode, port: Port) -> tuple[Mapping[str, Any], ...]:
     entry = {
         "containerPort": port.host_port,
         "hostPort": port.host_port,
@@ -103,7 +104,7 @@ def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="Docker accepts connections on a published port even if nothing in the node listens on it. The client "
     "receives an empty reply or a reset, and no other program can use the port.",
     remedy="Remove the entry from extraPortMappings, or set this hostPort on a pod of the node.",
@@ -111,7 +112,7 @@ def _publish(cluster: Cluster, node: Node, port: Port) -> tuple[Mapping[str, Any
     bad=_CLUSTER + "---" + _ENVOY.replace("hostPort: 80", "hostPort: 81"),
     good=_CLUSTER + "---" + _ENVOY,
 )
-def answered(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     # A cluster's configuration by itself says nothing of what will run there.
     if not inventory.pods:
         return
@@ -133,7 +134,7 @@ def answered(cluster: Cluster, inventory: Inventory, _: NoParameters) -> Iterato
             )
 
 
-def _is_api_server(node: Node, mapped: Mapped) -> bool:
+def _is_api_server(node: KindNode, mapped: Mapped) -> bool:
     return mapped.container_port == 6443 and "-control-plane" in node.name
 
 
@@ -163,7 +164,7 @@ def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     why="A published port forwards only to pods on the publishing node. If the cluster has a worker, kind keeps the "
     "taint of the control-plane node, and Contour's published Envoy DaemonSet does not tolerate it.",
@@ -217,7 +218,7 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     why="All node containers publish ports on the same machine. kind compares only the mappings within one node, so "
     "the creation of the second node fails with `port is already allocated`.",
     remedy="Remove the mapping from one of the nodes, or change its hostPort.",
@@ -241,8 +242,8 @@ nodes:
 - {role: control-plane}
 """,
 )
-def published_once(cluster: Cluster, _: Inventory, __: NoParameters) -> Iterator[Breach]:
-    seen: dict[tuple[int, str], list[tuple[Node, Mapped]]] = defaultdict(list)
+def published_once(cluster: KindConfiguration, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    seen: dict[tuple[int, str], list[tuple[KindNode, Mapped]]] = defaultdict(list)
     for node in cluster.nodes:
         for mapped in node.mappings:
             if mapped.host_port > 0:
@@ -274,7 +275,7 @@ class Listeners(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     parameters=Listeners,
     remediable=True,
     why="0.0.0.0, the default of listenAddress, exposes a development cluster to the whole network. Docker's packet "
@@ -284,7 +285,7 @@ class Listeners(Section):
     bad=_CLUSTER.replace("listenAddress: 127.0.0.1", "listenAddress: 0.0.0.0"),
     good=_CLUSTER,
 )
-def listens_here(cluster: Cluster, inventory: Inventory, parameters: Listeners) -> Iterator[Breach]:
+def listens_here(cluster: KindConfiguration, inventory: Inventory, parameters: Listeners) -> Iterator[Breach]:
     def open_to_others(given: str) -> bool:
         parsed = address(given)
         return not (parsed and parsed.is_loopback) and given not in parameters.addresses
@@ -312,7 +313,7 @@ def listens_here(cluster: Cluster, inventory: Inventory, parameters: Listeners) 
         )
 
 
-def _listen_remedy(cluster: Cluster, inventory: Inventory) -> str:
+def _listen_remedy(cluster: KindConfiguration, inventory: Inventory) -> str:
     """The stack's own key for the cluster that its settings declare; "" for another kind configuration."""
     settings, resource = inventory.settings, cluster.resource
     if settings is None or settings.cluster.existing or resource.vague or resource.name != settings.cluster.name:
@@ -345,7 +346,7 @@ class PromisedPorts(Section):
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=declared,
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     parameters=PromisedPorts,
     why="With a hostPort of 0, -1 or none, Docker assigns another port each time the cluster is created, so a "
     "documented URL stops working.",
@@ -354,7 +355,7 @@ class PromisedPorts(Section):
     bad=_CLUSTER.replace("hostPort: 80", "hostPort: 0"),
     good=_CLUSTER,
 )
-def fixed_port(cluster: Cluster, _: Inventory, parameters: PromisedPorts) -> Iterator[Breach]:
+def fixed_port(cluster: KindConfiguration, _: Inventory, parameters: PromisedPorts) -> Iterator[Breach]:
     for node in cluster.nodes:
         for mapped in node.mappings:
             if mapped.host_port < 1 and mapped.container_port in parameters.promised:
@@ -391,7 +392,7 @@ class Networks(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Cluster", "Installation", "IPPool", "DaemonSet", "ConfigMap"),
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     parameters=Networks,
     why="With disableDefaultCNI, every pod stays Pending until another pod network is installed. kube-proxy treats "
     "pod addresses outside podSubnet as external. If Calico's host ports are disabled, a hostPort has no effect and "
@@ -514,7 +515,7 @@ def _any_host_port(inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds("Namespace"),
-    hop="pod",
+    hop=HopName.POD,
     why="Pod security admission rejects a pod that violates the namespace's level, but only after a successful "
     "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted.",
     remedy="Set the label pod-security.kubernetes.io/enforce of the namespace to the strictest level that admits its "
@@ -610,7 +611,7 @@ def _refusals(level: str, pod: Pod) -> Iterator[str]:
         )
 
 
-def _restricted(pod: Pod, container: Container) -> Iterator[str]:
+def _restricted(pod: Pod, container: PodContainer) -> Iterator[str]:
     own, whole = mapping(at(container.body, "securityContext")), mapping(at(pod.spec, "securityContext"))
     conditions: tuple[tuple[bool, str], ...] = (
         (not flag(own.get("allowPrivilegeEscalation", True)), "allowPrivilegeEscalation"),

@@ -10,10 +10,11 @@ from typing import Any
 
 from hops.kubernetes.commands import server
 from hops.kubernetes.exposed import OUTSIDE, routed
-from hops.kubernetes.inventory import ADDED, Container, Inventory, Pod, Port, Resource, Service, ServicePort
+from hops.kubernetes.inventory import ADDED, DeclaredService, Inventory, Pod, PodContainer, Port, Resource, ServicePort
 from hops.kubernetes.label_selectors import selects
 from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import DNS_LABEL, Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods, services
 
@@ -52,7 +53,7 @@ def _known(resources: Iterable[Resource]) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A Service whose selector matches no pod has no endpoints: Envoy returns 503, and nothing else reports an "
     "error. A pod matches if it has all labels of the selector and is in the Service's namespace, whichever workload "
     "creates it.",
@@ -61,7 +62,7 @@ def _known(resources: Iterable[Resource]) -> bool:
     bad=_POD + _example("{selector: {app: webb}, ports: [{port: 80, targetPort: 8080}]}"),
     good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"),
 )
-def selects_pods(service: Service, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def selects_pods(service: DeclaredService, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if service.type == "ExternalName" or inventory.pods_of(service):
         return
     if service.selector:
@@ -77,7 +78,7 @@ def selects_pods(service: Service, inventory: Inventory, _: NoParameters) -> Ite
     yield Breach("/spec/selector", what, _only_choice(service, inventory))
 
 
-def _has_endpoints(service: Service, inventory: Inventory) -> bool:
+def _has_endpoints(service: DeclaredService, inventory: Inventory) -> bool:
     namespace, name = service.resource.namespace, service.resource.name
     return (namespace, name) in inventory.once(_slices) or bool(inventory.find("Endpoints", namespace, name))
 
@@ -90,7 +91,7 @@ def _slices(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
     )
 
 
-def _only_choice(service: Service, inventory: Inventory) -> tuple[Mapping[str, Any], ...]:
+def _only_choice(service: DeclaredService, inventory: Inventory) -> tuple[Mapping[str, Any], ...]:
     """The labels of the only workload of the namespace that no Service selects yet and that offers the ports."""
     free = inventory.once(_unselected).get(service.resource.namespace, ())
     if len(free) != 1 or not _known([service.resource]) or any(_lacks(free, port) for port in service.ports):
@@ -114,7 +115,7 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="If targetPort is a name that a pod does not declare, the pod is not an endpoint. If it is a number on which "
     "nothing listens, the connection is refused. If targetPort is unset, the Service's port applies. A pod that "
     "declares no port may listen on any port, unless its command names one.",
@@ -123,7 +124,7 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     bad=_POD + _example("{selector: {app: web}, ports: [{port: 80}]}"),
     good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}"),
 )
-def target_port(service: Service, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if service.type == "ExternalName":
         return
     selected = inventory.pods_of(service)
@@ -193,7 +194,7 @@ class Outside(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=Outside,
     remediable=True,
     why="A NodePort, which a LoadBalancer also opens, exposes the Service on every node and bypasses the rules of "
@@ -205,7 +206,7 @@ class Outside(Section):
     + _example("{type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080, nodePort: 30080}]}"),
     good=_POD + _example("{type: ClusterIP, selector: {app: web}, ports: [{port: 8080}]}"),
 )
-def not_outside(service: Service, inventory: Inventory, parameters: Outside) -> Iterator[Breach]:
+def not_outside(service: DeclaredService, inventory: Inventory, parameters: Outside) -> Iterator[Breach]:
     if service.type not in OUTSIDE or service.resource.means(parameters.outside):
         return
     key = (service.resource.namespace, service.resource.name)
@@ -224,7 +225,7 @@ _OUTSIDE_ONLY = (
 )
 
 
-def _inside(service: Service) -> tuple[Mapping[str, Any], ...]:
+def _inside(service: DeclaredService) -> tuple[Mapping[str, Any], ...]:
     """Makes it a ClusterIP, without the fields that the API refuses there."""
     operations: list[Mapping[str, Any]] = [{"op": "replace", "path": "/spec/type", "value": "ClusterIP"}]
     operations += [{"op": "remove", "path": f"/spec/{key}"} for key in _OUTSIDE_ONLY if key in service.spec]
@@ -254,7 +255,7 @@ class ExternalAddresses(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     parameters=ExternalAddresses,
     remediable=True,
     why="kube-proxy redirects traffic for an external IP to the Service, even if the address belongs to another "
@@ -265,7 +266,7 @@ class ExternalAddresses(Section):
     bad=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}], externalIPs: [203.0.113.7]}"),
     good=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"),
 )
-def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresses) -> Iterator[Breach]:
+def no_external_ips(service: DeclaredService, _: Inventory, parameters: ExternalAddresses) -> Iterator[Breach]:
     given = texts(service.spec.get("externalIPs"))
     if not given:
         return
@@ -290,7 +291,7 @@ def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresse
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="A client that resolves such a name connects to itself: Envoy to its own admin interface, a node to the "
     "metadata service at 169.254.169.254. Contour rejects these names.",
     remedy="Set externalName to another host, or use a Service with a selector.",
@@ -298,7 +299,7 @@ def no_external_ips(service: Service, _: Inventory, parameters: ExternalAddresse
     bad=_example("{type: ExternalName, externalName: localhost}"),
     good=_example("{type: ExternalName, externalName: db.example.com}"),
 )
-def not_back_here(service: Service, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def not_back_here(service: DeclaredService, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     if service.type != "ExternalName":
         return
     name = text(service.spec.get("externalName"))
@@ -327,7 +328,7 @@ def _is_here(name: str) -> bool:
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=services,
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     why="If a selector matches several workloads, part of the requests reach the wrong one. Two Services with the "
     "same selector are two names for the same pods, and a later change easily misses one of them.",
     remedy="Add a label to the selector that only one workload has, or remove one of the Services.",
@@ -339,7 +340,7 @@ def _is_here(name: str) -> bool:
     + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
     + _example("{clusterIP: None, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}", "web-pods"),
 )
-def one_workload(service: Service, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+def one_workload(service: DeclaredService, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if service.type == "ExternalName" or not service.selector:
         return
     selected = inventory.pods_of(service)
@@ -354,19 +355,19 @@ def one_workload(service: Service, inventory: Inventory, _: NoParameters) -> Ite
             yield Breach("/spec/selector", f"{first.resource} has the same selector.")
 
 
-def _headless(service: Service) -> bool:
+def _headless(service: DeclaredService) -> bool:
     """Whether it only gives names to pods, as a StatefulSet's does beside the Service that is asked."""
     return text(service.spec.get("clusterIP")) == "None"
 
 
-def _key(service: Service) -> tuple[str | None, frozenset[tuple[str, str]]]:
+def _key(service: DeclaredService) -> tuple[str | None, frozenset[tuple[str, str]]]:
     if service.resource.nowhere:
         raise Undecidable
     return service.resource.namespace, frozenset(service.selector.items())
 
 
-def _first_of_selector(inventory: Inventory) -> Mapping[tuple[str | None, frozenset[tuple[str, str]]], Service]:
-    first: dict[tuple[str | None, frozenset[tuple[str, str]]], Service] = {}
+def _first_of_selector(inventory: Inventory) -> Mapping[tuple[str | None, frozenset[tuple[str, str]]], DeclaredService]:
+    first: dict[tuple[str | None, frozenset[tuple[str, str]]], DeclaredService] = {}
     for service in inventory.services:
         try:
             if service.type != "ExternalName" and service.selector and not _headless(service):
@@ -377,7 +378,7 @@ def _first_of_selector(inventory: Inventory) -> Mapping[tuple[str | None, frozen
     return first
 
 
-def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
+def _pods_and_services(inventory: Inventory) -> Iterable[Pod | DeclaredService]:
     return chain(inventory.pods, inventory.services)
 
 
@@ -389,7 +390,7 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_pods_and_services,
-    hop="service",
+    hop=HopName.SERVICE,
     why="The API server rejects an unnamed port in a Service with several ports, a duplicate name and a malformed "
     "name. A probe on a port that its container does not open never succeeds, so the pod receives no requests.",
     remedy="Give every port a unique name of lower-case letters, digits and hyphens, and set the port of a probe to a "
@@ -402,15 +403,15 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | Service]:
         "{name: other, port: 81, targetPort: http}]}"
     ),
 )
-def port_names(subject: Pod | Service, _: Inventory, __: NoParameters) -> Iterator[Breach]:
-    return _service_ports(subject) if isinstance(subject, Service) else _pod_ports(subject)
+def port_names(subject: Pod | DeclaredService, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    return _service_ports(subject) if isinstance(subject, DeclaredService) else _pod_ports(subject)
 
 
 # A container's port name is an IANA service name, a Service's a DNS label.
 _PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 
 
-def _service_ports(service: Service) -> Iterator[Breach]:
+def _service_ports(service: DeclaredService) -> Iterator[Breach]:
     seen: set[str] = set()
     several = len(service.ports) > 1
     for port in service.ports:
@@ -440,7 +441,7 @@ def _service_ports(service: Service) -> Iterator[Breach]:
             yield Breach(f"{port.pointer}/targetPort", f"targetPort {target} is not a port from 1 to 65535.")
 
 
-def _named(service: Service, port: ServicePort) -> tuple[Mapping[str, Any], ...]:
+def _named(service: DeclaredService, port: ServicePort) -> tuple[Mapping[str, Any], ...]:
     """Names a port by protocol and number, where that is free."""
     if not _known([service.resource]):
         return ()
@@ -471,7 +472,7 @@ def _pod_ports(pod: Pod) -> Iterator[Breach]:
                 yield from _probe(container, key)
 
 
-def _probe(container: Container, key: str) -> Iterator[Breach]:
+def _probe(container: PodContainer, key: str) -> Iterator[Breach]:
     for action in _ACTIONS:
         given = at(container.body, key, action, "port")
         wanted = text(given) if isinstance(given, str) else number(given)
@@ -506,7 +507,7 @@ def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="The API server rejects a workload whose selector does not match the labels of its template: its controller "
     "would create pods forever and recognize none of them.",
     remedy="Set the same labels in the selector and in the pod template.",
@@ -576,7 +577,7 @@ def _same_labels(pod: Pod, base: str, path: str, labels: Mapping[str, str]) -> t
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=pods,
-    hop="pod",
+    hop=HopName.POD,
     why="containerPort opens nothing; it only documents the port of the process. If it differs from the port in the "
     "command, the Service forwards to the wrong port: the connection is refused, and Envoy returns 503.",
     remedy="Set containerPort, targetPort and the port in the command to the same number.",

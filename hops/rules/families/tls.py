@@ -8,13 +8,14 @@ from typing import Any
 
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.hosts import tls_hosts
-from hops.kubernetes.inventory import Ingress, IngressTLS, Inventory, Pod, Resource
+from hops.kubernetes.inventory import DeclaredIngress, IngressTLS, Inventory, Pod, Resource
 from hops.kubernetes.kind_nodes import nodes
 from hops.kubernetes.proxies import part, virtual_host
 from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
+from hops.model.hop import HopName
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
@@ -56,7 +57,7 @@ rules: {TL01: {parameters: {hosts: ["*"]}}}
 _Operations = tuple[Mapping[str, Any], ...]
 
 
-def _entrances(inventory: Inventory) -> Iterator[Ingress | Resource]:
+def _entrances(inventory: Inventory) -> Iterator[DeclaredIngress | Resource]:
     """Ingresses and HTTPProxies."""
     return chain(inventory.ingresses, inventory.of_kind("HTTPProxy"))
 
@@ -78,7 +79,7 @@ class SecuredHosts(Section):
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=_entrances,
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=SecuredHosts,
     why="HTTP traffic can be read and changed in transit. An empty `tls` list counts as no TLS. The rule applies to "
     "the hosts with `tls` in the stack's settings and to those in the parameter `hosts`: a name that resolves only to "
@@ -88,11 +89,11 @@ class SecuredHosts(Section):
     bad=_CERTIFICATE + "---" + _PLAIN + "---" + _ALL_HOSTS,
     good=_CERTIFICATE + "---" + _SECURE + "---" + _ALL_HOSTS,
 )
-def secured(subject: Ingress | Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
+def secured(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
     wanted = (*parameters.hosts, *inventory.once(_promised))
     if not wanted:
         return
-    if isinstance(subject, Ingress):
+    if isinstance(subject, DeclaredIngress):
         if subject.tls:
             return
         path, hosts = "/spec/tls", [rule.host.lower() for rule in subject.rules] or [""]
@@ -103,7 +104,7 @@ def secured(subject: Ingress | Resource, inventory: Inventory, parameters: Secur
         path, hosts = "/spec/virtualhost/tls", [(text(host.get("fqdn")) or "").lower()]
     found = next((host for host in hosts if any(matches(pattern, host) for pattern in wanted)), None)
     if found is not None:
-        operations = _with_tls(subject, hosts, inventory) if isinstance(subject, Ingress) else ()
+        operations = _with_tls(subject, hosts, inventory) if isinstance(subject, DeclaredIngress) else ()
         yield Breach(path, f"{found or 'every host'} is served without TLS.", operations)
 
 
@@ -111,7 +112,7 @@ def _promised(inventory: Inventory) -> Sequence[str]:
     return [s.host for s in inventory.settings.services if s.tls] if inventory.settings else []
 
 
-def _with_tls(ingress: Ingress, hosts: Sequence[str], inventory: Inventory) -> _Operations:
+def _with_tls(ingress: DeclaredIngress, hosts: Sequence[str], inventory: Inventory) -> _Operations:
     """Takes the only certificate of the namespace."""
     resource = ingress.resource
     found = inventory.once(_certificates).get(resource.namespace, ())
@@ -143,7 +144,7 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=_entrances,
-    hop="route",
+    hop=HopName.ROUTE,
     remediable=True,
     why="TLS does not disable HTTP: Contour serves the routes of an Ingress on port 80 too, unless an annotation "
     "redirects or forbids it, and a route of an HTTPProxy if permitInsecure is true. Contour recognizes only the "
@@ -153,8 +154,8 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
     bad=_SECURE.replace(', annotations: {ingress.kubernetes.io/force-ssl-redirect: "true"}', ""),
     good=_SECURE,
 )
-def redirected(subject: Ingress | Resource, _: Inventory, __: NoParameters) -> Iterator[Breach]:
-    if not isinstance(subject, Ingress):
+def redirected(subject: DeclaredIngress | Resource, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    if not isinstance(subject, DeclaredIngress):
         for index, route in enumerate(sequence(at(subject.body, "spec", "routes"))):
             if flag(at(route, "permitInsecure")):
                 path = f"/spec/routes/{index}/permitInsecure"
@@ -172,7 +173,7 @@ def redirected(subject: Ingress | Resource, _: Inventory, __: NoParameters) -> I
     yield Breach(path, "the Ingress has TLS but also serves its routes over plain HTTP on port 80.", (operation,))
 
 
-def _in_the_clear(ingress: Ingress) -> bool:
+def _in_the_clear(ingress: DeclaredIngress) -> bool:
     return ingress.annotations.get(_ALLOW) != "false" and ingress.annotations.get(_REDIRECT) != "true"
 
 
@@ -190,7 +191,7 @@ def _redirect(resource: Resource) -> Mapping[str, Any]:
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
-    hop="route",
+    hop=HopName.ROUTE,
     why="Contour serves a rule over TLS only if `tls` lists exactly the same host. A wildcard in `tls` does not cover "
     "a name, and an entry without hosts covers nothing. A host that only `tls` lists has a certificate and returns "
     "404.",
@@ -199,7 +200,7 @@ def _redirect(resource: Resource) -> Mapping[str, Any]:
     bad=_SECURE.replace("hosts: [web.localhost]", "hosts: [wed.localhost]"),
     good=_SECURE,
 )
-def same_hosts(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def same_hosts(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     if not ingress.tls:
         return
     covered = {host.lower() for host, _ in tls_hosts(ingress)}
@@ -223,7 +224,7 @@ def same_hosts(ingress: Ingress, _: Inventory, __: NoParameters) -> Iterator[Bre
             yield Breach(where, message, _uncovered(ingress, entry, where, missing), evidence=host)
 
 
-def _covered(ingress: Ingress, host: str) -> _Operations:
+def _covered(ingress: DeclaredIngress, host: str) -> _Operations:
     if len(ingress.tls) != 1:
         return ()
     path = f"{ingress.tls[0].pointer}/hosts"
@@ -232,7 +233,7 @@ def _covered(ingress: Ingress, host: str) -> _Operations:
     return ({"op": "add", "path": path, "value": [host]},)
 
 
-def _uncovered(ingress: Ingress, entry: IngressTLS, where: str, missing: Sequence[str]) -> _Operations:
+def _uncovered(ingress: DeclaredIngress, entry: IngressTLS, where: str, missing: Sequence[str]) -> _Operations:
     if len(entry.hosts) > 1:
         return ({"op": "remove", "path": where},)
     if missing:
@@ -261,7 +262,7 @@ _ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernet
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=lambda inventory: chain(inventory.ingresses, inventory.of_kind("Gateway")),
-    hop="route",
+    hop=HopName.ROUTE,
     parameters=Certificates,
     why="Contour requires a Secret with tls.crt and tls.key, in the namespace of the Ingress or delegated from "
     "another namespace. Otherwise it creates no TLS host and reports this only in its log: the client's connection is "
@@ -271,8 +272,10 @@ _ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernet
     bad=_CERTIFICATE.replace("namespace: apps", "namespace: other") + "---" + _SECURE,
     good=_CERTIFICATE + "---" + _SECURE,
 )
-def certificate(subject: Ingress | Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
-    if not isinstance(subject, Ingress):
+def certificate(
+    subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Certificates
+) -> Iterator[Breach]:
+    if not isinstance(subject, DeclaredIngress):
         yield from _listeners(subject, inventory, parameters)
         return
     if not subject.tls:
@@ -313,7 +316,7 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=pods,
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     parameters=Controllers,
     parameters_of="HP02",
     why="Envoy opens its HTTPS listener only if a host has a certificate. Without the listener, the published port "
@@ -379,8 +382,8 @@ def _any_tls(inventory: Inventory) -> bool:
     return not routed
 
 
-def _has_tls(subject: Ingress | Resource, inventory: Inventory) -> bool:
-    if isinstance(subject, Ingress):
+def _has_tls(subject: DeclaredIngress | Resource, inventory: Inventory) -> bool:
+    if isinstance(subject, DeclaredIngress):
         return any(entry.secret and entry.hosts for entry in subject.tls) and not owner_of(subject, inventory)
     if subject.kind == "Gateway":
         listeners = sequence(at(subject.body, "spec", "listeners"))

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
+from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import command
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Request, Where
+from hops.trace.observed.observation import SentRequest, Where
 
 unexplained = Code(
     code="T50",
@@ -19,12 +20,12 @@ unexplained = Code(
     remedy="`hops trace --bundle FILE` keeps all that was seen, for whoever looks further.",
 )
 
-_RUNGS: tuple[tuple[Where, str], ...] = (
-    ("client", "port-mapping"),
-    ("node", "host-port"),
-    ("envoy", "route"),
-    ("pod from envoy", "endpoint"),
-    ("pod", "pod"),
+_RUNGS: tuple[tuple[Where, HopName], ...] = (
+    ("client", HopName.PORT_MAPPING),
+    ("node", HopName.HOST_PORT),
+    ("envoy", HopName.ROUTE),
+    ("pod from envoy", HopName.ENDPOINT),
+    ("pod", HopName.POD),
 )
 """Where requests are sent, in the order of the path, and the hop that only those cross which start there or before."""
 
@@ -38,7 +39,7 @@ _SENT: Mapping[Where, str] = {
 }
 
 
-def climbed(view: View) -> Iterator[Finding]:
+def climbed(view: PathFacts) -> Iterator[Finding]:
     """The hop that stops the request by the requests alone; nothing where a rung beside it is missing."""
     if view.well is not False:
         return
@@ -51,11 +52,11 @@ def climbed(view: View) -> Iterator[Finding]:
             return
 
 
-def _fine(request: Request) -> bool:
+def _fine(request: SentRequest) -> bool:
     return request.served and request.failure is None
 
 
-def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> Finding:
+def _stopped(view: PathFacts, hop: HopName, request: SentRequest, beyond: SentRequest | None) -> Finding:
     who = Identity("ingress-hops", "Hop", None, hop)
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]
@@ -63,7 +64,7 @@ def _stopped(view: View, hop: str, request: Request, beyond: Request | None) -> 
     return unexplained.finding(who, message, "", evidence, hop=hop, look=_again(view))
 
 
-def _again(view: View) -> str:
+def _again(view: PathFacts) -> str:
     """The command that follows the same request again and keeps all that it sees."""
     stack, cluster, asked = view.sight.stack, view.sight.cluster, view.asked
     options = [("--host", asked.host), ("--path", asked.path), ("--port", str(asked.port))]

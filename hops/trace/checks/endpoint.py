@@ -5,23 +5,26 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 
+from hops.kubernetes import objects
 from hops.kubernetes.network_policies import KINDS, Connection, Direction, Peer, peer
 from hops.kubernetes.policy_order import Ruling, ruling
 from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.pod_network import POD_NETWORK
 from hops.model.versions import CALICO
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
-from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.envoy_drift import arrived, contour_pods
 from hops.trace.facts.evidence import told
-from hops.trace.facts.remedies import command, kubectl, make, mend
-from hops.trace.facts.view import View, identity
-from hops.trace.observed.observation import Request
+from hops.trace.facts.path_facts import PathFacts, identity
+from hops.trace.facts.remedies import CALICO_NODE, command, kubectl, mend
+from hops.trace.observed.observation import SentRequest
 
 T33 = Code(
     code="T33",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A network policy keeps Envoy from the pod",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="A NetworkPolicy of Kubernetes or Calico is for the pod, and none of its rules admits Envoy's.",
@@ -32,7 +35,7 @@ T33 = Code(
 )
 T37 = Code(
     code="T37",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="Calico does not run on the pod's node",
     symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
     cause="calico-node is stopped, removed or fails, and what it would set up for a new pod is missing.",
@@ -42,7 +45,7 @@ T37 = Code(
 )
 T38 = Code(
     code="T38",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="Calico gives pods addresses outside of the cluster's pod subnet",
     symptom="Mixed: some connections work, others are masqueraded or dropped.",
     cause="The IPPool's CIDR is not in the podSubnet that the cluster was made with.",
@@ -53,7 +56,7 @@ T38 = Code(
 )
 
 
-def denied(view: View) -> Iterator[Finding]:
+def denied(view: PathFacts) -> Iterator[Finding]:
     """T33."""
     envoy = next(iter(view.envoys_on(view.publishing)), None) or next(iter(view.envoy_pods), None)
     if envoy is None or view.backend is None or at(envoy, "spec", "hostNetwork"):
@@ -76,27 +79,33 @@ def denied(view: View) -> Iterator[Finding]:
             yield _denial(view, said, direction, (envoy, pod))
 
 
-def unready(view: View) -> Iterator[Finding]:
+def unready(view: PathFacts) -> Iterator[Finding]:
     """T37."""
     idle = set()
-    for pod in (*view.envoys_on(view.publishing), *view.pods):
-        node = text(at(dict(pod), "spec", "nodeName"))
+    # A Contour without a network can stop a request. While requests arrive, the finding about the node is enough.
+    telling = () if arrived(view) else contour_pods(view)
+    for pod in (*view.envoys_on(view.publishing), *telling, *view.pods):
+        node = objects.node_of(pod)
         if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
             continue
+        waiting = [identity(p) for p in view.of("Pod") if objects.node_of(p) == node and view.no_sandbox(p)]
         lacks = _lacks(view, pod)
-        hop = "host-port" if pod in view.envoy_pods else T37.hop
+        hop = HopName.HOST_PORT if pod in view.envoy_pods else HopName.ROUTE if pod in telling else T37.hop
         if lacks:
             what, evidence = lacks
-            message = f"calico-node does not run on {node}, and {_named(pod)} {what}."
-            yield T37.finding(identity(pod), message, _calico_again(view, node), [evidence], hop=hop)
+            message = f"{POD_NETWORK.agent} does not run on {node}, and {_named(pod)} {what}."
+            remedy = _calico_again(view, node)
+            yield T37.finding(identity(pod), message, remedy, [evidence], hop=hop, about=waiting)
         elif arrived(view) and not _calico_pods(view, node) and node not in idle:
             idle.add(node)
-            message = f"calico-node does not run on {node}: pods, routes and policies that change there have no effect."
-            evidence = f"{node} has no pod of calico-node"
-            yield T37.finding(_calico(view), message, _calico_again(view, node), [evidence], stops=False)
+            lost = "pods, routes and policies that change there have no effect"
+            message = f"{POD_NETWORK.agent} does not run on {node}: {lost}."
+            evidence = f"{node} has no pod of {POD_NETWORK.agent}"
+            remedy = _calico_again(view, node)
+            yield T37.finding(_calico(view), message, remedy, [evidence], stops=False, about=waiting)
 
 
-def outside(view: View) -> Iterator[Finding]:
+def outside(view: PathFacts) -> Iterator[Finding]:
     """T38."""
     subnets = _subnets(view)
     for pool in view.of("IPPool"):
@@ -107,44 +116,44 @@ def outside(view: View) -> Iterator[Finding]:
         same = [subnet for subnet in subnets if subnet.version == cidr.version]
         if not same or any(_inside(cidr, subnet) for subnet in same):
             continue
-        name = str(at(pool, "metadata", "name"))
+        name = objects.name(pool)
         wanted = str(same[0])
         evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
         message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
         yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not arrived(view))
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (denied, unready, outside)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (denied, unready, outside)
 
 
 # T33
 
 
-def _peer(view: View, pod: Mapping[str, JSON]) -> Peer:
-    return peer(pod, view.get("Namespace", None, str(at(dict(pod), "metadata", "namespace"))))
+def _peer(view: PathFacts, pod: Mapping[str, JSON]) -> Peer:
+    return peer(pod, view.get("Namespace", None, str(objects.namespace(pod))))
 
 
-def _sent(view: View, pod: Mapping[str, JSON]) -> Request | None:
+def _sent(view: PathFacts, pod: Mapping[str, JSON]) -> SentRequest | None:
     """The request from Envoy's network namespace to a pod."""
-    address = at(dict(pod), "status", "podIP")
+    address = objects.address(pod)
     return next((r for r in view.sight.requests if r.where == "pod from envoy" and r.address == address), None)
 
 
-def _passed(view: View, sent: Request | None) -> bool:
+def _passed(view: PathFacts, sent: SentRequest | None) -> bool:
     """Whether packets came through to the pod: even a refusal comes from there."""
     if sent is None:
         return arrived(view) and len(view.pods) == 1
     return sent.status is not None or sent.failure in ("refused", "reset", "empty")
 
 
-def _from_node(view: View, pod: Mapping[str, JSON]) -> bool:
+def _from_node(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
     """Whether the pod answers its own node."""
-    address = at(dict(pod), "status", "podIP")
+    address = objects.address(pod)
     return any(r.where == "pod" and r.address == address and r.status is not None for r in view.sight.requests)
 
 
 def _denial(
-    view: View, said: Ruling, direction: Direction, ends: tuple[Mapping[str, JSON], Mapping[str, JSON]]
+    view: PathFacts, said: Ruling, direction: Direction, ends: tuple[Mapping[str, JSON], Mapping[str, JSON]]
 ) -> Finding:
     envoy, pod = ends
     policy = dict(said.by or {})
@@ -157,9 +166,9 @@ def _denial(
         message = f"{whole} {'denies' if said.explicit else 'does not admit'} {way}."
     evidence = [f"{direction} of {whole} ({policy.get('apiVersion')}): {_verdict(said)}"]
     evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
-    labels = pairs(at(dict(pod), "metadata", "labels"))
+    labels = objects.labels(pod)
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
-    admission = _admission(direction, str(at(dict(pod), "metadata", "namespace")), chosen or labels, port)
+    admission = _admission(direction, str(objects.namespace(pod)), chosen or labels, port)
     remedy = f"{command('printf', '%s', json.dumps(admission))} | {kubectl(view, 'apply', '--filename', '-')}"
     if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
         remedy = _deletion(view, policy)
@@ -198,68 +207,72 @@ def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], 
     }
 
 
-def _deletion(view: View, policy: dict[str, JSON]) -> str:
+def _deletion(view: PathFacts, policy: dict[str, JSON]) -> str:
     group = str(policy.get("apiVersion")).partition("/")[0]
     plural = str(policy.get("kind")).lower().removesuffix("y") + "ies"
-    namespace = at(policy, "metadata", "namespace")
-    return kubectl(view, "delete", f"{plural}.{group}", at(policy, "metadata", "name"), namespace=text(namespace))
+    namespace = objects.namespace(policy)
+    return kubectl(view, "delete", f"{plural}.{group}", objects.name(policy), namespace=text(namespace))
 
 
 def _named(item: Mapping[str, JSON]) -> str:
-    namespace, name = at(dict(item), "metadata", "namespace"), at(dict(item), "metadata", "name")
-    return f"{namespace}/{name}" if namespace else str(name)
+    namespace, name = objects.namespace(item), objects.name(item)
+    return f"{namespace}/{name}" if namespace else name
 
 
 # T37
 
 
-def _lacks(view: View, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
+def _lacks(view: PathFacts, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
     """What of its network a pod has not got, and the evidence; None where it has all."""
     error = view.no_sandbox(pod)
-    if error and "calico" in error.lower():
+    if error and POD_NETWORK.name in error.lower():
         return "waits for its network", f"event of {_named(pod)}: {error}"
     wire = next((wire for wire in wires(view) if wire.pod is pod), None)
     table = wire.node.filter if wire else ""
-    if wire and "cali-to-wl-dispatch" in table and f"cali-tw-{wire.interface}" not in table and not arrived(view):
+    if (
+        wire
+        and POD_NETWORK.dispatch_chain in table
+        and POD_NETWORK.pod_chain(wire.interface) not in table
+        and not arrived(view)
+    ):
         return (
             "is unknown to the node's firewall",
-            f"filter of {wire.node.name}: no chain cali-tw-{wire.interface}",
+            f"filter of {wire.node.name}: no chain {POD_NETWORK.pod_chain(wire.interface)}",
         )
     return None
 
 
-def _calico_pods(view: View, node: str | None = None) -> list[dict[str, JSON]]:
+def _calico_pods(view: PathFacts, node: str | None = None) -> list[dict[str, JSON]]:
     """The pods of calico-node, on a node or on all."""
-    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == "calico-node"]
-    return [pod for pod in pods if node in (None, at(pod, "spec", "nodeName"))]
+    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == POD_NETWORK.agent]
+    return [pod for pod in pods if node in (None, objects.node_of(pod))]
 
 
-def _calico_ready(view: View, node: str) -> bool:
+def _calico_ready(view: PathFacts, node: str) -> bool:
     """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
-    conditions = [c for pod in _calico_pods(view, node) for c in sequence(at(pod, "status", "conditions"))]
-    known = _calico_pods(view) or any(at(item, "metadata", "name") == "calico-node" for item in view.of("DaemonSet"))
-    return not known or any(at(c, "type") == "Ready" and at(c, "status") == "True" for c in conditions)
+    known = _calico_pods(view) or any(objects.name(item) == POD_NETWORK.agent for item in view.of("DaemonSet"))
+    return not known or any(objects.ready(pod) for pod in _calico_pods(view, node))
 
 
-def _calico(view: View) -> Identity:
-    made = next((item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"), None)
-    return identity(made) if made else Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
+def _calico(view: PathFacts) -> Identity:
+    made = next((item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent), None)
+    return identity(made) if made else Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
 
 
-def _calico_again(view: View, node: str) -> str:
+def _calico_again(view: PathFacts, node: str) -> str:
     """The command that lets calico-node run on a node."""
-    sets = [item for item in view.of("DaemonSet") if at(item, "metadata", "name") == "calico-node"]
+    sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
     if not sets:
-        return make(view) if view.sight.stack else kubectl(view, "apply", "--filename", CALICO.url)
+        return mend(view, CALICO_NODE, kubectl(view, "apply", "--filename", CALICO.url))
     namespace = text(at(sets[0], "metadata", "namespace"))
     wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
     labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
     off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
     if off:
         gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
-        words = ("patch", "daemonset", "calico-node", "--type", "merge", "--patch", gone)
+        words = ("patch", "daemonset", POD_NETWORK.agent, "--type", "merge", "--patch", gone)
         return mend(view, identity(sets[0]), kubectl(view, *words, namespace=namespace))
-    return kubectl(view, "rollout", "restart", "daemonset", "calico-node", namespace=namespace)
+    return kubectl(view, "rollout", "restart", "daemonset", POD_NETWORK.agent, namespace=namespace)
 
 
 # T38
@@ -267,7 +280,7 @@ def _calico_again(view: View, node: str) -> str:
 _DISABLED = '{"spec":{"disabled":true}}'
 
 
-def _subnets(view: View) -> list[IPv4Network | IPv6Network]:
+def _subnets(view: PathFacts) -> list[IPv4Network | IPv6Network]:
     """The pod subnets that the cluster was made with."""
     configuration = at(view.get("ConfigMap", "kube-system", "kubeadm-config"), "data", "ClusterConfiguration")
     given = re.search(r"^ *podSubnet: *[\"']?([^\s\"']+)", text(configuration) or "", re.MULTILINE)
@@ -278,11 +291,11 @@ def _inside(cidr: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) 
     return cidr.version == subnet.version and cidr[0] in subnet and cidr[-1] in subnet
 
 
-def _pool(view: View, pool: dict[str, JSON], subnet: str) -> str:
+def _pool(view: PathFacts, pool: dict[str, JSON], subnet: str) -> str:
     """The command that makes a pool in the pod subnet, and ends the use of the other."""
     spec = {**mapping(at(pool, "spec")), "cidr": subnet}
     made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
     kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
-    name = at(pool, "metadata", "name")
+    name = objects.name(pool)
     make_it = f"{command('printf', '%s', json.dumps(made))} | {kubectl(view, 'apply', '--filename', '-')}"
     return f"{make_it} && {kubectl(view, 'patch', kind, name, '--type', 'merge', '--patch', _DISABLED)}"

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, pairs
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, trouble
-from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, make, mend
-from hops.trace.facts.view import THROUGH_ENVOY, View, identity
+from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
+from hops.trace.facts.pod_states import Trouble, events, last_line, trouble
+from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, mend
 
 envoy_down = Code(
     code="T16",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not run",
     symptom="`curl` connects to the published port and its connection is reset or ends without an answer; where the "
     "node's DNAT rule went with the pod, it is refused.",
@@ -27,11 +29,12 @@ envoy_down = Code(
     remedy="`kubectl --namespace projectcontour describe pods --selector app=envoy` names the reason; `kubectl "
     "--namespace projectcontour rollout undo daemonset/envoy` takes the last change back.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
+    yields_to=("T15", "T21", "T37", "T49"),
 )
 
 not_delivered = Code(
     code="T20",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy does not have what the objects want",
     symptom="A change of an Ingress or of pods has no effect: the old answer comes, or 404 or 503 for what is new.",
     cause="Contour tells Envoy its routes and pods over xDS. Where Contour doesn't run, Envoy goes on with what it was "
@@ -41,11 +44,12 @@ not_delivered = Code(
     remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` where it "
     "runs.",
     references=("https://projectcontour.io/docs/1.33/architecture/",),
+    yields_to=("T21", "T37", "T49"),
 )
 
 not_trusted = Code(
     code="T21",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy and Contour do not trust each other",
     symptom="As T20, or Envoy never becomes ready; all pods run.",
     cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
@@ -57,7 +61,7 @@ not_trusted = Code(
 )
 
 
-def _envoy_down(view: View) -> Iterator[Finding]:
+def _envoy_down(view: PathFacts) -> Iterator[Finding]:
     answered = any(view.through_envoy(place) for place in THROUGH_ENVOY)
     if not view.sees("Pod") or answered:
         return
@@ -68,23 +72,12 @@ def _envoy_down(view: View) -> Iterator[Finding]:
     for pod in here or view.envoy_pods:
         problem = trouble(view, pod)
         if problem and problem.reason != "Terminating":
-            if not _anothers(view, pod, problem):
-                yield _down(view, pod, problem)
+            yield _down(view, pod, problem)
             return
     yield from _no_envoy(view)
 
 
-def _anothers(view: View, pod: Mapping[str, JSON], problem: Trouble) -> bool:
-    """Whether another code tells it: no free port T15, no network T37, no certificate T21, no inotify instance T49."""
-    return (
-        "free ports" in problem.detail
-        or view.no_sandbox(pod) is not None
-        or misses_secret(view, pod)
-        or holds(view, pod, "too many open files", "inotify")
-    )
-
-
-def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
+def _down(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     who = identity(pod)
     words: tuple[str, ...] = ("describe", "pod", who.name)
     if not problem.image and problem.exit_code is not None:
@@ -95,13 +88,12 @@ def _down(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     return envoy_down.finding(who, f"Envoy's pod does not run: {problem}.", remedy, evidence, look=look)
 
 
-def _no_envoy(view: View) -> Iterator[Finding]:
+def _no_envoy(view: PathFacts) -> Iterator[Finding]:
     workload = view.get("DaemonSet", CONTOUR_NAMESPACE, "envoy") or view.get("Deployment", CONTOUR_NAMESPACE, "envoy")
     if workload is None:
         known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
         if known and view.sees("DaemonSet") and view.sees("Deployment"):
-            remedy = make(view) if view.sight.stack else _install(view)
-            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", remedy)
+            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", mend(view, ENVOY, _install(view)))
         return
     who, spec = identity(workload), at(workload, "spec", "template", "spec")
     selector = pairs(at(spec, "nodeSelector"))
@@ -117,16 +109,16 @@ def _no_envoy(view: View) -> Iterator[Finding]:
         yield envoy_down.finding(who, "Envoy has no pod.", remedy, evidence)
 
 
-def _install(view: View) -> str:
+def _install(view: PathFacts) -> str:
     return kubectl(view, "apply", "--filename", "https://projectcontour.io/quickstart/contour.yaml")
 
 
 # What Contour gives
 
 
-def _not_delivered(view: View) -> Iterator[Finding]:
+def _not_delivered(view: PathFacts) -> Iterator[Finding]:
     runs = contour_runs(view)
-    if runs is None or distrust(view):
+    if runs is None:
         return
     difference = stale(view)
     if runs:
@@ -138,8 +130,6 @@ def _not_delivered(view: View) -> Iterator[Finding]:
         return
     pods = contour_pods(view)
     problems = [(pod, trouble(view, pod)) for pod in pods]
-    if any(view.no_sandbox(pod) or holds(view, pod, "too many open files", "inotify") for pod in pods):
-        return
     why = next((f"{identity(pod)}: {problem}" for pod, problem in problems if problem), "") or (
         "its pod is not ready" if pods else "it has no pod"
     )
@@ -157,18 +147,18 @@ def _not_delivered(view: View) -> Iterator[Finding]:
     ]
     suffers = difference is not None or (view.well is False and _waits(view))
     said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
-    yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers)
+    yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers, about=map(identity, pods))
 
 
-def _waits(view: View) -> bool:
+def _waits(view: PathFacts) -> bool:
     """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
-    return any(ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
+    return any(objects.ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
 
 
 # Trust
 
 
-def _not_trusted(view: View) -> Iterator[Finding]:
+def _not_trusted(view: PathFacts) -> Iterator[Finding]:
     found = distrust(view)
     if found is None:
         return
@@ -183,7 +173,8 @@ def _not_trusted(view: View) -> Iterator[Finding]:
         )
     )
     remedy = f"{delete} && {read} | {write} && {restart}"
-    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers)
+    waiting = [identity(pod) for pod in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, pod)]
+    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers, about=[CONTOUR, *waiting])
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)

@@ -5,19 +5,21 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, sequence, text
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
+from hops.trace.facts.path_facts import PathFacts, container, identity
 from hops.trace.facts.remedies import command, kubectl
-from hops.trace.facts.view import View, container, identity
-from hops.trace.observed.observation import Node
+from hops.trace.observed.observation import ObservedNode
 from hops.trace.readers.netfilter import Translation, taken, translations
 
 T11 = Code(
     code="T11",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="Envoy's pod takes no host port",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="hostPort is missing in Envoy's DaemonSet, or is another number than the one that Docker's mapping leads to.",
@@ -26,7 +28,7 @@ T11 = Code(
 )
 T12 = Code(
     code="T12",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="The nodes' network configuration leaves host ports out",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="The portmap plugin is missing in the CNI configuration; Calico's operator leaves it out with "
@@ -38,7 +40,7 @@ T12 = Code(
 )
 T13 = Code(
     code="T13",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="A stale DNAT rule leads to a pod that is no Envoy",
     symptom="curl ends with 52, 56 or 28, or another pod answers.",
     cause="The rule of an earlier pod was left behind when that pod went, and the first rule for a port is taken.",
@@ -49,10 +51,11 @@ T13 = Code(
         "https://github.com/projectcalico/calico/issues/3412",
         "https://github.com/containernetworking/plugins/issues/683",
     ),
+    yields_to=("T12",),
 )
 T14 = Code(
     code="T14",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="The DNAT rule to Envoy's pod is missing",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause=f"Something flushed the node's nat table or its chain {HOST_PORT_CHAIN}; portmap writes only when a pod is "
@@ -61,10 +64,11 @@ T14 = Code(
     "the port anywhere.",
     remedy="Make Envoy's pod again.",
     references=("https://github.com/kubernetes/kubernetes/issues/93091",),
+    yields_to=("T12", "T16"),
 )
 T15 = Code(
     code="T15",
-    hop="host-port",
+    hop=HopName.HOST_PORT,
     title="Another pod has Envoy's host port",
     symptom="curl ends with 52 or 56, or another page answers.",
     cause="A host port can be taken once on a node, and the other pod came first: Envoy waits for it.",
@@ -85,7 +89,7 @@ class _Door:
     port: int
     envoy: Mapping[str, JSON]
     wanted: tuple[str, int] | None
-    inside: Node | None
+    inside: ObservedNode | None
     found: tuple[Translation, ...]
 
     @property
@@ -100,20 +104,20 @@ class _Door:
         return tuple(one for one in self.found if (one.address, one.port) == self.wanted)
 
 
-def unclaimed(view: View) -> Iterator[Finding]:
+def unclaimed(view: PathFacts) -> Iterator[Finding]:
     """T11."""
     door = _door(view)
     if door is None or door.wanted or door.port not in expected(view) or taken(door.found):
         return
     declared = sorted(outside for _, outside in _ports(door.envoy) if outside)
-    name = at(dict(door.envoy), "metadata", "name")
-    evidence = [f"pod projectcontour/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
+    name = objects.name(door.envoy)
+    evidence = [f"pod {CONTOUR_NAMESPACE}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
     evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
     message = f"Envoy's pod {name} does not take port {door.port} of {door.node}."
     yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
 
 
-def unsupported(view: View) -> Iterator[Finding]:
+def unsupported(view: PathFacts) -> Iterator[Finding]:
     """T12."""
     door = _door(view)
     if door is None or not door.wanted or door.mine:
@@ -131,13 +135,12 @@ def unsupported(view: View) -> Iterator[Finding]:
     restart = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
     if disabled:
         patch = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
-        name = at(disabled, "metadata", "name")
+        name = objects.name(disabled)
         enable = kubectl(view, "patch", "installation", name, "--type", "merge", "--patch", patch)
         remedy = f"{enable} && {restart}"
         evidence = [f"Installation {name}: hostPorts is Disabled"]
-        yield T12.finding(
-            identity(disabled), _without(door, "Calico's Installation has them disabled"), remedy, evidence
-        )
+        message = _without(door, "Calico's Installation has them disabled")
+        yield T12.finding(identity(disabled), message, remedy, evidence, about=[container(door.node)])
     elif file and "portmap" not in plugins:
         calico = kubectl(view, "rollout", "restart", "daemonset", "calico-node", namespace="kube-system")
         ready = kubectl(view, "rollout", "status", "daemonset", "calico-node", namespace="kube-system")
@@ -146,16 +149,16 @@ def unsupported(view: View) -> Iterator[Finding]:
         yield T12.finding(container(door.node), message, f"{calico} && {ready} && {restart}", evidence)
 
 
-def stale(view: View) -> Iterator[Finding]:
+def stale(view: PathFacts) -> Iterator[Finding]:
     """T13."""
     door = _door(view)
-    if door is None or not door.wanted or any(unsupported(view)):
+    if door is None or not door.wanted:
         return
     for one in door.found:
         if not one.certain or one in door.mine:
             continue
-        owner = next((pod for pod in view.of("Pod") if at(pod, "status", "podIP") == one.address), None)
-        whose = f"{at(owner, 'metadata', 'namespace')}/{at(owner, 'metadata', 'name')}" if owner else "no pod"
+        owner = next((pod for pod in view.of("Pod") if objects.address(pod) == one.address), None)
+        whose = f"{objects.full_name(owner)}" if owner else "no pod"
         evidence = [f"nat {other.rule.chain}: port {door.port} to {other}" for other in door.found]
         evidence.append(f"{one.address} is the address of {whose}, Envoy's is {door.wanted[0]}")
         before = "before" if not door.led else "behind"
@@ -169,40 +172,40 @@ def stale(view: View) -> Iterator[Finding]:
         yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
 
 
-def missing(view: View) -> Iterator[Finding]:
+def missing(view: PathFacts) -> Iterator[Finding]:
     """T14."""
     door = _door(view)
     if door is None or not door.wanted or not door.inside or not door.inside.nat:
         return
-    if door.mine or taken(door.found) or not _runs(door.envoy) or any(unsupported(view)):
+    if door.mine or taken(door.found):
         return
-    name = at(dict(door.envoy), "metadata", "name")
-    phase, to = at(dict(door.envoy), "status", "phase"), f"{door.wanted[0]}:{door.wanted[1]}"
+    name = objects.name(door.envoy)
+    phase, to = objects.phase(door.envoy), f"{door.wanted[0]}:{door.wanted[1]}"
     evidence = [
         f"nat of {door.node}: no rule for port {door.port}",
-        f"pod projectcontour/{name} is {phase} at {to} and declares hostPort {door.port}",
+        f"pod {CONTOUR_NAMESPACE}/{name} is {phase} at {to} and declares hostPort {door.port}",
     ]
     message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
     remedy = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
-    yield T14.finding(container(door.node), message, remedy, evidence)
+    yield T14.finding(container(door.node), message, remedy, evidence, about=[identity(door.envoy)])
 
 
-def claimed(view: View) -> Iterator[Finding]:
+def claimed(view: PathFacts) -> Iterator[Finding]:
     """T15."""
     node, port = view.publishing, view.node_port
     envoy = next((pod for pod in view.envoys_on(node) if portless(pod)), None)
     if node is None or port is None or envoy is None:
         return
     for pod in view.of("Pod"):
-        rival = at(pod, "spec", "nodeName") == node and any(outside == port for _, outside in _ports(pod))
-        if rival and at(pod, "status", "phase") in ("Running", "Pending") and pod not in view.envoy_pods:
-            waiting = at(envoy, "metadata", "name")
-            evidence = [f"pod projectcontour/{waiting}: {portless(envoy)}"]
-            message = f"{_named(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
-            yield T15.finding(identity(pod), message, _removal(view, pod), evidence)
+        rival = objects.node_of(pod) == node and any(outside == port for _, outside in _ports(pod))
+        if rival and objects.phase(pod) in ("Running", "Pending") and pod not in view.envoy_pods:
+            waiting = objects.name(envoy)
+            evidence = [f"pod {CONTOUR_NAMESPACE}/{waiting}: {portless(envoy)}"]
+            message = f"{objects.full_name(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
+            yield T15.finding(identity(pod), message, _removal(view, pod), evidence, about=[identity(envoy)])
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unclaimed, unsupported, stale, missing, claimed)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unclaimed, unsupported, stale, missing, claimed)
 
 
 def portless(pod: Mapping[str, JSON]) -> str | None:
@@ -217,14 +220,14 @@ def portless(pod: Mapping[str, JSON]) -> str | None:
     return None
 
 
-def _door(view: View) -> _Door | None:
+def _door(view: PathFacts) -> _Door | None:
     """What leads into Envoy; None where there is no running Envoy there, or requests get to it anyway."""
     node, port = view.publishing, view.node_port
-    running = (pod for pod in view.envoys_on(node) if at(pod, "status", "phase") == "Running")
+    running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
     envoy = next(running, None)
     if node is None or port is None or envoy is None or at(envoy, "spec", "hostNetwork"):
         return None
-    address = text(at(envoy, "status", "podIP"))
+    address = objects.address(envoy)
     if address is None or view.running(node) is False:
         return None
     target = next((inside for inside, outside in _ports(envoy) if outside == port), None)
@@ -237,12 +240,6 @@ def _door(view: View) -> _Door | None:
     return None if reached and not door.led else door
 
 
-def _runs(pod: Mapping[str, JSON]) -> bool:
-    """Whether all containers run; one that doesn't is the cause, and its rules are no matter."""
-    statuses = sequence(at(dict(pod), "status", "containerStatuses"))
-    return bool(statuses) and all(at(status, "state", "running") is not None for status in statuses)
-
-
 def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:
     """The TCP ports of a pod's containers, and their host ports or 0."""
     for declared in sequence(at(dict(pod), "spec", "containers")):
@@ -251,7 +248,7 @@ def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:
                 yield number(at(port, "containerPort")) or 0, number(at(port, "hostPort")) or 0
 
 
-def _plugins(node: Node | None) -> tuple[str | None, tuple[str, ...]]:
+def _plugins(node: ObservedNode | None) -> tuple[str | None, tuple[str, ...]]:
     """The network configuration that a node uses, the first by name, and its plugins."""
     for name, content in sorted(node.cni.items() if node else ()):
         try:
@@ -267,13 +264,9 @@ def _without(door: _Door, why: str) -> str:
     return f"Port {door.port} of {door.node} leads to no pod, since host ports are not set up there: {why}."
 
 
-def _named(pod: Mapping[str, JSON]) -> str:
-    return f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}"
-
-
-def _removal(view: View, pod: Mapping[str, JSON]) -> str:
+def _removal(view: PathFacts, pod: Mapping[str, JSON]) -> str:
     """The command that takes a pod away, together with what would make it again."""
-    namespace, name = at(dict(pod), "metadata", "namespace"), at(dict(pod), "metadata", "name")
+    namespace, name = objects.namespace(pod), objects.name(pod)
     owner: JSON = next((o for o in sequence(at(dict(pod), "metadata", "ownerReferences")) if at(o, "controller")), {})
     kind, made_by = text(at(owner, "kind")) or "Pod", text(at(owner, "name")) or str(name)
     if kind == "ReplicaSet":

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, mapping, sequence, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
+from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command
-from hops.trace.facts.view import View, container
 
 _API_PORT = "6443/tcp"
 _LIMITS = {"max_user_instances": INOTIFY_INSTANCES_PER_NODE, "max_user_watches": INOTIFY_WATCHES_PER_NODE}
@@ -39,6 +40,7 @@ T47 = Code(
     "container runs. Nothing is said of what only the API could tell.",
     remedy="Take the kubeconfig from kind again.",
     level=Level.ADVISORY,
+    yields_to=("T46",),
 )
 T49 = Code(
     code="T49",
@@ -53,7 +55,7 @@ T49 = Code(
 )
 
 
-def swapped(view: View) -> Iterator[Finding]:
+def swapped(view: PathFacts) -> Iterator[Finding]:
     """T46."""
     moved = {
         name: (believed, actual)
@@ -71,17 +73,17 @@ def swapped(view: View) -> Iterator[Finding]:
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
     remedy = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
-    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view))
+    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view), about=[_cluster(view)])
 
 
-def blind(view: View) -> Iterator[Finding]:
+def blind(view: PathFacts) -> Iterator[Finding]:
     """T47."""
     name, cluster = view.sight.cluster_name, view.sight.cluster
     control = next((node for node in view.node_containers if _is_control_plane(view, node)), None)
-    if control is None or not view.running(control) or any(swapped(view)):
+    if control is None or not view.running(control):
         return
     if view.foreign and cluster:
-        others = " ".join(str(at(dict(o), "metadata", "name")) for o in cluster.objects if o.get("kind") == "Node")
+        others = " ".join(objects.name(o) for o in cluster.objects if o.get("kind") == "Node")
         evidence = [f"{cluster.server} has the nodes {others}", f"docker: {name} is {' '.join(view.node_containers)}"]
         message = f"The kubeconfig leads to {cluster.server}, which is another cluster than {name}."
         yield T47.finding(_cluster(view), message, _export(view), evidence)
@@ -95,7 +97,7 @@ def blind(view: View) -> Iterator[Finding]:
         )
 
 
-def exhausted(view: View) -> Iterator[Finding]:
+def exhausted(view: PathFacts) -> Iterator[Finding]:
     """T49."""
     logged = inotify(view)
     limits = view.sight.host.inotify if view.sight.host else {}
@@ -112,13 +114,15 @@ def exhausted(view: View) -> Iterator[Finding]:
     message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
     wanted = [f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low]
     who = Identity("", "Host", None, "this machine")
-    yield T49.finding(who, message, command("sudo", "sysctl", *wanted), evidence, stops=not arrived(view))
+    remedy = command("sudo", "sysctl", *wanted)
+    crashing = [Identity("v1", "Pod", *place.split("/")[:2]) for place in logged]
+    yield T49.finding(who, message, remedy, evidence, stops=not arrived(view), about=crashing)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (swapped, blind, exhausted)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (swapped, blind, exhausted)
 
 
-def inotify(view: View) -> Mapping[str, str]:
+def inotify(view: PathFacts) -> Mapping[str, str]:
     """Containers that crash for want of inotify instances or watches, "namespace/pod/container", and their words."""
     logs = view.sight.cluster.logs if view.sees_cluster and view.sight.cluster else {}
     found = {}
@@ -130,7 +134,7 @@ def inotify(view: View) -> Mapping[str, str]:
     return found
 
 
-def _crashes(view: View, where: str) -> bool:
+def _crashes(view: PathFacts, where: str) -> bool:
     namespace, _, rest = where.partition("/")
     name, _, of = rest.partition("/")
     pod = view.get("Pod", namespace, name)
@@ -151,7 +155,7 @@ def _addresses(item: Mapping[str, Any]) -> set[str]:
     return {address for address in found if address}
 
 
-def _believed(view: View, node: str) -> set[str]:
+def _believed(view: PathFacts, node: str) -> set[str]:
     """The addresses of a node as the API has them, or the publishing one's as the stack published it."""
     found = set(view.internal_addresses(node))
     if found or view.sight.cluster or not view.sight.stack or node != (view.door.node if view.door else None):
@@ -165,21 +169,21 @@ def _numbers(address: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", address)) or (256,)
 
 
-def _is_control_plane(view: View, node: str) -> bool:
+def _is_control_plane(view: PathFacts, node: str) -> bool:
     labels = at(dict(view.node_containers[node]), "Config", "Labels")
     return bool(at(labels, "io.x-k8s.kind.role") == "control-plane")
 
 
-def _api_ports(view: View, control: str) -> list[str]:
+def _api_ports(view: PathFacts, control: str) -> list[str]:
     bindings = sequence(at(dict(view.node_containers[control]), "HostConfig", "PortBindings", _API_PORT))
     return [str(at(binding, "HostPort")) for binding in bindings]
 
 
-def _cluster(view: View) -> Identity:
+def _cluster(view: PathFacts) -> Identity:
     return Identity("kind.x-k8s.io/v1alpha4", "Cluster", None, str(view.sight.cluster_name))
 
 
-def _export(view: View) -> str:
+def _export(view: PathFacts) -> str:
     outputs = dict((view.sight.stack.outputs if view.sight.stack else None) or {})
     file = text(at(outputs, "cluster", "kubeconfig"))
     export = command(

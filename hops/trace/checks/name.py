@@ -5,10 +5,11 @@ from ipaddress import ip_address
 
 from hops.kubernetes.values import at, sequence, text
 from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
+from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import command
-from hops.trace.facts.view import View
 
 STALL = 2.0
 """Seconds: a resolver that answers needs far less even on a busy machine, one that gives up on multicast DNS five."""
@@ -18,7 +19,7 @@ FORMAT = "%s\\n"
 
 T01 = Code(
     code="T01",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name does not resolve",
     symptom="curl ends with 6, could not resolve host.",
     cause="No line of the hosts file and no DNS server knows the name.",
@@ -27,7 +28,7 @@ T01 = Code(
 )
 T02 = Code(
     code="T02",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name leads to an address that nothing publishes on",
     symptom="curl ends with 7, connection refused, or with 28, timed out.",
     cause="A line of the hosts file or a DNS server gives another address than the one that Docker publishes on.",
@@ -37,7 +38,7 @@ T02 = Code(
 )
 T03 = Code(
     code="T03",
-    hop="name",
+    hop=HopName.NAME,
     title="The look-up of the host name stalls",
     symptom="The answer is right and comes seconds late, every time.",
     cause="A name in .local is asked for by multicast DNS, and nobody answers for one of the address families.",
@@ -49,7 +50,7 @@ T03 = Code(
 )
 T04 = Code(
     code="T04",
-    hop="name",
+    hop=HopName.NAME,
     title="The host name has addresses of one family only, and Docker publishes on the other",
     symptom="curl ends with 7, connection refused.",
     cause="The hosts file has a line for ::1 and none for 127.0.0.1, while the port is published for IPv4.",
@@ -58,7 +59,7 @@ T04 = Code(
 )
 
 
-def unknown(view: View) -> Iterator[Finding]:
+def unknown(view: PathFacts) -> Iterator[Finding]:
     """T01."""
     host = view.sight.host
     request = view.request("client")
@@ -73,7 +74,7 @@ def unknown(view: View) -> Iterator[Finding]:
     yield T01.finding(_named(name), message, added(view), evidence)
 
 
-def elsewhere(view: View) -> Iterator[Finding]:
+def elsewhere(view: PathFacts) -> Iterator[Finding]:
     """T02 and T04."""
     if _beside(view) or not view.resolved or view.through_envoy("client") or _served(view) is not False:
         return
@@ -91,7 +92,7 @@ def elsewhere(view: View) -> Iterator[Finding]:
         yield T02.finding(_named(name), message, _replaced(view), evidence)
 
 
-def stalls(view: View) -> Iterator[Finding]:
+def stalls(view: PathFacts) -> Iterator[Finding]:
     """T03."""
     host = view.sight.host
     slow = [one for one in host.lookups if one.seconds >= STALL] if host else []
@@ -107,10 +108,10 @@ def stalls(view: View) -> Iterator[Finding]:
     yield T03.finding(_named(name), message, _replaced(view), evidence)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (unknown, elsewhere, stalls)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unknown, elsewhere, stalls)
 
 
-def client_address(view: View) -> str | None:
+def client_address(view: PathFacts) -> str | None:
     """The address that a client on this machine should use, None where that isn't known."""
     door = view.door
     if door is None or door.node is None:
@@ -118,14 +119,14 @@ def client_address(view: View) -> str | None:
     return LOOPBACK if door.listen in ("0.0.0.0", None) else door.listen
 
 
-def balanced(view: View) -> tuple[str, ...]:
+def balanced(view: PathFacts) -> tuple[str, ...]:
     """The addresses that a load balancer gave Envoy's Service."""
     service = view.get("Service", CONTOUR_NAMESPACE, "envoy")
     entries = sequence(at(service, "status", "loadBalancer", "ingress"))
     return tuple(address for entry in entries if (address := text(at(entry, "ip"))))
 
 
-def _beside(view: View) -> bool:
+def _beside(view: PathFacts) -> bool:
     """Whether no name is looked up: RFC 6761 keeps .localhost for 127.0.0.1, and clients go by that."""
     name = view.asked.host
     return view.asked.from_node or name == "localhost" or name.endswith(".localhost") or _is_address(name)
@@ -139,7 +140,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _served(view: View) -> bool | None:
+def _served(view: PathFacts) -> bool | None:
     """Whether any of the name's addresses is published on, None where that can't be told."""
     host = view.sight.host
     own = host.addresses if host else ()
@@ -160,19 +161,19 @@ def _named(name: str) -> Identity:
     return Identity("", "Host", None, name)
 
 
-def _lines(view: View) -> list[str]:
+def _lines(view: PathFacts) -> list[str]:
     """The lines that the hosts file should have."""
     address = client_address(view) or LOOPBACK
     name = view.asked.host
     return [f"{one} {name}" for one in ((address, "::1") if address == LOOPBACK else (address,))]
 
 
-def added(view: View) -> str:
+def added(view: PathFacts) -> str:
     """The command that adds the name to the hosts file."""
     return f"{command('printf', FORMAT, *_lines(view))} | sudo tee -a /etc/hosts"
 
 
-def _replaced(view: View) -> str:
+def _replaced(view: PathFacts) -> str:
     """The command that gives the name other lines in the hosts file: a pipe from and to it would empty it."""
     host = view.sight.host
     if not host or not host.hosts:

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
+from hops.model.settings import ServiceSettings
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
-from hops.trace.facts.pod_states import Trouble, events, holds, last_line, ready, stranded, trouble
-from hops.trace.facts.remedies import kubectl, make, setting
-from hops.trace.facts.view import View, identity
-from hops.trace.observed.observation import Request, Where
+from hops.trace.facts.path_facts import PathFacts, identity
+from hops.trace.facts.pod_states import Trouble, events, last_line, stranded, trouble
+from hops.trace.facts.remedies import kubectl, make, mend, setting
+from hops.trace.observed.observation import SentRequest, Where
 from hops.trace.readers import kernel
 
 not_ready = Code(
     code="T32",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod runs and is not ready",
     symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
     cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
@@ -24,22 +27,24 @@ not_ready = Code(
     "answers. A pod that crashes or starts is T42, one that doesn't listen T40 or T41.",
     remedy="Correct the readiness probe; `kubectl describe pod` shows how it fails.",
     references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
+    yields_to=("T40", "T41", "T42"),
 )
 
 loopback_only = Code(
     code="T40",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on loopback only",
     symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
     cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
     told_apart="The pod's network namespace has a listening socket on the port, at a loopback address and at no other.",
     remedy="Bind the server to 0.0.0.0, such as `python -m http.server 8080 --bind 0.0.0.0`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+    yields_to=("T42",),
 )
 
 other_port = Code(
     code="T41",
-    hop="pod",
+    hop=HopName.POD,
     title="The process listens on another port",
     symptom="503 from Envoy at once (`connection refused`).",
     cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
@@ -48,24 +53,26 @@ other_port = Code(
     "refuses the connection.",
     remedy="Let the server listen on the container's port, or correct port and targetPort.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+    yields_to=("T42",),
 )
 
 not_running = Code(
     code="T42",
-    hop="pod",
+    hop=HopName.POD,
     title="The pod does not run",
     symptom="503 from Envoy (`no healthy upstream`).",
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
     "node takes the pod, it was evicted, or there is no such pod.",
     told_apart="The pod's phase, its containers' states with reason and exit code, its events and the last line of its "
-    "log. A pod that waits for its network is T37.",
+    "log. A pod that waits for a network while Calico is away is T37.",
     remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
+    yields_to=("T37", "T49"),
 )
 
 refused_by_app = Code(
     code="T43",
-    hop="pod",
+    hop=HopName.POD,
     title="The app itself answers 404",
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
     cause="The request came all the way to the process, and the process has nothing there: another directory is "
@@ -77,7 +84,7 @@ refused_by_app = Code(
 
 failed_by_app = Code(
     code="T44",
-    hop="pod",
+    hop=HopName.POD,
     title="The app fails, is slow, or answers something else",
     symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
     cause="The process takes the request and fails it.",
@@ -88,33 +95,26 @@ failed_by_app = Code(
 )
 
 
-def _pod_name(pod: Mapping[str, JSON]) -> str:
-    return str(at(dict(pod), "metadata", "name"))
-
-
 # It does not run
 
 
-def _not_running(view: View) -> Iterator[Finding]:
+def _not_running(view: PathFacts) -> Iterator[Finding]:
     backend = view.backend
     if not suffers(view) or backend is None or not view.sees("Pod"):
         return
     for pod in view.pods:
         problem = trouble(view, pod)
-        if problem and not _anothers(view, pod):
+        if problem:
             yield _stopped(view, pod, problem)
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
-        yield not_running.finding(who, "There is no such pod.", make(view), look=look)
+        # A Service whose pods are all missing selects none, whatever its selector is.
+        unselected = [Identity("v1", "Service", backend.namespace, backend.service)] if not view.pods else []
+        yield not_running.finding(who, "There is no such pod.", _created(view, who), look=look, about=unselected)
 
 
-def _anothers(view: View, pod: Mapping[str, JSON]) -> bool:
-    """Whether another code tells why it doesn't run: no network T37, no inotify instance T49."""
-    return view.no_sandbox(pod) is not None or holds(view, pod, "too many open files", "inotify")
-
-
-def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
+def _stopped(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     who = identity(pod)
     words: tuple[str, ...] = ("describe", "pod", who.name)
     if problem.exit_code is not None:
@@ -131,24 +131,42 @@ def _stopped(view: View, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
     return not_running.finding(who, f"The pod does not run: {problem}.", remedy, evidence, setting=wrong, look=look)
 
 
-def _missing(view: View) -> tuple[str, ...]:
+def _missing(view: PathFacts) -> tuple[str, ...]:
     """The planned pods that are not there."""
     if not view.planned or view.backend is None:
         return ()
-    there = {_pod_name(pod) for pod in view.pods}
+    there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
+
+
+def _created(view: PathFacts, who: Identity) -> str:
+    """The command that makes a planned pod; empty where its service is not known."""
+    service = _service(view)
+    if service is None or view.backend is None:
+        return ""
+    labels = ",".join(f"{key}={value}" for key, value in view.backend.selector.items())
+    options = ("--image", service.image, "--port", service.port, "--labels", labels)
+    words = ("run", who.name, *options, "--command", "--", *service.command)
+    return mend(view, who, kubectl(view, *words, namespace=who.namespace))
+
+
+def _service(view: PathFacts) -> ServiceSettings | None:
+    """The stack's settings of the traced service; None where the path has no stack."""
+    stack, backend = view.sight.stack, view.backend
+    if stack is None or backend is None:
+        return None
+    wanted = (backend.namespace, backend.service)
+    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
 
 
 # It runs and can't be reached
 
 
-def _deaf(view: View) -> Iterator[Finding]:
+def _deaf(view: PathFacts) -> Iterator[Finding]:
     if not suffers(view) or view.backend is None or not view.sees("Pod"):
         return
     port = view.backend.target_port
     for pod in view.pods:
-        if trouble(view, pod):
-            continue
         space = view.namespace(pod)
         listening = kernel.sockets(space.sockets) if space and space.sockets else ()
         on_port = [socket for socket in listening if socket.port == port]
@@ -160,20 +178,20 @@ def _deaf(view: View) -> Iterator[Finding]:
             yield _elsewhere(view, pod, port, listening)
 
 
-def _refused(view: View, pod: Mapping[str, JSON]) -> Request | None:
+def _refused(view: PathFacts, pod: Mapping[str, JSON]) -> SentRequest | None:
     """The request by which the pod refused the connection, sent from its own node."""
-    address = text(at(dict(pod), "status", "podIP"))
+    address = objects.address(pod)
     sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
 
-def _bound(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
+def _bound(view: PathFacts, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     message = f"The process listens on port {port} of loopback only."
     remedy, wrong = _changed(view, pod, "command")
     return loopback_only.finding(identity(pod), message, remedy, _ears(view, pod, listening), setting=wrong)
 
 
-def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
+def _elsewhere(view: PathFacts, pod: Mapping[str, JSON], port: int, listening: tuple[kernel.Socket, ...]) -> Finding:
     ports = sorted({socket.port for socket in listening})
     where = f"listens on {', '.join(map(str, ports))} and not on {port}" if ports else f"does not listen on {port}"
     remedy, wrong = _changed(view, pod, "command")
@@ -181,7 +199,7 @@ def _elsewhere(view: View, pod: Mapping[str, JSON], port: int, listening: tuple[
     return other_port.finding(identity(pod), f"The process {where}.", remedy, evidence, setting=wrong)
 
 
-def _ears(view: View, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
+def _ears(view: PathFacts, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
     refused = _refused(view, pod)
     shown = [f"listens in its namespace: {', '.join(map(str, listening))}"] if listening else []
     return [*shown, *_commands(pod), *([told(refused)] if refused else [])]
@@ -196,50 +214,48 @@ def _commands(pod: Mapping[str, JSON]) -> list[str]:
     ]
 
 
-def _changed(view: View, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
+def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
     """The command that changes what a pod runs, and the stack's setting to correct first.
 
     The stack or the pod's owner makes the pod again. key: of the service's settings, `command` or `image`. The setting
-    is empty where the pod differs from it: the stack then puts the pod right as it is.
+    is empty where the pod differs from it: the stack then puts the pod right as it is. An update applies a corrected
+    setting in any cluster, and repairs a changed pod in clusters of the stack's own making only.
     """
-    stack, backend = view.sight.stack, view.backend
-    if stack and backend:
-        service = next(
-            one for one in stack.settings.services if (one.namespace, one.name) == (backend.namespace, backend.service)
-        )
-        runs = [
-            (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
-            for one in sequence(at(dict(pod), "spec", "containers"))
-        ]
-        return make(view), setting(view, key) if runs == [(service.image, service.command)] else ""
+    service = _service(view)
+    runs = [
+        (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
+        for one in sequence(at(dict(pod), "spec", "containers"))
+    ]
+    if service and runs == [(service.image, service.command)]:
+        return make(view), setting(view, key)
     owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or _pod_name(pod)
-    return kubectl(view, "edit", kind, name, namespace=identity(pod).namespace), ""
+    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
+    who = identity(pod)
+    return mend(view, who, kubectl(view, "edit", kind, name, namespace=who.namespace)), ""
 
 
 # It runs and isn't ready
 
 
-def _not_ready(view: View) -> Iterator[Finding]:
+def _not_ready(view: PathFacts) -> Iterator[Finding]:
     if not suffers(view) or not view.sees("Pod"):
         return
     direct = view.request("pod")
     if direct and direct.status is None:
-        # It can't be reached from its own node, so its probe fails as well.
+        # Its own node can't reach it either. Nothing then shows that the probe is wrong.
         return
-    deaf = {finding.resource for finding in _deaf(view)}
     for pod in view.pods:
-        if ready(pod) is not False or trouble(view, pod) or stranded(view, pod):
+        # The status of a pod on a stopped node says nothing about the pod.
+        if objects.ready(pod) is not False or stranded(view, pod):
             continue
-        if identity(pod) not in deaf:
-            probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
-            evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
-            evidence += events(view, pod, "Unhealthy")[-1:]
-            evidence += [told(direct)] if direct and direct.address == at(pod, "status", "podIP") else []
-            message = "The pod runs, and its readiness probe fails."
-            remedy, wrong = _changed(view, pod, "command")
-            look = kubectl(view, "describe", "pod", _pod_name(pod), namespace=identity(pod).namespace)
-            yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
+        probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
+        evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
+        evidence += events(view, pod, "Unhealthy")[-1:]
+        evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []
+        message = "The pod runs, and its readiness probe fails."
+        remedy, wrong = _changed(view, pod, "command")
+        look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
+        yield not_ready.finding(identity(pod), message, remedy, evidence, setting=wrong, look=look)
 
 
 def _probe(probe: JSON) -> str:
@@ -253,11 +269,11 @@ def _probe(probe: JSON) -> str:
 # It answers
 
 
-def _answers(view: View) -> Iterator[Finding]:
+def _answers(view: PathFacts) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
-    pod = next((p for p in view.pods if at(p, "status", "podIP") == answer.address), next(iter(view.pods), None))
+    pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
     target = who.name if pod else f"service/{who.name}"
     look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)
@@ -278,7 +294,7 @@ def _answers(view: View) -> Iterator[Finding]:
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
 
 
-def _own(view: View) -> Request | None:
+def _own(view: PathFacts) -> SentRequest | None:
     """What the process itself made of the request, where that isn't as it should be."""
     if not suffers(view):
         return None
@@ -295,13 +311,13 @@ def _own(view: View) -> Request | None:
     return None
 
 
-def _begun(request: Request) -> bool:
+def _begun(request: SentRequest) -> bool:
     return "first byte" in request.seconds
 
 
-def _marks(answer: Request) -> tuple[str, ...]:
+def _marks(answer: SentRequest) -> tuple[str, ...]:
     keys = ("server", "x-envoy-upstream-service-time")
     return tuple(f"{key}: {answer.headers[key]}" for key in keys if key in answer.headers)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_not_running, _deaf, _not_ready, _answers)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_not_running, _deaf, _not_ready, _answers)

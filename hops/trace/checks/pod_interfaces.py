@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, number, text
 from hops.model.finding import Finding
-from hops.model.path import calico_interface
+from hops.model.hop import HopName
+from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
+from hops.trace.facts.path_facts import PathFacts, container, identity
 from hops.trace.facts.remedies import command, kubectl
-from hops.trace.facts.view import View, container, identity
-from hops.trace.observed.observation import Node, Request
+from hops.trace.observed.observation import ObservedNode, SentRequest
 from hops.trace.readers.kernel import Link, links, longest
 
 _GATEWAY = "169.254.1.1"
@@ -21,7 +23,7 @@ _UPLINK = "eth0"
 
 T34 = Code(
     code="T34",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface is down",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
@@ -30,7 +32,7 @@ T34 = Code(
 )
 T35 = Code(
     code="T35",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A node's route to a pod is missing or leads elsewhere",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pod's route was deleted or replaced, or calico-node has not written the one to another node's pods.",
@@ -40,7 +42,7 @@ T35 = Code(
 )
 T36 = Code(
     code="T36",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="The node's kernel does not pass packets on",
     symptom="503 from Envoy or 28, timed out.",
     cause="net.ipv4.ip_forward is 0; or strict rp_filter drops what comes another way than it would go back.",
@@ -50,7 +52,7 @@ T36 = Code(
 )
 T39 = Code(
     code="T39",
-    hop="endpoint",
+    hop=HopName.ENDPOINT,
     title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
     cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
@@ -61,7 +63,7 @@ T39 = Code(
 
 
 @dataclass(frozen=True)
-class Wire:
+class VethPair:
     """A running pod's connection to its node. hop: the one that breaks with it.
 
     host: the interface at the node, None where it is gone. own: the pod's eth0, None where it wasn't seen. space: the
@@ -69,9 +71,9 @@ class Wire:
     """
 
     pod: Mapping[str, JSON]
-    hop: str
+    hop: HopName
     address: str
-    node: Node
+    node: ObservedNode
     interface: str
     host: Link | None
     own: Link | None
@@ -79,21 +81,21 @@ class Wire:
 
     @property
     def name(self) -> str:
-        return f"{at(dict(self.pod), 'metadata', 'namespace')}/{at(dict(self.pod), 'metadata', 'name')}"
+        return f"{objects.full_name(self.pod)}"
 
     @property
     def up(self) -> bool:
         return self.host is not None and self.host.up and (self.own is None or self.own.up)
 
 
-def wires(view: View) -> tuple[Wire, ...]:
+def wires(view: PathFacts) -> tuple[VethPair, ...]:
     """Of Envoy's pod that takes the requests, then of the backend's pods; those that can't be seen are left out."""
-    subjects = [(pod, "host-port") for pod in view.envoys_on(view.publishing)[:1]]
-    subjects += [(pod, "endpoint") for pod in view.pods]
+    subjects = [(pod, HopName.HOST_PORT) for pod in view.envoys_on(view.publishing)[:1]]
+    subjects += [(pod, HopName.ENDPOINT) for pod in view.pods]
     return tuple(wire for pod, hop in subjects if (wire := _wire(view, pod, hop)))
 
 
-def disconnected(view: View) -> Iterator[Finding]:
+def disconnected(view: PathFacts) -> Iterator[Finding]:
     """T34."""
     for wire in wires(view):
         # A pod may have been made between the look at its node and at the API.
@@ -105,11 +107,12 @@ def disconnected(view: View) -> Iterator[Finding]:
         yield T34.finding(identity(wire.pod), what, remedy, evidence, hop=wire.hop)
 
 
-def unrouted(view: View) -> Iterator[Finding]:
+def unrouted(view: PathFacts) -> Iterator[Finding]:
     """T35."""
     found = wires(view)
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found:
+        # The kernel keeps no route by an interface that is down or gone.
         if not wire.up or _reached(view, wire) or not wire.node.routes:
             continue
         route = longest(wire.node.routes, wire.address)
@@ -125,7 +128,7 @@ def unrouted(view: View) -> Iterator[Finding]:
             yield from _between(view, wire, envoy)
 
 
-def blocked(view: View) -> Iterator[Finding]:
+def blocked(view: PathFacts) -> Iterator[Finding]:
     """T36."""
     found = wires(view)
     for node in {wire.node.name: wire.node for wire in found}.values() if not arrived(view) else ():
@@ -136,7 +139,7 @@ def blocked(view: View) -> Iterator[Finding]:
             message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
             remedy = _on(node, "sysctl", "--write", *(f"{name}=1" for name in off))
             yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
-    envoy = next((wire for wire in found if wire.hop == "host-port"), None)
+    envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found if envoy else ():
         failed = _failed(view, wire)
         if envoy and failed and failed.where == "pod from envoy" and wire.node.name != envoy.node.name:
@@ -144,7 +147,7 @@ def blocked(view: View) -> Iterator[Finding]:
             yield from [*_one_way(envoy, wire, failed), *_one_way(wire, envoy, failed)][:1]
 
 
-def narrowed(view: View) -> Iterator[Finding]:
+def narrowed(view: PathFacts) -> Iterator[Finding]:
     """T39."""
     request = view.request("client")
     well = arrived(view) and request is not None and request.failure is None
@@ -162,27 +165,27 @@ def narrowed(view: View) -> Iterator[Finding]:
         yield T39.finding(identity(wire.pod), message, remedy, evidence, stops=not well, hop=wire.hop)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (disconnected, unrouted, blocked, narrowed)
 
 
-def _wire(view: View, pod: Mapping[str, JSON], hop: str) -> Wire | None:
+def _wire(view: PathFacts, pod: Mapping[str, JSON], hop: HopName) -> VethPair | None:
     body = dict(pod)
-    address, node = text(at(body, "status", "podIP")), view.node(text(at(body, "spec", "nodeName")))
+    address, node = objects.address(body), view.node(objects.node_of(body))
     ends = links(node.links) if node else {}
     if node is None or not ends or not address or at(body, "spec", "hostNetwork"):
         return None
-    if at(body, "status", "phase") != "Running" or at(body, "metadata", "deletionTimestamp"):
+    if objects.phase(body) != "Running" or objects.deleting(body):
         return None
-    name = calico_interface(str(at(body, "metadata", "namespace")), str(at(body, "metadata", "name")))
+    name = POD_NETWORK.interface(str(objects.namespace(body)), objects.name(body))
     if name not in ends and not any(other.startswith("cali") for other in ends):
         # Another network plugin names interfaces in its own way.
         return None
     space = view.namespace(pod)
     own = links(space.links).get("eth0") if space else None
-    return Wire(pod, hop, address, node, name, ends.get(name), own, space.name if space else None)
+    return VethPair(pod, hop, address, node, name, ends.get(name), own, space.name if space else None)
 
 
-def _broken(view: View, wire: Wire) -> tuple[str, str]:
+def _broken(view: PathFacts, wire: VethPair) -> tuple[str, str]:
     """What of a wire is broken, and the command that mends it."""
     if wire.host is None:
         namespace, name = wire.name.split("/")
@@ -202,22 +205,22 @@ def _broken(view: View, wire: Wire) -> tuple[str, str]:
     return what, _on(wire.node, "ip", "link", "set", wire.interface, "up")
 
 
-def _on(node: Node, *words: object) -> str:
+def _on(node: ObservedNode, *words: object) -> str:
     """A command that runs inside a node's container."""
     return command("docker", "exec", node.name, *words)
 
 
-def _reached(view: View, wire: Wire) -> bool:
+def _reached(view: PathFacts, wire: VethPair) -> bool:
     """Whether a request was answered from the pod's network namespace."""
-    if wire.hop == "host-port":
+    if wire.hop is HopName.HOST_PORT:
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
     there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
 
 
-def _failed(view: View, wire: Wire) -> Request | None:
+def _failed(view: PathFacts, wire: VethPair) -> SentRequest | None:
     """The request to the pod that got no answer, that from Envoy's pod first."""
-    places = ("envoy",) if wire.hop == "host-port" else ("pod from envoy", "pod")
+    places = ("envoy",) if wire.hop is HopName.HOST_PORT else ("pod from envoy", "pod")
     there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
     return next((request for request in there if request.status is None), None)
 
@@ -230,7 +233,7 @@ def _way(route: Mapping[str, Any] | None) -> str:
     return f"by {kind}{route.get('dst')}{by}"
 
 
-def _between(view: View, one: Wire, other: Wire) -> Iterator[Finding]:
+def _between(view: PathFacts, one: VethPair, other: VethPair) -> Iterator[Finding]:
     """T35 where two nodes are on the way: the first one's route to the other's pod."""
     route = longest(one.node.routes, other.address)
     if not one.node.routes or (route and route.get("dst") != "default" and not route.get("type")):
@@ -242,7 +245,7 @@ def _between(view: View, one: Wire, other: Wire) -> Iterator[Finding]:
     yield T35.finding(container(one.node.name), message, remedy, evidence)
 
 
-def _one_way(one: Wire, other: Wire, failed: Request) -> Iterator[Finding]:
+def _one_way(one: VethPair, other: VethPair, failed: SentRequest) -> Iterator[Finding]:
     """T36 where strict rp_filter drops what comes in by another interface than its answer would leave by."""
     out = text((longest(one.node.routes, other.address) or {}).get("dev"))
     back = text((longest(other.node.routes, one.address) or {}).get("dev"))

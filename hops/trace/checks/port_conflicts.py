@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import told
+from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command, make
-from hops.trace.facts.view import KIND_LABEL, View, container
 from hops.trace.observed.observation import Listener
 from hops.trace.readers.published_ports import Published, published
 
@@ -24,7 +26,7 @@ _COMM = 15
 
 T08 = Code(
     code="T08",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="Another process or container has the port",
     symptom="A page that isn't the service's, or a refusal; the node's container does not start.",
     cause="Something took the port of this machine before Docker could publish it, or while the node was stopped.",
@@ -33,18 +35,9 @@ T08 = Code(
 )
 
 
-def occupied(view: View) -> Iterator[Finding]:
-    """T08."""
-    if not view.asked.from_node and not other_door(view):
-        yield from strangers(view)
-
-
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (occupied,)
-
-
-def strangers(view: View) -> Iterator[Finding]:
-    """Who else has the port: another container, a process, or at least a server that isn't Envoy."""
-    claim = _claim(view)
+def occupied(view: PathFacts) -> Iterator[Finding]:
+    """T08: another container, a process, or at least a server that isn't Envoy."""
+    claim = None if view.asked.from_node or other_door(view) else _claim(view)
     if claim is None or (claim.held and view.through_envoy("client")):
         return
     aimed = _aimed(view, claim)
@@ -56,7 +49,9 @@ def strangers(view: View) -> Iterator[Finding]:
         if theirs:
             evidence = [f"docker: {one} -> {name}:{one.inside}" for one in theirs]
             message = f"The container {name} has port {view.asked.port} of this machine, which is {claim.node}'s."
-            yield T08.finding(container(name), message, command("docker", "stop", name) + then, evidence)
+            yield T08.finding(
+                container(name), message, command("docker", "stop", name) + then, evidence, about=claim.about
+            )
             return
     for listener in view.sight.host.listeners if view.sight.host else ():
         here = Published("", listener.address.removeprefix("::ffff:"), listener.port, 0, bound=True)
@@ -67,7 +62,10 @@ def strangers(view: View) -> Iterator[Finding]:
     yield from _by_answer(view, claim)
 
 
-def absent(view: View) -> bool:
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (occupied,)
+
+
+def absent(view: PathFacts) -> bool:
     """Whether Docker was seen to have no node of the stack's kind cluster."""
     stack = view.sight.stack
     if view.sight.docker is None or stack is None or stack.settings.cluster.existing:
@@ -76,7 +74,7 @@ def absent(view: View) -> bool:
     return stack.settings.cluster.name not in labels
 
 
-def other_door(view: View) -> bool:
+def other_door(view: PathFacts) -> bool:
     """Whether requests enter by another way than a node's published port."""
     planned = view.planned
     return bool((planned and not planned.nodes) or balanced(view)) or (
@@ -86,29 +84,38 @@ def other_door(view: View) -> bool:
 
 @dataclass(frozen=True)
 class _Claim:
-    """Where the cluster publishes the port, or would. held: whether Docker holds it for the cluster now."""
+    """Where the cluster publishes the port, or would.
+
+    held: whether Docker holds it for the cluster now. about: what can't run while another has the port.
+    """
 
     node: str
     addresses: tuple[str, ...]
     held: bool
+    about: tuple[Identity, ...]
 
 
-def _claim(view: View) -> _Claim | None:
+def _claim(view: PathFacts) -> _Claim | None:
     if view.published:
         first = view.published[0]
         held = bool(at(dict(view.node_containers[first.container]), "State", "Running"))
-        return _Claim(first.container, tuple(one.address or "0.0.0.0" for one in view.published), held)
-    door = view.planned.door if view.planned and absent(view) else None
-    return _Claim(door.node, (door.listen or "0.0.0.0",), held=False) if door and door.node else None
+        addresses = tuple(one.address or "0.0.0.0" for one in view.published)
+        return _Claim(first.container, addresses, held, (container(first.container),))
+    stack, door = view.sight.stack, view.planned.door if view.planned and absent(view) else None
+    if stack is None or door is None or door.node is None:
+        return None
+    # Only a cluster that was never made is missing because of the port.
+    unmade = () if stack.outputs else (container(stack.settings.cluster.name),)
+    return _Claim(door.node, (door.listen or "0.0.0.0",), held=False, about=unmade)
 
 
-def _aimed(view: View, claim: _Claim) -> Sequence[str]:
+def _aimed(view: PathFacts, claim: _Claim) -> Sequence[str]:
     """The addresses that requests go to."""
     anywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
     return view.resolved or [anywhere.get(address, address) for address in claim.addresses]
 
 
-def _meets(view: View, one: Published, aimed: Sequence[str]) -> bool:
+def _meets(view: PathFacts, one: Published, aimed: Sequence[str]) -> bool:
     own = view.sight.host.addresses if view.sight.host else ()
     # A socket on :: takes IPv4 too, unless it was told not to.
     return any(one.serves(address, own) or (one.address == "::" and ":" not in address) for address in aimed)
@@ -118,7 +125,7 @@ def _forwards(listener: Listener) -> bool:
     return any((listener.process or "")[:_COMM] == name[:_COMM] for name in _FORWARDERS)
 
 
-def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Finding:
+def _by_process(view: PathFacts, listener: Listener, claim: _Claim, then: str) -> Finding:
     who = f"{listener.process} (pid {listener.pid})" if listener.process else "a process of another user"
     end = command("kill", listener.pid) if listener.pid else command("sudo", "fuser", "--kill", f"{listener.port}/tcp")
     evidence = [f"{listener.address}:{listener.port} is held by {who}"]
@@ -126,10 +133,10 @@ def _by_process(view: View, listener: Listener, claim: _Claim, then: str) -> Fin
     evidence += [f"docker: {claim.node} is {state}"] if state else []
     message = f"Port {listener.port} of this machine is held by {who}, and not by Docker for {claim.node}."
     subject = Identity("", "Process", None, listener.process or str(listener.port))
-    return T08.finding(subject, message, end + then, evidence)
+    return T08.finding(subject, message, end + then, evidence, about=claim.about)
 
 
-def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
+def _by_answer(view: PathFacts, claim: _Claim) -> Iterator[Finding]:
     """Where processes can't be seen: the client was answered by another server than the node's port has."""
     client, node = view.request("client"), view.request("node")
     server = text((client.headers if client else {}).get("server"))
@@ -138,10 +145,11 @@ def _by_answer(view: View, claim: _Claim) -> Iterator[Finding]:
     evidence = [told(client), told(node)]
     message = f"{client.address}:{client.port} is answered by {server}, and not by the Envoy behind {claim.node}."
     freed, again = command("sudo", "fuser", "--kill", f"{client.port}/tcp"), command("docker", "restart", claim.node)
-    yield T08.finding(Identity("", "Process", None, server), message, f"{freed} && {again}", evidence)
+    subject = Identity("", "Process", None, server)
+    yield T08.finding(subject, message, f"{freed} && {again}", evidence, about=claim.about)
 
 
-def _start(view: View, claim: _Claim) -> str:
+def _start(view: PathFacts, claim: _Claim) -> str:
     if claim.node in view.node_containers:
         return command("docker", "start", claim.node)
     return make(view)

@@ -3,21 +3,24 @@
 import json
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
+from hops.kubernetes.objects import KIND_LABEL
 from hops.kubernetes.values import at, number, sequence
 from hops.model.finding import Finding
+from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
-from hops.model.plan import NODE_PORTS
+from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
-from hops.trace.checks.port_conflicts import absent, other_door, strangers
+from hops.trace.checks.port_conflicts import absent, other_door
 from hops.trace.code import Code
+from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import ENVOY, command, kubectl, make, mend, rebuild, setting_of
-from hops.trace.facts.view import View, container
 from hops.trace.readers.netfilter import taken, translations
 from hops.trace.readers.published_ports import Published, published
 
 T05 = Code(
     code="T05",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="No node publishes the port",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was made without extraPortMappings for this port; they can't be added later.",
@@ -27,7 +30,7 @@ T05 = Code(
 )
 T06 = Code(
     code="T06",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port is published by a node that has no Envoy",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="The mapping is on the control plane, or Envoy's DaemonSet leaves the publishing node out.",
@@ -37,7 +40,7 @@ T06 = Code(
 )
 T07 = Code(
     code="T07",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port leads to a port of the node that nobody takes",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
     cause="containerPort of the extraPortMapping and hostPort of Envoy's container are different numbers.",
@@ -48,7 +51,7 @@ T07 = Code(
 )
 T09 = Code(
     code="T09",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The port is published on another address",
     symptom="curl ends with 7, connection refused.",
     cause="listenAddress of the mapping is an address that the host name does not lead to.",
@@ -57,36 +60,35 @@ T09 = Code(
 )
 T10 = Code(
     code="T10",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The publishing node is stopped or paused",
     symptom="curl ends with 7 where it is stopped, and with 28, timed out, where it is paused.",
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
     told_apart="Docker shows the container with its binding, and its state is not running; nobody else has the port.",
     remedy="Start or unpause the node's container.",
+    yields_to=("T08",),
 )
 T48 = Code(
     code="T48",
-    hop="port-mapping",
+    hop=HopName.PORT_MAPPING,
     title="The stack's cluster is gone",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was deleted outside of Pulumi, or never made.",
     told_apart="Docker answers and has no container of that kind cluster, whatever the stack's outputs say.",
     remedy="Bring the stack up again: it notices by itself that the cluster is gone.",
+    yields_to=("T08",),
 )
 
 
-def gone(view: View) -> Iterator[Finding]:
+def gone(view: PathFacts) -> Iterator[Finding]:
     """T48."""
     stack = view.sight.stack
     if not absent(view) or view.through_envoy("client") or stack is None:
         return
     cluster = stack.settings.cluster.name
     up = bool(stack.outputs)
-    if not up and any(strangers(view)):
-        # A cluster that was never made is no news where its port is not free.
-        return
     evidence = [
-        f"docker: no container with the label io.x-k8s.kind.cluster={cluster}",
+        f"docker: no container with the label {KIND_LABEL}={cluster}",
         f"stack {stack.name}: {'its outputs say that it is up' if up else 'no outputs'}",
     ]
     said = f"the stack {stack.name} is up by its outputs, and " if up else f"the stack {stack.name} is not up: "
@@ -94,7 +96,7 @@ def gone(view: View) -> Iterator[Finding]:
     yield T48.finding(container(cluster), message[0].upper() + message[1:], make(view), evidence)
 
 
-def unpublished(view: View) -> Iterator[Finding]:
+def unpublished(view: PathFacts) -> Iterator[Finding]:
     """T05."""
     if view.asked.from_node or not view.node_containers or view.published or other_door(view):
         return
@@ -118,21 +120,21 @@ def unpublished(view: View) -> Iterator[Finding]:
     yield T05.finding(container(node), message, remedy, evidence, look=look)
 
 
-def misplaced(view: View) -> Iterator[Finding]:
+def misplaced(view: PathFacts) -> Iterator[Finding]:
     """T06."""
     node = _running_publisher(view)
     if node is None or view.asked.from_node or not view.sees("Pod") or view.envoys_on(node.container):
         return
     elsewhere = {
-        str(at(pod, "spec", "nodeName")): str(at(pod, "metadata", "name"))
+        str(objects.node_of(pod)): objects.name(pod)
         for pod in view.envoy_pods
-        if at(pod, "status", "phase") == "Running" and not at(pod, "metadata", "deletionTimestamp")
+        if objects.phase(pod) == "Running" and not objects.deleting(pod)
     }
     if not elsewhere:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        *(f"pod projectcontour/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
+        *(f"pod {CONTOUR_NAMESPACE}/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
     ]
     message = (
         f"Port {node.port} is published by {node.container}, which has no Envoy; Envoy runs on "
@@ -147,7 +149,7 @@ def misplaced(view: View) -> Iterator[Finding]:
     yield T06.finding(container(node.container), message, remedy, evidence)
 
 
-def dead_end(view: View) -> Iterator[Finding]:
+def dead_end(view: PathFacts) -> Iterator[Finding]:
     """T07."""
     node = _running_publisher(view)
     if node is None or view.asked.from_node or node.inside in expected(view):
@@ -160,22 +162,22 @@ def dead_end(view: View) -> Iterator[Finding]:
     address = view.address_of(node.container)
     if inside and taken(translations(inside.nat, address, node.inside)):
         return
-    own = sorted(port for port, owner in claims.items() if owner == at(envoy, "metadata", "name"))
+    own = sorted(port for port, owner in claims.items() if owner == objects.name(envoy))
     if not own:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        f"pod projectcontour/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
+        f"pod {CONTOUR_NAMESPACE}/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
     ]
     message = (
         f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
     )
     # The mapping is not the planned one, and a running container keeps its mappings.
-    remedy = rebuild(view) if view.sight.stack else patch_host_port(view, node.inside)
+    remedy = rebuild(view) if _built(view) else patch_host_port(view, node.inside)
     yield T07.finding(container(node.container), message, remedy, evidence)
 
 
-def misdirected(view: View) -> Iterator[Finding]:
+def misdirected(view: PathFacts) -> Iterator[Finding]:
     """T09."""
     if view.asked.from_node or not view.published or not view.resolved or view.through_envoy("client"):
         return
@@ -196,17 +198,17 @@ def misdirected(view: View) -> Iterator[Finding]:
     yield T09.finding(
         container(first.container),
         message,
-        rebuild(view) if stack else "",
+        rebuild(view) if _built(view) else "",
         evidence,
         setting=setting_of(view, "cluster.listenAddress") if wrong else "",
         look=look,
     )
 
 
-def stopped(view: View) -> Iterator[Finding]:
+def stopped(view: PathFacts) -> Iterator[Finding]:
     """T10."""
     name = view.publishing
-    if name is None or name not in view.node_containers or view.running(name) or any(strangers(view)):
+    if name is None or name not in view.node_containers or view.running(name):
         return
     down = [node for node in sorted(view.node_containers) if not view.running(node)]
     states = {node: str(at(dict(view.node_containers[node]), "State", "Status")) for node in down}
@@ -219,15 +221,19 @@ def stopped(view: View) -> Iterator[Finding]:
     yield T10.finding(container(name), message, " && ".join(commands), evidence)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     *(gone, unpublished, stopped),
     *(misdirected, misplaced, dead_end),
 )
 
 
-def patch_host_port(view: View, port: int) -> str:
+def patch_host_port(view: PathFacts, port: int) -> str:
     """The command that gives Envoy's plain port a hostPort."""
-    inside = next((m.envoy for m in view.door.mappings if m.scheme == "http"), 8080) if view.door else 8080
+    inside = (
+        next((m.envoy for m in view.door.mappings if m.scheme == "http"), ENVOY_PORTS["http"])
+        if view.door
+        else ENVOY_PORTS["http"]
+    )
     patch = (
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
         f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'
@@ -236,25 +242,31 @@ def patch_host_port(view: View, port: int) -> str:
     return mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
 
 
-def expected(view: View) -> tuple[int, ...]:
+def expected(view: PathFacts) -> tuple[int, ...]:
     """The node's ports that a mapping should lead to: if Envoy doesn't take such a one, that is its own fault."""
     if view.planned:
         return tuple(mapping.node for mapping in view.planned.door.mappings)
     return tuple(NODE_PORTS.values())
 
 
-def _running_publisher(view: View) -> Published | None:
+def _built(view: PathFacts) -> bool:
+    """Whether the stack made the cluster, so that it can make it again."""
+    stack = view.sight.stack
+    return stack is not None and not stack.settings.cluster.existing
+
+
+def _running_publisher(view: PathFacts) -> Published | None:
     """The publishing node where it runs, while no request came as far as Envoy."""
     first = next(iter(view.published), None)
     return first if first and view.running(first.container) and not view.through_envoy("client") else None
 
 
-def _host_ports(view: View, node: str) -> dict[int, str]:
+def _host_ports(view: PathFacts, node: str) -> dict[int, str]:
     """The host ports that pods on a node declare, and the pods' names."""
     return {
-        port: str(at(pod, "metadata", "name"))
+        port: objects.name(pod)
         for pod in view.of("Pod")
-        if at(pod, "spec", "nodeName") == node
+        if objects.node_of(pod) == node
         for spec in sequence(at(pod, "spec", "containers"))
         for entry in sequence(at(spec, "ports"))
         if (port := number(at(entry, "hostPort")))

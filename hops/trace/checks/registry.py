@@ -18,9 +18,9 @@ from hops.trace.checks import (
     service,
 )
 from hops.trace.code import Code
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
-Check = Callable[[View], Iterator[Finding]]
+Check = Callable[[PathFacts], Iterator[Finding]]
 
 _MODULES = (
     machine,
@@ -47,3 +47,10 @@ CODES: Mapping[str, Code] = {
     )
 }
 """Every code of a running path; the rules have theirs in `hops.rules.RULES`."""
+
+RULES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN17"), ()),
+    "SV01": ("T42",),
+    "SV02": (),
+}
+"""The rules that a trace asks of the living objects, and the codes that explain each away."""

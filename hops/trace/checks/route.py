@@ -5,19 +5,20 @@ from collections.abc import Callable, Iterator
 from hops.kubernetes.routes import Route, routes
 from hops.kubernetes.values import at, text
 from hops.model.finding import Finding, Identity, Level, Severity
+from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import ALLOW_HTTP, Claims, claims, every, http_refused, is_cluster, leads_to
 from hops.trace.facts.envoy_drift import astray, contour_said, dialled, proxy_said, suffers, taken
 from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import judged, patched, retold
+from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import command, kubectl, mend, setting
-from hops.trace.facts.view import View
 from hops.trace.readers import envoy
 
 no_route_at_all = Code(
     code="T17",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Nothing is routed, so Envoy does not listen",
     symptom="`curl` connects to the published port and has a reset or an empty reply, not a 404.",
     cause="Contour opens Envoy's plain listener with the first valid route and closes it with the last: in a cluster "
@@ -30,7 +31,7 @@ no_route_at_all = Code(
 
 http_not_allowed = Code(
     code="T18",
-    hop="route",
+    hop=HopName.ROUTE,
     title="The Ingress forbids plain HTTP",
     symptom="As T17 where it is the only Ingress, else 404.",
     cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
@@ -43,7 +44,7 @@ http_not_allowed = Code(
 
 no_virtual_host = Code(
     code="T22",
-    hop="route",
+    hop=HopName.ROUTE,
     title="No route for the host name",
     symptom="404 from Envoy itself: it has no `x-envoy-upstream-service-time`. Other host names are served.",
     cause="No Ingress and no HTTPProxy names the asked host, often by a typing error in either.",
@@ -54,7 +55,7 @@ no_virtual_host = Code(
 
 no_path = Code(
     code="T23",
-    hop="route",
+    hop=HopName.ROUTE,
     title="The host is routed, the path is not",
     symptom="404 from Envoy itself for this path; another path of the same host is served.",
     cause="The paths of the host's Ingress don't take the asked one: another prefix, or an Exact path where a Prefix "
@@ -67,7 +68,7 @@ no_path = Code(
 
 redirected = Code(
     code="T51",
-    hop="route",
+    hop=HopName.ROUTE,
     title="Envoy sends the client elsewhere",
     symptom="301 or 302 with a `location` header, from Envoy itself: no pod was asked.",
     cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, sends plain requests "
@@ -80,16 +81,16 @@ redirected = Code(
 )
 
 
-def _sees(view: View) -> bool:
+def _sees(view: PathFacts) -> bool:
     """Whether what the objects claim is known, and no pod answered the request as it should."""
     return view.sees("Ingress") and view.sees("HTTPProxy") and view.well is False
 
 
-def _unclaimed(view: View) -> Iterator[Finding]:
+def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     claimed = claims(view)
     if not _sees(view) or claimed.hit or taken(view):
         return
-    # A class that nobody serves is told as that.
+    # Contour reads none of these objects, so their paths say nothing about Envoy's routes.
     if claimed.all and all(route.owner for route in claimed.all):
         return
     if claimed.all:
@@ -102,21 +103,21 @@ def _unclaimed(view: View) -> Iterator[Finding]:
     yield _host_missing(view, others) if open_ or _of_planned(view) else _nothing(view, others)
 
 
-def _nothing(view: View, others: list[Route]) -> Finding:
+def _nothing(view: PathFacts, others: list[Route]) -> Finding:
     evidence = [_listener(view), f"No Ingress or HTTPProxy claims {view.asked.host}"]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
     message = f"Nothing routes {view.asked.host}, and Envoy has no plain listener."
     return _absent(view, no_route_at_all, message, evidence)
 
 
-def _absent(view: View, code: Code, message: str, evidence: list[str]) -> Finding:
+def _absent(view: PathFacts, code: Code, message: str, evidence: list[str]) -> Finding:
     """No Ingress is there for the host. Without a known backend there is only something to compare."""
     create = _create(view)
     look = "" if create else kubectl(view, "get", "ingresses", "--all-namespaces")
     return code.finding(_subject(view), message, create, evidence, look=look)
 
 
-def _host_missing(view: View, others: list[Route]) -> Finding:
+def _host_missing(view: PathFacts, others: list[Route]) -> Finding:
     evidence = [_listener(view), *_hosts(view)]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
     message = f"No Ingress or HTTPProxy names the host {view.asked.host}."
@@ -132,7 +133,7 @@ def _host_missing(view: View, others: list[Route]) -> Finding:
     return _absent(view, no_virtual_host, message, evidence)
 
 
-def _path_missing(view: View, claimed: Claims) -> Finding:
+def _path_missing(view: PathFacts, claimed: Claims) -> Finding:
     route = next(route for route in claimed.all if not route.owner)
     shown = ", ".join(f"{one} of {one.resource}" for one in claimed.all)
     evidence = [_listener(view), f"{view.asked.host} has {shown}", *_routes(view), *proxy_said(route)]
@@ -152,7 +153,7 @@ def _path_missing(view: View, claimed: Claims) -> Finding:
     return no_path.finding(who, message, remedy, evidence, setting=wrong)
 
 
-def _forbidden(view: View) -> Iterator[Finding]:
+def _forbidden(view: PathFacts) -> Iterator[Finding]:
     first = claims(view).first
     if first is None or not _sees(view) or not http_refused(first) or taken(view):
         return
@@ -163,7 +164,7 @@ def _forbidden(view: View) -> Iterator[Finding]:
     yield http_not_allowed.finding(who, message, remedy, [_listener(view), *_hosts(view)])
 
 
-def _elsewhere(view: View) -> Iterator[Finding]:
+def _elsewhere(view: PathFacts) -> Iterator[Finding]:
     answer = view.request("client")
     if answer is None or not answer.redirected:
         return
@@ -174,7 +175,7 @@ def _elsewhere(view: View) -> Iterator[Finding]:
     yield redirected.finding(who, message, "", evidence, look=_followed(view, location))
 
 
-def _followed(view: View, location: str) -> str:
+def _followed(view: PathFacts, location: str) -> str:
     """The command that asks for a location, by the port that is published for https, if one is."""
     secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
     enter = ("--connect-to", f"::{client_address(view) or LOOPBACK}:{secure.host}") if secure else ()
@@ -184,7 +185,7 @@ def _followed(view: View, location: str) -> str:
 # Rules
 
 
-def _dropped(view: View) -> Iterator[Finding]:
+def _dropped(view: PathFacts) -> Iterator[Finding]:
     """IN01, IN02, IN17: the objects that should take the request, and that Contour drops.
 
     Also where their class or host keeps the request from them: the next thing would be this.
@@ -204,10 +205,10 @@ def _dropped(view: View) -> Iterator[Finding]:
                 *contour_said(view, finding.resource.name),
                 *proxy_said(route),
             ]
-            yield retold(finding, "route", _mended(view, finding, route), evidence)
+            yield retold(finding, HopName.ROUTE, _mended(view, finding, route), evidence)
 
 
-def _once_there(view: View) -> list[Finding]:
+def _once_there(view: PathFacts) -> list[Finding]:
     """IN02 as it will be when the planned Service, which is missing, is back."""
     backend = view.backend
     if backend is None or view.planned is None or view.service is not None:
@@ -218,7 +219,7 @@ def _once_there(view: View) -> list[Finding]:
     return judged(view, "IN02", inventory=view.inventory_with(service))
 
 
-def _mended(view: View, finding: Finding, route: Route) -> str:
+def _mended(view: PathFacts, finding: Finding, route: Route) -> str:
     who, backend = finding.resource, view.backend
     if finding.patch:
         return patched(view, who, *finding.patch.operations)
@@ -236,7 +237,7 @@ def _mended(view: View, finding: Finding, route: Route) -> str:
     return patched(view, who, change)
 
 
-def _unserved(view: View) -> Iterator[Finding]:
+def _unserved(view: PathFacts) -> Iterator[Finding]:
     """IN09: all that claims the host is of a class that Contour doesn't serve, or will be with its host mended."""
     claimed = claims(view)
     nearest = claimed.hit or claimed.all or _of_planned(view)
@@ -249,10 +250,10 @@ def _unserved(view: View) -> Iterator[Finding]:
             change = {"op": "add", "path": "/spec/ingressClassName", "value": "contour"}
             operations = finding.patch.operations if finding.patch else (change,)
             remedy = patched(view, who, *operations)
-            yield retold(finding, "route", remedy, [_listener(view), *_hosts(view)])
+            yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view)])
 
 
-def _claimed_twice(view: View) -> Iterator[Finding]:
+def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
     """IN05: two objects claim the request for two Services, and Contour keeps one of them."""
     first = claims(view).first
     rivals = [route for route in view.inventory.once(routes).claims[first.key] if first] if first else []
@@ -271,35 +272,35 @@ def _claimed_twice(view: View) -> Iterator[Finding]:
             remedy = kubectl(view, "delete", who.kind.lower(), who.name, namespace=who.namespace)
             shown = [f"{rival.resource} claims {rival} of {rival.host} for {_led(view, rival)}" for rival in rivals]
             evidence = [*shown, f"Envoy sends the request to {cluster}"] if cluster else shown
-            yield retold(finding, "route", remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
+            yield retold(finding, HopName.ROUTE, remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
             return
 
 
 # What is shown
 
 
-def _led(view: View, route: Route) -> str:
+def _led(view: PathFacts, route: Route) -> str:
     leads = leads_to(view, route)
-    return f"{leads[1]}:{leads[2]}" if leads else "another backend"
+    return " or ".join(f"{service}:{port}" for _, service, port in leads) or "another backend"
 
 
-def _planned_ingress(view: View) -> Identity | None:
+def _planned_ingress(view: PathFacts) -> Identity | None:
     if not view.planned or not view.backend:
         return None
     return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
 
 
-def _of_planned(view: View) -> tuple[Route, ...]:
+def _of_planned(view: PathFacts) -> tuple[Route, ...]:
     """What the planned Ingress claims, of whatever host."""
     planned = _planned_ingress(view)
     return tuple(route for route in every(view) if route.resource.identity == planned)
 
 
-def _subject(view: View) -> Identity:
+def _subject(view: PathFacts) -> Identity:
     return _planned_ingress(view) or Identity("networking.k8s.io/v1", "Ingress", None, view.asked.host)
 
 
-def _create(view: View) -> str:
+def _create(view: PathFacts) -> str:
     """The command that declares the Ingress that is missing; empty where its backend is not known."""
     backend = view.backend
     if backend is None:
@@ -314,26 +315,26 @@ def _rule(pointer: str) -> str:
     return "/".join(pointer.split("/")[:4])
 
 
-def _listener(view: View) -> str:
+def _listener(view: PathFacts) -> str:
     if view.envoy is None or not view.envoy.listeners:
         return "Envoy's listeners were not seen"
     return f"Envoy's listener {envoy.HTTP}: {envoy.listens(view.envoy) or 'none'}"
 
 
-def _hosts(view: View) -> tuple[str, ...]:
+def _hosts(view: PathFacts) -> tuple[str, ...]:
     if view.envoy is None:
         return ()
     names = dict.fromkeys(name for host in envoy.virtual_hosts(view.envoy) for name in envoy.domains(host))
     return (f"Envoy serves {', '.join(names) or 'no host'}",)
 
 
-def _routes(view: View) -> tuple[str, ...]:
+def _routes(view: PathFacts) -> tuple[str, ...]:
     host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
     given = (host or {}).get("routes") or ()
     return tuple(f"Envoy's route: {envoy.shown(route)}" for route in given if isinstance(route, dict))
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     _unclaimed,
     _forbidden,
     _dropped,

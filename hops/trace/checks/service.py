@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterator
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import at, number, sequence, text
 from hops.model.finding import Finding, Identity, Level, Place
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.live_rules import judged, patched, retold
-from hops.trace.facts.pod_states import events, holds, last_line, ready, stranded
+from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
+from hops.trace.facts.pod_states import events, last_line, stranded
 from hops.trace.facts.remedies import command, kubectl
-from hops.trace.facts.view import THROUGH_ENVOY, View, identity
-from hops.trace.observed.observation import Request
+from hops.trace.observed.observation import SentRequest
 from hops.trace.readers import kernel
 
 kube_proxy_gone = Code(
     code="T45",
-    hop="service",
+    hop=HopName.SERVICE,
     title="kube-proxy does not serve the ClusterIP",
     symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
     "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
@@ -27,25 +29,23 @@ kube_proxy_gone = Code(
     "plane's node: `kubeadm init phase addon kube-proxy`.",
     level=Level.ADVISORY,
     references=("https://kubernetes.io/docs/reference/networking/virtual-ips/",),
+    yields_to=("T49",),
 )
 
 
-def _selects(view: View) -> Iterator[Finding]:
+def _selects(view: PathFacts) -> Iterator[Finding]:
     """SV01, told at the endpoint: Envoy has nobody to dial."""
     service, backend = view.service, view.backend
     if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
-        return
-    if view.planned and not view.pods:
-        # There is no pod to be selected: that is told of the pod.
         return
     for finding in judged(view, "SV01"):
         if finding.resource == identity(service):
             remedy = _reselected(view, finding)
             look = "" if remedy else kubectl(view, "get", "pods", "--show-labels", namespace=finding.resource.namespace)
-            yield retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)], look=look)
+            yield retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)], look=look)
 
 
-def _reselected(view: View, finding: Finding) -> str:
+def _reselected(view: PathFacts, finding: Finding) -> str:
     who = finding.resource
     if view.planned and view.backend:
         change = {"op": "replace", "path": "/spec/selector", "value": dict(view.backend.selector)}
@@ -55,7 +55,7 @@ def _reselected(view: View, finding: Finding) -> str:
     return ""
 
 
-def _target_port(view: View) -> Iterator[Finding]:
+def _target_port(view: PathFacts) -> Iterator[Finding]:
     """SV02, told at the endpoint: Envoy dials a port that no pod offers, or nobody."""
     service, backend = view.service, view.backend
     if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
@@ -66,7 +66,7 @@ def _target_port(view: View) -> Iterator[Finding]:
     target = at(port, "targetPort") or backend.port
     planned = view.backend.target_port if view.planned and view.backend else None
     if target == planned and not isinstance(target, str):
-        # The Service asks for what was planned: where the process doesn't listen there, the pod is told.
+        # The Service has the planned port, so nothing shows that the Service is wrong.
         return
     for finding in judged(view, "SV02"):
         if finding.resource == identity(service) and finding.path == f"/spec/ports/{index}/targetPort":
@@ -88,7 +88,7 @@ def _target_port(view: View) -> Iterator[Finding]:
         yield _retargeted(view, found, index)
 
 
-def _retargeted(view: View, finding: Finding, index: int) -> Finding:
+def _retargeted(view: PathFacts, finding: Finding, index: int) -> Finding:
     who = finding.resource
     offered = {
         number(at(port, "containerPort"))
@@ -101,10 +101,10 @@ def _retargeted(view: View, finding: Finding, index: int) -> Finding:
     if wanted:
         change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
         remedy = patched(view, who, change)
-    return retold(finding, "endpoint", remedy, [*_endpoints(view), *_envoys_answer(view)])
+    return retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
-def _port(view: View) -> tuple[int, dict[str, object] | None]:
+def _port(view: PathFacts) -> tuple[int, dict[str, object] | None]:
     """The Service's port that the route names, with its place."""
     for index, port in enumerate(sequence(at(view.service, "spec", "ports"))):
         if view.backend and at(port, "port") == view.backend.port:
@@ -112,16 +112,16 @@ def _port(view: View) -> tuple[int, dict[str, object] | None]:
     return 0, None
 
 
-def _listening(view: View, port: int) -> bool:
+def _listening(view: PathFacts, port: int) -> bool:
     spaces = (view.namespace(pod) for pod in view.pods)
     return any(socket.port == port for space in spaces if space for socket in kernel.sockets(space.sockets))
 
 
-def _suffers(view: View) -> bool:
+def _suffers(view: PathFacts) -> bool:
     return suffers(view) and view.sees("Service")
 
 
-def _endpoints(view: View) -> tuple[str, ...]:
+def _endpoints(view: PathFacts) -> tuple[str, ...]:
     backend = view.backend
     if backend is None or not view.sees("EndpointSlice"):
         return ()
@@ -129,25 +129,22 @@ def _endpoints(view: View) -> tuple[str, ...]:
     return (f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}",)
 
 
-def _envoys_answer(view: View) -> tuple[str, ...]:
+def _envoys_answer(view: PathFacts) -> tuple[str, ...]:
     answer = view.request("client")
     if answer is None or answer.status is None or answer.by_pod:
         return ()
     return (f"Envoy answers {answer.status}: {' '.join(answer.body.split())[:120] or 'no text'}",)
 
 
-def _kube_proxy(view: View) -> Iterator[Finding]:
+def _kube_proxy(view: PathFacts) -> Iterator[Finding]:
     if not view.sees("DaemonSet") or not view.sees("Pod"):
         return
     workload = view.get("DaemonSet", "kube-system", "kube-proxy")
     pods = [p for p in view.of("Pod", "kube-system") if at(p, "metadata", "labels", "k8s-app") == "kube-proxy"]
-    if any(holds(view, pod, "too many open files", "inotify") for pod in pods):
-        # That is told of the machine.
-        return
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view) or (workload is None and _never_served(view))
-    idle = [pod for pod in pods if ready(pod) is False and not stranded(view, pod)]
+    idle = [pod for pod in pods if objects.ready(pod) is False and not stranded(view, pod)]
     evidence = [
         *(("the node's nat table has no chain for the ClusterIP",) if lacking else ()),
         *((f"request to {answer.address}:{answer.port} (service): {_ended(answer)}",) if answer else ()),
@@ -161,14 +158,15 @@ def _kube_proxy(view: View) -> Iterator[Finding]:
         remedy = command(*(("docker", "exec", control) if control else ()), *words)
         yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
     elif workload is not None and (idle or not pods):
-        names = ", ".join(str(at(pod, "metadata", "name")) for pod in idle) or "none has been made"
-        yield kube_proxy_gone.finding(who, f"Pods of kube-proxy are not ready: {names}.", restart, evidence)
+        names = ", ".join(objects.name(pod) for pod in idle) or "none has been made"
+        message = f"Pods of kube-proxy are not ready: {names}."
+        yield kube_proxy_gone.finding(who, message, restart, evidence, about=map(identity, pods))
     elif workload is not None and (unserved or lacking):
         message = "kube-proxy runs, and the ClusterIP is not served."
-        yield kube_proxy_gone.finding(who, message, restart, evidence)
+        yield kube_proxy_gone.finding(who, message, restart, evidence, about=map(identity, pods))
 
 
-def _lacks_rules(view: View) -> bool:
+def _lacks_rules(view: PathFacts) -> bool:
     """Whether the asked node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
     node, address = view.node(view.neighbour), text(at(view.service, "spec", "clusterIP"))
     if node is None or not node.nat or not view.backend or address in (None, "None") or not _has_endpoints(view):
@@ -177,14 +175,14 @@ def _lacks_rules(view: View) -> bool:
     return not _by_backend(view) and not kernel.service_rules(node.nat, str(address), view.backend.port)
 
 
-def _never_served(view: View) -> bool:
+def _never_served(view: PathFacts) -> bool:
     """Whether the asked node has no rules of kube-proxy at all in a cluster of the stack's own, where kind puts it."""
     node = view.node(view.neighbour)
     kind = view.planned is not None and view.planned.control_plane is not None
     return kind and node is not None and bool(node.nat) and "-A KUBE-SERVICES " not in node.nat
 
 
-def _by_backend(view: View) -> bool:
+def _by_backend(view: PathFacts) -> bool:
     """Whether the ClusterIP answers as the pods do: without a rule the request leaves the node for somebody else."""
     answer = view.request("service")
     if answer is None or answer.status is None:
@@ -195,16 +193,16 @@ def _by_backend(view: View) -> bool:
     )
 
 
-def _ended(answer: Request) -> str:
+def _ended(answer: SentRequest) -> str:
     return answer.failure or f"{answer.status} by {answer.headers.get('server', 'somebody')}"
 
 
-def _has_endpoints(view: View) -> bool:
+def _has_endpoints(view: PathFacts) -> bool:
     backend = view.backend
     return backend is not None and any(one.reached for one in view.endpoints(backend.namespace, backend.service))
 
 
-def _envoy_is_served(view: View) -> bool:
+def _envoy_is_served(view: PathFacts) -> bool:
     """Whether the endpoints that the ClusterIP leads to answer Envoy."""
     if astray(view) or not _has_endpoints(view):
         # Without endpoints kube-proxy refuses, as it should.
@@ -213,4 +211,4 @@ def _envoy_is_served(view: View) -> bool:
     return any(request is not None and request.by_envoy and request.by_pod for request in through)
 
 
-CHECKS: tuple[Callable[[View], Iterator[Finding]], ...] = (_kube_proxy, _selects, _target_port)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_kube_proxy, _selects, _target_port)

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs
-from hops.trace.facts.pod_states import events, holds, ready, trouble
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.facts.pod_states import events, holds, trouble
 from hops.trace.readers import envoy
 
 CERTIFICATES = ("contourcert", "envoycert")
@@ -18,7 +19,7 @@ _REFUSED = ("x509:", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS handshake error",
 """As Go and Envoy say it; Envoy's list of its parts, which it prints at every start, speaks of certificates too."""
 
 
-def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
+def distrust(view: PathFacts) -> tuple[Identity, str, list[str], bool] | None:
     """What is wrong with the certificates: whose, what, by which evidence, and whether a request may suffer by it."""
     bad = _bad_certificate(view)
     holding = _holding(view)
@@ -30,7 +31,7 @@ def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
         who, message = bad
         stopped = contour_runs(view) is False
         if stopped and not waiting and not _contour_refuses(view):
-            # Contour is gone for another reason, and that is told.
+            # Contour does not run, and nothing shows that its certificate is the reason.
             return None
         return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or _cut_off(view)
     if _cut_off(view) and contour_runs(view):
@@ -41,19 +42,19 @@ def distrust(view: View) -> tuple[Identity, str, list[str], bool] | None:
     return None
 
 
-def _holding(view: View) -> bool | None:
+def _holding(view: PathFacts) -> bool | None:
     return envoy.connected(view.envoy) if view.envoy else None
 
 
-def _cut_off(view: View) -> bool:
+def _cut_off(view: PathFacts) -> bool:
     """Whether Envoy has no connection to Contour, by its stats or by what it never got from there: its readiness."""
     if (holding := _holding(view)) is not None:
         return not holding
-    running = [pod for pod in view.envoy_pods if text(at(pod, "status", "phase")) == "Running"]
-    return bool(running) and all(ready(pod) is False and not trouble(view, pod) for pod in running)
+    running = [pod for pod in view.envoy_pods if objects.phase(pod) == "Running"]
+    return bool(running) and all(objects.ready(pod) is False and not trouble(view, pod) for pod in running)
 
 
-def _two_authorities(view: View) -> list[str]:
+def _two_authorities(view: PathFacts) -> list[str]:
     """Contour's and Envoy's authority where they are two, as after certgen has replaced one Secret alone."""
     given = view.sight.cluster.authorities if view.sight.cluster and view.sees_cluster else {}
     known = {name: given[key] for name in CERTIFICATES if (key := f"{CONTOUR_NAMESPACE}/{name}") in given}
@@ -62,7 +63,7 @@ def _two_authorities(view: View) -> list[str]:
     return [f"ca.crt of Secret {name}: SHA-256 {digest[:16]}…" for name, digest in known.items()]
 
 
-def _bad_certificate(view: View) -> tuple[Identity, str] | None:
+def _bad_certificate(view: PathFacts) -> tuple[Identity, str] | None:
     taken = datetime.fromisoformat(view.sight.taken)
     given = view.sight.cluster.certificates if view.sight.cluster and view.sees_cluster else {}
     for key, end in sorted(given.items()):
@@ -91,17 +92,17 @@ def _secrets(pod: Mapping[str, JSON]) -> list[Any]:
     return [at(volume, "secret", "secretName") for volume in sequence(at(dict(pod), "spec", "volumes"))]
 
 
-def misses_secret(view: View, pod: Mapping[str, JSON]) -> bool:
+def misses_secret(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
     """Whether a pod waits for one of the certificates."""
-    waits = text(at(dict(pod), "status", "phase")) == "Pending"
+    waits = objects.phase(pod) == "Pending"
     return waits and any(name in line for line in events(view, pod, "FailedMount") for name in CERTIFICATES)
 
 
-def _contour_refuses(view: View) -> bool:
+def _contour_refuses(view: PathFacts) -> bool:
     return any(holds(view, pod, *_REFUSED) for pod in contour_pods(view))
 
 
-def _tls_lines(view: View) -> list[str]:
+def _tls_lines(view: PathFacts) -> list[str]:
     """The last line about certificates in the logs of Envoy and of Contour."""
     given = view.sight.cluster.logs if view.sight.cluster else {}
     found = []

@@ -3,11 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from hops.kubernetes.routes import Route, routes
-from hops.kubernetes.targets import port_of
+from hops.kubernetes.routes import Route, led_to, routes
 from hops.kubernetes.values import at, pairs
 from hops.model.path import envoy_cluster
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
 ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
 """The annotation by which Contour gives an Ingress no plain route (internal/annotation/annotations.go, HTTPAllowed)."""
@@ -34,7 +33,7 @@ class Claims:
         return next(iter(self.served), None)
 
 
-def claims(view: View) -> Claims:
+def claims(view: PathFacts) -> Claims:
     """What Ingresses and HTTPProxies claim of the asked host and path."""
     of_host = [route for route in every(view) if takes_host(route.host, view.asked.host) is not None]
     named = max((takes_host(route.host, view.asked.host) or 0 for route in of_host if not route.owner), default=0)
@@ -48,7 +47,7 @@ def claims(view: View) -> Claims:
     return Claims(tuple(of_host), tuple(sorted(hit, key=_rank)))
 
 
-def every(view: View) -> list[Route]:
+def every(view: PathFacts) -> list[Route]:
     """What Ingresses and HTTPProxies claim of any host."""
     return [route for group in view.inventory.once(routes).claims.values() for route in group]
 
@@ -90,14 +89,10 @@ def http_refused(route: Route) -> bool:
     return pairs(at(dict(route.resource.body), "metadata", "annotations")).get(ALLOW_HTTP) == "false"
 
 
-def leads_to(view: View, route: Route) -> tuple[str, str, int] | None:
-    """The namespace, Service and port number behind an Ingress's route; None where there is no such port."""
-    namespace = route.resource.namespace
-    name, given, by_name = route.leads if isinstance(route.leads, list) and len(route.leads) == 3 else (None,) * 3
-    service = view.inventory.service(namespace, name) if isinstance(name, str) else None
-    wanted = given or by_name
-    port = port_of(service, wanted) if service and isinstance(wanted, int | str) else None
-    return (str(namespace), str(name), port.port) if port and port.port else None
+def leads_to(view: PathFacts, route: Route) -> tuple[tuple[str, str, int], ...]:
+    """The namespace, Service and port number of each backend behind a route; those left out that are not there."""
+    found = led_to(view.inventory, route)
+    return tuple((str(backend.namespace), backend.service, port.port) for backend, _, port in found if port.port)
 
 
 def is_cluster(name: str, namespace: str, service: str, port: int) -> bool:

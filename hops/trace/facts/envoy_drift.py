@@ -3,28 +3,29 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from hops.kubernetes import objects
 from hops.kubernetes.routes import Route
 from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to
-from hops.trace.facts.pod_states import ready, stranded, trouble
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.readers import envoy
 
 
-def taken(view: View) -> Mapping[str, JSON] | None:
+def taken(view: PathFacts) -> Mapping[str, JSON] | None:
     """Envoy's route for the followed request; None where it has none or was not seen."""
     host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
     return envoy.matching(host, view.asked.path) if host else None
 
 
-def dialled(view: View) -> str | None:
+def dialled(view: PathFacts) -> str | None:
     """The cluster that Envoy sends the followed request to; None where it takes no such route or was not seen."""
     route = taken(view)
     return next(iter(envoy.clusters(route)), None) if route else None
 
 
-def astray(view: View) -> bool:
+def astray(view: PathFacts) -> bool:
     """Whether Envoy sends the followed request to another Service than the planned one."""
     cluster, backend = dialled(view), view.backend
     if cluster is None or backend is None or view.planned is None:
@@ -32,46 +33,47 @@ def astray(view: View) -> bool:
     return not is_cluster(cluster, backend.namespace, backend.service, backend.port)
 
 
-def arrived(view: View) -> bool:
+def arrived(view: PathFacts) -> bool:
     """Whether the client's request was answered through Envoy by a pod of the Service that it should come to."""
     request = view.request("client")
     return request is not None and request.by_pod and view.through_envoy("client") and not astray(view)
 
 
-def suffers(view: View) -> bool:
+def suffers(view: PathFacts) -> bool:
     """Whether the followed request has no good answer of the pods that should give it."""
     return view.well is False or astray(view)
 
 
-def stale(view: View) -> str | None:
+def stale(view: PathFacts) -> str | None:
     """In which way Envoy has something else than the objects want; None where it doesn't, or where that isn't known."""
     if view.envoy is None or not view.envoy.listeners or not (view.sees("Ingress") and view.sees("HTTPProxy")):
         return None
     claimed, has = claims(view), taken(view)
-    if any(route.resource.kind != "Ingress" for route in claimed.all if not route.owner):
+    if any(route.accepted is False or route.conditions for route in claimed.all if not route.owner):
         return None
     wanted = claimed.first
-    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else None
-    if wanted is None or leads is None:
+    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else ()
+    if wanted is None or not leads:
         who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
         return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
-    namespace, service, port = leads
     own = envoy.clusters(has) if has else ()
     if own and _rivals(view, claimed, own):
         return None
-    if has is None or (own and not any(is_cluster(name, namespace, service, port) for name in own)):
-        return f"{wanted.resource} wants {service}:{port}, Envoy has {envoy.shown(has) if has else 'no route'}"
-    return _other_pods(view, own, namespace, service)
+    if has is None or (own and not any(is_cluster(name, *lead) for lead in leads for name in own)):
+        services = " or ".join(f"{service}:{port}" for _, service, port in leads)
+        return f"{wanted.resource} wants {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
+    namespace, service, _ = leads[0]
+    return _other_pods(view, own, namespace, service) if len(leads) == 1 else None
 
 
-def _rivals(view: View, claimed: Claims, own: tuple[str, ...]) -> bool:
+def _rivals(view: PathFacts, claimed: Claims, own: tuple[str, ...]) -> bool:
     """Whether Envoy has another of several routes that claim the same: one of them is all that it can have."""
     same = [route for route in claimed.served[1:] if claimed.first and route.key == claimed.first.key]
-    leads = [lead for route in same if (lead := leads_to(view, route))]
+    leads = [lead for route in same for lead in leads_to(view, route)]
     return any(is_cluster(name, *lead) for lead in leads for name in own)
 
 
-def _other_pods(view: View, own: tuple[str, ...], namespace: str, service: str) -> str | None:
+def _other_pods(view: PathFacts, own: tuple[str, ...], namespace: str, service: str) -> str | None:
     if not view.sees("EndpointSlice") or not own or view.envoy is None:
         return None
     given = envoy.endpoints(view.envoy, own[0])
@@ -83,18 +85,18 @@ def _other_pods(view: View, own: tuple[str, ...], namespace: str, service: str) 
     return f"Service {service} has the pods {', '.join(sorted(wants)) or 'none'}, Envoy dials {shown}"
 
 
-def _told_meanwhile(view: View, cluster: str) -> bool:
+def _told_meanwhile(view: PathFacts, cluster: str) -> bool:
     """Whether Envoy got pods for a cluster while the look went on, so that the objects may be older than its own."""
     told = envoy.told_pods(view.envoy, cluster) if view.envoy else None
     return told is not None and told > datetime.fromisoformat(view.sight.taken)
 
 
-def contour_pods(view: View) -> tuple[dict[str, JSON], ...]:
+def contour_pods(view: PathFacts) -> tuple[dict[str, JSON], ...]:
     """The pods that tell Envoy its routes."""
     return tuple(p for p in view.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "contour")
 
 
-def contour_runs(view: View) -> bool | None:
+def contour_runs(view: PathFacts) -> bool | None:
     """Whether a pod of Contour is ready; None where that isn't known, or Contour lives elsewhere."""
     if not view.sees("Pod"):
         return None
@@ -102,12 +104,12 @@ def contour_runs(view: View) -> bool | None:
     if not pods and not (view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")):
         return None
     # What stood on a node that is gone may run; of that the node's own finding tells.
-    return any(ready(pod) and not trouble(view, pod) for pod in pods) or (
+    return any(objects.ready(pod) and not trouble(view, pod) for pod in pods) or (
         None if any(stranded(view, pod) for pod in pods) else False
     )
 
 
-def contour_said(view: View, *words: str) -> tuple[str, ...]:
+def contour_said(view: PathFacts, *words: str) -> tuple[str, ...]:
     """The last line of Contour's log that holds all the words."""
     given = view.sight.cluster.logs if view.sight.cluster else {}
     lines = [

@@ -3,38 +3,38 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hops.kubernetes.hosts import bare
-from hops.kubernetes.inventory import IngressPath
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, pairs, sequence, text
-from hops.model.hop import Backend
-from hops.trace.facts.declared_routes import takes_host
+from hops.model.hop import Backend, HopName
+from hops.trace.facts.declared_routes import every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
-from hops.trace.facts.view import View, identity
-from hops.trace.observed.observation import Request, Where
+from hops.trace.facts.path_facts import PathFacts, identity
+from hops.trace.observed.observation import SentRequest, Where
 from hops.trace.readers import envoy, kernel
 from hops.trace.readers.published_ports import published
+from hops.trace.result import HopAddress
 
 _MILLISECONDS = 1000
 
 
 @dataclass(frozen=True)
-class Found:
+class HopEvidence:
     """What a hop is in reality. value: None where it was not seen. seconds: see `TracedHop`."""
 
-    value: str | None
+    value: HopAddress | None
     evidence: tuple[str, ...]
     seconds: float | None = None
 
 
-NOTHING = Found(None, ())
+NOTHING = HopEvidence(None, ())
 
 
-def found(view: View, number: int) -> Found:
+def found(view: PathFacts, hop: HopName) -> HopEvidence:
     """What was found at one of the twelve hops."""
-    return _HOPS[number - 1](view)
+    return _HOPS[hop](view)
 
 
-def told(request: Request) -> str:
+def told(request: SentRequest) -> str:
     """A request and how it ended, as a line of evidence."""
     reached = f"{request.address}:{request.port}"
     took = request.seconds.get("total")
@@ -47,11 +47,11 @@ def told(request: Request) -> str:
     return f"request to {reached} ({request.where}): {request.status} from {by}{broken}{time}{said}"
 
 
-def _asked(view: View, *places: Where) -> Iterator[str]:
+def _asked(view: PathFacts, *places: Where) -> Iterator[str]:
     yield from (told(request) for request in view.sight.requests if request.where in places)
 
 
-def _stage(view: View, place: Where, stage: str, since: str = "") -> float | None:
+def _stage(view: PathFacts, place: Where, stage: str, since: str = "") -> float | None:
     """Seconds between two stages of a request; None where it was not sent or did not get that far."""
     request = view.request(place)
     if request is None or stage not in request.seconds:
@@ -63,7 +63,7 @@ def _stage(view: View, place: Where, stage: str, since: str = "") -> float | Non
 # The hops there
 
 
-def _name(view: View) -> Found:
+def _name(view: PathFacts) -> HopEvidence:
     host = view.sight.host
     if host is None or view.asked.from_node:
         return NOTHING
@@ -74,31 +74,31 @@ def _name(view: View) -> Found:
         for lookup in host.lookups
     ]
     met = dict.fromkeys(address for lookup in host.lookups for address in lookup.addresses)
-    return Found(", ".join(met) or None, tuple(evidence), _stage(view, "client", "name"))
+    return HopEvidence(HopAddress(", ".join(met)) if met else None, tuple(evidence), _stage(view, "client", "name"))
 
 
-def _port_mapping(view: View) -> Found:
+def _port_mapping(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for name, item in view.containers.items():
         for one in published(name, item):
             if one.port == view.asked.port and one.bound:
                 evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {_state(item)}")
-                value = value or f"{one} -> {name}:{one.inside}"
+                value = value or HopAddress(str(one), f"{name}:{one.inside}")
     if view.sight.host:
         evidence += [
             f"{listener.address}:{listener.port} is held by {listener.process or 'a process of another user'}"
             for listener in view.sight.host.listeners
         ]
     took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
-    return Found(value, (*evidence, *_asked(view, "client")), took)
+    return HopEvidence(value, (*evidence, *_asked(view, "client")), took)
 
 
 def _state(item: Mapping[str, JSON]) -> str:
     return str(at(dict(item), "State", "Status") or "of unknown state")
 
 
-def _host_port(view: View) -> Found:
+def _host_port(view: PathFacts) -> HopEvidence:
     node = view.node(view.publishing)
     port = view.node_port or 80
     evidence: list[str] = [line for pod in view.envoy_pods for line in _envoy_pod(pod)]
@@ -107,14 +107,14 @@ def _host_port(view: View) -> Found:
         after = {rule.chain: rule.packets for rule in kernel.host_port_rules(node.nat_after, port)}
         for rule in kernel.host_port_rules(node.nat, port):
             to = rule.to or ("", 0)
-            value = value or f"{node.name}:{port} -> {to[0]}:{to[1]}"
+            value = value or HopAddress(f"{node.name}:{port}", f"{to[0]}:{to[1]}")
             counted = (
                 f", {rule.packets} packets before and {after.get(rule.chain)} after" if rule.chain in after else ""
             )
             evidence.append(f"nat {rule.chain}: port {port} to {to[0]}:{to[1]}{counted}")
         entry = kernel.tracked(node.conntrack, port)
         evidence += [f"conntrack: {entry}"] if entry else []
-    return Found(value, (*evidence, *_asked(view, "node")), _stage(view, "node", "connect", "name"))
+    return HopEvidence(value, (*evidence, *_asked(view, "node")), _stage(view, "node", "connect", "name"))
 
 
 def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
@@ -125,23 +125,24 @@ def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
         for port in sequence(at(container, "ports"))
         if at(port, "hostPort")
     ]
-    yield f"{identity(pod)} {_standing(body)} on {at(body, 'spec', 'nodeName') or 'no node'}, " + (
+    yield f"{identity(pod)} {_standing(body)} on {objects.node_of(body) or 'no node'}, " + (
         ", ".join(bound) or "no host port"
     )
 
 
-def _standing(pod: JSON) -> str:
-    conditions = {at(entry, "type"): at(entry, "status") for entry in sequence(at(pod, "status", "conditions"))}
-    ready = {"True": "ready", "False": "not ready"}.get(str(conditions.get("Ready")), "readiness unknown")
+def _standing(pod: Mapping[str, JSON]) -> str:
+    status = (objects.condition(pod, "Ready") or {}).get("status")
+    ready = {"True": "ready", "False": "not ready"}.get(str(status), "readiness unknown")
     restarts = [at(entry, "restartCount") or 0 for entry in sequence(at(pod, "status", "containerStatuses"))]
-    return f"{at(pod, 'status', 'phase') or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
+    return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
 
 
-def _route(view: View) -> Found:
+def _route(view: PathFacts) -> HopEvidence:
     evidence = [
-        f"{ingress}: {path.host or '*'}{path.path or '/'} ({path.path_type}) to "
-        f"{path.backend.service}:{path.backend.port_number or path.backend.port_name}"
-        for ingress, path in _declared(view)
+        f"{route.resource}: {route.host or '*'}{route.path} ({route.path_type}) to "
+        + " and ".join(f"{backend.service}:{backend.port}" for backend in route.backends)
+        for route in every(view)
+        if takes_host(route.host, view.asked.host) is not None
     ]
     value, seen = None, view.envoy
     if seen:
@@ -151,7 +152,7 @@ def _route(view: View) -> Found:
         names = ", ".join(dict.fromkeys(name for h in envoy.virtual_hosts(seen) for name in envoy.domains(h)))
         evidence.append(f"Envoy's virtual hosts: {names or 'none'}")
         if route:
-            value = envoy.shown(route)
+            value = HopAddress(*envoy.leads(route))
             evidence.append(f"Envoy's route: {value}")
         evidence += _counted(view)
         holds = envoy.connected(seen)
@@ -159,10 +160,10 @@ def _route(view: View) -> Found:
     inside = _stage(view, "envoy", "first byte", "connect")
     beyond = _stage(view, "pod from envoy", "first byte")
     own = inside - beyond if inside is not None and beyond is not None and inside > beyond else None
-    return Found(value, (*evidence, *_asked(view, "envoy")), own)
+    return HopEvidence(value, (*evidence, *_asked(view, "envoy")), own)
 
 
-def _counted(view: View) -> Iterator[str]:
+def _counted(view: PathFacts) -> Iterator[str]:
     seen = view.envoy
     for name in sorted(seen.stats_after) if seen else ():
         before, after = seen.stats.get(name) if seen else None, seen.stats_after[name] if seen else 0
@@ -170,21 +171,10 @@ def _counted(view: View) -> Iterator[str]:
             yield f"Envoy's {name}: {before} before and {after} after"
 
 
-def _declared(view: View) -> list[tuple[str, IngressPath]]:
-    """What Ingresses say of the asked host, as Kind/namespace/name and path: of any class."""
-    return [
-        (str(ingress.resource), path)
-        for ingress in view.inventory.ingresses
-        for rule in ingress.rules
-        if takes_host(bare(rule.host), view.asked.host) is not None
-        for path in rule.paths
-    ]
-
-
-def _service(view: View) -> Found:
+def _service(view: PathFacts) -> HopEvidence:
     backend, item = view.backend, view.service
     if backend is None or item is None:
-        return Found(None, tuple(_asked(view, "service")))
+        return HopEvidence(None, tuple(_asked(view, "service")))
     address = text(at(item, "spec", "clusterIP"))
     selector = ", ".join(f"{key}={value}" for key, value in sorted(pairs(at(item, "spec", "selector")).items()))
     evidence = [f"{identity(item)}: {address}:{backend.port}, selector {selector or 'none'}", *_slices(view, backend)]
@@ -196,16 +186,18 @@ def _service(view: View) -> Found:
         before = sum(rule.packets or 0 for rule in rules)
         counted = f", {before} packets before and {after} after" if rules and node.nat_after else ""
         evidence.append(f"kube-proxy's rules in {node.name}: {f'to {to}' if to else 'none'}{counted}")
-    return Found(f"{address}:{backend.port}" if address else None, (*evidence, *_asked(view, "service")))
+    return HopEvidence(
+        HopAddress(f"{address}:{backend.port}") if address else None, (*evidence, *_asked(view, "service"))
+    )
 
 
-def _slices(view: View, backend: Backend) -> Iterator[str]:
+def _slices(view: PathFacts, backend: Backend) -> Iterator[str]:
     shown = map(str, view.endpoints(backend.namespace, backend.service))
     if view.sees("EndpointSlice"):
         yield f"endpoints of {backend.namespace}/{backend.service}: {', '.join(shown) or 'none'}"
 
 
-def _endpoint(view: View) -> Found:
+def _endpoint(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value, seen = None, view.envoy
     cluster = dialled(view)
@@ -213,91 +205,95 @@ def _endpoint(view: View) -> Found:
         known = envoy.endpoints(seen, cluster)
         shown = ", ".join(f"{one} {one.health.lower()}" for one in known or ())
         evidence.append(f"Envoy dials for {cluster}: {shown or 'nobody'}")
-        value = next((str(one) for one in known or () if one.healthy), None)
+        value = next((HopAddress(str(one)) for one in known or () if one.healthy), None)
     for pod in view.pods:
-        address = text(at(pod, "status", "podIP"))
-        node = view.node(text(at(pod, "spec", "nodeName")))
+        address = objects.address(pod)
+        node = view.node(objects.node_of(pod))
         device = kernel.device(node.routes, address) if node and address else None
         if node and device:
             evidence.append(f"route in {node.name}: {address} dev {device}")
-            value = f"{value or address} dev {device}" if " dev " not in (value or "") else value
-    return Found(value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name"))
+            value = value if value and value.device else HopAddress(value.here if value else address, device=device)
+    return HopEvidence(
+        value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name")
+    )
 
 
-def _pod(view: View) -> Found:
+def _pod(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for pod in view.pods:
-        evidence.append(f"{identity(pod)} {_standing(pod)} on {at(pod, 'spec', 'nodeName') or 'no node'}")
+        evidence.append(f"{identity(pod)} {_standing(pod)} on {objects.node_of(pod) or 'no node'}")
         space = view.namespace(pod)
         listening = kernel.sockets(space.sockets) if space else ()
         if space:
             evidence.append(f"listens in its namespace: {', '.join(map(str, listening)) or 'nothing'}")
         wanted = view.backend.target_port if view.backend else None
-        value = value or next((str(socket) for socket in listening if socket.port == wanted), None)
+        value = value or next((HopAddress(str(socket)) for socket in listening if socket.port == wanted), None)
     if value is None and view.answered("pod"):
         request = view.request("pod")
-        value = f"{request.address}:{request.port}" if request else None
+        value = HopAddress(f"{request.address}:{request.port}") if request else None
     served: Where = "pod from envoy" if view.answered("pod from envoy") else "pod"
-    return Found(value, (*evidence, *_asked(view, "pod")), _stage(view, served, "first byte", "connect"))
+    return HopEvidence(value, (*evidence, *_asked(view, "pod")), _stage(view, served, "first byte", "connect"))
 
 
 # The hops back
 
 
-def _reply(view: View, what: str) -> Found:
+def _reply(view: PathFacts, what: str) -> HopEvidence:
     answer = view.request("client")
     if answer is None or answer.status is None:
         return NOTHING
-    return Found(what, (told(answer),))
+    return HopEvidence(HopAddress(what), (told(answer),))
 
 
-def _reply_endpoint(view: View) -> Found:
+def _reply_endpoint(view: PathFacts) -> HopEvidence:
     answer = view.request("client")
     upstream = answer.headers.get("x-envoy-upstream-service-time") if answer else None
     if upstream is None:
         return NOTHING
-    return Found("answered to Envoy", (f"Envoy had the pod's answer after {upstream} ms",))
+    return HopEvidence(HopAddress("answered to Envoy"), (f"Envoy had the pod's answer after {upstream} ms",))
 
 
-def _reply_route(view: View) -> Found:
+def _reply_route(view: PathFacts) -> HopEvidence:
     return _reply(view, "relayed by Envoy") if view.through_envoy("client") else NOTHING
 
 
-def _reply_host_port(view: View) -> Found:
+def _reply_host_port(view: PathFacts) -> HopEvidence:
     if not view.through_envoy("client"):
         return NOTHING
     node = view.node(view.publishing)
     port = view.node_port or 80
     entry = kernel.tracked(node.conntrack, port) if node else None
     reply = _reply(view, "turned back by conntrack")
-    return Found(reply.value, (f"conntrack: {entry}",) if entry else reply.evidence)
+    return HopEvidence(reply.value, (f"conntrack: {entry}",) if entry else reply.evidence)
 
 
-def _reply_port_mapping(view: View) -> Found:
+def _reply_port_mapping(view: PathFacts) -> HopEvidence:
     return NOTHING if view.asked.from_node else _reply(view, "back through the published port")
 
 
-def _reply_client(view: View) -> Found:
+def _reply_client(view: PathFacts) -> HopEvidence:
     answer = view.request("client")
     if answer is None or answer.status is None:
         return NOTHING
-    return Found(
-        f"{answer.status}, {answer.size} bytes", (told(answer),), _stage(view, "client", "total", "first byte")
+    return HopEvidence(
+        HopAddress(f"{answer.status}, {answer.size} bytes"),
+        (told(answer),),
+        _stage(view, "client", "total", "first byte"),
     )
 
 
-_HOPS: tuple[Callable[[View], Found], ...] = (
-    _name,
-    _port_mapping,
-    _host_port,
-    _route,
-    _service,
-    _endpoint,
-    _pod,
-    _reply_endpoint,
-    _reply_route,
-    _reply_host_port,
-    _reply_port_mapping,
-    _reply_client,
-)
+_HOPS: Mapping[HopName, Callable[[PathFacts], HopEvidence]] = {
+    HopName.NAME: _name,
+    HopName.PORT_MAPPING: _port_mapping,
+    HopName.HOST_PORT: _host_port,
+    HopName.ROUTE: _route,
+    HopName.SERVICE: _service,
+    HopName.ENDPOINT: _endpoint,
+    HopName.POD: _pod,
+    HopName.REPLY_ENDPOINT: _reply_endpoint,
+    HopName.REPLY_ROUTE: _reply_route,
+    HopName.REPLY_HOST_PORT: _reply_host_port,
+    HopName.REPLY_PORT_MAPPING: _reply_port_mapping,
+    HopName.REPLY_CLIENT: _reply_client,
+}

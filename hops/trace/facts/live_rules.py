@@ -7,14 +7,15 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Finding, Identity, Level
+from hops.model.hop import HopName
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
+from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import kubectl, mend
-from hops.trace.facts.view import View
 
 
-def judged(view: View, *codes: str, inventory: Inventory | None = None) -> list[Finding]:
+def judged(view: PathFacts, *codes: str, inventory: Inventory | None = None) -> list[Finding]:
     """What these rules find, in their own configuration: a stack that runs a rule as advisory still has no answer.
 
     inventory: another one than that of the living objects.
@@ -25,7 +26,7 @@ def judged(view: View, *codes: str, inventory: Inventory | None = None) -> list[
 
 def retold(
     finding: Finding,
-    hop: str,
+    hop: HopName,
     remedy: str,
     evidence: Iterable[str],
     level: Level = Level.MANDATORY,
@@ -37,7 +38,7 @@ def retold(
     return replace(finding, hop=hop, level=level, remedy=remedy, patch=None, message=message, evidence=seen, look=look)
 
 
-def patched(view: View, who: Identity, *operations: Any) -> str:
+def patched(view: PathFacts, who: Identity, *operations: Any) -> str:
     """The command that puts an object right: RFC 6902 operations where no stack owns it."""
     change = json.dumps(operations, separators=(",", ":"))
     words = ("patch", who.kind.lower(), who.name, "--type", "json", "--patch", change)

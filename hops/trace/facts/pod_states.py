@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
 _COMING = ("ContainerCreating", "PodInitializing")
 _LONGEST_PAUSE = timedelta(minutes=5)
@@ -37,12 +38,12 @@ class Trouble:
         return f"{self.reason}{where}{code}"
 
 
-def trouble(view: View, pod: Mapping[str, JSON]) -> Trouble | None:
+def trouble(view: PathFacts, pod: Mapping[str, JSON]) -> Trouble | None:
     """What keeps a pod from running; None where it runs, ready or not."""
     body = dict(pod)
     status = at(body, "status")
     phase = text(at(status, "phase")) or ""
-    if at(body, "metadata", "deletionTimestamp"):
+    if objects.deleting(body):
         return None if stranded(view, pod) else Trouble("Terminating")
     if phase in ("Failed", "Succeeded"):
         ended = next(filter(None, (_ended(entry, "state") for entry in _statuses(status))), None)
@@ -50,9 +51,9 @@ def trouble(view: View, pod: Mapping[str, JSON]) -> Trouble | None:
         if ended and not reason:
             return ended
         return Trouble(reason or ("Completed" if phase == "Succeeded" else phase), _line(at(status, "message")))
-    unscheduled = next((c for c in sequence(at(status, "conditions")) if at(c, "type") == "PodScheduled"), None)
-    if at(unscheduled, "status") == "False":
-        return Trouble(text(at(unscheduled, "reason")) or "Pending", _line(at(unscheduled, "message")))
+    scheduled = objects.condition(body, "PodScheduled") or {}
+    if scheduled.get("status") == "False":
+        return Trouble(text(scheduled.get("reason")) or "Pending", _line(scheduled.get("message")))
     taken = datetime.fromisoformat(view.sight.taken)
     given = [_of_container(entry, taken) for entry in _statuses(status)]
     found = [one for one in given if one]
@@ -105,25 +106,19 @@ def _line(value: JSON) -> str:
     return " ".join((text(value) or "").split())[:300]
 
 
-def ready(pod: Mapping[str, JSON]) -> bool | None:
-    """Whether a pod's condition Ready holds, None where it has none."""
-    conditions = sequence(at(dict(pod), "status", "conditions"))
-    return next((at(c, "status") == "True" for c in conditions if at(c, "type") == "Ready"), None)
-
-
-def stranded(view: View, pod: Mapping[str, JSON]) -> bool:
+def stranded(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
     """Whether a pod's node is stopped or not ready, so that its status says nothing of the pod itself."""
-    name = text(at(dict(pod), "spec", "nodeName"))
+    name = objects.node_of(pod)
     if name is None:
         return False
-    conditions = sequence(at(view.get("Node", None, name), "status", "conditions"))
-    unready = any(at(c, "type") == "Ready" and at(c, "status") != "True" for c in conditions)
-    return unready or (name in view.node_containers and view.running(name) is False)
+    return objects.ready(view.get("Node", None, name)) is False or (
+        name in view.node_containers and view.running(name) is False
+    )
 
 
-def events(view: View, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...]:
+def events(view: PathFacts, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...]:
     """What Kubernetes warned of a pod, of these reasons or of any."""
-    name, namespace = at(dict(pod), "metadata", "name"), text(at(dict(pod), "metadata", "namespace"))
+    name, namespace = objects.name(pod), objects.namespace(pod)
     return tuple(
         f"event {at(event, 'reason')}: {_line(at(event, 'message') or at(event, 'note'))}"
         for event in view.of("Event", namespace)
@@ -132,10 +127,10 @@ def events(view: View, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...
     )
 
 
-def last_line(view: View, pod: Mapping[str, JSON], container: str | None = None) -> tuple[str, ...]:
+def last_line(view: PathFacts, pod: Mapping[str, JSON], container: str | None = None) -> tuple[str, ...]:
     """The last line that a pod's container wrote before it died, or since."""
     body = dict(pod)
-    start = f"{at(body, 'metadata', 'namespace')}/{at(body, 'metadata', 'name')}/{container or ''}"
+    start = f"{objects.full_name(body)}/{container or ''}"
     given = view.sight.cluster.logs if view.sight.cluster else {}
     found = [
         (not key.endswith(" previous"), key, log)
@@ -148,8 +143,8 @@ def last_line(view: View, pod: Mapping[str, JSON], container: str | None = None)
     return ()
 
 
-def holds(view: View, pod: Mapping[str, JSON], *words: str) -> bool:
+def holds(view: PathFacts, pod: Mapping[str, JSON], *words: str) -> bool:
     """Whether a pod's logs hold one of the words."""
-    start = f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}/"
+    start = f"{objects.full_name(pod)}/"
     given = view.sight.cluster.logs if view.sight.cluster else {}
     return any(word in log for key, log in given.items() if key.startswith(start) for word in words)

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
 from hops.model.hop import PortMapping
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Asked, Where
+from hops.model.plan import ENVOY_PORTS
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import FollowedRequest, Where
 
 _MOST = 5
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
-_ENVOY_PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Probe:
     pod: str | None = None
 
 
-def probing(asked: Asked) -> str:
+def probing(asked: FollowedRequest) -> str:
     """The method of all requests but the followed one: it must not change anything."""
     return asked.method if asked.method in SAFE else "GET"
 
 
-def published(view: View) -> str | None:
+def published(view: PathFacts) -> str | None:
     """The address that requests enter by, whatever the name says; None where it isn't known."""
     if view.door and view.door.listen:
         return "127.0.0.1" if view.door.listen == "0.0.0.0" else view.door.listen
@@ -47,39 +48,47 @@ def published(view: View) -> str | None:
     return None
 
 
-def probes(view: View) -> tuple[Probe, ...]:
+def probes(view: PathFacts) -> tuple[Probe, ...]:
     """The requests that nodes send to the later hops, one for each that has an address."""
     return tuple(_probes(view))
 
 
-def _probes(view: View) -> Iterator[Probe]:
+def _probes(view: PathFacts) -> Iterator[Probe]:
     method = probing(view.asked)
     door, inside = view.publishing, view.node_port
     if door and inside and (address := _container_address(view.containers.get(door))):
         yield Probe("node", address, inside, method, door)
         if view.asked.from_node:
             yield Probe("client", address, inside, view.asked.method, door)
-    envoy = next((pod for pod in view.envoy_pods if _address(pod)), None)
-    if envoy and (address := _address(envoy)):
-        of_envoy = text(at(envoy, "spec", "nodeName"))
-        yield Probe("envoy", address, _envoy_port(envoy, view.entry), method, door or of_envoy, pod=_name(envoy))
+    envoy = next((pod for pod in view.envoy_pods if objects.address(pod)), None)
+    if envoy and (address := objects.address(envoy)):
+        of_envoy = objects.node_of(envoy)
+        yield Probe(
+            "envoy", address, _envoy_port(envoy, view.entry), method, door or of_envoy, pod=objects.full_name(envoy)
+        )
     if view.backend is None:
         return
     for pod in view.pods[:_MOST]:
-        if not (address := _address(pod)):
+        if not (address := objects.address(pod)):
             continue
         port = view.backend.target_port
-        yield Probe("pod", address, port, method, text(at(pod, "spec", "nodeName")), pod=_name(pod))
+        yield Probe("pod", address, port, method, objects.node_of(pod), pod=objects.full_name(pod))
         if envoy:
             space = view.namespace(envoy)
             # In its node's own network Envoy has no namespace; where one was not seen, nothing can stand in for it.
             if space or at(envoy, "spec", "hostNetwork"):
-                of_envoy = text(at(envoy, "spec", "nodeName"))
+                of_envoy = objects.node_of(envoy)
                 yield Probe(
-                    "pod from envoy", address, port, method, of_envoy, space.name if space else None, _name(pod)
+                    "pod from envoy",
+                    address,
+                    port,
+                    method,
+                    of_envoy,
+                    space.name if space else None,
+                    objects.full_name(pod),
                 )
-    cluster_ip = text(at(view.service, "spec", "clusterIP"))
-    if view.neighbour and cluster_ip and cluster_ip != "None":
+    cluster_ip = objects.cluster_ip(view.service)
+    if view.neighbour and cluster_ip:
         yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour)
 
 
@@ -89,17 +98,9 @@ def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:
     behind = (at(port, "containerPort") for port in ports if entry and at(port, "hostPort") == entry.node)
     named = (at(port, "containerPort") for port in ports if at(port, "name") == "http")
     found = number(next(behind, None)) or number(next(named, None))
-    return found or (entry.envoy if entry else _ENVOY_PORT)
+    return found or (entry.envoy if entry else ENVOY_PORTS["http"])
 
 
 def _container_address(container: Mapping[str, JSON] | None) -> str | None:
     networks = mapping(at(dict(container or {}), "NetworkSettings", "Networks"))
     return next((address for network in networks.values() if (address := text(at(network, "IPAddress")))), None)
-
-
-def _address(pod: Mapping[str, JSON]) -> str | None:
-    return text(at(dict(pod), "status", "podIP"))
-
-
-def _name(pod: Mapping[str, JSON]) -> str:
-    return f"{at(dict(pod), 'metadata', 'namespace')}/{at(dict(pod), 'metadata', 'name')}"

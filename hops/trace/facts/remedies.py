@@ -4,7 +4,7 @@ import shlex
 
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
-from hops.trace.facts.view import View
+from hops.trace.facts.path_facts import PathFacts
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
@@ -18,7 +18,7 @@ def command(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
-def kubectl(view: View, *words: object, namespace: str | None = None) -> str:
+def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> str:
     """A kubectl command for the path's cluster.
 
     A stack's cluster is reached by the stack's name; another one by the kubeconfig and context of the trace.
@@ -32,17 +32,17 @@ def kubectl(view: View, *words: object, namespace: str | None = None) -> str:
     return command("kubectl", *options, *inside, *words)
 
 
-def make(view: View, target: str = "up") -> str:
+def make(view: PathFacts, target: str = "up") -> str:
     """A make command for the trace's stack."""
     return command("make", target, f"STACK={view.sight.stack.name if view.sight.stack else ''}")
 
 
-def rebuild(view: View) -> str:
+def rebuild(view: PathFacts) -> str:
     """The command that makes the stack's cluster again."""
     return f"{make(view, 'down')} && {make(view)}"
 
 
-def mend(view: View, who: Identity, otherwise: str) -> str:
+def mend(view: PathFacts, who: Identity, otherwise: str) -> str:
     """The command that puts an object right: the stack's own where the stack owns it.
 
     otherwise: the command for an object that no stack owns.
@@ -50,7 +50,7 @@ def mend(view: View, who: Identity, otherwise: str) -> str:
     return make(view) if _owns(view, who) else otherwise
 
 
-def setting(view: View, key: str) -> str:
+def setting(view: PathFacts, key: str) -> str:
     """The stack's file and a key of the traced service; empty where the path has no stack."""
     stack, backend = view.sight.stack, view.backend
     if stack is None or backend is None:
@@ -59,13 +59,13 @@ def setting(view: View, key: str) -> str:
     return setting_of(view, f"services[{names.index((backend.namespace, backend.service))}].{key}")
 
 
-def setting_of(view: View, key: str) -> str:
+def setting_of(view: PathFacts, key: str) -> str:
     """The stack's file and a key of it; empty where the path has no stack."""
     stack = view.sight.stack
     return f"stacks/Pulumi.{stack.name}.yaml: {key}" if stack else ""
 
 
-def _owns(view: View, who: Identity) -> bool:
+def _owns(view: PathFacts, who: Identity) -> bool:
     """Whether the stack declares an object, so that its next update puts it right.
 
     An update looks for changed objects in clusters of the stack's own making only.

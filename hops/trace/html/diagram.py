@@ -7,10 +7,11 @@ from enum import StrEnum
 from xml.etree import ElementTree as ET
 
 from hops.model.finding import Finding, Level
-from hops.model.hop import KINDS
+from hops.model.hop import KINDS, HopName
 from hops.trace.html.tree import Child, element
 
-_SERVICE, _POD, _LAST = 5, 7, 12
+_SERVICE = HopName.SERVICE.number
+_WITHOUT_ARROW = (HopName.SERVICE, HopName.POD, HopName.REPLY_CLIENT)
 
 
 class Sign(StrEnum):
@@ -46,8 +47,7 @@ class Stop:
     """
 
     path: int
-    number: int
-    name: str
+    name: HopName
     component: str
     sign: Sign
     said: str
@@ -58,6 +58,10 @@ class Stop:
     findings: tuple[Finding, ...]
     seconds: float | None = None
     unseen: str | None = None
+
+    @property
+    def number(self) -> int:
+        return self.name.number
 
     @property
     def id(self) -> str:
@@ -108,7 +112,7 @@ def picture(stops: Sequence[Stop], label: str) -> ET.Element:
                     ),
                     href=f"#{stop.id}",
                 ),
-                _arrow() if stop.number not in (_SERVICE, _POD, _LAST) else None,
+                _arrow() if stop.name not in _WITHOUT_ARROW else None,
                 class_=f"{come}{go}n{stop.number} {stop.sign}",
             )
         )
@@ -187,7 +191,7 @@ def _known(stop: Stop) -> Iterator[ET.Element]:
         yield element("dl", *pairs, class_="facts")
     if stop.notes:
         yield element("ul", *(element("li", note) for note in stop.notes), class_="notes")
-    kind = next((kind for kind in KINDS if (kind.number, kind.name) == (stop.number, stop.name)), None)
+    kind = next((kind for kind in KINDS if kind.name is stop.name), None)
     if kind:
         yield element(
             "p",

@@ -1,14 +1,13 @@
 """One page that shows a path, running or planned. It loads nothing, and needs no script to be read."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from hops.model.finding import Finding, Level
-from hops.model.hop import Hop, KnownAt, RequestPath, Standing
+from hops.model.hop import Hop, HopName, HopRole, KnownAt, RequestPath
 from hops.trace.html import parts
 from hops.trace.html.diagram import Sign, Stop, duration
 from hops.trace.html.tree import element
-from hops.trace.observed.observation import Asked, Request
+from hops.trace.observed.observation import FollowedRequest, SentRequest
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
@@ -20,7 +19,6 @@ _SIGNS = {
 }
 _TRACE_LINES = {"solid": "the request came along here", "dotted": "it didn't, or nobody saw it"}
 _PLAN_LINES = {"solid": "the way of a request and of its answer"}
-_POD = 7
 
 
 def html(trace: Trace) -> str:
@@ -102,18 +100,18 @@ def _reached(trace: Trace) -> int:
     if answer is None:
         return 0
     if answer.status is not None and (answer.by_pod or not first):
-        return _POD
+        return HopName.POD.number
     return first.number if first else 0
 
 
-def _request(asked: Asked) -> str:
+def _request(asked: FollowedRequest) -> str:
     """Without the values of its headers: a page is passed on, and they may be secrets."""
     authority = asked.host if asked.port == 80 else f"{asked.host}:{asked.port}"
     headers = f", with {', '.join(asked.headers)}" if asked.headers else ""
     return f"{asked.method} http://{authority}{asked.path}{headers}{', from the node' if asked.from_node else ''}"
 
 
-def _answer(answer: Request) -> str:
+def _answer(answer: SentRequest) -> str:
     total = answer.seconds.get("total")
     after = f" after {duration(total)}" if total is not None else ""
     if answer.status is None:
@@ -129,20 +127,22 @@ def _answer(answer: Request) -> str:
 
 
 def _traced(hop: TracedHop, reached: int) -> Stop:
-    back = hop.number > _POD
-    told = "" if back else hop.found or hop.declared or hop.planned or ""
+    back = hop.name.reply
+    told = None if back else hop.found or hop.declared or hop.planned
     return Stop(
         path=1,
-        number=hop.number,
         name=hop.name,
         component=hop.component,
         sign=_SIGNS[hop.verdict],
         said=str(hop.verdict),
         # Without where it leads: that is the next hop.
-        address=re.split(" -> | dev ", told, maxsplit=1)[0] or None,
+        address=(told.here or str(told)) if told else None,
         # Of the way back only what an answer went through is known to be in order.
         crossed=hop.verdict is Verdict.OK if back else hop.number <= reached,
-        facts=(("planned", hop.planned), ("declared", hop.declared), ("found", hop.found)),
+        facts=tuple(
+            (name, str(value) if value else None)
+            for name, value in (("planned", hop.planned), ("declared", hop.declared), ("found", hop.found))
+        ),
         notes=hop.evidence,
         findings=hop.findings,
         seconds=hop.seconds,
@@ -160,7 +160,7 @@ def _planned(hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iter
         if finding.hop == hop.name and (_component(finding) in mine or _component(finding) not in others)
     )
     broken = any(finding.level is Level.MANDATORY for finding in here)
-    beside = hop.standing is Standing.BESIDE
+    beside = hop.standing is HopRole.BESIDE
     port = f"port {hop.port}" if hop.port else None
     facts = {
         "address": hop.address or f"known after an {hop.known_at}" if hop.known_at is KnownAt.UP else hop.address,
@@ -171,12 +171,11 @@ def _planned(hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iter
     }
     return Stop(
         path=number,
-        number=hop.number,
         name=hop.name,
         component=hop.component,
         sign=Sign.BROKEN if broken else Sign.BESIDE if beside else Sign.PLANNED,
         said="breaks a mandatory rule" if broken else str(hop.standing) if beside else "planned",
-        address=None if hop.number > _POD else f"{hop.address}:{hop.port}" if hop.address and hop.port else port,
+        address=None if hop.name.reply else f"{hop.address}:{hop.port}" if hop.address and hop.port else port,
         crossed=True,
         facts=tuple((name, value) for name, value in facts.items() if value),
         notes=(),

@@ -10,7 +10,7 @@ from hops.model.finding import Finding, Level
 from hops.model.hop import RequestPath
 from hops.trace.html.diagram import Sign, Stop, duration, hop_list, icon, legend, picture
 from hops.trace.html.tree import document, element
-from hops.trace.observed.observation import Request
+from hops.trace.observed.observation import SentRequest
 
 _STYLE = (files("hops.trace.html") / "page.css").read_text(encoding="utf-8")
 _SCRIPT = (files("hops.trace.html") / "page.js").read_text(encoding="utf-8")
@@ -104,7 +104,7 @@ def hops(stops: Sequence[Stop], where: str) -> Iterator[ET.Element]:
         yield from section(f"Hop by hop{where}", [hop_list(stops)])
 
 
-def times(answer: Request) -> Iterator[ET.Element]:
+def times(answer: SentRequest) -> Iterator[ET.Element]:
     """When each stage of the request was over, and how long it took."""
     stages = sorted(
         ((name, until) for name, until in answer.seconds.items() if name in _STAGES), key=lambda stage: stage[1]

@@ -24,7 +24,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Asked(Part):
+class FollowedRequest(Part):
     """The request that is followed.
 
     port: of the host machine. header names are as given. expect: a text that the answer's body has to hold.
@@ -40,7 +40,7 @@ class Asked(Part):
     from_node: bool = False
 
 
-class Stack(Part):
+class TracedStack(Part):
     """The stack whose path it is. outputs: what the stack published, None where that could not be read."""
 
     name: str
@@ -84,7 +84,7 @@ class Host(Part):
     inotify: Mapping[str, int] = {}
 
 
-class Docker(Part):
+class ObservedDocker(Part):
     """info: some of `docker info`. containers: of `docker inspect`, the cluster's nodes and who publishes the port."""
 
     info: Mapping[str, Any]
@@ -104,7 +104,7 @@ class Namespace(Part):
     sockets: str
 
 
-class Node(Part):
+class ObservedNode(Part):
     """One node from inside.
 
     nat, filter: of `iptables-save --counters`, before the requests; nat_after: after them. links: of
@@ -124,7 +124,7 @@ class Node(Part):
     namespaces: tuple[Namespace, ...] = ()
 
 
-class Cluster(Part):
+class ObservedCluster(Part):
     """What the Kubernetes API says.
 
     server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
@@ -144,7 +144,7 @@ class Cluster(Part):
     authorities: Mapping[str, str] = {}
 
 
-class Envoy(Part):
+class ObservedEnvoy(Part):
     """One Envoy by its admin interface, JSON as it answers.
 
     pod: "namespace/name". listeners: of /listeners. routes: the route configurations of /config_dump. clusters: of
@@ -162,7 +162,7 @@ class Envoy(Part):
     certs: Mapping[str, Any] = {}
 
 
-class Request(Part):
+class SentRequest(Part):
     """One request and its answer.
 
     Of several to one place the first is the one that a client like curl would have sent; the others went to the name's
@@ -212,7 +212,7 @@ class Request(Part):
         return self.by_envoy and not self.by_pod and "location" in self.headers
 
 
-class Sight(Part):
+class Observation(Part):
     """All that was seen in one look.
 
     taken: ISO 8601 with offset. versions: of the programs met, by name. cluster_name: of the kind cluster, None where
@@ -223,15 +223,15 @@ class Sight(Part):
     """
 
     taken: str
-    asked: Asked
-    stack: Stack | None = None
+    asked: FollowedRequest
+    stack: TracedStack | None = None
     cluster_name: str | None = None
     versions: Mapping[str, str] = {}
     host: Host | None = None
-    docker: Docker | None = None
-    nodes: tuple[Node, ...] = ()
-    cluster: Cluster | None = None
-    envoys: tuple[Envoy, ...] = ()
-    requests: tuple[Request, ...] = ()
+    docker: ObservedDocker | None = None
+    nodes: tuple[ObservedNode, ...] = ()
+    cluster: ObservedCluster | None = None
+    envoys: tuple[ObservedEnvoy, ...] = ()
+    requests: tuple[SentRequest, ...] = ()
     unseen: Mapping[str, str] = {}
     seconds: Mapping[str, float] = {}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hops.trace.observed.observation import Sight
+from hops.trace.observed.observation import Observation
 
 GONE = "REDACTED"
 
@@ -45,10 +45,10 @@ _BY_SUBJECT = ("authorities", "certificates", "logs", "unseen")
 """Whose keys say what something is about, such as a Secret, and not what it is."""
 
 
-def redacted(sight: Sight) -> Sight:
+def redacted(sight: Observation) -> Observation:
     """The same sight without secrets: neither in headers, environments, options, annotations, nor in logs."""
     whole = sight.model_dump(mode="json", by_alias=True)
-    return Sight.model_validate_json(json.dumps(_value(whole, free=False)))
+    return Observation.model_validate_json(json.dumps(_value(whole, free=False)))
 
 
 def _value(value: Any, *, free: bool) -> Any:

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
-from hops.trace.observed.observation import Envoy
+from hops.trace.observed.observation import ObservedEnvoy
 
 HTTP = "ingress_http"
 """Contour's name of the plain listener and of its route configuration (internal/xdscache/v3/listener.go)."""
 
 
 @dataclass(frozen=True)
-class Endpoint:
+class EnvoyEndpoint:
     """A pod that Envoy dials for a Service. requests: those it sent there since it started, None where not told."""
 
     address: str
@@ -33,7 +33,7 @@ class Endpoint:
         return f"{self.address}:{self.port}"
 
 
-def listens(envoy: Envoy, name: str = HTTP) -> str | None:
+def listens(envoy: ObservedEnvoy, name: str = HTTP) -> str | None:
     """The address that a listener is bound to, None where there is no such listener."""
     for status in sequence(at(dict(envoy.listeners), "listener_statuses")):
         if at(status, "name") == name:
@@ -42,7 +42,7 @@ def listens(envoy: Envoy, name: str = HTTP) -> str | None:
     return None
 
 
-def virtual_hosts(envoy: Envoy) -> tuple[Mapping[str, Any], ...]:
+def virtual_hosts(envoy: ObservedEnvoy) -> tuple[Mapping[str, Any], ...]:
     """Those of the plain listener."""
     given = [dict(at(dict(item), "route_config") or item) for item in envoy.routes]
     plain = [item for item in given if item.get("name") == HTTP]
@@ -55,7 +55,7 @@ def domains(virtual_host: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.sub(r":[*\d]+$", "", item).lower() for item in given if item))
 
 
-def virtual_host(envoy: Envoy, host: str) -> Mapping[str, Any] | None:
+def virtual_host(envoy: ObservedEnvoy, host: str) -> Mapping[str, Any] | None:
     """The one that takes a host name: its own name before the longest wildcard before `*`."""
     name, best, found = host.lower(), -1, None
     for candidate in virtual_hosts(envoy):
@@ -97,7 +97,7 @@ def clusters(route: Mapping[str, Any]) -> tuple[str, ...]:
     return (one,) if one else tuple(name for name in weighted if name)
 
 
-def identities(envoy: Envoy) -> Iterator[datetime]:
+def identities(envoy: ObservedEnvoy) -> Iterator[datetime]:
     """Until when the certificates are good by which Envoy makes itself known to Contour."""
     for held in sequence(at(dict(envoy.certs), "certificates")):
         for one in sequence(at(held, "cert_chain")):
@@ -108,21 +108,26 @@ def identities(envoy: Envoy) -> Iterator[datetime]:
 
 
 def shown(route: Mapping[str, Any]) -> str:
-    """What a route takes and where it leads."""
+    """What a route takes and where it leads, as text."""
+    return " -> ".join(leads(route))
+
+
+def leads(route: Mapping[str, Any]) -> tuple[str, str]:
+    """What a route takes, and where it leads."""
     match = mapping(at(dict(route), "match"))
     keys = ("path", "path_separated_prefix", "prefix")
     takes = next((str(match[key]) for key in keys if match.get(key)), None) or at(dict(match), "safe_regex", "regex")
     other = next((key.replace("_", " ") for key in ("redirect", "direct_response") if key in route), "nothing")
-    return f"{takes} -> {', '.join(clusters(route)) or other}"
+    return str(takes), ", ".join(clusters(route)) or other
 
 
-def endpoints(envoy: Envoy, cluster: str) -> tuple[Endpoint, ...] | None:
+def endpoints(envoy: ObservedEnvoy, cluster: str) -> tuple[EnvoyEndpoint, ...] | None:
     """The pods of a cluster, None where Envoy has no such cluster."""
     status = _status(envoy, cluster)
     return None if status is None else tuple(_endpoints(status))
 
 
-def told_pods(envoy: Envoy, cluster: str) -> datetime | None:
+def told_pods(envoy: ObservedEnvoy, cluster: str) -> datetime | None:
     """When Envoy was last told the pods of a cluster, None where it doesn't say.
 
     Source: https://www.envoyproxy.io/docs/envoy/v1.38.3/configuration/upstream/cluster_manager/cluster_stats,
@@ -133,12 +138,12 @@ def told_pods(envoy: Envoy, cluster: str) -> datetime | None:
     return datetime.fromtimestamp(time / 1000, UTC) if time else None
 
 
-def _status(envoy: Envoy, cluster: str) -> JSON:
+def _status(envoy: ObservedEnvoy, cluster: str) -> JSON:
     known = sequence(at(dict(envoy.clusters), "cluster_statuses"))
     return next((status for status in known if at(status, "name") == cluster), None)
 
 
-def _endpoints(status: JSON) -> Iterator[Endpoint]:
+def _endpoints(status: JSON) -> Iterator[EnvoyEndpoint]:
     for host in sequence(at(status, "host_statuses")):
         address = at(host, "address", "socket_address")
         port = number(at(address, "port_value"))
@@ -146,10 +151,10 @@ def _endpoints(status: JSON) -> Iterator[Endpoint]:
         total = next((str(at(entry, "value") or 0) for entry in counts), "")
         if port:
             health = text(at(host, "health_status", "eds_health_status")) or "UNKNOWN"
-            yield Endpoint(str(at(address, "address")), port, health, int(total) if total.isdecimal() else None)
+            yield EnvoyEndpoint(str(at(address, "address")), port, health, int(total) if total.isdecimal() else None)
 
 
-def connected(envoy: Envoy) -> bool | None:
+def connected(envoy: ObservedEnvoy) -> bool | None:
     """Whether Envoy holds a connection to Contour, of those by which it gets its parts; None where no stat tells."""
     stats = envoy.stats_after or envoy.stats
     told = [value for name, value in stats.items() if name.endswith("control_plane.connected_state")]

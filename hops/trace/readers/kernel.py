@@ -11,6 +11,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from hops.kubernetes.values import JSON, at, number, sequence, text
+from hops.model.path import HOST_PORT_CHAIN
 
 _RULE = re.compile(r"(?:\[(\d+):\d+\] )?-A (\S+)(.*)")
 _TO = re.compile(r"--to-destination (\S+?):(\d+)")
@@ -20,7 +21,7 @@ _LISTEN = "0A"
 
 
 @dataclass(frozen=True)
-class Rule:
+class IptablesRule:
     """One rule of iptables. packets: None where the counters were not saved. text: without chain and counters."""
 
     chain: str
@@ -46,22 +47,22 @@ class Rule:
         return tuple(int(port) for port in found[1].split(",") if port) if found else ()
 
 
-def rules(saved: str) -> Iterator[Rule]:
+def rules(saved: str) -> Iterator[IptablesRule]:
     """The rules of an `iptables-save`, in its order."""
     for line in saved.splitlines():
         found = _RULE.match(line)
         if found:
-            yield Rule(found[2], int(found[1]) if found[1] else None, found[3].strip())
+            yield IptablesRule(found[2], int(found[1]) if found[1] else None, found[3].strip())
 
 
-def host_port_rules(nat: str, port: int) -> tuple[Rule, ...]:
+def host_port_rules(nat: str, port: int) -> tuple[IptablesRule, ...]:
     """The DNAT rules of the portmap plugin for a port of the node, in the order that a packet meets them."""
     found = list(rules(nat))
-    chains = [r.jump for r in found if r.chain == "CNI-HOSTPORT-DNAT" and (not r.ports or port in r.ports)]
+    chains = [r.jump for r in found if r.chain == HOST_PORT_CHAIN and (not r.ports or port in r.ports)]
     return tuple(r for chain in chains for r in found if r.chain == chain and r.to and port in r.ports)
 
 
-def service_rules(nat: str, cluster_ip: str, port: int) -> tuple[Rule, ...]:
+def service_rules(nat: str, cluster_ip: str, port: int) -> tuple[IptablesRule, ...]:
     """kube-proxy's DNAT rules for a ClusterIP and its port, empty where it has none."""
     found = list(rules(nat))
     chains = {

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from hops.trace.readers.kernel import Rule, rules
+from hops.trace.readers.kernel import IptablesRule, rules
 
 _DEEPEST = 32
 _FILLERS = frozenset({"-m", "--match", "--comment", "--limit-iface-in", "-f"})
@@ -19,7 +19,7 @@ class Translation:
     port: None where it stays. certain: whether the connection is sure to match, as far as the text tells.
     """
 
-    rule: Rule
+    rule: IptablesRule
     address: str
     port: int | None
     certain: bool
@@ -42,7 +42,7 @@ def translations(saved: str, address: str | None, port: int) -> tuple[Translatio
     The first certain one is taken; those behind it never are. saved: of `iptables-save --table nat`. address: the
     node's, None where it isn't known.
     """
-    chains: dict[str, list[Rule]] = defaultdict(list)
+    chains: dict[str, list[IptablesRule]] = defaultdict(list)
     for rule in rules(saved):
         chains[rule.chain].append(rule)
     return tuple(_walk(chains, "PREROUTING", _Packet(address, port), certain=True, depth=0))
@@ -54,7 +54,7 @@ def taken(found: Sequence[Translation]) -> Translation | None:
 
 
 def _walk(
-    chains: Mapping[str, Sequence[Rule]], chain: str, packet: _Packet, *, certain: bool, depth: int
+    chains: Mapping[str, Sequence[IptablesRule]], chain: str, packet: _Packet, *, certain: bool, depth: int
 ) -> Generator[Translation, None, bool]:
     """Ends with whether the table is surely left here otherwise than by a translation."""
     for rule in chains.get(chain, ()) if depth < _DEEPEST else ():
@@ -80,7 +80,7 @@ def _walk(
     return False
 
 
-def _translation(rule: Rule, target: str, *, certain: bool) -> Translation:
+def _translation(rule: IptablesRule, target: str, *, certain: bool) -> Translation:
     if target.startswith("["):
         address, _, port = target[1:].partition("]")
         return Translation(rule, address, _number(port.lstrip(":")), certain)

@@ -268,17 +268,19 @@ def test_a_policy_among_the_files_is_heard(pod: Path, tmp_path: Path) -> None:
     policy.write_text("kind: Policy\napiVersion: ingress-hops/v1\nrules: {HP01: {lvl: x}}\n")
     wrong = hops("check", tmp_path)
     assert wrong.exit_code == 2
-    assert f"{policy}: policy.rules.HP01.lvl is not a known key" in wrong.stderr
+    assert wrong.stderr == (
+        f"hops: {policy}: rules.HP01.lvl: there is no such key; did you mean level? (keys: level, parameters, "
+        "exceptions)\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ("{rules: {HP01: {level: x}}}", "policy.rules.HP01.level is 'x'"),
-        ("{rules: {HP01: {parameters: {a: 1}}}}", "policy.rules.HP01.parameters.a is not a parameter of HP01"),
-        ("{rule: {}}", "policy.rule is not a known key"),
-        ("[]", "policy is []"),
-        ("{", "expected"),
+        ("{rules: {HP01: {level: x}}}", "rules.HP01.level is 'x'"),
+        ("{rules: {HP01: {parameters: {a: 1}}}}", "rules.HP01.parameters.a: there is no such parameter; "),
+        ("{rule: {}}", "rule: there is no such key; did you mean rules? (keys: rules)"),
+        ("[]", "the policy is []: a mapping with the key rules"),
     ],
 )
 def test_a_wrong_configuration_is_an_error(pod: Path, tmp_path: Path, config: str, said: str) -> None:
@@ -286,8 +288,18 @@ def test_a_wrong_configuration_is_an_error(pod: Path, tmp_path: Path, config: st
     path.write_text(config)
     result = hops("check", pod, "--config", path)
     assert result.exit_code == 2
-    assert said in result.stderr
-    assert hops("check", pod, "--config", tmp_path / "none").exit_code == 2
+    assert result.stderr.startswith(f"hops: {path}: {said}")
+
+
+def test_a_configuration_that_cannot_be_read_is_named(pod: Path, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    for content, said in ((b"{", f"{path}:2:1: "), (b"a: \xff", f"{path}:1:4: the file is not UTF-8")):
+        path.write_bytes(content)
+        result = hops("check", pod, "--config", path)
+        assert (result.exit_code, result.stderr.startswith(f"hops: {said}")) == (2, True), result.stderr
+    result = hops("check", pod, "--config", tmp_path / "none")
+    assert (result.exit_code, result.stderr) == (2, f"hops: {tmp_path / 'none'}: No such file or directory\n")
+    assert hops("check", pod, "--config", tmp_path).exit_code == 2
 
 
 @pytest.mark.usefixtures("pod")
@@ -484,4 +496,11 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
     # Another's mistake is told and stops nobody.
     told = hops("check", "pod.yaml", "--stack", "bob")
     assert (told.exit_code, "the ports and names of the stack alice are unknown" in told.stderr) == (1, True)
-    assert hops("check", "pod.yaml", "--stack", "nobody").exit_code == 2
+    wrong = hops("check", "pod.yaml", "--stack", "alcie")
+    assert (wrong.exit_code, wrong.stderr) == (
+        2,
+        (
+            "hops: there is no stack alcie; did you mean alice? The stacks here are: alice, bob. "
+            "Make one with: hops stack new alcie\n"
+        ),
+    )

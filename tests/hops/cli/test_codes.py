@@ -27,6 +27,13 @@ def test_the_committed_pages_are_those_of_the_codes() -> None:
     assert there == pages(evidence(PAGES)), "stale: run hops codes --write docs/codes"
 
 
+def test_a_page_promises_no_command_that_mends_and_says_how_kubectl_reaches_a_stack() -> None:
+    for code in CODES.values():
+        remedy = page(code).partition("## Remedy\n")[2].partition("## ")[0]
+        assert "one that mends, one that only shows more, or both" in remedy
+        assert ("`.venv/bin/hops kubectl STACK`" in remedy) == ("kubectl" in code.remedy), code.code
+
+
 def test_pages_are_written_with_their_evidence_and_old_ones_removed(tmp_path: Path) -> None:
     (tmp_path / "T999.md").write_text("# T999: A code that is gone\n")
     told = {"T17": "Fault 17: found.", "README": "50 of 50."}

@@ -105,6 +105,12 @@ def test_a_plan_is_the_same_as_its_stack_and_its_manifests(tmp_path: Path) -> No
         ("plan.json", "{", "Expecting property name"),
         ("plan.json", '{"hops": [], "findings": [{"code": "HP01"}]}', "it contains a finding that hops did not write"),
         ("plan.json", '{"hops": [], "findings": [1]}', "it contains a finding that hops did not write"),
+        (
+            "plan.json",
+            '{"hops": [], "findings": [], "leftOut": ["all objects of calico: no network"]}',
+            "it is an incomplete plan: all objects of calico: no network",
+        ),
+        ("pod.txt", "", "it is neither a stack, a plan nor manifests; name a stack, a stack file Pulumi.NAME.yaml, "),
         ("pod.yaml", "[", "pod.yaml:2:1: "),
         ("Pulumi.it.yaml", "config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
     ],
@@ -120,9 +126,14 @@ def test_a_side_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: st
 
 @pytest.mark.usefixtures("stacks")
 def test_a_stack_that_nobody_has_is_named() -> None:
-    result = hops("local", "nobody")
-    assert result.returncode == 2
-    assert "Pulumi.nobody.yaml" in result.stderr
+    result = hops("local", "loca")
+    assert (result.returncode, result.stderr) == (
+        2,
+        (
+            "hops: loca: there is no stack loca; did you mean local? The stacks here are: ci, local, seed. "
+            "Make one with: hops stack new loca\n"
+        ),
+    )
 
 
 def test_a_stack_that_is_planned_in_part_is_no_side(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -131,4 +142,4 @@ def test_a_stack_that_is_planned_in_part_is_no_side(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     result = hops("local", "ci")
     assert result.returncode == 2
-    assert "it can't be planned as a whole: all objects of calico" in result.stderr
+    assert "hops: local: its plan is incomplete: all objects of calico" in result.stderr

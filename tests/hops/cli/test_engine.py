@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from hops.cli import engine, routes
 from hops.cli.app import app
 from hops.cli.changes import sentence
+from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.rules.finding_text import told
 
 Event = dict[str, Any]
 SCRIPT = "set -eu\nnodes=$(docker ps)\nkind create cluster"
@@ -50,7 +52,18 @@ def said(severity: str, message: str, **more: Any) -> Event:
 
 
 def finding(level: str) -> Event:
-    message = "SV01 Service/apps/web: no pod has its labels.\nRemedy: give the pod the label."
+    found = Finding(
+        code="SV01",
+        level=Level(level),
+        severity=Severity.HIGH,
+        hop=None,
+        resource=Identity("v1", "Service", "apps", "web"),
+        place=Place(),
+        path="",
+        message="no pod has its labels.",
+        remedy="give the pod the label.",
+    )
+    message = told(found)
     return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
 
 
@@ -238,7 +251,7 @@ def test_pulumi_that_says_nothing_is_told_by_its_error(stack: Stack) -> None:
 def test_a_stack_without_a_file_is_named(stack: Stack) -> None:
     status, out = stack.hops("up", "nope")
     assert status == 2
-    assert "Pulumi.nope.yaml" in out
+    assert "there is no stack nope. The stacks here are: ci, local, seed." in out
 
 
 def test_an_up_that_is_stopped_before_its_first_event_leaves_no_lock(

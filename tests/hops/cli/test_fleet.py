@@ -1,5 +1,6 @@
 """What `hops stack list` and `hops stack check` tell of several stacks, of Docker and of the backend."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hops.cli.app import app
 from hops.cli.stack import Wanted, create, read, stack_file
 from hops.model.plan import plan
 from hops.model.preflight import mark
+from hops.model.settings import settings
 from tests.hops.cli.conftest import Docker, node
 
 ALL = ("list", "check")
@@ -149,13 +151,11 @@ def test_a_backend_that_cannot_be_read_is_told(pulumi: Path, script: str, said: 
 
 @pytest.mark.usefixtures("docker")
 def test_a_stack_that_is_in_the_backend_only_is_listed_and_keeps_what_it_has(alone: Path, pulumi: Path) -> None:
-    hop = {
-        "name": "port-mapping",
-        "address": "127.0.0.1",
-        "details": {"http": "8082 -> w:80", "https": "8443 -> w:443"},
-    }
+    of = settings(
+        "bob", {"cluster": {"httpPort": 8082, "httpsPort": 8443}, "services": [{"host": "my-service.bob.localhost"}]}
+    )
     outputs = {
-        "hops": [{"name": "name", "address": "my-service.bob.localhost"}, hop],
+        "hops": json.loads(json.dumps([dataclasses.asdict(hop) for hop in plan(of).paths[0].hops])),
         "cluster": {"name": "ingress-hops-bob", "context": "kind-ingress-hops-bob"},
     }
     answers(pulumi, [{"name": "bob", "resourceCount": 73}, {"name": "left", "resourceCount": 0}], outputs)

@@ -12,7 +12,10 @@ import pytest
 import yaml
 
 from hops.model.finding import label
+from hops.rules import RULES
+from hops.rules.rule import Scope
 
+PROGRAM = (sys.executable, "-c", "from hops.cli.app import app; app()")
 PINNED = {
     "advisory EX01 Pod/default/example-pod",
     "advisory EX07 Ingress/default/example-ingress",
@@ -33,7 +36,7 @@ def hops_plan(
     stack: str, folder: Path, *more: str, project: Path | None = None, **environment: str
 ) -> tuple[int, dict[str, Any], str]:
     """Status, what it prints as JSON, what it says on stderr. PATH has no tool at all."""
-    words = [sys.executable, "-c", "from hops.cli.app import app; app()", "plan", stack, "--format", "json"]
+    words = [*PROGRAM, "plan", stack, "--format", "json"]
     done = subprocess.run(
         [*words, "--manifests", str(folder), *more],
         cwd=project,
@@ -88,10 +91,44 @@ def test_without_upstream_files_the_rest_is_planned_and_the_lack_is_told(tmp_pat
     assert list(tmp_path.glob("*-pod-example-pod.yaml"))
 
 
-def test_an_unknown_stack_is_named(tmp_path: Path) -> None:
-    status, _, said = hops_plan("nobody", tmp_path)
-    assert status == 2
-    assert "Pulumi.nobody.yaml" in said
+@pytest.mark.parametrize(("name", "nearest"), [("sed", "; did you mean seed?"), ("nobody", ".")])
+def test_an_unknown_stack_is_named_with_the_nearest_and_all_others(tmp_path: Path, name: str, nearest: str) -> None:
+    status, plan, said = hops_plan(name, tmp_path)
+    assert (status, plan) == (2, {})
+    assert said == (
+        f"hops: there is no stack {name}{nearest} The stacks here are: ci, local, seed. "
+        f"Make one with: hops stack new {name}\n"
+    )
+
+
+def test_an_incomplete_plan_says_so_and_concludes_nothing_from_absence(tmp_path: Path, manifests: Path) -> None:
+    """Without Calico's files the kind configuration that switches off kind's own network would break KN07."""
+    status, plan, said = hops_plan("local", tmp_path / "a", HTTPS_PROXY="http://127.0.0.1:9")
+    assert (status, plan["complete"], plan["findings"]) == (1, False, [])
+    sentence = "incomplete: published files are missing from this plan, so the rules that look at the whole stack did"
+    assert f"hops: {sentence} not run\n" in said
+    text = subprocess.run(
+        [*PROGRAM, "plan", "local", "--manifests", str(tmp_path / "b")],
+        env={"PATH": "/nowhere", "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert text.stdout.splitlines()[0] == f"{sentence} not run"
+    assert not re.search(r"^(mandatory|advisory): ", text.stdout, re.MULTILINE)
+    status, plan, said = hops_plan("local", tmp_path / "c", INGRESS_HOPS_MANIFESTS=str(manifests))
+    assert (status, plan["complete"], "incomplete" in said) == (0, True, False)
+
+
+def test_only_a_complete_plan_is_judged_as_a_whole(tmp_path: Path, manifests: Path) -> None:
+    def whole(plan: dict[str, Any]) -> set[str]:
+        codes = {finding["code"] for finding in plan["findings"]}
+        return {code for code in codes if RULES[code].scope is Scope.STACK}
+
+    _, incomplete, _ = hops_plan("seed", tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    assert (incomplete["complete"], whole(incomplete)) == (False, set())
+    _, complete, _ = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+    assert (complete["complete"], whole(complete)) == (True, {"EX01", "TL05"})
 
 
 @pytest.mark.parametrize(

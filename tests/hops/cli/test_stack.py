@@ -1,6 +1,9 @@
+import dataclasses
 import json
 import shutil
 import socket
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,9 @@ from hops.cli import stack
 from hops.cli.app import app
 from hops.cli.backend import outputs
 from hops.cli.stack import StackError, Wanted, create, read
+from hops.model.plan import plan
+from hops.model.preflight import mark
+from hops.model.settings import settings
 from hops.observe.machine import busy, has_address
 from tests.hops.cli.conftest import Docker, node
 
@@ -132,7 +138,8 @@ def test_a_kind_cluster_of_that_name_is_left_to_its_owner(alone: Path, docker: D
 
 @pytest.mark.usefixtures("docker")
 def test_what_a_stack_without_a_file_has_is_passed_over(alone: Path, pulumi: Path) -> None:
-    hop = {"name": "port-mapping", "address": "0.0.0.0", "details": {"http": "8082 -> w:80"}}
+    of = settings("bob", {"cluster": {"httpPort": 8082, "httpsPort": None, "listenAddress": "0.0.0.0"}})
+    hop = dataclasses.asdict(plan(of).paths[0].hops[1])
     listed = '[{"name": "bob", "resourceCount": 73}, {"name": "carol", "resourceCount": 0}]'
     pulumi.write_text(f"#!/bin/sh\n[ $2 = ls ] && echo '{listed}' || echo '{json.dumps({'hops': [hop]})}'")
     assert create(alone, "alice", Wanted(address="127.0.0.3", http_port=8083))[1] == ()
@@ -286,6 +293,102 @@ def test_show_says_what_is_missing(pulumi: Path, script: str, status: int, messa
     assert done.exit_code == status
     assert message in done.stderr
     assert done.stdout == ""
+
+
+NO_STACK = "hops: there is no stack loca; did you mean local? The stacks here are: ci, local, seed. "
+
+
+@pytest.mark.parametrize("command", [["stack", "show", "loca"], ["trace", "loca"], ["stack", "rm", "loca"]])
+def test_an_unknown_stack_is_named_with_the_nearest_and_all_others(pulumi: Path, command: list[str]) -> None:
+    pulumi.write_text(_BACKEND.format(listed="[]"))
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"{NO_STACK}Make one with: hops stack new loca\n"
+
+
+_BACKEND = """#!/bin/sh
+case "$1 $2" in
+  "stack ls") echo '{listed}' ;;
+  "stack rm") echo "$*" >>"$0.removed" ;;
+  *) echo "error: no stack named found" >&2; exit 255 ;;
+esac
+"""
+LISTED = (
+    '[{"name": "alice", "resourceCount": 0}, {"name": "gone", "resourceCount": 0}, {"name": "up", "resourceCount": 7}]'
+)
+
+
+@pytest.fixture
+def removed(alone: Path, pulumi: Path, docker: Docker) -> Callable[..., tuple[int, str, list[str]]]:
+    """Runs `hops stack rm`: its exit status, what it says, and Pulumi's calls that remove something."""
+    docker()
+    pulumi.write_text(_BACKEND.format(listed=LISTED))
+    for name, port in (("alice", 8090), ("up", 8091)):
+        text = f"config: {{ingress-hops:cluster: {{name: ingress-hops-{name}, httpPort: {port}, httpsPort: null}}}}"
+        (alone / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+    subprocess.run([GIT, "init", "--quiet", str(alone)], check=True)
+
+    def run(*words: str) -> tuple[int, str, list[str]]:
+        done = CliRunner().invoke(app, ["stack", "rm", *words])
+        calls = pulumi.with_name("pulumi.removed")
+        return done.exit_code, done.output.strip(), calls.read_text().splitlines() if calls.exists() else []
+
+    return run
+
+
+GIT = shutil.which("git") or "git"
+Removed = Callable[..., tuple[int, str, list[str]]]
+RM = "stack rm --yes --preserve-config alice --non-interactive"
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_rm_keeps_the_file_whether_git_tracks_it_or_not(alone: Path, removed: Removed, *, tracked: bool) -> None:
+    file = alone / "stacks" / "Pulumi.alice.yaml"
+    before = file.read_text()
+    if tracked:
+        subprocess.run([GIT, "add", str(file)], cwd=alone, check=True)
+    assert removed("alice") == (0, f"the stack alice is removed from the backend; its file {file} is kept", [RM])
+    assert file.read_text() == before
+
+
+def test_rm_deletes_the_file_if_asked(alone: Path, removed: Removed) -> None:
+    file = alone / "stacks" / "Pulumi.alice.yaml"
+    said = f"the stack alice is removed from the backend; its file {file} is deleted"
+    assert removed("alice", "--file") == (0, said, [RM])
+    assert not file.exists()
+
+
+def test_rm_of_what_exists_only_in_part(alone: Path, removed: Removed) -> None:
+    status, said, _ = removed("gone", "--file")
+    assert (status, said) == (0, "the stack gone is removed from the backend; it has no file")
+    file = alone / "stacks" / "Pulumi.ci.yaml"
+    assert removed("ci")[:2] == (0, f"the backend has no stack ci; its file {file} is kept")
+    assert file.exists()
+
+
+def test_rm_refuses_while_the_backend_keeps_resources(alone: Path, removed: Removed) -> None:
+    said = "hops: the stack up has 7 resources; take it down first: make down STACK=up"
+    assert removed("up", "--file") == (2, said, [])
+    assert (alone / "stacks" / "Pulumi.up.yaml").exists()
+
+
+def test_rm_refuses_while_the_cluster_is_there(alone: Path, removed: Removed, docker: Docker) -> None:
+    """A cluster of the same name that belongs to somebody else is no reason."""
+    of = read(alone / "stacks" / "Pulumi.alice.yaml")
+    owner = f"{(alone / of.cluster.kubeconfig_folder).resolve()}/alice.owner"
+    docker(node("ingress-hops-alice-worker", "ingress-hops-alice", f"{owner}:{mark(7, '0123abcd')}:ro"))
+    said = "hops: the cluster ingress-hops-alice of the stack alice is there; take it down first: make down STACK=alice"
+    assert removed("alice", "--file") == (2, said, [])
+    assert (alone / "stacks" / "Pulumi.alice.yaml").exists()
+    docker(node("ingress-hops-alice-control-plane", "ingress-hops-alice"))
+    assert removed("alice")[0] == 0
+
+
+def test_rm_refuses_where_docker_does_not_answer(alone: Path, removed: Removed) -> None:
+    (alone / "bin" / "docker").unlink()
+    status, said, calls = removed("alice")
+    assert (status, calls) == (2, [])
+    assert said.startswith("hops: whether the cluster of alice is there is not known: ")
 
 
 def test_show_without_pulumi_says_how_to_get_it(pulumi: Path) -> None:

@@ -16,7 +16,7 @@ from hops.cli.tools import (
     KIND,
     PULUMI,
     TOOLS,
-    Found,
+    InstalledTool,
     Tool,
     ToolError,
     docker,
@@ -138,7 +138,7 @@ def test_kind_is_fetched_where_there_is_none(
 ) -> None:
     file, _ = publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
     where = f"{project}/.tools/bin/kind"
-    assert have(KIND, project, server.base) == Found("kind", KIND.version, where)
+    assert have(KIND, project, server.base) == InstalledTool("kind", KIND.version, where)
     assert left(project) == [".tools/bin/kind"]
     assert capsys.readouterr().err == f"fetching {server.base}{file}\n"
     server.files.clear()
@@ -293,7 +293,7 @@ def test_docker_is_looked_at_and_never_fetched(on_path: Path) -> None:
     program(on_path, "docker", "", status=1)
     assert "start it" in (docker().remedy or "")
     program(on_path, "docker", "28.1.0")
-    assert docker() == Found("docker", "28.1.0", f"{on_path}/docker")
+    assert docker() == InstalledTool("docker", "28.1.0", f"{on_path}/docker")
 
 
 def test_the_project_is_found_from_below(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -334,7 +334,7 @@ def test_the_command_says_what_cannot_be_fetched() -> None:
 
 @pytest.mark.usefixtures("project")
 def test_the_command_names_every_tool_that_it_cannot_have(on_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(tool: Tool, _: Path) -> Found:
+    def refuse(tool: Tool, _: Path) -> InstalledTool:
         raise ToolError(f"no {tool.name}")
 
     program(on_path, "docker", "28.1.0")

@@ -14,8 +14,9 @@ from typer.testing import CliRunner, Result
 from hops.cli import trace as module
 from hops.cli.app import app
 from hops.observe.look import Way
-from hops.trace.observed.observation import Asked, Request, Sight, Stack
-from tests.hops.trace.observations import healthy, request
+from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest, TracedStack
+from tests.hops.trace.names import POD
+from tests.hops.trace.observations import found, healthy, request
 
 
 class Looked:
@@ -23,25 +24,25 @@ class Looked:
 
     def __init__(self) -> None:
         self.sight = healthy()
-        self.asked: list[Asked] = []
+        self.asked: list[FollowedRequest] = []
         self.ways: list[Way] = []
-        self.stacks: list[Stack | None] = []
+        self.stacks: list[TracedStack | None] = []
         self.outputs: list[Mapping[str, Any]] = []
 
     def __call__(
         self,
-        asked: Asked,
+        asked: FollowedRequest,
         way: Way,
-        stack: Stack | None,
+        stack: TracedStack | None,
         outputs: Callable[[], Mapping[str, Any]] | None,
         *_: object,
-    ) -> Sight:
+    ) -> Observation:
         self.asked.append(asked)
         self.ways.append(way)
         self.stacks.append(stack)
         if outputs:
             self.outputs.append(outputs())
-        return Sight.model_validate_json(json.dumps(self.sight))
+        return Observation.model_validate_json(json.dumps(self.sight))
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_another_request(looked: Looked, tmp_path: Path) -> None:
         (["--header", "no colon"], "a header is NAME: VALUE on one line"),
         (["--header", "X: a\r\nY: b"], "a header is NAME: VALUE on one line"),
         (["--header", "@/nowhere/headers"], "--header @/nowhere/headers cannot be read: No such file"),
-        (["nowhere"], "stacks/Pulumi.nowhere.yaml"),
+        (["nowhere"], "there is no stack nowhere. The stacks here are: ci, local, seed."),
         (["--kubeconfig", "k"], "needs --host too"),
         (["--replay", "/nowhere/bundle"], "--replay /nowhere/bundle cannot be read"),
         (["--watch", "--count", "1", "--format", "junit"], "--watch prints text or JSON"),
@@ -165,6 +166,19 @@ def test_a_broken_path(looked: Looked) -> None:
     assert re.match(r"hop 7 \(pod\) is broken: T43 Pod/apps/example-pod: ", first)
     assert re.search(r"^  look: .*logs example-pod", done.stdout, re.MULTILINE)
     assert max(len(line) for line in done.stdout.splitlines() if re.match(r"\d+ ", line)) <= 100
+
+
+def test_a_setting_stands_before_the_command_that_mends_and_the_one_that_looks(looked: Looked) -> None:
+    service = Observation.model_validate_json(json.dumps(looked.sight)).stack.settings.services[0]  # type: ignore[union-attr]
+    container = found(looked.sight, "Pod", POD)["spec"]["containers"][0]
+    container |= {"image": service.image, "command": list(service.command)}
+    break_it(looked)
+    steps = [line for line in trace().stdout.splitlines() if re.match(r"  (correct|mend|look): ", line)]
+    assert steps == [
+        "  correct: stacks/Pulumi.local.yaml: services[0].command",
+        "  mend: make up STACK=local",
+        f"  look: .venv/bin/hops kubectl local --namespace apps logs {POD} --tail 20",
+    ]
 
 
 def test_advice_is_told_after_the_hops(looked: Looked) -> None:
@@ -241,11 +255,11 @@ def test_a_watch_looks_again_when_the_answer_changes(
 ) -> None:
     """A second passes whenever the watch sleeps."""
     now = [0.0]
-    sent: list[Asked] = []
+    sent: list[FollowedRequest] = []
 
-    def ask(one: Asked, *_: object) -> list[Request]:
+    def ask(one: FollowedRequest, *_: object) -> list[SentRequest]:
         sent.append(one)
-        return [Request(where="client", address="127.0.0.1", port=one.port, status=answers[len(sent) - 1])]
+        return [SentRequest(where="client", address="127.0.0.1", port=one.port, status=answers[len(sent) - 1])]
 
     monkeypatch.setattr(module, "from_client", ask)
     monkeypatch.setattr(time, "monotonic", lambda: now[0])

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hops.kubernetes.declared_path import found, read
-from hops.model.hop import Found, RequestPath
+from hops.model.hop import LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import Settings, settings
-from stacks.build import Ground, build
+from stacks.build import StackContext, build
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]
@@ -22,7 +22,7 @@ Objects = list[dict[str, Any]]
 
 def declared(of: Settings, calico: Objects, contour: Objects) -> Objects:
     """All objects that the components declare, kind's configuration among them."""
-    ground = Ground("/folder", "/folder/seed.owner", 17, ClusterState(), {"calico": calico, "contour": contour})
+    ground = StackContext("/folder", "/folder/seed.owner", 17, ClusterState(), {"calico": calico, "contour": contour})
     recording = run(lambda: build(of, ground), Recording(preview=True))
     clusters = [json.loads(command.inputs["stdin"]) for command in recording.of("Command")]
     return [*clusters, *recording.objects()]
@@ -60,7 +60,7 @@ def test_what_the_seed_declares_reads_back_as_its_plan(
 def test_found_addresses_go_where_the_plan_puts_them(
     local: Settings, calico_objects: Objects, contour_objects: Objects
 ) -> None:
-    there = Found(
+    there = LiveAddresses(
         node="172.18.0.3",
         envoy="10.244.1.1",
         services={"apps/my-service": "10.96.3.4"},
@@ -177,6 +177,17 @@ def test_a_backend_may_name_the_port(small: Objects) -> None:
     assert read(changed(named, place, {"name": "web"})) == read(small)
 
 
+def test_an_http_proxy_declares_a_path_as_an_ingress_does(small: Objects) -> None:
+    services = [{"name": "a", "port": 1, "weight": 9}, {"name": "nobody", "port": 1}]
+    spec = {"virtualhost": {"fqdn": "a.example"}, "routes": [{"services": services}]}
+    proxy = {"apiVersion": "projectcontour.io/v1", "kind": "HTTPProxy", "metadata": {"name": "p"}, "spec": spec}
+    (path,) = read([*small[:5], proxy])
+    assert path.url == "http://a.example:8080/"
+    assert path.hops[3].component == "httpproxy default/p"
+    assert [hop.address for hop in path.hops[4:7]] == [hop.address for hop in read(small)[0].hops[4:7]]
+    assert read([*small[:5], {**proxy, "spec": {**spec, "virtualhost": None}}]) == ()
+
+
 def test_a_service_without_pods_has_a_path_all_the_same(small: Objects) -> None:
     (path,) = read(changed(small, [4, "metadata", "labels", "app"], "b"))
     assert (path.hops[6].component, path.hops[5].component) == ("pod", "calico")
@@ -214,7 +225,7 @@ def test_without_kind_the_load_balancer_is_the_door(small: Objects, target: int 
     ports = [{"name": "http", "port": 8000, "targetPort": target}]
     spec = {"type": "LoadBalancer", "selector": {"app": "envoy"}, "ports": ports}
     balanced = [*small[1:], {"kind": "Service", "metadata": {"name": "envoy"}, "spec": spec}]
-    (path,) = read(balanced, Found(load_balancer="203.0.113.5"))
+    (path,) = read(balanced, LiveAddresses(load_balancer="203.0.113.5"))
     entry = path.hops[1]
     assert (entry.name, entry.address, entry.port) == ("load-balancer", "203.0.113.5", 8000)
     assert entry.details == {"http": "8000 -> 8080"}
@@ -303,7 +314,7 @@ def test_found_without_a_publishing_node() -> None:
 
 @given(st.lists(JSON, max_size=3))
 def test_found_takes_any_values(objects: list[Any]) -> None:
-    assert found(objects, "a") == Found()
+    assert found(objects, "a") == LiveAddresses()
     assert found(
         [{"kind": kind, "metadata": o, "status": o, "spec": o} for kind in ("Pod", "Node") for o in objects], "a"
     )

@@ -1,11 +1,15 @@
 """Names that others compute too: Calico's interface, Envoy's cluster; and what a hop is made of."""
 
 import dataclasses
+import json
 
 import pytest
 
-from hops.model.hop import KINDS, Hop, KnownAt, Standing
-from hops.model.path import HOST_PORT_CHAIN, calico_interface, envoy_cluster
+from hops.model.hop import KINDS, Hop, HopName, HopRole, KnownAt, published_hops
+from hops.model.path import HOST_PORT_CHAIN, envoy_cluster
+from hops.model.plan import plan
+from hops.model.pod_network import POD_NETWORK
+from hops.model.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -16,7 +20,7 @@ from hops.model.path import HOST_PORT_CHAIN, calico_interface, envoy_cluster
     ],
 )
 def test_calicos_interface(namespace: str, pod: str, interface: str) -> None:
-    assert calico_interface(namespace, pod) == interface
+    assert POD_NETWORK.interface(namespace, pod) == interface
     assert len(interface) <= 15, "Linux takes no longer name for an interface"
 
 
@@ -60,8 +64,8 @@ def test_the_twelve_hops_are_an_interface() -> None:
 
 
 def test_only_the_service_is_beside_the_path() -> None:
-    assert [kind.name for kind in KINDS if kind.standing is not Standing.ON_PATH] == ["service"]
-    assert {standing.value for standing in Standing} == {"on path", "control", "beside the path"}
+    assert [kind.name for kind in KINDS if kind.standing is not HopRole.ON_PATH] == ["service"]
+    assert {standing.value for standing in HopRole} == {"on path", "control", "beside the path"}
     assert {known.value for known in KnownAt} == {"preview", "up"}
 
 
@@ -82,4 +86,30 @@ def test_the_fields_of_a_hop_are_an_interface() -> None:
         "standing",
         "known_at",
         "details",
+        "to",
+        "mappings",
+        "match",
     ]
+
+
+def test_a_hop_name_knows_its_place() -> None:
+    assert [name.number for name in HopName][:12] == list(range(1, 13))
+    assert [name for name in HopName if name.role is not name] == [
+        HopName.LOAD_BALANCER,
+        HopName.NODE_PORT,
+        HopName.REPLY_NODE_PORT,
+        HopName.REPLY_LOAD_BALANCER,
+    ]
+    assert (HopName.LOAD_BALANCER.number, HopName.REPLY_LOAD_BALANCER.number) == (2, 11)
+    assert [name for name in HopName if name.without_kind.role is not name.role] == []
+    assert (HopName.POD.reply, HopName.REPLY_ENDPOINT.reply, HopName.NODE_PORT.reply) == (False, True, False)
+
+
+def test_published_hops_are_read_back_as_they_were(seed: Settings) -> None:
+    hops = plan(seed).paths[0].hops
+    rows = json.loads(json.dumps([dataclasses.asdict(hop) for hop in hops]))
+    assert published_hops(rows) == hops
+    assert [(m.host, m.node, m.envoy) for m in published_hops(rows)[1].mappings] == [(80, 80, 8080), (443, 443, 8443)]
+    older = [{key: value for key, value in row.items() if key not in ("to", "mappings", "match")} for row in rows]
+    assert [hop.details for hop in published_hops(older)] == [hop.details for hop in hops]
+    assert published_hops([{"name": "a stranger's"}]) == published_hops(None) == ()

@@ -1,16 +1,17 @@
 """The plan of a stack: the documented path to the letter, and what other settings make of it."""
 
+import dataclasses
 import json
 import shlex
 
 import pytest
 
-from hops.model.hop import Found, Hop, KnownAt, RequestPath, Standing
+from hops.model.hop import Hop, HopRole, KnownAt, LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.settings import Settings, settings
 
 # What the documents show of the running cluster.
-DOCUMENTED = Found(
+DOCUMENTED = LiveAddresses(
     node="172.18.0.3",
     envoy="10.244.55.133",
     services={"default/my-service": "10.96.106.9"},
@@ -125,7 +126,7 @@ def test_a_pinned_cluster_ip_is_known_at_preview() -> None:
 
 def test_the_service_is_beside_the_path(seed: Settings) -> None:
     (path,) = plan(seed).paths
-    assert [h.name for h in path.hops if h.standing is Standing.BESIDE] == ["service"]
+    assert [h.name for h in path.hops if h.standing is HopRole.BESIDE] == ["service"]
 
 
 def test_the_safe_default(local: Settings) -> None:
@@ -150,7 +151,7 @@ def test_another_address_to_listen_on_is_where_the_client_goes() -> None:
 
 def test_replicas_are_pods_with_numbers() -> None:
     three = settings("alice", {"services": [{"pod": "example-pod", "replicas": 3}]})
-    intended = plan(three, Found(pods={"apps/example-pod-2": "10.244.0.9"}))
+    intended = plan(three, LiveAddresses(pods={"apps/example-pod-2": "10.244.0.9"}))
     assert intended.backends[0].pods == ("example-pod", "example-pod-2", "example-pod-3")
     assert intended.backends[0].selector == {"service": "example-pod"}
     pod = hop(intended.paths[0], "pod")
@@ -203,14 +204,14 @@ def test_an_existing_cluster_has_a_load_balancer_in_front(existing: Settings) ->
 
 
 def test_an_existing_cluster_says_where_its_load_balancer_is(existing: Settings) -> None:
-    (path,) = plan(existing, Found(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})).paths
+    (path,) = plan(existing, LiveAddresses(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})).paths
     assert hop(path, "load-balancer").address == "203.0.113.5"
     assert path.curl == "curl --resolve my-service.localhost:80:203.0.113.5 http://my-service.localhost/"
     assert hop(path, "pod").address == "10.1.2.3"
 
 
 def test_a_load_balancer_without_an_address_is_meant_by_its_name(existing: Settings) -> None:
-    (path,) = plan(existing, Found(load_balancer="lb.example.com")).paths
+    (path,) = plan(existing, LiveAddresses(load_balancer="lb.example.com")).paths
     assert path.curl == ("curl --connect-to my-service.localhost:80:lb.example.com:80 http://my-service.localhost/")
 
 
@@ -222,4 +223,4 @@ def test_an_existing_cluster_needs_no_pod_network(existing: Settings, seed: Sett
 def test_a_path_is_plain_data(seed: Settings) -> None:
     (path,) = plan(seed).paths
     for found in path.hops:
-        assert json.loads(json.dumps(vars(found)))["standing"] in {"on path", "beside the path"}
+        assert json.loads(json.dumps(dataclasses.asdict(found)))["standing"] in {"on path", "beside the path"}

@@ -13,11 +13,11 @@ from hops.model.preflight import (
     MEBIBYTE,
     MEMORY_PER_NODE,
     ClusterState,
-    Container,
-    Docker,
+    ClusterStatus,
+    DockerContainer,
+    DockerDaemon,
     Machine,
-    Published,
-    Standing,
+    PublishedCluster,
     cluster_state,
     generation,
     mark,
@@ -34,7 +34,7 @@ PRINT = plan(settings("seed", stack_config("seed"))).fingerprint
 OURS = (f"{OWNER}:{mark(17, PRINT)}:ro",)
 CLUSTER = "sam-test-cluster"
 
-DOCKER = Docker(
+DOCKER = DockerDaemon(
     product="Debian GNU/Linux 12 (bookworm)",
     containers_os="linux",
     rootless=False,
@@ -51,8 +51,8 @@ HEALTHY = Machine(
 )
 
 
-def node(role: str, cluster: str = CLUSTER, **changes: Any) -> Container:
-    plain = Container(name=f"{cluster}-{role}", cluster=cluster, state="running", binds=OURS, published=())
+def node(role: str, cluster: str = CLUSTER, **changes: Any) -> DockerContainer:
+    plain = DockerContainer(name=f"{cluster}-{role}", cluster=cluster, state="running", binds=OURS, published=())
     return replace(plain, **changes)
 
 
@@ -70,7 +70,7 @@ def test_a_healthy_machine_has_no_problem(seed: Settings) -> None:
     assert found(seed, HEALTHY) == []
 
 
-STRANGER = Container("web", None, "running", (), (("0.0.0.0", 80),))
+STRANGER = DockerContainer("web", None, "running", (), (("0.0.0.0", 80),))
 
 # what, the machine, what is said, the nearest machine without the problem
 CASES: list[tuple[str, Machine, str, Machine]] = [
@@ -234,7 +234,7 @@ def test_an_existing_cluster_asks_nothing_of_this_machine() -> None:
 
 WORKER = node("worker", published=(("0.0.0.0", 80), ("0.0.0.0", 443)))
 
-STATES: list[tuple[str, tuple[Container, ...], ClusterState]] = [
+STATES: list[tuple[str, tuple[DockerContainer, ...], ClusterState]] = [
     ("none", (), ClusterState()),
     ("another's", (node("control-plane", "another", binds=()),), ClusterState()),
     ("own", (node("control-plane"), WORKER), ClusterState(generation=17, marked=17)),
@@ -271,26 +271,28 @@ STATES: list[tuple[str, tuple[Container, ...], ClusterState]] = [
 
 
 @pytest.mark.parametrize(("containers", "state"), [s[1:] for s in STATES], ids=[s[0] for s in STATES])
-def test_whose_a_cluster_is(seed: Settings, containers: tuple[Container, ...], state: ClusterState) -> None:
+def test_whose_a_cluster_is(seed: Settings, containers: tuple[DockerContainer, ...], state: ClusterState) -> None:
     seen = cluster_state(with_docker(containers=containers), plan(seed), CLUSTER, OWNER)
     assert seen == state
     assert seen.running == (state == ClusterState(generation=17, marked=17))
 
 
 WORDS = {
-    "none": Standing.ABSENT,
-    "another's": Standing.ABSENT,
-    "own": Standing.RUNNING,
-    "foreign": Standing.FOREIGN,
-    "half-made": Standing.HALF_MADE,
-    "one too many": Standing.HALF_MADE,
-    "of settings that cannot change in it": Standing.OUTDATED,
-    "stopped": Standing.STOPPED,
+    "none": ClusterStatus.ABSENT,
+    "another's": ClusterStatus.ABSENT,
+    "own": ClusterStatus.RUNNING,
+    "foreign": ClusterStatus.FOREIGN,
+    "half-made": ClusterStatus.HALF_MADE,
+    "one too many": ClusterStatus.HALF_MADE,
+    "of settings that cannot change in it": ClusterStatus.OUTDATED,
+    "stopped": ClusterStatus.STOPPED,
 }
 
 
 @pytest.mark.parametrize(("containers", "state", "word"), [(*s[1:], WORDS[s[0]]) for s in STATES if s[0] in WORDS])
-def test_how_a_cluster_stands(containers: tuple[Container, ...], state: ClusterState, word: Standing) -> None:
+def test_how_a_cluster_stands(
+    containers: tuple[DockerContainer, ...], state: ClusterState, word: ClusterStatus
+) -> None:
     assert standing(with_docker(containers=containers), CLUSTER, state) == word
 
 
@@ -312,7 +314,9 @@ def test_a_stopped_cluster_of_its_own_does_not_hide_who_has_its_port(seed: Setti
 
 
 @pytest.mark.parametrize("containers", [(node("control-plane"), WORKER), (WORKER,)], ids=["whole", "half-made"])
-def test_the_ports_of_the_stacks_own_cluster_are_not_taken(seed: Settings, containers: tuple[Container, ...]) -> None:
+def test_the_ports_of_the_stacks_own_cluster_are_not_taken(
+    seed: Settings, containers: tuple[DockerContainer, ...]
+) -> None:
     assert found(seed, replace(with_docker(containers=containers), busy=(80, 443))) == []
 
 
@@ -343,7 +347,7 @@ OUTPUTS = {
 }
 
 
-def published(seed: Settings, **changes: Any) -> Published:
+def published(seed: Settings, **changes: Any) -> PublishedCluster:
     return replace(published_cluster(OUTPUTS), fixed=dict(plan(seed).fixed), **changes)
 
 
@@ -351,11 +355,11 @@ def published(seed: Settings, **changes: Any) -> Published:
     "outputs", [{}, {"cluster": None}, {"cluster": {"name": 1, "kubeconfig": 2, "generation": "x", "fixed": 3}}]
 )
 def test_what_was_not_published_is_not_known(outputs: dict[str, Any]) -> None:
-    assert published_cluster(outputs) == Published()
+    assert published_cluster(outputs) == PublishedCluster()
 
 
 def test_what_was_published_is_read_back() -> None:
-    assert published_cluster(OUTPUTS) == Published(
+    assert published_cluster(OUTPUTS) == PublishedCluster(
         CLUSTER, OWNER.rpartition("/")[0], 17, {"cluster.workers": 1, "cluster.httpsPort": None}
     )
 
@@ -375,7 +379,7 @@ def test_what_was_published_is_read_back() -> None:
 def test_the_generation_is_one_above_all_that_are_known(
     state: ClusterState, before: int, kept: list[int], expected: int
 ) -> None:
-    assert generation(state, Published(generation=before), kept) == expected
+    assert generation(state, PublishedCluster(generation=before), kept) == expected
 
 
 OWN = (node("control-plane"), WORKER)
@@ -435,7 +439,7 @@ def test_a_rebuild_for_another_folder_or_an_existing_cluster_names_that_alone(se
 
 
 def test_old_values_that_are_not_known_are_said_to_be_so(seed: Settings) -> None:
-    said = rebuild(plan(seed), "/f", Published(name=CLUSTER), None)
+    said = rebuild(plan(seed), "/f", PublishedCluster(name=CLUSTER), None)
     assert "- which ones is not known: an older version of ingress-hops made the cluster" in said
 
 

@@ -232,8 +232,22 @@ def test_every_key_has_a_good_and_a_bad_value() -> None:
 )
 def test_an_unknown_key_is_told_with_the_known_ones(config: dict[str, Any], key: str, known: str) -> None:
     message = refusal(config)
-    assert f"ingress-hops:{key}: there is no such key; the keys here are " in message
-    assert known in message
+    (rest,) = re.findall(f"ingress-hops:{re.escape(key)}: there is no such key; (.*)", message)
+    assert re.fullmatch(r"(did you mean \S+\? )?\(keys: .*\)", rest)
+    assert known in rest
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"clusters": {}}, "ingress-hops:clusters: there is no such key; did you mean cluster? (keys: cluster, "),
+        ({"services": [{"comand": []}]}, "services[0].comand: there is no such key; did you mean command? (keys: "),
+        ({"policy": {"rules": {"HP01": {"lvel": 1}}}}, "HP01.lvel: there is no such key; did you mean level? (keys: "),
+        ({"calico": {"zzzz": 1}}, "ingress-hops:calico.zzzz: there is no such key; (keys: encapsulation, "),
+    ],
+)
+def test_the_nearest_key_is_named_if_one_is_near(config: dict[str, Any], sentence: str) -> None:
+    assert sentence in refusal(config)
 
 
 @pytest.mark.parametrize("section", ["cluster", "calico", "contour", "services", "policy"])

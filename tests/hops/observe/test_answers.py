@@ -11,7 +11,7 @@ import pytest
 from hops.kubernetes.pod_start import SECONDS_RUNNING
 from hops.model.hop import Backend
 from hops.observe import answers as module
-from hops.observe.answers import Answer, answers, cluster_objects
+from hops.observe.answers import RouteAnswer, answers, cluster_objects
 from tests.hops.observe.conftest import StandIn
 
 READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
@@ -52,7 +52,7 @@ def holds(nodes: StandIn, **pods: dict[str, Any]) -> list[dict[str, Any]]:
     return items
 
 
-def asked(*names: str, seconds: Iterator[float] | None = None) -> tuple[Any, list[Answer]]:
+def asked(*names: str, seconds: Iterator[float] | None = None) -> tuple[Any, list[RouteAnswer]]:
     clock = seconds or iter(count())
     return asyncio.run(answers("c-control-plane", "c-worker", 80, [backend(n) for n in names], lambda: next(clock)))
 

@@ -18,8 +18,8 @@ from cryptography.x509.oid import NameOID
 from hops.observe import api as module
 from hops.observe.api import API, APIError
 from hops.observe.cluster import certificates, cluster, logs
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Asked, Cluster, Sight
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import FollowedRequest, Observation, ObservedCluster
 from tests.hops.observe.conftest import Connect, Server
 
 Object = dict[str, Any]
@@ -108,9 +108,11 @@ def secret(namespace: str, name: str) -> Object:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": namespace, "name": name}}
 
 
-def view(*objects: Object) -> View:
-    seen = Cluster(server="", objects=objects)
-    return View(Sight(taken="2026-01-01T00:00:00+00:00", asked=Asked(host="web.example", port=80), cluster=seen))
+def view(*objects: Object) -> PathFacts:
+    seen = ObservedCluster(server="", objects=objects)
+    return PathFacts(
+        Observation(taken="2026-01-01T00:00:00+00:00", asked=FollowedRequest(host="web.example", port=80), cluster=seen)
+    )
 
 
 MOUNTS = {"kind": "Pod", **pod("contour", "projectcontour"), "spec": {"volumes": [{"secret": {"secretName": "mine"}}]}}

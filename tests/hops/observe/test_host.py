@@ -11,13 +11,13 @@ import pytest
 
 from hops.observe import host as module
 from hops.observe.host import host, resolve
-from hops.trace.observed.observation import Asked
+from hops.trace.observed.observation import FollowedRequest
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows its sockets in /proc")
 
 
-def asked(name: str = "web.example", port: int = 8080) -> Asked:
-    return Asked(host=name, port=port)
+def asked(name: str = "web.example", port: int = 8080) -> FollowedRequest:
+    return FollowedRequest(host=name, port=port)
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, **by_family: list[str]) -> None:

@@ -15,7 +15,7 @@ from hops.model.settings import Settings
 from hops.observe import look as module
 from hops.observe.api import API
 from hops.observe.look import Way, look
-from hops.trace.observed.observation import Asked, Sight, Stack
+from hops.trace.observed.observation import FollowedRequest, Observation, TracedStack
 from tests.hops.observe.conftest import Connect, Serve, Server, StandIn, answering
 
 WORKER = "ingress-hops-local-worker"
@@ -36,7 +36,7 @@ def container(name: str = WORKER, *, running: bool = True, generation: int = 7) 
     }
 
 
-Looking = Callable[..., Sight]
+Looking = Callable[..., Observation]
 
 
 @pytest.fixture
@@ -62,13 +62,13 @@ def looking(stand_in: StandIn, server: Server, connect: Connect, local: Settings
     server.has("/api/v1/pods", "Pod", envoy)
     server.answers["/api/v1/namespaces/projectcontour/pods/envoy-x/log"] = (200, "line\n")
 
-    def look_at(containers: list[Any] | None = None, **more: Any) -> Sight:
+    def look_at(containers: list[Any] | None = None, **more: Any) -> Observation:
         found = [container()] if containers is None else containers
         stand_in.says("info", '{"ServerVersion": "28.0.0"}')
         stand_in.says("ps", "".join(f"{number}\n" for number in range(len(found))))
         stand_in.says("inspect", json.dumps(found))
-        asked = Asked(host="web.localhost", port=port, **more.pop("asked", {}))
-        stack = Stack(name="local", settings=local)
+        asked = FollowedRequest(host="web.localhost", port=port, **more.pop("asked", {}))
+        stack = TracedStack(name="local", settings=local)
         return look(asked, more.pop("way", Way(folder=folder)), more.pop("stack", stack), **more)
 
     return look_at
@@ -96,7 +96,7 @@ def test_everything_that_is_there_is_seen(looking: Looking, server: Server) -> N
     assert seen.seconds["all"] >= max(seconds for part, seconds in seen.seconds.items() if part != "all")
     assert seen.versions["docker"] == "28.0.0"
     assert seen.versions["kubernetes"] == "v1.34.1"
-    assert Sight.model_validate_json(seen.model_dump_json(by_alias=True)) == seen
+    assert Observation.model_validate_json(seen.model_dump_json(by_alias=True)) == seen
 
 
 def test_progress_tells_what_is_waited_for(looking: Looking) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from hops.model.hop import Door, PortMapping
+from hops.model.hop import Entrypoint, PortMapping
 from hops.model.plan import plan
-from hops.model.preflight import Container, Machine, cluster_state, problems
+from hops.model.preflight import DockerContainer, Machine, cluster_state, problems
 from hops.model.settings import Settings, settings
 from hops.observe import machine
 from hops.observe.machine import look
 
-NOWHERE = Door(None, None, ())
+NOWHERE = Entrypoint(None, None, ())
 
 INFO: dict[str, Any] = {
     "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
@@ -67,7 +67,7 @@ def answering(tools: Path, tmp_path: Path) -> Answering:
     def look_at(
         containers: list[Any] | None = None,
         rc: int = 0,
-        door: Door = NOWHERE,
+        door: Entrypoint = NOWHERE,
         endpoint: str = "unix:///var/run/docker.sock",
         **info: Any,
     ) -> Machine:
@@ -223,9 +223,9 @@ def test_containers(answering: Answering) -> None:
     )
     assert seen.docker
     assert seen.docker.containers == (
-        Container("web", None, "running", (), (("0.0.0.0", 80),)),
-        Container("c-worker", "c", "running", tuple(binds), (("127.0.0.1", 8080),)),
-        Container("c-control-plane", "c", "exited", (), (("127.0.0.1", 8080),)),
+        DockerContainer("web", None, "running", (), (("0.0.0.0", 80),)),
+        DockerContainer("c-worker", "c", "running", tuple(binds), (("127.0.0.1", 8080),)),
+        DockerContainer("c-control-plane", "c", "exited", (), (("127.0.0.1", 8080),)),
     )
 
 
@@ -235,7 +235,7 @@ def test_containers(answering: Answering) -> None:
 )
 def test_a_container_that_does_not_run_holds_no_port(state: str, *, held: bool) -> None:
     ports = (("127.0.0.1", 8080),)
-    assert Container("c-worker", "c", state, (), ports).holds == (ports if held else ())
+    assert DockerContainer("c-worker", "c", state, (), ports).holds == (ports if held else ())
 
 
 def test_a_container_that_goes_away_meanwhile_hides_no_other(answering: Answering) -> None:
@@ -254,14 +254,14 @@ def listening() -> Iterator[int]:
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_a_port_that_somebody_has(answering: Answering, listening: int, address: str) -> None:
     mapping = PortMapping("http", listening, 80, 8080)
-    assert answering(door=Door(address, "w", (mapping,))).busy == (listening,)
+    assert answering(door=Entrypoint(address, "w", (mapping,))).busy == (listening,)
 
 
 def test_a_free_port(answering: Answering, listening: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = server.getsockname()[1]
     mappings = (PortMapping("http", free, 80, 8080), PortMapping("https", listening, 443, 8443))
-    assert answering(door=Door("127.0.0.1", "w", mappings)).busy == (listening,)
+    assert answering(door=Entrypoint("127.0.0.1", "w", mappings)).busy == (listening,)
 
 
 def test_a_port_that_this_user_may_not_bind_is_asked_by_connecting(
@@ -271,12 +271,12 @@ def test_a_port_that_this_user_may_not_bind_is_asked_by_connecting(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    door = Door("0.0.0.0", "w", (PortMapping("http", listening, 80, 8080),))
+    door = Entrypoint("0.0.0.0", "w", (PortMapping("http", listening, 80, 8080),))
     assert answering(door=door).busy == (listening,)
 
 
 def test_an_address_of_another_machine_is_not_busy(answering: Answering, listening: int) -> None:
-    door = Door("192.0.2.1", "w", (PortMapping("http", listening, 80, 8080),))
+    door = Entrypoint("192.0.2.1", "w", (PortMapping("http", listening, 80, 8080),))
     assert answering(door=door).busy == ()
 
 
@@ -287,7 +287,7 @@ def test_a_taken_port_stops_an_up(answering: Answering, listening: int) -> None:
 
 
 def test_a_load_balancers_ports_are_not_this_machines(answering: Answering, listening: int) -> None:
-    door = Door(None, None, (PortMapping("http", listening, 80, 8080),))
+    door = Entrypoint(None, None, (PortMapping("http", listening, 80, 8080),))
     assert answering(door=door).busy == ()
 
 

@@ -14,33 +14,33 @@ from hops.observe.docker import DockerError
 from hops.observe.host import Resolved
 from hops.observe.requests import from_client, from_node
 from hops.trace.facts.probes import Probe
-from hops.trace.observed.observation import Asked, Node, Request
+from hops.trace.observed.observation import FollowedRequest, ObservedNode, SentRequest
 from tests.hops.observe.conftest import Behaviour, Serve, StandIn, answering, request_of
 
 OK = b"HTTP/1.1 200 OK\r\nServer: envoy\r\nX-Envoy-Upstream-Service-Time: 3\r\nContent-Length: 5\r\n\r\nhello"
 HERE = Resolved(("127.0.0.1",), 0.002)
 
 
-def asked(port: int, **more: object) -> Asked:
-    return Asked.model_validate({"host": "web.localhost", "port": port, **more})
+def asked(port: int, **more: object) -> FollowedRequest:
+    return FollowedRequest.model_validate({"host": "web.localhost", "port": port, **more})
 
 
-def by_client(port: int, **more: object) -> Request:
+def by_client(port: int, **more: object) -> SentRequest:
     return from_client(asked(port, **more), HERE, None)[0]
 
 
-def by_node(port: int, **more: object) -> Request:
+def by_node(port: int, **more: object) -> SentRequest:
     """By the script that runs in a node, which here is this machine with its real curl."""
     if not shutil.which("curl"):
         pytest.skip("curl is not on PATH")
     unseen: dict[str, str] = {}
     probe = Probe("envoy", "127.0.0.1", port, str(more.get("method", "GET")), "node")
-    answers, _ = from_node(Node(name="node"), asked(port, **more), [probe], None, unseen)
+    answers, _ = from_node(ObservedNode(name="node"), asked(port, **more), [probe], None, unseen)
     assert [what for what in unseen if what.startswith("requests")] == []
     return answers[0]
 
 
-Send = Callable[..., Request]
+Send = Callable[..., SentRequest]
 BOTH = pytest.mark.parametrize("send", [by_client, by_node])
 
 
@@ -218,7 +218,7 @@ def test_a_node_sends_several_requests_at_once(serve: Serve, stand_in: StandIn) 
         Probe("pod from envoy", "127.0.0.1", ports[2], namespace="cni-1"),
     ]
     began = time.monotonic()
-    answers, _ = from_node(Node(name="node"), asked(1), probes, None, {})
+    answers, _ = from_node(ObservedNode(name="node"), asked(1), probes, None, {})
     assert [(a.where, a.port, a.status) for a in answers] == [
         ("pod", ports[0], None),
         ("envoy", ports[1], 200),
@@ -231,7 +231,7 @@ def test_a_node_sends_several_requests_at_once(serve: Serve, stand_in: StandIn) 
 def test_the_node_tells_its_counters_afterwards(serve: Serve, stand_in: StandIn) -> None:
     stand_in.program("conntrack", '#!/bin/sh\necho "$*"\n')
     probe = Probe("envoy", "127.0.0.1", serve(answering(OK)))
-    _, after = from_node(Node(name="node", nat="before"), asked(1), [probe], 80, {})
+    _, after = from_node(ObservedNode(name="node", nat="before"), asked(1), [probe], 80, {})
     assert (after.nat, after.nat_after) == ("before", "*nat\n")
     assert after.conntrack == "--dump --proto tcp --orig-port-dst 80\n"
 
@@ -239,7 +239,7 @@ def test_the_node_tells_its_counters_afterwards(serve: Serve, stand_in: StandIn)
 def test_a_node_without_curl_is_told(stand_in: StandIn) -> None:
     (stand_in.bin / "curl").unlink(missing_ok=True)
     unseen: dict[str, str] = {}
-    answers, _ = from_node(Node(name="node"), asked(1), [Probe("envoy", "127.0.0.1", 1)], None, unseen)
+    answers, _ = from_node(ObservedNode(name="node"), asked(1), [Probe("envoy", "127.0.0.1", 1)], None, unseen)
     assert answers == []
     assert "curl: command not found" in unseen["requests: envoy"]
 
@@ -262,18 +262,18 @@ def test_a_node_tells_why_it_could_not_connect(stand_in: StandIn, why: str, fail
         "#!/bin/sh\nprintf '%s\\n' '*   Trying 10.0.0.1:80...' "
         f"'* connect to 10.0.0.1 port 80 failed: {why}' '{{ [5 bytes data]' '{told}' >&2\n",
     )
-    answers, _ = from_node(Node(name="node"), asked(1), [Probe("pod", "10.0.0.1", 80)], None, {})
+    answers, _ = from_node(ObservedNode(name="node"), asked(1), [Probe("pod", "10.0.0.1", 80)], None, {})
     assert [(answer.failure, answer.error) for answer in answers] == [(failure, why)]
 
 
 def test_headers_are_no_arguments(serve: Serve, stand_in: StandIn) -> None:
     probe = Probe("envoy", "127.0.0.1", serve(answering(OK)))
     stand_in.program("curl", '#!/bin/sh\nprintf "%s\\n" "$*" >>"$STAND_IN/arguments"\n')
-    from_node(Node(name="node"), asked(1, headers={"Authorization": "Bearer hidden"}), [probe], None, {})
+    from_node(ObservedNode(name="node"), asked(1, headers={"Authorization": "Bearer hidden"}), [probe], None, {})
     assert "hidden" not in (stand_in.folder / "arguments").read_text() + "\n".join(stand_in.calls)
 
 
 def test_a_paused_node_says_so(stand_in: StandIn) -> None:
     (stand_in.folder / "dead-node").touch()
     with pytest.raises(DockerError, match="container node is paused"):
-        from_node(Node(name="node"), asked(1), [Probe("envoy", "127.0.0.1", 1)], None, {})
+        from_node(ObservedNode(name="node"), asked(1), [Probe("envoy", "127.0.0.1", 1)], None, {})

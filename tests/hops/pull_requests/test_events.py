@@ -1,6 +1,7 @@
 """A preview from its events, whatever comes instead of them."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -179,3 +180,13 @@ def test_hops_that_are_none_are_left_out(hops: Callable[[], Any]) -> None:
     event = {"resOutputsEvent": {"metadata": {"type": "pulumi:pulumi:Stack", "new": {"outputs": outputs}}}}
     text = stream(event, ENDED)
     assert comment(pull_request(text, None, {}))
+
+
+def test_a_small_generation_stands_in_many_texts_and_changes_none() -> None:
+    text = recorded("clean")
+    outputs = read(text).resources
+    clock = next(str(v) for r in outputs.values() for v in r.inputs.values() if "GENERATION" in str(v))
+    assert clock, "a clock's is taken out"
+    (number,) = set(re.findall(r'"generation":(\d{10})', text.replace(" ", "")))
+    small = read(text.replace(number, "1"))
+    assert not any("GENERATION" in str(v) for r in small.resources.values() for v in r.inputs.values())

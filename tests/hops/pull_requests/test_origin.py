@@ -7,7 +7,7 @@ import pytest
 
 from hops.cli.report import sources
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
-from hops.pull_requests.events import Declared, Preview, read
+from hops.pull_requests.events import Preview, PreviewedResource, read
 from hops.pull_requests.origin import located
 from tests.conftest import PROJECT
 from tests.recordings.record import recorded, stack_file
@@ -48,7 +48,7 @@ def line(
 ) -> tuple[str, int | None]:
     """File and line. declares: component, its name, kind."""
     component, parent, kind = declares
-    declared = Declared("urn", f"kubernetes:core/v1:{kind}", "it", "create", component, parent, {})
+    declared = PreviewedResource("urn", f"kubernetes:core/v1:{kind}", "it", "create", component, parent, {})
     preview = Preview("ci", CONFIG, {"urn": declared}, (), (finding(kind, path, "urn", patches),), {}, (), None, 0)
     (found,) = located(preview, FILE, {**sources(PROJECT), FILE: stack})
     return found.file, found.line

@@ -10,7 +10,7 @@ import yaml
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import UNKNOWN, at
 from hops.model.finding import Finding, Place
-from hops.model.settings import Policy, Settings
+from hops.model.settings import PolicySettings, Settings
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
@@ -48,7 +48,7 @@ def documents(text: str) -> list[Any]:
 
 
 def verdict(
-    declared: Iterable[Any], *policies: Policy, rules: Iterable[str] = RULES, settings: Settings | None = None
+    declared: Iterable[Any], *policies: PolicySettings, rules: Iterable[str] = RULES, settings: Settings | None = None
 ) -> list[Finding]:
     """The findings over some objects. Documents of kind `Policy` are taken as policies."""
     bodies = list(declared)
@@ -58,7 +58,7 @@ def verdict(
         today=TODAY,
         settings=settings,
     )
-    read = [Policy.model_validate({"rules": body["rules"]}, strict=False) for body in given]
+    read = [PolicySettings.model_validate({"rules": body["rules"]}, strict=False) for body in given]
     return judge(inventory, configure(*policies, *read), [RULES[code] for code in rules])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hops.model.finding import Finding, Identity, Level, Place
 from hops.rules import RULES
-from hops.rules.finding_text import heard, told
+from hops.rules.finding_text import heard, told, told_fault
 from tests.hops.rules.cases import of_rule
 
 URN = "urn:pulumi:ci::shop::ingress-hops:index:Workload$kubernetes:core/v1:Pod::web"
@@ -53,14 +53,34 @@ def test_a_message_of_another_pack_is_a_finding_too() -> None:
 
 
 def test_a_fault_of_the_pack_keeps_its_code() -> None:
-    fault = "PK01 cannot be decided: the pack failed with ValueError(). This is a bug of the pack."
-    said = heard(fault, URN, Level.MANDATORY, "ingress-hops")
-    assert (said.code, said.message) == ("PK01", fault.removeprefix("PK01 "))
+    fault = "cannot be decided: the pack failed with ValueError(). This is a bug of the pack."
+    assert told_fault(fault).startswith(f"PK01 {fault}\n")
+    said = heard(told_fault(fault), URN, Level.MANDATORY, "ingress-hops")
+    assert (said.code, said.message) == ("PK01", fault)
     assert said.resource.kind == "Pod"
 
 
-@pytest.mark.parametrize("patch", ["[", "[1]", '[{"op": 1, "path": "/a"}]', '[{"op": "add"}]', "[" * 100_000])
+@pytest.mark.parametrize(
+    "patch",
+    ["[]", "[1]", '{"operations": []}', *(f'{{"resource": {{}}, "operations": {o}}}' for o in ("1", "[1]"))],
+)
 def test_a_patch_that_is_none_is_left_out(patch: str) -> None:
-    assert (
-        heard(f"HP01 Pod/apps/web: it is so.\nPatch of Pod/apps/web: {patch}", URN, Level.ADVISORY, "it").patch is None
-    )
+    line = f'{{"ingress-hops":{{"code":"HP01","message":"it is so.","patch":{patch}}}}}'
+    said = heard(line, URN, Level.ADVISORY, "it")
+    assert (said.code, said.message, said.patch, said.resource.kind) == ("HP01", "it is so.", None, "Pod")
+
+
+@pytest.mark.parametrize("operations", ["1", "[1]", '[{"op": 1, "path": "/a"}]', '[{"op": "add"}]'])
+def test_a_patch_of_no_operations_is_left_out(operations: str) -> None:
+    resource = '{"apiVersion":"v1","kind":"Pod","namespace":"apps","name":"web"}'
+    patch = f'{{"resource":{resource},"operations":{operations}}}'
+    line = f'{{"ingress-hops":{{"code":"HP01","resource":{resource},"patch":{patch}}}}}'
+    said = heard(line, URN, Level.ADVISORY, "it")
+    assert (said.code, said.resource, said.patch) == ("HP01", POD, None)
+
+
+@pytest.mark.parametrize(
+    "last", ["[" * 100_000, "[]", "{}", '{"ingress-hops":[]}', '{"ingress-hops":{"code":"NO99"}}', '{"ingress-hops":']
+)
+def test_a_last_line_that_is_no_finding_is_another_packs(last: str) -> None:
+    assert heard(f"HP01 Pod/apps/web: it is so.\n{last}", URN, Level.ADVISORY, "it").code == "it"

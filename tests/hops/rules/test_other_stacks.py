@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hops.kubernetes.inventory import Fleet, NameClaim, PortClaim
-from hops.model.preflight import ClusterState, Container, Docker, Machine
+from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine
 from hops.model.settings import SettingsError
 from hops.rules.other_stacks import claims, others, published, stack_settings
 
@@ -67,13 +67,15 @@ def test_a_file_that_is_none_is_told_and_hides_nobody_elses(file: bytes, said: s
     assert said in sentence
 
 
-def container(name: str, cluster: str | None, port: int) -> Container:
-    return Container(name, cluster, "running", (), (("0.0.0.0", port),))
+def container(name: str, cluster: str | None, port: int) -> DockerContainer:
+    return DockerContainer(name, cluster, "running", (), (("0.0.0.0", port),))
 
 
 def test_docker_holds_what_it_publishes_but_for_the_stacks_own_cluster() -> None:
     containers = (container("registry", None, 5000), container("bob-worker", "bob", 8080))
-    docker = Docker("Linux", "linux", rootless=False, cgroup_version=2, memory=1, disk_free=1, containers=containers)
+    docker = DockerDaemon(
+        "Linux", "linux", rootless=False, cgroup_version=2, memory=1, disk_free=1, containers=containers
+    )
     machine = Machine(docker=docker)
     registry = PortClaim("the container registry", "0.0.0.0", 5000)
     assert published(machine, "bob", ClusterState(generation=1)) == Fleet((registry,))

@@ -3,7 +3,7 @@
 import pytest
 
 from hops.kubernetes.commands import Server, server
-from hops.kubernetes.inventory import Container
+from hops.kubernetes.inventory import PodContainer
 from hops.kubernetes.values import UNKNOWN, Undecidable
 from hops.rules import RULES
 from hops.rules.patches import patched
@@ -46,8 +46,8 @@ TO_HTTP = "{selector: {app: web}, ports: [{port: 80, targetPort: http}]}"
 TARGET = "/spec/ports/0/targetPort"
 
 
-def container(**body: object) -> Container:
-    return Container(name="web", body=body, ports=(), lasting=True, pointer="")
+def container(**body: object) -> PodContainer:
+    return PodContainer(name="web", body=body, ports=(), lasting=True, pointer="")
 
 
 PORT = "/spec/containers/0/ports/0/containerPort"

@@ -1,15 +1,41 @@
 """What all checks find in a changed sight, so that no fault is told by two of them."""
 
+from collections.abc import Mapping, Sequence
+
 from hops.model.finding import Finding
 from hops.trace.checks.registry import CHECKS
+from hops.trace.precedence import unexplained
 from tests.hops.trace.names import JSON
 from tests.hops.trace.observations import view
+
+_MEND, _LOOK, _BOTH = "remedy", "look", "remedy look"
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "T05": (_MEND, _BOTH),  # Another published port can be asked.
+    "T09": (_BOTH, _LOOK),  # Without a stack nothing is mended.
+    "T16": (_MEND, _BOTH),  # Without a pod there is nothing to look at.
+    "T17": (_MEND, _LOOK),  # Without a known backend no Ingress can be declared.
+    **dict.fromkeys(("T32", "T42", "T43", "T44"), (_BOTH,)),
+    **dict.fromkeys(("T50", "T51"), (_LOOK,)),
+}
+"""Which commands the findings of a code bring; of any other code a remedy alone."""
+
+
+def commands(finding: Finding) -> str:
+    """The names of the commands that a finding brings."""
+    return " ".join(name for name in ("remedy", "look") if getattr(finding, name))
+
+
+def checked(findings: Sequence[Finding]) -> None:
+    """Each finding brings the commands of its code."""
+    assert [(f.code, commands(f)) for f in findings if commands(f) not in _COMMANDS.get(f.code, (_MEND,))] == []
 
 
 def found(sight: JSON) -> list[Finding]:
     """The findings in the order of the checks."""
     seen = view(sight)
-    return [finding for check in CHECKS for finding in check(seen)]
+    findings = unexplained(finding for check in CHECKS for finding in check(seen))
+    checked(findings)
+    return findings
 
 
 def codes(sight: JSON) -> list[str]:

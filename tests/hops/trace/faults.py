@@ -4,6 +4,7 @@ import copy
 
 from hops.model.path import envoy_cluster
 from hops.trace.verdict import trace
+from tests.hops.trace.asked import checked
 from tests.hops.trace.names import CONTOUR, ENVOY, HOST, JSON, POD, POD_IP, SERVICE_IP, WORKER
 from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, container, failed, found, node, request, view, without
@@ -17,7 +18,8 @@ def told(sight: JSON) -> list[tuple[str | None, str]]:
     """The hops and codes of all findings, in their order; no check may have failed on the sight."""
     traced = trace(view(sight).sight)
     assert [part for part, _ in traced.unseen if part.startswith("check ")] == []
-    assert all((finding.remedy or finding.look) and finding.evidence is not None for finding in traced.findings)
+    checked(traced.findings)
+    assert all(finding.evidence is not None for finding in traced.findings)
     return [(finding.hop, finding.code) for finding in traced.findings]
 
 

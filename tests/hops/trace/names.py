@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hops.model.path import calico_interface
+from hops.model.pod_network import POD_NETWORK
 
 JSON = dict[str, Any]
 
@@ -16,10 +16,10 @@ CONTOUR, CONTOUR_IP = "contour-6d5f8b7c9-m4qzt", "10.244.81.66"
 DNS_IP, KUBE_CONTROLLERS_IP = "10.244.90.1", "10.244.81.65"
 SERVICE_IP = "10.96.143.21"
 MTU = 1450
-POD_INTERFACE = calico_interface("apps", POD)
-ENVOY_INTERFACE = calico_interface("projectcontour", ENVOY)
-CONTOUR_INTERFACE = calico_interface("projectcontour", CONTOUR)
+POD_INTERFACE = POD_NETWORK.interface("apps", POD)
+ENVOY_INTERFACE = POD_NETWORK.interface("projectcontour", ENVOY)
+CONTOUR_INTERFACE = POD_NETWORK.interface("projectcontour", CONTOUR)
 KUBE_CONTROLLERS = "calico-kube-controllers-5d7d9cdfd8-x2v4k"
-KUBE_CONTROLLERS_INTERFACE = calico_interface("kube-system", KUBE_CONTROLLERS)
+KUBE_CONTROLLERS_INTERFACE = POD_NETWORK.interface("kube-system", KUBE_CONTROLLERS)
 DNAT_CHAIN = "CNI-DN-4b1a3c9f0e6d2b7785a1c"
 PORTMAP_ID = "5b2f0c7d1e9a4d3f8c6b7a5948372615aabbccddeeff00112233445566778899"

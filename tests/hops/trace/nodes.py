@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hops.model.path import calico_interface
+from hops.model.pod_network import POD_NETWORK
 from tests.hops.trace.names import (
     CLUSTER,
     CONTOUR_INTERFACE,
@@ -251,7 +251,7 @@ def _sysctls(*interfaces: str) -> JSON:
 
 
 def control_plane() -> JSON:
-    dns = calico_interface("kube-system", "coredns-66bc5c9577-4t8xj")
+    dns = POD_NETWORK.interface("kube-system", "coredns-66bc5c9577-4t8xj")
     return {
         "name": CONTROL,
         "nat": nat(),

@@ -6,8 +6,8 @@ One control plane and one worker of the stack `local`, under Calico and Contour.
 import json
 
 from hops.model.path import envoy_cluster
-from hops.trace.facts.view import View
-from hops.trace.observed.observation import Sight
+from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import Observation
 from tests.conftest import stack_config
 from tests.hops.trace.names import (
     CLUSTER,
@@ -28,9 +28,9 @@ from tests.hops.trace.nodes import control_plane, node_container, worker
 from tests.hops.trace.objects import objects
 
 
-def view(sight: JSON) -> View:
+def view(sight: JSON) -> PathFacts:
     """What checks ask of a changed sight."""
-    return View(Sight.model_validate_json(json.dumps(sight)))
+    return PathFacts(Observation.model_validate_json(json.dumps(sight)))
 
 
 def found(sight: JSON, kind: str, name: str) -> JSON:

@@ -20,7 +20,7 @@ from hops.model.plan import plan
 from hops.model.settings import Settings, settings
 from hops.trace.html.page import html, plan_html
 from hops.trace.html.tree import element, plain
-from hops.trace.observed.observation import Asked
+from hops.trace.observed.observation import FollowedRequest
 from hops.trace.result import Verdict
 from tests.conftest import stack_config
 from tests.hops.trace.parsed import Node, read, shape
@@ -157,6 +157,19 @@ def test_a_remedy_is_a_command_in_a_trace_and_a_sentence_in_a_plan(seed: Setting
     assert "What mends it: Create the Service." in declared.text
 
 
+def test_what_to_correct_and_what_shows_more_stand_beside_the_remedy(seed: Settings) -> None:
+    fault = finding("T42", "pod", "The pod does not run.", "make up STACK=seed")
+    fault = replace(fault, setting="stacks/Pulumi.seed.yaml: services[0].image", look="kubectl get pods")
+    article = read(html(changed(healthy(seed), {7: Verdict.BROKEN}, (7, fault)))).one("article")
+    assert f"Correct: {fault.setting}" in article.text
+    assert [one.text for one in article.all("p", "label")] == ["What mends it", "What shows more"]
+    assert [one.one("pre").text for one in article.all("div", "command")] == [fault.remedy, fault.look]
+    only = replace(fault, setting="", remedy="")
+    article = read(html(changed(healthy(seed), {7: Verdict.BROKEN}, (7, only)))).one("article")
+    assert "Correct:" not in article.text
+    assert [one.text for one in article.all("p", "label")] == ["What shows more"]
+
+
 def test_an_answer_says_what_is_wrong_with_it(seed: Settings) -> None:
     def said(**update: object) -> str:
         trace = healthy(seed)
@@ -181,7 +194,7 @@ def test_a_trace_of_almost_nothing_has_a_page(seed: Settings) -> None:
 
 
 def test_the_values_of_headers_stay_out_of_the_page(seed: Settings) -> None:
-    asked = Asked(host="a.localhost", port=8080, headers={"Authorization": "Bearer hush"}, from_node=True)
+    asked = FollowedRequest(host="a.localhost", port=8080, headers={"Authorization": "Bearer hush"}, from_node=True)
     page = html(replace(healthy(seed), asked=asked))
     assert "hush" not in page
     assert "GET http://a.localhost:8080/, with Authorization, from the node" in read(page).one("header").text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hops.model.finding import Level
-from hops.trace.observed.observation import Sight
+from hops.trace.observed.observation import Observation
 from hops.trace.observed.redact import redacted
 from hops.trace.result import Verdict
 from hops.trace.verdict import status, trace
@@ -21,11 +21,11 @@ STRANGE = ("/root", "/tmp/pytest", "BEGIN", "client-key-data", "Bearer")  # noqa
 
 
 @pytest.fixture(scope="module")
-def healthy() -> Sight:
-    return Sight.model_validate_json((RECORDED / "healthy.json").read_bytes())
+def healthy() -> Observation:
+    return Observation.model_validate_json((RECORDED / "healthy.json").read_bytes())
 
 
-def test_nothing_is_wrong_with_a_real_healthy_path(healthy: Sight) -> None:
+def test_nothing_is_wrong_with_a_real_healthy_path(healthy: Observation) -> None:
     traced = trace(healthy)
     assert [str(finding) for finding in traced.findings] == []
     assert {hop.name: hop.verdict for hop in traced.hops if hop.verdict is not Verdict.OK} == {
@@ -35,12 +35,12 @@ def test_nothing_is_wrong_with_a_real_healthy_path(healthy: Sight) -> None:
     assert (status(traced), traced.unseen) == (0, ())
 
 
-def test_it_says_when_and_with_what_it_was_taken(healthy: Sight) -> None:
+def test_it_says_when_and_with_what_it_was_taken(healthy: Observation) -> None:
     assert healthy.taken.startswith("20")
     assert {"docker", "kubernetes", "envoy", "contour", "calico-node", "kernel"} <= set(healthy.versions)
 
 
-def test_it_holds_no_secrets_and_nothing_of_the_machine(healthy: Sight) -> None:
+def test_it_holds_no_secrets_and_nothing_of_the_machine(healthy: Observation) -> None:
     assert redacted(healthy) == healthy
     text = (RECORDED / "healthy.json").read_text()
     assert not [word for word in STRANGE if word in text]
@@ -50,7 +50,7 @@ def test_it_holds_no_secrets_and_nothing_of_the_machine(healthy: Sight) -> None:
 def test_a_real_fault_is_named_again(file: Path) -> None:
     """Judged as in the run that it was recorded in; it holds no secrets, and nothing of the machine."""
     text = gzip.decompress(file.read_bytes()).decode()
-    sight = Sight.model_validate_json(text)
+    sight = Observation.model_validate_json(text)
     fault, traced = FAULTS[int(file.name.partition(".")[0])], trace(sight)
     by_level = {
         mandatory: tuple((f.hop, f.code) for f in traced.findings if (f.level is Level.MANDATORY) is mandatory)

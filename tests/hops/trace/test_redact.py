@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hops.trace.observed.observation import Sight
+from hops.trace.observed.observation import Observation
 from hops.trace.observed.redact import GONE, redacted
 from hops.trace.verdict import trace
 from tests.hops.trace.names import JSON, WORKER
@@ -17,7 +17,7 @@ PEM = f"-----BEGIN EC PRIVATE KEY-----\n{HIDDEN}\n-----END EC PRIVATE KEY-----"
 
 
 def after(sight: JSON) -> str:
-    return redacted(Sight.model_validate_json(json.dumps(sight))).model_dump_json()
+    return redacted(Observation.model_validate_json(json.dumps(sight))).model_dump_json()
 
 
 def pod(**more: Any) -> JSON:
@@ -169,6 +169,6 @@ def test_what_only_looks_like_a_secret_stays() -> None:
 
 
 def test_a_healthy_sight_is_judged_the_same() -> None:
-    sight = Sight.model_validate_json(json.dumps(healthy()))
+    sight = Observation.model_validate_json(json.dumps(healthy()))
     assert trace(redacted(sight)) == trace(sight)
     assert redacted(redacted(sight)) == redacted(sight)

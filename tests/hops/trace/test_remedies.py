@@ -40,6 +40,10 @@ def test_a_setting_is_named_only_where_the_pod_runs_what_it_says() -> None:
     container = found(sight, "Pod", POD)["spec"]["containers"][0]
     container |= {"image": service.image, "command": list(service.command)}
     container.pop("args", None)
-    assert first(sight)[:2] == ("stacks/Pulumi.local.yaml: services[0].command", "make up STACK=local")
+    corrected = ("stacks/Pulumi.local.yaml: services[0].command", "make up STACK=local")
+    assert first(sight)[:2] == corrected
+    assert first(faults.unowned(sight))[:2] == corrected, "an update applies a corrected setting in any cluster"
     container["command"] = ["sleep", "9"]
     assert first(sight)[:2] == ("", "make up STACK=local")
+    kubectl = f".venv/bin/hops kubectl local --namespace apps edit pod {POD}"
+    assert first(faults.unowned(sight))[:2] == ("", kubectl)

@@ -1,8 +1,10 @@
 """The verdict on a whole path, and the forms in which it is handed on."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
+from hops.model.finding import Level
 from hops.trace.formats import as_json, junit
 from hops.trace.result import Trace, Verdict
 from hops.trace.verdict import status, trace
@@ -24,7 +26,7 @@ def test_every_hop_of_a_healthy_path_is_as_planned() -> None:
 
 
 def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
-    evidence = {hop.name: "\n".join(hop.evidence) for hop in traced(healthy()).hops}
+    evidence = {str(hop.name): "\n".join(hop.evidence) for hop in traced(healthy()).hops}
     assert "look-up of my-service.localhost for IPv4: 127.0.0.1" in evidence["name"]
     assert (
         "docker port ingress-hops-local-worker: 80/tcp on 127.0.0.1:8080, container running" in evidence["port-mapping"]
@@ -38,7 +40,7 @@ def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
 
 
 def test_counters_show_which_hops_a_request_crossed() -> None:
-    evidence = {hop.name: "\n".join(hop.evidence) for hop in traced(healthy()).hops}
+    evidence = {str(hop.name): "\n".join(hop.evidence) for hop in traced(healthy()).hops}
     assert "5 packets before and 7 after" in evidence["host-port"]
     assert "upstream_rq_total: 6 before and 9 after" in evidence["route"]
     assert "0 packets before and 0 after" in evidence["service"]
@@ -55,10 +57,13 @@ def test_nothing_seen_is_no_verdict() -> None:
 def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
     sight = healthy()
     failed(sight, "503", "client", "node", "envoy")
-    verdicts = {hop.name: hop.verdict for hop in traced(sight).hops}
+    verdicts = {str(hop.name): hop.verdict for hop in traced(sight).hops}
     assert verdicts["host-port"] is Verdict.OK
     assert verdicts["route"] is Verdict.BROKEN
-    assert [finding.code for finding in traced(sight).findings] == ["T50"]
+    (finding,) = traced(sight).findings
+    assert (finding.code, finding.remedy) == ("T50", "")
+    assert finding.look.startswith(".venv/bin/hops trace local ")
+    assert finding.look.endswith(" --bundle trace.json")
     assert verdicts["reply-endpoint"] is Verdict.NOT_SEEN
     assert verdicts["reply-client"] is Verdict.OK
     assert status(traced(sight)) == 1
@@ -67,7 +72,7 @@ def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
 def test_a_request_from_the_node_crosses_neither_name_nor_docker() -> None:
     sight = healthy()
     sight["asked"]["from_node"] = True
-    hops = {hop.name: hop for hop in traced(sight).hops}
+    hops = {str(hop.name): hop for hop in traced(sight).hops}
     assert hops["name"].verdict is Verdict.NOT_SEEN
     assert hops["reply-port-mapping"].unseen == "the request starts in the node"
     assert hops["reply-client"].verdict is Verdict.OK
@@ -88,11 +93,33 @@ def test_junit_has_a_case_for_the_machine_and_each_hop() -> None:
     assert unseen.get("skipped") == "11"
 
 
+def test_json_and_junit_bring_what_to_correct_what_mends_and_what_shows_more() -> None:
+    sight = healthy()
+    failed(sight, "503", "client", "node", "envoy")
+    setting, remedy, look = "stacks/Pulumi.local.yaml: a", "make up STACK=local", "kubectl get pods"
+    one = traced(sight)
+    broken = replace(one.findings[0], setting=setting, remedy=remedy, look=look)
+    advice = replace(broken, code="T51", level=Level.ADVISORY, setting="", remedy="", look="curl x")
+    hops = [replace(hop, findings=(broken, advice) if hop.findings else ()) for hop in one.hops]
+    one = replace(one, hops=tuple(hops), findings=(broken, advice))
+    told = as_json(one)["findings"]
+    assert [(finding["setting"], finding["remedy"], finding["look"]) for finding in told] == [
+        (setting, remedy, look),
+        ("", "", "curl x"),
+    ]
+    case = next(case for case in ET.fromstring(junit(one)).iter("testcase") if case.find("failure") is not None)  # noqa: S314
+    failure, out = case.findtext("failure") or "", case.findtext("system-out") or ""
+    assert failure.splitlines()[1:4] == [f"correct: {setting}", f"mend: {remedy}", f"look: {look}"]
+    assert out.splitlines()[1] == "look: curl x"
+    assert "correct:" not in out
+    assert "mend:" not in out
+
+
 def test_an_ipv6_binding_is_told_in_brackets() -> None:
     sight = healthy()
     container(sight)["NetworkSettings"]["Ports"]["80/tcp"] = [{"HostIp": "::1", "HostPort": "8080"}]
     second = traced(sight).hops[1]
-    assert second.found == "[::1]:8080 -> ingress-hops-local-worker:80"
+    assert str(second.found) == "[::1]:8080 -> ingress-hops-local-worker:80"
 
 
 def test_a_request_that_starts_in_the_node_spends_no_time_at_dockers_port() -> None:

@@ -54,5 +54,5 @@ def pairs() -> list[tuple[Fault, Fault]]:
 
 def in_order(one: Fault, other: Fault) -> tuple[Fault, Fault]:
     """The same two, the first on the path first; what is below all hops comes before them."""
-    hops = [None, *(kind.name for kind in KINDS)]
+    hops = [None, *(str(kind.name) for kind in KINDS)]
     return (one, other) if hops.index(one.expected[0][0]) <= hops.index(other.expected[0][0]) else (other, one)

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator
 from random import Random
 
-from hops.model.path import calico_interface
+from hops.model.pod_network import POD_NETWORK
 from tests.live.faults.fault import ENDPOINT, Broken, fault
 from tests.live.faults.kubernetes import Object, bare, nowhere, ready, until
 from tests.live.faults.path import Path
 
 
 def interface(path: Path) -> str:
-    return calico_interface(path.namespace, path.pod)
+    return POD_NETWORK.interface(path.namespace, path.pod)
 
 
 def blocked(path: Path) -> bool:

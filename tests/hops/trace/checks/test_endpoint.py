@@ -6,6 +6,8 @@ import shlex
 import pytest
 
 from hops.model.finding import Level
+from hops.model.versions import CALICO as CALICO_MANIFEST
+from tests.hops.trace import faults
 from tests.hops.trace.asked import codes, found
 from tests.hops.trace.names import CONTROL, ENVOY, JSON, POD, POD_INTERFACE, WORKER
 from tests.hops.trace.objects import thing
@@ -163,9 +165,16 @@ def test_the_remedy_names_what_keeps_calico_away() -> None:
     get(sight, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
     (finding,) = found(sight)
     assert finding.remedy == "make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy.startswith(
+        ".venv/bin/hops kubectl local --namespace kube-system patch daemonset calico-node "
+    )
+    assert '"nodeSelector": {"nowhere": null}' in finding.remedy
     without(sight, "DaemonSet", "calico-node")
     (finding,) = found(sight)
     assert finding.remedy == "make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy == f".venv/bin/hops kubectl local apply --filename {CALICO_MANIFEST.url}"
 
 
 def test_a_pod_that_the_node_s_firewall_does_not_know_is_told() -> None:

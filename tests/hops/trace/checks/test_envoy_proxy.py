@@ -1,5 +1,6 @@
 """Envoy itself, and what Contour gives it: T16, T20, T21."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -8,7 +9,7 @@ from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
 from tests.hops.trace.names import CONTOUR, ENVOY, JSON, WORKER
-from tests.hops.trace.objects import thing
+from tests.hops.trace.objects import pod, thing
 from tests.hops.trace.observations import added, container, failed, found, healthy, view, without
 
 DOWN = ("route", "T16")
@@ -17,6 +18,11 @@ DOWN = ("route", "T16")
 def event(pod: str, reason: str, message: str) -> JSON:
     about = {"kind": "Pod", "name": pod, "namespace": "projectcontour"}
     return thing("v1", "Event", f"{pod}.1", "projectcontour", involvedObject=about, reason=reason, message=message)
+
+
+def in_existing(sight: JSON) -> str:
+    """The remedy of the same in an existing cluster."""
+    return trace(view(faults.unowned(sight)).sight).findings[0].remedy
 
 
 def without_envoy() -> JSON:
@@ -29,6 +35,11 @@ def test_an_image_that_cannot_be_had_stops_envoy_alone() -> None:
     sight = without_envoy()
     faults.waiting(sight, "ImagePullBackOff", ENVOY)
     assert told(sight) == [DOWN]
+    finding = trace(view(sight).sight).findings[0]
+    assert finding.remedy == "make up STACK=local"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour describe pod {ENVOY}"
+    undo = ".venv/bin/hops kubectl local --namespace projectcontour rollout undo daemonset/envoy"
+    assert in_existing(sight) == undo
 
 
 def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
@@ -38,7 +49,12 @@ def test_a_node_selector_that_no_node_meets_leaves_no_envoy() -> None:
     assert told(sight) == [DOWN]
     finding = trace(view(sight).sight).findings[0]
     assert finding.remedy == "make up STACK=local"
+    assert finding.look == ""
     assert "no=where" in finding.message
+    removal = '[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]'
+    assert in_existing(sight) == (
+        f".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy --type json --patch '{removal}'"
+    )
 
 
 def test_a_crash_names_its_exit_code_and_last_line() -> None:
@@ -50,14 +66,20 @@ def test_a_crash_names_its_exit_code_and_last_line() -> None:
     finding = trace(view(sight).sight).findings[0]
     assert "exit code 139" in finding.message
     assert "segmentation fault" in finding.evidence
-    assert finding.look.endswith("--previous")
+    assert finding.remedy == "make up STACK=local"
+    logs = f"logs {ENVOY} --container shutdown-manager --previous"
+    assert finding.look == f".venv/bin/hops kubectl local --namespace projectcontour {logs}"
 
 
 def test_no_envoy_at_all_is_the_stacks_to_mend() -> None:
     sight = without_envoy()
     without(sight, "Pod", ENVOY)
     without(sight, "DaemonSet", "envoy")
-    assert DOWN in told(sight)
+    assert told(sight)[0] == DOWN
+    assert trace(view(sight).sight).findings[0].remedy == "make up STACK=local"
+    assert in_existing(sight) == (
+        ".venv/bin/hops kubectl local apply --filename https://projectcontour.io/quickstart/contour.yaml"
+    )
 
 
 def test_an_envoy_that_runs_is_not_down() -> None:
@@ -73,26 +95,60 @@ def test_what_cannot_be_listed_is_not_missing() -> None:
     assert DOWN not in told(sight)
 
 
-@pytest.mark.parametrize("reason", ["port", "sandbox", "inotify", "node", "secret"])
-def test_what_another_code_tells_of_envoys_pod_is_not_told_twice(reason: str) -> None:
+def rival(sight: JSON) -> None:
+    """Another pod has the host port that Envoy's pod waits for."""
+    waits = found(sight, "Pod", ENVOY)
+    scheduled = next(c for c in waits["status"]["conditions"] if c["type"] == "PodScheduled")
+    message = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
+    scheduled |= {"status": "False", "reason": "Unschedulable", "message": message}
+    ports = [{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]
+    added(sight, pod("web-7d9c-x", "default", "10.244.81.70", {"app": "web"}, containers={"web": ports}))
+
+
+def sandbox(sight: JSON) -> None:
+    """Envoy's pod waits for its network, and Calico does not run on its node."""
+    found(sight, "Pod", ENVOY)["status"] |= {"phase": "Pending", "podIP": ""}
+    added(sight, event(ENVOY, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
+    without(sight, "Pod", "calico-node-5kq8v")
+
+
+def inotify(sight: JSON) -> None:
+    """Envoy gets no inotify instance."""
+    name = found(sight, "Pod", ENVOY)["status"]["containerStatuses"][0]["name"]
+    sight["cluster"]["logs"][f"projectcontour/{ENVOY}/{name}"] = "inotify_init: too many open files"
+    sight["host"]["inotify"]["max_user_instances"] = 128
+
+
+def secret(sight: JSON) -> None:
+    """Envoy's pod waits for its certificate, which is gone."""
+    mounted(sight)
+    without(sight, "Secret", "envoycert")
+    found(sight, "Pod", ENVOY)["status"]["phase"] = "Pending"
+    added(sight, event(ENVOY, "FailedMount", 'MountVolume.SetUp failed: secret "envoycert" not found'))
+
+
+@pytest.mark.parametrize(("fault", "code"), [(rival, "T15"), (sandbox, "T37"), (inotify, "T49"), (secret, "T21")])
+def test_what_another_code_tells_of_envoys_pod_is_not_told_twice(fault: Callable[[JSON], None], code: str) -> None:
     sight = without_envoy()
     faults.waiting(sight, "ContainerCreating", ENVOY)
-    pod = found(sight, "Pod", ENVOY)
-    if reason == "port":
-        scheduled = next(c for c in pod["status"]["conditions"] if c["type"] == "PodScheduled")
-        message = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
-        scheduled |= {"status": "False", "reason": "Unschedulable", "message": message}
-    elif reason == "sandbox":
-        pod["status"] |= {"phase": "Pending", "podIP": ""}
-        added(sight, event(ENVOY, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
-    elif reason == "inotify":
-        sight["cluster"]["logs"][f"projectcontour/{ENVOY}/envoy"] = "inotify_init: too many open files"
-    elif reason == "node":
-        container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
-    else:
-        pod["status"]["phase"] = "Pending"
-        added(sight, event(ENVOY, "FailedMount", 'MountVolume.SetUp failed: secret "envoycert" not found'))
+    assert told(sight) == [DOWN]
+    fault(sight)
+    assert [code for _, code in told(sight)] == [code]
+
+
+def test_an_envoy_on_a_stopped_node_is_not_told_twice() -> None:
+    sight = without_envoy()
+    faults.waiting(sight, "ContainerCreating", ENVOY)
+    container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
     assert DOWN not in told(sight)
+
+
+def test_a_free_port_that_no_pod_seems_to_have_is_told_of_envoy() -> None:
+    sight = without_envoy()
+    faults.waiting(sight, "ContainerCreating", ENVOY)
+    rival(sight)
+    without(sight, "Pod", "web-7d9c-x")
+    assert told(sight) == [DOWN]
 
 
 # Contour
@@ -110,6 +166,9 @@ def test_contour_gone_after_a_change_leaves_the_old_answer() -> None:
     assert traced.first
     assert traced.first.name == "route"
     assert traced.findings[0].remedy == "make up STACK=local"
+    assert in_existing(sight) == (
+        ".venv/bin/hops kubectl local --namespace projectcontour scale deployment/contour --replicas 1"
+    )
 
 
 def test_contour_gone_and_the_host_changed() -> None:
@@ -166,6 +225,35 @@ def test_contour_unseen_is_not_gone() -> None:
     assert told(sight) == []
 
 
+def held_up(sight: JSON) -> None:
+    """Contour's pod waits, and Envoy has other pods than the objects want."""
+    faults.waiting(sight, "ContainerCreating", CONTOUR)
+    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = ["10.244.81.99"]
+
+
+def test_a_contour_without_a_network_is_calicos_where_calico_is_away() -> None:
+    sight = healthy()
+    held_up(sight)
+    found(sight, "Pod", CONTOUR)["status"] |= {"phase": "Pending", "podIP": ""}
+    added(sight, event(CONTOUR, "FailedCreatePodSandBox", 'plugin type="calico" failed (add): no such file'))
+    assert told(sight) == [("route", "T20")]
+    without(sight, "Pod", "calico-node-5kq8v")
+    assert told(sight) == [("endpoint", "T37")]
+    failed(sight, "timeout", *faults.DIRECT, *faults.THROUGH_ENVOY)
+    assert ("route", "T37") in told(sight)
+    assert ("route", "T20") not in told(sight)
+
+
+def test_a_contour_out_of_inotify_instances_is_the_machines() -> None:
+    sight = healthy()
+    held_up(sight)
+    name = found(sight, "Pod", CONTOUR)["status"]["containerStatuses"][0]["name"]
+    sight["cluster"]["logs"][f"projectcontour/{CONTOUR}/{name}"] = "inotify_init: too many open files"
+    assert told(sight) == [("route", "T20")]
+    sight["host"]["inotify"]["max_user_instances"] = 128
+    assert told(sight) == [(None, "T49")]
+
+
 # Certificates
 
 
@@ -186,8 +274,8 @@ def test_an_expired_certificate_with_the_connection_still_up_is_advice() -> None
 
 
 def mounted(sight: JSON) -> None:
-    for pod, secret in ((CONTOUR, "contourcert"), (ENVOY, "envoycert")):
-        found(sight, "Pod", pod)["spec"]["volumes"] = [{"name": "cert", "secret": {"secretName": secret}}]
+    for name, held_in in ((CONTOUR, "contourcert"), (ENVOY, "envoycert")):
+        found(sight, "Pod", name)["spec"]["volumes"] = [{"name": "cert", "secret": {"secretName": held_in}}]
 
 
 def test_a_certificate_that_is_gone_keeps_envoy_from_starting() -> None:
@@ -280,3 +368,34 @@ def test_a_good_certificate_of_envoy_and_an_ended_one_of_a_workload_are_not_told
     held(sight, "shop.example", ends="2026-11-23T09:00:00Z")
     faults.disconnected(sight)
     assert told(sight) == []
+
+
+def proxied(status: str) -> JSON:
+    """The host served by an HTTPProxy for another Service, Envoy with what it had before, and Contour gone."""
+    sight = healthy()
+    faults.contourless(sight)
+    without(sight, "Ingress", "my-service-ingress")
+    port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
+    spec = {"clusterIP": "10.96.1.1", "selector": {"service": "example-pod"}, "ports": [port]}
+    routes = [{"services": [{"name": "other", "port": 8080, "weight": 1}]}]
+    proxy = {"virtualhost": {"fqdn": "my-service.localhost"}, "routes": routes}
+    made = thing("projectcontour.io/v1", "HTTPProxy", "web", "apps", spec=proxy, status={"currentStatus": status})
+    added(sight, thing("v1", "Service", "other", "apps", spec=spec), made)
+    return sight
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_not_is_shown() -> None:
+    findings = trace(view(proxied("valid")).sight).findings
+    assert "HTTPProxy/apps/web wants other:8080, Envoy has / -> " in "".join(f.message for f in findings)
+
+
+def test_what_an_http_proxy_wants_that_contour_refuses_is_not_expected_of_envoy() -> None:
+    findings = trace(view(proxied("invalid")).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)
+
+
+def test_what_an_http_proxy_wants_and_envoy_has_is_no_difference() -> None:
+    sight = proxied("valid")
+    found(sight, "HTTPProxy", "web")["spec"]["routes"][0]["services"][0]["name"] = "my-service"
+    findings = trace(view(sight).sight).findings
+    assert "Envoy has" not in "".join(f.message + f.evidence for f in findings)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from hops.model.finding import Level
+from tests.hops.trace import faults
 from tests.hops.trace.asked import codes, found
 from tests.hops.trace.names import CONTOUR_IP, ENVOY, ENVOY_IP, JSON, POD, POD_IP, WORKER
 from tests.hops.trace.nodes import CNI, host_port, nat
@@ -48,6 +49,9 @@ def test_an_envoy_without_a_host_port_is_told() -> None:
     assert (finding.code, finding.hop, finding.level) == ("T11", "host-port", Level.MANDATORY)
     assert f"port 80 of {WORKER}" in finding.message
     assert finding.remedy == "make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy.startswith(".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy ")
+    assert '{"containerPort":8080,"hostPort":80,"protocol":"TCP"}' in finding.remedy
 
 
 def test_another_number_than_the_planned_one_is_envoy_s_fault_and_not_docker_s() -> None:
@@ -215,7 +219,9 @@ def test_an_envoy_that_crashes_is_the_cause_and_not_its_missing_rule() -> None:
     sight = _closed()
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     get(sight, "Pod", ENVOY)["status"]["containerStatuses"][1] |= {"ready": False, "state": waiting}
-    assert "T14" not in codes(sight)
+    assert codes(sight) == ["T14"], "Envoy's own port still answers, so the rule alone is missing"
+    failed(sight, "refused", "envoy")
+    assert codes(sight) == ["T16"]
 
 
 def test_a_path_without_docker_has_no_port_of_a_node() -> None:

@@ -1,5 +1,7 @@
 """The pod and its process: T32, T40 to T44, and two faults at once."""
 
+import shlex
+
 import pytest
 
 from hops.trace.verdict import trace
@@ -9,10 +11,21 @@ from tests.hops.trace.names import HOST, JSON, POD, POD_IP, WORKER
 from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, failed, found, healthy, request, view, without
 
+UP = "make up STACK=local"
+KUBECTL = (".venv/bin/hops", "kubectl", "local", "--namespace", "apps")
+
 
 def first(sight: JSON) -> tuple[str, str, str]:
     finding = trace(view(sight).sight).findings[0]
     return finding.message, finding.remedy, finding.evidence
+
+
+def look(sight: JSON) -> tuple[str, ...]:
+    return tuple(shlex.split(trace(view(sight).sight).findings[0].look))
+
+
+def setting(sight: JSON) -> str:
+    return trace(view(sight).sight).findings[0].setting
 
 
 def test_a_readiness_probe_that_fails_while_the_process_serves() -> None:
@@ -22,6 +35,20 @@ def test_a_readiness_probe_that_fails_while_the_process_serves() -> None:
     found(sight, "Pod", POD)["spec"]["containers"][0]["readinessProbe"] = probe
     assert told(sight) == [("pod", "T32")]
     assert "readiness probe: httpGet /ready:8080" in first(sight)[2]
+    assert first(sight)[1] == UP
+    assert look(sight) == (*KUBECTL, "describe", "pod", POD)
+
+
+def test_a_direct_request_is_evidence_for_the_pod_that_it_went_to_alone() -> None:
+    sight = healthy()
+    three_replicas(sight)
+    faults.unready(sight)  # All of them: they share one status.
+    cited = {
+        finding.resource.name: f"request to {POD_IP}:8080 (pod)" in finding.evidence
+        for finding in trace(view(sight).sight).findings
+        if finding.code == "T32"
+    }
+    assert cited == {POD: True, f"{POD}-2": False, f"{POD}-3": False}
 
 
 def test_a_pod_that_is_not_ready_since_it_cannot_be_reached_is_the_networks() -> None:
@@ -36,7 +63,8 @@ def test_a_server_on_loopback() -> None:
     faults.listening(sight, ("127.0.0.1", 8080))
     assert told(sight) == [("pod", "T40")]
     assert "127.0.0.1:8080" in first(sight)[2]
-    assert first(sight)[1] == "make up STACK=local"
+    assert first(sight)[1] == UP
+    assert shlex.split(first(faults.unowned(sight))[1]) == [*KUBECTL, "edit", "pod", POD]
 
 
 def test_a_server_on_another_port() -> None:
@@ -82,6 +110,43 @@ def test_a_container_that_waits(reason: str) -> None:
     assert "OSError: no such directory" in evidence
 
 
+def test_the_last_line_is_of_the_container_and_of_none_whose_name_only_begins_like_its() -> None:
+    sight = healthy()
+    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    failed(sight, "unreachable", *faults.DIRECT)
+    sight["cluster"]["logs"] |= {f"apps/{POD}/server2 previous": "another's", f"apps/{POD}/server": "its own"}
+    assert f"log of apps/{POD}/server: its own" in first(sight)[2]
+    assert "another's" not in first(sight)[2]
+    assert look(sight) == (*KUBECTL, "logs", POD, "--container", "server", "--previous")
+
+
+def test_an_image_that_cannot_be_had_is_the_stacks_setting_where_the_pod_has_it_from_there() -> None:
+    sight = healthy()
+    faults.waiting(sight, "ImagePullBackOff")
+    failed(sight, "unreachable", *faults.DIRECT)
+    service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]
+    container = found(sight, "Pod", POD)["spec"]["containers"][0]
+    container |= {"image": service.image, "command": list(service.command)}
+    assert told(sight) == [("pod", "T42")]
+    assert (setting(sight), first(sight)[1]) == ("stacks/Pulumi.local.yaml: services[0].image", UP)
+    assert look(sight) == (*KUBECTL, "describe", "pod", POD)
+    container["image"] = "registry.example/typo"
+    assert (setting(sight), first(sight)[1]) == ("", UP)
+
+
+def test_a_setting_is_that_of_the_traced_service() -> None:
+    sight = healthy()
+    faults.waiting(sight, "ImagePullBackOff")
+    failed(sight, "unreachable", *faults.DIRECT)
+    services = sight["stack"]["settings"]["services"]
+    names = {"name": "other", "pod": "other-pod", "ingress": "other-ingress", "host": "other.localhost"}
+    services.insert(0, {**services[0], **names})
+    service = view(sight).sight.stack.settings.services[1]  # type: ignore[union-attr]
+    container = found(sight, "Pod", POD)["spec"]["containers"][0]
+    container |= {"image": service.image, "command": list(service.command)}
+    assert setting(sight) == "stacks/Pulumi.local.yaml: services[1].image"
+
+
 def test_a_container_that_was_killed_for_its_memory_and_runs_for_a_moment() -> None:
     sight = healthy()
     faults.unready(sight)
@@ -123,7 +188,7 @@ def test_an_evicted_pod() -> None:
     assert first(sight)[1].endswith(f"delete pod {POD}")
 
 
-def test_a_pod_without_a_network_is_the_networks() -> None:
+def test_a_pod_without_a_network_is_the_networks_where_calico_is_away() -> None:
     sight = healthy()
     faults.waiting(sight, "ContainerCreating")
     faults.status(sight).update({"phase": "Pending", "podIP": ""})
@@ -131,7 +196,19 @@ def test_a_pod_without_a_network_is_the_networks() -> None:
     message = 'plugin type="calico" failed (add): error getting ClusterInformation'
     told_ = {"involvedObject": about, "reason": "FailedCreatePodSandBox", "message": message}
     added(sight, thing("v1", "Event", "e.1", "apps", **told_))
-    assert ("pod", "T42") not in told(sight)
+    assert told(sight) == [("pod", "T42")], "while Calico runs, the pod itself is all that can be told"
+    without(sight, "Pod", "calico-node-5kq8v")
+    assert told(sight) == [("endpoint", "T37")]
+
+
+def test_a_pod_that_crashes_for_want_of_inotify_instances_is_the_machines() -> None:
+    sight = healthy()
+    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    failed(sight, "refused", *faults.DIRECT)
+    sight["cluster"]["logs"][f"apps/{POD}/server previous"] = "inotify_init: too many open files"
+    assert told(sight) == [("pod", "T42")], "the limits are high enough"
+    sight["host"]["inotify"]["max_user_instances"] = 128
+    assert told(sight) == [(None, "T49")]
 
 
 def test_the_apps_own_404() -> None:
@@ -141,6 +218,8 @@ def test_the_apps_own_404() -> None:
         request(sight, place)["status"] = 404
     assert told(sight) == [("pod", "T43")]
     assert "404 for /etc/passwd itself" in first(sight)[0]
+    assert first(sight)[1] == UP
+    assert look(sight) == (*KUBECTL, "logs", POD, "--tail", "20")
 
 
 def test_envoys_own_404_is_not_the_apps() -> None:
@@ -155,6 +234,8 @@ def test_the_apps_own_failure(status: int) -> None:
     for place in (*faults.THROUGH_ENVOY, *faults.DIRECT):
         request(sight, place)["status"] = status
     assert told(sight) == [("pod", "T44")]
+    assert first(sight)[1] == UP
+    assert look(sight) == (*KUBECTL, "logs", POD, "--tail", "20")
 
 
 def test_an_app_that_takes_the_connection_and_is_silent() -> None:
@@ -248,6 +329,13 @@ def test_a_missing_pod_of_the_plan() -> None:
     failed(sight, "unreachable", *faults.DIRECT)
     assert told(sight) == [("pod", "T42")]
     assert first(sight)[0] == "There is no such pod."
+    assert first(sight)[1] == UP
+    assert look(sight) == (*KUBECTL, "get", "pods")
+    service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]
+    assert shlex.split(first(faults.unowned(sight))[1]) == [
+        *(*KUBECTL, "run", POD, "--image", service.image, "--port", "8080", "--labels", f"service={POD}"),
+        *("--command", "--", *service.command),
+    ]
 
 
 def test_a_pod_on_a_stopped_node_is_the_nodes_matter() -> None:

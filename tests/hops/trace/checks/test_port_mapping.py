@@ -3,6 +3,7 @@
 import pytest
 
 from hops.model.finding import Level
+from tests.hops.trace import faults
 from tests.hops.trace.asked import codes, found
 from tests.hops.trace.names import CLUSTER, CONTROL, ENVOY, GATEWAY, JSON, PORT, WORKER
 from tests.hops.trace.names import HOST as NAME
@@ -45,6 +46,7 @@ def test_a_cluster_that_publishes_nothing_is_told() -> None:
     (finding,) = found(sight)
     assert (finding.code, finding.hop, finding.level) == ("T05", "port-mapping", Level.MANDATORY)
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    assert codes(faults.unowned(sight)) == [], "an existing cluster may be entered by another way"
 
 
 def test_without_a_stack_another_published_port_is_the_remedy_or_else_a_forwarding_container() -> None:
@@ -54,8 +56,10 @@ def test_without_a_stack_another_published_port_is_the_remedy_or_else_a_forwardi
     (finding,) = found(sight)
     assert finding.code == "T05"
     assert finding.look == f"curl --header 'Host: {NAME}' http://127.0.0.1:9090/"
+    assert finding.remedy.startswith("docker run ")
     bound(sight, {})
     (finding,) = found(sight)
+    assert finding.look == ""
     assert finding.remedy.startswith(f"docker run --detach --network kind --publish 127.0.0.1:{PORT}:80 ")
     assert f"TCP:{WORKER}:80" in finding.remedy
 
@@ -94,6 +98,9 @@ def test_a_port_on_the_node_without_envoy_is_told() -> None:
     assert (finding.code, finding.hop) == ("T06", "port-mapping")
     assert (CONTROL in finding.message, WORKER in finding.message) == (True, True)
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy.startswith(".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy ")
+    assert f'"kubernetes.io/hostname":"{CONTROL}"' in finding.remedy
 
 
 def test_an_envoy_that_runs_nowhere_or_waits_there_is_not_elsewhere() -> None:
@@ -132,6 +139,9 @@ def test_a_mapping_to_a_port_of_the_node_that_nobody_takes_is_told() -> None:
     assert (finding.code, finding.hop) == ("T07", "port-mapping")
     assert f"port 82 of {WORKER}" in finding.message
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    (finding,) = found(faults.unowned(sight))
+    assert finding.remedy.startswith(".venv/bin/hops kubectl local --namespace projectcontour patch daemonset envoy ")
+    assert '"hostPort":82' in finding.remedy
     # A rule for it, whoever made that, is somebody who takes it.
     node(sight)["nat"] = nat(*host_port(), *host_port(chain="CNI-DN-82", outside=82))
     assert codes(sight) == []
@@ -154,9 +164,13 @@ def test_a_port_on_another_address_than_the_name_s_is_told() -> None:
     (finding,) = found(sight)
     assert (finding.code, finding.hop) == ("T09", "port-mapping")
     assert finding.remedy == "make down STACK=local && make up STACK=local"
+    (unowned,) = found(faults.unowned(sight))
+    assert unowned.remedy == "", "a stack does not make an existing cluster again"
     sight["stack"] = None
+    look = f"curl --resolve {NAME}:{PORT}:192.168.1.20 http://{NAME}:{PORT}/"
+    assert finding.look == look
     (finding,) = found(sight)
-    assert finding.look == f"curl --resolve {NAME}:{PORT}:192.168.1.20 http://{NAME}:{PORT}/"
+    assert (finding.remedy, finding.look) == ("", look)
 
 
 def test_a_stack_that_asks_for_the_other_address_is_to_ask_for_the_name_s() -> None:

@@ -10,10 +10,13 @@ from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, failed, healthy, request, view, without
 
 INGRESS = "my-service-ingress"
+UP = "make up STACK=local"
+PATCH = f".venv/bin/hops kubectl local --namespace apps patch ingress {INGRESS} --type json --patch "
 
 
-def remedy(sight: JSON) -> str:
-    return trace(view(faults.unowned(sight)).sight).findings[0].remedy
+def remedy(sight: JSON, *, owned: bool = False) -> str:
+    """The first remedy in an existing cluster, or in one of the stack's own."""
+    return trace(view(sight if owned else faults.unowned(sight)).sight).findings[0].remedy
 
 
 def test_no_ingress_at_all_closes_the_listener() -> None:
@@ -22,6 +25,7 @@ def test_no_ingress_at_all_closes_the_listener() -> None:
     faults.listenerless(sight)
     assert told(sight) == [("route", "T17")]
     assert f"create ingress {INGRESS} --class contour --rule '{HOST}/*=my-service:8080'" in remedy(sight)
+    assert remedy(sight, owned=True) == UP
 
 
 def test_no_ingress_at_all_is_told_by_the_objects_where_envoy_is_not_seen() -> None:
@@ -38,6 +42,7 @@ def test_an_ingress_without_plain_http() -> None:
     faults.listenerless(sight)
     assert told(sight) == [("route", "T18")]
     assert remedy(sight).endswith(f"annotate ingress {INGRESS} kubernetes.io/ingress.allow-http-")
+    assert remedy(sight, owned=True) == UP
 
 
 def test_the_annotation_with_another_value_is_no_fault() -> None:
@@ -52,6 +57,7 @@ def test_a_class_that_contour_does_not_serve() -> None:
     faults.listenerless(sight)
     assert told(sight) == [("route", "IN09")]
     assert '"contour"' in remedy(sight)
+    assert remedy(sight, owned=True) == UP
 
 
 def test_a_host_that_the_ingress_misspells() -> None:
@@ -61,6 +67,35 @@ def test_a_host_that_the_ingress_misspells() -> None:
     faults.unrouted(sight)
     assert told(sight) == [("route", "T22")]
     assert f'"path":"/spec/rules/0/host","value":"{HOST}"' in remedy(sight)
+    assert remedy(sight, owned=True) == UP
+
+
+def test_another_host_than_the_stacks_is_its_setting() -> None:
+    sight = healthy()
+    sight["asked"]["host"] = "other.localhost"
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T22")]
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.setting, finding.remedy) == ("stacks/Pulumi.local.yaml: services[0].host", UP)
+    faults.ingress(sight)["spec"]["rules"][0]["host"] = "my-servce.localhost"
+    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["domains"] = ["my-servce.localhost"]
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.code, finding.setting) == ("T22", ""), "the Ingress is not as the stack declares it"
+
+
+def test_another_path_than_the_stacks_is_its_setting() -> None:
+    sight = healthy()
+    sight["stack"]["settings"]["services"][0]["path"] = "/app"
+    faults.path(sight)["path"] = "/app"
+    route = faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]
+    route["match"] = {"path_separated_prefix": "/app"}
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T23")]
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.setting, finding.remedy) == ("stacks/Pulumi.local.yaml: services[0].path", UP)
+    faults.path(sight)["path"] = route["match"]["path_separated_prefix"] = "/typo"
+    finding = trace(view(sight).sight).findings[0]
+    assert (finding.code, finding.setting) == ("T23", ""), "the Ingress is not as the stack declares it"
 
 
 def test_the_only_host_misspelt_is_no_missing_ingress() -> None:
@@ -79,6 +114,7 @@ def test_a_misspelt_host_of_a_class_that_contour_does_not_serve_is_both() -> Non
     faults.listenerless(sight)
     assert sorted(told(sight)) == [("route", "IN09"), ("route", "T22")]
     assert all(" patch ingress " in finding.remedy for finding in trace(view(faults.unowned(sight)).sight).findings)
+    assert [finding.remedy for finding in trace(view(sight).sight).findings] == [UP, UP]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +128,7 @@ def test_a_path_that_nothing_takes(path: str, path_type: str, match: JSON) -> No
     faults.not_found(sight)
     assert told(sight) == [("route", "T23")]
     assert '"path":"/spec/rules/0/http/paths/0/path","value":"/"' in remedy(sight)
+    assert remedy(sight, owned=True) == UP
 
 
 def test_an_exact_path_does_not_take_what_lies_below() -> None:
@@ -115,7 +152,9 @@ def test_a_service_that_is_not_there_by_a_typing_error() -> None:
     assert told(sight) == [("route", "IN01")]
     finding = trace(view(sight).sight).findings[0]
     assert "unresolved service reference" in finding.evidence
-    assert finding.remedy == "make up STACK=local"
+    assert finding.remedy == UP
+    assert remedy(sight).startswith(PATCH)
+    assert '"name":"my-service"' in remedy(sight)
 
 
 def test_a_service_port_that_is_not_there() -> None:
@@ -123,6 +162,8 @@ def test_a_service_port_that_is_not_there() -> None:
     faults.path(sight)["backend"]["service"]["port"]["number"] = 9090
     faults.listenerless(sight)
     assert told(sight) == [("route", "IN02")]
+    assert remedy(sight).startswith(PATCH)
+    assert remedy(sight, owned=True) == UP
 
 
 def test_an_ingress_in_another_namespace_than_its_service() -> None:
@@ -132,8 +173,10 @@ def test_an_ingress_in_another_namespace_than_its_service() -> None:
     assert told(sight) == [("route", "IN01")]
     finding = trace(view(sight).sight).findings[0]
     assert "namespace apps" in finding.message
-    assert "delete ingress" in finding.remedy
-    assert finding.remedy.endswith(" && make up STACK=local")
+    delete = f".venv/bin/hops kubectl local --namespace default delete ingress {INGRESS}"
+    assert finding.remedy == f"{delete} && {UP}"
+    create = f".venv/bin/hops kubectl local --namespace apps create ingress {INGRESS} --class contour"
+    assert remedy(sight) == f"{delete} && {create} --rule '{HOST}/*=my-service:8080'"
 
 
 def test_a_deleted_service_is_told_once() -> None:
@@ -144,6 +187,7 @@ def test_a_deleted_service_is_told_once() -> None:
     failed(sight, "refused", "service")
     assert told(sight) == [("route", "IN01")]
     assert "expose pod example-pod --name my-service --port 8080 --target-port 8080" in remedy(sight)
+    assert remedy(sight, owned=True) == UP
 
 
 def test_an_unused_ingress_of_another_host_is_left_alone() -> None:
@@ -161,6 +205,7 @@ def test_a_second_ingress_takes_the_requests() -> None:
     traced = trace(view(sight).sight)
     assert traced.first
     assert remedy(sight).endswith("delete ingress other")
+    assert remedy(sight, owned=True) == remedy(sight), "no stack owns the other Ingress"
     for place in faults.THROUGH_ENVOY:
         request(sight, place)["status"] = 404
     # The other pod's own 404 is what follows.
@@ -187,6 +232,10 @@ def test_without_a_stack_the_objects_alone_say_what_is_wanted() -> None:
     without(sight, "Ingress", INGRESS)
     faults.listenerless(sight)
     assert told(sight) == [("route", "T17")]
+    finding = trace(view(sight).sight).findings[0]
+    cluster = sight["cluster"]
+    options = [f"--{key} {cluster[key]}" for key in ("kubeconfig", "context") if cluster.get(key)]
+    assert (finding.remedy, finding.look) == ("", " ".join(["kubectl", *options, "get ingresses --all-namespaces"]))
 
 
 @pytest.mark.parametrize("kind", ["Ingress", "HTTPProxy", "Service"])
@@ -253,6 +302,7 @@ def test_a_redirect_of_envoys_own_is_told_and_is_no_fault() -> None:
     (finding,) = traced.findings
     assert (finding.hop, finding.code, str(finding.level)) == ("route", "T51", "advisory")
     assert finding.message == (f"Envoy answers 301 and sends the client to https://{HOST}/; no pod is asked.")
+    assert finding.remedy == ""
     assert finding.look == f"curl --insecure --connect-to ::127.0.0.1:8443 https://{HOST}/"
     assert "Envoy's route: / -> redirect" in finding.evidence.splitlines()
     assert traced.first is None
@@ -274,6 +324,7 @@ def test_a_wrong_port_shows_also_while_the_service_is_missing() -> None:
     faults.path(sight)["backend"]["service"]["port"] = {"number": 9999}
     assert told(sight) == [("route", "IN01"), ("route", "IN02")]
     assert '"value":{"number":8080}' in trace(view(faults.unowned(sight)).sight).findings[1].remedy.replace(" ", "")
+    assert [finding.remedy for finding in trace(view(sight).sight).findings] == [UP, UP]
 
 
 def test_a_missing_service_shows_also_while_nobody_serves_the_class() -> None:

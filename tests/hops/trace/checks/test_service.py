@@ -9,9 +9,12 @@ from tests.hops.trace.faults import told
 from tests.hops.trace.names import JSON, POD, POD_INTERFACE, SERVICE_IP
 from tests.hops.trace.observations import failed, found, healthy, node, request, view, without
 
+UP = "make up STACK=local"
 
-def remedy(sight: JSON) -> str:
-    return trace(view(faults.unowned(sight)).sight).findings[0].remedy
+
+def remedy(sight: JSON, *, owned: bool = False) -> str:
+    """The first remedy in an existing cluster, or in one of the stack's own."""
+    return trace(view(sight if owned else faults.unowned(sight)).sight).findings[0].remedy
 
 
 def port(sight: JSON) -> JSON:
@@ -30,6 +33,7 @@ def test_a_selector_that_no_pod_meets_is_told_at_the_endpoint() -> None:
     selectorless(sight)
     assert told(sight) == [("endpoint", "SV01")]
     assert f'"value":{{"service":"{POD}"}}' in remedy(sight)
+    assert remedy(sight, owned=True) == UP
     assert trace(view(sight).sight).hops[4].verdict is Verdict.BESIDE
 
 
@@ -48,6 +52,7 @@ def test_a_target_port_that_no_pod_offers() -> None:
     failed(sight, "refused", "service")
     assert told(sight) == [("endpoint", "SV02")]
     assert '"/spec/ports/0/targetPort","value":8080' in remedy(sight)
+    assert remedy(sight, owned=True) == UP
 
 
 def test_a_target_port_where_the_pod_declares_none() -> None:
@@ -102,6 +107,7 @@ def test_kube_proxy_gone_is_advice_beside_the_path() -> None:
     assert traced.first is None
     assert traced.hops[4].verdict is Verdict.BESIDE
     assert "kubeadm init phase addon kube-proxy" in remedy(sight)
+    assert "kubeadm init phase addon kube-proxy" in remedy(sight, owned=True)
 
 
 def test_somebody_elses_answer_at_the_cluster_ip_is_not_the_services() -> None:
@@ -142,6 +148,7 @@ def test_kube_proxy_that_is_not_ready() -> None:
     next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
     assert told(sight) == [("service", "T45")]
     assert remedy(sight).endswith("rollout restart daemonset/kube-proxy")
+    assert remedy(sight, owned=True) == remedy(sight), "an update does not restart a DaemonSet"
 
 
 def test_a_rivals_answer_hides_no_interface_that_is_down_and_makes_no_fault_of_kube_proxy() -> None:
@@ -188,8 +195,12 @@ def test_kube_proxy_out_of_inotify_instances_is_the_machines() -> None:
     sight = healthy()
     status = faults.status(sight, "kube-proxy-2m9xj")
     next(c for c in status["conditions"] if c["type"] == "Ready")["status"] = "False"
-    sight["cluster"]["logs"]["kube-system/kube-proxy-2m9xj/kube-proxy"] = "fsnotify: too many open files"
-    assert ("service", "T45") not in told(sight)
+    status["containerStatuses"][0] |= {"ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+    name = status["containerStatuses"][0]["name"]
+    sight["cluster"]["logs"][f"kube-system/kube-proxy-2m9xj/{name}"] = "fsnotify: too many open files"
+    assert told(sight) == [("service", "T45")]
+    sight["host"]["inotify"]["max_user_instances"] = 128
+    assert told(sight) == [(None, "T49")]
 
 
 def test_a_named_target_port_whose_slice_has_no_port_is_no_matter_of_contour() -> None:

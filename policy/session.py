@@ -1,4 +1,4 @@
-"""What the pack is asked to judge by: its own configuration, and that of the stack."""
+"""The rules of one operation, with the configuration of the pack and of the stack."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import JSON
 from hops.model.finding import Level, Place
-from hops.model.settings import SettingsError, settings
+from hops.model.settings import NAMESPACE, PolicySettings, SettingsError, settings
 from hops.rules import RULES
 from hops.rules.configuration import configure, read
 from hops.rules.judge import Judge
@@ -18,25 +18,46 @@ from hops.rules.rule import Scope
 from policy.operation import Operation
 
 
-class Asked:
-    """The rules of one operation, made ready.
+class RefusedError(SettingsError):
+    """Settings that the program refuses, too, with the same sentence."""
 
-    everything: all rules. alone: those that need to see one resource only. together: the others. mending_*: those of
-    them whose level is remediate. others: what the other stacks of the project hold.
+
+class PolicySession:
+    """The rules of one operation, ready to run.
+
+    everything: all rules.
+    alone: the rules that need one resource only.
+    together: the rules that need the whole stack.
+    mending_alone, mending_together: those of the two whose level is remediate.
+    others: what the other stacks of the project claim.
     """
 
     def __init__(self, given: Mapping[str, Any], operation: Operation, stack_files: Path) -> None:
-        """given: the pack's own configuration. stack_files: their folder. Raises SettingsError that names the key."""
+        """Reads both configurations.
+
+        given: the pack's own configuration.
+        operation: the stack and its configuration.
+        stack_files: the folder of the project's stack files.
+
+        Raises RefusedError where the program itself refuses the settings, SettingsError for any other mistake.
+        """
         self.given = given
         self._today = datetime.now(tz=UTC).date()
-        stack = operation.ours()
-        own = [name for name in stack if name != "policy"]
-        # Another project's stack has no settings of ours, but may say something of the rules.
-        self._settings = settings(operation.stack, stack, os.environ.get("INGRESS_HOPS_NODE_IMAGE")) if own else None
+        try:
+            stack = operation.ours()
+            # The stack of another project has no such settings, but may configure the rules.
+            own = operation.project == NAMESPACE or bool(set(stack) - {"policy"})
+            image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
+            self._settings = settings(operation.stack, stack, image) if own else None
+            of_stack = read(stack.get("policy", {}))
+        except SettingsError as error:
+            if operation.project == NAMESPACE:
+                raise RefusedError(str(error)) from None
+            raise
         self.others = _others(stack_files, operation.stack) if own else Others()
-        configuration = configure(read(given), read(stack.get("policy", {})))
+        configuration = configure(_of_pack(given), of_stack)
         rules = RULES.values()
-        # What the fleet holds is known from the start.
+        # The claims of other stacks are known from the start.
         alone = [rule for rule in rules if rule.scope is not Scope.STACK]
         together = [rule for rule in rules if rule.scope is Scope.STACK]
         mended = {code for code, level in configuration.levels.items() if level is Level.REMEDIATE}
@@ -57,10 +78,18 @@ class Asked:
         return Inventory(declared, today=self._today, settings=self._settings, fleet=self.others.fleet)
 
 
+def _of_pack(given: Mapping[str, Any]) -> PolicySettings:
+    """The pack's own configuration. Raises SettingsError that says where the mistake is."""
+    try:
+        return read(given, at="")
+    except SettingsError as error:
+        raise SettingsError(f"the policy pack's configuration: {error}") from None
+
+
 def _others(folder: Path, stack: str) -> Others:
     files = sorted(folder.glob("Pulumi.*.yaml"))
     try:
         read = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path.read_bytes() for path in files}
     except OSError as error:
-        raise SettingsError(f"what the other stacks hold can't be read: {error}") from None
+        raise SettingsError(f"the other stacks' files cannot be read: {error}") from None
     return others(read, stack)

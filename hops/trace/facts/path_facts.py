@@ -6,21 +6,29 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.objects import KIND_LABEL, KIND_ROLE_LABEL
 from hops.kubernetes.values import JSON, at, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Identity, Place
-from hops.model.hop import Backend, Door, PortMapping
+from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
-from hops.trace.observed.observation import Asked, Envoy, Namespace, Node, Request, Sight, Where
+from hops.trace.observed.observation import (
+    FollowedRequest,
+    Namespace,
+    Observation,
+    ObservedEnvoy,
+    ObservedNode,
+    SentRequest,
+    Where,
+)
 from hops.trace.readers.kernel import addresses
 from hops.trace.readers.published_ports import Published, published
 
 THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
 """Where requests are sent that go through Envoy."""
-KIND_LABEL = "io.x-k8s.kind.cluster"
-"""Of a container that is a node: the name of its kind cluster."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +49,13 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
-class View:
+class PathFacts:
     """What checks ask. Everything that could not be seen is None or empty, and says so in `sight.unseen`."""
 
-    sight: Sight
+    sight: Observation
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> FollowedRequest:
         return self.sight.asked
 
     @cached_property
@@ -93,7 +101,7 @@ class View:
     @cached_property
     def neighbour(self) -> str | None:
         """The node that the ClusterIP is asked from: the backend's own, which a policy always lets in."""
-        nodes = (text(at(pod, "spec", "nodeName")) for pod in self.pods)
+        nodes = (objects.node_of(pod) for pod in self.pods)
         return next((node for node in nodes if node), None) or self.publishing
 
     @cached_property
@@ -140,7 +148,7 @@ class View:
     @cached_property
     def foreign(self) -> bool:
         """Whether the API that answered is another cluster's than the containers': its objects say nothing then."""
-        named = {str(at(dict(o), "metadata", "name")) for o in self._all if at(dict(o), "kind") == "Node"}
+        named = {objects.name(o) for o in self._all if at(dict(o), "kind") == "Node"}
         return bool(self.node_containers) and bool(named) and not named & set(self.node_containers)
 
     @property
@@ -164,11 +172,11 @@ class View:
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
         """The objects of a kind, in a namespace or in all."""
         for item in self.objects:
-            if item.get("kind") == kind and (namespace is None or at(item, "metadata", "namespace") == namespace):
+            if item.get("kind") == kind and (namespace is None or objects.namespace(item) == namespace):
                 yield item
 
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, JSON] | None:
-        return next((item for item in self.of(kind, namespace) if at(item, "metadata", "name") == name), None)
+        return next((item for item in self.of(kind, namespace) if objects.name(item) == name), None)
 
     @cached_property
     def inventory(self) -> Inventory:
@@ -197,7 +205,7 @@ class View:
                 if port != "6443/tcp"
                 for binding in sequence(entries)
             ]
-            role = str(at(dict(item), "Config", "Labels", "io.x-k8s.kind.role") or "worker")
+            role = str(at(dict(item), "Config", "Labels", KIND_ROLE_LABEL) or "worker")
             nodes.append((role != "control-plane", name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
@@ -215,9 +223,9 @@ class View:
         return (*self.objects, *self._kind_cluster())
 
     @cached_property
-    def door(self) -> Door | None:
+    def door(self) -> Entrypoint | None:
         """Where the request should enter: as planned, or else as the containers and objects declare it."""
-        return self.planned.door if self.planned else door(self.declared)
+        return self.planned.door if self.planned else door(self.inventory)
 
     @cached_property
     def entry(self) -> PortMapping | None:
@@ -228,7 +236,7 @@ class View:
     @cached_property
     def backend(self) -> Backend | None:
         """Where the request should go: as planned for its host and path, or else as an Ingress declares it."""
-        known = self.planned.backends if self.planned else tuple(backends(self.objects))
+        known = self.planned.backends if self.planned else tuple(backends(self.inventory))
         of_host = [b for b in known if b.host == self.asked.host and self.asked.path.startswith(b.path)]
         longest = max(of_host, key=lambda b: len(b.path), default=None)
         return longest or (known[0] if self.planned else None)
@@ -262,7 +270,7 @@ class View:
         return tuple(
             pod
             for pod in self.of("Pod", self.backend.namespace)
-            if selector and selector.items() <= pairs(at(pod, "metadata", "labels")).items()
+            if selector and selector.items() <= objects.labels(pod).items()
         )
 
     @cached_property
@@ -270,24 +278,22 @@ class View:
         """Envoy's pods, those on the publishing node first."""
         found = [p for p in self.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "envoy"]
         publishing = self.publishing
-        return tuple(sorted(found, key=lambda pod: at(pod, "spec", "nodeName") != publishing))
+        return tuple(sorted(found, key=lambda pod: objects.node_of(pod) != publishing))
 
     @cached_property
-    def envoy(self) -> Envoy | None:
+    def envoy(self) -> ObservedEnvoy | None:
         """What the first of Envoy's pods said of itself."""
-        names = [f"{CONTOUR_NAMESPACE}/{at(pod, 'metadata', 'name')}" for pod in self.envoy_pods]
+        names = [f"{CONTOUR_NAMESPACE}/{objects.name(pod)}" for pod in self.envoy_pods]
         return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
 
     def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods that run on a node or wait for it, those that are being deleted left out."""
-        return tuple(
-            pod for pod in self.envoy_pods if _node_of(pod) == node and not at(pod, "metadata", "deletionTimestamp")
-        )
+        return tuple(pod for pod in self.envoy_pods if _node_of(pod) == node and not objects.deleting(pod))
 
     def no_sandbox(self, pod: Mapping[str, JSON]) -> str | None:
         """Why a pod that waits has no network yet, by its newest event; None where that isn't its trouble."""
-        name, namespace = at(dict(pod), "metadata", "name"), at(dict(pod), "metadata", "namespace")
-        if at(dict(pod), "status", "phase") != "Pending" or at(dict(pod), "status", "podIP"):
+        name, namespace = objects.name(pod), objects.namespace(pod)
+        if objects.phase(pod) != "Pending" or objects.address(pod):
             return None
         told = [
             (str(at(event, "lastTimestamp") or at(event, "eventTime") or ""), text(at(event, "message")) or "")
@@ -297,14 +303,14 @@ class View:
         ]
         return max(told)[1] if told else None
 
-    def node(self, name: str | None) -> Node | None:
+    def node(self, name: str | None) -> ObservedNode | None:
         """A node from inside, None where it was not seen."""
         return next((node for node in self.sight.nodes if node.name == name), None)
 
     def namespace(self, pod: Mapping[str, JSON]) -> Namespace | None:
         """A pod's network namespace: the one on its node that holds its address; None where it was not seen."""
-        address = text(at(dict(pod), "status", "podIP"))
-        node = self.node(text(at(dict(pod), "spec", "nodeName")))
+        address = objects.address(pod)
+        node = self.node(objects.node_of(pod))
         if node is None or address is None:
             return None
         return next((space for space in node.namespaces if address in addresses(space.links)), None)
@@ -327,14 +333,14 @@ class View:
             return None
         return (request.served or request.redirected) and request.expected is not False
 
-    def request(self, where: Where) -> Request | None:
+    def request(self, where: Where) -> SentRequest | None:
         """The request that was sent there."""
         return next((request for request in self.sight.requests if request.where == where), None)
 
 
 def _node_of(pod: Mapping[str, JSON]) -> str | None:
     """The node that a pod is on, or that its DaemonSet wants it on while it waits."""
-    if node := text(at(dict(pod), "spec", "nodeName")):
+    if node := objects.node_of(pod):
         return node
     terms = at(
         dict(pod),
@@ -358,5 +364,5 @@ def container(name: str) -> Identity:
 def identity(item: Mapping[str, JSON]) -> Identity:
     """A Kubernetes object as the subject of a finding."""
     body = dict(item)
-    namespace = at(body, "metadata", "namespace")
-    return Identity(str(body.get("apiVersion")), str(body.get("kind")), namespace, str(at(body, "metadata", "name")))
+    namespace = objects.namespace(body)
+    return Identity(str(body.get("apiVersion")), str(body.get("kind")), namespace, objects.name(body))

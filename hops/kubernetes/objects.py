@@ -1,0 +1,82 @@
+"""The facts of one object as the API gives it: who it is, and what its spec and status say.
+
+Every function takes an object's body and gives None, "" or nothing where the body lacks the fact.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from hops.kubernetes.values import JSON, at, number, pairs, sequence, text
+
+KIND_LABEL = "io.x-k8s.kind.cluster"
+"""The label by which kind marks the containers of a cluster (pkg/cluster/internal/providers/docker/constants.go)."""
+KIND_ROLE_LABEL = "io.x-k8s.kind.role"
+
+
+def name(item: Mapping[str, JSON] | None) -> str:
+    """The object's name, "" where it has none."""
+    return text(at(_body(item), "metadata", "name")) or ""
+
+
+def namespace(item: Mapping[str, JSON] | None) -> str | None:
+    """The object's namespace, None where it names none."""
+    return text(at(_body(item), "metadata", "namespace"))
+
+
+def full_name(item: Mapping[str, JSON]) -> str:
+    """`namespace/name`; an object without a namespace is one of `default`."""
+    return f"{namespace(item) or 'default'}/{name(item)}"
+
+
+def labels(item: Mapping[str, JSON]) -> Mapping[str, str]:
+    return pairs(at(_body(item), "metadata", "labels"))
+
+
+def deleting(item: Mapping[str, JSON]) -> bool:
+    """Whether the object is being deleted."""
+    return bool(at(_body(item), "metadata", "deletionTimestamp"))
+
+
+def condition(item: Mapping[str, JSON] | None, kind: str) -> Mapping[str, JSON] | None:
+    """The condition of this type in the object's status, None where it has none."""
+    found = (entry for entry in sequence(at(_body(item), "status", "conditions")) if at(entry, "type") == kind)
+    return next((entry for entry in found if isinstance(entry, dict)), None)
+
+
+def ready(item: Mapping[str, JSON] | None) -> bool | None:
+    """Whether the condition Ready of a Pod or Node holds, None where it has none."""
+    found = condition(item, "Ready")
+    return None if found is None else found.get("status") == "True"
+
+
+def address(pod: Mapping[str, JSON]) -> str | None:
+    """A pod's IP address."""
+    return text(at(_body(pod), "status", "podIP"))
+
+
+def phase(pod: Mapping[str, JSON]) -> str | None:
+    """A pod's phase, such as `Running`."""
+    return text(at(_body(pod), "status", "phase"))
+
+
+def node_of(pod: Mapping[str, JSON]) -> str | None:
+    """The name of the node that a pod was given to."""
+    return text(at(_body(pod), "spec", "nodeName"))
+
+
+def cluster_ip(service: Mapping[str, JSON] | None) -> str | None:
+    """A Service's address, None where it has none or is headless."""
+    found = text(at(_body(service), "spec", "clusterIP"))
+    return None if found in ("", "None") else found
+
+
+def host_ports(pod_spec: JSON) -> Iterator[tuple[int, int]]:
+    """The host port and the container port of every port that a pod's containers take on their node."""
+    for container in sequence(at(pod_spec, "containers")):
+        for port in sequence(at(container, "ports")):
+            outside, inside = number(at(port, "hostPort")), number(at(port, "containerPort"))
+            if outside and inside:
+                yield outside, inside
+
+
+def _body(item: Mapping[str, JSON] | None) -> JSON:
+    return item if isinstance(item, dict | None) else dict(item)

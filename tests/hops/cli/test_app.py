@@ -1,0 +1,25 @@
+"""The command as a whole."""
+
+import pytest
+from typer.testing import CliRunner
+
+from hops.cli import rules
+from hops.cli.app import TRACEBACK, app
+
+
+def test_a_fault_of_hops_itself_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("not\nthere")
+
+    monkeypatch.setattr(rules, "print_table", fail)
+    result = CliRunner().invoke(app, ["rules"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("hops: KeyError: 'not\\nthere' (test_app.py:")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+    monkeypatch.setenv(TRACEBACK, "1")
+    assert isinstance(CliRunner().invoke(app, ["rules"]).exception, KeyError)
+
+
+def test_a_healthy_command_is_left_alone() -> None:
+    assert CliRunner().invoke(app, ["rules"]).exit_code == 0
