@@ -34,8 +34,8 @@ def lines_of(said: Preview) -> list[str]:
 
 def _lines(said: Preview) -> Iterator[str]:
     signs = {"create": "+", "update": "~", "replace": "±", "delete": "-"}
-    components = list(dict.fromkeys(_component(each) for each in _changed(said)))
-    found = sorted(_changed(said), key=lambda each: (list(_OPS).index(each.op), components.index(_component(each))))
+    # The engine registers resources in another order each time.
+    found = sorted(_changed(said), key=lambda each: (list(_OPS).index(each.op), _component(each), _name(each)))
     for (op, component), group in groupby(found, key=lambda each: (each.op, _component(each))):
         each = list(group)
         if len(each) > _FOLDED:

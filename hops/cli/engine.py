@@ -124,6 +124,8 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         if verbose:
             raise typer.Exit(_loud(project, words, around))
         ended = _run(project, words, around, f"down: removing the stack {stack}")
+        if ended.interrupted:
+            release(project, stack, around)
     except (BackendError, EngineError, LockedError, ToolError) as error:
         stop(error)
     _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
@@ -185,6 +187,8 @@ def _up(of: _Stack, *, verbose: bool) -> int:
         done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
+            # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
+            release(of.project, of.name, of.environment)
             typer.echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
         if done.failed:
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -253,9 +254,12 @@ def test_a_stack_without_a_file_is_named(stack: Stack) -> None:
     assert "there is no stack nope. The stacks here are: ci, local, seed." in out
 
 
-def test_an_up_that_is_stopped_before_its_first_event_says_how_to_go_on(
+def test_an_up_that_is_stopped_before_its_first_event_leaves_no_lock(
     stack: Stack, wait_for: Callable[[Path], None]
 ) -> None:
+    lock = stack.folder / ".ingress-hops/state/.pulumi/locks/organization/ingress-hops/local/one.json"
+    lock.parent.mkdir(parents=True)
+    held = json.dumps({"username": "bob", "hostname": socket.gethostname(), "timestamp": "2026-11-28T17:03:53Z"})
     events = "\n".join(json.dumps({"sequence": number, **event}) for number, event in enumerate((CREATED, DONE)))
     (stack.folder / "events").write_text(events)
     (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
@@ -263,8 +267,10 @@ case "$1" in
   version) echo v3.259.0 ;;
   stack) echo '{{"deployment": {{}}}}' ;;
   preview) /bin/cat "{stack.folder}/events" ;;
+  cancel) /bin/rm "{lock}" ;;
   *)
     trap 'exit 130' INT
+    echo '{held[:-1]}, "pid": '$$'}}' >"{lock}"
     : >"{stack.folder}/started"
     while :; do /bin/sleep 0.1; done ;;
 esac
@@ -278,6 +284,7 @@ esac
     assert up.returncode == 2, out
     assert "make up STACK=local goes on from there" in out
     assert "said nothing" not in out
+    assert not lock.exists(), out
 
 
 def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
