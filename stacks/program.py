@@ -49,8 +49,10 @@ def run() -> None:
         inhabited = before.generation > 0 or any(
             node.state == "running" for node in machine.nodes(settings.cluster.name)
         )
-        if inhabited and not pulumi.runtime.is_dry_run() and os.environ.get(_REPLACE) != "1":
-            raise pulumi.RunError(f"nothing was changed: {lost}\n{consent(stack)}")
+        if inhabited and os.environ.get(_REPLACE) != "1":
+            lost = f"{lost}\n{consent(stack)}"
+            if not pulumi.runtime.is_dry_run():
+                raise pulumi.RunError(f"nothing was changed: {lost}")
         pulumi.log.warn(lost)
     if state.stopped:
         pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")

@@ -15,6 +15,8 @@ _FOLDED = 5
 """A component with more objects of one change is told by their number."""
 _MOST_LINES = 12
 _FIELDS = 3
+_BOOKKEEPING = ("metadata.annotations.ingress-hops~1spec", "metadata.annotations.ingress-hops~1address")
+"""Annotations that a preview compares: see components/workload.py."""
 _LINES = 8
 
 
@@ -75,6 +77,8 @@ def _fields(each: PreviewedResource) -> str:
     names = list(
         dict.fromkeys(re.sub(r"/\d+(?=/|$)", "[]", place).strip("/").replace("/", ".") for place in each.changed)
     )
+    # A digest of what changes says nothing beside it.
+    names = [name for name in names if name not in _BOOKKEEPING]
     # An empty map is a value of its own to JSON pointers, and its first key another.
     names = [name for name in names if not any(other.startswith(f"{name}.") for other in names)]
     if not names:

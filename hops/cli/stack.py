@@ -262,7 +262,8 @@ def remove(project: Path, name: str, *, file: bool = False) -> str:
     """
     kept = backend.kept(project)
     path = _path(project, name) if name in kept else stack_file(project, name)
-    if resources := kept.get(name):
+    # One resource is the stack itself.
+    if (resources := kept.get(name, 0)) > 1:
         raise StackError(f"the stack {name} has {resources} resources; take it down first: make down STACK={name}")
     if path.is_file():
         _check_cluster(project, name, read(path))

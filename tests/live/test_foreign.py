@@ -74,7 +74,12 @@ def test_an_existing_cluster_is_used_by_its_context(project: Project, foreign: P
     _kubectl("apply", "--server-side", "--filename", "/calico.yaml")
     _kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=120s")
     before = _identity()
-    config = {"ingress-hops:cluster": {"existing": f"kind-{CLUSTER}", "httpsPort": None}}
+    config = {
+        "ingress-hops:cluster": {"existing": f"kind-{CLUSTER}", "httpsPort": None},
+        "ingress-hops:services": [{"host": "my-service.elsewhere.localhost"}],
+        # The cluster has the name that the stack `local` claims.
+        "ingress-hops:policy": {"rules": {"XS03": {"level": "advisory"}}},
+    }
     (project.folder / "stacks" / "Pulumi.elsewhere.yaml").write_text(yaml.safe_dump({"config": config}))
     theirs = Project(project.folder, project.environment | {"KUBECONFIG": str(foreign)})
     theirs.pulumi("stack", "init", "elsewhere")
@@ -88,7 +93,7 @@ def test_an_existing_cluster_is_used_by_its_context(project: Project, foreign: P
     assert hops["load-balancer"]["address"] == worker.strip()
     pod = _kubectl("get", "pod", "my-service-pod", "--namespace", "apps", "--output", "jsonpath={.status.podIP}")
     assert hops["pod"]["address"] == pod
-    assert f"my-service.localhost:80:{worker.strip()}" in outputs["curl"]
+    assert f"my-service.elsewhere.localhost:80:{worker.strip()}" in outputs["curl"]
     deadline = time.monotonic() + 60
     while (status := answer(outputs["curl"])[0]) != 200 and time.monotonic() < deadline:
         time.sleep(1)

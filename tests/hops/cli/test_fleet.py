@@ -34,7 +34,7 @@ def rows() -> dict[str, dict[str, Any]]:
 
 def write(alone: Path, name: str, **config: Any) -> None:
     whole = {"config": {f"ingress-hops:{key}": value for key, value in config.items()}}
-    stack_file(alone, name).write_text(yaml.safe_dump(whole))
+    (alone / "stacks" / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(whole))
 
 
 def local_nodes(alone: Path, image: str | None = None, **changes: Any) -> list[dict[str, Any]]:
@@ -251,7 +251,7 @@ def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(alone: Pa
     ("config", "message"),
     [
         ({"cluster": {"httpPort": 0}}, "Pulumi.bad.yaml: ingress-hops:cluster.httpPort is 0"),
-        ({"policy": {"rules": {"XS01": {"parameters": {"a": 1}}}}}, "Pulumi.bad.yaml: policy.rules.XS01.parameters.a"),
+        ({"policy": {"rules": {"XS01": {"parameters": {"a": 1}}}}}, "Pulumi.bad.yaml: ingress-hops:policy.rules.XS01.parameters.a"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_and_the_others_are_checked(
@@ -273,7 +273,7 @@ def test_hops_plan_says_the_same(alone: Path) -> None:
     """The rules find in all that a stack declares what they find in the little that makes its claims."""
     create(alone, "alice", Wanted())
     twin = stack_file(alone, "alice").read_text().replace("name: ingress-hops-alice", "name: ingress-hops-bob")
-    stack_file(alone, "bob").write_text(twin)
+    (alone / "stacks" / "Pulumi.bob.yaml").write_text(twin)
     said = json.loads(run("check", "--format", "json")[1])
     words = [sys.executable, "-c", "from hops.cli.app import app; app()", "plan", "alice", "--format", "json"]
     # Without the published files, which hold no claim: nobody serves that proxy.

@@ -116,7 +116,7 @@ def test_a_taken_cluster_or_host_is_named(alone: Path, taken: object, said: str)
     (alone / "stacks" / "Pulumi.other.yaml").write_text(yaml.safe_dump({"config": taken}))
     with pytest.raises(StackError) as refused:
         create(alone, "alice", Wanted())
-    path = stack.stack_file(alone, "alice")
+    path = alone / "stacks" / "Pulumi.alice.yaml"
     assert str(refused.value).startswith(f"{path} is not written: {said}")
     assert not path.exists()
 
@@ -177,7 +177,7 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
 def test_what_cannot_be_had_is_refused(alone: Path, wanted: Wanted, said: str) -> None:
     with pytest.raises(StackError, match=said):
         create(alone, "alice", wanted)
-    assert not stack.stack_file(alone, "alice").exists()
+    assert not (alone / "stacks" / "Pulumi.alice.yaml").exists()
 
 
 def test_a_port_of_another_process_is_refused(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
