@@ -198,7 +198,7 @@ def test_a_mandatory_finding_fails_the_check_and_stands_on_the_settings_line(tel
     assert told.status == 1
     assert codes_in(comment) == ["KN05"]
     assert "adds 1 finding, fixes 0 and leaves 0" in comment
-    assert "Remedy: `Set listenAddress and apiServerAddress to 127.0.0.1.`" in comment
+    assert "Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.ci.yaml to 127.0.0.1." in comment
     assert '"path": "/nodes/1/extraPortMappings/0/listenAddress", "value": "127.0.0.1"' in comment
     line = 1 + stack_file("open").splitlines().index("    listenAddress: 0.0.0.0")
     assert f"in `stacks/Pulumi.ci.yaml:{line}`" in comment

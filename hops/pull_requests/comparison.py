@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hops.model.settings import NAMESPACE
 from hops.pull_requests.events import Preview, PreviewedResource, differing
 from hops.rules.formats import Located, as_json
 
@@ -96,9 +97,11 @@ def _split(these: Iterable[Located], those: Iterable[Located]) -> tuple[tuple[Lo
 def changed(base: Preview | None, head: Preview) -> list[Changed]:
     """The resources that the head changes: against the base, or else against what the stack's state holds.
 
-    By URN: the engine's own order is another one each time.
+    They are sorted by URN, because the engine's own order varies. This project's components only group resources, so
+    they are left out.
     """
-    return sorted(_changed(base, head), key=lambda one: one.resource.urn)
+    found = (one for one in _changed(base, head) if not one.resource.type.startswith(f"{NAMESPACE}:"))
+    return sorted(found, key=lambda one: one.resource.urn)
 
 
 def _changed(base: Preview | None, head: Preview) -> Iterator[Changed]:

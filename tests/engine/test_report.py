@@ -53,5 +53,5 @@ def test_two_fresh_previews_differ_in_the_change_alone(fresh: dict[str, str], tm
     (finding,) = report["findings"]["adds"]
     line = 1 + stack_file("open").splitlines().index("    listenAddress: 0.0.0.0")
     assert (finding["code"], finding["file"], finding["line"]) == ("KN05", "stacks/Pulumi.ci.yaml", line)
-    assert [one["urn"].split("::")[-1] for one in report["resources"]] == ["cluster-kind", "cluster"]
+    assert [one["urn"].split("::")[-1] for one in report["resources"]] == ["cluster-kind"]
     assert [one["after"]["number"] for one in report["hops"]] == [2, 11]

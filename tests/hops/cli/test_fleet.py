@@ -251,7 +251,10 @@ def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(alone: Pa
     ("config", "message"),
     [
         ({"cluster": {"httpPort": 0}}, "Pulumi.bad.yaml: ingress-hops:cluster.httpPort is 0"),
-        ({"policy": {"rules": {"XS01": {"parameters": {"a": 1}}}}}, "Pulumi.bad.yaml: ingress-hops:policy.rules.XS01.parameters.a"),
+        (
+            {"policy": {"rules": {"XS01": {"parameters": {"a": 1}}}}},
+            "Pulumi.bad.yaml: ingress-hops:policy.rules.XS01.parameters.a",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_told_and_the_others_are_checked(

@@ -50,7 +50,7 @@ def test_json_has_the_documented_shape(project: Path) -> None:
     (finding,) = told["findings"]["adds"]
     assert (finding["code"], finding["level"], finding["file"]) == ("KN05", "mandatory", "stacks/Pulumi.ci.yaml")
     # The recorded stream is from an older version of the rule.
-    assert finding["remedy"] == "Set listenAddress and apiServerAddress to 127.0.0.1."
+    assert finding["remedy"] == "Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.ci.yaml to 127.0.0.1."
     assert finding["patch"]["operations"][0]["path"] == "/nodes/1/extraPortMappings/0/listenAddress"
     assert [(one["before"]["address"], one["after"]["address"]) for one in told["hops"]] == [
         ("127.0.0.1", "0.0.0.0"),
