@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from hops.model.versions import Manifest
+from hops.observe.files import write
 
 _SECONDS = 30
 
@@ -53,10 +54,8 @@ def _download(manifest: Manifest, path: Path) -> bytes:
         raise OSError(f"not there, and {manifest.url} cannot be fetched ({error.reason})") from None
     _check(manifest, text, manifest.url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed into place: two stacks that start at once must never read half a file.
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_bytes(text)
-    part.replace(path)
+    # Two stacks that start at once must never read half a file.
+    write(path, text)
     return text
 
 
