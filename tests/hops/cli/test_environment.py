@@ -17,6 +17,13 @@ def listing(folder: Path) -> set[tuple[str, int]]:
     return {(str(file.relative_to(folder)), file.lstat().st_mtime_ns) for file in folder.rglob("*")}
 
 
+@pytest.fixture(autouse=True)
+def no_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests may run in a shell after `make env`; what it set is no choice of theirs."""
+    for key in [key for key in os.environ if key.startswith("PULUMI_")]:
+        monkeypatch.delenv(key)
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A user's Pulumi home with plugins, a login and a log; it must stay as it is."""
