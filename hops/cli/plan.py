@@ -13,7 +13,8 @@ import yaml
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.inventory import Fleet, Inventory
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level, Place
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState

@@ -13,7 +13,7 @@ import typer
 from hops.cli import backend
 from hops.cli.output import Format, FormatOption, Status, print_json, print_table, stop
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.inventory import Fleet
+from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
 from hops.model.hop import Entrypoint
 from hops.model.preflight import Machine, standing

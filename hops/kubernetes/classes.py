@@ -5,7 +5,9 @@ From Contour 1.33: internal/ingressclass, internal/annotation.
 
 from collections.abc import Mapping
 
-from hops.kubernetes.inventory import DeclaredIngress, Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, at, pairs, sequence, text, texts
 
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")

@@ -5,8 +5,10 @@ from datetime import date
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.inventory import Inventory, Pod, Port, ServicePort
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.resources.pods import Pod, Port
+from hops.kubernetes.resources.services import ServicePort
 from hops.kubernetes.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import DeclaredIngress, Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence
 from hops.model.settings import DNS_LABEL
 

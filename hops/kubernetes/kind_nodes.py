@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.pods import Pod, Port
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Unknown, at, mapping, number, pairs, pointer, sequence, text, texts
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Section

@@ -7,8 +7,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, NameClaim, PortClaim, Resource
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.kind_nodes import KindConfiguration, clusters, overlap
+from hops.kubernetes.resources.claims import NameClaim, PortClaim
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

@@ -8,8 +8,11 @@ from typing import Any
 
 from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
-from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressPath, Inventory, Resource
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
+from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressPath
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.routes import (
     CatchAll,
     Route,

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Port, Resource
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.resources.pods import Pod, PodContainer, Port
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

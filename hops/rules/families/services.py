@@ -10,8 +10,11 @@ from typing import Any
 
 from hops.kubernetes.commands import server
 from hops.kubernetes.exposed import OUTSIDE, routed
-from hops.kubernetes.inventory import ADDED, DeclaredService, Inventory, Pod, PodContainer, Port, Resource, ServicePort
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
