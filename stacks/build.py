@@ -14,7 +14,7 @@ from components import Calico, Contour, KindCluster, Workload
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST
 from hops.kubernetes.declared_path import found
-from hops.kubernetes.pod_start import ServicePod, not_ready, unanswered
+from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
 from hops.kubernetes.values import at
 from hops.model.hop import LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE

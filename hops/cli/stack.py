@@ -13,7 +13,7 @@ from hops.cli import backend, stack_list
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from hops.cli.stack_list import Seen, StackSummary, look_around
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.kind_nodes import overlap
+from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.hop import Entrypoint
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.machine import busy, has_address, look

@@ -6,7 +6,7 @@ from typing import Any
 
 from hops.kubernetes import objects
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.services import ServicePort
 from hops.kubernetes.routes import led_to, routes

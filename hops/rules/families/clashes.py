@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.kind_nodes import KindConfiguration, clusters, overlap
 from hops.kubernetes.resources.claims import NameClaim, PortClaim
+from hops.kubernetes.resources.kind_nodes import KindConfiguration, clusters, overlap
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, sequence, text
 from hops.model.finding import Level, Severity

@@ -13,7 +13,7 @@ from pydantic import Field
 from hops.kubernetes.commands import absolute, server
 from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort

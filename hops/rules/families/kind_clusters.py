@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.resources.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
 from hops.kubernetes.resources.pods import Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts

@@ -11,7 +11,7 @@ from typing import Any
 from hops.kubernetes.commands import server
 from hops.kubernetes.exposed import OUTSIDE, routed
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 
 from hops.kubernetes import objects
-from hops.kubernetes.network_policies import KINDS, Connection, Direction, Peer, peer
-from hops.kubernetes.policy_order import Ruling, ruling
+from hops.kubernetes.policies.network_policies import KINDS, Connection, Direction, Peer, peer
+from hops.kubernetes.policies.policy_order import Ruling, ruling
 from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from hops.kubernetes.network_policies import DEFAULT, LAST, Connection, Direction, NetworkPolicy, as_order, as_policy
+from hops.kubernetes.policies.network_policies import (
+    DEFAULT,
+    LAST,
+    Connection,
+    Direction,
+    NetworkPolicy,
+    as_order,
+    as_policy,
+)
 from hops.kubernetes.values import JSON, at
 
 _TIER_ORDERS = {DEFAULT: 1_000_000.0, "adminnetworkpolicy": 1_000.0, "baselineadminnetworkpolicy": 10_000_000.0}

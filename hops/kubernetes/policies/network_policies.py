@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal, cast
 
-from hops.kubernetes.calico_selectors import SelectorError, takes
-from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.policies.calico_selectors import SelectorError, takes
+from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.values import JSON, at, flag, network, number, pairs, sequence, text, texts
 
 Direction = Literal["Ingress", "Egress"]
