@@ -7,10 +7,6 @@ from collections.abc import Iterator, Mapping
 
 from hops.kubernetes.values import JSON, at, number, pairs, sequence, text
 
-KIND_LABEL = "io.x-k8s.kind.cluster"
-"""The label by which kind marks the containers of a cluster (pkg/cluster/internal/providers/docker/constants.go)."""
-KIND_ROLE_LABEL = "io.x-k8s.kind.role"
-
 
 def name(item: Mapping[str, JSON] | None) -> str:
     """The object's name, "" where it has none."""

@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hops.kubernetes import objects
-from hops.kubernetes.objects import KIND_LABEL
-from hops.kubernetes.values import at, sequence, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import API_PORT
+from hops.kubernetes.values import at, sequence
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.observe.api import API
@@ -143,8 +144,8 @@ class _Look:
         marks = (
             found[1]
             for item in PathFacts(self.seen).node_containers.values()
-            for bind in sequence(at(dict(item), "HostConfig", "Binds"))
-            if (found := re.search(re.escape(MARK) + r"(\d+)-", str(bind)))
+            for bind in docker_containers.binds(item)
+            if (found := re.search(re.escape(MARK) + r"(\d+)-", bind))
         )
         named = re.compile(re.escape(stack.name) + r"-(\d+)\.yaml")
         kept = {int(found[1]): file for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))}
@@ -165,7 +166,7 @@ class _Look:
             if view.running(name):
                 started.append(self._parts.start(f"node {name}", partial(node, name, self._parts.unseen), _OTHERS))
             else:
-                state = at(dict(view.containers[name]), "State", "Status")
+                state = docker_containers.state(view.containers[name])
                 self._parts.unseen[f"node {name}"] = f"its container is {state}"
         return started
 
@@ -241,11 +242,11 @@ def _forwarded(api: API, wanted: list[Probe], asked: FollowedRequest) -> list[Se
 
 def _kind(api: API, found: ObservedDocker | None) -> str | None:
     """The kind cluster whose node publishes the API's port."""
-    port = str(urlsplit(api.server).port)
-    for item in found.containers if found else ():
-        for binding in sequence(at(dict(item), "HostConfig", "PortBindings", "6443/tcp")):
-            if at(binding, "HostPort") == port:
-                return text(at(dict(item), "Config", "Labels", KIND_LABEL))
+    port = urlsplit(api.server).port
+    for container in found.containers if found else ():
+        for binding in docker_containers.declared_ports(container):
+            if binding.inside == API_PORT and binding.port == port:
+                return docker_containers.cluster(container)
     return None
 
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Iterator
 
 from hops.kubernetes import objects
-from hops.kubernetes.objects import KIND_LABEL
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import KIND_LABEL
 from hops.kubernetes.values import at, number, sequence
 from hops.model.finding import Finding
 from hops.model.hop import HopName
@@ -211,10 +212,10 @@ def stopped(view: PathFacts) -> Iterator[Finding]:
     if name is None or name not in view.node_containers or view.running(name):
         return
     down = [node for node in sorted(view.node_containers) if not view.running(node)]
-    states = {node: str(at(dict(view.node_containers[node]), "State", "Status")) for node in down}
+    states = {node: str(docker_containers.state(view.node_containers[node])) for node in down}
     evidence = [f"docker: {node} is {state}" for node, state in states.items()]
     message = f"{name}, which publishes port {view.asked.port}, is {states[name]}."
-    paused = [node for node in down if at(dict(view.node_containers[node]), "State", "Paused")]
+    paused = [node for node in down if docker_containers.paused(view.node_containers[node])]
     others = [node for node in down if node not in paused]
     commands = [command("docker", "unpause", *paused)] if paused else []
     commands += [command("docker", "start", *others)] if others else []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes import objects
+from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.values import JSON, at, pairs, sequence, text
 from hops.model.hop import Backend, HopName
 from hops.trace.facts.declared_routes import every, takes_host
@@ -81,9 +82,10 @@ def _port_mapping(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for name, item in view.containers.items():
+        state = docker_containers.state(item) or "of unknown state"
         for one in published(name, item):
             if one.port == view.asked.port and one.bound:
-                evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {_state(item)}")
+                evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {state}")
                 value = value or HopAddress(str(one), f"{name}:{one.inside}")
     if view.sight.host:
         evidence += [
@@ -92,10 +94,6 @@ def _port_mapping(view: PathFacts) -> HopEvidence:
         ]
     took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
     return HopEvidence(value, (*evidence, *_asked(view, "client")), took)
-
-
-def _state(item: Mapping[str, JSON]) -> str:
-    return str(at(dict(item), "State", "Status") or "of unknown state")
 
 
 def _host_port(view: PathFacts) -> HopEvidence:

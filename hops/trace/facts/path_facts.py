@@ -9,8 +9,9 @@ from typing import Any
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.objects import KIND_LABEL, KIND_ROLE_LABEL
-from hops.kubernetes.values import JSON, at, mapping, number, pairs, sequence, text, texts
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
+from hops.kubernetes.values import JSON, at, number, pairs, sequence, text, texts
 from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.path import CONTOUR_NAMESPACE
@@ -69,7 +70,7 @@ class PathFacts:
     def containers(self) -> Mapping[str, Mapping[str, Any]]:
         """What `docker inspect` said, by the container's name; empty where Docker was not seen."""
         found = self.sight.docker.containers if self.sight.docker else ()
-        return {str(at(dict(item), "Name")).lstrip("/"): item for item in found}
+        return {docker_containers.name(item): item for item in found}
 
     @cached_property
     def node_containers(self) -> Mapping[str, Mapping[str, Any]]:
@@ -77,15 +78,15 @@ class PathFacts:
         return {
             name: item
             for name, item in self.containers.items()
-            if self.sight.cluster_name and at(dict(item), "Config", "Labels", KIND_LABEL) == self.sight.cluster_name
+            if self.sight.cluster_name and docker_containers.cluster(item) == self.sight.cluster_name
         }
 
     def running(self, container: str) -> bool | None:
         """Whether a container runs and is not paused; None where Docker was not seen."""
         if self.sight.docker is None:
             return None
-        state = at(dict(self.containers.get(container, {})), "State") or {}
-        return bool(at(state, "Running")) and not at(state, "Paused")
+        item = self.containers.get(container)
+        return docker_containers.running(item) and not docker_containers.paused(item)
 
     @cached_property
     def published(self) -> tuple[Published, ...]:
@@ -113,9 +114,8 @@ class PathFacts:
 
     def address_of(self, node: str | None) -> str | None:
         """A node's address: its container's, else what the API says; None where neither was seen."""
-        networks = mapping(at(dict(self.node_containers.get(node or "", {})), "NetworkSettings", "Networks"))
-        given = (text(at(dict(network), "IPAddress")) for network in networks.values())
-        return next((address for address in (*given, *self.internal_addresses(node)) if address), None)
+        in_docker = docker_containers.addresses(self.node_containers.get(node or ""))
+        return next(iter((*in_docker, *self.internal_addresses(node))), None)
 
     def internal_addresses(self, node: str | None) -> tuple[str, ...]:
         """A node's addresses as the API has them; empty where it was not seen."""
@@ -193,20 +193,18 @@ class PathFacts:
         """The configuration of kind as the containers show it."""
         nodes = []
         for name, item in sorted(self.node_containers.items()):
-            bindings = mapping(at(dict(item), "HostConfig", "PortBindings"))
             published = [
                 {
-                    "containerPort": _whole(port.partition("/")[0]),
-                    "hostPort": _whole(at(binding, "HostPort")),
-                    "listenAddress": at(binding, "HostIp") or "0.0.0.0",
-                    "protocol": port.partition("/")[2].upper(),
+                    "containerPort": binding.inside,
+                    "hostPort": binding.port,
+                    "listenAddress": binding.address or "0.0.0.0",
+                    "protocol": binding.protocol.upper(),
                 }
-                for port, entries in bindings.items()
-                if port != "6443/tcp"
-                for binding in sequence(entries)
+                for binding in docker_containers.declared_ports(item)
+                if binding.inside != API_PORT
             ]
-            role = str(at(dict(item), "Config", "Labels", KIND_ROLE_LABEL) or "worker")
-            nodes.append((role != "control-plane", name, {"role": role, "extraPortMappings": published}))
+            role = docker_containers.role(item)
+            nodes.append((role != CONTROL_PLANE_ROLE, name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
                 "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -348,12 +346,6 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     )
     fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
     return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
-
-
-def _whole(value: JSON) -> int:
-    """A port that is written as text, 0 where it isn't one."""
-    written = text(value) or ""
-    return int(written) if written.isascii() and written.isdecimal() else 0
 
 
 def container(name: str) -> Identity:

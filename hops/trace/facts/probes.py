@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.values import JSON, at, number, sequence, text
 from hops.model.hop import PortMapping
 from hops.model.plan import ENVOY_PORTS
 from hops.trace.facts.path_facts import PathFacts
@@ -56,7 +57,7 @@ def probes(view: PathFacts) -> tuple[Probe, ...]:
 def _probes(view: PathFacts) -> Iterator[Probe]:
     method = probing(view.asked)
     door, inside = view.publishing, view.node_port
-    if door and inside and (address := _container_address(view.containers.get(door))):
+    if door and inside and (address := next(docker_containers.addresses(view.containers.get(door)), None)):
         yield Probe("node", address, inside, method, door)
         if view.asked.from_node:
             yield Probe("client", address, inside, view.asked.method, door)
@@ -99,8 +100,3 @@ def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:
     named = (at(port, "containerPort") for port in ports if at(port, "name") == "http")
     found = number(next(behind, None)) or number(next(named, None))
     return found or (entry.envoy if entry else ENVOY_PORTS["http"])
-
-
-def _container_address(container: Mapping[str, JSON] | None) -> str | None:
-    networks = mapping(at(dict(container or {}), "NetworkSettings", "Networks"))
-    return next((address for network in networks.values() if (address := text(at(network, "IPAddress")))), None)
