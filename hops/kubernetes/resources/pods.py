@@ -4,7 +4,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import JSON, UNKNOWN, Unknown, at, flag, mapping, number, pairs, pointer, protocol, text
+from hops.kubernetes.resources.resource import resource as read_resource
+from hops.kubernetes.values import (
+    JSON,
+    UNKNOWN,
+    Unknown,
+    at,
+    flag,
+    mapping,
+    number,
+    pairs,
+    pointer,
+    protocol,
+    sequence,
+    text,
+)
+from hops.model.finding import Place
 
 TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
@@ -73,6 +88,15 @@ class PodContainer:
     lasting: bool
     pointer: str
 
+    @property
+    def image(self) -> str | None:
+        return text(self.body.get("image"))
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command and its arguments; empty if the image decides them."""
+        return tuple(str(word) for key in ("command", "args") for word in sequence(self.body.get(key)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pod:
@@ -95,17 +119,39 @@ class Pod:
     host_ports: Sequence[Port]
     pointer: str
 
+    @property
+    def required_node(self) -> str | None:
+        """The node that the affinity requires by name, as the DaemonSet controller sets it."""
+        required = at(self.spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+        terms = sequence(at(required, "nodeSelectorTerms"))
+        fields = (entry for term in terms for entry in sequence(at(term, "matchFields")))
+        return next((text(at(entry, "values", 0)) for entry in fields if at(entry, "key") == "metadata.name"), None)
+
+    @property
+    def lasting(self) -> Iterator[PodContainer]:
+        """The containers that run as long as the pod."""
+        return (container for container in self.containers if container.lasting)
+
+    @property
+    def ports(self) -> Iterator[Port]:
+        """The ports that the lasting containers declare."""
+        return (port for container in self.lasting for port in container.ports)
+
+    @property
+    def secrets(self) -> Iterator[str]:
+        """The names of the Secrets that are mounted as volumes."""
+        names = (text(at(volume, "secret", "secretName")) for volume in sequence(at(self.spec, "volumes")))
+        return (name for name in names if name)
+
     def node_ports(self) -> Iterator[tuple[Port, int]]:
         """The ports that the running pod uses on its node, each with its number; hostNetwork ports are included."""
         shared = bool(self.host_network)
         if not shared and not self.host_ports:
             return
-        for container in self.containers:
-            if container.lasting:
-                for port in container.ports:
-                    taken = port.host_port or (port.container_port if shared else None)
-                    if taken:
-                        yield port, taken
+        for port in self.ports:
+            taken = port.host_port or (port.container_port if shared else None)
+            if taken:
+                yield port, taken
 
 
 def pod_template(resource: Resource) -> Pod:
@@ -113,7 +159,15 @@ def pod_template(resource: Resource) -> Pod:
 
     resource: an object of one of the kinds of TEMPLATES.
     """
-    keys = TEMPLATES[resource.kind]
+    return _pod(resource, TEMPLATES[resource.kind])
+
+
+def as_pod(body: Mapping[str, JSON]) -> Pod:
+    """A Pod object of the API, read as the rules read it."""
+    return _pod(read_resource(dict(body), Place()), ())
+
+
+def _pod(resource: Resource, keys: tuple[str, ...]) -> Pod:
     template = at(resource.body, *keys)
     base = pointer("", *keys, "spec")
     spec = mapping(at(template, "spec"))

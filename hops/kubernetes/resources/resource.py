@@ -123,7 +123,7 @@ def resources(declared: Iterable[tuple[JSON, Place]]) -> tuple[Resource, ...]:
 
     declared: JSON values with their places. Objects of `List` kinds are expanded; other values are skipped.
     """
-    return _ordered(_resource(body, place) for body, place in _flat(declared))
+    return _ordered(resource(body, place) for body, place in _flat(declared))
 
 
 def _flat(declared: Iterable[tuple[JSON, Place]]) -> Iterator[tuple[JSON, Place]]:
@@ -146,7 +146,8 @@ def _flat(declared: Iterable[tuple[JSON, Place]]) -> Iterator[tuple[JSON, Place]
             yield body, place
 
 
-def _resource(body: Mapping[str, JSON], place: Place) -> Resource:
+def resource(body: Mapping[str, JSON], place: Place) -> Resource:
+    """One object, with its identity."""
     metadata = body.get("metadata")
     known = metadata if isinstance(metadata, dict) else {}
     version, kind = body.get("apiVersion"), body.get("kind")

@@ -7,6 +7,7 @@ from typing import Any
 from hops.kubernetes import objects
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
+from hops.kubernetes.resources.pod_status import container_statuses, init_container_statuses
 from hops.kubernetes.values import at, sequence, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
@@ -139,14 +140,10 @@ def _crashes(view: PathFacts, where: str) -> bool:
     namespace, _, rest = where.partition("/")
     name, _, of = rest.partition("/")
     pod = view.get("Pod", namespace, name)
-    statuses = (
-        *sequence(at(pod, "status", "containerStatuses")),
-        *sequence(at(pod, "status", "initContainerStatuses")),
-    )
     return any(
-        at(status, "state", "running") is None or not at(status, "ready") or at(status, "lastState", "terminated")
-        for status in statuses
-        if at(status, "name") == of
+        not status.running or not status.ready or status.last_terminated
+        for status in (*container_statuses(pod), *init_container_statuses(pod))
+        if status.name == of
     )
 
 

@@ -92,8 +92,8 @@ def _told_meanwhile(view: PathFacts, cluster: str) -> bool:
 
 
 def contour_pods(view: PathFacts) -> tuple[dict[str, JSON], ...]:
-    """The pods that tell Envoy its routes."""
-    return tuple(p for p in view.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "contour")
+    """Contour's pods."""
+    return tuple(view.labelled("Pod", CONTOUR_NAMESPACE, app="contour"))
 
 
 def contour_runs(view: PathFacts) -> bool | None:

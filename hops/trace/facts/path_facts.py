@@ -11,7 +11,10 @@ from hops.kubernetes.declared_path import backends, door
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
-from hops.kubernetes.values import JSON, at, number, pairs, sequence, text, texts
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.resources.services import Endpoint, as_service, endpoints, service_of
+from hops.kubernetes.resources.warning_events import WarningEvent, warning_event
+from hops.kubernetes.values import JSON
 from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.path import CONTOUR_NAMESPACE
@@ -30,23 +33,6 @@ from hops.trace.readers.published_ports import Published, published
 
 THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
 """Where requests are sent that go through Envoy."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A pod's address that a Service leads to. port: None where its targetPort is none of the pod's."""
-
-    address: str
-    port: int | None
-    ready: bool
-
-    @property
-    def reached(self) -> bool:
-        """Whether requests are sent there."""
-        return self.ready and self.port is not None
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port or 'no port'}{'' if self.ready else ' (not ready)'}"
 
 
 @dataclass(frozen=True)
@@ -118,10 +104,8 @@ class PathFacts:
         return next(iter((*in_docker, *self.internal_addresses(node))), None)
 
     def internal_addresses(self, node: str | None) -> tuple[str, ...]:
-        """A node's addresses as the API has them; empty where it was not seen."""
-        declared = sequence(at(self.get("Node", None, node) if node else None, "status", "addresses"))
-        internal = (text(at(entry, "address")) for entry in declared if at(entry, "type") == "InternalIP")
-        return tuple(address for address in internal if address)
+        """A node's addresses as the API has them; empty if the node was not seen."""
+        return objects.internal_addresses(self.get("Node", None, node) if node else None)
 
     # --- the machine
 
@@ -148,7 +132,7 @@ class PathFacts:
     @cached_property
     def foreign(self) -> bool:
         """Whether the API that answered is another cluster's than the containers': its objects say nothing then."""
-        named = {objects.name(o) for o in self._all if at(dict(o), "kind") == "Node"}
+        named = {objects.name(item) for item in self._all if item.get("kind") == "Node"}
         return bool(self.node_containers) and bool(named) and not named & set(self.node_containers)
 
     @property
@@ -174,6 +158,10 @@ class PathFacts:
         for item in self.objects:
             if item.get("kind") == kind and (namespace is None or objects.namespace(item) == namespace):
                 yield item
+
+    def labelled(self, kind: str, namespace: str | None, **labels: str) -> Iterator[dict[str, JSON]]:
+        """The objects of a kind that have these labels, in a namespace or in all."""
+        return (item for item in self.of(kind, namespace) if labels.items() <= objects.labels(item).items())
 
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, JSON] | None:
         return next((item for item in self.of(kind, namespace) if objects.name(item) == name), None)
@@ -245,15 +233,12 @@ class PathFacts:
         return self.get("Service", self.backend.namespace, self.backend.service) if self.backend else None
 
     def endpoints(self, namespace: str, service: str) -> tuple[Endpoint, ...]:
-        """What EndpointSlices say of a Service."""
+        """The endpoints of a Service, from its EndpointSlices."""
         return tuple(
-            Endpoint(address, port, at(entry, "conditions", "ready") is not False)
+            endpoint
             for item in self.of("EndpointSlice", namespace)
-            if at(item, "metadata", "labels", "kubernetes.io/service-name") == service
-            for entry in sequence(item.get("endpoints"))
-            for address in texts(at(entry, "addresses"))
-            # A targetPort that no pod has leaves a slice without a port.
-            for port in [number(at(one, "port")) for one in sequence(item.get("ports"))] or [None]
+            if service_of(item) == service
+            for endpoint in endpoints(item)
         )
 
     @cached_property
@@ -264,19 +249,15 @@ class PathFacts:
         if self.planned:
             found = (self.get("Pod", self.backend.namespace, name) for name in self.backend.pods)
             return tuple(pod for pod in found if pod)
-        selector = pairs(at(self.service, "spec", "selector"))
-        return tuple(
-            pod
-            for pod in self.of("Pod", self.backend.namespace)
-            if selector and selector.items() <= objects.labels(pod).items()
-        )
+        selector = as_service(self.service).selector if self.service else {}
+        return tuple(self.labelled("Pod", self.backend.namespace, **selector)) if selector else ()
 
     @cached_property
     def envoy_pods(self) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods, those on the publishing node first."""
-        found = [p for p in self.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "envoy"]
         publishing = self.publishing
-        return tuple(sorted(found, key=lambda pod: objects.node_of(pod) != publishing))
+        pods = self.labelled("Pod", CONTOUR_NAMESPACE, app="envoy")
+        return tuple(sorted(pods, key=lambda pod: objects.node_of(pod) != publishing))
 
     @cached_property
     def envoy(self) -> ObservedEnvoy | None:
@@ -289,17 +270,18 @@ class PathFacts:
         return tuple(pod for pod in self.envoy_pods if _node_of(pod) == node and not objects.deleting(pod))
 
     def no_sandbox(self, pod: Mapping[str, JSON]) -> str | None:
-        """Why a pod that waits has no network yet, by its newest event; None where that isn't its trouble."""
-        name, namespace = objects.name(pod), objects.namespace(pod)
+        """Why a waiting pod has no network yet, from its newest event; None if the network is not the reason."""
         if objects.phase(pod) != "Pending" or objects.address(pod):
             return None
-        told = [
-            (str(at(event, "lastTimestamp") or at(event, "eventTime") or ""), text(at(event, "message")) or "")
-            for event in self.of("Event", str(namespace))
-            if at(event, "reason") == "FailedCreatePodSandBox"
-            and (at(event, "involvedObject") or at(event, "regarding") or {}).get("name") == name
-        ]
-        return max(told)[1] if told else None
+        failures = [event for event in self.events(pod) if event.reason == "FailedCreatePodSandBox"]
+        newest = max(failures, key=lambda event: (event.time, event.message), default=None)
+        return newest.message if newest else None
+
+    def events(self, pod: Mapping[str, JSON]) -> Iterator[WarningEvent]:
+        """The warning events of a pod."""
+        name = objects.name(pod)
+        events = map(warning_event, self.of("Event", str(objects.namespace(pod))))
+        return (event for event in events if event.subject == name)
 
     def node(self, name: str | None) -> ObservedNode | None:
         """A node from inside, None where it was not seen."""
@@ -340,12 +322,7 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     """The node that a pod is on, or that its DaemonSet wants it on while it waits."""
     if node := objects.node_of(pod):
         return node
-    terms = at(
-        dict(pod),
-        *("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
-    )
-    fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
-    return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
+    return as_pod(pod).required_node
 
 
 def container(name: str) -> Identity:
