@@ -43,6 +43,11 @@ _PATIENCE = 10.0
 _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
 
+_INTERRUPTED = "Attempting to deploy or update resources with "
+"""How the engine begins to tell of steps that an update before did not end; this program's steps can be done again."""
+_GONE = "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data"
+"""What the provider says of a cluster whose kubeconfig file is gone."""
+
 _NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
 """What Pulumi says when it is stopped before its first event."""
 
@@ -180,7 +185,7 @@ def _up(of: _Stack, *, verbose: bool) -> int:
     left = remove_added(of.settings, drifts)
     patience = 0.0
     if running and not drifts and not planned.changes and not planned.said.outputs_change:
-        _tell(planned, f"nothing changes; looked for {time.monotonic() - began:.0f} s")
+        _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
         patience = _PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
@@ -261,6 +266,12 @@ class _Ended:
     @property
     def changes(self) -> bool:
         return any(resource.op not in ("same", "read", "refresh") for resource in self.said.resources.values())
+
+    @property
+    def another_cluster(self) -> bool:
+        """Whether the run makes a cluster, so that the one before it is gone."""
+        made = ("create", "replace")
+        return any(r.op in made for r in self.said.resources.values() if r.type == "command:local:Command")
 
 
 def _stopped(ended: _Ended) -> bool:
@@ -444,9 +455,10 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
     for text in ended.said.notes:
         typer.echo(f"note: {sentence(text)}")
     for text in dict.fromkeys(ended.said.warnings):
-        if text.startswith(_REFRESHED):
-            continue
-        typer.echo(f"warning: {sentence(text)}")
+        if text.startswith(_INTERRUPTED):
+            typer.echo("note: an earlier update was interrupted; this one goes on from there")
+        elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
+            typer.echo(f"warning: {sentence(text)}")
     if ended.failed and not (_stopped(ended) and not ended.said.failure):
         failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
         typer.echo(f"error: {sentence(failure)}", err=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hops.kubernetes.routes import Route, led_to, routes
 from hops.kubernetes.values import at, pairs
+from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
 
@@ -50,6 +51,19 @@ def claims(view: PathFacts) -> Claims:
 def every(view: PathFacts) -> list[Route]:
     """What Ingresses and HTTPProxies claim of any host."""
     return [route for group in view.inventory.once(routes).claims.values() for route in group]
+
+
+def planned_ingress(view: PathFacts) -> Identity | None:
+    """The Ingress that the stack declares for the request; None where there is no stack."""
+    if not view.planned or not view.backend:
+        return None
+    return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
+
+
+def planned_ingress_missing(view: PathFacts) -> bool:
+    """Whether the stack declares an Ingress for the request and the cluster has none of that name."""
+    planned = planned_ingress(view)
+    return planned is not None and view.sees("Ingress") and not view.get("Ingress", planned.namespace, planned.name)
 
 
 def takes_host(pattern: str, host: str) -> int | None:

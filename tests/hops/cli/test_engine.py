@@ -144,6 +144,25 @@ def test_only_the_option_lets_a_cluster_be_rebuilt(stack: Stack) -> None:
     assert stack.ran[-1].endswith("REPLACE=1")
 
 
+UNREACHABLE = (
+    "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data in `x`- couldn't get version"
+)
+PENDING = "Attempting to deploy or update resources with 1 pending operations from previous deployment.\n  * urn:x"
+
+
+@pytest.mark.parametrize(("op", "warned"), [("replace", False), ("same", True)])
+def test_a_rebuild_goes_on_after_a_kill_without_the_warnings_of_the_old_cluster(
+    stack: Stack, op: str, *, warned: bool
+) -> None:
+    """The same words of a cluster that is still there are a warning."""
+    cluster = resource(op, "command:local:Command", "cluster-kind", {"triggers": [1]}, {"triggers": [0]})
+    stack.says("preview", cluster, said("warning", UNREACHABLE), said("warning", PENDING), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert ("unreachable" in shown) is warned
+    assert "note: an earlier update was interrupted; this one goes on from there" in shown
+    assert "pending operations" not in shown
+
+
 def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> None:
     before = {"spec": {"replicas": 1, "x": [1]}, "metadata": {"name": "web"}}
     after = {"spec": {"replicas": 2, "x": [2]}, "metadata": {"name": "web"}}

@@ -54,7 +54,10 @@ def answers(pulumi: Path, stacks: Iterable[dict[str, Any]], outputs: object = No
 
 
 @pytest.mark.usefixtures("pulumi")
-def test_the_list_has_a_line_for_each_stack(alone: Path, docker: Docker, pulumi: Path) -> None:
+def test_the_list_has_a_line_for_each_stack(
+    alone: Path, docker: Docker, pulumi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     write(alone, "cloud", cluster={"existing": "prod"}, services=[{"host": "cloud.example"}])
     docker(*local_nodes(alone))
     answers(pulumi, [{"name": "local", "resourceCount": 73}, {"name": "organization/x/seed"}])
