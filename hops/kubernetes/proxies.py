@@ -44,6 +44,18 @@ def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
     return part(proxy.body, "spec", "virtualhost")
 
 
+def status_messages(proxy: Resource) -> tuple[str, ...]:
+    """What Contour wrote into the status of a running HTTPProxy; empty if there is no problem."""
+    status = at(proxy.body, "status")
+    current, description = text(at(status, "currentStatus")), text(at(status, "description"))
+    return tuple(
+        f"{proxy} is {current or 'without status'}: {text(at(entry, 'message'))}"
+        for condition in sequence(at(status, "conditions"))
+        for key in ("errors", "warnings")
+        for entry in sequence(at(condition, key))
+    ) or ((f"{proxy}: {description}",) if description else ())
+
+
 def includes(proxy: Resource, inventory: Inventory) -> Iterator[Include]:
     """The includes of an HTTPProxy, of routes and of tcpproxy."""
     spec = at(proxy.body, "spec")

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hops.kubernetes import objects
+from hops.kubernetes.resources.ingresses import as_ingress
 from hops.kubernetes.resources.pod_status import container_statuses
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON, at, sequence
@@ -122,9 +123,9 @@ def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
     for pod in view.of("Pod", CONTOUR_NAMESPACE):
         yield from there.intersection((CONTOUR_NAMESPACE, name) for name in as_pod(pod).secrets)
     for ingress in view.of("Ingress"):
-        for entry in sequence(at(ingress, "spec", "tls")):
-            named = (str(objects.namespace(ingress)), str(at(entry, "secretName")))
-            if view.asked.host in sequence(at(entry, "hosts")) and named in there:
+        for tls in as_ingress(ingress).tls:
+            named = (str(objects.namespace(ingress)), str(tls.secret))
+            if view.asked.host in tls.hosts and named in there:
                 yield named
 
 

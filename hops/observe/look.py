@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from hops.kubernetes import objects
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT
-from hops.kubernetes.values import at, sequence
+from hops.kubernetes.resources.pods import as_template
+from hops.kubernetes.values import at
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.observe.api import API
@@ -265,8 +266,7 @@ def _versions(seen: Observation) -> dict[str, str]:
         "envoy": next((release[1] for release in releases if len(release) > 1), None),
     }
     for item in seen.cluster.objects if seen.cluster else ():
-        for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
-            name, image = str(at(container, "name")), str(at(container, "image"))
-            if name in ("contour", POD_NETWORK.agent) and ":" in image:
-                found[name] = image.rpartition(":")[2]
+        for container in as_template(item).lasting if item.get("kind") in ("DaemonSet", "Deployment") else ():
+            if container.name in ("contour", POD_NETWORK.agent) and ":" in (container.image or ""):
+                found[container.name] = str(container.image).rpartition(":")[2]
     return {name: str(value) for name, value in found.items() if value}

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import JSON, UNKNOWN, at, entries, mapping, number, pairs, sequence, text, texts
+from hops.kubernetes.resources.resource import Resource, resource
+from hops.kubernetes.values import JSON, UNKNOWN, at, entries, mapping, number, sequence, text, texts
+from hops.model.finding import Place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +93,7 @@ def declared_ingress(resource: Resource) -> DeclaredIngress:
     return DeclaredIngress(
         resource=resource,
         spec=spec,
-        annotations=pairs(at(resource.body, "metadata", "annotations")),
+        annotations=resource.annotations,
         class_name=text(at(spec, "ingressClassName")),
         rules=rules if rules is UNKNOWN else tuple(_ingress_rule(rule, i) for i, rule in entries(rules)),
         tls=tls
@@ -103,6 +104,11 @@ def declared_ingress(resource: Resource) -> DeclaredIngress:
         ),
         default_backend=backend if backend is None or backend is UNKNOWN else _backend(backend, f"/spec/{default}"),
     )
+
+
+def as_ingress(body: Mapping[str, JSON]) -> DeclaredIngress:
+    """An Ingress object of the API, read as the rules read it."""
+    return declared_ingress(resource(dict(body), Place()))
 
 
 def _ingress_rule(rule: JSON, index: int) -> IngressRule:

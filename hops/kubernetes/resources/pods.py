@@ -138,6 +138,10 @@ class Pod:
         return (port for container in self.lasting for port in container.ports)
 
     @property
+    def node_selector(self) -> Mapping[str, str]:
+        return pairs(at(self.spec, "nodeSelector"))
+
+    @property
     def secrets(self) -> Iterator[str]:
         """The names of the Secrets that are mounted as volumes."""
         names = (text(at(volume, "secret", "secretName")) for volume in sequence(at(self.spec, "volumes")))
@@ -165,6 +169,11 @@ def pod_template(resource: Resource) -> Pod:
 def as_pod(body: Mapping[str, JSON]) -> Pod:
     """A Pod object of the API, read as the rules read it."""
     return _pod(read_resource(dict(body), Place()), ())
+
+
+def as_template(body: Mapping[str, JSON]) -> Pod:
+    """The pod template of a workload object of the API, read as the rules read it."""
+    return pod_template(read_resource(dict(body), Place()))
 
 
 def _pod(resource: Resource, keys: tuple[str, ...]) -> Pod:

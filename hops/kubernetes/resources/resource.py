@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, plain, pointer
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, pairs, plain, pointer
 from hops.model.finding import Identity, Place, label
 
 _GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -83,6 +83,14 @@ class Resource:
     def nowhere(self) -> bool:
         """Whether the namespace is unknown."""
         return self.vague and at(self.body, "metadata", "namespace") is UNKNOWN
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return pairs(at(self.body, "metadata", "labels"))
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        return pairs(at(self.body, "metadata", "annotations"))
 
     @property
     def identity(self) -> Identity:

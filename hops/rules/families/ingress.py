@@ -466,7 +466,7 @@ def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
 )
 def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
     resource = subject.resource
-    annotations = pairs(at(resource.body, "metadata", "annotations"))
+    annotations = resource.annotations
     field = text(at(resource.body, "spec", "ingressClassName"))
     classes = parameters.classes or inventory.once(served)
     name = class_of(subject, inventory)
@@ -544,7 +544,7 @@ def one_default(resource: Resource, inventory: Inventory, _: NoParameters) -> It
 
 
 def _is_default(resource: Resource) -> bool:
-    return pairs(at(resource.body, "metadata", "annotations")).get(DEFAULT_CLASS) == "true"
+    return resource.annotations.get(DEFAULT_CLASS) == "true"
 
 
 def _defaults(inventory: Inventory) -> Sequence[Resource]:

@@ -9,7 +9,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
 from hops.kubernetes.resources.pods import Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
+from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
@@ -542,7 +542,7 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
     here = inventory.pods_in(namespace.name)
     if not here:
         return
-    labels = pairs(at(namespace.body, "metadata", "labels"))
+    labels = namespace.labels
     level = labels.get(_ENFORCE)
     path = "/metadata/labels/" + _ENFORCE.replace("/", "~1")
     if not level:

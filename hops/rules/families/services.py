@@ -14,7 +14,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.resources.services import DeclaredService, ServicePort
+from hops.kubernetes.resources.services import DeclaredService, ServicePort, service_of
 from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -88,10 +88,7 @@ def _has_endpoints(service: DeclaredService, inventory: Inventory) -> bool:
 
 def _slices(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
     """The Services that declared EndpointSlices belong to."""
-    return frozenset(
-        (r.namespace, text(at(r.body, "metadata", "labels", "kubernetes.io/service-name")))
-        for r in inventory.of_kind("EndpointSlice")
-    )
+    return frozenset((r.namespace, service_of(r.body)) for r in inventory.of_kind("EndpointSlice"))
 
 
 def _only_choice(service: DeclaredService, inventory: Inventory) -> tuple[Mapping[str, Any], ...]:
