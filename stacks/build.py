@@ -20,6 +20,7 @@ from hops.model.hop import LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
+from hops.model.project_files import kubeconfig_file
 from hops.model.settings import Settings
 from hops.observe.answers import RouteAnswer, answers
 
@@ -45,7 +46,7 @@ class StackContext:
 
     def kubeconfig(self, stack: str) -> str:
         """Another file for each generation: objects of an older cluster must never be looked up in this one."""
-        return f"{self.folder}/{stack}-{self.generation}.yaml"
+        return f"{self.folder}/{kubeconfig_file(stack, self.generation)}"
 
 
 def build(settings: Settings, ground: StackContext) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from hops.kubernetes.resources.ingresses import DeclaredIngress
 from hops.kubernetes.resources.pods import pod_template
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, at, text, texts
+from hops.model.path import CONTOUR_NAMESPACE
 
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-CONTOUR = "Deployment/projectcontour/contour"
+CONTOUR = f"Deployment/{CONTOUR_NAMESPACE}/contour"
 """The workload of Contour, as published (examples/contour/03-contour.yaml)."""
 
 

@@ -22,6 +22,7 @@ from hops.kubernetes.resources.pods import as_template
 from hops.kubernetes.values import at
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
+from hops.model.project_files import generations, kubeconfig_file
 from hops.observe.api import API
 from hops.observe.cluster import certificates, cluster, logs
 from hops.observe.docker import docker
@@ -148,13 +149,11 @@ class _Look:
             for bind in docker_containers.binds(item)
             if (found := re.search(re.escape(MARK) + r"(\d+)-", bind))
         )
-        named = re.compile(re.escape(stack.name) + r"-(\d+)\.yaml")
-        kept = {int(found[1]): file for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))}
-        generation = next(marks, None)
-        chosen = kept.get(int(generation)) if generation else kept[max(kept)] if kept else None
-        if chosen is None:
+        kept = generations(stack.name, (file.name for file in folder.glob("*.yaml")))
+        generation = next(map(int, marks), max(kept, default=None))
+        if generation not in kept:
             raise NoWayError(f"{folder} holds no kubeconfig of the stack {stack.name}'s running cluster")
-        return chosen
+        return folder / kubeconfig_file(stack.name, generation)
 
     def _cluster(self, api: API) -> ObservedCluster:
         found = cluster(api, self._parts.unseen)

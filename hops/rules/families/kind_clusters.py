@@ -12,6 +12,7 @@ from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.project_files import stack_path
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
@@ -323,7 +324,7 @@ def _listen_remedy(cluster: KindConfiguration, inventory: Inventory) -> str:
     if resource.place.urn:
         # urn:pulumi:STACK::PROJECT::…
         stack = resource.place.urn.split(":")[2]
-        return f"Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.{stack}.yaml to 127.0.0.1."
+        return f"Set `ingress-hops:cluster.listenAddress` in {stack_path(stack)} to 127.0.0.1."
     # The object is a planned one, or a file of the user: only the user knows which.
     return (
         "Set `ingress-hops:cluster.listenAddress` in the stack's file, or listenAddress in the kind configuration, "
