@@ -13,13 +13,14 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components import Calico, Contour, KindCluster, Workload
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST
+from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
-from hops.kubernetes.pod_start import ServicePod, not_ready, unanswered
-from hops.kubernetes.values import at
+from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
 from hops.model.hop import LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
+from hops.model.project_files import kubeconfig_file
 from hops.model.settings import Settings
 from hops.observe.answers import RouteAnswer, answers
 
@@ -45,7 +46,7 @@ class StackContext:
 
     def kubeconfig(self, stack: str) -> str:
         """Another file for each generation: objects of an older cluster must never be looked up in this one."""
-        return f"{self.folder}/{stack}-{self.generation}.yaml"
+        return f"{self.folder}/{kubeconfig_file(stack, self.generation)}"
 
 
 @dataclass(frozen=True)
@@ -311,14 +312,12 @@ def _services(
     return pods, ingresses, replaced
 
 
-def _digests(objects: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
+def _digests(live: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
     """The digest that each living pod carries, by namespace and name; None for one without."""
     digests: dict[str, dict[str, str | None]] = {}
-    for pod in (item for item in objects if item.get("kind") == "Pod"):
-        metadata = at(dict(pod), "metadata")
-        digests.setdefault(str(at(metadata, "namespace")), {})[str(at(metadata, "name"))] = at(
-            metadata, "annotations", DIGEST
-        )
+    for pod in (item for item in live if item.get("kind") == "Pod"):
+        of_namespace = digests.setdefault(str(objects.namespace(pod)), {})
+        of_namespace[objects.name(pod)] = objects.annotations(pod).get(DIGEST)
     return digests
 
 

@@ -15,7 +15,7 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
 from components.workload import DIGEST
-from hops.kubernetes.pod_start import PodStart
+from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.hop import Backend, Entrypoint, LiveAddresses
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
