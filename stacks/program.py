@@ -16,13 +16,15 @@ from hops.observe.api import API, APIError
 from hops.observe.machine import look
 from hops.observe.published_files import manifests_folder, published
 from stacks import config
-from stacks.build import StackContext, build
+from stacks.build import BuiltStack, StackContext, build
 
 _REPLACE = "INGRESS_HOPS_REPLACE"
 
 
-def run() -> None:
+def run() -> BuiltStack:
     """Declares the current stack and exports its outputs.
+
+    Returns what resources of your own beside it need.
 
     A preview says as warnings what an `up` refuses. Raises pulumi.RunError where the stack cannot be made.
     """
@@ -65,8 +67,10 @@ def run() -> None:
         objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
         engine=True,
     )
-    for name, value in build(settings, ground).items():
+    built = build(settings, ground)
+    for name, value in built.outputs.items():
         pulumi.export(name, value)
+    return built
 
 
 def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:

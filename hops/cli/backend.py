@@ -1,7 +1,9 @@
 """What the backend keeps of the project's stacks, read and changed by the command `pulumi`."""
 
 import json
+import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from hops.cli.environment import environment
 from hops.cli.tools import ToolError
 
 _SECONDS = 60
+_REPEATED = re.compile(r"::[^:]*:index:KindCluster\$command:local:Command::|[$:]kubernetes:")
+"""The URN of a resource that can be created again: by server-side apply, or by a script that looks first."""
 
 
 class BackendError(RuntimeError):
@@ -58,6 +62,27 @@ def state(project: Path, name: str) -> dict[str, Any] | None:
     return dict(_json(printed, f"the stack {name}"))
 
 
+def forget_interrupted(project: Path, name: str, state: Mapping[str, Any]) -> bool:
+    """Removes the steps that a killed update left open, if this program repeats them anyway.
+
+    Those are Kubernetes objects and the stack's kind cluster. Pulumi warns of such a step in every command, until a
+    person answers its question. Other resources, a user's own, may exist and be known to nobody: their steps stay.
+
+    state: as `state` returns it.
+
+    Returns whether there were any. Raises BackendError.
+    """
+    deployment = state.get("deployment") or {}
+    steps = deployment.get("pending_operations") or []
+    other = [step for step in steps if not _REPEATED.search(str((step.get("resource") or {}).get("urn")))]
+    if len(other) == len(steps):
+        return False
+    changed = {**state, "deployment": {**deployment, "pending_operations": other}}
+    failure = f"the state of the stack {name} cannot be written"
+    _pulumi(project, failure, "stack", "import", f"--stack={name}", text=json.dumps(changed))
+    return True
+
+
 def create(project: Path, name: str) -> None:
     """Creates a stack in the backend. Raises BackendError."""
     _pulumi(project, f"the stack {name} cannot be created", "stack", "init", name, "--no-select")
@@ -76,12 +101,13 @@ def _unread(project: Path, name: str) -> str:
     return f"the stack {name} cannot be read from {_url(project)}"
 
 
-def _pulumi(project: Path, failure: str, *words: str) -> str:
+def _pulumi(project: Path, failure: str, *words: str, text: str | None = None) -> str:
     """The standard output of a pulumi command.
 
     project: the project's folder.
     failure: what it means if the command fails, as a clause.
     words: the command without `pulumi`.
+    text: the standard input; None leaves it closed.
 
     Raises BackendError, and _PulumiError if pulumi ends with an error.
     """
@@ -91,6 +117,7 @@ def _pulumi(project: Path, failure: str, *words: str) -> str:
             command,
             cwd=project,
             env=environment(project),
+            input=text or "",
             capture_output=True,
             text=True,
             timeout=_SECONDS,

@@ -114,7 +114,7 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
 
     def declare() -> None:
         ground = StackContext(str(folder), owner_folder(str(folder), stack), 1, ClusterState(), upstream)
-        outputs.update(build(settings, ground))
+        outputs.update(build(settings, ground).outputs)
 
     pulumi.runtime.test(declare)()
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]

@@ -33,7 +33,9 @@ _LOOPBACK = "127.0.0.1"
 # The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
+# yaml-language-server: $schema=stack.schema.json
 # Made by hops stack new {name}: a cluster, a port and a host name that no other stack here has.
+# docs/settings.md describes every key.
 config:
   {namespace}:cluster:
     name: {cluster}
