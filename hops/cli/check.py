@@ -70,6 +70,13 @@ def main(
     stack: Annotated[
         str | None, typer.Option(help="Apply the settings and policy of this stack, and compare with other stacks.")
     ] = None,
+    controller: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="The ingress class that the controller handles, such as contour; for files without a controller.",
+        ),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Print the patches as a diff and write them to the files.")
     ] = False,
@@ -83,7 +90,8 @@ def main(
         stop("--fix cannot write to standard input; pass a file")
     manifests = read(paths)
     try:
-        asked = CheckSession(_policy(config), _stack(stack) if stack else None, manifests, rules)
+        policies = [_policy(config), *([_handling(controller)] if controller else [])]
+        asked = CheckSession(policies, _stack(stack) if stack else None, manifests, rules)
     except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
@@ -92,7 +100,7 @@ def main(
     found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
     _print(form, manifests, found)
     if form is not CheckFormat.SARIF:
-        for one in manifests.unread:
+        for one in (*manifests.unread, *manifests.left_out):
             typer.echo(f"hops: {one}", err=True)
     if manifests.unread:
         raise typer.Exit(Status.COULD_NOT_LOOK)
@@ -130,6 +138,13 @@ def _policy(path: Path | None) -> PolicySettings:
     return _read_policy(given, path)
 
 
+def _handling(name: str) -> PolicySettings:
+    """The configuration for a controller of an ingress class; Contour also handles objects without a class."""
+    return _read_policy(
+        {"rules": {"IN09": {"parameters": {"classes": [name, ""] if name == "contour" else [name]}}}}, None
+    )
+
+
 def _read_policy(given: Any, file: Path | str | None) -> PolicySettings:
     try:
         return read_policy(given, at="")
@@ -158,7 +173,7 @@ def _stack(name: str) -> _Stack:
 class CheckSession:
     """Runs the rules under the configurations of the command, the stack and the `Policy` objects in the files.
 
-    policy: configuration of the command.
+    policies: configurations of the command.
     stack: the stack to apply; None for none.
     manifests: the files, whose `Policy` objects apply to all of them.
     rules: the rules to run.
@@ -167,18 +182,20 @@ class CheckSession:
     """
 
     def __init__(
-        self, policy: PolicySettings, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]
+        self, policies: Sequence[PolicySettings], stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]
     ) -> None:
         self._today = datetime.now(UTC).date()
         self._stack = stack
-        policies = [policy, *([stack.settings.policy] if stack else [])]
-        configuration = configure(*policies, *_policies(manifests))
+        given = [*policies, *([stack.settings.policy] if stack else [])]
+        configuration = configure(*given, *_policies(manifests))
         # `Policy` objects in the files are checked with the files, so their findings have a line.
-        self._judge = Judge(replace(configuration, policies=policies), self._today, rules)
+        self._judge = Judge(replace(configuration, policies=given), self._today, rules)
 
     def findings(self, manifests: Manifests) -> list[Finding]:
         settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)
-        inventory = Inventory(manifests.declared(), today=self._today, settings=settings, fleet=held)
+        inventory = Inventory(
+            manifests.declared(), today=self._today, settings=settings, fleet=held, whole=not manifests.unread
+        )
         return [*self._judge.found(inventory), *self._judge.found_in_policies()]
 
 
@@ -203,8 +220,10 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
         case CheckFormat.JUNIT:
             typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
         case CheckFormat.TEXT:
-            for located in found:
-                typer.echo(str(located))
+            for one, *same in _grouped(found):
+                typer.echo(str(one))
+                if same:
+                    typer.echo("  also: " + ", ".join(f"{other.where} {other.finding.resource}" for other in same))
             counts = counted(found)
             mendable = sum(located.finding.patch is not None for located in found)
             typer.echo(
@@ -212,6 +231,15 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
                 f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
                 + (f"; --fix can patch {mendable}" if mendable else "")
             )
+
+
+def _grouped(found: Sequence[Located]) -> Iterator[list[Located]]:
+    """The findings, those with the same code, level and sentences together."""
+    groups: dict[tuple[str, ...], list[Located]] = {}
+    for located in found:
+        finding = located.finding
+        groups.setdefault((finding.code, finding.level, finding.message, finding.remedy), []).append(located)
+    yield from groups.values()
 
 
 def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], *, quiet: bool) -> list[Finding]:

@@ -11,8 +11,9 @@ from ipaddress import ip_address
 from typing import Literal, cast
 
 from hops.kubernetes.calico_selectors import SelectorError, takes
+from hops.kubernetes.inventory import Inventory, Pod
 from hops.kubernetes.label_selectors import selects
-from hops.kubernetes.values import JSON, at, flag, network, number, pairs, sequence, text, texts
+from hops.kubernetes.values import JSON, Undecidable, at, flag, network, number, pairs, sequence, text, texts
 
 Direction = Literal["Ingress", "Egress"]
 Action = Literal["Allow", "Deny", "Pass"]
@@ -295,6 +296,27 @@ def _in_ports(ports: JSON, connection: Connection) -> bool:
         elif _is_port(port, None, connection):
             return True
     return False
+
+
+def declared_peer(pod: Pod, inventory: Inventory) -> Peer:
+    """The end of a connection at a declared pod. Raises Undecidable if its namespace or a label is unknown."""
+    if pod.resource.nowhere:
+        raise Undecidable
+    name = str(pod.resource.namespace)
+    around = inventory.find("Namespace", None, name)
+    return Peer(
+        namespace=name,
+        labels=dict(pod.labels),
+        around={**pairs(at(around.body, "metadata", "labels")), _NAME_LABEL: name} if around else None,
+        account=text(at(pod.spec, "serviceAccountName")) or "default",
+        address=None,
+        ports={
+            port.name: port.container_port
+            for container in pod.containers
+            for port in container.ports
+            if port.name and port.container_port
+        },
+    )
 
 
 def peer(pod: Mapping[str, JSON], namespace: Mapping[str, JSON] | None) -> Peer:

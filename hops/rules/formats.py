@@ -53,9 +53,13 @@ class Located:
     def file(self) -> str:
         return self.finding.place.file or "-"
 
+    @property
+    def where(self) -> str:
+        """The file, and the line if it is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.finding.level}: {self.finding}"
+        return f"{self.where}: {self.finding.level}: {self.finding}"
 
 
 def as_json(finding: Finding) -> dict[str, Any]:

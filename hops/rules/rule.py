@@ -32,6 +32,8 @@ class Breach:
     patches: the object that the patch changes; None for the subject's own object.
     remedy: replaces the remedy of the rule; "" keeps it.
     evidence: the offending value as text.
+    absence: whether the breach concludes from an object that is not declared. It does not hold if a file could not be
+        read, because the object may be in that file.
     """
 
     path: str
@@ -40,6 +42,7 @@ class Breach:
     patches: Resource | None = None
     remedy: str = ""
     evidence: str = ""
+    absence: bool = False
 
 
 class NoParameters(Section):
@@ -68,6 +71,7 @@ class Rule:
     parameters_of: code of the rule whose parameters this rule shares; None for its own.
     remediable: whether the patch depends on and changes one resource and does not change the stack's outputs.
     references: URLs.
+    yields_to: codes of rules; a finding of one of them at the same place of the same object replaces that of this rule.
     """
 
     check: Callable[[Any, Inventory, Any], Iterable[Breach]]
@@ -86,6 +90,7 @@ class Rule:
     parameters_of: str | None = None
     remediable: bool = False
     references: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
 
 
 def pods(inventory: Inventory) -> Iterable[Any]:

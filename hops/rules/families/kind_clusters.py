@@ -131,6 +131,7 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
                 f"{node.name} publishes port {mapped.container_port}/{mapped.protocol} as "
                 f"{mapped.listen_address}:{mapped.host_port}, but no pod or Service of the node uses the port.",
                 ({"op": "remove", "path": mapped.pointer},),
+                absence=True,
             )
 
 
@@ -186,7 +187,7 @@ nodes:
     good=_CLUSTER + "---" + _ENVOY,
 )
 def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
-    if not pod.host_ports or not pod.resource.means(parameters.controllers):
+    if not pod.host_ports or not parameters.mean(pod):
         return
     for port in _doors(pod):
         refusals = [(node, node.refuses(pod)) for _, node in nodes(inventory) if node.publishes(port)]
@@ -482,6 +483,7 @@ def _network_missing(resource: Resource, inventory: Inventory, parameters: Netwo
             path,
             "disableDefaultCNI is true, and the stack installs no other pod network.",
             ({"op": "replace", "path": path, "value": False},),
+            absence=True,
         )
 
 

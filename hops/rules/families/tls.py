@@ -290,7 +290,7 @@ def certificate(
             namespace = subject.annotations.get("projectcontour.io/tls-cert-namespace") or own
             problem = secret_problem(inventory, own, namespace, entry.secret, parameters.given)
             if problem:
-                yield Breach(path, f"{problem}.", evidence=entry.secret)
+                yield Breach(path, f"{problem}.", evidence=entry.secret, absence=True)
 
 
 def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
@@ -305,7 +305,8 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
             if namespace != own and not granted(inventory, gateway, "Secret", namespace, name):
                 problem = f"no ReferenceGrant in namespace {namespace} allows the Gateway to use Secret {name}"
             if problem:
-                yield Breach(f"/spec/listeners/{i}/tls/certificateRefs/{j}/name", f"{problem}.", evidence=name)
+                path = f"/spec/listeners/{i}/tls/certificateRefs/{j}/name"
+                yield Breach(path, f"{problem}.", evidence=name, absence=True)
 
 
 @partial(
@@ -353,7 +354,7 @@ spec: {template: {spec: {containers: [{name: envoy, ports: [{name: https, contai
     + _SECURE,
 )
 def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
-    if not pod.host_ports or not pod.resource.means(parameters.controllers):
+    if not pod.host_ports or not parameters.mean(pod):
         return
     for port in pod.host_ports:
         if port.host_port == 443 or port.name == "https":
@@ -364,6 +365,7 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
                     path,
                     f"{door[0].name} publishes {door[1]}, but no host of the stack has TLS.",
                     ({"op": "remove", "path": path},),
+                    absence=True,
                 )
 
 
