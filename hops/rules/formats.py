@@ -79,6 +79,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         and {
             "file": patch.place.file,
             "document": patch.place.document,
+            "safe": patch.safe,
             "operations": [{**o, "path": patch.place.within + o["path"]} for o in patch.operations],
         },
     }
@@ -100,7 +101,10 @@ def from_json(given: Any) -> Finding:
             path=given["path"],
             message=given["message"],
             remedy=given["remedy"],
-            patch=patch and Patch(identity, Place(patch["file"], patch["document"]), tuple(patch["operations"])),
+            patch=patch
+            and Patch(
+                identity, Place(patch["file"], patch["document"]), tuple(patch["operations"]), patch.get("safe", False)
+            ),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"it contains a finding that hops did not write ({error})") from None

@@ -103,10 +103,12 @@ def _excepted(configuration: Configuration, today: date, *codes: str) -> Callabl
 
 def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Finding:
     changed = breach.patches or resource
+    # A finding that a remediation did not remove blocks like a mandatory one.
+    level = Level.MANDATORY if level is Level.REMEDIATE else level
+    safe = level is Level.MANDATORY and not rule.unsafe
     return Finding(
         code=rule.code,
-        # A finding that a remediation did not remove blocks like a mandatory one.
-        level=Level.MANDATORY if level is Level.REMEDIATE else level,
+        level=level,
         severity=rule.severity,
         hop=rule.hop,
         resource=resource.identity,
@@ -114,7 +116,7 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
         path=breach.path,
         message=breach.message,
         remedy=breach.remedy or rule.remedy,
-        patch=Patch(changed.identity, changed.place, breach.patch) if breach.patch else None,
+        patch=Patch(changed.identity, changed.place, breach.patch, safe) if breach.patch else None,
         evidence=breach.evidence,
     )
 

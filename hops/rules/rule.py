@@ -70,6 +70,8 @@ class Rule:
         `name: description`, which the rule's page shows.
     parameters_of: code of the rule whose parameters this rule shares; None for its own.
     remediable: whether the patch depends on and changes one resource and does not change the stack's outputs.
+    unsafe: whether its patch can close a port, weaken a protection, or change a URL, a namespace, a name or a class;
+        `hops check --fix` applies it only if asked to.
     references: URLs.
     yields_to: codes of rules; a finding of one of them at the same place of the same object replaces that of this rule.
     """
@@ -89,6 +91,7 @@ class Rule:
     parameters: type[Section] = NoParameters
     parameters_of: str | None = None
     remediable: bool = False
+    unsafe: bool = False
     references: tuple[str, ...] = ()
     yields_to: tuple[str, ...] = ()
 

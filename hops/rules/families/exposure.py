@@ -76,6 +76,7 @@ class Folder(Section):
     title="No exposed pod serves its root file system",
     severity=Severity.CRITICAL,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.POD,

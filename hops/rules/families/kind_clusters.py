@@ -7,7 +7,19 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Port, Resource
 from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
-from hops.kubernetes.values import Undecidable, address, at, flag, mapping, network, pairs, sequence, text, texts
+from hops.kubernetes.values import (
+    Undecidable,
+    address,
+    at,
+    flag,
+    mapping,
+    network,
+    number,
+    pairs,
+    sequence,
+    text,
+    texts,
+)
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
@@ -52,6 +64,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     Rule,
     code="KN01",
     title="A kind node publishes the hostPort",
+    yields_to=("KN03",),
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
@@ -120,7 +133,11 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
     for node in cluster.nodes:
         for mapped in node.mappings:
             wanted = (mapped.container_port, mapped.protocol)
-            if any(node.refuses(pod) is None for pod in taken.get(wanted, ())) or wanted in node_ports:
+            holders = taken.get(wanted, ())
+            if any(node.refuses(pod) is None for pod in holders) or wanted in node_ports:
+                continue
+            # KN01 and KN03 report a pod that takes the port and runs where nobody publishes it.
+            if any(not _reached(pod, wanted, inventory) for pod in holders):
                 continue
             if (None, mapped.protocol) in node_ports and 30000 <= (mapped.container_port or 0) <= 32767:
                 continue
@@ -133,6 +150,14 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
                 ({"op": "remove", "path": mapped.pointer},),
                 absence=True,
             )
+
+
+def _reached(pod: Pod, port: tuple[int | None, str], inventory: Inventory) -> bool:
+    """Whether a node publishes a port of the node and can run the pod that takes it."""
+    return any(
+        node.refuses(pod) is None and any((m.container_port, m.protocol) == port for m in node.mappings)
+        for _, node in nodes(inventory)
+    )
 
 
 def _is_api_server(node: KindNode, mapped: Mapped) -> bool:
@@ -167,7 +192,8 @@ def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
     of=pods,
     hop=HopName.HOST_PORT,
     parameters=Controllers,
-    why="A published port forwards only to pods on the publishing node. If the cluster has a worker, kind keeps the "
+    why="A published port forwards only to pods on the publishing node, and a pod of a Deployment can run on any node "
+    "that accepts it. If the cluster has a worker, kind keeps the "
     "taint of the control-plane node, and Contour's published Envoy DaemonSet does not tolerate it.",
     remedy="Publish the port on a node that can run the controller, or change the controller's tolerations and "
     "nodeSelector so that it runs on the publishing node.",
@@ -209,6 +235,27 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
                 if reason and "taint" in reason
                 else (),
             )
+        elif pod.resource.kind != "DaemonSet" and (elsewhere := _elsewhere(pod, port, inventory)):
+            yield Breach(
+                f"{port.pointer}/hostPort",
+                f"the pod can run on {elsewhere.name}, which does not publish port {port.host_port}: requests are "
+                "refused while it runs there.",
+                remedy="Use a DaemonSet, set nodeSelector to a label that only the publishing node has, or publish the "
+                "port on every node that can run the pod.",
+            )
+
+
+def _elsewhere(pod: Pod, port: Port, inventory: Inventory) -> KindNode | None:
+    """A node beside the publishing one that can run a pod and publishes nothing; None if pods fill all nodes."""
+    declared_ = at(pod.resource.body, "spec", "replicas")
+    replicas = 1 if declared_ is None or pod.resource.kind == "Pod" else number(declared_) or 0
+    for cluster in inventory.once(clusters):
+        taking = [node for node in cluster.nodes if node.refuses(pod) is None]
+        others = [node for node in taking if not node.publishes(port)]
+        # Each node runs one pod with the port.
+        if others and len(others) < len(taking) and replicas < len(taking):
+            return others[0]
+    return None
 
 
 @partial(
@@ -274,6 +321,7 @@ class Listeners(Section):
     title="The cluster listens only on loopback addresses",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=declared,
     hop=HopName.PORT_MAPPING,
@@ -515,6 +563,7 @@ def _any_host_port(inventory: Inventory) -> bool:
     title="A namespace enforces a pod security level that its pods meet",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.STACK,
     of=kinds("Namespace"),
     hop=HopName.POD,

@@ -73,7 +73,9 @@ def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
     said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
     assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP")
     assert "Remove hostPort" in said[0]
-    assert said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix can patch 1"
+    assert (
+        said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix --unsafe-fixes can patch 1"
+    )
 
 
 def test_json_has_the_documented_shape(pod: Path) -> None:
@@ -89,7 +91,7 @@ def test_json_has_the_documented_shape(pod: Path) -> None:
         "path": path,
         "message": "container web uses hostPort 81/TCP, which is not allowed (allowed: 80/TCP, 443/TCP).",
         "remedy": RULES["HP01"].remedy,
-        "patch": {"file": str(pod), "document": 0, "operations": [{"op": "remove", "path": path}]},
+        "patch": {"file": str(pod), "document": 0, "safe": False, "operations": [{"op": "remove", "path": path}]},
     }
 
 
@@ -349,13 +351,13 @@ def test_junit(tmp_path: Path) -> None:
 
 def test_fix_shows_what_it_changes_and_changes_nothing_else(pod: Path) -> None:
     pod.chmod(0o640)
-    result = hops("check", pod, "--fix")
+    result = hops("check", pod, "--fix", "--unsafe-fixes")
     assert pod.read_text() == POD.replace("      hostPort: 81\n", "")
     assert "-      hostPort: 81\n" in result.stdout
     assert result.stdout.index("---") < result.stdout.index("0 mandatory")
     assert result.exit_code == 0
     assert pod.stat().st_mode & 0o777 == 0o640
-    again = hops("check", pod, "--fix")
+    again = hops("check", pod, "--fix", "--unsafe-fixes")
     assert "@@" not in again.stdout
 
 
@@ -363,7 +365,7 @@ def test_fix_writes_several_patches_into_several_files(tmp_path: Path) -> None:
     two = POD + "---\r\n" + POD.replace("web", "other").replace("\n", "\r\n")
     (tmp_path / "a.yaml").write_bytes(two.encode())
     (tmp_path / "b.json").write_text(json.dumps(yaml.safe_load(POD.replace("web", "third")), indent=2))
-    result = hops("check", tmp_path, "--fix", "--format", "json")
+    result = hops("check", tmp_path, "--fix", "--unsafe-fixes", "--format", "json")
     assert json.loads(result.stdout) == []
     assert "hostPort" in result.stderr
     assert (tmp_path / "a.yaml").read_bytes().decode() == two.replace("      hostPort: 81\n", "").replace(
@@ -401,7 +403,7 @@ def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
 def test_fix_says_what_it_may_not_write(pod: Path) -> None:
     pod.chmod(0o440)
-    assert hops("check", pod, "--fix").exit_code == 2
+    assert hops("check", pod, "--fix", "--unsafe-fixes").exit_code == 2
 
 
 def test_the_catalogue_and_its_pages() -> None:
@@ -574,3 +576,47 @@ def test_the_controller_of_the_command_decides_about_classes(tmp_path: Path) -> 
     ingress.write_text(ingress.read_text().replace("ingressClassName: nginx", ""))
     assert found(ingress, "--rule", "IN09", "--controller", "contour") == []
     assert codes(found(ingress, "--rule", "IN09", "--controller", "nginx")) == ["IN09"]
+
+
+NODE_PORT = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 9090}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: web}}
+spec:
+  automountServiceAccountToken: false
+  containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]
+"""
+
+
+def test_fix_applies_safe_patches_only(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(NODE_PORT)
+    said = hops("check", file).stdout.splitlines()[-1]
+    assert "--fix can patch 1; --fix --unsafe-fixes can patch" in said
+    hops("check", file, "--fix")
+    # SV02 makes the Service work; SV03 would close the NodePort, and EX04 is advice.
+    assert file.read_text() == NODE_PORT.replace("targetPort: 9090", "targetPort: 8080")
+    hops("check", file, "--fix", "--rule", "SV03")
+    assert "type: ClusterIP" in file.read_text()
+    assert "readOnlyRootFilesystem" not in file.read_text()
+    file.write_text(NODE_PORT)
+    hops("check", file, "--fix", "--unsafe-fixes")
+    assert "type: ClusterIP" in file.read_text()
+
+
+def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(NODE_PORT)
+    shown = hops("check", file, "--diff")
+    assert "+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}" in shown.stdout
+    assert "SV02" in shown.stdout
+    assert shown.exit_code == 1
+    assert "ClusterIP" in hops("check", file, "--diff", "--unsafe-fixes").stdout
+    assert "@@" in hops("check", "-", "--fix", "--diff", stdin=NODE_PORT).stdout
+    assert file.read_text() == NODE_PORT
+    assert hops("check", file, "--unsafe-fixes").exit_code == 2

@@ -54,7 +54,38 @@ STRICT = (
     "securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}"
 )
 
+THREE = cluster(
+    f"nodes: [{{role: control-plane}}, {{role: worker, extraPortMappings: [{mapping()}]}}, {{role: worker}}]"
+)
+IMAGE = "{name: envoy, image: 'envoyproxy/envoy:v1.35.0',"
+ANYWHERE = envoy().replace("kind: DaemonSet", "kind: Deployment").replace("{name: envoy,", IMAGE)
+
 CASES = [
+    Case("KN03", "a Deployment that may run on another worker", THREE + ANYWHERE, (PORT,)),
+    Case(
+        "KN03",
+        "an Envoy of another name that may run on another worker",
+        THREE + ANYWHERE.replace("name: envoy, namespace: projectcontour", "name: edge, namespace: gateways"),
+        (PORT,),
+    ),
+    Case(
+        "KN03",
+        "too few replicas for all workers",
+        THREE.replace("worker}]", "worker}, {role: worker}]")
+        + ANYWHERE.replace("spec: {template", "spec: {replicas: 2, template"),
+        (PORT,),
+    ),
+    Case("KN03", "a DaemonSet runs on all workers", THREE + envoy()),
+    Case(
+        "KN03",
+        "a Deployment whose pods fill all workers",
+        THREE + ANYWHERE.replace("spec: {template", "spec: {replicas: 2, template"),
+    ),
+    Case(
+        "KN03",
+        "a Deployment bound to the publishing worker",
+        THREE + ANYWHERE.replace("containers:", "nodeSelector: {kubernetes.io/hostname: dev-worker}, containers:"),
+    ),
     Case("KN01", "no cluster is declared", envoy()),
     Case(
         "KN01",
@@ -76,9 +107,8 @@ CASES = [
     Case("KN02", "a configuration by itself", NODES),
     Case(
         "KN02",
-        "a pod that can't run there",
+        "KN03 reports a pod that takes the port and can't run there",
         ON_CONTROL_PLANE + envoy(),
-        ("/nodes/0/extraPortMappings/0",),
     ),
     Case(
         "KN02",
