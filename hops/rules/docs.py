@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, str] = {
     "IN": "Ingresses, HTTPProxies and Gateway API routes",
     "TL": "TLS",
     "SV": "Services",
+    "RP": "the request path from the ingress controller to the process",
     "EX": "exposed pods",
     "PK": "the rules' own limits and configuration",
 }

@@ -15,7 +15,7 @@ from hops.kubernetes.contour import envoys
 from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
 from hops.kubernetes.inventory import DeclaredService, Inventory, Pod, PodContainer, Resource, ServicePort
 from hops.kubernetes.label_selectors import selects
-from hops.kubernetes.network_policies import Connection, Peer, declared_peer
+from hops.kubernetes.network_policies import Connection, Peer, declared_peer, declared_policies
 from hops.kubernetes.policy_order import ruling
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
@@ -415,12 +415,10 @@ def _admitting(rule: int, parameters: Admission) -> tuple[Mapping[str, Any], ...
     return ({"op": "add", "path": f"/spec/ingress/{rule}/from", "value": senders},) if senders else ()
 
 
-_CALICO = ("NetworkPolicy.projectcalico.org", "NetworkPolicy.crd.projectcalico.org", "GlobalNetworkPolicy")
-
-
 def _kept_by_calico(pod: Pod, inventory: Inventory) -> bool:
     """Whether Calico's own policies keep an arbitrary pod of another namespace out, or may do so."""
-    policies = [dict(policy.body) for policy in inventory.of_kind(*_CALICO, "Tier")]
+    declared = declared_policies(inventory, pod.resource.namespace)
+    policies = [body for body in declared if "projectcalico.org/" in str(body.get("apiVersion"))]
     if not policies:
         return False
     stranger = Peer("other", {}, {"kubernetes.io/metadata.name": "other"}, "default", None, {})
