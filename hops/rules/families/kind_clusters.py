@@ -5,21 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Port, Resource
+from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
 from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
-from hops.kubernetes.values import (
-    Undecidable,
-    address,
-    at,
-    flag,
-    mapping,
-    network,
-    number,
-    pairs,
-    sequence,
-    text,
-    texts,
-)
+from hops.kubernetes.pod_security import ENFORCE, ENFORCE_VERSION, LEVELS, minor, refusals
+from hops.kubernetes.values import Undecidable, address, at, flag, network, number, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Port as PortNumber
@@ -568,7 +557,8 @@ def _any_host_port(inventory: Inventory) -> bool:
     of=kinds("Namespace"),
     hop=HopName.POD,
     why="Pod security admission rejects a pod that violates the namespace's level, but only after a successful "
-    "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted.",
+    "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted. The rule evaluates the "
+    "latest version of the standards, or that of the label enforce-version.",
     remedy="Set the label pod-security.kubernetes.io/enforce of the namespace to the strictest level that admits its "
     "pods.",
     references=(_PSA, "https://kubernetes.io/docs/concepts/security/pod-security-standards/"),
@@ -592,88 +582,46 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
     if not here:
         return
     labels = pairs(at(namespace.body, "metadata", "labels"))
-    level = labels.get(_ENFORCE)
-    path = "/metadata/labels/" + _ENFORCE.replace("/", "~1")
-    if not level:
-        value = _strictest(here)
+    level, path = labels.get(ENFORCE), pointer("/metadata/labels", ENFORCE)
+    version = minor(labels.get(ENFORCE_VERSION) or "latest")
+    if version is None:
         yield Breach(
-            "/metadata/labels",
-            f"the namespace lacks the label {_ENFORCE}.",
-            ({"op": "add", "path": path, "value": value},)
-            if isinstance(at(namespace.body, "metadata", "labels"), dict)
-            else ({"op": "add", "path": "/metadata/labels", "value": {_ENFORCE: value}},),
-            remedy=f"Set the label {_ENFORCE} to {value}, the strictest level that admits its pods.",
+            pointer("/metadata/labels", ENFORCE_VERSION),
+            f"{labels[ENFORCE_VERSION]} is not a version; the API server refuses the namespace.",
+            remedy="Set the label to latest or to a minor version such as v1.34.",
         )
         return
-    refused = next(((pod, why) for pod in here for why in _refusals(level, pod)), None)
-    if refused:
-        value = _strictest(here)
+    if not level:
+        value = _strictest(here, version)
+        yield Breach(
+            "/metadata/labels",
+            f"the namespace lacks the label {ENFORCE}.",
+            ({"op": "add", "path": path, "value": value},)
+            if isinstance(at(namespace.body, "metadata", "labels"), dict)
+            else ({"op": "add", "path": "/metadata/labels", "value": {ENFORCE: value}},),
+            remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
+        )
+        return
+    refused = next(((pod, why) for pod in here for why in refusals(level, pod, version)), None)
+    if level not in LEVELS:
+        value = _strictest(here, version)
+        yield Breach(
+            path,
+            f"level {level} does not exist; the API server refuses the namespace.",
+            ({"op": "replace", "path": path, "value": value},),
+            remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
+        )
+    elif refused:
+        value = _strictest(here, version)
         yield Breach(
             path,
             f"level {level} rejects {refused[0].resource}, which has {refused[1]}.",
             ({"op": "replace", "path": path, "value": value},),
-            remedy=f"Change the pod spec, or set the label {_ENFORCE} to {value}.",
+            remedy=f"Change the pod spec, or set the label {ENFORCE} to {value}.",
         )
 
 
-def _strictest(here: Iterable[Pod]) -> str:
+def _strictest(here: Iterable[Pod], version: int) -> str:
     """The strictest level that refuses none of the pods."""
-    refusing = [level for level in _LEVELS for pod in here if any(True for _ in _refusals(level, pod))]
-    return next(level for level in _LEVELS if level not in refusing)
-
-
-_ENFORCE = "pod-security.kubernetes.io/enforce"
-_LEVELS = ("restricted", "baseline", "privileged")
-# From the Pod Security Standards, baseline and restricted.
-_BASELINE_CAPABILITIES = frozenset(
-    {
-        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
-        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-    }
-)
-_RESTRICTED_VOLUMES = frozenset(
-    {
-        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "name", "persistentVolumeClaim"),
-        *("projected", "secret"),
-    }
-)
-
-
-def _refusals(level: str, pod: Pod) -> Iterator[str]:
-    """What a level refuses in a pod, each as a noun."""
-    if level not in ("baseline", "restricted"):
-        return
-    yield from (key for key in ("hostNetwork", "hostPID", "hostIPC") if flag(at(pod.spec, key)))
-    yield from (f"hostPort {port.host_port}" for port in pod.host_ports if port.host_port)
-    volumes = sequence(at(pod.spec, "volumes"))
-    yield from ("a hostPath volume" for volume in volumes if "hostPath" in mapping(volume))
-    for container in pod.containers:
-        context = mapping(at(container.body, "securityContext"))
-        if flag(context.get("privileged")):
-            yield f"the privileged container {container.name}"
-        more = set(texts(at(context, "capabilities", "add"))) - _BASELINE_CAPABILITIES
-        if more:
-            yield f"the capability {min(more)} in container {container.name}"
-        if level == "restricted":
-            yield from _restricted(pod, container)
-    if level == "restricted":
-        yield from (
-            f"a volume of type {kind}" for v in volumes for kind in mapping(v) if kind not in _RESTRICTED_VOLUMES
-        )
-
-
-def _restricted(pod: Pod, container: PodContainer) -> Iterator[str]:
-    own, whole = mapping(at(container.body, "securityContext")), mapping(at(pod.spec, "securityContext"))
-    conditions: tuple[tuple[bool, str], ...] = (
-        (not flag(own.get("allowPrivilegeEscalation", True)), "allowPrivilegeEscalation"),
-        (bool(flag(own.get("runAsNonRoot", whole.get("runAsNonRoot")))), "no runAsNonRoot"),
-        (own.get("runAsUser", whole.get("runAsUser")) != 0, "runAsUser 0"),
-        ("ALL" in texts(at(own, "capabilities", "drop")), "capabilities that are not dropped"),
-        (set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"}, "added capabilities"),
-        (
-            text(at(own, "seccompProfile", "type") or at(whole, "seccompProfile", "type"))
-            in ("RuntimeDefault", "Localhost"),
-            "no seccompProfile",
-        ),
-    )
-    yield from (f"{why} in container {container.name}" for met, why in conditions if not met)
+    refusing = [level for level in LEVELS for pod in here if any(True for _ in refusals(level, pod, version))]
+    return next(level for level in LEVELS if level not in refusing)
