@@ -868,9 +868,10 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     hop=HopName.ROUTE,
     parameters=Certificates,
     parameters_of="TL04",
-    why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, or if an "
-    "included HTTPProxy, a Service or a certificate does not exist. Contour then serves none of its routes, or an "
-    "error, and reports this only in the object's status after the update.",
+    why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, if the "
+    "conditions of a route contradict each other, or if an included HTTPProxy, a Service or a certificate does not "
+    "exist. Contour then serves none of its routes, or an error, and reports this only in the object's status after "
+    "the update.",
     remedy="Correct the field that the message names.",
     references=(_HTTPPROXY, "https://projectcontour.io/docs/1.33/config/inclusion-delegation/"),
     bad=_SERVICE
@@ -980,12 +981,48 @@ def _ill_matched(conditions: Sequence[Any]) -> str:
     return f"path {paths[0]} of a condition does not start with /" if paths and paths[0][0] != "/" else ""
 
 
+def _contradictory(conditions: Sequence[Any]) -> str:
+    """Why no request can meet the conditions on headers and query parameters; "" if one can."""
+    seen: set[tuple[str, str]] = set()
+    given: set[tuple[str, str, str, str]] = set()
+    for condition in conditions:
+        for kind in ("header", "queryParameter"):
+            entry = at(condition, kind)
+            name = text(at(entry, "name")) or ""
+            name = name.lower() if kind == "header" else name
+            for key in ("exact", "notexact", "contains", "notcontains"):
+                if value := text(at(entry, key)):
+                    given.add((kind, name, key, value))
+            if text(at(entry, "exact")):
+                if (kind, name) in seen:
+                    return f"two exact conditions have the {'header' if kind == 'header' else 'query parameter'} {name}"
+                seen.add((kind, name))
+    for kind, name, key, value in sorted(given):
+        if (kind, name, f"not{key}", value) in given:
+            return f"the conditions {key} and not{key} on {name} contradict each other"
+    return ""
+
+
+def _ill_replaced(entries: Sequence[Any]) -> str:
+    """Why Contour rejects replacePrefix of a route; "" if it accepts it."""
+    prefixes = [text(at(entry, "prefix")) or "" for entry in entries]
+    twice = next((prefix for index, prefix in enumerate(prefixes) if prefix in prefixes[:index]), None)
+    return "" if twice is None else f"replacePrefix has two entries for {twice or 'every prefix'}"
+
+
 def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
     for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
         base = f"/spec/routes/{index}"
-        problem = _ill_matched(sequence(at(route, "conditions")))
+        conditions = sequence(at(route, "conditions"))
+        problem = _ill_matched(conditions) or _contradictory(conditions)
         if problem:
             yield Breach(f"{base}/conditions", f"{problem}.")
+        mirrors = [service for service in sequence(at(route, "services")) if flag(at(service, "mirror"))]
+        if len(mirrors) > 1:
+            yield Breach(f"{base}/services", "a route has more than one mirror.")
+        problem = _ill_replaced(sequence(at(route, "pathRewritePolicy", "replacePrefix")))
+        if problem:
+            yield Breach(f"{base}/pathRewritePolicy/replacePrefix", f"{problem}.")
         policies = [part(route, key) for key in ("requestRedirectPolicy", "directResponsePolicy")]
         ends = bool(sequence(at(route, "services"))) + sum(policy is not None for policy in policies)
         if ends != 1:

@@ -502,6 +502,53 @@ PATHS = [
 ]
 
 CLASSES = [
+    *(
+        Case(
+            "IN17", about, service() + proxy(f"{{{ROOT}, routes: [{{conditions: [{conditions}], {SERVICES}}}]}}"), where
+        )
+        for about, conditions, where in (
+            (
+                "one header twice, in any case",
+                "{header: {name: X-A, exact: '1'}}, {header: {name: x-a, exact: '2'}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "one query parameter twice",
+                "{queryParameter: {name: a, exact: '1'}}, {queryParameter: {name: a, exact: '2'}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "a header that contains a text and does not",
+                "{header: {name: a, contains: b}}, {header: {name: a, notcontains: b}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "conditions on two headers",
+                "{header: {name: a, exact: '1'}}, {header: {name: b, exact: '1'}}, {header: {name: a, notcontains: z}}",
+                (),
+            ),
+        )
+    ),
+    Case(
+        "IN17",
+        "two mirrors",
+        service()
+        + proxy(
+            f"{{{ROOT}, routes: [{{services: [{{name: web, port: 80}}, {{name: web, port: 80, mirror: true}}, "
+            "{name: web, port: 80, mirror: true}]}]}"
+        ),
+        ("/spec/routes/0/services",),
+    ),
+    Case(
+        "IN17",
+        "replacePrefix twice for one prefix",
+        service()
+        + proxy(
+            f"{{{ROOT}, routes: [{{{SERVICES}, pathRewritePolicy: {{replacePrefix: [{{replacement: /a}}, "
+            "{replacement: /b}]}}]}"
+        ),
+        ("/spec/routes/0/pathRewritePolicy/replacePrefix",),
+    ),
     Case("IN09", "none", paths()),
     Case("IN07", "/ with ImplementationSpecific means the same", paths(path("/", "ImplementationSpecific"))),
     Case("IN07", "alternatives under Prefix", paths(path("/{a|b}")), (f"{FIRST}/path",)),

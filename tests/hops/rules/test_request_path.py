@@ -17,7 +17,8 @@ spec:
   selector: {{matchLabels: {{app: web}}}}
   template:
     metadata: {{labels: {{app: web}}}}
-    spec: {{{spec} containers: [{{name: web, ports: [{{name: http, containerPort: 8080}}], {container or "image: a/b"}}}]}}
+    spec:
+      {{{spec} containers: [{{name: web, ports: [{{name: http, containerPort: 8080}}], {container or "image: a/b"}}}]}}
 """
 
 
@@ -321,7 +322,8 @@ CASES = [
         "RP05",
         "a route that a root includes",
         contour("--root-namespaces=shop")
-        + "---\n{apiVersion: projectcontour.io/v1, kind: HTTPProxy, metadata: {name: a, namespace: apps}, spec: {routes: []}}",
+        + "---\n{apiVersion: projectcontour.io/v1, kind: HTTPProxy, metadata: {name: a, namespace: apps}, "
+        "spec: {routes: []}}",
     ),
     # RP06
     Case("RP06", "the published ports", envoy() + contour()),
