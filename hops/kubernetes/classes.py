@@ -6,8 +6,10 @@ From Contour 1.33: internal/ingressclass, internal/annotation.
 from collections.abc import Mapping
 
 from hops.kubernetes.contour import CLASSES, contours
-from hops.kubernetes.inventory import DeclaredIngress, Inventory, Resource
-from hops.kubernetes.values import Undecidable, at, pairs, text
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.values import Undecidable, at, text
 
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
 _CONTROLLER = "projectcontour.io/"
@@ -33,9 +35,7 @@ def others(inventory: Inventory) -> frozenset[str]:
 def _default_class(inventory: Inventory) -> str:
     """The class that the API server sets on an Ingress without one; "" if no class or several are marked as default."""
     marked = [
-        resource
-        for resource in inventory.of_kind("IngressClass")
-        if pairs(at(resource.body, "metadata", "annotations")).get(DEFAULT_CLASS) == "true"
+        resource for resource in inventory.of_kind("IngressClass") if resource.annotations.get(DEFAULT_CLASS) == "true"
     ]
     if any(resource.vague for resource in marked):
         raise Undecidable
@@ -62,8 +62,7 @@ def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
             # An empty name counts as set, so the API server does not add the default.
             or ("" if subject.class_name == "" else inventory.once(_default_class))
         )
-    annotations = pairs(at(subject.body, "metadata", "annotations"))
-    return annotated_class(annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
+    return annotated_class(subject.annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
 
 
 def owner_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:

@@ -9,7 +9,9 @@ from itertools import chain
 
 import yaml
 
-from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.pods import Pod, PodContainer
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, Unknown, at, number, text, texts
 
 CONTOUR = "Deployment/projectcontour/contour"

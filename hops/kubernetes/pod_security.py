@@ -6,7 +6,7 @@ Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and
 import re
 from collections.abc import Iterator, Mapping
 
-from hops.kubernetes.inventory import Pod, PodContainer
+from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.values import JSON, at, flag, mapping, number, pairs, sequence, text, texts
 
 ENFORCE = "pod-security.kubernetes.io/enforce"

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import hops.rules
-from hops.kubernetes.inventory import Inventory, Resource, content
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.values import Undecidable, at, mapping, sequence, text, unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.settings import Section

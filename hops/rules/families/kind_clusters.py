@@ -5,12 +5,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
-from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.pod_security import ENFORCE, ENFORCE_VERSION, LEVELS, minor, refusals
-from hops.kubernetes.values import Undecidable, address, at, flag, network, number, pairs, pointer, sequence, text
+from hops.kubernetes.resources.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.resources.pods import Pod, Port
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.values import (
+    Undecidable,
+    address,
+    at,
+    flag,
+    network,
+    number,
+    pairs,
+    pointer,
+    sequence,
+    text,
+)
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.project_files import stack_path
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
@@ -359,7 +373,7 @@ def _listen_remedy(cluster: KindConfiguration, inventory: Inventory) -> str:
     if resource.place.urn:
         # urn:pulumi:STACK::PROJECT::…
         stack = resource.place.urn.split(":")[2]
-        return f"Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.{stack}.yaml to 127.0.0.1."
+        return f"Set `ingress-hops:cluster.listenAddress` in {stack_path(stack)} to 127.0.0.1."
     # The object is a planned one, or a file of the user: only the user knows which.
     return (
         "Set `ingress-hops:cluster.listenAddress` in the stack's file, or listenAddress in the kind configuration, "

@@ -10,11 +10,15 @@ from hops.kubernetes.classes import others, owner_of
 from hops.kubernetes.commands import loopback, server
 from hops.kubernetes.contour import contours, envoys, watched
 from hops.kubernetes.exposed import Exposed, exposed, routed
-from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, Inventory, Pod, PodContainer, Port, Resource
-from hops.kubernetes.kind_nodes import clusters, nodes
-from hops.kubernetes.network_policies import Connection, Peer, declared_peer, declared_policies
-from hops.kubernetes.policy_order import ruling
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
+from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.proxies import virtual_host
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.kind_nodes import clusters, nodes
+from hops.kubernetes.resources.pods import Pod, PodContainer, Port
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.secrets import made_secrets
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import (
