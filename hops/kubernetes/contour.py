@@ -60,6 +60,13 @@ def serves(pod: Pod) -> bool:
     return "envoy" in names and {"envoy", "contour"}.issuperset(names)
 
 
+def may_serve(pod: Pod) -> bool:
+    """Whether a pod's containers or their images are unknown, so that it may be one that `serves` recognizes."""
+    return isinstance(pod.containers, Unknown) or any(
+        isinstance(container, Unknown) or isinstance(container.image, Unknown) for container in pod.containers
+    )
+
+
 def _program(container: PodContainer) -> str:
     """The last part of an image's repository, without the variant."""
     image = text(container.body.get("image"))

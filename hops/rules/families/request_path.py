@@ -8,10 +8,10 @@ from itertools import chain
 from hops.kubernetes import contour_annotations
 from hops.kubernetes.classes import others, owner_of
 from hops.kubernetes.commands import loopback, server
-from hops.kubernetes.contour import contours, envoys, watched
-from hops.kubernetes.exposed import Exposed, exposed, routed
+from hops.kubernetes.contour import contours, envoys, may_serve, serves, watched
+from hops.kubernetes.exposed import Exposed, exposed, routed, routes
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
+from hops.kubernetes.policies.network_policies import CALICO, Connection, Peer, declared_peer, declared_policies
 from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.proxies import virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress
@@ -23,6 +23,7 @@ from hops.kubernetes.secrets import made_secrets
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import (
     JSON,
+    UNKNOWN,
     Undecidable,
     address,
     at,
@@ -38,7 +39,7 @@ from hops.kubernetes.values import (
 from hops.model.finding import Level, Severity, label
 from hops.model.hop import HopName
 from hops.model.settings import Section
-from hops.rules.rule import Breach, NoParameters, Rule, Scope, services
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods, services
 
 _POLICIES = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
 _CONTOUR = "https://projectcontour.io/docs/1.33/"
@@ -154,8 +155,14 @@ def admitted(service: DeclaredService, inventory: Inventory, _: NoParameters) ->
 def _blocked(inventory: Inventory) -> _Blocked:
     first: dict[str, tuple[DeclaredService, str]] = {}
     undecided: set[Resource] = set()
+    if not any(True for _ in inventory.of_kind("NetworkPolicy", *CALICO)):
+        return _Blocked({}, frozenset())
+    unsure = any(route.namespace is UNKNOWN or route.service is UNKNOWN for route in inventory.once(routes))
     for service in inventory.services:
-        if service.resource.vague or (service.resource.namespace, service.resource.name) not in inventory.once(routed):
+        key = (service.resource.namespace, service.resource.name)
+        if service.resource.vague or (unsure and key not in inventory.once(routed)):
+            undecided.add(service.resource)
+        if service.resource in undecided or key not in inventory.once(routed):
             continue
         try:
             for policy, message in _denials(service, inventory):
@@ -467,7 +474,7 @@ def watches(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoPara
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
-    of=lambda inventory: inventory.once(envoys),
+    of=pods,
     hop=HopName.HOST_PORT,
     why="Contour configures the ports on which Envoy listens: 8080 and 8443, or those of --envoy-service-http-port and "
     "--envoy-service-https-port. A hostPort whose containerPort is another port leads to a port that nobody opens, and "
@@ -478,10 +485,19 @@ def watches(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoPara
     good=_POD + _ROUTED + _CONTROLLER.replace("--incluster", "--incluster, --envoy-service-http-port=8080"),
 )
 def listens(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
-    here = [c for c in inventory.once(contours) if c.workload.namespace == pod.resource.namespace]
-    if len(here) != 1 or not pod.host_ports:
+    if not pod.host_ports:
         return
-    contour = here[0]
+    if not serves(pod):
+        if may_serve(pod):
+            raise Undecidable
+        return
+    if pod.resource.nowhere or any(contour.workload.nowhere for contour in inventory.once(contours)):
+        raise Undecidable
+    # A base and its overlay declare the same Contour.
+    here = {str(c.workload): c for c in inventory.once(contours) if c.workload.namespace == pod.resource.namespace}
+    if len(here) != 1:
+        return
+    (contour,) = here.values()
     for port in pod.host_ports:
         scheme = {"http": "http", "https": "https"}.get(port.name or "") or {80: "http", 443: "https"}.get(
             port.host_port or 0
