@@ -21,7 +21,7 @@ CLASSES = ("", "contour")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contour:
+class DeclaredContour:
     """A declared Contour.
 
     workload: its Deployment.
@@ -42,7 +42,7 @@ class Contour:
     external_names: bool
 
 
-def contours(inventory: Inventory) -> tuple[Contour, ...]:
+def contours(inventory: Inventory) -> tuple[DeclaredContour, ...]:
     """All declared Contours. Call it as `inventory.once(contours)`. Raises Undecidable if a flag is unknown."""
     return tuple(
         _contour(pod, container, inventory)
@@ -108,7 +108,7 @@ def _listed(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-def _contour(pod: Pod, container: PodContainer, inventory: Inventory) -> Contour:
+def _contour(pod: Pod, container: PodContainer, inventory: Inventory) -> DeclaredContour:
     words = _words(container)
     spec = _configured(pod, inventory)
     classes = _listed(_flag(words, "--ingress-class-name")) or texts(at(spec, "ingress", "classNames")) or CLASSES
@@ -119,7 +119,7 @@ def _contour(pod: Pod, container: PodContainer, inventory: Inventory) -> Contour
         addresses[scheme] = (
             _flag(words, f"--envoy-service-{scheme}-address") or text(at(spec, "envoy", scheme, "address")) or "0.0.0.0"
         )
-    return Contour(
+    return DeclaredContour(
         workload=pod.resource,
         classes=classes,
         namespaces=_listed(_flag(words, "--watch-namespaces")),
@@ -154,6 +154,6 @@ def envoys(inventory: Inventory) -> Sequence[Pod]:
     return tuple(pod for pod in inventory.pods if serves(pod))
 
 
-def watched(namespace: str | None, found: Sequence[Contour]) -> bool:
+def watched(namespace: str | None, found: Sequence[DeclaredContour]) -> bool:
     """Whether a declared Contour watches a namespace; true without a declared Contour."""
     return not found or any(not contour.namespaces or namespace in contour.namespaces for contour in found)
