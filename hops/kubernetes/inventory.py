@@ -29,6 +29,7 @@ class Inventory:
     today: the day on which exceptions must be in force.
     settings: settings of the stack; None without a stack.
     fleet: ports and names that others use. Default: none.
+    whole: whether all declared objects are known; False if a file could not be read. Default: True.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Inventory:
         today: date,
         settings: Settings | None = None,
         fleet: Fleet | None = None,
+        whole: bool = True,
     ) -> None:
         self.today = today
+        self.whole = whole
         self.settings = settings
         self.resources = resources(declared)
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)
