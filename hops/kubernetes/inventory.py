@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from itertools import chain
-from typing import Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from hops.kubernetes.values import (
     JSON,
@@ -27,6 +27,7 @@ from hops.kubernetes.values import (
     sequence,
     text,
     texts,
+    unknown_paths,
 )
 from hops.model.finding import Identity, Place, label
 from hops.model.settings import Settings
@@ -110,7 +111,7 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Resource:
     """One declared object.
 
@@ -139,6 +140,11 @@ class Resource:
     def nowhere(self) -> bool:
         """Whether the namespace is unknown."""
         return self.vague and at(self.body, "metadata", "namespace") is UNKNOWN
+
+    @cached_property
+    def unknown(self) -> Sequence[str]:
+        """The JSON pointers of the unknown values of the object, sorted."""
+        return sorted(unknown_paths(self.body))
 
     @property
     def identity(self) -> Identity:
@@ -399,6 +405,22 @@ class Fleet:
     names: tuple[NameClaim, ...] = field(default=())
 
 
+class Rivals(Generic[T]):
+    """Items of several objects: the first, and the first of another object than that one."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Resource, T]] = []
+
+    def add(self, resource: Resource, item: T) -> None:
+        """Adds an item of an object; the order of the calls is the order of the items."""
+        if not self._found or (len(self._found) == 1 and not self._found[0][0].same_object(resource)):
+            self._found.append((resource, item))
+
+    def of(self, resource: Resource) -> T | None:
+        """The first item of another object; None if there is none."""
+        return next((item for other, item in self._found if not other.same_object(resource)), None)
+
+
 class Inventory:
     """The declared objects, indexed, with the facts that rules compare them with.
 
@@ -425,6 +447,7 @@ class Inventory:
         self._given_fleet = fleet or Fleet()
         self._built: dict[Callable[[Inventory], object], object] = {}
         self._pods_of: dict[DeclaredService, Sequence[Pod]] = {}
+        self._selected: dict[tuple[str | None, frozenset[tuple[str, str]]], Sequence[Pod]] = {}
 
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         for kind in kinds:
@@ -487,8 +510,17 @@ class Inventory:
         return found
 
     def selected(self, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Pod]:
-        """The pods of a namespace that have all labels. Raises Undecidable like `pods_of`."""
-        wanted = list(labels.items())
+        """The pods of a namespace that have all labels. Raises Undecidable like `pods_of`.
+
+        The same labels give the same sequence, so that an answer about it can be kept by its identity.
+        """
+        key = namespace, frozenset(labels.items())
+        found = self._selected.get(key)
+        if found is None:
+            found = self._selected[key] = self._matching(namespace, list(labels.items()))
+        return found
+
+    def _matching(self, namespace: str | None, wanted: Sequence[tuple[str, str]]) -> Sequence[Pod]:
         if not wanted:
             return ()
         groups = [self._by_label.get((namespace, key, value), ()) for key, value in wanted]
@@ -502,9 +534,9 @@ class Inventory:
                 raise Undecidable
         return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in wanted)]
 
-    def services_of(self, pod: Pod) -> Sequence[DeclaredService]:
-        """The Services that certainly select a pod."""
-        return self._services_of.get(pod, ())
+    def services_of(self, pod: Pod) -> Iterator[Sequence[DeclaredService]]:
+        """The Services that certainly select a pod, those with the same selector together."""
+        return (self._services_by[id(selected)] for selected in self._selections_of.get(pod, ()))
 
     def pods_in(self, namespace: str | None) -> Sequence[Pod]:
         """The pods of a namespace. Raises Undecidable if the namespace of a pod is unknown."""
@@ -555,15 +587,24 @@ class Inventory:
         return groups
 
     @cached_property
-    def _services_of(self) -> Mapping[Pod, list[DeclaredService]]:
-        groups: dict[Pod, list[DeclaredService]] = defaultdict(list)
+    def _services_by(self) -> Mapping[int, list[DeclaredService]]:
+        """The Services by the identity of the sequence of pods that they select."""
+        groups: dict[int, list[DeclaredService]] = defaultdict(list)
         for service in self.services:
             try:
-                selected = self.pods_of(service)
+                groups[id(self.pods_of(service))].append(service)
             except Undecidable:
                 continue
+        return groups
+
+    @cached_property
+    def _selections_of(self) -> Mapping[Pod, list[Sequence[Pod]]]:
+        """The sequences of pods that a Service selects, by pod."""
+        groups: dict[Pod, list[Sequence[Pod]]] = defaultdict(list)
+        for services in self._services_by.values():
+            selected = self.pods_of(services[0])
             for pod in selected:
-                groups[pod].append(service)
+                groups[pod].append(selected)
         return groups
 
 

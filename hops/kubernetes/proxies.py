@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory, Resource, Rivals
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
 
@@ -69,7 +69,7 @@ class Proxies:
     whole: whether all includes are known.
     """
 
-    roots: Mapping[tuple[str, str], Sequence[Resource]]
+    roots: Mapping[tuple[str, str], Rivals[Resource]]
     reached: frozenset[Resource]
     circles: frozenset[tuple[Resource, str]]
     whole: bool
@@ -77,7 +77,7 @@ class Proxies:
 
 def proxies(inventory: Inventory) -> Proxies:
     """The trees of all HTTPProxies. Call it as `inventory.once(proxies)`."""
-    roots: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+    roots: dict[tuple[str, str], Rivals[Resource]] = defaultdict(Rivals)
     first: list[Resource] = []
     edges: dict[Resource, list[Include]] = {}
     whole = True
@@ -89,7 +89,7 @@ def proxies(inventory: Inventory) -> Proxies:
                 first.append(proxy)
             edges[proxy] += includes(proxy, inventory)
             if host is not None:
-                roots[owner_of(proxy, inventory), (text(at(host, "fqdn")) or "").lower()].append(proxy)
+                roots[owner_of(proxy, inventory), (text(at(host, "fqdn")) or "").lower()].add(proxy, proxy)
         except Undecidable:
             # The proxy itself is reported as undecided, and so is every orphan.
             whole = False

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
-from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.kind_nodes import Placement
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -465,7 +465,7 @@ spec: {containers: [{name: web, ports: [{containerPort: 8080, hostPort: 80}]}]}
 def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for port in pod.host_ports:
         host = address(port.host_ip)
-        if host and host.is_loopback and any(node.publishes(port) for _, node in nodes(inventory)):
+        if host and host.is_loopback and any(inventory.once(Placement).publishing(port)):
             yield Breach(
                 f"{port.pointer}/hostIP",
                 f"container {port.container} binds hostPort {port.host_port} to {host}; the published port does not "
@@ -543,7 +543,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
             )
         return
     # The cluster with the most nodes counts: the objects do not say in which cluster the pod runs.
-    room = max(Counter(cluster for cluster, node in nodes(inventory) if node.refuses(pod) is None).values(), default=0)
+    room = max(Counter(cluster for cluster, _ in inventory.once(Placement).taking(pod)).values(), default=0)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
     declared = at(body, "spec", "replicas")

@@ -9,7 +9,7 @@ from typing import Any
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.hosts import tls_hosts
 from hops.kubernetes.inventory import DeclaredIngress, IngressTLS, Inventory, Pod, Resource
-from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.kind_nodes import Placement
 from hops.kubernetes.proxies import part, virtual_host
 from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import granted, home
@@ -357,7 +357,10 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
         return
     for port in pod.host_ports:
         if port.host_port == 443 or port.name == "https":
-            door = next(((node, m) for _, node in nodes(inventory) for m in node.publishes(port)), None)
+            door = next(
+                ((node, m) for _, node in inventory.once(Placement).publishing(port) for m in node.publishes(port)),
+                None,
+            )
             if door and not inventory.once(_any_tls):
                 path = f"{port.pointer}/hostPort"
                 yield Breach(
