@@ -278,11 +278,9 @@ class _Mender:
             return after
         self._manifests.files = kept
         self._vain[code] += 1
-        if len(chosen) == 1:
-            return findings
-        if self._vain[code] >= 2 * _MOST_VAIN:
-            if self._vain[code] == 2 * _MOST_VAIN:
-                typer.echo(f"hops: more patches of {code} do not remove their findings, and are not tried", err=True)
+        if self._vain[code] == 2 * _MOST_VAIN:
+            typer.echo(f"hops: more patches of {code} do not remove their findings, and are not tried", err=True)
+        if len(chosen) == 1 or self._vain[code] >= 2 * _MOST_VAIN:
             return findings
         self._tried -= {repr(finding) for finding in chosen}
         # One patch alone shows which findings of other rules a patch of this rule causes.
