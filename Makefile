@@ -37,7 +37,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
 .PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock tools env stack-file
 
 help: ## this list
-	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: Pulumi's whole output] [REPLACE=1: up may rebuild a cluster]"
+	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
 demo: ## the path, one request and its trace where Docker answers, otherwise the plan
@@ -77,7 +77,7 @@ down: $(READY) ## removes the stack's cluster and all in it
 	@"$(HOPS)" down "$(STACK)" $(OPTIONS)
 
 trace: stack-file $(READY) ## follows a request: the first broken hop, why, and what mends it
-	@"$(HOPS)" trace "$(STACK)"
+	@"$(HOPS)" trace "$(STACK)" $(OPTIONS)
 
 plan: stack-file $(READY) ## the stack's hops, without engine, cluster or network
 	@"$(HOPS)" plan "$(STACK)" || test $$? -eq 1 # 1: something is left out, and said so

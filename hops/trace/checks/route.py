@@ -114,6 +114,14 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     yield _host_missing(view, others) if open_ or _of_planned(view) else _nothing(view, others)
 
 
+def _about_to_end(view: PathFacts) -> Iterator[Finding]:
+    """The stack's Ingress is gone and the request is still answered: Envoy has not heard of it yet."""
+    if planned_ingress_missing(view) and not claims(view).hit and view.well and (has := taken(view)):
+        evidence = [f"Envoy's route: {envoy.shown(has)}"]
+        message = "The stack declares it, and it is gone. Envoy still has its route and will lose it."
+        yield no_virtual_host.finding(_subject(view), message, _create(view), evidence, stops=False)
+
+
 def _nothing(view: PathFacts, others: list[Route]) -> Finding:
     evidence = [_listener(view), f"No Ingress or HTTPProxy claims {view.asked.host}"]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
@@ -341,6 +349,7 @@ def _routes(view: PathFacts) -> tuple[str, ...]:
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     _unclaimed,
+    _about_to_end,
     _forbidden,
     _dropped,
     _unserved,

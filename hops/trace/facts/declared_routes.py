@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from hops.kubernetes.routes import Route, led_to, routes
-from hops.kubernetes.values import at, pairs
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
@@ -100,7 +99,7 @@ def _rank(route: Route) -> tuple[int, int]:
 
 def http_refused(route: Route) -> bool:
     """Whether the route's Ingress says that it serves no plain HTTP."""
-    return pairs(at(dict(route.resource.body), "metadata", "annotations")).get(ALLOW_HTTP) == "false"
+    return route.resource.annotations.get(ALLOW_HTTP) == "false"
 
 
 def leads_to(view: PathFacts, route: Route) -> tuple[tuple[str, str, int], ...]:

@@ -5,6 +5,7 @@ import socket
 import struct
 import sys
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,8 @@ def test_addresses_of_the_kernels_tables(address: str) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     packed = socket.inet_pton(family, address)
     words = struct.unpack(f"={len(packed) // 4}I", packed)
-    assert module._address("".join(f"{word:08X}" for word in words)) == address.replace(
-        "::ffff:10.0.0.1", "::ffff:a00:1"
-    )
+    # Python 3.13 writes a mapped address with its IPv4 part, older ones in hexadecimal.
+    assert module._address("".join(f"{word:08X}" for word in words)) == str(ip_address(address))
 
 
 @LINUX

@@ -32,7 +32,9 @@ def test_an_ingress_that_is_gone_is_missing_also_while_envoy_keeps_its_route() -
     """A restart of Contour would bring nothing back: the stack's own Ingress has to be declared again."""
     sight = healthy()
     without(sight, "Ingress", INGRESS)
-    assert told(sight) == []
+    traced = trace(view(sight).sight)
+    assert [(f.code, str(f.level), f.remedy) for f in traced.findings] == [("T22", "advisory", UP)]
+    assert traced.first is None
     faults.not_found(sight)
     assert told(sight) == [("route", "T22")]
     assert remedy(sight, owned=True) == UP
