@@ -225,8 +225,7 @@ def kept(whole: Mapping[str, Any]) -> dict[str, Any]:
         found["docker"] = {"info": {}, "containers": _part(docker["containers"], _DOCKER)}
     found["nodes"] = [{**node, "cni": {k: _plugins(v) for k, v in node["cni"].items()}} for node in whole["nodes"]]
     if cluster := whole["cluster"]:
-        logs = {name: _lines(name, log) for name, log in cluster["logs"].items()}
-        found["cluster"] = {**cluster, "objects": [_object(item) for item in cluster["objects"]], "logs": logs}
+        found["cluster"] = {**cluster, "objects": [_object(item) for item in cluster["objects"]]}
     found["envoys"] = _part(whole["envoys"], _ENVOY)
     return found
 
@@ -272,8 +271,12 @@ def _plugins(content: str) -> str:
     return json.dumps({"plugins": [{"type": text(at(plugin, "type"))} for plugin in listed]})
 
 
-def _lines(name: str, log: str) -> str:
-    """The lines of a container's log that a check may read: the last one, and those about limits of the machine."""
+def kept_lines(name: str, log: str) -> str:
+    """The lines of a container's log that a check may read: the last one, and those about limits of the machine.
+
+    name: "namespace/pod/container".
+    log: redacted, because a secret may take several lines.
+    """
     if name.partition("/")[0] in _SYSTEM:
         return log
     lines = [line for line in log.splitlines() if line.strip()]

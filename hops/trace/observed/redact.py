@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from hops.trace.observed.kept import kept
+from hops.trace.observed.kept import kept, kept_lines
 from hops.trace.observed.observation import Observation
 
 GONE = "REDACTED"
@@ -26,6 +26,8 @@ _FORMS = tuple(
     (hint, re.compile(form, re.DOTALL))
     for hint, form in (
         ("-----BEGIN", r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"),
+        # The end of one whose beginning is cut off.
+        ("-----END", r"\A[A-Za-z0-9+/=\s]*-----END [A-Z ]*PRIVATE KEY-----"),
         # The same in base64.
         ("LS0tLS1CRUdJTi", r"LS0tLS1CRUdJTi[\w+/=]+"),
         ("eyJ", r"(?<![\w-])eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*"),
@@ -76,6 +78,8 @@ def redacted(sight: Observation) -> Observation:
 def reduced(whole: Mapping[str, Any]) -> dict[str, Any]:
     """An observation as JSON values, without secrets, and without all that no check reads."""
     found: dict[str, Any] = _Redaction().value(kept(whole), free=False)
+    if cluster := found["cluster"]:
+        cluster["logs"] = {name: kept_lines(name, log) for name, log in cluster["logs"].items()}
     return found
 
 
