@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from hops.cli.manifests import STDIN, File, Manifests, read
-from hops.cli.output import Status, print_json, stop
+from hops.cli.output import Status, echo, print_json, stop
 from hops.cli.stack import StackError, stack_file
 from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
@@ -24,6 +24,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
+from hops.model.visible import on_one_line
 from hops.observe.files import FileChangedError, write
 from hops.observe.stack_files import fleet
 from hops.rules import RULES
@@ -95,7 +96,7 @@ def main(
     _print(form, manifests, found)
     if form is not CheckFormat.SARIF:
         for one in manifests.unread:
-            typer.echo(f"hops: {one}", err=True)
+            echo(on_one_line(f"hops: {one}"), err=True)
     if manifests.unread:
         raise typer.Exit(Status.COULD_NOT_LOOK)
     broken = any(finding.level is Level.MANDATORY for finding in findings)
@@ -153,7 +154,7 @@ def _stack(name: str) -> _Stack:
     settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     others = fleet(project, name, settings)
     for sentence in others.unread:
-        typer.echo(f"hops: {sentence}", err=True)
+        echo(f"hops: {sentence}", err=True)
     return _Stack(settings, others.fleet)
 
 
@@ -203,13 +204,13 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
         case CheckFormat.SARIF:
             print_json(sarif(found, manifests.unread, version("ingress-hops")))
         case CheckFormat.JUNIT:
-            typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
+            echo(junit(manifests.files, found, manifests.unread), nl=False)
         case CheckFormat.TEXT:
             for located in found:
-                typer.echo(str(located))
+                echo(located)
             counts = counted(found)
             mendable = sum(located.finding.patch is not None for located in found)
-            typer.echo(
+            echo(
                 f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
                 f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
                 + (f"; --fix can patch {mendable}" if mendable else "")
@@ -223,8 +224,8 @@ def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], 
     changed = [file for name, file in manifests.files.items() if file.text != before[name]]
     for file in changed:
         old, new = before[file.name].splitlines(keepends=True), file.text.splitlines(keepends=True)
-        for part in difflib.unified_diff(old, new, file.name, file.name):
-            typer.echo(part.rstrip("\r\n"), err=quiet)
+        for part in difflib.unified_diff(old, new, on_one_line(file.name), on_one_line(file.name)):
+            echo(part.rstrip("\r\n"), err=quiet)
     try:
         for file in changed:
             if Path(file.name).read_bytes() != before[file.name].encode():
@@ -280,7 +281,7 @@ class _Mender:
         self._manifests.files = kept
         self._vain[code] += 1
         if self._vain[code] == 2 * _MOST_VAIN:
-            typer.echo(f"hops: more patches of {code} do not remove their findings, and are not tried", err=True)
+            echo(f"hops: more patches of {code} do not remove their findings, and are not tried", err=True)
         if len(chosen) == 1 or self._vain[code] >= 2 * _MOST_VAIN:
             return findings
         self._tried -= {repr(finding) for finding in chosen}
@@ -314,15 +315,14 @@ class _Mender:
                     )
                 self._unwritten[name] += 1
                 self._tried.add(repr(findings[0]))
-                typer.echo(
-                    f"hops: {findings[0].code} {findings[0].resource} is not patched in {name}: {error}", err=True
-                )
+                said = f"{findings[0].code} {findings[0].resource} is not patched in {name}: {error}"
+                echo(on_one_line(f"hops: {said}"), err=True)
                 return []
             self._manifests.files[name] = File(name, text, documents(text))
             return list(findings)
         for finding in findings:
             where = f"{finding.code} {finding.resource} is not patched in {name}"
-            typer.echo(f"hops: {where}: too many patches cannot be written; edit the file by hand", err=True)
+            echo(on_one_line(f"hops: {where}: too many patches cannot be written; edit the file by hand"), err=True)
         self._tried |= {repr(finding) for finding in findings}
         return []
 

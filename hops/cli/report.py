@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Status, print_json, stop
+from hops.cli.output import Status, echo, print_json, stop
 from hops.model.finding import Level
 from hops.model.project_files import STACK_FILES, STACKS
 from hops.pull_requests.events import EventsError
@@ -82,17 +82,17 @@ def show(told: PullRequest, form: ReportFormat) -> None:
     """Prints a report."""
     match form:
         case ReportFormat.MARKDOWN:
-            typer.echo(comment(told), nl=False)
+            echo(comment(told), nl=False)
         case ReportFormat.JSON:
             print_json(as_json(told))
         case ReportFormat.SARIF:
             print_json(sarif(told.found, told.unseen, version("ingress-hops")))
         case ReportFormat.JUNIT:
-            typer.echo(junit([told.stack_file], told.found, told.unseen, "hops report"), nl=False)
+            echo(junit([told.stack_file], told.found, told.unseen, "hops report"), nl=False)
         case ReportFormat.CODE_QUALITY:
             print_json(code_quality(told.found, told.unseen))
         case ReportFormat.SUMMARY:
-            typer.echo(summary(told))
+            echo(summary(told))
 
 
 def summary(told: PullRequest) -> str:

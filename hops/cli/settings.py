@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Format, FormatOption, print_json, stop
+from hops.cli.output import Format, FormatOption, echo, print_json, stop
 from hops.model.settings_page import page, schema
 
 
@@ -25,4 +25,4 @@ def main(
     elif form is Format.JSON:
         print_json(schema())
     else:
-        typer.echo(page(), nl=False)
+        echo(page(), nl=False)

@@ -1,6 +1,5 @@
 """`hops trace`: where a request goes now, the first broken hop, why, and what mends it."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from hops.cli.backend import outputs
-from hops.cli.output import one_line, print_json, stop
+from hops.cli.output import as_text, echo, one_line, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.cli.trace_text import show, show_short
@@ -269,7 +268,7 @@ def _once(looking: _Look, form: TraceFormat, show_it: Callable[[Trace], None]) -
         case TraceFormat.JSON:
             print_json(as_json(traced))
         case TraceFormat.JUNIT:
-            typer.echo(junit(traced), nl=False)
+            echo(junit(traced), nl=False)
         case TraceFormat.TEXT:
             show_it(traced)
     return status(traced)
@@ -289,15 +288,15 @@ def _watch(looking: _Look, form: TraceFormat, count: int | None, every: float) -
             traced = looking.traced()
             looks.append(status(traced))
             if form is TraceFormat.JSON:
-                typer.echo(json.dumps(as_json(traced), ensure_ascii=False))
+                echo(as_text(as_json(traced)))
                 continue
             if console.is_terminal:
                 console.clear()
             show(traced)
             well = looks.count(0)
-            typer.echo(f"\nlook {len(looks)} at {traced.taken}: {well} well, {len(looks) - well} not; Ctrl-C ends it\n")
+            echo(f"\nlook {len(looks)} at {traced.taken}: {well} well, {len(looks) - well} not; Ctrl-C ends it\n")
     except KeyboardInterrupt:
-        typer.echo(err=True)
+        echo(err=True)
     return looks[-1] if looks else 0
 
 
