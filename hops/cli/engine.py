@@ -1,6 +1,7 @@
 """`hops up`, `hops preview` and `hops down`: Pulumi's commands, and what a person needs of their output."""
 
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -201,7 +202,8 @@ def _up(of: _Stack, *, verbose: bool) -> int:
         if done.failed:
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        echo(f"left as it is: {drift}; see: hops kubectl {of.name} get {drift.of.kind.lower()} {drift.of.name}")
+        seen = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        echo(f"left as it is: {drift}; see: {seen}")
     return _ending(of, patience)
 
 

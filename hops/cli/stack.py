@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from dataclasses import asdict, dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -33,7 +34,9 @@ _LOOPBACK = "127.0.0.1"
 # The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
+# yaml-language-server: $schema=stack.schema.json
 # Made by hops stack new {name}: a cluster, a port and a host name that no other stack here has.
+# docs/settings.md describes every key.
 config:
   {namespace}:cluster:
     name: {cluster}
@@ -66,7 +69,7 @@ def stack_file(project: Path, name: str) -> Path:
     meant = f"; did you mean {close[0]}?" if close else "."
     raise StackError(
         f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
-        f"Make one with: hops stack new {name}"
+        f"Make one with: {shlex.join(['hops', 'stack', 'new', name])}"
     )
 
 

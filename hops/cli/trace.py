@@ -90,7 +90,7 @@ def main(
     try:
         request = _Wanted(host, path, port, method, _headers(header or []), expect, from_node)
         if replay:
-            see: Callable[[], Observation] = partial(_read, replay)
+            see: Callable[[], Observation] = partial(read_bundle, replay)
         elif stack is None and kubeconfig:
             see = partial(_look, _alone(request), Way(kubeconfig, context))
         else:
@@ -220,7 +220,7 @@ def _look(
         return redacted(look(asked, way, stack, outputs, tell))
 
 
-def _read(path: Path) -> Observation:
+def read_bundle(path: Path) -> Observation:
     """A bundle. Raises AskedError."""
     try:
         return redacted(Observation.model_validate_json(path.read_bytes()))
