@@ -1,7 +1,7 @@
 """The nodes of declared kind clusters, the ports that they publish and the pods that they can run."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -154,6 +154,7 @@ class Placement:
         self._reached: dict[tuple[int | None, str, str], bool] = {}
         self._taking: dict[str, Sequence[tuple[KindConfiguration, KindNode]]] = {}
         self._host_ports: dict[KindConfiguration, frozenset[int]] = {}
+        self._room: dict[str, int] = {}
         for cluster, node in self._nodes:
             try:
                 for key in {(mapped.container_port, mapped.protocol): None for mapped in node.mappings}:
@@ -185,6 +186,13 @@ class Placement:
             found = [pair for pair in self._nodes if pair[1].refuses(pod) is None]
             self._taking[key] = sorted(found, key=lambda pair: "-worker" not in pair[1].name)
         return self._taking[key]
+
+    def room(self, pod: Pod) -> int:
+        """How many nodes can run a pod, in the cluster with most of them. Raises Undecidable."""
+        key = conditions(pod)
+        if key not in self._room:
+            self._room[key] = max(Counter(cluster for cluster, _ in self.taking(pod)).values(), default=0)
+        return self._room[key]
 
     def first(self) -> tuple[KindConfiguration, KindNode]:
         """The first node that is declared, with its cluster. Raises IndexError without one."""

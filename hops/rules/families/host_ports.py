@@ -1,6 +1,6 @@
 """HP: rules for the ports that a pod uses on its node."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -545,7 +545,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
             )
         return
     # The cluster with the most nodes counts: the objects do not say in which cluster the pod runs.
-    room = max(Counter(cluster for cluster, _ in inventory.once(Placement).taking(pod)).values(), default=0)
+    room = inventory.once(Placement).room(pod)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
     declared = at(body, "spec", "replicas")
