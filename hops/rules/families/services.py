@@ -289,6 +289,8 @@ def no_external_ips(service: DeclaredService, _: Inventory, parameters: External
     given = texts(service.spec.get("externalIPs"))
     if not given:
         return
+    if any(ip is UNKNOWN for ip in given):
+        raise Undecidable
     others = [ip for ip in given if ip not in parameters.addresses]
     if others:
         kept = [ip for ip in given if ip in parameters.addresses]
