@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from bench.objects import objects
+from bench.shapes import SHAPES
 from hops.cli.check import uncollected
 from hops.cli.manifests import read
 from hops.kubernetes.inventory import Inventory
@@ -73,6 +74,7 @@ def main() -> None:
     given = parser.parse_args()
     print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {sys.version.split()[0]}; seconds\n")
     _rules(given.rounds)
+    _shapes(given.rounds)
     _check(given.rounds, given.checkov or _checkov())
     _pack(given.rounds)
 
@@ -135,6 +137,27 @@ def _round_trip(declared: Iterable[tuple[Any, Place]]) -> None:
 def _judged(declared: Iterable[tuple[Any, Place]]) -> None:
     if not judge(Inventory(declared, today=datetime.now(UTC).date()), configure()):
         sys.exit("the rules found nothing where something is wrong")
+
+
+def _shapes(rounds: int) -> None:
+    few, many = 5_000, 50_000
+    print(
+        "Objects in shapes in which a rule compares many with many; microseconds of CPU an object.\n\n"
+        f"| shape | {few:,} objects | {many:,} objects | ratio |\n|---|---|---|---|"
+    )
+    for name, made in SHAPES.items():
+        each = []
+        for count in (few, many):
+            declared = [(one, Place("file", number)) for number, one in enumerate(made(count))]
+            taken = _in_turns(rounds, {name: partial(_judged_shape, declared)})
+            each.append(_spent(taken[name]) / count * 1e6)
+        print(f"| {name} | {each[0]:.0f} | {each[1]:.0f} | {each[1] / each[0]:.1f} |", flush=True)
+    print()
+
+
+@uncollected()
+def _judged_shape(declared: Iterable[tuple[Any, Place]]) -> None:
+    judge(Inventory(declared, today=datetime.now(UTC).date()), configure())
 
 
 def _check(rounds: int, checkov: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from hops.cli.output import Status, needs_project, stop
+from hops.cli.output import Status, echo, needs_project, stop
 
 _COMMANDS = {
     "check": "hops.cli.check:main",
@@ -54,7 +54,7 @@ class _OnDemand(TyperGroup):
                 raise
             where = traceback.extract_tb(error.__traceback__)[-1]
             message = " ".join(str(error).split())[:300]
-            typer.echo(
+            echo(
                 f"hops: {type(error).__name__}: {message} ({Path(where.filename).name}:{where.lineno}). This is a "
                 f"fault of hops: please report it with the command and the output of {TRACEBACK}=1",
                 err=True,

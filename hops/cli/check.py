@@ -3,6 +3,7 @@
 import difflib
 import gc
 import os
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from hops.cli.manifests import STDIN, File, Manifests, read
-from hops.cli.output import Status, print_json, stop
+from hops.cli.output import Status, echo, print_json, stop
 from hops.cli.stack import StackError, stack_file
 from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
@@ -23,13 +24,14 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
-from hops.observe.files import write
+from hops.model.visible import on_one_line
+from hops.observe.files import FileChangedError, write
 from hops.observe.stack_files import fleet
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
 from hops.rules.files.documents import documents
-from hops.rules.files.edit import NotWrittenError, written
+from hops.rules.files.edit import NotWrittenError, moves_others, written
 from hops.rules.formats import Located, as_json, counted, junit, sarif
 from hops.rules.judge import Judge
 from hops.rules.rule import Rule
@@ -118,7 +120,7 @@ def main(
     _print(form, manifests, found)
     if form is not CheckFormat.SARIF:
         for one in (*manifests.unread, *manifests.left_out):
-            typer.echo(f"hops: {one}", err=True)
+            echo(on_one_line(f"hops: {one}"), err=True)
     if manifests.unread:
         raise typer.Exit(Status.COULD_NOT_LOOK)
     broken = any(finding.level is Level.MANDATORY for finding in findings)
@@ -183,7 +185,7 @@ def _stack(name: str) -> _Stack:
     settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     others = fleet(project, name, settings)
     for sentence in others.unread:
-        typer.echo(f"hops: {sentence}", err=True)
+        echo(f"hops: {sentence}", err=True)
     return _Stack(settings, others.fleet)
 
 
@@ -235,18 +237,18 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
         case CheckFormat.SARIF:
             print_json(sarif(found, manifests.unread, version("ingress-hops")))
         case CheckFormat.JUNIT:
-            typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
+            echo(junit(manifests.files, found, manifests.unread), nl=False)
         case CheckFormat.TEXT:
             for one, *same in _grouped(found):
-                typer.echo(str(one))
+                echo(str(one))
                 if same:
-                    typer.echo("  also: " + ", ".join(f"{other.where} {other.finding.resource}" for other in same))
+                    echo("  also: " + ", ".join(f"{other.where} {other.finding.resource}" for other in same))
             counts = counted(found)
             patches = [patch for located in found if (patch := located.finding.patch)]
             safe = sum(patch.safe for patch in patches)
             fixes = [f"--fix can patch {safe}"] * bool(safe)
             fixes += [f"--fix --unsafe-fixes can patch {len(patches)}"] * (len(patches) > safe)
-            typer.echo(
+            echo(
                 f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
                 f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
                 + "".join(f"; {sentence}" for sentence in fixes)
@@ -276,27 +278,7 @@ def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], 
     allowed: codes of rules whose unsafe patches are applied, too.
     """
     current = replace(manifests, files=dict(manifests.files))
-    tried: set[str] = set()
-    singly: set[str] = set()
-    while open_ := [f for f in findings if f.patch and (f.patch.safe or f.code in allowed) and repr(f) not in tried]:
-        # In the order of the catalogue: a closed port requires no further patch behind it.
-        code = min((f.code for f in open_), key=list(RULES).index)
-        # One patch per file in each pass: every pass checks all files again, and a patch moves the lines below it.
-        chosen = list({f.patch.place.file: f for f in reversed(open_) if f.patch and f.code == code}.values())
-        if code in singly:
-            chosen = chosen[-1:]
-        kept = dict(current.files)
-        done = [finding for finding in chosen if _written(current, finding)]
-        tried |= {repr(finding) for finding in chosen if finding not in done}
-        after = asked.findings(current) if done else findings
-        if _breaches(after, code) <= _breaches(findings, code) - len(done):
-            findings = after
-        else:
-            current.files = kept
-            if len(done) > 1:
-                singly.add(code)
-                continue
-        tried |= {repr(finding) for finding in done}
+    findings = _Mender(current, asked, allowed).mended(findings)
     return _Mended(current.files, findings)
 
 
@@ -310,32 +292,132 @@ def _changed(manifests: Manifests, mended: _Mended) -> Iterator[tuple[File, File
 def _show(manifests: Manifests, mended: _Mended, *, quiet: bool) -> None:
     for before, after in _changed(manifests, mended):
         old, new = before.text.splitlines(keepends=True), after.text.splitlines(keepends=True)
-        for part in difflib.unified_diff(old, new, after.name, after.name):
-            typer.echo(part.rstrip("\r\n"), err=quiet)
+        for part in difflib.unified_diff(old, new, on_one_line(after.name), on_one_line(after.name)):
+            echo(part.rstrip("\r\n"), err=quiet)
 
 
 def _write(manifests: Manifests, mended: _Mended) -> None:
-    for before, after in _changed(manifests, mended):
-        try:
-            write(Path(after.name), after.text, expected=before.text.encode())
-        except OSError as error:
-            stop(error)
-
-
-def _written(manifests: Manifests, finding: Finding) -> bool:
-    """Whether the patch was applied to the text in memory of the file that it changes."""
-    patch = finding.patch
-    file = manifests.files.get((patch and patch.place.file) or "")
-    if patch is None or file is None:
-        return False
+    changed = list(_changed(manifests, mended))
     try:
-        text = written(file.text, patch)
-    except NotWrittenError as error:
-        typer.echo(f"hops: {finding.code} {finding.resource} is not patched in {file.name}: {error}", err=True)
-        return False
-    manifests.files[file.name] = File(file.name, text, documents(text))
-    return True
+        for before, _ in changed:
+            if Path(before.name).read_bytes() != before.text.encode():
+                raise FileChangedError(f"{before.name} was changed since it was read; run the command again")
+        for before, after in changed:
+            write(Path(after.name), after.text, expected=before.text.encode())
+    except OSError as error:
+        stop(error)
 
 
-def _breaches(findings: Iterable[Finding], code: str) -> int:
-    return sum(finding.code == code for finding in findings)
+_MOST_VAIN = 16
+"""How often a rule's patches are judged in vain. Each judgement takes as long as the first one of all files."""
+
+
+class _Mender:
+    """Applies patches to the texts in memory, all of a rule at once, and judges what remains."""
+
+    def __init__(self, manifests: Manifests, asked: CheckSession, allowed: Container[str]) -> None:
+        self._manifests, self._asked, self._allowed = manifests, asked, allowed
+        self._tried: set[str] = set()
+        self._unwritten: Counter[str] = Counter()
+        self._vain: Counter[str] = Counter()
+        self._causes: dict[str, set[str]] = defaultdict(set)
+
+    def mended(self, findings: list[Finding]) -> list[Finding]:
+        """The findings that remain."""
+        while open_ := [f for f in findings if self._may_apply(f) and repr(f) not in self._tried]:
+            # In the order of the catalogue: a closed port requires no further patch behind it.
+            code = min({f.code for f in open_}, key=list(RULES).index)
+            findings = self._applied(_independent(f for f in open_ if f.code == code), findings)
+        return findings
+
+    def _may_apply(self, finding: Finding) -> bool:
+        return finding.patch is not None and (finding.patch.safe or finding.code in self._allowed)
+
+    def _applied(self, chosen: Sequence[Finding], findings: list[Finding]) -> list[Finding]:
+        """Applies patches of one rule if they remove their findings, otherwise each half of them."""
+        kept = dict(self._manifests.files)
+        by_file: dict[str, list[Finding]] = defaultdict(list)
+        for finding in chosen:
+            by_file[(finding.patch and finding.patch.place.file) or ""].append(finding)
+        written_ = [self._written(name, group) for name, group in by_file.items()]
+        done, chosen = sum(map(len, written_)), [finding for group in written_ for finding in group]
+        if not done:
+            return findings
+        self._tried |= {repr(finding) for finding in chosen}
+        code = chosen[0].code
+        after = self._asked.findings(self._manifests)
+        before, now = _breaches(findings), _breaches(after)
+        removed = now[code] <= before[code] - done
+        if removed and done == 1:
+            self._causes[code] |= set(now - before)
+        if removed and (self._vain[code] >= _MOST_VAIN or set(now - before) <= {code, *self._causes[code]}):
+            return after
+        self._manifests.files = kept
+        self._vain[code] += 1
+        if self._vain[code] == 2 * _MOST_VAIN:
+            echo(f"hops: more patches of {code} do not remove their findings, and are not tried", err=True)
+        if len(chosen) == 1 or self._vain[code] >= 2 * _MOST_VAIN:
+            return findings
+        self._tried -= {repr(finding) for finding in chosen}
+        # One patch alone shows which findings of other rules a patch of this rule causes.
+        half = len(chosen) // 2 if self._vain[code] > 1 else 1
+        findings = self._applied(chosen[:half], findings)
+        # The first half may have moved or removed what the second one is about.
+        open_ = {repr(finding) for finding in findings}
+        rest = [finding for finding in chosen[half:] if repr(finding) in open_]
+        return self._applied(rest, findings) if rest else findings
+
+    def _written(self, name: str, findings: Sequence[Finding]) -> list[Finding]:
+        """The findings whose patches were applied to the text in memory of their file; some may be left for later."""
+        file = self._manifests.files.get(name)
+        patches = [finding.patch for finding in findings if finding.patch]
+        if file is None:
+            self._tried |= {repr(finding) for finding in findings}
+            return []
+        if self._unwritten[name] < _MOST_VAIN:
+            try:
+                text = written(file.text, *patches)
+            except NotWrittenError as error:
+                if len(findings) > 1:
+                    half = len(findings) // 2
+                    done = self._written(name, findings[:half])
+                    # The items that the second half is about may have moved.
+                    return (
+                        done
+                        if done and any(map(moves_others, patches))
+                        else [*done, *self._written(name, findings[half:])]
+                    )
+                self._unwritten[name] += 1
+                self._tried.add(repr(findings[0]))
+                said = f"{findings[0].code} {findings[0].resource} is not patched in {name}: {error}"
+                echo(on_one_line(f"hops: {said}"), err=True)
+                return []
+            self._manifests.files[name] = File(name, text, documents(text))
+            return list(findings)
+        for finding in findings:
+            where = f"{finding.code} {finding.resource} is not patched in {name}"
+            echo(on_one_line(f"hops: {where}: too many patches cannot be written; edit the file by hand"), err=True)
+        self._tried |= {repr(finding) for finding in findings}
+        return []
+
+
+def _independent(findings: Iterable[Finding]) -> list[Finding]:
+    """The first of the findings whose patches write the same value at the same place."""
+    seen: set[str] = set()
+    found: list[Finding] = []
+    for finding in findings:
+        if finding.patch:
+            place = finding.patch.place
+            where = f"{place.file} {place.document} {place.within}"
+            keys = {
+                f"{where}{one['path']} {one.get('value') if one['path'].endswith('/-') else ''}"
+                for one in finding.patch.operations
+            }
+            if seen.isdisjoint(keys):
+                found.append(finding)
+            seen |= keys
+    return found
+
+
+def _breaches(findings: Iterable[Finding]) -> Counter[str]:
+    return Counter(finding.code for finding in findings)

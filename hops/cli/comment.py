@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from hops.cli.output import stop
+from hops.cli.output import echo, stop
 from hops.pull_requests.events import EventsError
 from hops.pull_requests.markdown import MARKER, comment
 from hops.pull_requests.report import PullRequest, pull_request
@@ -183,13 +183,13 @@ def main(run: Annotated[int, typer.Argument(help="The number of the workflow run
         number, found = pull_request_of(github, of), uploaded(github, run)
         if number is None or not found:
             missing = "no open pull request has its commit" if number is None else "it uploaded nothing"
-            typer.echo(f"there is nothing to report on run {run}: {missing}")
+            echo(f"there is nothing to report on run {run}: {missing}")
             return
         report = pull_request(found.get("head.jsonl", ""), found.get("base.jsonl", ""), found)
-        typer.echo(post(github, number, comment(report)))
+        echo(post(github, number, comment(report)))
     except (CommentError, EventsError) as error:
         stop(error)
     try:
         annotate(github, number, of["head_sha"], report)
     except CommentError as error:
-        typer.echo(f"hops: no findings on lines: {error}", err=True)
+        echo(f"hops: no findings on lines: {error}", err=True)

@@ -12,7 +12,7 @@ import typer
 
 from hops.cli.check import CheckSession
 from hops.cli.manifests import read as read_manifests
-from hops.cli.output import Status, needs_project, print_json, stop
+from hops.cli.output import Status, echo, needs_project, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
@@ -125,10 +125,10 @@ def main(
         case DiffFormat.JSON:
             print_json(difference_json(found))
         case DiffFormat.MARKDOWN:
-            typer.echo(findings_and_hops(found), nl=False)
+            echo(findings_and_hops(found), nl=False)
         case DiffFormat.TEXT:
             for line in _lines(found):
-                typer.echo(line)
+                echo(line)
     raise typer.Exit(Status.FINDINGS if found else Status.ALL_WELL)
 
 

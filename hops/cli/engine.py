@@ -1,6 +1,7 @@
 """`hops up`, `hops preview` and `hops down`: Pulumi's commands, and what a person needs of their output."""
 
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -23,12 +24,13 @@ from hops.cli.changes import brief, lines_of, object_name, sentence
 from hops.cli.environment import environment, state_folder
 from hops.cli.locks import LockedError, release
 from hops.cli.mend import drifted, remove_added
-from hops.cli.output import Status, one_line, stop
+from hops.cli.output import Status, echo, one_line, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import KIND, PULUMI, ToolError, have, project_folder
 from hops.model.finding import Level
 from hops.model.plan import plan
 from hops.model.settings import Settings
+from hops.model.visible import on_one_line
 from hops.observe.drift import Drift
 from hops.observe.machine import look
 from hops.observe.stack_files import own_state
@@ -123,7 +125,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         release(project, stack, around)
         kept = backend.state(project, stack)
         if kept is None:
-            typer.echo(f"down: there is no stack {stack} in {around['PULUMI_BACKEND_URL']}; nothing to remove")
+            echo(f"down: there is no stack {stack} in {around['PULUMI_BACKEND_URL']}; nothing to remove")
             return
         _forget_interrupted(project, stack, kept)
         began = time.monotonic()
@@ -138,8 +140,8 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
     _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
     if ended.failed:
         raise typer.Exit(Status.FINDINGS)
-    typer.echo(f"  build it again:  make up STACK={stack}")
-    typer.echo(f"  forget it:       hops stack rm {stack} (its file stays)")
+    echo(f"  build it again:  make up STACK={stack}")
+    echo(f"  forget it:       hops stack rm {stack} (its file stays)")
 
 
 @contextmanager
@@ -196,11 +198,12 @@ def _up(of: _Stack, *, verbose: bool) -> int:
         if done.interrupted:
             # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
             release(of.project, of.name, of.environment)
-            typer.echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
+            echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
         if done.failed:
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        typer.echo(f"left as it is: {drift}; see: hops kubectl {of.name} get {drift.of.kind.lower()} {drift.of.name}")
+        seen = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        echo(f"left as it is: {drift}; see: {seen}")
     return _ending(of, patience)
 
 
@@ -244,14 +247,14 @@ def _look(of: _Stack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     running = own_state(of.project, of.name, of.settings, machine.result()).running
     found = drifted(of.settings, kept) if running else None
     for drift in found or ():
-        typer.echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
+        echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
     return found or [], running
 
 
 def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:
     """Raises BackendError."""
     if backend.forget_interrupted(project, name, kept):
-        typer.echo("an earlier update was interrupted; this one goes on from there")
+        echo("an earlier update was interrupted; this one goes on from there")
 
 
 # Running Pulumi
@@ -410,7 +413,7 @@ class _Progress:
             self._live.start()
             threading.Thread(target=self._tick, daemon=True).start()
         else:
-            typer.echo(self.title, err=True)
+            echo(self.title, err=True)
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -437,7 +440,7 @@ class _Progress:
         seconds = time.monotonic() - began
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
         if slow and name and not self._live and self._told < _MOST_LINES:
-            typer.echo(f"  {name} … {seconds:.0f} s", err=True)
+            echo(f"  {name} … {seconds:.0f} s", err=True)
             self._told += 1
 
     def _tick(self) -> None:
@@ -457,23 +460,23 @@ class _Progress:
 def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
     """Prints the result: what changes, findings, warnings and errors."""
     unchanged = sum(resource.op == "same" for resource in ended.said.resources.values())
-    typer.echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged" if ended.began else head)
+    echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged" if ended.began else head)
     for line in lines_of(ended.said):
-        typer.echo(f"  {line}")
+        echo(f"  {line}")
     for finding in ended.said.findings:
-        typer.echo(f"{finding.level}: {finding.code} {finding.resource}: {finding.message}")
+        echo(f"{finding.level}: {finding.code} {on_one_line(finding.resource)}: {on_one_line(finding.message)}")
         if finding.remedy:
-            typer.echo(f"  remedy: {finding.remedy}")
+            echo(f"  remedy: {finding.remedy}")
     for text in ended.said.notes:
-        typer.echo(f"note: {sentence(text)}")
+        echo(f"note: {sentence(text)}")
     for text in dict.fromkeys(ended.said.warnings):
         if would and text.startswith(_INTERRUPTED):
-            typer.echo("note: an earlier update was interrupted; the next one goes on from there")
+            echo("note: an earlier update was interrupted; the next one goes on from there")
         elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
-            typer.echo(f"warning: {sentence(text)}")
+            echo(f"warning: {sentence(text)}")
     if ended.failed and not (_stopped(ended) and not ended.said.failure):
         failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
-        typer.echo(f"error: {sentence(failure)}", err=True)
+        echo(f"error: {sentence(failure)}", err=True)
 
 
 def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
@@ -485,7 +488,7 @@ def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
         ("remove it:", of.make("down")),
     ]
     for what, how in rows:
-        typer.echo(f"  {what:11} {how}")
+        echo(f"  {what:11} {how}")
 
 
 def _ending(of: _Stack, patience: float = 0.0) -> int:
@@ -503,12 +506,12 @@ def _ending(of: _Stack, patience: float = 0.0) -> int:
         time.sleep(1)
         answers = ask(of.settings, intended)
     for url, answer in zip(urls, answers, strict=True):
-        typer.echo(f"{url}  {answer}")
+        echo(f"{url}  {answer}")
     _how(of, [])
     broken = [number for number, answer in enumerate(answers) if not answer.well]
     if not broken:
         return Status.ALL_WELL
     for number in broken[:1]:
-        typer.echo(verdict_of(of.name, of.settings, of.settings.services[number].host))
-    typer.echo(f"every hop of it: {of.make('trace')}")
+        echo(verdict_of(of.name, of.settings, of.settings.services[number].host))
+    echo(f"every hop of it: {of.make('trace')}")
     return Status.FINDINGS

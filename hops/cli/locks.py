@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from hops.cli import backend
 from hops.cli.environment import state_folder
+from hops.cli.output import echo
 
 _PROJECT = "ingress-hops"
 
@@ -92,4 +91,4 @@ def release(project: Path, stack: str, environment: Mapping[str, str]) -> None:
             raise LockedError(f"the stack {stack} is locked by {lock}, which is running; {remedy}")
     backend.unlock(project, stack)
     for lock in held:
-        typer.echo(f"freed the stack {stack}: {lock}, is gone", err=True)
+        echo(f"freed the stack {stack}: {lock}, is gone", err=True)

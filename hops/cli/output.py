@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hops.model.visible import on_one_line, visible
 from hops.observe.files import write
 
 _NARROWEST, _WIDEST = 80, 120
@@ -40,9 +41,19 @@ class Format(StrEnum):
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
 
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Prints a text: the only way of text to the terminal, which obeys none of its characters.
+
+    err: whether it goes to standard error.
+    nl: whether the line ends.
+    """
+    typer.echo(visible(str(text)), err=err, nl=nl)
+
+
 def stop(error: object) -> NoReturn:
     """Prints an error and ends the command with status 2."""
-    typer.echo(f"hops: {error}", err=True)
+    # Each line is this message's own.
+    echo(f"hops: {error}".replace("\n::", "\n ::"), err=True)
     raise typer.Exit(Status.COULD_NOT_LOOK)
 
 
@@ -58,7 +69,12 @@ def needs_project(module: str) -> str:
 
 
 def print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    echo(as_text(value, indent=2))
+
+
+def as_text(value: object, *, indent: int | None = None) -> str:
+    """A value as JSON, in which every character that cannot be seen is escaped."""
+    return visible(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
@@ -66,7 +82,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
 
     It is as wide as the terminal, within 80 and 120 columns; wider where a word needs it.
     """
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]
     console = Console(markup=False, highlight=False)
     widths = _widths([columns, *cells], min(max(console.width, _NARROWEST), _WIDEST) - len(columns))
     console.width = sum(widths) + len(columns)
@@ -92,7 +108,7 @@ def _widths(rows: Sequence[Sequence[str]], most: int) -> list[int]:
 def one_line(console: Console, sentence: str) -> Text:
     """A text that fits beside the spinner of a live line."""
     # The spinner drops the text's own no_wrap.
-    text = Text(sentence)
+    text = Text(on_one_line(sentence))
     text.truncate(console.width - 2, overflow="ellipsis")
     return text
 
@@ -139,7 +155,7 @@ def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
             for hop in path
         ]
         print_path(rows, "known at", f"request to {service}")
-    typer.echo(LEGEND)
+    echo(LEGEND)
 
 
 def _way(hop: Mapping[str, Any]) -> str:

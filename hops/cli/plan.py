@@ -12,7 +12,7 @@ import typer
 import yaml
 from pulumi.runtime.stack import run_in_stack
 
-from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
+from hops.cli.output import Format, FormatOption, Status, echo, print_hops, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Inventory
@@ -184,17 +184,17 @@ def main(
         )
     else:
         if found.left_out:
-            typer.echo(f"incomplete: {_INCOMPLETE}")
+            echo(f"incomplete: {_INCOMPLETE}")
         print_hops(found.outputs["hops"])
-        typer.echo(f"{len(found.manifests)} objects are written to {folder}")
+        echo(f"{len(found.manifests)} objects are written to {folder}")
         if page:
-            typer.echo(f"The path is drawn in {page}")
-        typer.echo(f"After an up, try: {found.outputs['curl']}")
+            echo(f"The path is drawn in {page}")
+        echo(f"After an up, try: {found.outputs['curl']}")
         for finding in found.findings:
-            typer.echo(f"{finding.level}: {finding}")
+            echo(f"{finding.level}: {finding}")
     if found.left_out and form is Format.JSON:
-        typer.echo(f"hops: incomplete: {_INCOMPLETE}", err=True)
+        echo(f"hops: incomplete: {_INCOMPLETE}", err=True)
     for sentence in (*(f"left out: {what}" for what in found.left_out), *others.unread):
-        typer.echo(f"hops: {sentence}", err=True)
+        echo(f"hops: {sentence}", err=True)
     broken = any(finding.level is Level.MANDATORY for finding in found.findings)
     raise typer.Exit(Status.FINDINGS if found.left_out or broken else Status.ALL_WELL)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Status, print_json, stop
+from hops.cli.output import Status, echo, print_json, stop
 from hops.model.finding import Level
 from hops.model.project_files import STACK_FILES, STACKS
 from hops.pull_requests.events import EventsError
@@ -82,17 +82,17 @@ def show(report: PullRequest, form: ReportFormat) -> None:
     """Prints a report."""
     match form:
         case ReportFormat.MARKDOWN:
-            typer.echo(comment(report), nl=False)
+            echo(comment(report), nl=False)
         case ReportFormat.JSON:
             print_json(as_json(report))
         case ReportFormat.SARIF:
             print_json(sarif(report.found, report.unseen, version("ingress-hops")))
         case ReportFormat.JUNIT:
-            typer.echo(junit([report.stack_file], report.found, report.unseen, "hops report"), nl=False)
+            echo(junit([report.stack_file], report.found, report.unseen, "hops report"), nl=False)
         case ReportFormat.CODE_QUALITY:
             print_json(code_quality(report.found, report.unseen))
         case ReportFormat.SUMMARY:
-            typer.echo(summary(report))
+            echo(summary(report))
 
 
 def summary(report: PullRequest) -> str:

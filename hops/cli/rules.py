@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Format, FormatOption, print_json, print_table, stop, write_pages
+from hops.cli.output import Format, FormatOption, echo, print_json, print_table, stop, write_pages
 from hops.rules import RULES
 from hops.rules.docs import page, pages
 from hops.trace import docs as codes
@@ -59,8 +59,8 @@ def explain(
     """
     rule, traced = RULES.get(code.upper()), CODES.get(code.upper())
     if rule:
-        typer.echo(page(rule), nl=False)
+        echo(page(rule), nl=False)
     elif traced:
-        typer.echo(codes.page(traced), nl=False)
+        echo(codes.page(traced), nl=False)
     else:
         stop(f"code {code} does not exist; `hops rules` and `hops codes` list all codes")

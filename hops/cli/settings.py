@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Format, FormatOption, print_json, stop
+from hops.cli.output import Format, FormatOption, echo, print_json, stop
 from hops.model.settings_page import file_schema, page, schema
 from hops.observe.files import write
 
@@ -34,4 +34,4 @@ def main(
     if form is Format.JSON:
         print_json(schema())
     else:
-        typer.echo(page(), nl=False)
+        echo(page(), nl=False)

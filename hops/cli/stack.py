@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from dataclasses import asdict, dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from hops.cli import backend, stack_list
-from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
+from hops.cli.output import Format, FormatOption, Status, echo, print_hops, print_json, stop
 from hops.cli.stack_list import Seen, StackSummary, look_around
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.resources.kind_nodes import overlap
@@ -68,7 +69,7 @@ def stack_file(project: Path, name: str) -> Path:
     meant = f"; did you mean {close[0]}?" if close else "."
     raise StackError(
         f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
-        f"Make one with: hops stack new {name}"
+        f"Make one with: {shlex.join(['hops', 'stack', 'new', name])}"
     )
 
 
@@ -219,14 +220,14 @@ def new(
     if form is Format.JSON:
         print_json(asdict(stack))
     else:
-        typer.echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
-        typer.echo(f"Bring it up with: make up STACK={name}")
+        echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
+        echo(f"Bring it up with: make up STACK={name}")
         if not stack.hosts[0].endswith(".localhost"):
-            typer.echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
+            echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
     for sentence in unseen:
-        typer.echo(f"hops: {sentence}", err=True)
+        echo(f"hops: {sentence}", err=True)
     if not has_address(address):
-        typer.echo(
+        echo(
             f"hops: this machine has no {address} yet; on macOS, before an up: sudo ifconfig lo0 alias {address}",
             err=True,
         )
@@ -253,7 +254,7 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
     elif hops:
         print_hops(hops)
     if not hops:
-        typer.echo(f"hops: the stack {name} is not up; bring it up with: make up STACK={name}", err=True)
+        echo(f"hops: the stack {name} is not up; bring it up with: make up STACK={name}", err=True)
         raise typer.Exit(Status.FINDINGS)
 
 
@@ -311,6 +312,6 @@ def rm(
     Exit status: 0 removed, 2 not removed, and why.
     """
     try:
-        typer.echo(remove(project_folder(), name, file=file))
+        echo(remove(project_folder(), name, file=file))
     except (OSError, backend.BackendError, StackError, ToolError) as error:
         stop(error)

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from hops.cli import backend
-from hops.cli.output import Format, FormatOption, Status, print_json, print_table, stop
+from hops.cli.output import Format, FormatOption, Status, echo, print_json, print_table, stop
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
@@ -182,7 +182,7 @@ def list_(form: FormatOption = Format.TEXT) -> None:
             ],
         )
     for sentence in (*seen.unusable, *seen.unseen):
-        typer.echo(f"hops: {sentence}", err=True)
+        echo(f"hops: {sentence}", err=True)
     if seen.unusable:
         raise typer.Exit(Status.FINDINGS)
 
@@ -206,11 +206,11 @@ def check(form: FormatOption = Format.TEXT) -> None:
     else:
         for name, findings in found.items():
             for finding in findings:
-                typer.echo(f"{stack_path(name)}: {finding.level}: {finding}")
+                echo(f"{stack_path(name)}: {finding.level}: {finding}")
         clashing = sum(1 for findings in found.values() if findings)
-        typer.echo(f"{clashing} of {len(found)} stacks clash")
+        echo(f"{clashing} of {len(found)} stacks clash")
     for sentence in (*unusable, *seen.unseen):
-        typer.echo(f"hops: {sentence}", err=True)
+        echo(f"hops: {sentence}", err=True)
     if unusable:
         raise typer.Exit(Status.COULD_NOT_LOOK)
     broken = any(finding.level is Level.MANDATORY for findings in found.values() for finding in findings)

@@ -21,7 +21,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from hops.cli.output import Format, FormatOption, Status, print_json, stop
+from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
 from hops.model import versions
 
 GITHUB = "https://github.com"
@@ -174,7 +174,7 @@ def _fetch(tool: Tool, folder: Path, base: str) -> None:
         for text in (f"{base}/{tool.folder}", tool.file, tool.sums)
     )
     url = f"{folder_url}/{file}"
-    typer.echo(f"fetching {url}", err=True)
+    echo(f"fetching {url}", err=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside the folder and not in /tmp: a rename is atomic only within one file system.
@@ -282,7 +282,7 @@ def main(
         print_json([dataclasses.asdict(tool) for tool in found])
     else:
         for tool in found:
-            typer.echo(f"{tool.name:8} {tool.version or '-':14} {tool.remedy or tool.where}")
+            echo(f"{tool.name:8} {tool.version or '-':14} {tool.remedy or tool.where}")
     if errors:
         stop("\nhops: ".join(errors))
     if any(tool.remedy for tool in found):

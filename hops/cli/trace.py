@@ -1,6 +1,5 @@
 """`hops trace`: follows a request and names the first broken hop, the cause and the remedy."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from hops.cli.backend import outputs
-from hops.cli.output import one_line, print_json, stop
+from hops.cli.output import as_text, echo, one_line, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.cli.trace_text import show, show_short
@@ -91,7 +90,7 @@ def main(
     try:
         request = _RequestOptions(host, path, port, method, _headers(header or []), expect, from_node)
         if replay:
-            see: Callable[[], Observation] = partial(_read, replay)
+            see: Callable[[], Observation] = partial(read_bundle, replay)
         elif stack is None and kubeconfig:
             see = partial(_look, _alone(request), Way(kubeconfig, context))
         else:
@@ -231,7 +230,7 @@ def _look(
         return redacted(look(asked, way, stack, outputs, show_progress))
 
 
-def _read(path: Path) -> Observation:
+def read_bundle(path: Path) -> Observation:
     """Reads a bundle. Raises OptionError."""
     try:
         return redacted(Observation.model_validate_json(path.read_bytes()))
@@ -284,7 +283,7 @@ def _once(task: _Look, form: TraceFormat, show_trace: Callable[[Trace], None]) -
         case TraceFormat.JSON:
             print_json(as_json(traced))
         case TraceFormat.JUNIT:
-            typer.echo(junit(traced), nl=False)
+            echo(junit(traced), nl=False)
         case TraceFormat.TEXT:
             show_trace(traced)
     return status(traced)
@@ -304,15 +303,15 @@ def _watch(task: _Look, form: TraceFormat, count: int | None, every: float) -> i
             traced = task.traced()
             looks.append(status(traced))
             if form is TraceFormat.JSON:
-                typer.echo(json.dumps(as_json(traced), ensure_ascii=False))
+                echo(as_text(as_json(traced)))
                 continue
             if console.is_terminal:
                 console.clear()
             show(traced)
             well = looks.count(0)
-            typer.echo(f"\nlook {len(looks)} at {traced.taken}: {well} well, {len(looks) - well} not; Ctrl-C ends it\n")
+            echo(f"\nlook {len(looks)} at {traced.taken}: {well} well, {len(looks) - well} not; Ctrl-C ends it\n")
     except KeyboardInterrupt:
-        typer.echo(err=True)
+        echo(err=True)
     return looks[-1] if looks else 0
 
 

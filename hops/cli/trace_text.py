@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-import typer
-
-from hops.cli.output import LEGEND, print_path
+from hops.cli.output import LEGEND, echo, print_path
 from hops.model.finding import Finding, Level
+from hops.model.visible import on_one_line
 from hops.trace.facts.evidence import told
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
@@ -22,30 +21,29 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
     verbose: whether to print all three values of each hop (planned, declared, found), even if they are the same.
     """
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
-    typer.echo(verdict(traced))
-    typer.echo()
+    echo(verdict(traced))
+    echo()
     print_path(_rows(traced, verbose=verbose), "time")
-    typer.echo(f"{LEGEND}  found: as it was seen")
+    echo(f"{LEGEND}  found: as it was seen")
     for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
-        typer.echo(
-            f"\n{_where(traced, finding)}, {finding.level}: {finding.code} {finding.resource}: {finding.message}"
-        )
-        typer.echo(_remedy(finding))
+        said = on_one_line(f"{finding.code} {finding.resource}: {finding.message}")
+        echo(f"\n{_where(traced, finding)}, {finding.level}: {said}")
+        echo(_remedy(finding))
     if traced.unseen:
-        typer.echo("\nnot seen:")
+        echo("\nnot seen:")
     for what, why in traced.unseen:
-        typer.echo(f"  {what}: {why}")
+        echo(f"  {on_one_line(what)}: {on_one_line(why)}")
 
 
 def show_short(traced: Trace) -> None:
     """Prints the verdict, and the hops on the way there in a few lines."""
-    typer.echo(verdict(traced))
+    echo(verdict(traced))
     way = [hop for hop in traced.hops if not hop.name.startswith("reply-")]
     steps = [
         f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})" for hop in way
     ]
     for line in wrap(" → ".join(steps), _COLUMNS, break_long_words=False, break_on_hyphens=False):
-        typer.echo(f"  {line}")
+        echo(f"  {line}")
 
 
 def verdict(traced: Trace) -> str:
@@ -55,7 +53,8 @@ def verdict(traced: Trace) -> str:
     if stopping:
         first = stopping[0]
         where = _where(traced, first)
-        return f"{where} is broken: {first.code} {first.resource}: {first.message}\n{_remedy(first)}"
+        said = on_one_line(f"{first.code} {first.resource}: {first.message}")
+        return f"{where} is broken: {said}\n{_remedy(first)}"
     advice = len(traced.findings)
     below = f"; {advice} {'advisory' if advice == 1 else 'advisories'} below" if advice else ""
     how = told(traced.answer) if traced.answer else "it was not sent"

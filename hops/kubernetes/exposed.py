@@ -1,6 +1,6 @@
 """The Services and pods that requests from outside the cluster reach."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes.inventory import Inventory
@@ -75,22 +75,7 @@ def exposed(inventory: Inventory) -> tuple[Exposed, ...]:
 
 
 def _exposed(inventory: Inventory) -> tuple[Exposed, ...]:
-    reached: dict[Pod, str] = {}
-    # Namespaces in which any pod may be reached, None for all of them.
-    unsure: set[str | None] = set()
-    may_be_routed = _may_be_routed(inventory)
-    for service in inventory.services:
-        by = _leads(service, inventory, may_be_routed)
-        if by is None:
-            continue
-        try:
-            selected = inventory.pods_of(service)
-        except Undecidable:
-            unsure.add(None if service.resource.nowhere else service.resource.namespace)
-            continue
-        for pod in selected:
-            if reached.get(pod, UNKNOWN) is UNKNOWN:
-                reached[pod] = by
+    reached, unsure = _reached(inventory)
     found = []
     for pod in inventory.pods:
         own = _by_host_port(pod)
@@ -101,6 +86,31 @@ def _exposed(inventory: Inventory) -> tuple[Exposed, ...]:
         if own is not None:
             found.append(Exposed(pod, own))
     return tuple(found)
+
+
+def _reached(inventory: Inventory) -> tuple[Mapping[Pod, str], set[str | None]]:
+    """What leads to pods by a Service, and the namespaces, None for all, in which any pod may be reached."""
+    reached: dict[Pod, str] = {}
+    unsure: set[str | None] = set()
+    done: set[tuple[int, bool]] = set()
+    may_be_routed = _may_be_routed(inventory)
+    for service in inventory.services:
+        by = _leads(service, inventory, may_be_routed)
+        if by is None:
+            continue
+        try:
+            selected = inventory.pods_of(service)
+        except Undecidable:
+            unsure.add(None if service.resource.nowhere else service.resource.namespace)
+            continue
+        # A second Service for the same pods changes nothing, unless only it certainly leads to them.
+        if not done.isdisjoint({(id(selected), by is UNKNOWN), (id(selected), False)}):
+            continue
+        done.add((id(selected), by is UNKNOWN))
+        for pod in selected:
+            if reached.get(pod, UNKNOWN) is UNKNOWN:
+                reached[pod] = by
+    return reached, unsure
 
 
 def _may_be_routed(inventory: Inventory) -> set[str | None]:

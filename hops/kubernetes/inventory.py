@@ -51,6 +51,7 @@ class Inventory:
         self._given_fleet = fleet or Fleet()
         self._built: dict[Callable[[Inventory], object], object] = {}
         self._pods_of: dict[DeclaredService, Sequence[Pod]] = {}
+        self._selected: dict[tuple[str | None, frozenset[tuple[str, str]]], Sequence[Pod]] = {}
 
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         for kind in kinds:
@@ -113,8 +114,17 @@ class Inventory:
         return found
 
     def selected(self, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Pod]:
-        """The pods of a namespace that have all labels. Raises Undecidable like `pods_of`."""
-        wanted = list(labels.items())
+        """The pods of a namespace that have all labels. Raises Undecidable like `pods_of`.
+
+        The same labels give the same sequence, so that an answer about it can be kept by its identity.
+        """
+        key = namespace, frozenset(labels.items())
+        found = self._selected.get(key)
+        if found is None:
+            found = self._selected[key] = self._matching(namespace, list(labels.items()))
+        return found
+
+    def _matching(self, namespace: str | None, wanted: Sequence[tuple[str, str]]) -> Sequence[Pod]:
         if not wanted:
             return ()
         groups = [self._by_label.get((namespace, key, value), ()) for key, value in wanted]
@@ -128,9 +138,9 @@ class Inventory:
                 raise Undecidable
         return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in wanted)]
 
-    def services_of(self, pod: Pod) -> Sequence[DeclaredService]:
-        """The Services that certainly select a pod."""
-        return self._services_of.get(pod, ())
+    def services_of(self, pod: Pod) -> Iterator[Sequence[DeclaredService]]:
+        """The Services that certainly select a pod, those with the same selector together."""
+        return (self._services_by[id(selected)] for selected in self._selections_of.get(pod, ()))
 
     def pods_in(self, namespace: str | None) -> Sequence[Pod]:
         """The pods of a namespace. Raises Undecidable if the namespace of a pod is unknown."""
@@ -181,13 +191,22 @@ class Inventory:
         return groups
 
     @cached_property
-    def _services_of(self) -> Mapping[Pod, list[DeclaredService]]:
-        groups: dict[Pod, list[DeclaredService]] = defaultdict(list)
+    def _services_by(self) -> Mapping[int, list[DeclaredService]]:
+        """The Services by the identity of the sequence of pods that they select."""
+        groups: dict[int, list[DeclaredService]] = defaultdict(list)
         for service in self.services:
             try:
-                selected = self.pods_of(service)
+                groups[id(self.pods_of(service))].append(service)
             except Undecidable:
                 continue
+        return groups
+
+    @cached_property
+    def _selections_of(self) -> Mapping[Pod, list[Sequence[Pod]]]:
+        """The sequences of pods that a Service selects, by pod."""
+        groups: dict[Pod, list[Sequence[Pod]]] = defaultdict(list)
+        for services in self._services_by.values():
+            selected = self.pods_of(services[0])
             for pod in selected:
-                groups[pod].append(service)
+                groups[pod].append(selected)
         return groups

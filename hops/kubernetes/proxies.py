@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
 
@@ -82,7 +82,7 @@ class Proxies:
     whole: whether all includes are known.
     """
 
-    roots: Mapping[tuple[str, str], Sequence[Resource]]
+    roots: Mapping[tuple[str, str], Rivals[Resource]]
     reached: frozenset[Resource]
     circles: frozenset[tuple[Resource, str]]
     whole: bool
@@ -90,7 +90,7 @@ class Proxies:
 
 def proxies(inventory: Inventory) -> Proxies:
     """The trees of all HTTPProxies. Call it as `inventory.once(proxies)`."""
-    roots: dict[tuple[str, str], list[Resource]] = defaultdict(list)
+    roots: dict[tuple[str, str], Rivals[Resource]] = defaultdict(Rivals)
     first: list[Resource] = []
     edges: dict[Resource, list[Include]] = {}
     whole = True
@@ -102,7 +102,7 @@ def proxies(inventory: Inventory) -> Proxies:
                 first.append(proxy)
             edges[proxy] += includes(proxy, inventory)
             if host is not None:
-                roots[owner_of(proxy, inventory), (text(at(host, "fqdn")) or "").lower()].append(proxy)
+                roots[owner_of(proxy, inventory), (text(at(host, "fqdn")) or "").lower()].add(proxy, proxy)
         except Undecidable:
             # The proxy itself is reported as undecided, and so is every orphan.
             whole = False

@@ -13,7 +13,7 @@ from hops.kubernetes.hosts import bare
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import includes, virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress
-from hops.kubernetes.resources.resource import Resource, content
+from hops.kubernetes.resources.resource import Resource, Rivals, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.targets import home, port_of
 from hops.kubernetes.values import JSON, Undecidable, Unknown, at, mapping, number, sequence, text, unknown_paths
@@ -104,9 +104,12 @@ class RouteTable:
     def __init__(self) -> None:
         self.claims: dict[tuple[str, str, tuple[str, str], str], list[Route]] = defaultdict(list)
         self.caught: dict[tuple[str, str], dict[str, dict[bool, CatchAll]]] = defaultdict(lambda: defaultdict(dict))
+        self._rivals: dict[tuple[str, str, tuple[str, str], str], Rivals[tuple[int, Route]]] = defaultdict(Rivals)
+        self._own: dict[tuple[tuple[str, str, tuple[str, str], str], Resource], tuple[int, Route]] = {}
         self._of: dict[Resource, list[Route]] = defaultdict(list)
         self._at: dict[tuple[Resource, str], Route] = {}
         self._undecided: set[Resource] = set()
+        self._count = 0
 
     def of(self, resource: Resource) -> Sequence[Route]:
         """The routes of an object. Raises Undecidable if a match of one is unknown."""
@@ -117,6 +120,17 @@ class RouteTable:
     def known(self, resource: Resource) -> Sequence[Route]:
         """Like `of`, but returns no routes instead of raising Undecidable; for patches, which are optional."""
         return self._of.get(resource, ())
+
+    def rival(self, resource: Resource, route: Route) -> Route | None:
+        """The first route of the same key that the route is not, declarations of the same object left out.
+
+        resource: the object that the route comes from; in one object the earlier route is the rival.
+        """
+        first = (-1, route)
+        own, other = self._own.get((route.key, resource), first), self._rivals[route.key].of(resource)
+        if other and (own[1] is route or other[0] < own[0]):
+            return other[1]
+        return None if own[1] is route else own[1]
 
     def free(self, resource: Resource, where: str, match: tuple[str, str]) -> bool:
         """Whether the route at a pointer can change to another match without a conflict."""
@@ -132,7 +146,11 @@ class RouteTable:
             self._undecided.add(resource)
             return
         for route in found:
-            self.claims[route.key].append(route)
+            key, number_ = route.key, self._count
+            self._count += 1
+            self.claims[key].append(route)
+            self._rivals[key].add(route.resource, (number_, route))
+            self._own.setdefault((key, route.resource), (number_, route))
             self._of[route.resource].append(route)
             self._at[route.resource, route.pointer] = route
             if route.match[0] == "regex" and not route.conditions:

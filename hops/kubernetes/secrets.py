@@ -3,11 +3,12 @@
 From Contour 1.33: internal/dag.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.targets import home
-from hops.kubernetes.values import at, mapping, matches, sequence, text, texts
+from hops.kubernetes.values import JSON, Undecidable, at, mapping, matches, sequence, text, texts
 
 
 def secret_problem(
@@ -37,12 +38,34 @@ def secret_problem(
 
 
 def _delegated(inventory: Inventory, user: str | None, namespace: str | None, name: str) -> bool:
-    for resource in inventory.of_kind("TLSCertificateDelegation"):
-        for entry in sequence(at(resource.body, "spec", "delegations")) if home(resource) == namespace else ():
-            allowed = texts(at(entry, "targetNamespaces"))
-            if at(entry, "secretName") == name and (user in allowed or tuple(allowed) == ("*",)):
-                return True
+    delegated, unsure = inventory.once(_delegations)
+    allowed = delegated.get((namespace, name), set())
+    if user in allowed or _EVERY in allowed:
+        return True
+    if unsure & {None, namespace}:
+        raise Undecidable
     return False
+
+
+_EVERY = "*"
+
+
+def _delegations(inventory: Inventory) -> tuple[Mapping[tuple[str | None, JSON], set[str]], set[str | None]]:
+    """The namespaces that may use a Secret, by its namespace and name.
+
+    Beside them the namespaces, None for all, that have unknown delegations.
+    """
+    allowed: dict[tuple[str | None, JSON], set[str]] = defaultdict(set)
+    unsure: set[str | None] = set()
+    for resource in inventory.of_kind("TLSCertificateDelegation"):
+        if resource.unknown:
+            unsure.add(None if resource.nowhere else resource.namespace)
+            continue
+        for entry in sequence(at(resource.body, "spec", "delegations")):
+            listed, name = texts(at(entry, "targetNamespaces")), text(at(entry, "secretName"))
+            # Beside other names, * is a name.
+            allowed[resource.namespace, name].update(listed if listed == (_EVERY,) else set(listed) - {_EVERY})
+    return allowed, unsure
 
 
 def made_secrets(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:

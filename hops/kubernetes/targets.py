@@ -3,7 +3,8 @@
 From Contour 1.33: internal/dag.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -128,12 +129,36 @@ def port_of(service: DeclaredService, wanted: int | str) -> ServicePort | None:
 
 def granted(inventory: Inventory, resource: Resource, kind: str, namespace: str | None, name: str) -> bool:
     """Whether a ReferenceGrant of that namespace lets a Gateway API object refer to an object there."""
-    return any(
-        any(at(f, "kind") == resource.kind and at(f, "namespace") == home(resource) for f in _listed(grant, "from"))
-        and any(at(t, "kind") == kind and at(t, "name") in (None, "", name) for t in _listed(grant, "to"))
-        for grant in inventory.of_kind("ReferenceGrant")
-        if home(grant) == namespace
-    )
+    grants, unsure = inventory.once(_grants)
+    names = grants.get((namespace, resource.kind, home(resource), kind), ())
+    if name in names or None in names:
+        return True
+    if unsure & {None, namespace}:
+        raise Undecidable
+    return False
+
+
+_Grant = tuple[str | None, str | None, str | None, str | None]
+_MOST_ENTRIES = 16
+"""The entries of a list of a ReferenceGrant that the API server accepts."""
+
+
+def _grants(inventory: Inventory) -> tuple[Mapping[_Grant, set[str | None]], set[str | None]]:
+    """What ReferenceGrants allow, and the namespaces, None for all, with unknown ones.
+
+    The names of objects, None for all, by their namespace, kind and namespace of the one that refers, and their kind.
+    """
+    names: dict[_Grant, set[str | None]] = defaultdict(set)
+    unsure: set[str | None] = set()
+    for grant in inventory.of_kind("ReferenceGrant"):
+        if grant.unknown:
+            unsure.add(None if grant.nowhere else grant.namespace)
+            continue
+        for sender in _listed(grant, "from")[:_MOST_ENTRIES]:
+            for to in _listed(grant, "to")[:_MOST_ENTRIES]:
+                key = (grant.namespace, text(at(sender, "kind")), text(at(sender, "namespace")), text(at(to, "kind")))
+                names[key].add(text(at(to, "name")) or None)
+    return names, unsure
 
 
 def _listed(resource: Resource, key: str) -> Sequence[JSON]:

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
+from hops.model.visible import on_one_line
 from hops.rules import RULES
 from hops.rules.rule import Rule
 
@@ -59,7 +60,8 @@ class Located:
         return f"{self.file}:{self.line}" if self.line else self.file
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.finding.level}: {self.finding}"
+        # A line break in a name does not begin another message, such as a command of GitHub Actions.
+        return on_one_line(f"{self.where}: {self.finding.level}: {self.finding}")
 
 
 def as_json(finding: Finding) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import date
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import Undecidable, matches, unknown_paths
+from hops.kubernetes.values import Undecidable, matches
 from hops.model.finding import Finding, Level, Patch, Place
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
@@ -83,7 +83,7 @@ class _Run:
     def _undecided(self, resource: Resource, error: Exception | None = None) -> Iterator[Finding]:
         if self.undecided_level is Level.DISABLED or self.excepted_undecided(resource):
             return
-        paths = sorted(unknown_paths(resource.body))
+        paths = resource.unknown
         shown = ", ".join(path or "the whole object" for path in paths[:3]) + (" and more" if len(paths) > 3 else "")
         verb = "are" if len(paths) > 1 else "is"
         because = f"{shown} {verb} not known yet" if paths else "a value of another object is not known yet"
@@ -92,7 +92,7 @@ class _Run:
             message = (
                 f"{self.rule.code} ({self.rule.title}) failed with {type(error).__name__}: this is a bug of the rule."
             )
-        breach = Breach(min(paths, default=""), message, evidence=repr(error) if error else "")
+        breach = Breach(paths[0] if paths else "", message, evidence=repr(error) if error else "")
         yield _finding(undecidable, self.undecided_level, resource, breach)
 
 

@@ -1,12 +1,9 @@
 """Ports and names of this machine that other stacks and Docker containers already use."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
-
-import yaml
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
@@ -16,6 +13,7 @@ from hops.model.preflight import ClusterState, Machine
 from hops.model.settings import NAMESPACE, Settings, SettingsError, settings
 from hops.rules import RULES
 from hops.rules.configuration import configure
+from hops.rules.files.documents import UnreadableError, documents
 from hops.rules.judge import Judge
 from hops.rules.rule import Scope
 
@@ -32,16 +30,18 @@ def stack_settings(stack: str, file: bytes, node_image: str | None = None) -> Se
     Raises SettingsError if the file is not a stack file or a setting is invalid.
     """
     try:
-        config = (yaml.safe_load(file.decode()) or {}).get("config") or {}
-        # YAML has dates where the engine, as JSON, has texts.
-        given: dict[str, Any] = json.loads(json.dumps(config, default=str))
+        # The reader of manifests: it reads dates as texts, as the engine does, and bounds what is built.
+        given: dict[str, Any] = ((documents(file.decode()) or [None])[0] or {}).get("config") or {}
         prefix = f"{NAMESPACE}:"
         own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
     except AttributeError:
         raise SettingsError(
             "it is not a stack file: the file and its key `config` must be mappings, as in the other files of stacks/"
         ) from None
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError, TypeError, ValueError) as error:
+    except UnreadableError as error:
+        where = f"line {error.line}, column {error.column}: " if error.line else ""
+        raise SettingsError(f"{where}{error}") from None
+    except UnicodeDecodeError as error:
         raise SettingsError(str(error)) from None
     return settings(stack, own, node_image)
 

@@ -10,7 +10,7 @@ from hops.kubernetes.values import JSON, at, mapping, sequence, text, texts
 
 KIND_LABEL = "io.x-k8s.kind.cluster"
 """The label by which kind marks the containers of a cluster (pkg/cluster/internal/providers/docker/constants.go)."""
-_KIND_ROLE_LABEL = "io.x-k8s.kind.role"
+KIND_ROLE_LABEL = "io.x-k8s.kind.role"
 CONTROL_PLANE_ROLE = "control-plane"
 API_PORT = 6443
 """The port of the Kubernetes API in a control plane's container."""
@@ -43,7 +43,7 @@ def cluster(container: Mapping[str, JSON]) -> str | None:
 
 def role(container: Mapping[str, JSON]) -> str:
     """The role of a kind node, such as `control-plane`."""
-    return text(_field(container, "Config", "Labels", _KIND_ROLE_LABEL)) or "worker"
+    return text(_field(container, "Config", "Labels", KIND_ROLE_LABEL)) or "worker"
 
 
 def state(container: Mapping[str, JSON] | None) -> str | None:

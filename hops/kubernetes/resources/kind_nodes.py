@@ -1,13 +1,27 @@
 """The nodes of declared kind clusters, the ports that they publish and the pods that they can run."""
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.pods import Pod, Port
-from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import JSON, UNKNOWN, Unknown, at, mapping, number, pairs, pointer, sequence, text, texts
+from hops.kubernetes.resources.resource import Resource, content
+from hops.kubernetes.values import (
+    JSON,
+    UNKNOWN,
+    Undecidable,
+    Unknown,
+    at,
+    mapping,
+    number,
+    pairs,
+    pointer,
+    sequence,
+    text,
+    texts,
+)
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 """kubeadm's label on control-plane nodes and, with NoSchedule, their taint."""
@@ -125,6 +139,75 @@ def nodes(inventory: Inventory) -> Iterator[tuple[KindConfiguration, KindNode]]:
     for cluster in inventory.once(clusters):
         for node in cluster.nodes:
             yield cluster, node
+
+
+class Placement:
+    """The nodes of all declared kind clusters, indexed for many pods. Call it as `inventory.once(Placement)`.
+
+    Nodes refuse or take all pods with the same conditions, so each question is answered once.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._nodes = list(nodes(inventory))
+        self._vague = False
+        self._publishing: dict[tuple[int | None, str], list[tuple[KindConfiguration, KindNode]]] = defaultdict(list)
+        self._reached: dict[tuple[int | None, str, str], bool] = {}
+        self._taking: dict[str, Sequence[tuple[KindConfiguration, KindNode]]] = {}
+        self._host_ports: dict[KindConfiguration, frozenset[int]] = {}
+        self._room: dict[str, int] = {}
+        for cluster, node in self._nodes:
+            try:
+                for key in {(mapped.container_port, mapped.protocol): None for mapped in node.mappings}:
+                    self._publishing[key].append((cluster, node))
+            except Undecidable:
+                self._vague = True
+
+    def __bool__(self) -> bool:
+        """Whether a node is declared."""
+        return bool(self._nodes)
+
+    def publishing(self, port: Port) -> Iterator[tuple[KindConfiguration, KindNode]]:
+        """The nodes that publish a hostPort, each with its cluster. Raises Undecidable after the known ones."""
+        yield from self._publishing.get((port.host_port, port.protocol), ())
+        if self._vague:
+            raise Undecidable
+
+    def reached(self, pod: Pod, port: Port) -> bool:
+        """Whether a node that publishes a hostPort can run the pod. Raises Undecidable."""
+        key = port.host_port, port.protocol, conditions(pod)
+        if key not in self._reached:
+            self._reached[key] = any(node.refuses(pod) is None for _, node in self.publishing(port))
+        return self._reached[key]
+
+    def taking(self, pod: Pod) -> Sequence[tuple[KindConfiguration, KindNode]]:
+        """The nodes that can run a pod, each with its cluster; those of the role worker first. Raises Undecidable."""
+        key = conditions(pod)
+        if key not in self._taking:
+            found = [pair for pair in self._nodes if pair[1].refuses(pod) is None]
+            self._taking[key] = sorted(found, key=lambda pair: "-worker" not in pair[1].name)
+        return self._taking[key]
+
+    def room(self, pod: Pod) -> int:
+        """How many nodes can run a pod, in the cluster with most of them. Raises Undecidable."""
+        key = conditions(pod)
+        if key not in self._room:
+            self._room[key] = max(Counter(cluster for cluster, _ in self.taking(pod)).values(), default=0)
+        return self._room[key]
+
+    def first(self) -> tuple[KindConfiguration, KindNode]:
+        """The first node that is declared, with its cluster. Raises IndexError without one."""
+        return self._nodes[0]
+
+    def host_ports(self, cluster: KindConfiguration) -> frozenset[int]:
+        """The ports of the machine that a cluster publishes."""
+        if cluster not in self._host_ports:
+            self._host_ports[cluster] = frozenset(m.host_port for node in cluster.nodes for m in node.mappings)
+        return self._host_ports[cluster]
+
+
+def conditions(pod: Pod) -> str:
+    """What decides which nodes can run a pod, as canonical text: equal for pods that the same nodes can run."""
+    return content([at(pod.spec, name) for name in ("nodeName", "tolerations", "nodeSelector", "affinity")])
 
 
 def overlap(one: str, other: str) -> bool:

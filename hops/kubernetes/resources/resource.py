@@ -1,11 +1,15 @@
 """One declared object: who it is and where it is declared."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, TypeVar
 
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, pairs, plain, pointer
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, pairs, plain, pointer, unknown_paths
 from hops.model.finding import Identity, Place, label
+
+T = TypeVar("T")
 
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
@@ -54,7 +58,7 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Resource:
     """One declared object.
 
@@ -83,6 +87,11 @@ class Resource:
     def nowhere(self) -> bool:
         """Whether the namespace is unknown."""
         return self.vague and at(self.body, "metadata", "namespace") is UNKNOWN
+
+    @cached_property
+    def unknown(self) -> Sequence[str]:
+        """The JSON pointers of the unknown values of the object, sorted."""
+        return sorted(unknown_paths(self.body))
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -124,6 +133,22 @@ class Resource:
     def __str__(self) -> str:
         """Kind/namespace/name."""
         return label(self.kind, self.namespace, self.name)
+
+
+class Rivals(Generic[T]):
+    """Items of several objects: the first, and the first of another object than that one."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[Resource, T]] = []
+
+    def add(self, resource: Resource, item: T) -> None:
+        """Adds an item of an object; the order of the calls is the order of the items."""
+        if not self._found or (len(self._found) == 1 and not self._found[0][0].same_object(resource)):
+            self._found.append((resource, item))
+
+    def of(self, resource: Resource) -> T | None:
+        """The first item of another object; None if there is none."""
+        return next((item for other, item in self._found if not other.same_object(resource)), None)
 
 
 def resources(declared: Iterable[tuple[JSON, Place]]) -> tuple[Resource, ...]:

@@ -1,9 +1,10 @@
 """XS: rules for ports and names of this machine that another stack already uses."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
@@ -55,11 +56,16 @@ def _clusters(inventory: Inventory) -> Sequence[KindConfiguration]:
 
 @dataclass(frozen=True, slots=True)
 class _Claims:
-    """The fleet's claims: ports by number and protocol, names by what and name, wildcards as host names."""
+    """The fleet's claims: ports by number and protocol, names by what and name.
+
+    wildcards: the host names *.PARENT, by PARENT.
+    below: the first host name below each parent.
+    """
 
     ports: Mapping[tuple[int, str], list[PortClaim]]
     names: Mapping[tuple[str, str], NameClaim]
-    wildcards: Sequence[NameClaim]
+    wildcards: Mapping[str, NameClaim]
+    below: Mapping[str, NameClaim]
 
 
 def _claims(inventory: Inventory) -> _Claims:
@@ -70,8 +76,13 @@ def _claims(inventory: Inventory) -> _Claims:
     for name in inventory.fleet.names:
         # Host names have no case, and one that ends in a dot means the same.
         names.setdefault((name.what, _host(name.name) if name.what == "host" else name.name), name)
-    wildcards = [claim for (what, host), claim in names.items() if what == "host" and host.startswith("*.")]
-    return _Claims(ports, names, wildcards)
+    hosts = {host: held for (what, host), held in names.items() if what == "host"}
+    wildcards = {host[2:]: held for host, held in hosts.items() if host.startswith("*.")}
+    below: dict[str, NameClaim] = {}
+    for host, held in hosts.items():
+        for parent in _parents(host):
+            below.setdefault(parent, held)
+    return _Claims(ports, names, wildcards, below)
 
 
 def _host(name: str) -> str:
@@ -100,34 +111,46 @@ def port_is_free(cluster: KindConfiguration, inventory: Inventory, _: NoParamete
     claims = inventory.once(_claims)
     if not claims.ports:
         return
+    free = _FreePorts(claims, cluster)
     for node in cluster.nodes:
         for mapped in node.mappings:
             if mapped.host_port > 0:
                 wanted = PortClaim("this stack", mapped.listen_address, mapped.host_port, mapped.protocol)
-                yield from _taken(claims, cluster, f"{mapped.pointer}/hostPort", wanted)
+                yield from _taken(claims, free, f"{mapped.pointer}/hostPort", wanted)
     port = number(cluster.networking.get("apiServerPort")) or 0
     if port > 0:
         listen = text(cluster.networking.get("apiServerAddress")) or "127.0.0.1"
-        yield from _taken(claims, cluster, "/networking/apiServerPort", PortClaim("this stack", listen, port))
+        yield from _taken(claims, free, "/networking/apiServerPort", PortClaim("this stack", listen, port))
 
 
-def _taken(claims: _Claims, cluster: KindConfiguration, path: str, wanted: PortClaim) -> Iterator[Breach]:
+def _taken(claims: _Claims, free: "_FreePorts", path: str, wanted: PortClaim) -> Iterator[Breach]:
     rivals = claims.ports.get((wanted.port, wanted.protocol.upper()), ())
     rival = next((claim for claim in rivals if overlap(wanted.address, claim.address or "0.0.0.0")), None)
     if rival:
         yield Breach(
             path,
             f"{wanted.address}:{wanted.port}/{wanted.protocol} is already used by {rival.holder}.",
-            ({"op": "replace", "path": path, "value": _free_port(claims, cluster, wanted.port)},),
+            ({"op": "replace", "path": path, "value": free.after(wanted.port)},),
             evidence=f"{rival.address}:{rival.port}",
         )
 
 
-def _free_port(claims: _Claims, cluster: KindConfiguration, port: int) -> int:
-    """The next that nobody claims: 8080 and on for 80."""
-    used = {mapped.host_port for node in cluster.nodes for mapped in node.mappings} | {p for p, _ in claims.ports}
-    first = port + 8000 if port < 1024 else port + 1
-    return next((number_ for number_ in range(first, 65536) if number_ not in used), 0)
+class _FreePorts:
+    """The ports that neither a cluster nor another stack uses."""
+
+    def __init__(self, claims: _Claims, cluster: KindConfiguration) -> None:
+        self._claims, self._cluster = claims, cluster
+
+    @cached_property
+    def _all(self) -> Sequence[int]:
+        mappings = (mapped for node in self._cluster.nodes for mapped in node.mappings)
+        used = {mapped.host_port for mapped in mappings} | {port for port, _ in self._claims.ports}
+        return [port for port in range(1, 65536) if port not in used]
+
+    def after(self, port: int) -> int:
+        """The next free port: 8080 and on for 80. 0 if there is none."""
+        index = bisect_left(self._all, port + 8000 if port < 1024 else port + 1)
+        return self._all[index] if index < len(self._all) else 0
 
 
 @partial(
@@ -170,8 +193,18 @@ def _holder(claims: _Claims, host: str) -> NameClaim | None:
     if exact:
         return exact
     if host.startswith("*."):
-        return next((c for (what, name), c in claims.names.items() if what == "host" and name.endswith(host[1:])), None)
-    return next((claim for claim in claims.wildcards if host.endswith(_host(claim.name)[1:])), None)
+        return claims.below.get(host[2:])
+    return next((claims.wildcards[parent] for parent in _parents(host) if parent in claims.wildcards), None)
+
+
+def _parents(host: str) -> Iterator[str]:
+    """The names that a host name is below, the nearest first."""
+    # A DNS name has at most 127 labels.
+    for _ in range(127):
+        host = host.partition(".")[2]
+        if not host:
+            return
+        yield host
 
 
 def _renamed(resource: Resource, path: str, host: str, claims: _Claims) -> tuple[Mapping[str, Any], ...]:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -18,9 +18,22 @@ from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
 from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.resources.pods import Pod, PodContainer
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
+from hops.kubernetes.values import (
+    JSON,
+    UNKNOWN,
+    Undecidable,
+    at,
+    flag,
+    mapping,
+    number,
+    pairs,
+    sequence,
+    text,
+    texts,
+    unknown_paths,
+)
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Label, Section
@@ -388,27 +401,31 @@ spec:
 def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Admission) -> Iterator[Breach]:
     if parameters.mean(subject.pod):
         return
-    index = inventory.once(_policies)
+    index = inventory.once(_Policies)
     if subject.resource.nowhere or index.unsure & {None, subject.resource.namespace}:
         raise Undecidable
-    found = index.of.get(subject.pod, ())
-    if not found and not _kept_by_calico(subject.pod, inventory):
+    groups = index.of.get(subject.pod, ())
+    if not groups and not _kept_by_calico(subject.pod, inventory):
         yield Breach(
             "",
             f"{subject.by} exposes the pod, and no NetworkPolicy selects it: every pod of the cluster can connect.",
             absence=True,
         )
-    for policy in found:
-        for number_, rule in enumerate(sequence(at(policy.body, "spec", "ingress"))):
-            senders = sequence(at(rule, "from"))
-            if not senders or not all(_within(sender, parameters, inventory) for sender in senders):
-                yield Breach(
-                    "",
-                    f"{subject.by} exposes the pod, and {policy} admits senders other than namespace "
-                    f"{', '.join(parameters.namespaces) or subject.resource.namespace}.",
-                    _admitting(number_, parameters),
-                    patches=policy,
-                )
+    wide = chain.from_iterable(index.wide(group, parameters, inventory) for group in groups)
+    others = f"senders other than namespace {', '.join(parameters.namespaces) or subject.resource.namespace}"
+    for policy, number_ in islice(wide, _MOST_POLICIES):
+        yield Breach(
+            "",
+            f"{subject.by} exposes the pod, and {policy} admits {others}.",
+            _admitting(number_, parameters),
+            patches=policy,
+        )
+    if next(wide, None):
+        yield Breach("", f"{subject.by} exposes the pod, and more NetworkPolicies admit {others}.")
+
+
+_MOST_POLICIES = 20
+"""Rules of NetworkPolicies that the findings of one pod name: their number is that of pods times policies."""
 
 
 def _admitting(rule: int, parameters: Admission) -> tuple[Mapping[str, Any], ...]:
@@ -452,34 +469,58 @@ def _within(sender: JSON, parameters: Admission, inventory: Inventory) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
 class _Policies:
-    """of: the NetworkPolicies that limit who sends to a pod. unsure: namespaces, None for all, with others."""
+    """The NetworkPolicies that limit who sends to a pod.
 
-    of: Mapping[Pod, list[Resource]]
-    unsure: set[str | None]
+    of: groups of policies with the same selector, by pod.
+    unsure: namespaces, None for all, with unknown policies.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.of: dict[Pod, list[Sequence[Resource]]] = defaultdict(list)
+        self.unsure: set[str | None] = set()
+        self._wide: dict[tuple[int, int], Sequence[tuple[Resource, int]]] = {}
+        groups: dict[tuple[str | None, str], list[Resource]] = defaultdict(list)
+        for policy in inventory.of_kind("NetworkPolicy"):
+            try:
+                if _limits(policy):
+                    groups[policy.namespace, content(at(policy.body, "spec", "podSelector"))].append(policy)
+            except Undecidable:
+                self.unsure.add(None if policy.nowhere else policy.namespace)
+        for policies in groups.values():
+            try:
+                for pod in _limited(policies[0], inventory):
+                    self.of[pod].append(policies)
+            except Undecidable:
+                self.unsure.add(policies[0].namespace)
+
+    def wide(
+        self, policies: Sequence[Resource], parameters: Admission, inventory: Inventory
+    ) -> Sequence[tuple[Resource, int]]:
+        """The rules of a group that admit other senders, each by its policy and index; judged once."""
+        key = id(policies), id(parameters)
+        if key not in self._wide:
+            self._wide[key] = [
+                (policy, number_)
+                for policy in policies
+                for number_, rule in enumerate(sequence(at(policy.body, "spec", "ingress")))
+                for senders in [sequence(at(rule, "from"))]
+                if not senders or not all(_within(sender, parameters, inventory) for sender in senders)
+            ]
+        return self._wide[key]
 
 
-def _policies(inventory: Inventory) -> _Policies:
-    of: dict[Pod, list[Resource]] = defaultdict(list)
-    unsure: set[str | None] = set()
-    for policy in inventory.of_kind("NetworkPolicy"):
-        try:
-            for pod in _limited(policy, inventory):
-                of[pod].append(policy)
-        except Undecidable:
-            unsure.add(None if policy.nowhere else policy.namespace)
-    return _Policies(of, unsure)
+def _limits(policy: Resource) -> bool:
+    """Whether a policy limits who sends. Raises Undecidable."""
+    spec = at(policy.body, "spec")
+    if policy.nowhere or spec is UNKNOWN or unknown_paths(at(spec, "podSelector")):
+        raise Undecidable
+    types = at(spec, "policyTypes")
+    return types is None or "Ingress" in texts(types)
 
 
 def _limited(policy: Resource, inventory: Inventory) -> list[Pod]:
-    spec = at(policy.body, "spec")
-    if policy.nowhere or spec is UNKNOWN:
-        raise Undecidable
-    types = at(spec, "policyTypes")
-    if types is not None and "Ingress" not in texts(types):
-        return []
-    selector = at(spec, "podSelector")
+    selector = at(policy.body, "spec", "podSelector")
     labels = pairs(at(selector, "matchLabels"))
     among = inventory.selected(policy.namespace, labels) if labels else inventory.pods_in(policy.namespace)
     return [pod for pod in among if selects(selector, pod.labels)]
@@ -557,12 +598,7 @@ def _is_inner(service: DeclaredService, port: ServicePort, inventory: Inventory,
     if not isinstance(target, str):
         return parameters.means(target, port.name)
     return parameters.means(None, target, port.name) or any(
-        parameters.means(p.container_port)
-        for pod in inventory.pods_of(service)
-        for container in pod.containers
-        if container.lasting
-        for p in container.ports
-        if p.name == target
+        map(parameters.means, inventory.once(_NamedPorts).of(inventory.pods_of(service), target))
     )
 
 
@@ -573,6 +609,27 @@ _PATH_KINDS = (
     *("ReplicationController", "Rollout", "StatefulSet", "Service", "Ingress", "HTTPProxy", "Gateway"),
     *GATEWAY_ROUTES,
 )
+
+
+class _NamedPorts:
+    """The numbers that a port's name has in the pods of a selection, each question answered once."""
+
+    def __init__(self, _: Inventory) -> None:
+        self._of: dict[tuple[int, str], frozenset[int | None]] = {}
+
+    def of(self, selected: Sequence[Pod], name: str) -> frozenset[int | None]:
+        """The numbers. selected: a sequence of the inventory."""
+        key = id(selected), name
+        if key not in self._of:
+            self._of[key] = frozenset(
+                p.container_port
+                for pod in selected
+                for container in pod.containers
+                if container.lasting
+                for p in container.ports
+                if p.name == name
+            )
+        return self._of[key]
 
 
 class Home(Section):

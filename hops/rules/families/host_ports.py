@@ -1,6 +1,6 @@
 """HP: rules for the ports that a pod uses on its node."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hops.kubernetes.contour import serves
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.kind_nodes import nodes
+from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
@@ -478,7 +478,7 @@ spec: {containers: [{name: web, ports: [{containerPort: 8080, hostPort: 80}]}]}
 def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for port in pod.host_ports:
         host = address(port.host_ip)
-        if host and host.is_loopback and any(node.publishes(port) for _, node in nodes(inventory)):
+        if host and host.is_loopback and any(inventory.once(Placement).publishing(port)):
             yield Breach(
                 f"{port.pointer}/hostIP",
                 f"container {port.container} binds hostPort {port.host_port} to {host}; the published port does not "
@@ -556,7 +556,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
             )
         return
     # The cluster with the most nodes counts: the objects do not say in which cluster the pod runs.
-    room = max(Counter(cluster for cluster, node in nodes(inventory) if node.refuses(pod) is None).values(), default=0)
+    room = inventory.once(Placement).room(pod)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
     declared = at(body, "spec", "replicas")

@@ -20,7 +20,7 @@ from hops.kubernetes.hosts import Named, bare, is_host_name, named
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressPath
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.routes import (
     CatchAll,
@@ -240,18 +240,11 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
 def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     table = inventory.once(routes)
     for route in table.of(resource):
-        claims = [other for other in table.claims[route.key] if not _redeclared(other.resource, resource)]
-        if len(claims) == 1:
-            continue
-        if claims[0] is not route:
-            rival = claims[0]
-        else:
-            # In one object the later one is reported.
-            rival = next((other for other in claims if other.resource is not resource), route)
-        if rival is not route and _roots(rival.resource, resource):
+        rival = table.rival(resource, route)
+        if rival is None or _roots(rival.resource, resource):
             # IN17 reports two roots with one host.
             continue
-        if rival is not route and (rival.resource, rival.pointer) != (resource, route.pointer):
+        if (rival.resource, rival.pointer) != (resource, route.pointer):
             by = "an earlier route of the same object" if rival.resource is resource else str(rival.resource)
             yield Breach(route.pointer, f"{route} of {route.host or 'every host'} is also claimed by {by}.")
 
@@ -582,7 +575,7 @@ spec: {controller: k8s.io/ingress-nginx}
 )
 def one_default(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if _is_default(resource):
-        rival = next((other for other in inventory.once(_defaults) if not other.same_object(resource)), None)
+        rival = inventory.once(_defaults).of(resource)
         if rival:
             path = pointer("/metadata/annotations", DEFAULT_CLASS)
             yield Breach(path, f"{rival} is also marked as the default class.")
@@ -592,12 +585,12 @@ def _is_default(resource: Resource) -> bool:
     return resource.annotations.get(DEFAULT_CLASS) == "true"
 
 
-def _defaults(inventory: Inventory) -> Sequence[Resource]:
-    found: list[Resource] = []
+def _defaults(inventory: Inventory) -> Rivals[Resource]:
+    found: Rivals[Resource] = Rivals()
     for resource in inventory.of_kind("IngressClass"):
         try:
             if _is_default(resource):
-                found.append(resource)
+                found.add(resource, resource)
         except Undecidable:
             # The class itself is reported as undecided.
             continue
@@ -922,10 +915,8 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
 def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
     name = (text(host.get("fqdn")) or "").strip().lower()
     if name:
-        same = inventory.once(proxies).roots[owner_of(proxy, inventory), name]
-        rival = same[0]
-        # The clash is reported once, at the later ones.
-        if not rival.same_object(proxy):
+        rival = inventory.once(proxies).roots[owner_of(proxy, inventory), name].of(proxy)
+        if rival:
             yield Breach("/spec/virtualhost/fqdn", f"{rival} also has host {name}, so Contour serves neither.")
     else:
         yield Breach("/spec/virtualhost/fqdn", "virtualhost has no fqdn.")

@@ -1,13 +1,22 @@
 """KN: rules for kind clusters: published ports, pod network and pod security."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.pod_security import ENFORCE, ENFORCE_VERSION, LEVELS, minor, refusals
-from hops.kubernetes.resources.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.resources.kind_nodes import (
+    KindConfiguration,
+    KindNode,
+    Mapped,
+    Placement,
+    clusters,
+    conditions,
+    nodes,
+    overlap,
+)
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import (
@@ -83,11 +92,11 @@ def _doors(pod: Pod) -> Iterator[Port]:
 )
 def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for port in _doors(pod):
-        every = list(nodes(inventory))
-        if every and not any(node.publishes(port) and node.refuses(pod) is None for _, node in every):
-            taking = [(cluster, node) for cluster, node in every if node.refuses(pod) is None]
-            cluster, node = next((pair for pair in taking if "-worker" in pair[1].name), (taking or every)[0])
-            taken = any(m.host_port == port.host_port for n in cluster.nodes for m in n.mappings)
+        placement = inventory.once(Placement)
+        if placement and not placement.reached(pod, port):
+            taking = placement.taking(pod)
+            cluster, node = taking[0] if taking else placement.first()
+            taken = port.host_port in placement.host_ports(cluster)
             yield Breach(
                 f"{port.pointer}/hostPort",
                 f"no node that can run the pod publishes hostPort {port.host_port}/{port.protocol}.",
@@ -167,12 +176,13 @@ def _is_api_server(node: KindNode, mapped: Mapped) -> bool:
     return mapped.container_port == 6443 and "-control-plane" in node.name
 
 
-def _taken(inventory: Inventory) -> Mapping[tuple[int | None, str], list[Pod]]:
-    taken: dict[tuple[int | None, str], list[Pod]] = defaultdict(list)
+def _taken(inventory: Inventory) -> Mapping[tuple[int | None, str], Collection[Pod]]:
+    """The pods that use a port of their node, one of those that the same nodes can run."""
+    taken: dict[tuple[int | None, str], dict[str, Pod]] = defaultdict(dict)
     for pod in inventory.pods:
         for port, number_ in pod.node_ports():
-            taken[number_, port.protocol].append(pod)
-    return taken
+            taken[number_, port.protocol].setdefault(conditions(pod), pod)
+    return {key: pods.values() for key, pods in taken.items()}
 
 
 def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
@@ -219,7 +229,7 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
     if not pod.host_ports or not parameters.mean(pod):
         return
     for port in _doors(pod):
-        refusals = [(node, node.refuses(pod)) for _, node in nodes(inventory) if node.publishes(port)]
+        refusals = [(node, node.refuses(pod)) for _, node in inventory.once(Placement).publishing(port)]
         if refusals and all(reason for _, reason in refusals):
             node, reason = refusals[0]
             tolerations = at(pod.spec, "tolerations")

@@ -280,7 +280,8 @@ def reachable(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterat
 def _is_target(container: PodContainer, pod: Pod, inventory: Inventory) -> bool:
     """Whether a Service or a hostPort leads to a port of a container."""
     own = {server(container).port, *(port.container_port for port in container.ports)}
-    aimed = {target for service in inventory.services_of(pod) for target in _targets(service, pod)}
+    services = (service for alike in inventory.services_of(pod) for service in alike)
+    aimed = {target for service in services for target in _targets(service, pod)}
     return bool(own & aimed) or any(port.host_port for port in container.ports)
 
 
@@ -305,7 +306,7 @@ def _is_target(container: PodContainer, pod: Pod, inventory: Inventory) -> bool:
 )
 def runs(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     pod = subject.pod
-    beside = [other for service in inventory.services_of(pod) for other in inventory.pods_of(service)]
+    beside = [other for alike in inventory.services_of(pod) for other in inventory.pods_of(alike[0])]
     if any(not _scaled_to_zero(other, inventory) and not _unplaced(other, inventory) for other in beside or [pod]):
         return
     if _scaled_to_zero(pod, inventory):

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv6Address
 from itertools import chain
@@ -16,7 +16,7 @@ from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort, service_of
-from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
+from hops.kubernetes.values import UNKNOWN, Undecidable, address, at, number, pairs, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import DNS_LABEL, Section
@@ -46,7 +46,7 @@ spec: {spec}
 
 def _known(resources: Iterable[Resource]) -> bool:
     """Whether all of them is known, so that a patch may be thought out without losing the verdict."""
-    return not any(unknown_paths(resource.body) for resource in resources)
+    return not any(resource.unknown for resource in resources)
 
 
 @partial(
@@ -103,7 +103,7 @@ def _only_choice(service: DeclaredService, inventory: Inventory) -> tuple[Mappin
 def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     groups: dict[str | None, list[Pod]] = defaultdict(list)
     for pod in inventory.pods:
-        if _known([pod.resource]) and pod.labels and not inventory.services_of(pod):
+        if _known([pod.resource]) and pod.labels and not any(inventory.services_of(pod)):
             groups[pod.resource.namespace].append(pod)
     return groups
 
@@ -133,7 +133,7 @@ def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters)
     stray = _jobs_beside_servers(selected)
     for port in service.ports if selected else ():
         named = isinstance(_target(port), str)
-        lacking = _lacks([pod for pod in selected if pod not in stray], port)
+        lacking, common = inventory.once(_Ports).answer(selected, port)
         reached = next((pod for pod in stray if not named and not _declares(pod, port)), None)
         if reached and not lacking:
             yield Breach(
@@ -144,10 +144,11 @@ def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters)
                 "server declares.",
             )
         if lacking:
+            patch = {"op": "add", "path": f"{port.pointer}/targetPort", "value": common}
             yield Breach(
                 f"{port.pointer}/targetPort",
                 f"{lacking.resource} has no port {_target(port)}/{port.protocol}.",
-                _common_port(selected, port),
+                (patch,) if common else (),
             )
 
 
@@ -165,6 +166,25 @@ def _declares(pod: Pod, port: ServicePort) -> bool:
         server(c).port == target or any(p.container_port == target and p.protocol == port.protocol for p in c.ports)
         for c in lasting
     )
+
+
+class _Ports:
+    """Which pod of a selection lacks a port, and the one that all have; each question is answered once."""
+
+    def __init__(self, _: Inventory) -> None:
+        self._answers: dict[tuple[int, int | str | None, str], tuple[Pod | None, int | None]] = {}
+
+    def answer(self, selected: Sequence[Pod], port: ServicePort) -> tuple[Pod | None, int | None]:
+        """The first pod that lacks the target port, None if all have it; and the port to use instead, if there is one.
+
+        selected: a sequence of the inventory, which the answer is kept for.
+        """
+        key = id(selected), _target(port), port.protocol
+        if key not in self._answers:
+            stray = _jobs_beside_servers(selected)
+            lacking = _lacks([pod for pod in selected if pod not in stray] if stray else selected, port)
+            self._answers[key] = lacking, _common_port(selected, port.protocol) if lacking else None
+        return self._answers[key]
 
 
 def _target(port: ServicePort) -> int | str | None:
@@ -193,17 +213,17 @@ def _offers(pod: Pod, target: int | str, protocol: str) -> bool:
     return target in listens or (not declares and None in listens)
 
 
-def _common_port(selected: Sequence[Pod], port: ServicePort) -> tuple[Mapping[str, Any], ...]:
-    """The one port that all the pods declare."""
+def _common_port(selected: Sequence[Pod], protocol: str) -> int | None:
+    """The one port that all the pods declare; None if there is none, or several."""
     if not _known(pod.resource for pod in selected):
-        return ()
+        return None
     common = set.intersection(
         *(
-            {p.container_port for c in pod.containers if c.lasting for p in c.ports if p.protocol == port.protocol}
+            {p.container_port for c in pod.containers if c.lasting for p in c.ports if p.protocol == protocol}
             for pod in selected
         )
     )
-    return ({"op": "add", "path": f"{port.pointer}/targetPort", "value": common.pop()},) if len(common) == 1 else ()
+    return common.pop() if len(common) == 1 else None
 
 
 class Outside(Section):
@@ -305,6 +325,8 @@ def no_external_ips(service: DeclaredService, _: Inventory, parameters: External
     given = texts(service.spec.get("externalIPs"))
     if not given:
         return
+    if any(ip is UNKNOWN for ip in given):
+        raise Undecidable
     others = [ip for ip in given if ip not in parameters.addresses]
     if others:
         kept = [ip for ip in given if ip in parameters.addresses]
@@ -379,17 +401,41 @@ def one_workload(service: DeclaredService, inventory: Inventory, _: NoParameters
     if service.type == "ExternalName" or not service.selector:
         return
     selected = inventory.pods_of(service)
-    if len(selected) > 1:
-        # Pods that nothing makes are taken as the replicas of one workload.
-        stray = [] if any(isinstance(_target(port), str) for port in service.ports) else _jobs_beside_servers(selected)
-        among = [pod for pod in selected if pod not in stray]
-        made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods without a workload" for pod in among}
-        if len(made) > 1:
-            yield Breach("/spec/selector", f"the selector matches several workloads: {', '.join(sorted(made))}.")
+    named = any(isinstance(_target(port), str) for port in service.ports)
+    made = inventory.once(_Workloads).of(selected, jobs=named)
+    if len(made) > 1:
+        more = f" and {len(made) - _MOST_NAMED} more" if len(made) > _MOST_NAMED else ""
+        workloads = ", ".join(made[:_MOST_NAMED])
+        yield Breach("/spec/selector", f"the selector matches several workloads: {workloads}{more}.")
     if not _headless(service):
         first = inventory.once(_first_of_selector).get(_key(service))
         if first and not first.resource.same_object(service.resource):
             yield Breach("/spec/selector", f"{first.resource} has the same selector, type and ports.")
+
+
+_MOST_NAMED = 20
+
+
+class _Workloads:
+    """The workloads that make the pods of a selection, each selection asked once."""
+
+    def __init__(self, _: Inventory) -> None:
+        self._of: dict[tuple[int, bool], Sequence[str]] = {}
+
+    def of(self, selected: Sequence[Pod], *, jobs: bool) -> Sequence[str]:
+        """Their names, sorted.
+
+        selected: a sequence of the inventory.
+        jobs: whether Jobs beside servers count, too.
+        """
+        key = id(selected), jobs
+        if key not in self._of:
+            stray = () if jobs else _jobs_beside_servers(selected)
+            among = [pod for pod in selected if pod not in stray] if stray else selected
+            # Pods that nothing makes are taken as the replicas of one workload.
+            made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods without a workload" for pod in among}
+            self._of[key] = sorted(made)
+        return self._of[key]
 
 
 def _headless(service: DeclaredService) -> bool:
@@ -456,19 +502,20 @@ _PORT_NAME = re.compile(r"(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 def _service_ports(service: DeclaredService) -> Iterator[Breach]:
     seen: set[str] = set()
     several = len(service.ports) > 1
+    names = {port.name for port in service.ports if port.name is not UNKNOWN}
     for port in service.ports:
         name, target = port.name, port.target_port
         if name:
             if not DNS_LABEL.fullmatch(name):
                 yield Breach(f"{port.pointer}/name", f"{name!r} is not a valid port name.")
             elif name in seen:
-                yield Breach(f"{port.pointer}/name", f"two ports have the name {name}.", _named(service, port))
+                yield Breach(f"{port.pointer}/name", f"two ports have the name {name}.", _named(service, port, names))
             seen.add(name)
         elif several:
             yield Breach(
                 port.pointer,
                 f"port {port.port} has no name, although the Service has several ports.",
-                _named(service, port),
+                _named(service, port, names),
             )
         if isinstance(target, str):
             if not _PORT_NAME.fullmatch(target):
@@ -483,13 +530,16 @@ def _service_ports(service: DeclaredService) -> Iterator[Breach]:
             yield Breach(f"{port.pointer}/targetPort", f"targetPort {target} is not a port from 1 to 65535.")
 
 
-def _named(service: DeclaredService, port: ServicePort) -> tuple[Mapping[str, Any], ...]:
-    """Names a port by protocol and number, where that is free."""
+def _named(service: DeclaredService, port: ServicePort, names: Collection[str | None]) -> tuple[Mapping[str, Any], ...]:
+    """Names a port by protocol and number, where none of the names is that."""
     if not _known([service.resource]):
         return ()
     name = f"{port.protocol.lower()}-{port.port}"
-    taken = any(other.name == name for other in service.ports) or not DNS_LABEL.fullmatch(name)
-    return () if taken else ({"op": "add", "path": f"{port.pointer}/name", "value": name},)
+    return (
+        ()
+        if name in names or not DNS_LABEL.fullmatch(name)
+        else ({"op": "add", "path": f"{port.pointer}/name", "value": name},)
+    )
 
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -665,5 +715,21 @@ def listens_as_declared(pod: Pod, inventory: Inventory, _: NoParameters) -> Iter
 
 def _targeted(pod: Pod, number_: int | None, inventory: Inventory) -> bool:
     """Whether a Service sends to a pod's port by its number."""
-    selecting = inventory.services_of(pod)
-    return not _known(s.resource for s in selecting) or any(_target(p) == number_ for s in selecting for p in s.ports)
+    targets = inventory.once(_Targets)
+    return any(targets.unknown_or_has(services, number_) for services in inventory.services_of(pod))
+
+
+class _Targets:
+    """The target ports of Services with one selector, collected once."""
+
+    def __init__(self, _: Inventory) -> None:
+        self._of: dict[int, frozenset[int | str | None] | None] = {}
+
+    def unknown_or_has(self, services: Sequence[DeclaredService], number_: int | None) -> bool:
+        """Whether one of them sends to a port, or has unknown values. services: a group of the inventory."""
+        if id(services) not in self._of:
+            known = _known(service.resource for service in services)
+            targets = frozenset(_target(port) for service in services for port in service.ports) if known else None
+            self._of[id(services)] = targets
+        targets = self._of[id(services)]
+        return targets is None or number_ in targets

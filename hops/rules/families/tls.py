@@ -12,7 +12,7 @@ from hops.kubernetes.hosts import tls_hosts
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import part, virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
-from hops.kubernetes.resources.kind_nodes import nodes
+from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.secrets import secret_problem
@@ -364,7 +364,10 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
         return
     for port in pod.host_ports:
         if port.host_port == 443 or port.name == "https":
-            door = next(((node, m) for _, node in nodes(inventory) for m in node.publishes(port)), None)
+            door = next(
+                ((node, m) for _, node in inventory.once(Placement).publishing(port) for m in node.publishes(port)),
+                None,
+            )
             if door and not inventory.once(_any_tls):
                 path = f"{port.pointer}/hostPort"
                 yield Breach(

@@ -67,21 +67,16 @@ def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:
     return yaml.ScalarNode(f"{_CORE}str", value, key.start_mark, key.end_mark)
 
 
-class Exact(yaml.SafeLoader):
-    """A slow pure-Python YAML loader: its marks contain character offsets, which those of libyaml lack."""
-
-
 _WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
-for _loader in (Loader, Exact):
-    _loader.yaml_implicit_resolvers = {
-        first: [
-            (tag, _WHOLE if tag.endswith(":int") else pattern)
-            for tag, pattern in resolvers
-            # Many CustomResourceDefinitions have a plain `=` in an enum, and PyYAML has no value for it.
-            if not tag.endswith((":timestamp", ":value"))
-        ]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, _WHOLE if tag.endswith(":int") else pattern)
+        for tag, pattern in resolvers
+        # Many CustomResourceDefinitions have a plain `=` in an enum, and PyYAML has no value for it.
+        if not tag.endswith((":timestamp", ":value"))
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _untagged(loader: Any, node: yaml.Node) -> Any:
@@ -233,18 +228,12 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def nodes(text: str, loader: type[Loader | Exact] = Loader) -> list[yaml.Node | None]:
-    """The documents of a text as YAML nodes with positions.
-
-    text: YAML or JSON.
-    loader: Loader (default) for line positions, Exact for character offsets.
-
-    Raises UnreadableError.
-    """
+def nodes(text: str) -> list[yaml.Node | None]:
+    """The documents of a text, YAML or JSON, as YAML nodes with lines and columns. Raises UnreadableError."""
     # JSON may be indented with tabs, which YAML rejects; a JSON string contains no raw tab.
     spaced = text.replace("\t", " ") if is_json(text) else text
     try:
-        return list(yaml.compose_all(spaced, Loader=loader))
+        return list(yaml.compose_all(spaced, Loader=Loader))
     except yaml.YAMLError as error:
         raise _unreadable(error) from None
 

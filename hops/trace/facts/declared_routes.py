@@ -1,8 +1,8 @@
 """What the objects want of the followed request."""
 
-import re
 from dataclasses import dataclass
 
+from hops.kubernetes.regular_expressions import matches_whole
 from hops.kubernetes.routes import Route, led_to, routes
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
@@ -85,10 +85,8 @@ def takes_path(match: tuple[str, str], path: str) -> bool:
     if how == "segment":
         return asked == wanted or asked.startswith(f"{wanted}/")
     if how == "regex":
-        try:
-            return re.fullmatch(wanted, asked) is not None
-        except re.error:
-            return True
+        # A route that Envoy refuses is not said to refuse the request.
+        return matches_whole(wanted, asked) is not False
     return asked.startswith(wanted)
 
 

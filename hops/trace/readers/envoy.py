@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from hops.kubernetes.regular_expressions import matches_whole
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
 from hops.trace.observed.observation import ObservedEnvoy
 
@@ -80,11 +81,7 @@ def _takes(match: JSON, path: str) -> bool:
     if (segments := text(entry.get("path_separated_prefix"))) is not None:
         return path == segments or path.startswith(f"{segments}/")
     if (regex := text(at(match, "safe_regex", "regex"))) is not None:
-        try:
-            return re.fullmatch(regex, path) is not None
-        except re.error:
-            # RE2 knows forms that Python doesn't; such a route isn't said to refuse the request.
-            return True
+        return matches_whole(regex, path) is not False
     prefix = text(entry.get("prefix"))
     return prefix is not None and path.startswith(prefix)
 

@@ -13,7 +13,9 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from hops.cli.app import app
-from hops.model.finding import Patch
+from hops.cli.check import CheckSession
+from hops.cli.manifests import Manifests
+from hops.model.finding import Finding, Patch
 from hops.rules import RULES
 from hops.rules.docs import pages
 from hops.rules.files.documents import documents
@@ -381,8 +383,8 @@ def test_fix_takes_back_a_patch_that_mends_nothing_and_no_other(
         (tmp_path / f"{name}.yaml").write_text(POD.replace("web", name))
     idle = tmp_path / "b.yaml"
 
-    def half(text: str, patch: Patch) -> str:
-        return f"{text}#\n" if patch.place.file == str(idle) else written(text, patch)
+    def half(text: str, *patches: Patch) -> str:
+        return f"{text}#\n" if patches[0].place.file == str(idle) else written(text, *patches)
 
     monkeypatch.setattr("hops.cli.check.written", half)
     result = hops("check", tmp_path, "--fix", "--rule", "HP01")
@@ -398,6 +400,55 @@ def test_fix_leaves_what_it_can_not_write(tmp_path: Path) -> None:
     assert (tmp_path / "a.yaml").read_text() == text
     assert f"HP01 Pod/apps/web is not patched in {tmp_path / 'a.yaml'}: the value is behind an alias" in result.stderr
     assert result.exit_code == 1
+
+
+def test_fix_judges_as_often_for_many_objects_as_for_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged = 0
+    findings = CheckSession.findings
+
+    def count(session: CheckSession, manifests: Manifests) -> list[Finding]:
+        nonlocal judged
+        judged += 1
+        return findings(session, manifests)
+
+    monkeypatch.setattr(CheckSession, "findings", count)
+    path = tmp_path / "pods.yaml"
+    times: list[int] = []
+    for number in (8, 64):
+        judged = 0
+        path.write_text("---\n".join(POD.replace("web", f"web-{index}") for index in range(number)))
+        assert hops("check", path, "--fix").exit_code == 0
+        assert "hostPort" not in path.read_text()
+        times.append(judged)
+    assert times[0] == times[1]
+
+
+def test_fix_that_helps_nothing_comes_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hops.cli.check.written", lambda text, *_: f"{text}#\n")
+    path = tmp_path / "pods.yaml"
+    text = "---\n".join(POD.replace("web", f"web-{index}") for index in range(64))
+    path.write_text(text)
+    result = hops("check", path, "--fix", "--rule", "HP01")
+    assert (result.exit_code, path.read_text()) == (1, text)
+    assert "more patches of HP01 do not remove their findings, and are not tried" in result.stderr
+
+
+def test_fix_refuses_where_a_file_changed_meanwhile(pod: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "another.yaml"
+    other.write_text(POD.replace("web", "other"))
+
+    def edited(text: str, *patches: Patch) -> str:
+        pod.write_text("# somebody else's\n")
+        return written(text, *patches)
+
+    monkeypatch.setattr("hops.cli.check.written", edited)
+    result = hops("check", other, pod, "--fix")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        2,
+        f"hops: {pod} was changed since it was read; run the command again",
+    )
+    assert pod.read_text() == "# somebody else's\n"
+    assert other.read_text() == POD.replace("web", "other")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")

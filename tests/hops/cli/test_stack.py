@@ -216,7 +216,7 @@ def test_a_folder_that_cannot_be_written_is_named(alone: Path) -> None:
     ("text", "message"),
     [
         ("config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
-        ("config: [", "expected the node content"),
+        ("config: [", "did not find expected node content"),
         ("just text", "is not a stack file"),
         ("config: 3", "is not a stack file"),
     ],

@@ -118,11 +118,44 @@ def test_one_of_several_documents_and_one_item_of_a_list() -> None:
         ("a: 1\n", remove("/b")),
         ("a: 1\n", add("/b/c", 1)),
         ("a: [", add("/b", 1)),
+        # A list where an object is expected.
+        ("a: [1]\n", add("/a/b", 1)),
+        ("a: [1]\n", remove("/a/b")),
+        ("a: [1]\n", replace("/a/b/c", 1)),
     ],
 )
 def test_what_can_not_be_written_is_refused(text: str, operation: dict[str, Any]) -> None:
     with pytest.raises(NotWrittenError):
         change(text, operation)
+
+
+def many(text: str, *operations: tuple[dict[str, Any], ...]) -> str:
+    patches = [Patch(Identity("v1", "Pod", "apps", "web"), Place("a.yaml", 0), one) for one in operations]
+    return written(text, *patches)
+
+
+@pytest.mark.parametrize(
+    ("text", "operations", "after"),
+    [
+        ("a: 1\nb: 2\nc: 3\n", [(remove("/a"),), (replace("/b", 4),), (remove("/c"),)], "b: 4\n"),
+        ("x:\n- a\n- b\n- c\n- d\n", [(remove("/x/0"),), (remove("/x/2"),), (remove("/x/1"),)], "x:\n- d\n"),
+        ("x: [a, b, c, d]\n", [(remove("/x/0"),), (remove("/x/2"),), (remove("/x/1"),)], "x: [d]\n"),
+        ("a:\n- 1\n# end\n", [(add("/a/-", 2),), (add("/a/-", 3),)], "a:\n- 1\n- 2\n- 3\n# end\n"),
+        ("a: [1]\n", [(add("/a/-", 2),), (add("/a/-", 3),)], "a: [1, 2, 3]\n"),
+        ("a: {b: 1, c: 2}\n", [(remove("/a/b"), add("/a/d", 3)), (replace("/a/c", 4),)], "a: {c: 4, d: 3}\n"),
+        ("\ufeffa: 1\nb: 2\n", [(replace("/a", 3),), (replace("/b", 4),)], "\ufeffa: 3\nb: 4\n"),
+        ("a: '\u2028'\nb: 2\n", [(replace("/b", 4),)], "a: '\u2028'\nb: 4\n"),
+    ],
+)
+def test_several_patches_of_one_text(text: str, operations: list[tuple[dict[str, Any], ...]], after: str) -> None:
+    assert many(text, *operations) == after
+
+
+def test_patches_that_could_mean_another_item_are_not_written_together() -> None:
+    text, first, second = "x:\n- {a: 1}\n- {b: 2}\n", (remove("/x/0"),), (replace("/x/1/b", 3), add("/x/1/c", 4))
+    with pytest.raises(NotWrittenError):
+        many(text, first, second)
+    assert many(text, second) == "x:\n- {a: 1}\n- {b: 3, c: 4}\n"
 
 
 STYLES: tuple[dict[str, Any], ...] = (

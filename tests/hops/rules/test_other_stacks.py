@@ -1,5 +1,6 @@
 """Who holds what of a machine: stack files and Docker's containers as claims."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -53,8 +54,8 @@ def test_a_stack_is_no_other_of_its_own() -> None:
         (b"- a", "it is not a stack file"),
         (b"config: [a]", "it is not a stack file"),
         (b"config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
-        (b"config: {2026-01-01: b}", "keys must be"),
-        (b"[" * 5000, "recursion"),
+        (b"config: {[a]: b}", "a key must be a string"),
+        (b"[" * 5000, "nesting is deeper"),
     ],
 )
 def test_a_file_that_is_none_is_told_and_hides_nobody_elses(file: bytes, said: str) -> None:
@@ -84,3 +85,16 @@ def test_docker_holds_what_it_publishes_but_for_the_stacks_own_cluster() -> None
         (NameClaim("a kind cluster of another owner", "cluster", "bob"),),
     )
     assert published(replace(machine, docker=None), "bob", ClusterState()) == Fleet()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('config: {a: !!int ""}', "line 1, column 13: '' is not a valid !!int"),
+        ("a: &a [1]\nconfig: " + "[" * 300, "the nesting is deeper than"),
+        ("a: &a {b: *a}", "an alias contains itself"),
+    ],
+)
+def test_a_stack_file_that_cannot_be_built(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        stack_settings("alice", text.encode())

@@ -233,6 +233,7 @@ CASES = [
     ),
     Case("SV03", "an unknown type", service("{type: !unknown }"), undecided=True),
     Case("SV04", "an empty list", service("{externalIPs: []}")),
+    Case("SV04", "one that isn't known yet", service("{externalIPs: [10.0.0.1, !unknown ]}"), undecided=True),
     Case("SV04", "whatever the type", service("{type: NodePort, externalIPs: [10.0.0.1]}"), ("/spec/externalIPs",)),
     Case(
         "SV04",

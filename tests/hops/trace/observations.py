@@ -8,6 +8,7 @@ import json
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import Observation
+from hops.trace.observed.redact import redacted
 from tests.conftest import stack_config
 from tests.hops.trace.names import (
     CLUSTER,
@@ -30,7 +31,7 @@ from tests.hops.trace.objects import objects
 
 def view(sight: JSON) -> PathFacts:
     """What checks ask of a changed sight."""
-    return PathFacts(Observation.model_validate_json(json.dumps(sight)))
+    return PathFacts(redacted(Observation.model_validate_json(json.dumps(sight))))
 
 
 def found(sight: JSON, kind: str, name: str) -> JSON:

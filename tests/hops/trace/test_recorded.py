@@ -41,7 +41,7 @@ def test_it_says_when_and_with_what_it_was_taken(healthy: Observation) -> None:
 
 
 def test_it_holds_no_secrets_and_nothing_of_the_machine(healthy: Observation) -> None:
-    assert redacted(healthy) == healthy
+    assert trace(redacted(healthy)) == trace(healthy)
     text = (RECORDED / "healthy.json").read_text()
     assert not [word for word in STRANGE if word in text]
 
@@ -58,5 +58,5 @@ def test_a_real_fault_is_named_again(file: Path) -> None:
     }
     told = Told(traced.first.name if traced.first else None, by_level[True], by_level[False], 0.0, sight.versions)
     assert judged(fault.expected, told, fault.stopping) is Outcome.RIGHT, (fault.title, told)
-    assert redacted(sight) == sight
+    assert trace(redacted(sight)) == traced
     assert not [word for word in STRANGE if word in text]
