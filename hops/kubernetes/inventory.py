@@ -406,6 +406,7 @@ class Inventory:
     today: the day on which exceptions must be in force.
     settings: settings of the stack; None without a stack.
     fleet: ports and names that others use. Default: none.
+    whole: whether all objects of the cluster are declared, so that an undeclared one does not exist. Default: False.
     """
 
     def __init__(
@@ -415,8 +416,10 @@ class Inventory:
         today: date,
         settings: Settings | None = None,
         fleet: Fleet | None = None,
+        whole: bool = False,
     ) -> None:
         self.today = today
+        self.whole = whole
         self.settings = settings
         self.resources = _ordered(_resource(body, place) for body, place in _flat(declared))
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)

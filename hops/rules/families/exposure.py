@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
-from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.exposed import OUTSIDE, Exposed, Exposure, exposed, routes
 from hops.kubernetes.inventory import DeclaredService, Inventory, Pod, PodContainer, Resource, ServicePort
 from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.targets import GATEWAY_ROUTES
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

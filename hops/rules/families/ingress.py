@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
+from hops.kubernetes.gateways import attachments, gateways_known, unserved_hosts
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
 from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressPath, Inventory, Resource
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
@@ -21,7 +22,7 @@ from hops.kubernetes.routes import (
     routes,
 )
 from hops.kubernetes.secrets import secret_problem
-from hops.kubernetes.targets import Target, granted, home, port_of, senders, targets
+from hops.kubernetes.targets import GATEWAY_ROUTES, Target, granted, home, port_of, senders, targets
 from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -949,3 +950,51 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
             yield Breach(target.service_pointer, message, evidence=target.service)
         elif service.type != "ExternalName" and not port_of(service, target.port_number or 0):
             yield Breach(target.port_pointer, f"{service.resource} has no TCP port {target.port_number}.")
+
+
+_GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: public, namespace: projectcontour}
+spec:
+  gatewayClassName: contour
+  listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: All}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: apps}
+spec:
+  parentRefs: [{name: public, namespace: projectcontour}]
+  hostnames: [web.localhost]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+"""
+
+
+@partial(
+    Rule,
+    code="IN18",
+    title="A Gateway accepts the route",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=kinds(*GATEWAY_ROUTES),
+    hop=HopName.ROUTE,
+    why="A Gateway API route is served only by a listener that accepts it: the listener that parentRefs names, for the "
+    "route's kind, namespace and host names. By default a listener accepts routes from the Gateway's own namespace "
+    "only. A route that no listener accepts receives no request, and only its status reports this. If no Gateway is "
+    "declared, the rule does not apply.",
+    remedy="Correct the field that the message names, or let the listener accept the route in `allowedRoutes`.",
+    references=("https://gateway-api.sigs.k8s.io/concepts/api-overview/#attaching-routes-to-gateways",),
+    bad=_SERVICE + "---" + _GATEWAY.replace(", allowedRoutes: {namespaces: {from: All}}", ""),
+    good=_SERVICE + "---" + _GATEWAY,
+)
+def accepted(route: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    found = attachments(route, inventory)
+    if not found and inventory.once(gateways_known):
+        yield Breach("/spec/parentRefs", "the route has no parentRefs, so no Gateway accepts it.")
+    for one in found:
+        if one.problem:
+            yield Breach(one.pointer, f"{one.problem}.")
+    for host, pointer_ in unserved_hosts(route, found):
+        message = f"no listener that accepts the route takes host {host}, so it is not served."
+        yield Breach(pointer_, message, evidence=host)
