@@ -515,6 +515,14 @@ class Inventory:
             raise Undecidable
         return self._by_namespace.get(namespace, ())
 
+    def ingress(self, resource: Resource) -> DeclaredIngress:
+        """The Ingress that an object of this kind declares."""
+        return self._ingresses[resource]
+
+    @cached_property
+    def _ingresses(self) -> Mapping[Resource, DeclaredIngress]:
+        return {ingress.resource: ingress for ingress in self.ingresses}
+
     @cached_property
     def _by_name(self) -> Mapping[tuple[str, str | None, str], Resource]:
         # The first of several with one name, in the order of `resources`.

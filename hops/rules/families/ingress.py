@@ -12,6 +12,7 @@ from hops.kubernetes.hosts import Named, bare, is_host_name, named
 from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressPath, Inventory, Resource
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
 from hops.kubernetes.routes import (
+    ADAPTERS,
     CatchAll,
     Route,
     RouteTable,
@@ -204,11 +205,12 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
-    of=kinds("Ingress", "HTTPProxy"),
+    of=kinds(*ADAPTERS),
     hop=HopName.ROUTE,
     why="If two routes match the same requests, Contour keeps only one: the HTTPProxy before the Ingress, otherwise "
-    "the route that it reads last, which can change when Contour restarts. `/foo` and `/foo/` are the same Prefix. "
-    "Routes with other paths, other path types or the class of another controller do not conflict.",
+    "the route that it reads last, which can change when Contour restarts. Of two HTTPRoutes, it keeps the older one. "
+    "`/foo` and `/foo/` are the same Prefix. Routes with other paths, other path types or the class of another "
+    "controller do not conflict.",
     remedy="Remove one of the routes, or change its host or path.",
     references=("https://github.com/projectcontour/contour/issues/3461",),
     bad=_INGRESS + "---" + _INGRESS.replace("name: web, namespace: apps", "name: other, namespace: apps"),
@@ -239,7 +241,7 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
-    of=kinds("Ingress", "HTTPProxy"),
+    of=kinds(*ADAPTERS),
     hop=HopName.ROUTE,
     why="Envoy evaluates exact paths first, then regular expressions, then prefixes, and the longest of each kind "
     "first. A regular expression that matches everything below a path shadows the longer prefixes below it. A Prefix "

@@ -187,7 +187,9 @@ class PathFacts:
         """The same as if there were more objects."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
-        return Inventory([(item, Place()) for item in (*self.declared, *more)], today=taken, settings=settings)
+        declared = [(item, Place()) for item in (*self.declared, *more)]
+        whole = self.sees("Gateway") and self.sees("Namespace")
+        return Inventory(declared, today=taken, settings=settings, whole=whole)
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of kind as the containers show it."""
