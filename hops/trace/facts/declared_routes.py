@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
 
 from hops.kubernetes.routes import ADAPTERS, Route, RouteCondition, led_to, routes
 from hops.model.finding import Identity
@@ -91,8 +90,9 @@ def _meets(condition: RouteCondition, asked: FollowedRequest) -> bool:
     if condition.part == "header":
         given = {name.lower(): value for name, value in asked.headers.items()}
     elif condition.part == "query":
-        # Envoy compares with the first of several values.
-        given = dict(reversed(parse_qsl(asked.path.partition("?")[2], keep_blank_values=True)))
+        # Envoy compares with the first of several values, as they are encoded.
+        pairs = [pair.partition("=")[::2] for pair in asked.path.partition("?")[2].split("&")]
+        given = dict(reversed(pairs))
     value = given.get(condition.name)
     if value is None:
         return False
