@@ -175,7 +175,7 @@ def _values(der: bytes) -> list[tuple[int, bytes]]:
 
 
 def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, str]:
-    """The last lines of Contour and Envoy, and of what is not ready of the backend, of Calico and of kube-proxy."""
+    """The last lines of Contour and Envoy, and of what is not ready of the backend, the pod network and kube-proxy."""
     asked = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
     found = {}
     for name, log in asked.items():

@@ -18,7 +18,7 @@ part() {
 }
 """
 
-# Only what ends like a network configuration: Calico keeps a kubeconfig with a token beside its own.
+# Only what ends like a network configuration: an agent keeps a kubeconfig with a token beside its own.
 _SCRIPT = f"""{PART}
 part filter iptables-save --counters --table filter
 part nat iptables-save --counters --table nat

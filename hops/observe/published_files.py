@@ -1,4 +1,4 @@
-"""The published files of Calico and Contour: fetched once, checked against their sums, read as plain objects."""
+"""The published files of the pod network and of Contour: fetched once, checked against their sums, read as objects."""
 
 import hashlib
 import http.client
