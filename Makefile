@@ -26,6 +26,8 @@ REPLACE ?=
 VERBOSE ?=
 OPTIONS = $(if $(filter 1,$(VERBOSE)),--verbose)
 
+# loadscope: the tests of one file run one after the other, and share what the file's fixtures make.
+PYTEST = "$(PYTHON)" -m pytest -m "not live" --numprocesses auto --dist loadscope --no-loadscope-reorder
 EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-interactive \
   --stack "$(STACK)" --policy-pack policy
 SUMMARY = "$(HOPS)" report --format summary
@@ -84,7 +86,7 @@ plan: stack-file $(READY) ## the stack's hops, without engine, cluster or networ
 
 test: $(READY_DEV) ## every test that needs no cluster
 	@"$(HOPS)" tools pulumi kind || echo "test: the tests that need them are skipped"
-	@$(WITH_PULUMI) "$(PYTHON)" -m pytest -m "not live"; status=$$?; \
+	@$(WITH_PULUMI) $(PYTEST) --durations 20; status=$$?; \
 	echo "test: the live tests are left out; to run them too: make test-live (needs Docker)"; exit $$status
 
 test-live: tools $(READY_DEV) ## the tests in a real cluster, every fault of the path among them (needs Docker)
@@ -103,7 +105,7 @@ bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a runni
 	@$(WITH_PULUMI) "$(PYTHON)" bench/trace.py "$(STACK)"
 
 check: lint ## format, lint, types, import rules, tests
-	@$(WITH_PULUMI) "$(PYTHON)" -m pytest -m "not live"
+	@$(WITH_PULUMI) $(PYTEST)
 
 lint: $(READY_DEV) ## the same without the tests
 	"$(VENV)/bin/ruff" format --check .
@@ -116,7 +118,7 @@ format: $(READY_DEV) ## formats the code, and mends what the linter can
 	"$(VENV)/bin/ruff" format .
 
 coverage: $(READY_DEV) ## the tests that need no cluster, and which lines and branches they run
-	"$(PYTHON)" -m pytest -m "not live" --cov
+	$(PYTEST) --cov
 
 lock: $(READY_DEV) ## remakes requirements*.txt; keeps each version that fits, but those that UPGRADE="NAME..." names
 	$(LOCK) --output-file requirements.txt

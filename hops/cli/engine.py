@@ -44,7 +44,7 @@ _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
 
 _INTERRUPTED = "Attempting to deploy or update resources with "
-"""How the engine begins to tell of steps that an update before did not end; this program's steps can be done again."""
+"""How the engine begins to tell of steps that a killed update left open; an `up` removes those that it repeats."""
 _GONE = "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data"
 """What the provider says of a cluster whose kubeconfig file is gone."""
 
@@ -121,9 +121,11 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         around = environment(project)
         _state_folder(project, around)
         release(project, stack, around)
-        if backend.state(project, stack) is None:
+        kept = backend.state(project, stack)
+        if kept is None:
             typer.echo(f"down: there is no stack {stack} in {around['PULUMI_BACKEND_URL']}; nothing to remove")
             return
+        _forget_interrupted(project, stack, kept)
         began = time.monotonic()
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
@@ -169,7 +171,7 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
 
 def _up(of: _Stack, *, verbose: bool) -> int:
     began = time.monotonic()
-    drifts, running = _look(of)
+    drifts, running = _look(of, forget=True)
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
@@ -223,10 +225,12 @@ def _preview(of: _Stack, *, verbose: bool) -> int:
     return Status.ALL_WELL
 
 
-def _look(of: _Stack) -> tuple[list[Drift], bool]:
+def _look(of: _Stack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
 
     Creates the stack in the backend where it is new. Raises BackendError.
+
+    forget: whether to remove the steps that a killed update left open in the state.
     """
     machine = later(partial(look, plan(of.settings).door))
     # The client takes longer to be imported than the state to be read.
@@ -235,11 +239,19 @@ def _look(of: _Stack) -> tuple[list[Drift], bool]:
     if kept is None:
         backend.create(of.project, of.name)
         return [], False
+    if forget:
+        _forget_interrupted(of.project, of.name, kept)
     running = own_state(of.project, of.name, of.settings, machine.result()).running
     found = drifted(of.settings, kept) if running else None
     for drift in found or ():
         typer.echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
     return found or [], running
+
+
+def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:
+    """Raises BackendError."""
+    if backend.forget_interrupted(project, name, kept):
+        typer.echo("an earlier update was interrupted; this one goes on from there")
 
 
 # Running Pulumi
@@ -455,8 +467,8 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
     for text in ended.said.notes:
         typer.echo(f"note: {sentence(text)}")
     for text in dict.fromkeys(ended.said.warnings):
-        if text.startswith(_INTERRUPTED):
-            typer.echo("note: an earlier update was interrupted; this one goes on from there")
+        if would and text.startswith(_INTERRUPTED):
+            typer.echo("note: an earlier update was interrupted; the next one goes on from there")
         elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
             typer.echo(f"warning: {sentence(text)}")
     if ended.failed and not (_stopped(ended) and not ended.said.failure):

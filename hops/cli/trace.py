@@ -24,6 +24,7 @@ from hops.observe.files import write
 from hops.observe.host import resolve
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
+from hops.observe.stack_files import kubeconfig_folder
 from hops.trace.facts.probes import SAFE
 from hops.trace.formats import as_json, junit
 from hops.trace.html.page import html
@@ -190,7 +191,7 @@ def _of_settings(
     project = project_folder()
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
-    folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
+    folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
     return partial(_look, asked, way, TracedStack(name=name, settings=settings), cache(partial(outputs, project, name)))

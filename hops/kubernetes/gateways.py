@@ -6,8 +6,9 @@ From Gateway API 1.3: apis/v1/gateway_types.go, apis/v1/shared_types.go.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import Inventory, Resource
-from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.policies.label_selectors import selects
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, pairs, sequence, text, texts
 

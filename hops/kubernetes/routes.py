@@ -21,16 +21,11 @@ from hops.kubernetes.gateways import (
     route_hosts,
 )
 from hops.kubernetes.hosts import bare
-from hops.kubernetes.inventory import (
-    DeclaredIngress,
-    DeclaredService,
-    IngressTLS,
-    Inventory,
-    Resource,
-    ServicePort,
-    content,
-)
-from hops.kubernetes.proxies import includes, part, virtual_host
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.proxies import includes, part, status_messages, virtual_host
+from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
+from hops.kubernetes.resources.resource import Resource, content
+from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.targets import granted, home, port_of
 from hops.kubernetes.values import (
     JSON,
@@ -397,7 +392,7 @@ def _proxy_routes(root: Resource, inventory: Inventory) -> Iterator[Route]:
                     )
                 ),
                 accepted=at(root.body, "status", "currentStatus") == "valid",
-                said=_decided(lambda proxy=proxy: _proxy_said(proxy)),  # type: ignore[misc]
+                said=_decided(lambda proxy=proxy: status_messages(proxy)),  # type: ignore[misc]
                 tls=tls,
                 plain=_decided(lambda route=route: _proxy_plain(tls, route)),  # type: ignore[misc]
                 requires=tuple(_proxy_conditions(conditions)),
@@ -437,16 +432,6 @@ def _proxy_tls(root: Resource) -> RouteTLS | None:
 
 def _proxy_plain(tls: RouteTLS | None, route: JSON) -> PlainHTTP:
     return "served" if not tls or flag(at(route, "permitInsecure")) else "redirected"
-
-
-def _proxy_said(proxy: Resource) -> tuple[str, ...]:
-    """What Contour wrote into the status of an HTTPProxy."""
-    status = at(proxy.body, "status")
-    return tuple(
-        f"{proxy} is {text(at(status, 'currentStatus')) or 'without status'}: {text(at(entry, 'message'))}"
-        for condition in sequence(at(status, "conditions"))
-        for entry in (*sequence(at(condition, "errors")), *sequence(at(condition, "warnings")))
-    ) or tuple(f"{proxy}: {d}" for d in (text(at(status, "description")),) if d)
 
 
 def _sent_to(redirect: JSON) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at
+from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
 from hops.trace.facts.path_facts import PathFacts
@@ -91,8 +91,8 @@ def _told_meanwhile(view: PathFacts, cluster: str) -> bool:
 
 
 def contour_pods(view: PathFacts) -> tuple[dict[str, JSON], ...]:
-    """The pods that tell Envoy its routes."""
-    return tuple(p for p in view.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "contour")
+    """Contour's pods."""
+    return tuple(view.labelled("Pod", CONTOUR_NAMESPACE, app="contour"))
 
 
 def contour_runs(view: PathFacts) -> bool | None:

@@ -140,8 +140,8 @@ def test_before_the_first_up_there_is_no_backend_and_nothing_in_it() -> None:
     ("script", "said"),
     [
         ("echo 'error: no such bucket' >&2; exit 255", "/state cannot be read: no such bucket"),
-        ("echo no json", "pulumi says nothing of use about file://"),
-        ("""echo '[{"no": "name"}]'""", "pulumi says nothing of use about file://"),
+        ("echo no json", "pulumi printed nothing useful about file://"),
+        ("""echo '[{"no": "name"}]'""", "pulumi printed nothing useful about file://"),
     ],
 )
 def test_a_backend_that_cannot_be_read_is_told(pulumi: Path, script: str, said: str) -> None:
