@@ -74,7 +74,7 @@ class Attachment:
 
 def gateways_known(inventory: Inventory) -> bool:
     """Whether the Gateways are declared, so that an undeclared one does not exist."""
-    return inventory.whole or any(inventory.of_kind("Gateway"))
+    return inventory.live or any(inventory.of_kind("Gateway"))
 
 
 def listeners(gateway: Resource) -> tuple[GatewayListener, ...]:
@@ -203,7 +203,7 @@ def _of_namespace(listener: GatewayListener, route: Resource, _: JSON, inventory
     declared = inventory.find("Namespace", None, own or "")
     if declared is None and not _by_name_alone(selector):
         # The labels of an undeclared namespace are unknown, so it may be selected.
-        return not inventory.whole
+        return not inventory.live
     labels = pairs(at(declared.body, "metadata", "labels")) if declared else {}
     return selects(selector, {**labels, NAMESPACE_NAME: own or ""})
 

@@ -29,7 +29,8 @@ class Inventory:
     today: the day on which exceptions must be in force.
     settings: settings of the stack; None without a stack.
     fleet: ports and names that others use. Default: none.
-    whole: whether all objects of the cluster are declared, so that an undeclared one does not exist. Default: False.
+    whole: whether all declared objects are known; False if a file could not be read. Default: True.
+    live: whether these are all objects of a cluster, so that an undeclared one does not exist. Default: False.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Inventory:
         today: date,
         settings: Settings | None = None,
         fleet: Fleet | None = None,
-        whole: bool = False,
+        whole: bool = True,
+        live: bool = False,
     ) -> None:
         self.today = today
         self.whole = whole
+        self.live = live
         self.settings = settings
         self.resources = resources(declared)
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)
