@@ -1090,7 +1090,7 @@ def accepted(route: Resource, inventory: Inventory, _: NoParameters) -> Iterator
         yield Breach("/spec/parentRefs", "the route has no parentRefs, so no Gateway accepts it.")
     for one in found:
         if one.problem:
-            yield Breach(one.pointer, f"{one.problem}.")
+            yield Breach(one.pointer, f"{one.problem}.", absence=one.gateway is None)
     for host, pointer_ in unserved_hosts(route, found):
         message = f"no listener that accepts the route takes host {host}, so it is not served."
         yield Breach(pointer_, message, evidence=host)
