@@ -868,6 +868,12 @@ GATEWAYS = [
         "all namespaces are allowed",
         gateway(listener("allowedRoutes: {namespaces: {from: All}}"), "infra") + attached(ELSEWHERE_REF),
     ),
+    Case(
+        "IN18",
+        "no namespace is allowed",
+        gateway(listener("allowedRoutes: {namespaces: {from: None}}")) + attached(),
+        (PARENT,),
+    ),
     Case("IN18", "a selected namespace", SHOP + gateway(listener(BY_TEAM), "infra") + attached(ELSEWHERE_REF)),
     Case(
         "IN18",
