@@ -18,6 +18,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from hops.model import settings
 from hops.model.plan import NODE_PORTS, Plan, plan
+from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.model.project_files import generations, kubeconfig_file, owner_folder
 from hops.observe.machine import look
@@ -290,7 +291,7 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
         "kind": "Cluster",
         "name": values["name"],
         "networking": {
-            "disableDefaultCNI": True,
+            "disableDefaultCNI": POD_NETWORK.installed,
             "podSubnet": values["pod_subnet"],
             "serviceSubnet": values["service_subnet"],
         },

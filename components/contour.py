@@ -70,7 +70,7 @@ class Contour(pulumi.ComponentResource):
         name: the component's name, which begins the names of its children.
         args: see ContourArgs; {} takes every default.
         opts: Pulumi's options; the provider decides the cluster. Pods that are created before the pod network works
-          fail and are tried again after 10 to 15 s, so let the component depend on Calico.
+          fail and are tried again after 10 to 15 s, so let the component depend on its agent.
 
         Raises ArgumentError for wrong arguments and ManifestError for objects that lack what is patched.
         """

@@ -99,7 +99,7 @@ class Workload(pulumi.ComponentResource):
         name: the component's name.
         args: see WorkloadArgs.
         opts: Pulumi's options; the provider decides the cluster. Pods that are created before the pod network works
-          fail and are tried again after 10 to 15 s, so let the component depend on Calico.
+          fail and are tried again after 10 to 15 s, so let the component depend on its agent.
 
         Raises ArgumentError for wrong arguments.
         """

@@ -3,16 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hops.kubernetes.gateways import detached
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressBackend
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService
+from hops.kubernetes.targets import GATEWAY_ROUTES
 from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown, at, number, sequence, text
 
 OUTSIDE = ("NodePort", "LoadBalancer")
 """The types of Service that are reachable from outside."""
-GATEWAY_ROUTES = ("GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ def routes(inventory: Inventory) -> tuple[Exposure, ...]:
     for proxy in inventory.of_kind("HTTPProxy"):
         found += _known(_of_proxy(proxy), proxy)
     for resource in inventory.of_kind(*GATEWAY_ROUTES):
-        found += _known(_of_gateway_route(resource), resource)
+        found += _known(_of_gateway_route(resource, inventory), resource)
     return tuple(found)
 
 
@@ -176,7 +177,9 @@ def _of_proxy(proxy: Resource) -> Iterator[Exposure]:
             )
 
 
-def _of_gateway_route(route: Resource) -> Iterator[Exposure]:
+def _of_gateway_route(route: Resource, inventory: Inventory) -> Iterator[Exposure]:
+    if detached(route, inventory):
+        return
     for i, rule in enumerate(sequence(at(route.body, "spec", "rules"))):
         for j, backend in enumerate(sequence(at(rule, "backendRefs"))):
             if (text(at(backend, "kind")) or "Service") == "Service" and not text(at(backend, "group")):

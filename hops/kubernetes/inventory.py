@@ -30,6 +30,7 @@ class Inventory:
     settings: settings of the stack; None without a stack.
     fleet: ports and names that others use. Default: none.
     whole: whether all declared objects are known; False if a file could not be read. Default: True.
+    live: whether these are all objects of a cluster, so that an undeclared one does not exist. Default: False.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class Inventory:
         settings: Settings | None = None,
         fleet: Fleet | None = None,
         whole: bool = True,
+        live: bool = False,
     ) -> None:
         self.today = today
         self.whole = whole
+        self.live = live
         self.settings = settings
         self.resources = resources(declared)
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)
@@ -147,6 +150,14 @@ class Inventory:
         if self._vague_pods.get(None):
             raise Undecidable
         return self._by_namespace.get(namespace, ())
+
+    def ingress(self, resource: Resource) -> DeclaredIngress:
+        """The Ingress that an object of this kind declares."""
+        return self._ingresses[resource]
+
+    @cached_property
+    def _ingresses(self) -> Mapping[Resource, DeclaredIngress]:
+        return {ingress.resource: ingress for ingress in self.ingresses}
 
     @cached_property
     def _by_name(self) -> Mapping[tuple[str, str | None, str], Resource]:

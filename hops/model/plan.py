@@ -95,7 +95,7 @@ _NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder"}
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
-    """All that a running cluster cannot change: nodes, ports, subnets, and Calico's pool."""
+    """All that a running cluster cannot change: nodes, ports, subnets, and the pod network's pool."""
     if settings.cluster.existing:
         return {"cluster.existing": settings.cluster.existing}
     cluster = settings.cluster.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_THE_CLUSTER)

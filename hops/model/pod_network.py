@@ -12,19 +12,30 @@ class PodNetwork(Protocol):
     """What another pod network has to say of itself; its component in `components` installs it.
 
     name: as hops, outputs and the cache of published files have it.
+    title: its name in sentences.
     manifest: the published file that it is made of.
     agent: name of its DaemonSet, and the value of the label `k8s-app` of its pods.
     agent_namespace: where its agent runs.
     object_kinds: address in the API of each further kind that the trace lists, by the name that `unseen` has for it.
     dispatch_chain: iptables chain of a node that leads to the pods that its firewall knows.
+    node_ports: the TCP ports of a node that its agent listens on.
+    installed: whether the stack installs it, and kind leaves out its own.
+    enable_host_ports: JSON merge patch that lets an object support host ports for which `host_ports_disabled` is true.
     """
 
     name: str
+    title: str
     manifest: Manifest
     agent: str
     agent_namespace: str
     object_kinds: Mapping[str, str]
     dispatch_chain: str
+    node_ports: tuple[int, ...]
+    installed: bool
+    enable_host_ports: str
+
+    def host_ports_disabled(self, item: Mapping[str, Any]) -> bool:
+        """Whether an object of the cluster is its configuration and turns host ports off."""
 
     def interface(self, namespace: str, pod: str) -> str:
         """The name of the node's end of a pod's interface."""
@@ -46,6 +57,7 @@ class CalicoNetwork:
     """Calico with VXLAN, as its file calico-vxlan.yaml installs it."""
 
     name = "calico"
+    title = "Calico"
     manifest = CALICO
     agent = "calico-node"
     agent_namespace = "kube-system"
@@ -56,6 +68,10 @@ class CalicoNetwork:
         "Installation": "/apis/operator.tigera.io/v1/installations",
     }
     dispatch_chain = "cali-to-wl-dispatch"
+    node_ports: tuple[int, ...] = (179, 9098, 9099)
+    """BGP, and the health checks of Typha and Felix (docs.tigera.io/calico/latest/reference/felix/configuration)."""
+    installed = True
+    enable_host_ports = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
     vxlan_modes: Mapping[str, str] = {"VXLANCrossSubnet": "CrossSubnet", "VXLAN": "Always", "None": "Never"}
     """The encapsulations, and what calico-node calls each (CALICO_IPV4POOL_VXLAN)."""
 
@@ -65,6 +81,14 @@ class CalicoNetwork:
         Source: Calico, libcalico-go/lib/backend/k8s/conversion/workload_endpoint_default.go, VethNameForWorkload.
         """
         return "cali" + hashlib.sha1(f"{namespace}.{pod}".encode(), usedforsecurity=False).hexdigest()[:11]
+
+    def host_ports_disabled(self, item: Mapping[str, Any]) -> bool:
+        # The operator's Installation; other operators have a kind of this name too.
+        if item.get("kind") != "Installation" or not str(item.get("apiVersion")).startswith("operator.tigera.io/"):
+            return False
+        spec = item.get("spec")
+        declared = spec.get("calicoNetwork") if isinstance(spec, Mapping) else None
+        return isinstance(declared, Mapping) and declared.get("hostPorts") == "Disabled"
 
     def pod_chain(self, interface: str) -> str:
         return f"cali-tw-{interface}"

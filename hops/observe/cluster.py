@@ -36,6 +36,10 @@ _KINDS = {
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/networkpolicies",
     "HTTPProxy": "/apis/projectcontour.io/v1/httpproxies",
+    "GatewayClass": "/apis/gateway.networking.k8s.io/v1/gatewayclasses",
+    "Gateway": "/apis/gateway.networking.k8s.io/v1/gateways",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
+    "ReferenceGrant": "/apis/gateway.networking.k8s.io/v1beta1/referencegrants",
     "DaemonSet": "/apis/apps/v1/daemonsets",
     "Deployment": "/apis/apps/v1/deployments",
     **POD_NETWORK.object_kinds,
@@ -173,7 +177,7 @@ def _values(der: bytes) -> list[tuple[int, bytes]]:
 
 
 def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, str]:
-    """The last log lines of Contour and Envoy, and of unready pods of the backend, Calico and kube-proxy."""
+    """The last log lines of Contour and Envoy, and of unready pods of the backend, the pod network and kube-proxy."""
     reads = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
     texts = {}
     for name, log in reads.items():

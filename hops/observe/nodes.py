@@ -18,7 +18,7 @@ part() {
 }
 """
 
-# Only network configurations: Calico keeps a kubeconfig with a token in the same folder.
+# Only network configurations: an agent keeps a kubeconfig with a token in the same folder.
 _SCRIPT = f"""{PART}
 part filter iptables-save --counters --table filter
 part nat iptables-save --counters --table nat

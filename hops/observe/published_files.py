@@ -1,4 +1,4 @@
-"""The published files of Calico and Contour: downloaded once, verified by sha256, read as plain objects."""
+"""The published files of the pod network and Contour: downloaded once, verified by sha256, read as objects."""
 
 import hashlib
 import http.client

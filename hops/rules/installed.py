@@ -28,7 +28,7 @@ INSTALLED = (
         "HP03",
         f"DaemonSet/{POD_NETWORK.agent_namespace}/{POD_NETWORK.agent}",
         "/spec/template/spec/hostNetwork",
-        "Calico's agent configures the routes and interfaces of the node and requires the node's network.",
+        f"{POD_NETWORK.title}'s agent configures routes and interfaces of the node and requires the node's network.",
     ),
     Installed(
         "KN08",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
 from hops.kubernetes.contour import envoys
-from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.exposed import OUTSIDE, Exposed, Exposure, exposed, routes
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
@@ -20,6 +20,7 @@ from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
+from hops.kubernetes.targets import GATEWAY_ROUTES
 from hops.kubernetes.values import (
     JSON,
     UNKNOWN,

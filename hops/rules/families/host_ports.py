@@ -17,6 +17,7 @@ from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.pod_network import POD_NETWORK
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods
@@ -74,9 +75,8 @@ class ReservedPorts(Section):
     node_ports: first and last port of the NodePort range.
     """
 
-    reserved: tuple[PortNumber, ...] = (
-        *(179, 2379, 2380, 2381, 6443, 9098, 9099),
-        *(10248, 10249, 10250, 10256, 10257, 10259),
+    reserved: tuple[PortNumber, ...] = tuple(
+        sorted((2379, 2380, 2381, 6443, 10248, 10249, 10250, 10256, 10257, 10259, *POD_NETWORK.node_ports))
     )
     node_ports: Annotated[tuple[PortNumber, ...], Field(min_length=2, max_length=2)] = (30000, 32767)
 
@@ -391,8 +391,9 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
     of=pods,
     hop=HopName.HOST_PORT,
     parameters=ReservedPorts,
-    why="The kubelet, etcd, the API server, kube-proxy and Calico listen on ports of the node. A hostPort on one of "
-    "these ports redirects their traffic into the pod. A hostPort in the NodePort range can collide with a Service.",
+    why=f"The kubelet, etcd, the API server, kube-proxy and {POD_NETWORK.title} listen on ports of the node. A "
+    "hostPort on one of these ports redirects their traffic into the pod. A hostPort in the NodePort range can collide "
+    "with a Service.",
     remedy="Change the hostPort to a port outside the parameters `reserved` and `nodePorts` of HP06.",
     references=(
         "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",

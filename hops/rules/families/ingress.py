@@ -16,6 +16,7 @@ from hops.kubernetes.classes import (
     served,
 )
 from hops.kubernetes.contour import contours
+from hops.kubernetes.gateways import attachments, gateways_known, unserved_hosts
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
@@ -23,6 +24,7 @@ from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressPath
 from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.routes import (
+    ADAPTERS,
     CatchAll,
     Route,
     RouteTable,
@@ -33,7 +35,7 @@ from hops.kubernetes.routes import (
     routes,
 )
 from hops.kubernetes.secrets import secret_problem
-from hops.kubernetes.targets import Target, granted, home, port_of, senders, targets
+from hops.kubernetes.targets import GATEWAY_ROUTES, Target, granted, home, port_of, senders, targets
 from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -225,11 +227,12 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
-    of=kinds("Ingress", "HTTPProxy"),
+    of=kinds(*ADAPTERS),
     hop=HopName.ROUTE,
     why="If two routes match the same requests, Contour keeps only one: the HTTPProxy before the Ingress, otherwise "
-    "the route that it reads last, which can change when Contour restarts. `/foo` and `/foo/` are the same Prefix. "
-    "Routes with other paths, other path types or the class of another controller do not conflict.",
+    "the route that it reads last, which can change when Contour restarts. Of two HTTPRoutes, it keeps the older one. "
+    "`/foo` and `/foo/` are the same Prefix. Routes with other paths, other path types or the class of another "
+    "controller do not conflict.",
     remedy="Remove one of the routes, or change its host or path.",
     references=("https://github.com/projectcontour/contour/issues/3461",),
     bad=_INGRESS + "---" + _INGRESS.replace("name: web, namespace: apps", "name: other, namespace: apps"),
@@ -256,7 +259,7 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
-    of=kinds("Ingress", "HTTPProxy"),
+    of=kinds(*ADAPTERS),
     hop=HopName.ROUTE,
     why="Envoy evaluates exact paths first, then regular expressions, then prefixes, and the longest of each kind "
     "first. A regular expression that matches everything below a path shadows the longer prefixes below it. A Prefix "
@@ -1034,3 +1037,51 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
             yield Breach(target.service_pointer, message, evidence=target.service, absence=True)
         elif service.type != "ExternalName" and not port_of(service, target.port_number or 0):
             yield Breach(target.port_pointer, f"{service.resource} has no TCP port {target.port_number}.")
+
+
+_GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: public, namespace: projectcontour}
+spec:
+  gatewayClassName: contour
+  listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: All}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: apps}
+spec:
+  parentRefs: [{name: public, namespace: projectcontour}]
+  hostnames: [web.localhost]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+"""
+
+
+@partial(
+    Rule,
+    code="IN18",
+    title="A Gateway accepts the route",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=kinds(*GATEWAY_ROUTES),
+    hop=HopName.ROUTE,
+    why="A Gateway API route is served only by a listener that accepts it: the listener that parentRefs names, for the "
+    "route's kind, namespace and host names. By default a listener accepts routes from the Gateway's own namespace "
+    "only. A route that no listener accepts receives no request, and only its status reports this. If no Gateway is "
+    "declared, the rule does not apply.",
+    remedy="Correct the field that the message names, or let the listener accept the route in `allowedRoutes`.",
+    references=("https://gateway-api.sigs.k8s.io/concepts/api-overview/#attaching-routes-to-gateways",),
+    bad=_SERVICE + "---" + _GATEWAY.replace(", allowedRoutes: {namespaces: {from: All}}", ""),
+    good=_SERVICE + "---" + _GATEWAY,
+)
+def accepted(route: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    found = attachments(route, inventory)
+    if not found and inventory.once(gateways_known):
+        yield Breach("/spec/parentRefs", "the route has no parentRefs, so no Gateway accepts it.")
+    for one in found:
+        if one.problem:
+            yield Breach(one.pointer, f"{one.problem}.", absence=one.gateway is None)
+    for host, pointer_ in unserved_hosts(route, found):
+        message = f"no listener that accepts the route takes host {host}, so it is not served."
+        yield Breach(pointer_, message, evidence=host)

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from hops.kubernetes.classes import class_of, owner_of, served
+from hops.kubernetes.gateways import gateways_known
 from hops.kubernetes.hosts import tls_hosts
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import part, virtual_host
@@ -15,6 +16,7 @@ from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
 from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.routes import ADAPTERS, routes
 from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
@@ -62,8 +64,9 @@ _Operations = tuple[Mapping[str, Any], ...]
 
 
 def _entrances(inventory: Inventory) -> Iterator[DeclaredIngress | Resource]:
-    """Ingresses and HTTPProxies."""
-    return chain(inventory.ingresses, inventory.of_kind("HTTPProxy"))
+    """The objects of every kind that declares routes."""
+    others = (kind for kind in ADAPTERS if kind != "Ingress")
+    return chain(inventory.ingresses, inventory.of_kind(*others))
 
 
 class SecuredHosts(Section):
@@ -102,6 +105,11 @@ def secured(subject: DeclaredIngress | Resource, inventory: Inventory, parameter
         if subject.tls:
             return
         path, hosts = "/spec/tls", [rule.host.lower() for rule in subject.rules] or [""]
+    elif subject.kind != "HTTPProxy":
+        # The listeners of an undeclared Gateway may have TLS.
+        claimed = inventory.once(routes).of(subject) if inventory.once(gateways_known) else ()
+        covered = {route.host for route in claimed if route.tls}
+        path, hosts = "/spec/parentRefs", [route.host for route in claimed if route.host not in covered]
     else:
         host = virtual_host(subject)
         if host is None or part(host, "tls") is not None:
@@ -152,14 +160,22 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
     hop=HopName.ROUTE,
     remediable=True,
     why="TLS does not disable HTTP: Contour serves the routes of an Ingress on port 80 too, unless an annotation "
-    "redirects or forbids it, and a route of an HTTPProxy if permitInsecure is true. Contour recognizes only the "
-    'strings "true" and "false".',
+    "redirects or forbids it, a route of an HTTPProxy if permitInsecure is true, and an HTTPRoute if an HTTP listener "
+    'accepts it too. Contour recognizes only the strings "true" and "false".',
     remedy=f'Set the annotation {_REDIRECT} to "true", or {_ALLOW} to "false".',
     references=(_CONTOUR + "annotations/",),
     bad=_SECURE.replace(', annotations: {ingress.kubernetes.io/force-ssl-redirect: "true"}', ""),
     good=_SECURE,
 )
-def redirected(subject: DeclaredIngress | Resource, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def redirected(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if not isinstance(subject, DeclaredIngress) and subject.kind != "HTTPProxy":
+        claimed = inventory.once(routes).of(subject)
+        covered = {route.host for route in claimed if route.tls}
+        for pointer_ in dict.fromkeys(r.pointer for r in claimed if r.host in covered and r.plain == "served"):
+            message = "a rule is served over https and also over plain HTTP."
+            remedy = "Attach the route to the HTTPS listener only, and redirect to https at the HTTP listener."
+            yield Breach(pointer_, message, remedy=remedy)
+        return
     if not isinstance(subject, DeclaredIngress):
         for index, route in enumerate(sequence(at(subject.body, "spec", "routes"))):
             if flag(at(route, "permitInsecure")):
@@ -381,7 +397,10 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
 def _any_tls(inventory: Inventory) -> bool:
     """Whether a host has TLS. True without any route, because the hosts are then declared elsewhere."""
     unknown, routed = False, False
-    for subject in chain(_entrances(inventory), inventory.of_kind("Gateway")):
+    subjects: Iterator[DeclaredIngress | Resource] = chain(
+        inventory.ingresses, inventory.of_kind("HTTPProxy", "Gateway")
+    )
+    for subject in subjects:
         routed = True
         try:
             if _has_tls(subject, inventory):

@@ -1,4 +1,4 @@
-"""What can break: hop 6, what Calico makes of the way from Envoy's pod to the backend's."""
+"""What can break: hop 6, what the pod network makes of the way from Envoy's pod to the backend's."""
 
 import json
 import re
@@ -14,13 +14,12 @@ from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
-from hops.model.versions import CALICO
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived, contour_pods
 from hops.trace.facts.evidence import told
 from hops.trace.facts.path_facts import PathFacts, identity
-from hops.trace.facts.remedies import CALICO_NODE, command, kubectl, mend
+from hops.trace.facts.remedies import NETWORK_AGENT, command, kubectl, mend
 from hops.trace.observed.observation import SentRequest
 
 T33 = Code(
@@ -28,7 +27,7 @@ T33 = Code(
     hop=HopName.ENDPOINT,
     title="A network policy keeps Envoy from the pod",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
-    cause="A NetworkPolicy of Kubernetes or Calico is for the pod, and none of its rules admits Envoy's.",
+    cause=f"A NetworkPolicy of Kubernetes or {POD_NETWORK.title} is for the pod, and none of its rules admits Envoy's.",
     told_apart="The policies themselves, asked for the connection from Envoy's pod to the pod's port. The pod's own "
     "node gets in past them, Envoy's pod does not. One that isn't understood is told only where just that is seen.",
     remedy="Admit Envoy's pod, or take the rule away that denies it.",
@@ -37,17 +36,18 @@ T33 = Code(
 T37 = Code(
     code="T37",
     hop=HopName.ENDPOINT,
-    title="Calico does not run on the pod's node",
+    title=f"{POD_NETWORK.title} does not run on the pod's node",
     symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
-    cause="calico-node is stopped, removed or fails, and what it would set up for a new pod is missing.",
-    told_apart="No calico-node is ready on the node, and the pod's sandbox error names Calico, or the node's firewall "
-    "drops the pod's interface as unknown. It is advisory where the request is answered all the same.",
-    remedy="Let calico-node run on the node again.",
+    cause=f"{POD_NETWORK.agent} is stopped, removed or fails, and what it would set up for a new pod is missing.",
+    told_apart=f"No {POD_NETWORK.agent} is ready on the node, and the pod's sandbox error names {POD_NETWORK.title}, "
+    "or the node's firewall drops the pod's interface as unknown. It is advisory where the request is answered all the "
+    "same.",
+    remedy=f"Let {POD_NETWORK.agent} run on the node again.",
 )
 T38 = Code(
     code="T38",
     hop=HopName.ENDPOINT,
-    title="Calico gives pods addresses outside of the cluster's pod subnet",
+    title=f"{POD_NETWORK.title} gives pods addresses outside of the cluster's pod subnet",
     symptom="Mixed: some connections work, others are masqueraded or dropped.",
     cause="The IPPool's CIDR is not in the podSubnet that the cluster was made with.",
     told_apart="The pool's CIDR against podSubnet of kubeadm's configuration. It is advisory where the request is "
@@ -87,7 +87,7 @@ def unready(view: PathFacts) -> Iterator[Finding]:
     telling = () if arrived(view) else contour_pods(view)
     for pod in (*view.envoys_on(view.publishing), *telling, *view.pods):
         node = objects.node_of(pod)
-        if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _calico_ready(view, node):
+        if node is None or not view.sees("Pod") or not view.sees("DaemonSet") or _agent_ready(view, node):
             continue
         waiting = [identity(p) for p in view.of("Pod") if objects.node_of(p) == node and view.no_sandbox(p)]
         lacks = _lacks(view, pod)
@@ -95,15 +95,15 @@ def unready(view: PathFacts) -> Iterator[Finding]:
         if lacks:
             what, evidence = lacks
             message = f"{POD_NETWORK.agent} does not run on {node}, and {_named(pod)} {what}."
-            remedy = _calico_again(view, node)
+            remedy = _agent_again(view, node)
             yield T37.finding(identity(pod), message, remedy, [evidence], hop=hop, about=waiting)
-        elif arrived(view) and not _calico_pods(view, node) and node not in idle:
+        elif arrived(view) and not _agent_pods(view, node) and node not in idle:
             idle.add(node)
             lost = "pods, routes and policies that change there have no effect"
             message = f"{POD_NETWORK.agent} does not run on {node}: {lost}."
             evidence = f"{node} has no pod of {POD_NETWORK.agent}"
-            remedy = _calico_again(view, node)
-            yield T37.finding(_calico(view), message, remedy, [evidence], stops=False, about=waiting)
+            remedy = _agent_again(view, node)
+            yield T37.finding(_agent(view), message, remedy, [evidence], stops=False, about=waiting)
 
 
 def outside(view: PathFacts) -> Iterator[Finding]:
@@ -120,7 +120,9 @@ def outside(view: PathFacts) -> Iterator[Finding]:
         name = objects.name(pool)
         wanted = str(same[0])
         evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
-        message = f"Calico's pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
+        message = (
+            f"{POD_NETWORK.title}'s pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
+        )
         yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not arrived(view))
 
 
@@ -243,28 +245,28 @@ def _lacks(view: PathFacts, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
     return None
 
 
-def _calico_pods(view: PathFacts, node: str | None = None) -> list[dict[str, JSON]]:
-    """The pods of calico-node, on a node or on all."""
+def _agent_pods(view: PathFacts, node: str | None = None) -> list[dict[str, JSON]]:
+    """The pods of the network's agent, on a node or on all."""
     pods = view.labelled("Pod", None, **{"k8s-app": POD_NETWORK.agent})
     return [pod for pod in pods if node in (None, objects.node_of(pod))]
 
 
-def _calico_ready(view: PathFacts, node: str) -> bool:
-    """Whether a calico-node is ready on a node, or Calico isn't this cluster's network."""
-    known = _calico_pods(view) or any(objects.name(item) == POD_NETWORK.agent for item in view.of("DaemonSet"))
-    return not known or any(objects.ready(pod) for pod in _calico_pods(view, node))
+def _agent_ready(view: PathFacts, node: str) -> bool:
+    """Whether the network's agent is ready on a node, or the cluster has another network."""
+    known = _agent_pods(view) or any(objects.name(item) == POD_NETWORK.agent for item in view.of("DaemonSet"))
+    return not known or any(objects.ready(pod) for pod in _agent_pods(view, node))
 
 
-def _calico(view: PathFacts) -> Identity:
+def _agent(view: PathFacts) -> Identity:
     made = next((item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent), None)
     return identity(made) if made else Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
 
 
-def _calico_again(view: PathFacts, node: str) -> str:
-    """The command that lets calico-node run on a node."""
+def _agent_again(view: PathFacts, node: str) -> str:
+    """The command that lets the network's agent run on a node."""
     sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
     if not sets:
-        return mend(view, CALICO_NODE, kubectl(view, "apply", "--filename", CALICO.url))
+        return mend(view, NETWORK_AGENT, kubectl(view, "apply", "--filename", POD_NETWORK.manifest.url))
     namespace = objects.namespace(sets[0])
     wanted = as_template(sets[0]).node_selector
     labels = objects.labels(view.get("Node", None, node) or {})

@@ -12,6 +12,7 @@ from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
+from hops.model.pod_network import POD_NETWORK
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
 from hops.trace.facts.path_facts import PathFacts, container, identity
@@ -33,7 +34,7 @@ T12 = Code(
     hop=HopName.HOST_PORT,
     title="The nodes' network configuration leaves host ports out",
     symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
-    cause="The portmap plugin is missing in the CNI configuration; Calico's operator leaves it out with "
+    cause=f"The portmap plugin is missing in the CNI configuration; {POD_NETWORK.title}'s operator leaves it out with "
     "hostPorts: Disabled.",
     told_apart="Envoy's pod declares its hostPort, the node has no DNAT rule to it, and the configuration in "
     "/etc/cni/net.d has no portmap.",
@@ -124,31 +125,24 @@ def unsupported(view: PathFacts) -> Iterator[Finding]:
     door = _door(view)
     if door is None or not door.wanted or door.mine:
         return
-    disabled = next(
-        (
-            item
-            for item in view.of("Installation")
-            if at(item, "spec", "calicoNetwork", "hostPorts") == "Disabled"
-            and str(item.get("apiVersion")).startswith("operator.tigera.io/")
-        ),
-        None,
-    )
+    disabled = next((item for item in view.objects if POD_NETWORK.host_ports_disabled(item)), None)
     file, plugins = _plugins(door.inside)
     restart = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
     if disabled:
-        patch = '{"spec":{"calicoNetwork":{"hostPorts":"Enabled"}}}'
-        name = objects.name(disabled)
-        enable = kubectl(view, "patch", "installation", name, "--type", "merge", "--patch", patch)
+        who = identity(disabled)
+        words = ("patch", who.kind.lower(), who.name, "--type", "merge", "--patch", POD_NETWORK.enable_host_ports)
+        enable = kubectl(view, *words)
         remedy = f"{enable} && {restart}"
-        evidence = [f"Installation {name}: hostPorts is Disabled"]
-        message = _without(door, "Calico's Installation has them disabled")
-        yield T12.finding(identity(disabled), message, remedy, evidence, about=[container(door.node)])
+        evidence = [f"{who.kind} {who.name}: hostPorts is Disabled"]
+        message = _without(door, f"{POD_NETWORK.title}'s {who.kind} has them disabled")
+        yield T12.finding(who, message, remedy, evidence, about=[container(door.node)])
     elif file and "portmap" not in plugins:
-        calico = kubectl(view, "rollout", "restart", "daemonset", "calico-node", namespace="kube-system")
-        ready = kubectl(view, "rollout", "status", "daemonset", "calico-node", namespace="kube-system")
+        agent = ("daemonset", POD_NETWORK.agent)
+        again = kubectl(view, "rollout", "restart", *agent, namespace=POD_NETWORK.agent_namespace)
+        ready = kubectl(view, "rollout", "status", *agent, namespace=POD_NETWORK.agent_namespace)
         evidence = [f"{door.node}: /etc/cni/net.d/{file} has the plugins {' '.join(plugins)}"]
         message = _without(door, f"/etc/cni/net.d/{file} has no portmap")
-        yield T12.finding(container(door.node), message, f"{calico} && {ready} && {restart}", evidence)
+        yield T12.finding(container(door.node), message, f"{again} && {ready} && {restart}", evidence)
 
 
 def stale(view: PathFacts) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON, at
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
+from hops.model.pod_network import POD_NETWORK
 from hops.model.settings import ServiceSettings
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
@@ -65,7 +66,7 @@ not_running = Code(
     cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
     "node takes the pod, it was evicted, or there is no such pod.",
     told_apart="The pod's phase, its containers' states with reason and exit code, its events and the last line of its "
-    "log. A pod that waits for a network while Calico is away is T37.",
+    f"log. A pod that waits for a network while {POD_NETWORK.title} is away is T37.",
     remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
     yields_to=("T37", "T49"),

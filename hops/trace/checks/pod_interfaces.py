@@ -29,17 +29,18 @@ T34 = Code(
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
     told_apart="The node has the pod's route no more, and its interface, or the pod's eth0, is not up.",
-    remedy="Switch the interface on; Calico puts the route back.",
+    remedy=f"Switch the interface on; {POD_NETWORK.title} puts the route back.",
 )
 T35 = Code(
     code="T35",
     hop=HopName.ENDPOINT,
     title="A node's route to a pod is missing or leads elsewhere",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
-    cause="The pod's route was deleted or replaced, or calico-node has not written the one to another node's pods.",
+    cause=f"The pod's route was deleted or replaced, or {POD_NETWORK.agent} has not written the one to another node's "
+    "pods.",
     told_apart="The interfaces are up, and the longest prefix for the pod's address is not its own interface, nor its "
     "node.",
-    remedy="Put the route back; calico-node does it by itself within 90 s where it runs.",
+    remedy=f"Put the route back; {POD_NETWORK.agent} does it by itself within 90 s where it runs.",
 )
 T36 = Code(
     code="T36",

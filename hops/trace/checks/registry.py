@@ -49,7 +49,7 @@ CODES: Mapping[str, Code] = {
 """Every code of a running path; the rules have theirs in `hops.rules.RULES`."""
 
 RULES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN17"), ()),
+    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN17", "IN18"), ()),
     "SV01": ("T42",),
     "SV02": (),
 }

@@ -2,24 +2,26 @@
 
 from collections.abc import Callable, Iterator
 
-from hops.kubernetes.routes import Route, routes
-from hops.kubernetes.values import at, text
+from hops.kubernetes.routes import ALLOW_HTTP, Route, routes
+from hops.kubernetes.values import at, pairs, text
 from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import (
-    ALLOW_HTTP,
     Claims,
     claims,
+    detached,
     every,
     http_refused,
     is_cluster,
     leads_to,
     planned_ingress,
     planned_ingress_missing,
+    sees_routes,
+    takes_path,
 )
-from hops.trace.facts.envoy_drift import astray, contour_said, dialled, proxy_said, suffers, taken
+from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
 from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import judged, patched, retold
 from hops.trace.facts.path_facts import PathFacts
@@ -45,9 +47,9 @@ http_not_allowed = Code(
     title="The Ingress forbids plain HTTP",
     symptom="As T17 where it is the only Ingress, else 404.",
     cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
-    "listener.",
-    told_apart="The Ingress that claims the asked host and path carries the annotation, and Envoy has no plain route "
-    "for it.",
+    "listener. An HTTPRoute that only HTTPS listeners of its Gateway accept has no plain route either.",
+    told_apart="The Ingress that claims the asked host and path carries the annotation, or no plain listener accepts "
+    "the HTTPRoute, and Envoy has no plain route for it.",
     remedy="`kubectl annotate ingress NAME kubernetes.io/ingress.allow-http-`, or ask by https.",
     references=("https://projectcontour.io/docs/1.33/config/ingress/",),
 )
@@ -76,6 +78,26 @@ no_path = Code(
     references=("https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types",),
 )
 
+not_accepted = Code(
+    code="T52",
+    hop=HopName.ROUTE,
+    title="The controller does not accept the route",
+    symptom="404 or 500 from Envoy itself, or no answer if this is the only route.",
+    cause="The controller checks an HTTPProxy or an HTTPRoute and writes the result into the object's status. It does "
+    "not serve an HTTPProxy whose status is not `valid`, or an HTTPRoute whose condition Accepted is not True. If "
+    "ResolvedRefs is not True, the affected requests get 500. If the Gateway is not Programmed, or if no controller "
+    "has written a status, no route of the Gateway is served.",
+    told_apart="The route takes the asked host, path, method, headers and query, and its status does not accept it. "
+    "Where the objects show the reason, the code says it: IN01, IN02, IN17 or IN18.",
+    remedy="Correct the field that the status names. Without a status, check that Contour's configuration has "
+    "`gateway.gatewayRef` for the Gateway, and that the object's ingress class is Contour's.",
+    yields_to=("IN01", "IN02", "IN17"),
+    references=(
+        "https://projectcontour.io/docs/1.33/config/fundamentals/",
+        "https://gateway-api.sigs.k8s.io/guides/implementers/#conditions",
+    ),
+)
+
 redirected = Code(
     code="T51",
     hop=HopName.ROUTE,
@@ -93,13 +115,16 @@ redirected = Code(
 
 def _sees(view: PathFacts) -> bool:
     """Whether what the objects claim is known, and no pod answered the request as it should."""
-    return view.sees("Ingress") and view.sees("HTTPProxy") and view.well is False
+    return sees_routes(view) and view.well is False
 
 
 def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     claimed = claims(view)
     # An Envoy that has not heard of the deletion yet keeps the route of an Ingress that is gone.
     if not _sees(view) or claimed.hit or (taken(view) and not planned_ingress_missing(view)):
+        return
+    # IN18 says why no Gateway accepts the route that is there.
+    if not view.planned and detached(view):
         return
     # Contour reads none of these objects, so their paths say nothing about Envoy's routes.
     if claimed.all and all(route.owner for route in claimed.all):
@@ -123,7 +148,7 @@ def _about_to_end(view: PathFacts) -> Iterator[Finding]:
 
 
 def _nothing(view: PathFacts, others: list[Route]) -> Finding:
-    evidence = [_listener(view), f"No Ingress or HTTPProxy claims {view.asked.host}"]
+    evidence = [_listener(view), f"No route claims {view.asked.host}"]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
     message = f"Nothing routes {view.asked.host}, and Envoy has no plain listener."
     return _absent(view, no_route_at_all, message, evidence)
@@ -139,7 +164,7 @@ def _absent(view: PathFacts, code: Code, message: str, evidence: list[str]) -> F
 def _host_missing(view: PathFacts, others: list[Route]) -> Finding:
     evidence = [_listener(view), *_hosts(view)]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
-    message = f"No Ingress or HTTPProxy names the host {view.asked.host}."
+    message = f"No route names the host {view.asked.host}."
     meant = next(iter(_of_planned(view)), None)
     if meant:
         who = meant.resource.identity
@@ -155,8 +180,11 @@ def _host_missing(view: PathFacts, others: list[Route]) -> Finding:
 def _path_missing(view: PathFacts, claimed: Claims) -> Finding:
     route = next(route for route in claimed.all if not route.owner)
     shown = ", ".join(f"{one} of {one.resource}" for one in claimed.all)
-    evidence = [_listener(view), f"{view.asked.host} has {shown}", *_routes(view), *proxy_said(route)]
+    evidence = [_listener(view), f"{view.asked.host} has {shown}", *_routes(view), *route.said]
     message = f"No path of {view.asked.host} takes {view.asked.path}."
+    if unmet := next((one for one in claimed.all if takes_path(one.match, view.asked.path)), None):
+        conditions = ", ".join(map(str, unmet.requires))
+        message = f"{unmet.resource} takes {view.asked.path} only if the request meets its conditions: {conditions}."
     who = route.resource.identity
     remedy = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
     wrong = ""
@@ -177,6 +205,11 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
     if first is None or not _sees(view) or not http_refused(first) or taken(view):
         return
     who = first.resource.identity
+    if ALLOW_HTTP not in pairs(at(first.resource.body, "metadata", "annotations")):
+        message = f"{who} is served by https only: its listener is {first.listener}."
+        look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
+        yield http_not_allowed.finding(who, message, "", [_listener(view), *_hosts(view)], look=look)
+        return
     words = ("annotate", "ingress", who.name, f"{ALLOW_HTTP}-")
     remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))
     message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
@@ -201,6 +234,18 @@ def _followed(view: PathFacts, location: str) -> str:
     return command("curl", "--insecure", *enter, location)
 
 
+def _unaccepted(view: PathFacts) -> Iterator[Finding]:
+    """T52: the route that should take the request is not accepted, for a reason that only its status has."""
+    first = claims(view).first
+    if first is None or first.accepted is not False or not _sees(view) or contour_runs(view) is False:
+        return
+    who = first.resource.identity
+    shown = "; ".join(first.said) or f"the status of {first.resource} does not accept it"
+    look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
+    evidence = [f"{first.resource} claims {first} of {first.host or 'every host'}", *_hosts(view)]
+    yield not_accepted.finding(who, f"The controller does not accept the route: {shown}.", "", evidence, look=look)
+
+
 # Rules
 
 
@@ -210,19 +255,19 @@ def _dropped(view: PathFacts) -> Iterator[Finding]:
     Also where their class or host keeps the request from them: the next thing would be this.
     """
     claimed = claims(view)
-    if not (suffers(view) and view.sees("Ingress") and view.sees("HTTPProxy") and view.sees("Service")):
+    if not (suffers(view) and sees_routes(view) and view.sees("Service")):
         return
     meant = claimed.served or claimed.hit or _of_planned(view)
     of_request = {(str(route.resource), route.pointer) for route in meant}
     for finding in [*judged(view, "IN01", "IN02", "IN17"), *_once_there(view)]:
         own = [pointer for resource, pointer in of_request if resource == str(finding.resource)]
-        if any(finding.path.startswith(pointer) or finding.resource.kind == "HTTPProxy" for pointer in own):
+        if any(finding.path.startswith(pointer) or finding.code == "IN17" for pointer in own):
             route = next(r for r in meant if str(r.resource) == str(finding.resource))
             evidence = [
                 _listener(view),
                 *_hosts(view),
                 *contour_said(view, finding.resource.name),
-                *proxy_said(route),
+                *route.said,
             ]
             yield retold(finding, HopName.ROUTE, _mended(view, finding, route), evidence)
 
@@ -270,6 +315,18 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
             operations = finding.patch.operations if finding.patch else (change,)
             remedy = patched(view, who, *operations)
             yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view)])
+
+
+def _unattached(view: PathFacts) -> Iterator[Finding]:
+    """IN18: no Gateway accepts the route that would take the request, and nothing else takes it."""
+    if not _sees(view) or taken(view) or claims(view).served:
+        return
+    of_request = {str(route.resource): route for route in detached(view)}
+    for finding in judged(view, "IN18"):
+        if route := of_request.get(str(finding.resource)):
+            who = finding.resource
+            remedy = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
+            yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view), *route.said])
 
 
 def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
@@ -353,6 +410,8 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     _forbidden,
     _dropped,
     _unserved,
+    _unattached,
+    _unaccepted,
     _claimed_twice,
     _elsewhere,
 )

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 
 from hops.kubernetes.regular_expressions import matches_whole
-from hops.kubernetes.routes import Route, led_to, routes
+from hops.kubernetes.routes import ADAPTERS, Route, RouteCondition, led_to, routes
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
-
-ALLOW_HTTP = "kubernetes.io/ingress.allow-http"
-"""The annotation by which Contour gives an Ingress no plain route (internal/annotation/annotations.go, HTTPAllowed)."""
+from hops.trace.observed.observation import FollowedRequest
 
 
 @dataclass(frozen=True)
@@ -34,13 +32,14 @@ class Claims:
 
 
 def claims(view: PathFacts) -> Claims:
-    """What Ingresses and HTTPProxies claim of the asked host and path."""
+    """The routes of the asked host, and those of them that take the request."""
     of_host = [route for route in every(view) if takes_host(route.host, view.asked.host) is not None]
     named = max((takes_host(route.host, view.asked.host) or 0 for route in of_host if not route.owner), default=0)
     hit = [
         route
         for route in of_host
         if takes_path(route.match, view.asked.path)
+        and meets(route, view.asked)
         # Envoy takes the virtual host of the name itself, and asks no other one.
         and (route.owner or (takes_host(route.host, view.asked.host) or 0) == named)
     ]
@@ -48,7 +47,7 @@ def claims(view: PathFacts) -> Claims:
 
 
 def every(view: PathFacts) -> list[Route]:
-    """What Ingresses and HTTPProxies claim of any host."""
+    """The routes of any host, without those that no Gateway accepts."""
     return [route for group in view.inventory.once(routes).claims.values() for route in group]
 
 
@@ -63,6 +62,48 @@ def planned_ingress_missing(view: PathFacts) -> bool:
     """Whether the stack declares an Ingress for the request and the cluster has none of that name."""
     planned = planned_ingress(view)
     return planned is not None and view.sees("Ingress") and not view.get("Ingress", planned.namespace, planned.name)
+
+
+def sees_routes(view: PathFacts) -> bool:
+    """Whether the objects of every kind that declares routes were seen."""
+    return all(view.sees(kind) for kind in ADAPTERS)
+
+
+def detached(view: PathFacts) -> tuple[Route, ...]:
+    """The routes that would take the request if a Gateway accepted them."""
+    return tuple(
+        route
+        for route in view.inventory.once(routes).detached
+        if takes_host(route.host, view.asked.host) is not None
+        and takes_path(route.match, view.asked.path)
+        and meets(route, view.asked)
+    )
+
+
+def meets(route: Route, asked: FollowedRequest) -> bool:
+    """Whether a request meets the route's conditions on method, headers and query parameters."""
+    return all(_meets(condition, asked) is not condition.negated for condition in route.requires)
+
+
+def _meets(condition: RouteCondition, asked: FollowedRequest) -> bool:
+    given: dict[str, str] = {"": asked.method}
+    if condition.part == "header":
+        given = {name.lower(): value for name, value in asked.headers.items()}
+    elif condition.part == "query":
+        # Envoy compares with the first of several values, as they are encoded.
+        pairs = [pair.partition("=")[::2] for pair in asked.path.partition("?")[2].split("&")]
+        given = dict(reversed(pairs))
+    value = given.get(condition.name)
+    if value is None:
+        return False
+    if condition.how == "regex":
+        return matches_whole(condition.value, value) is not False
+    return {
+        "contains": condition.value in value,
+        "prefix": value.startswith(condition.value),
+        "suffix": value.endswith(condition.value),
+        "exact": value == condition.value,
+    }.get(condition.how, True)
 
 
 def takes_host(pattern: str, host: str) -> int | None:
@@ -90,14 +131,14 @@ def takes_path(match: tuple[str, str], path: str) -> bool:
     return asked.startswith(wanted)
 
 
-def _rank(route: Route) -> tuple[int, int]:
+def _rank(route: Route) -> tuple[int, int, int]:
     how, path = route.match
-    return {"exact": 0, "regex": 1}.get(how, 2), -len(path)
+    return {"exact": 0, "regex": 1}.get(how, 2), -len(path), -len(route.requires)
 
 
 def http_refused(route: Route) -> bool:
-    """Whether the route's Ingress says that it serves no plain HTTP."""
-    return route.resource.annotations.get(ALLOW_HTTP) == "false"
+    """Whether the controller has no route for plain HTTP."""
+    return route.plain == "refused"
 
 
 def leads_to(view: PathFacts, route: Route) -> tuple[tuple[str, str, int], ...]:

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hops.kubernetes import objects
-from hops.kubernetes.proxies import status_messages
-from hops.kubernetes.routes import Route
 from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
-from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to
+from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.readers import envoy
@@ -47,7 +45,7 @@ def suffers(view: PathFacts) -> bool:
 
 def stale(view: PathFacts) -> str | None:
     """In which way Envoy has something else than the objects want; None where it doesn't, or where that isn't known."""
-    if view.envoy is None or not view.envoy.listeners or not (view.sees("Ingress") and view.sees("HTTPProxy")):
+    if view.envoy is None or not view.envoy.listeners or not sees_routes(view):
         return None
     claimed, has = claims(view), taken(view)
     if any(route.accepted is False or route.conditions for route in claimed.all if not route.owner):
@@ -121,8 +119,3 @@ def contour_said(view: PathFacts, *words: str) -> tuple[str, ...]:
         if all(word in line for word in words)
     ]
     return (f"Contour's log: {lines[-1][:400]}",) if lines else ()
-
-
-def proxy_said(route: Route) -> tuple[str, ...]:
-    """What Contour wrote into the status of an HTTPProxy."""
-    return status_messages(route.resource) if route.resource.kind == "HTTPProxy" else ()

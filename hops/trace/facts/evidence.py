@@ -8,9 +8,10 @@ from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.pod_status import container_statuses
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service
+from hops.kubernetes.routes import Route
 from hops.kubernetes.values import JSON
 from hops.model.hop import Backend, HopName
-from hops.trace.facts.declared_routes import every, takes_host
+from hops.trace.facts.declared_routes import detached, every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.observed.observation import SentRequest, Where
@@ -134,11 +135,12 @@ def _standing(pod: Mapping[str, JSON]) -> str:
 
 def _route(view: PathFacts) -> HopEvidence:
     evidence = [
-        f"{route.resource}: {route.host or '*'}{route.path} ({route.path_type}) to "
-        + " and ".join(f"{backend.service}:{backend.port}" for backend in route.backends)
+        line
         for route in every(view)
         if takes_host(route.host, view.asked.host) is not None
+        for line in _declared(route)
     ]
+    evidence += [f"{route.resource}: not attached: {route.detached}" for route in detached(view)]
     value, seen = None, view.envoy
     if seen:
         bound = envoy.listens(seen)
@@ -156,6 +158,16 @@ def _route(view: PathFacts) -> HopEvidence:
     beyond = _stage(view, "pod from envoy", "first byte")
     own = inside - beyond if inside is not None and beyond is not None and inside > beyond else None
     return HopEvidence(value, (*evidence, *_asked(view, "envoy")), own)
+
+
+def _declared(route: Route) -> Iterator[str]:
+    """A route and its targets, and what its status says against it."""
+    leads = " and ".join(
+        f"{one.service}:{one.port}" + (f" (weight {one.weight})" if one.weight is not None else "")
+        for one in route.backends
+    )
+    yield f"{route.resource}: {route.host or '*'}{route.path} ({route.path_type}) to {leads or route.redirect}"
+    yield from route.said
 
 
 def _counted(view: PathFacts) -> Iterator[str]:

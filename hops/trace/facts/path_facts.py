@@ -178,7 +178,9 @@ class PathFacts:
         """The inventory with more objects."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
-        return Inventory([(item, Place()) for item in (*self.declared, *more)], today=taken, settings=settings)
+        declared = [(item, Place()) for item in (*self.declared, *more)]
+        live = self.sees("Gateway") and self.sees("Namespace")
+        return Inventory(declared, today=taken, settings=settings, live=live)
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of the kind cluster, derived from its containers."""

@@ -4,13 +4,14 @@ import shlex
 
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
 from hops.trace.facts.path_facts import PathFacts
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
-CALICO_NODE = Identity("apps/v1", "DaemonSet", "kube-system", "calico-node")
-_INSTALLED = (ENVOY, CONTOUR, CALICO_NODE)
+NETWORK_AGENT = Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
+_INSTALLED = (ENVOY, CONTOUR, NETWORK_AGENT)
 """The workloads that a stack installs beside its own services."""
 
 

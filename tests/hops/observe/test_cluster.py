@@ -50,6 +50,18 @@ def test_objects_know_what_they_are(server: Server, connect: Connect) -> None:
     assert all(header == "Bearer hidden" for _, _, header in server.asked)
 
 
+def test_gateways_and_their_routes_are_listed_where_the_api_server_has_them(server: Server, connect: Connect) -> None:
+    api = "gateway.networking.k8s.io"
+    for name, kind in (("gatewayclasses", "GatewayClass"), ("gateways", "Gateway"), ("httproutes", "HTTPRoute")):
+        server.has(f"/apis/{api}/v1/{name}", kind, {"metadata": {"name": "x"}}, version=f"{api}/v1")
+    grants = f"/apis/{api}/v1beta1/referencegrants"
+    server.has(grants, "ReferenceGrant", {"metadata": {"name": "x"}}, version=f"{api}/v1beta1")
+    unseen: dict[str, str] = {}
+    kinds = [o["kind"] for o in cluster(connect(), unseen).objects]
+    assert kinds == ["GatewayClass", "Gateway", "HTTPRoute", "ReferenceGrant"]
+    assert unseen == {}
+
+
 def test_a_kind_that_may_not_be_listed_hides_no_other(server: Server, connect: Connect) -> None:
     server.has("/api/v1/services", "Service", {"metadata": {"name": "s"}})
     server.answers["/api/v1/pods"] = (403, '{"message": "pods is forbidden"}')

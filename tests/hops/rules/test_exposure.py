@@ -31,6 +31,10 @@ GATEWAY = (
     "\n---\n{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: web, namespace: other}, spec: "
     "{hostnames: [a.localhost], rules: [{backendRefs: [{name: web, namespace: apps, port: 80}]}]}}\n"
 )
+UNATTACHED = (
+    GATEWAY.replace("{hostnames", "{parentRefs: [{name: public}], hostnames") + "\n---\n{apiVersion: "
+    "gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: other, namespace: other}, spec: {}}\n"
+)
 DEFAULT_BACKEND = (
     "\n---\n{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: web, namespace: apps}, spec: "
     "{defaultBackend: {service: {name: web, port: {number: 80}}}}}\n"
@@ -153,6 +157,7 @@ CASES = [
     Case("EX01", "reached by a hostPort", pod(SERVES + ", ports: [{containerPort: 8000, hostPort: 80}]"), (COMMAND,)),
     Case("EX01", "hostPort 0 is none", pod(SERVES + ", ports: [{containerPort: 8000, hostPort: 0}]")),
     Case("EX01", "not reached from outside", SELECTING + pod(SERVES)),
+    Case("EX01", "no Gateway accepts the HTTPRoute", SELECTING + UNATTACHED + pod(SERVES)),
     Case("EX01", "the Ingress is another namespace's", SELECTING + INGRESS.replace("apps", "b") + pod(SERVES)),
     Case("EX01", "the Service selects others", ROUTED + pod(SERVES, labels="{app: b}")),
     Case("EX01", "--directory /", ROUTED + pod("command: [python, -m, http.server, --directory, /]"), (COMMAND,)),

@@ -832,7 +832,132 @@ PROXIES = [
     ),
 ]
 
-CASES = [*BACKENDS, *HOSTS, *PATHS, *CLASSES, *PROXIES]
+
+def gateway(listeners: str = "{name: http, protocol: HTTP, port: 80}", namespace: str = "apps") -> str:
+    return f"""
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: public, namespace: {namespace}}}
+spec: {{gatewayClassName: contour, listeners: [{listeners}]}}
+"""
+
+
+def listener(more: str, name: str = "http") -> str:
+    return f"{{name: {name}, protocol: HTTP, port: 80, {more}}}"
+
+
+def attached(parent: str = "{name: public}", hosts: str = "[web.localhost]", kind: str = "HTTPRoute") -> str:
+    return route("[{backendRefs: [{name: web, port: 80}]}]", kind, f"parentRefs: [{parent}], hostnames: {hosts},")
+
+
+ELSEWHERE_REF = "{name: public, namespace: infra}"
+SHOP = "\n---\n{apiVersion: v1, kind: Namespace, metadata: {name: apps, labels: {team: shop}}}\n"
+BY_TEAM = "allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: shop}}}}"
+PARENT = "/spec/parentRefs/0"
+GATEWAYS = [
+    Case("IN18", "the Gateway's own namespace", gateway() + attached()),
+    Case("IN18", "no Gateway is declared", attached()),
+    Case("IN18", "no such Gateway", gateway() + attached("{name: pubic}"), (f"{PARENT}/name",)),
+    Case("IN18", "a Gateway of another namespace", gateway(namespace="infra") + attached(), (f"{PARENT}/name",)),
+    Case("IN18", "no parentRefs", gateway() + route("[{}]"), ("/spec/parentRefs",)),
+    Case("IN18", "a parent that is no Gateway", gateway() + attached("{group: '', kind: Service, name: web}")),
+    Case("IN18", "a namespace that is not allowed", gateway(namespace="infra") + attached(ELSEWHERE_REF), (PARENT,)),
+    Case(
+        "IN18",
+        "all namespaces are allowed",
+        gateway(listener("allowedRoutes: {namespaces: {from: All}}"), "infra") + attached(ELSEWHERE_REF),
+    ),
+    Case(
+        "IN18",
+        "no namespace is allowed",
+        gateway(listener("allowedRoutes: {namespaces: {from: None}}")) + attached(),
+        (PARENT,),
+    ),
+    Case("IN18", "a selected namespace", SHOP + gateway(listener(BY_TEAM), "infra") + attached(ELSEWHERE_REF)),
+    Case(
+        "IN18",
+        "a namespace that is not selected",
+        SHOP.replace("team: shop", "team: web") + gateway(listener(BY_TEAM), "infra") + attached(ELSEWHERE_REF),
+        (PARENT,),
+    ),
+    Case(
+        "IN18",
+        "the labels of an undeclared namespace are unknown",
+        gateway(listener(BY_TEAM), "infra") + attached(ELSEWHERE_REF),
+    ),
+    Case(
+        "IN18",
+        "the name of an undeclared namespace is known",
+        gateway(listener(BY_TEAM.replace("team: shop", "kubernetes.io/metadata.name: shop")), "infra")
+        + attached(ELSEWHERE_REF),
+        (PARENT,),
+    ),
+    Case(
+        "IN18",
+        "the section",
+        gateway(listener("", "a") + ", " + listener("", "b")) + attached("{name: public, sectionName: b}"),
+    ),
+    Case(
+        "IN18",
+        "no such section",
+        gateway(listener("", "a") + ", " + listener("", "b")) + attached("{name: public, sectionName: c}"),
+        (f"{PARENT}/sectionName",),
+    ),
+    Case("IN18", "no listener on that port", gateway() + attached("{name: public, port: 8080}"), (f"{PARENT}/port",)),
+    Case("IN18", "a kind that the protocol does not carry", gateway() + attached(kind="TLSRoute"), (PARENT,)),
+    Case(
+        "IN18",
+        "a kind that is not allowed",
+        gateway(listener("allowedRoutes: {kinds: [{kind: GRPCRoute}]}")) + attached(),
+        (PARENT,),
+    ),
+    Case(
+        "IN18",
+        "a kind that is allowed",
+        gateway(listener("allowedRoutes: {kinds: [{kind: GRPCRoute}, {kind: HTTPRoute}]}")) + attached(),
+    ),
+    Case("IN18", "a host below the listener's", gateway(listener("hostname: '*.localhost'")) + attached()),
+    Case(
+        "IN18",
+        "a wildcard around the listener's",
+        gateway(listener("hostname: a.b.test")) + attached(hosts="['*.test']"),
+    ),
+    Case("IN18", "no host takes the listener's", gateway(listener("hostname: web.localhost")) + attached(hosts="[]")),
+    Case(
+        "IN18",
+        "a host outside the listener's",
+        gateway(listener("hostname: '*.example.com'")) + attached(),
+        ("/spec/hostnames",),
+    ),
+    Case(
+        "IN18",
+        "the listener's domain is not below itself",
+        gateway(listener("hostname: '*.localhost'")) + attached(hosts="[localhost]"),
+        ("/spec/hostnames",),
+    ),
+    Case(
+        "IN18",
+        "one of two hosts is outside the listener's",
+        gateway(listener("hostname: '*.localhost'")) + attached(hosts="[web.localhost, web.test]"),
+        ("/spec/hostnames/1",),
+    ),
+    Case(
+        "IN18",
+        "each of two listeners takes one host",
+        gateway(listener("hostname: a.test", "a") + ", " + listener("hostname: b.test", "b"))
+        + attached(hosts="[a.test, b.test]"),
+    ),
+    Case(
+        "IN18",
+        "listeners that are not known yet",
+        gateway("!unknown ").replace("[!unknown ]", "!unknown ") + attached(),
+        undecided=True,
+    ),
+]
+
+
+CASES = [*BACKENDS, *HOSTS, *PATHS, *CLASSES, *PROXIES, *GATEWAYS]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,32 @@ spec: {{template: {{spec: {{containers: [{{ports: [{{name: {name}, containerPort
 ENVOY = "/spec/template/spec/containers/0/ports/0/hostPort"
 
 
+def by_gateway(section: str = "", *more: str) -> str:
+    """An HTTPRoute and a Gateway with an HTTP and an HTTPS listener; section: the listener that the route names."""
+    named_ = f", sectionName: {section}" if section else ""
+    return f"""
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web, namespace: apps}}
+spec:
+  parentRefs: [{{name: web{named_}}}]
+  hostnames: [web.localhost]
+  rules: [{{{", ".join(more) or "backendRefs: [{name: web, port: 80}]"}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: web, namespace: apps}}
+spec:
+  listeners:
+  - {{name: http, protocol: HTTP, port: 80}}
+  - {{name: https, protocol: HTTPS, port: 443, tls: {{certificateRefs: [{{name: web-tls}}]}}}}
+"""
+
+
+REDIRECTS = "filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]"
+
+
 def answering(name: str, *secrets: str, path: str = "/", host: str = "web.localhost", more: str = "") -> str:
     tls = ", ".join(f"{{hosts: [{host}], secretName: {secret_}}}" for secret_ in secrets)
     return paths(entry(path), host=host, name=name, more=f"{more} tls: [{tls}],")
@@ -151,6 +177,18 @@ CASES = [
         + issuer(BY_NGINX)
         + issued("cert-manager.io/cluster-issuer: acme"),
     ),
+    Case("TL01", "an HTTP listener only", by_gateway("http") + asking("*.localhost"), ("/spec/parentRefs",)),
+    Case("TL01", "an HTTPS listener too", by_gateway() + asking("*.localhost")),
+    Case(
+        "TL01",
+        "the listeners of a Gateway that is not declared are unknown",
+        by_gateway("http").partition("---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n")[0]
+        + asking("*.localhost"),
+    ),
+    Case("TL02", "an HTTPRoute at both listeners", by_gateway(), ("/spec/rules/0",)),
+    Case("TL02", "an HTTPRoute at the HTTPS listener only", by_gateway("https")),
+    Case("TL02", "an HTTPRoute that redirects", by_gateway("", REDIRECTS)),
+    Case("TL02", "an HTTPRoute without TLS", by_gateway("http")),
     Case("TL01", "nobody asked", named("web.localhost")),
     Case("TL01", "an empty list is none", named("web.localhost", tls="tls: []") + asking("*"), ("/spec/tls",)),
     Case("TL01", "null is none", named("web.localhost", tls="tls: null") + asking("*"), ("/spec/tls",)),

@@ -14,8 +14,9 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "T09": (_BOTH, _LOOK),  # Without a stack nothing is mended.
     "T16": (_MEND, _BOTH),  # Without a pod there is nothing to look at.
     "T17": (_MEND, _LOOK),  # Without a known backend no Ingress can be declared.
+    "T18": (_MEND, _LOOK),  # Only the annotation of an Ingress can be removed.
     **dict.fromkeys(("T32", "T42", "T43", "T44"), (_BOTH,)),
-    **dict.fromkeys(("T50", "T51"), (_LOOK,)),
+    **dict.fromkeys(("T50", "T51", "T52"), (_LOOK,)),
 }
 """Which commands the findings of a code bring; of any other code a remedy alone."""
 

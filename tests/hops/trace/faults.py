@@ -12,6 +12,7 @@ from tests.hops.trace.observations import added, container, failed, found, node,
 THROUGH_ENVOY = ("client", "node", "envoy")
 DIRECT = ("pod", "pod from envoy")
 CLUSTER = envoy_cluster("apps", "my-service", 8080)
+_GATEWAY_API, _CONTROLLER = "gateway.networking.k8s.io/v1", "projectcontour.io/gateway-controller"
 
 
 def told(sight: JSON) -> list[tuple[str | None, str]]:
@@ -167,3 +168,79 @@ def stopped(sight: JSON) -> None:
     sight["envoys"] = []
     sight["requests"] = [one for one in sight["requests"] if one["where"] == "client"]
     failed(sight, "refused", "client")
+
+
+def condition(kind: str, status: str = "True", reason: str = "", message: str = "") -> JSON:
+    return {"type": kind, "status": status, "reason": reason or kind, "message": message}
+
+
+def by_http_route(sight: JSON, *, planned: bool = False) -> JSON:
+    """An HTTPRoute in the place of the Ingress, without a stack; planned: beside the Ingress of a stack."""
+    if not planned:
+        sight["stack"] = None
+        without(sight, "Ingress", "my-service-ingress")
+    accepted = [condition("Accepted"), condition("Programmed")]
+    listener = {
+        "name": "http",
+        "protocol": "HTTP",
+        "port": 80,
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    parent = {"name": "public", "namespace": "projectcontour"}
+    conditions = [condition("Accepted"), condition("ResolvedRefs")]
+    added(
+        sight,
+        thing(
+            _GATEWAY_API,
+            "GatewayClass",
+            "contour",
+            None,
+            spec={"controllerName": "projectcontour.io/gateway-controller"},
+        ),
+        thing(
+            _GATEWAY_API,
+            "Gateway",
+            "public",
+            "projectcontour",
+            spec={"gatewayClassName": "contour", "listeners": [listener]},
+            status={"conditions": accepted},
+        ),
+        thing(
+            _GATEWAY_API,
+            "HTTPRoute",
+            "web",
+            "apps",
+            spec={
+                "parentRefs": [parent],
+                "hostnames": [HOST],
+                "rules": [{"backendRefs": [{"name": "my-service", "port": 8080}]}],
+            },
+            status={
+                "parents": [
+                    {
+                        "parentRef": parent,
+                        "controllerName": _CONTROLLER,
+                        "conditions": conditions,
+                    }
+                ]
+            },
+        ),
+    )
+    return found(sight, "HTTPRoute", "web")
+
+
+def by_http_proxy(sight: JSON) -> JSON:
+    """An HTTPProxy in the place of the Ingress, without a stack."""
+    sight["stack"] = None
+    without(sight, "Ingress", "my-service-ingress")
+    services = [{"name": "my-service", "port": 8080}]
+    proxy = thing(
+        "projectcontour.io/v1",
+        "HTTPProxy",
+        "web",
+        "apps",
+        spec={"virtualhost": {"fqdn": HOST}, "routes": [{"services": services}]},
+        status={"currentStatus": "valid", "description": "Valid HTTPProxy", "conditions": []},
+    )
+    added(sight, proxy)
+    return proxy

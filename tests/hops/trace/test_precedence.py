@@ -64,6 +64,26 @@ def _no_service(sight: JSON) -> None:
     faults.listenerless(sight)
 
 
+def _unresolved(**reference: object) -> Callable[[JSON], None]:
+    """An HTTPRoute whose backend is not there, and its status says so."""
+
+    def change(sight: JSON) -> None:
+        route = faults.by_http_route(sight)
+        route["spec"]["rules"][0]["backendRefs"][0] |= reference
+        conditions = route["status"]["parents"][0]["conditions"]
+        conditions[1] = faults.condition("ResolvedRefs", "False", "BackendNotFound")
+        faults.unrouted(sight)
+
+    return change
+
+
+def _invalid_proxy(sight: JSON) -> None:
+    proxy = faults.by_http_proxy(sight)
+    proxy["spec"]["routes"][0]["services"][0]["name"] = "my-servise"
+    proxy["status"] = {"currentStatus": "invalid"}
+    faults.unrouted(sight)
+
+
 def _contour(sight: JSON) -> None:
     faults.contourless(sight)
     found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = ["10.244.81.99"]
@@ -359,6 +379,13 @@ _FAULTS = (
     _Fault("T42", _no_pod, "objects", "pod"),
 )
 
+_ALONE = (
+    _Fault("IN01", _unresolved(name="my-servise"), "objects ingress"),
+    _Fault("IN02", _unresolved(port=9090), "objects ingress"),
+    _Fault("IN17", _invalid_proxy, "objects ingress"),
+)
+"""Faults of other kinds of route: no stack has them, so none of the others can be put beside them."""
+
 
 @cache
 def _judged(*broken: _Fault) -> tuple[frozenset[str], frozenset[str]] | None:
@@ -376,7 +403,7 @@ def _judged(*broken: _Fault) -> tuple[frozenset[str], frozenset[str]] | None:
     return frozenset(one.code for one in found_), frozenset(one.code for one in unexplained(found_))
 
 
-@pytest.mark.parametrize("fault", _FAULTS, ids=str)
+@pytest.mark.parametrize("fault", [*_FAULTS, *_ALONE], ids=str)
 def test_a_fault_alone_is_told_alone(fault: _Fault) -> None:
     judged = _judged(fault)
     assert judged is not None
@@ -400,6 +427,8 @@ def test_every_declared_precedence_has_a_case() -> None:
             judged = _judged(first) if first is second else _judged(first, second) if first.beside(second) else None
             found_, told = judged or (frozenset(), frozenset())
             met |= {(code, other) for code in found_ - told for other in YIELDS_TO[code] if other in told}
+    for found_, told in filter(None, map(_judged, _ALONE)):
+        met |= {(code, other) for code in found_ - told for other in YIELDS_TO[code] if other in told}
     assert {(code, other) for code, others in YIELDS_TO.items() for other in others} == met
 
 

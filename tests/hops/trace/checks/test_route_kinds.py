@@ -1,0 +1,283 @@
+"""Routes of other kinds than Ingress at the route hop: IN18, T52, T18, T23, and what the trace shows of them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from hops.trace.facts.declared_routes import claims
+from hops.trace.verdict import trace
+from tests.hops.trace import faults
+from tests.hops.trace.faults import told
+from tests.hops.trace.names import HOST, JSON
+from tests.hops.trace.observations import found, healthy, view, without
+
+LISTENER = "Listener http of Gateway/projectcontour/public"
+
+
+def gateway_api(*, planned: bool = False) -> JSON:
+    """A healthy path whose route is an HTTPRoute, without a stack; planned: beside the Ingress of a stack."""
+    sight = healthy()
+    faults.by_http_route(sight, planned=planned)
+    return sight
+
+
+def http_route(sight: JSON) -> JSON:
+    return found(sight, "HTTPRoute", "web")
+
+
+def listener(sight: JSON) -> JSON:
+    return found(sight, "Gateway", "public")["spec"]["listeners"][0]  # type: ignore[no-any-return]
+
+
+def conditions(sight: JSON) -> list[JSON]:
+    return http_route(sight)["status"]["parents"][0]["conditions"]  # type: ignore[no-any-return]
+
+
+def first(sight: JSON) -> JSON:
+    finding = trace(view(sight).sight).findings[0]
+    return {"who": str(finding.resource), "message": finding.message, "evidence": finding.evidence}
+
+
+def hop_evidence(sight: JSON) -> str:
+    hop = next(hop for hop in trace(view(sight).sight).hops if hop.name == "route")
+    return "\n".join(hop.evidence)
+
+
+def test_a_healthy_http_route_is_followed_to_its_pod() -> None:
+    sight = gateway_api()
+    assert told(sight) == []
+    backend = view(sight).backend
+    assert backend is not None
+    assert (backend.service, backend.kind, backend.ingress) == ("my-service", "HTTPRoute", "web")
+    assert f"HTTPRoute/apps/web: {HOST}/ (PathPrefix) to my-service:8080" in hop_evidence(sight)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda sight: listener(sight).pop("allowedRoutes"),
+            f"{LISTENER} accepts routes only from its own namespace projectcontour, and not from apps.",
+        ),
+        (
+            lambda sight: http_route(sight)["spec"]["parentRefs"][0].update(name="pubic"),
+            "Gateway pubic does not exist in namespace projectcontour (Gateways there: public).",
+        ),
+        (
+            lambda sight: http_route(sight)["spec"]["parentRefs"][0].update(sectionName="web"),
+            "Gateway/projectcontour/public has no listener web (its listeners: http).",
+        ),
+        (
+            lambda sight: listener(sight).update(hostname="*.example.com"),
+            f"{LISTENER} accepts only *.example.com, and not {HOST}.",
+        ),
+        (
+            lambda sight: without(sight, "Gateway", "public"),
+            "Gateway public does not exist in namespace projectcontour.",
+        ),
+    ],
+)
+def test_a_route_that_no_gateway_accepts(change: Callable[[JSON], object], message: str) -> None:
+    sight = gateway_api()
+    change(sight)
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN18")]
+    assert first(sight)["message"] == message
+    assert "HTTPRoute/apps/web: not attached: " in hop_evidence(sight)
+
+
+def test_a_route_that_no_gateway_accepts_is_nothing_to_a_request_that_is_served() -> None:
+    sight = gateway_api(planned=True)
+    listener(sight).pop("allowedRoutes")
+    assert told(sight) == []
+
+
+def test_a_route_of_another_host_that_no_gateway_accepts_is_not_the_cause() -> None:
+    sight = gateway_api()
+    http_route(sight)["spec"]["hostnames"] = ["other.localhost"]
+    listener(sight).pop("allowedRoutes")
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T17")]
+
+
+def test_gateways_that_were_not_seen_are_not_missing() -> None:
+    sight = gateway_api()
+    without(sight, "Gateway", "public")
+    sight["unseen"]["cluster: Gateway"] = "forbidden"
+    assert told(sight) == []
+
+
+def test_a_route_whose_status_does_not_accept_it() -> None:
+    sight = gateway_api()
+    message = "HTTPRoute's Match has conflict with other HTTPRoute's Match"
+    conditions(sight)[0] = faults.condition("Accepted", "False", "RouteMatchConflict", message)
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "T52")]
+    assert first(sight)["message"] == (
+        "The controller does not accept the route: HTTPRoute/apps/web: Accepted is False "
+        f"(RouteMatchConflict: {message})."
+    )
+    assert f"RouteMatchConflict: {message}" in hop_evidence(sight)
+
+
+def test_backends_that_are_not_resolved() -> None:
+    sight = gateway_api()
+    conditions(sight)[1] = faults.condition("ResolvedRefs", "False", "RefNotPermitted", "Spec.Rules.BackendRef")
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "T52")]
+    assert "ResolvedRefs is False (RefNotPermitted" in first(sight)["message"]
+
+
+def test_a_missing_service_explains_references_that_are_not_resolved() -> None:
+    sight = gateway_api()
+    http_route(sight)["spec"]["rules"][0]["backendRefs"][0]["name"] = "my-servise"
+    conditions(sight)[1] = faults.condition(
+        "ResolvedRefs", "False", "BackendNotFound", 'service "my-servise" is invalid'
+    )
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "IN01")]
+
+
+def test_a_gateway_that_is_not_programmed() -> None:
+    sight = gateway_api()
+    programmed = faults.condition("Programmed", "Unknown", "Pending", "Waiting for controller")
+    found(sight, "Gateway", "public")["status"]["conditions"] = [programmed]
+    http_route(sight)["status"] = {}
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "T52")]
+    assert (
+        "Gateway/projectcontour/public: Programmed is Unknown (Pending: Waiting for controller)"
+        in (first(sight)["message"])
+    )
+    assert "no controller has read it" in first(sight)["message"]
+
+
+def test_the_status_of_another_gateway_says_nothing() -> None:
+    sight = gateway_api()
+    other = {"parentRef": {"name": "other"}, "conditions": [faults.condition("Accepted", "False", "NoMatchingParent")]}
+    http_route(sight)["status"]["parents"].append(other)
+    faults.unrouted(sight)
+    assert "T52" not in {code for _, code in told(sight)}
+
+
+def test_a_contour_that_does_not_run_writes_no_status() -> None:
+    sight = gateway_api()
+    http_route(sight)["status"] = {}
+    faults.unrouted(sight)
+    faults.contourless(sight)
+    assert "T52" not in {code for _, code in told(sight)}
+
+
+def test_an_https_listener_serves_no_plain_request() -> None:
+    sight = gateway_api()
+    secret = {"certificateRefs": [{"name": "web-tls"}]}
+    listener(sight).update(protocol="HTTPS", port=443, tls=secret)
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T18")]
+    assert first(sight)["message"] == (
+        "HTTPRoute/apps/web is served by https only: its listener is Gateway/projectcontour/public:HTTPS:443."
+    )
+
+
+def test_an_invalid_http_proxy() -> None:
+    sight = healthy()
+    one = faults.by_http_proxy(sight)
+    assert told(sight) == []
+    error = {"type": "TLSError", "reason": "SecretNotValid", "message": "Secret web-tls is invalid: expired"}
+    conditions_ = [{"type": "Valid", "status": "False", "errors": [error]}]
+    one["status"] = {"currentStatus": "invalid", "description": "see Errors", "conditions": conditions_}
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "T52")]
+    assert first(sight)["message"] == (
+        "The controller does not accept the route: HTTPProxy/apps/web is invalid: Secret web-tls is invalid: expired."
+    )
+
+
+def test_what_the_objects_show_explains_an_invalid_http_proxy() -> None:
+    sight = healthy()
+    one = faults.by_http_proxy(sight)
+    one["spec"]["routes"][0]["services"][0]["name"] = "my-servise"
+    one["status"] = {"currentStatus": "invalid"}
+    faults.unrouted(sight)
+    assert told(sight) == [("route", "IN17")]
+
+
+def test_an_invalid_http_proxy_of_another_host_is_not_the_cause() -> None:
+    sight = healthy()
+    one = faults.by_http_proxy(sight)
+    one["spec"]["virtualhost"]["fqdn"] = "other.localhost"
+    one["status"] = {"currentStatus": "invalid"}
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T17")]
+
+
+BLUE = {"name": "blue", "port": 8080, "weight": 1}
+
+
+@pytest.mark.parametrize(
+    ("match", "asked", "service"),
+    [
+        ({"headers": [{"name": "X-Blue", "value": "yes"}]}, {"headers": {"x-blue": "yes"}}, "blue"),
+        ({"headers": [{"name": "X-Blue", "value": "yes"}]}, {"headers": {"x-blue": "no"}}, "my-service"),
+        (
+            {"headers": [{"name": "X-Blue", "value": "y.*", "type": "RegularExpression"}]},
+            {"headers": {"X-Blue": "yo"}},
+            "blue",
+        ),
+        ({"method": "POST"}, {"method": "POST"}, "blue"),
+        ({"method": "POST"}, {}, "my-service"),
+        ({"queryParams": [{"name": "v", "value": "2"}]}, {"path": "/?v=2&v=3"}, "blue"),
+        ({"queryParams": [{"name": "v", "value": "2"}]}, {"path": "/?v=3"}, "my-service"),
+        ({"path": {"type": "Exact", "value": "/a"}}, {"path": "/a"}, "blue"),
+        ({"path": {"type": "Exact", "value": "/a"}}, {"path": "/a/b"}, "my-service"),
+        ({"path": {"type": "PathPrefix", "value": "/a/"}}, {"path": "/a/b"}, "blue"),
+        ({"path": {"type": "PathPrefix", "value": "/a"}}, {"path": "/ab"}, "my-service"),
+        ({"path": {"type": "RegularExpression", "value": "/a[0-9]"}}, {"path": "/a1"}, "blue"),
+    ],
+)
+def test_which_route_takes_this_request(match: JSON, asked: JSON, service: str) -> None:
+    sight = gateway_api()
+    http_route(sight)["spec"]["rules"].append({"matches": [match], "backendRefs": [BLUE]})
+    sight["asked"].update(asked)
+    taken = claims(view(sight)).first
+    assert taken is not None
+    assert [backend.service for backend in taken.backends] == [service]
+
+
+@pytest.mark.parametrize(
+    ("header", "asked", "taken"),
+    [
+        ({"exact": "yes"}, {"x-blue": "yes"}, True),
+        ({"exact": "yes"}, {}, False),
+        ({"notexact": "yes"}, {"x-blue": "no"}, True),
+        ({"notexact": "yes"}, {"x-blue": "yes"}, False),
+        ({"present": True}, {"x-blue": "no"}, True),
+        ({"notpresent": True}, {"x-blue": "no"}, False),
+        ({"notpresent": True}, {}, True),
+        ({"contains": "e"}, {"x-blue": "yes"}, True),
+    ],
+)
+def test_the_conditions_of_an_http_proxy(header: JSON, asked: JSON, taken: bool) -> None:  # noqa: FBT001
+    sight = healthy()
+    one = faults.by_http_proxy(sight)
+    one["spec"]["routes"][0]["conditions"] = [{"prefix": "/"}, {"header": {"name": "X-Blue", **header}}]
+    sight["asked"]["headers"] = asked
+    assert bool(claims(view(sight)).hit) is taken
+
+
+def test_a_request_that_does_not_meet_the_conditions() -> None:
+    sight = gateway_api()
+    http_route(sight)["spec"]["rules"][0]["matches"] = [{"headers": [{"name": "X-Blue", "value": "yes"}]}]
+    faults.not_found(sight)
+    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"] = []
+    assert told(sight) == [("route", "T23")]
+    assert first(sight)["message"] == (
+        "HTTPRoute/apps/web takes / only if the request meets its conditions: header x-blue exact yes."
+    )
+
+
+def test_both_backends_of_a_canary_are_shown_with_their_weights() -> None:
+    sight = gateway_api()
+    canary = [{"name": "my-service", "port": 8080, "weight": 90}, {"name": "blue", "port": 8080, "weight": 10}]
+    http_route(sight)["spec"]["rules"][0]["backendRefs"] = canary
+    assert "to my-service:8080 (weight 90) and blue:8080 (weight 10)" in hop_evidence(sight)
