@@ -20,6 +20,7 @@ from hops.cli.stack import StackError, stack_file
 from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Fleet, Inventory
+from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.observe.files import write
@@ -70,6 +71,13 @@ def main(
     stack: Annotated[
         str | None, typer.Option(help="Apply the settings and policy of this stack, and compare with other stacks.")
     ] = None,
+    kubernetes: Annotated[
+        str | None,
+        typer.Option(
+            help="Minor version of the API server, such as 1.34. Default: that of the stack's node image, otherwise "
+            "of the pinned one."
+        ),
+    ] = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Print the patches as a diff and write them to the files.")
     ] = False,
@@ -81,9 +89,11 @@ def main(
     rules = _chosen(rule or [], skip or [])
     if fix and STDIN in paths:
         stop("--fix cannot write to standard input; pass a file")
+    if kubernetes is not None and kubernetes not in known_versions():
+        stop(f"--kubernetes {kubernetes}: the known versions are {', '.join(known_versions())}")
     manifests = read(paths)
     try:
-        asked = CheckSession(_policy(config), _stack(stack) if stack else None, manifests, rules)
+        asked = CheckSession(_policy(config), _stack(stack) if stack else None, manifests, rules, kubernetes)
     except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
@@ -162,13 +172,20 @@ class CheckSession:
     stack: the stack to apply; None for none.
     manifests: the files, whose `Policy` objects apply to all of them.
     rules: the rules to run.
+    kubernetes: minor version of the API server; None for that of the stack or the pinned one.
 
     Raises SettingsError that names the invalid key.
     """
 
     def __init__(
-        self, policy: PolicySettings, stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]
+        self,
+        policy: PolicySettings,
+        stack: _Stack | None,
+        manifests: Manifests,
+        rules: Sequence[Rule],
+        kubernetes: str | None = None,
     ) -> None:
+        self._kubernetes = kubernetes
         self._today = datetime.now(UTC).date()
         self._stack = stack
         policies = [policy, *([stack.settings.policy] if stack else [])]
@@ -178,13 +195,15 @@ class CheckSession:
 
     def findings(self, manifests: Manifests) -> list[Finding]:
         settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)
-        inventory = Inventory(manifests.declared(), today=self._today, settings=settings, fleet=held)
+        inventory = Inventory(
+            manifests.declared(), today=self._today, settings=settings, fleet=held, kubernetes=self._kubernetes
+        )
         return [*self._judge.found(inventory), *self._judge.found_in_policies()]
 
 
 def _policies(manifests: Manifests) -> Iterator[PolicySettings]:
     for body, place in manifests.declared():
-        if body["kind"] == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
+        if body.get("kind") == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
             yield _read_policy({"rules": body.get("rules") or {}}, place.file)
 
 

@@ -3,6 +3,7 @@
 A field whose value is unknown in a preview is UNKNOWN (`hops.kubernetes.values`), whatever its type.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Identity, Place, label
 from hops.model.settings import Settings
+from hops.model.versions import NODE_IMAGE
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(("HTTPProxy", "TLSCertificateDelegation"), ("projectcontour.io",)),
     **dict.fromkeys(("Fleet", "Policy"), ("ingress-hops",)),
-    "Cluster": ("kind.x-k8s.io",),
+    "Cluster": ("kind.x-k8s.io", "kind.sigs.k8s.io"),
     "DeploymentConfig": ("apps.openshift.io",),
     "IPPool": ("crd.projectcalico.org", "projectcalico.org"),
     "Installation": ("operator.tigera.io",),
@@ -406,6 +408,8 @@ class Inventory:
     today: the day on which exceptions must be in force.
     settings: settings of the stack; None without a stack.
     fleet: ports and names that others use. Default: none.
+    kubernetes: minor version of the API server, such as `1.34`. Default: that of the stack's node image, otherwise of
+        the pinned one.
     """
 
     def __init__(
@@ -415,9 +419,11 @@ class Inventory:
         today: date,
         settings: Settings | None = None,
         fleet: Fleet | None = None,
+        kubernetes: str | None = None,
     ) -> None:
         self.today = today
         self.settings = settings
+        self.kubernetes = kubernetes or _minor(settings.cluster.node_image if settings else "") or _minor(NODE_IMAGE)
         self.resources = _ordered(_resource(body, place) for body, place in _flat(declared))
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)
         for resource in self.resources:
@@ -567,6 +573,12 @@ class Inventory:
         return groups
 
 
+def _minor(image: str) -> str:
+    """The minor version in the tag of a node image such as `kindest/node:v1.34.8`; "" where there is none."""
+    found = re.search(r":v(\d+\.\d+)", image)
+    return found[1] if found else ""
+
+
 def _flat(declared: Iterable[tuple[JSON, Place]]) -> Iterator[tuple[JSON, Place]]:
     for given, place in declared:
         body = given if isinstance(given, dict) else plain(given)
@@ -592,7 +604,8 @@ def _resource(body: Mapping[str, JSON], place: Place) -> Resource:
     known = metadata if isinstance(metadata, dict) else {}
     version, kind = body.get("apiVersion"), body.get("kind")
     version = version if isinstance(version, str) else ""
-    kind = kind if isinstance(kind, str) else ""
+    # A kind configuration without `kind` is read as what it is meant to be.
+    kind = kind if isinstance(kind, str) else "Cluster" if version.startswith("kind.x-k8s.io/") else ""
     groups = _GROUPS.get(kind)
     if groups is not None and version:
         group = version.rpartition("/")[0]

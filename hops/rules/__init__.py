@@ -2,12 +2,22 @@
 
 from collections.abc import Mapping
 
-from hops.rules.families import clashes, exceptions, exposure, host_ports, ingress, kind_clusters, services, tls
+from hops.rules.families import (
+    api_server,
+    clashes,
+    exceptions,
+    exposure,
+    host_ports,
+    ingress,
+    kind_clusters,
+    services,
+    tls,
+)
 from hops.rules.rule import Rule
 
 RULES: Mapping[str, Rule] = {
     rule.code: rule
-    for family in (host_ports, kind_clusters, clashes, ingress, tls, services, exposure, exceptions)
+    for family in (api_server, host_ports, kind_clusters, clashes, ingress, tls, services, exposure, exceptions)
     for rule in vars(family).values()
     if isinstance(rule, Rule)
 }

@@ -30,7 +30,11 @@ _ENVOY = """
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
-spec: {template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}}}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """
 
 
@@ -416,7 +420,11 @@ spec: {cidr: 192.168.0.0/16}
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: calico-node, namespace: kube-system}
-spec: {template: {spec: {containers: [{name: calico-node}]}}}
+spec:
+  selector: {matchLabels: {app: calico-node}}
+  template:
+    metadata: {labels: {app: calico-node}}
+    spec: {containers: [{name: calico-node}]}
 """,
     good="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -432,7 +440,11 @@ spec: {cidr: 10.244.0.0/16}
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: calico-node, namespace: kube-system}
-spec: {template: {spec: {containers: [{name: calico-node}]}}}
+spec:
+  selector: {matchLabels: {app: calico-node}}
+  template:
+    metadata: {labels: {app: calico-node}}
+    spec: {containers: [{name: calico-node}]}
 """,
 )
 def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:
