@@ -147,9 +147,7 @@ class _Reader:
         schema = self.validator.node(tuple(error.schema_path)[:-1])
         match name:
             case "additionalProperties":
-                names = [key for key in kind.unexpected if (*path, key) not in self.unknown]
-                if names:
-                    yield self._fields(path, names, schema)
+                yield self._fields(path, list(kind.unexpected), schema)
             case "type":
                 yield self._type(path, error.instance, schema)
             case "required":
@@ -179,6 +177,8 @@ class _Reader:
                 remedies.append(f"write {self.moved[name]} instead of {name}")
             elif near:
                 remedies.append(f"rename {name} to {near}")
+                if any(unknown[: len(path) + 1] == (*path, name) for unknown in self.unknown):
+                    continue
                 patch += [
                     {"op": "add", "path": pointer("", *path, near), "value": there[name]},
                     {"op": "remove", "path": pointer("", *path, name)},

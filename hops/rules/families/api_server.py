@@ -267,7 +267,11 @@ def _node_ports(inventory: Inventory) -> tuple[int, int]:
     """The range of NodePorts: that of a declared kind cluster's kubeadm patches, otherwise Kubernetes' default."""
     for cluster in inventory.once(clusters):
         for patch in texts(cluster.resource.body.get("kubeadmConfigPatches")):
-            found = re.search(r"service-node-port-range\W+(\d+)-(\d+)", patch) if patch is not UNKNOWN else None
+            found = (
+                re.search(r"service-node-port-range\W+(?:value\W+)?(\d+)-(\d+)", patch)
+                if patch is not UNKNOWN
+                else None
+            )
             if found:
                 return int(found[1]), int(found[2])
     return _NODE_PORTS
