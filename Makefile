@@ -26,6 +26,8 @@ REPLACE ?=
 VERBOSE ?=
 OPTIONS = $(if $(filter 1,$(VERBOSE)),--verbose)
 
+# loadscope: the tests of one file run one after the other, and share what the file's fixtures make.
+PYTEST = "$(PYTHON)" -m pytest -m "not live" --numprocesses auto --dist loadscope --no-loadscope-reorder
 EVENTS = PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --non-interactive \
   --stack "$(STACK)" --policy-pack policy
 SUMMARY = "$(HOPS)" report --format summary
@@ -37,7 +39,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
 .PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock tools env stack-file
 
 help: ## this list
-	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: Pulumi's whole output] [REPLACE=1: up may rebuild a cluster]"
+	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
 
 demo: ## the path, one request and its trace where Docker answers, otherwise the plan
@@ -77,14 +79,14 @@ down: $(READY) ## removes the stack's cluster and all in it
 	@"$(HOPS)" down "$(STACK)" $(OPTIONS)
 
 trace: stack-file $(READY) ## follows a request: the first broken hop, why, and what mends it
-	@"$(HOPS)" trace "$(STACK)"
+	@"$(HOPS)" trace "$(STACK)" $(OPTIONS)
 
 plan: stack-file $(READY) ## the stack's hops, without engine, cluster or network
 	@"$(HOPS)" plan "$(STACK)" || test $$? -eq 1 # 1: something is left out, and said so
 
 test: $(READY_DEV) ## every test that needs no cluster
 	@"$(HOPS)" tools pulumi kind || echo "test: the tests that need them are skipped"
-	@$(WITH_PULUMI) "$(PYTHON)" -m pytest -m "not live"; status=$$?; \
+	@$(WITH_PULUMI) $(PYTEST) --durations 20; status=$$?; \
 	echo "test: the live tests are left out; to run them too: make test-live (needs Docker)"; exit $$status
 
 test-live: tools $(READY_DEV) ## the tests in a real cluster, every fault of the path among them (needs Docker)
@@ -103,7 +105,7 @@ bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a runni
 	@$(WITH_PULUMI) "$(PYTHON)" bench/trace.py "$(STACK)"
 
 check: lint ## format, lint, types, import rules, tests
-	@$(WITH_PULUMI) "$(PYTHON)" -m pytest -m "not live"
+	@$(WITH_PULUMI) $(PYTEST)
 
 lint: $(READY_DEV) ## the same without the tests
 	"$(VENV)/bin/ruff" format --check .
@@ -116,7 +118,7 @@ format: $(READY_DEV) ## formats the code, and mends what the linter can
 	"$(VENV)/bin/ruff" format .
 
 coverage: $(READY_DEV) ## the tests that need no cluster, and which lines and branches they run
-	"$(PYTHON)" -m pytest -m "not live" --cov
+	$(PYTEST) --cov
 
 lock: $(READY_DEV) ## remakes requirements*.txt; keeps each version that fits, but those that UPGRADE="NAME..." names
 	$(LOCK) --output-file requirements.txt

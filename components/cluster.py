@@ -6,7 +6,6 @@ Whatever carries the same name without that mount belongs to somebody else and i
 
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -20,6 +19,7 @@ from components.arguments import ArgumentError, checked
 from hops.model import settings
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
+from hops.model.project_files import generations, kubeconfig_file, owner_folder
 from hops.observe.machine import look
 
 _NODES = """
@@ -236,16 +236,15 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     intended = _plan(where, values)
     folder = Path(values.pop("folder")).expanduser().resolve()
     cluster = values["name"]
-    values["owner"] = values["owner"] or f"{folder}/{cluster}.owner"
+    values["owner"] = values["owner"] or owner_folder(str(folder), cluster)
     values["fingerprint"] = values["fingerprint"] or intended.fingerprint
     if values["generation"] is None:
         state = cluster_state(look(intended.door), intended, cluster, values["owner"])
-        named = re.compile(re.escape(cluster) + r"-(\d+)\.yaml")
-        kept = [int(found[1]) for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))]
+        kept = generations(cluster, (file.name for file in folder.glob("*.yaml")))
         values["generation"] = generation(state, PublishedCluster(), kept)
         values["stopped"] = state.stopped if values["stopped"] is None else values["stopped"]
     values["stopped"] = values["stopped"] or ()
-    values["kubeconfig"] = values["kubeconfig"] or f"{folder}/{cluster}-{values['generation']}.yaml"
+    values["kubeconfig"] = values["kubeconfig"] or f"{folder}/{kubeconfig_file(cluster, values['generation'])}"
     return values
 
 

@@ -1,6 +1,5 @@
 """The stack that the engine works on, and its configuration."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,7 @@ import pulumi
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 from pulumi_policy import policy as sdk
 
-from hops.model.settings import NAMESPACE, SettingsError
+from hops.model.settings import own_values
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,7 @@ class Operation:
 
     def ours(self) -> dict[str, Any]:
         """The configuration of this project's namespace: JSON values by key. Raises SettingsError for a secret."""
-        found: dict[str, Any] = {}
-        for key, text in self.config.items():
-            namespace, _, name = key.partition(":")
-            if namespace != NAMESPACE:
-                continue
-            if key in self.secrets:
-                raise SettingsError(f"{key} is a secret, and findings would show it: set it without --secret")
-            try:
-                found[name] = json.loads(text)
-            except ValueError:
-                found[name] = text
-        return found
+        return own_values(self.config, self.secrets)
 
 
 def from_environment() -> Operation:

@@ -9,6 +9,7 @@ from typing import Any
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import JSON
 from hops.model.finding import Level, Place
+from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import NAMESPACE, PolicySettings, SettingsError, settings
 from hops.rules import RULES
 from hops.rules.configuration import configure, read
@@ -87,9 +88,9 @@ def _of_pack(given: Mapping[str, Any]) -> PolicySettings:
 
 
 def _others(folder: Path, stack: str) -> Others:
-    files = sorted(folder.glob("Pulumi.*.yaml"))
+    files = sorted(folder.glob(STACK_FILES))
     try:
-        read = {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path.read_bytes() for path in files}
+        read = {stack_of(path.name): path.read_bytes() for path in files}
     except OSError as error:
         raise SettingsError(f"the other stacks' files cannot be read: {error}") from None
     return others(read, stack)

@@ -13,13 +13,14 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components import Calico, Contour, KindCluster, Workload
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST
+from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
-from hops.kubernetes.pod_start import ServicePod, not_ready, unanswered
-from hops.kubernetes.values import at
+from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
 from hops.model.hop import LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
+from hops.model.project_files import kubeconfig_file
 from hops.model.settings import Settings
 from hops.observe.answers import RouteAnswer, answers
 
@@ -45,18 +46,45 @@ class StackContext:
 
     def kubeconfig(self, stack: str) -> str:
         """Another file for each generation: objects of an older cluster must never be looked up in this one."""
-        return f"{self.folder}/{stack}-{self.generation}.yaml"
+        return f"{self.folder}/{kubeconfig_file(stack, self.generation)}"
 
 
-def build(settings: Settings, ground: StackContext) -> dict[str, Any]:
-    """Declares the stack and returns its outputs by name."""
+@dataclass(frozen=True)
+class BuiltStack:
+    """A declared stack, for resources of your own beside it.
+
+    inside: the options of a resource in the stack's cluster: its provider, and pods that wait for the pod network.
+    network: what makes the pod network. A Helm release has to wait for it; empty in a cluster that has its own.
+    namespaces: the namespaces that the stack creates, by name; `default` is not among them.
+    controller_namespace: the ingress controller's, for `admit_from` of a Workload.
+    address: the address of this machine that the ports are published on; None where a load balancer has its own.
+    ports: the published port by scheme, `http` and `https`.
+    outputs: the stack's outputs by name.
+    """
+
+    inside: pulumi.ResourceOptions
+    network: Sequence[pulumi.Resource]
+    namespaces: Mapping[str, kubernetes.core.v1.Namespace]
+    controller_namespace: str
+    address: str | None
+    ports: Mapping[str, int]
+    outputs: Mapping[str, Any]
+
+    def inside_of(self, namespace: str) -> pulumi.ResourceOptions:
+        """The options of a resource in a namespace, which is there first if the stack creates it."""
+        first = [self.namespaces[namespace]] if namespace in self.namespaces else []
+        return pulumi.ResourceOptions.merge(self.inside, pulumi.ResourceOptions(depends_on=first))
+
+
+def build(settings: Settings, ground: StackContext) -> BuiltStack:
+    """Declares the stack."""
     intended = plan(settings)
     if settings.cluster.existing:
         return _on_existing(settings, intended, ground)
     return _on_kind(settings, intended, ground)
 
 
-def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> dict[str, Any]:
+def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltStack:
     kubeconfig = ground.kubeconfig(pulumi.get_stack())
     cluster = KindCluster(
         "cluster",
@@ -93,7 +121,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> dict[s
         before_pods.append(calico.node)
     inside = pulumi.ResourceOptions.merge(inside, _pods_after(before_pods))
     contour = _contour(settings, ground, intended, inside)
-    pods, ingresses, replaced = _services(settings, intended, ground, inside)
+    built = _built(settings, intended, before_pods, inside)
+    pods, ingresses, replaced = _services(settings, intended, ground, built)
     outputs = _outputs(intended)
     outputs["cluster"] |= {
         "name": settings.cluster.name,
@@ -109,7 +138,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> dict[s
         outputs["hops"] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
             lambda _: _observed(settings, intended)
         )
-    return outputs
+    return dataclasses.replace(built, outputs=outputs)
 
 
 def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> LiveAddresses:
@@ -156,11 +185,12 @@ def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None
     return not_ready(key, service.name, waiting) if waiting else None
 
 
-def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> dict[str, Any]:
+def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> BuiltStack:
     provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
     inside = pulumi.ResourceOptions(provider=provider)
     contour = _contour(settings, ground, intended, inside)
-    pods, _, _ = _services(settings, intended, ground, inside)
+    built = _built(settings, intended, (), inside)
+    pods, _, _ = _services(settings, intended, ground, built)
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
@@ -172,7 +202,30 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> di
         )
         outputs["hops"] = whole.apply(_hops)
         outputs["curl"] = whole.apply(lambda of: of.paths[0].curl)
-    return outputs
+    return dataclasses.replace(built, outputs=outputs)
+
+
+def _built(
+    settings: Settings, intended: Plan, network: Sequence[pulumi.Resource], inside: pulumi.ResourceOptions
+) -> BuiltStack:
+    """What the workloads stand on. Creates each of their namespaces once."""
+    door = intended.door
+    return BuiltStack(
+        inside=inside,
+        network=tuple(network),
+        namespaces={
+            name: kubernetes.core.v1.Namespace(
+                name,
+                metadata=ObjectMetaArgs(name=name, labels={"pod-security.kubernetes.io/enforce": "restricted"}),
+                opts=inside,
+            )
+            for name in sorted({service.namespace for service in settings.services} - {"default"})
+        },
+        controller_namespace=CONTOUR_NAMESPACE,
+        address=door.listen if door.node else None,
+        ports={mapping.scheme: mapping.host for mapping in door.mappings},
+        outputs={},
+    )
 
 
 def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
@@ -213,28 +266,18 @@ def _services(
     settings: Settings,
     intended: Plan,
     ground: StackContext,
-    inside: pulumi.ResourceOptions,
+    built: BuiltStack,
 ) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
-    """The workloads and their Ingresses, each namespace made once.
+    """The workloads and their Ingresses.
 
     Returns the pods, the Ingresses, and the living pods that will be replaced, as NAMESPACE/NAME.
     """
-    namespaces = {
-        name: kubernetes.core.v1.Namespace(
-            name,
-            metadata=ObjectMetaArgs(name=name, labels={"pod-security.kubernetes.io/enforce": "restricted"}),
-            opts=inside,
-        )
-        for name in sorted({service.namespace for service in settings.services} - {"default"})
-    }
     names = [service.name for service in settings.services]
     living, addresses = _digests(ground.objects), found(ground.objects, None).services
     pods: list[kubernetes.core.v1.Pod] = []
     replaced: list[str] = []
     ingresses: list[pulumi.Resource] = []
     for service, backend in zip(settings.services, intended.backends, strict=True):
-        depends_on = [namespaces[service.namespace]] if service.namespace in namespaces else []
-        here = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=depends_on))
         workload = Workload(
             # Two services of one name can stand in two namespaces.
             service.name if names.count(service.name) == 1 else f"{service.namespace}/{service.name}",
@@ -253,7 +296,7 @@ def _services(
                 # In a cluster of its own the stack asks its routes itself, which tells more of a pod that never comes.
                 "wait_for_ready": bool(settings.cluster.existing),
             },
-            here,
+            built.inside_of(service.namespace),
         )
         ingress = workload.expose(
             service.host,
@@ -269,14 +312,12 @@ def _services(
     return pods, ingresses, replaced
 
 
-def _digests(objects: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
+def _digests(live: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
     """The digest that each living pod carries, by namespace and name; None for one without."""
     digests: dict[str, dict[str, str | None]] = {}
-    for pod in (item for item in objects if item.get("kind") == "Pod"):
-        metadata = at(dict(pod), "metadata")
-        digests.setdefault(str(at(metadata, "namespace")), {})[str(at(metadata, "name"))] = at(
-            metadata, "annotations", DIGEST
-        )
+    for pod in (item for item in live if item.get("kind") == "Pod"):
+        of_namespace = digests.setdefault(str(objects.namespace(pod)), {})
+        of_namespace[objects.name(pod)] = objects.annotations(pod).get(DIGEST)
     return digests
 
 

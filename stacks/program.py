@@ -1,7 +1,6 @@
 """The program that `pulumi` runs: settings in, stack built, outputs out."""
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,22 @@ import pulumi
 
 from hops.model.plan import Plan, plan
 from hops.model.preflight import cluster_state, consent, generation, problems, published_cluster, rebuild
+from hops.model.project_files import generations, owner_folder
 from hops.model.settings import Settings
 from hops.observe.answers import cluster_objects
 from hops.observe.api import API, APIError
 from hops.observe.machine import look
 from hops.observe.published_files import manifests_folder, published
 from stacks import config
-from stacks.build import StackContext, build
+from stacks.build import BuiltStack, StackContext, build
 
 _REPLACE = "INGRESS_HOPS_REPLACE"
 
 
-def run() -> None:
+def run() -> BuiltStack:
     """Declares the current stack and exports its outputs.
+
+    Returns what resources of your own beside it need.
 
     A preview says as warnings what an `up` refuses. Raises pulumi.RunError where the stack cannot be made.
     """
@@ -34,7 +36,7 @@ def run() -> None:
     except (ValueError, RuntimeError) as error:
         raise pulumi.RunError(str(error)) from None
     stack = pulumi.get_stack()
-    owner = f"{folder}/{stack}.owner"
+    owner = owner_folder(str(folder), stack)
     machine = look(intended.door, folder)
     before = published_cluster(_last_outputs(stack))
     state = cluster_state(machine, intended, settings.cluster.name, owner, before)
@@ -59,14 +61,16 @@ def run() -> None:
     ground = StackContext(
         folder=str(folder),
         owner=owner,
-        generation=generation(state, before, _kept(folder, stack)),
+        generation=generation(state, before, generations(stack, (file.name for file in folder.glob("*.yaml")))),
         state=state,
         upstream=upstream,
         objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
         engine=True,
     )
-    for name, value in build(settings, ground).items():
+    built = build(settings, ground)
+    for name, value in built.outputs.items():
         pulumi.export(name, value)
+    return built
 
 
 def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:
@@ -79,12 +83,6 @@ def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[s
             return []
         return [{"kind": kind, **item} for kind, answer in listed.items() for item in answer.get("items") or ()]
     return cluster_objects(str(intended.control_plane)) if running else []
-
-
-def _kept(folder: Path, stack: str) -> list[int]:
-    """The generations whose kubeconfig files are there."""
-    named = re.compile(re.escape(stack) + r"-(\d+)\.yaml")
-    return [int(found[1]) for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))]
 
 
 def _last_outputs(stack: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ DOCUMENTS = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/style.md",
+    "docs/own-resources.md",
     "docs/pull-requests.md",
     "docs/teams.md",
     "examples/README.md",

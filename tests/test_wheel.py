@@ -215,7 +215,7 @@ def test_a_command_that_plans_says_that_pulumi_is_missing(
     environment: Path, empty: Path, words: tuple[str, ...]
 ) -> None:
     shutil.copy2(PROJECT / "Pulumi.yaml", empty)
-    shutil.copytree(PROJECT / "stacks", empty / "stacks")
+    shutil.copytree(PROJECT / "stacks", empty / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
     missing = "needs the Python package pulumi, which is not installed here; "
     assert_one_line_says_what_is_missing(run(environment, empty, *words), missing)
     assert not (empty / "page.html").exists()

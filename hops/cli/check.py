@@ -19,7 +19,8 @@ from hops.cli.output import Status, print_json, stop
 from hops.cli.stack import StackError, stack_file
 from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.inventory import Fleet, Inventory
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.claims import Fleet
 from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError

@@ -16,15 +16,16 @@ from hops.cli.output import Status, needs_project, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
+from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.published_files import PublishedFileError
+from hops.observe.stack_files import kubeconfig_folder
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where
 from hops.rules import RULES
 from hops.rules.formats import Located, from_json
 
-_STACK_FILE = ("Pulumi.", ".yaml")
 _READ = (".json", ".yaml", ".yml")
 _CHOICES = "name a stack, a stack file Pulumi.NAME.yaml, a plan's .json, or .yaml manifests"
 
@@ -62,8 +63,8 @@ def side(named: str) -> Side:
             raise SideError(f"it is neither a stack, a plan nor manifests; {_CHOICES}")
         if path.is_file() and path.suffix == ".json":
             return _plan(json.loads(path.read_text(encoding="utf-8")))
-        if path.name.startswith(_STACK_FILE[0]) and path.name.endswith(_STACK_FILE[1]):
-            return _stack(path, path.name.removeprefix(_STACK_FILE[0]).removesuffix(_STACK_FILE[1]))
+        if path.match(STACK_FILES):
+            return _stack(path, stack_of(path.name))
         if path.exists():
             return _manifests(named)
         return _stack(stack_file(project_folder(), named), named)
@@ -86,7 +87,7 @@ def _stack(file: Path, name: str) -> Side:
     except ModuleNotFoundError as error:
         raise SideError(f"a stack's plan {needs_project(str(error.name))}") from None
     settings = read(file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-    plan = planned(name, settings, (file.parent.parent / settings.cluster.kubeconfig_folder).resolve())
+    plan = planned(name, settings, kubeconfig_folder(file.parent.parent, settings))
     if plan.left_out:
         # Findings that were not looked for would seem to be gone.
         raise SideError(f"its plan is incomplete: {'; '.join(plan.left_out)}")

@@ -43,6 +43,11 @@ _PATIENCE = 10.0
 _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
 
+_INTERRUPTED = "Attempting to deploy or update resources with "
+"""How the engine begins to tell of steps that a killed update left open; an `up` removes those that it repeats."""
+_GONE = "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data"
+"""What the provider says of a cluster whose kubeconfig file is gone."""
+
 _NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
 """What Pulumi says when it is stopped before its first event."""
 
@@ -116,9 +121,11 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         around = environment(project)
         _state_folder(project, around)
         release(project, stack, around)
-        if backend.state(project, stack) is None:
+        kept = backend.state(project, stack)
+        if kept is None:
             typer.echo(f"down: there is no stack {stack} in {around['PULUMI_BACKEND_URL']}; nothing to remove")
             return
+        _forget_interrupted(project, stack, kept)
         began = time.monotonic()
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
@@ -164,7 +171,7 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
 
 def _up(of: _Stack, *, verbose: bool) -> int:
     began = time.monotonic()
-    drifts, running = _look(of)
+    drifts, running = _look(of, forget=True)
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
@@ -180,7 +187,7 @@ def _up(of: _Stack, *, verbose: bool) -> int:
     left = remove_added(of.settings, drifts)
     patience = 0.0
     if running and not drifts and not planned.changes and not planned.said.outputs_change:
-        _tell(planned, f"nothing changes; looked for {time.monotonic() - began:.0f} s")
+        _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
         patience = _PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
@@ -218,10 +225,12 @@ def _preview(of: _Stack, *, verbose: bool) -> int:
     return Status.ALL_WELL
 
 
-def _look(of: _Stack) -> tuple[list[Drift], bool]:
+def _look(of: _Stack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
 
     Creates the stack in the backend where it is new. Raises BackendError.
+
+    forget: whether to remove the steps that a killed update left open in the state.
     """
     machine = later(partial(look, plan(of.settings).door))
     # The client takes longer to be imported than the state to be read.
@@ -230,11 +239,19 @@ def _look(of: _Stack) -> tuple[list[Drift], bool]:
     if kept is None:
         backend.create(of.project, of.name)
         return [], False
+    if forget:
+        _forget_interrupted(of.project, of.name, kept)
     running = own_state(of.project, of.name, of.settings, machine.result()).running
     found = drifted(of.settings, kept) if running else None
     for drift in found or ():
         typer.echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
     return found or [], running
+
+
+def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:
+    """Raises BackendError."""
+    if backend.forget_interrupted(project, name, kept):
+        typer.echo("an earlier update was interrupted; this one goes on from there")
 
 
 # Running Pulumi
@@ -261,6 +278,12 @@ class _Ended:
     @property
     def changes(self) -> bool:
         return any(resource.op not in ("same", "read", "refresh") for resource in self.said.resources.values())
+
+    @property
+    def another_cluster(self) -> bool:
+        """Whether the run makes a cluster, so that the one before it is gone."""
+        made = ("create", "replace")
+        return any(r.op in made for r in self.said.resources.values() if r.type == "command:local:Command")
 
 
 def _stopped(ended: _Ended) -> bool:
@@ -444,9 +467,10 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
     for text in ended.said.notes:
         typer.echo(f"note: {sentence(text)}")
     for text in dict.fromkeys(ended.said.warnings):
-        if text.startswith(_REFRESHED):
-            continue
-        typer.echo(f"warning: {sentence(text)}")
+        if would and text.startswith(_INTERRUPTED):
+            typer.echo("note: an earlier update was interrupted; the next one goes on from there")
+        elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
+            typer.echo(f"warning: {sentence(text)}")
     if ended.failed and not (_stopped(ended) and not ended.said.failure):
         failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
         typer.echo(f"error: {sentence(failure)}", err=True)

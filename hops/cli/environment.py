@@ -83,11 +83,6 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(target)
 
 
-def kubeconfig_link(folder: Path, stack: str) -> Path:
-    """Where the kubeconfig of a stack's running cluster is found under a name that never changes."""
-    return folder / f"{stack}.yaml"
-
-
 def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kubectl shall find.")] = "local") -> None:
     """Prints what a shell needs for plain pulumi and kubectl: eval "$(hops env alice)".
 
@@ -97,6 +92,7 @@ def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kube
     """
     # The settings take a third of a second to import, and only the kubeconfig's folder needs them.
     from hops.cli.stack import StackError, read, stack_file  # noqa: PLC0415
+    from hops.observe.stack_files import kubeconfig  # noqa: PLC0415
 
     try:
         project = project_folder()
@@ -108,10 +104,8 @@ def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kube
             folder.mkdir(parents=True, exist_ok=True)
     keys = ["PATH", "PULUMI_BACKEND_URL", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_HOME", "PULUMI_CREDENTIALS_PATH"]
     with suppress(StackError):
-        settings = read(stack_file(project, stack))
-        kubeconfig = kubeconfig_link(project / Path(settings.cluster.kubeconfig_folder).expanduser(), stack)
-        if kubeconfig.exists():
-            found["KUBECONFIG"] = str(kubeconfig.absolute())
+        if file := kubeconfig(project, stack, read(stack_file(project, stack))):
+            found["KUBECONFIG"] = str(file)
             keys.append("KUBECONFIG")
     for key in keys:
         if key in found:

@@ -3,28 +3,17 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hops.cli.environment import kubeconfig_link
 from hops.cli.output import stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder, search_path
-from hops.model.settings import Settings
+from hops.observe.stack_files import kubeconfig
 
 ADMIN = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl inside a control-plane node of kind."""
-
-
-def kubeconfig(project: Path, name: str, settings: Settings) -> Path | None:
-    """The kubeconfig of a stack's running cluster; None where there is none.
-
-    project: its folder. name: the stack's. settings: the stack's.
-    """
-    link = kubeconfig_link(project / Path(settings.cluster.kubeconfig_folder).expanduser(), name)
-    return link if link.exists() else None
 
 
 def main(

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum, StrEnum
 from itertools import groupby
 from pathlib import Path
-from textwrap import wrap
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,7 +15,9 @@ from rich.text import Text
 
 from hops.observe.files import write
 
-_COLUMNS = 100
+_NARROWEST, _WIDEST = 80, 120
+LEGEND = "->: leads to  dev: interface  beside: off the data path"
+"""What the signs of a printed path mean."""
 _PAGE = re.compile(r"[A-Z]{1,2}[0-9]{2,3}\.md")
 """The name of a page that is written for a code."""
 
@@ -61,13 +62,31 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-    """Prints a table of at most 100 columns; None is left blank."""
+    """Prints a table; None is left blank. A cell is broken at spaces only.
+
+    It is as wide as the terminal, within 80 and 120 columns; wider where a word needs it.
+    """
+    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    console = Console(markup=False, highlight=False)
+    widths = _widths([columns, *cells], min(max(console.width, _NARROWEST), _WIDEST) - len(columns))
+    console.width = sum(widths) + len(columns)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(width=_COLUMNS, markup=False, highlight=False).print(table)
+    for column, width in zip(columns, widths, strict=True):
+        table.add_column(column, width=width)
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _widths(rows: Sequence[Sequence[str]], most: int) -> list[int]:
+    """The width of each column, so that all have `most` together where their longest words allow it."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(line) for cell in column for line in cell.split("\n")) for column in columns]
+    floors = [max((len(word) for cell in column for word in cell.split()), default=0) for column in columns]
+    for index in sorted(range(len(widths)), key=widths.__getitem__, reverse=True):
+        excess = max(sum(widths) - most, 0)
+        widths[index] -= min(excess, widths[index] - floors[index])
+    return widths
 
 
 def one_line(console: Console, said: str) -> Text:
@@ -97,14 +116,35 @@ def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:
             write(path, text)
 
 
+def print_path(rows: Iterable[Sequence[object]], last: str, title: str | None = None) -> None:
+    """Prints the hops of one path.
+
+    rows: of each hop its number, its name, what it is or where, its state, and a last column.
+    last: the heading of the last column.
+    """
+    print_table(["", "hop", "where", "state", last], rows, title)
+
+
 def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
     """Prints hops as the output `hops` holds them, a table for each service."""
-    # Names are broken at their hyphens, which rich doesn't do; the widths fill the 100 columns.
-    widths = {"component": 17, "address": 17, "next": 19, "standing": 8}
-    keys = ("number", "name", "component", "address", "port", "next", "standing", "known_at")
     for service, path in groupby(hops, key=lambda hop: hop["service"]):
         rows = [
-            ["\n".join(wrap(hop[key], widths[key])) if key in widths and hop[key] else hop[key] for key in keys]
+            [
+                hop["number"],
+                hop["name"],
+                f"{hop['component']}{_way(hop)}",
+                hop["standing"].replace(" the path", ""),
+                hop["known_at"],
+            ]
             for hop in path
         ]
-        print_table(["", *keys[1:-1], "known\nat"], rows, f"request to {service}")
+        print_path(rows, "known at", f"request to {service}")
+    typer.echo(LEGEND)
+
+
+def _way(hop: Mapping[str, Any]) -> str:
+    """The address of a hop and the next one, as far as they are known."""
+    here = ":".join(str(part) for part in (hop["address"], hop["port"]) if part)
+    here = here if hop["address"] or not here else f"port {here}"
+    onward = f" -> {hop['next']}" if hop["next"] else ""
+    return f": {here}{onward}" if here or onward else ""

@@ -13,14 +13,16 @@ import yaml
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.inventory import Fleet, Inventory
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level, Place
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
+from hops.model.project_files import owner_folder
 from hops.model.settings import NAMESPACE, Settings
 from hops.observe.files import write as write_file
 from hops.observe.published_files import PublishedFileError, manifests_folder, published
-from hops.observe.stack_files import fleet
+from hops.observe.stack_files import fleet, kubeconfig_folder
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.formats import as_json
@@ -111,8 +113,8 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
-        ground = StackContext(str(folder), f"{folder}/{stack}.owner", 1, ClusterState(), upstream)
-        outputs.update(build(settings, ground))
+        ground = StackContext(str(folder), owner_folder(str(folder), stack), 1, ClusterState(), upstream)
+        outputs.update(build(settings, ground).outputs)
 
     pulumi.runtime.test(declare)()
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
@@ -158,7 +160,7 @@ def main(
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         others = fleet(project, stack, settings)
-        found = planned(stack, settings, (project / settings.cluster.kubeconfig_folder).resolve(), others.fleet)
+        found = planned(stack, settings, kubeconfig_folder(project, settings), others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(found.manifests, folder)
         if page:

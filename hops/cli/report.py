@@ -10,10 +10,11 @@ import typer
 
 from hops.cli.output import Status, print_json, stop
 from hops.model.finding import Level
+from hops.model.project_files import STACK_FILES, STACKS
 from hops.pull_requests.events import EventsError
 from hops.pull_requests.markdown import comment
 from hops.pull_requests.origin import PROGRAM
-from hops.pull_requests.report import STACKS, PullRequest, as_json, pull_request
+from hops.pull_requests.report import PullRequest, as_json, pull_request
 from hops.rules.formats import code_quality, junit, sarif
 
 _STDIN = Path("-")
@@ -32,7 +33,7 @@ class ReportFormat(StrEnum):
 
 def sources(folder: Path) -> dict[str, str]:
     """The texts of a project's files to which findings can point, by their path below its folder."""
-    files = [*folder.glob(f"{STACKS}/Pulumi.*.yaml"), folder / PROGRAM, *folder.glob("components/*.py")]
+    files = [*folder.glob(f"{STACKS}/{STACK_FILES}"), folder / PROGRAM, *folder.glob("components/*.py")]
     return {
         str(file.relative_to(folder)): file.read_text(encoding="utf-8", errors="replace")
         for file in sorted(files)

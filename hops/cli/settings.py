@@ -1,28 +1,37 @@
 """`hops settings`: the page of all settings, and their JSON schema."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hops.cli.output import Format, FormatOption, print_json, stop
-from hops.model.settings_page import page, schema
+from hops.model.settings_page import file_schema, page, schema
+from hops.observe.files import write
 
 
 def main(
     form: FormatOption = Format.TEXT,
-    write: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the page there.")] = None,
+    page_file: Annotated[Path | None, typer.Option("--write", metavar="FILE", help="Write the page there.")] = None,
+    schema_file: Annotated[
+        Path | None, typer.Option("--schema", metavar="FILE", help="Write there the JSON schema of a stack's file.")
+    ] = None,
 ) -> None:
     """Shows every key of a stack's file; with --format json their JSON schema.
 
-    Exit status: 0 shown or written, 2 the page could not be written.
+    Exit status: 0 shown or written, 2 a file could not be written.
     """
-    if write:
+    texts = ((page_file, page()), (schema_file, json.dumps(file_schema(), indent=2, ensure_ascii=False) + "\n"))
+    files = [(path, text) for path, text in texts if path]
+    for path, text in files:
         try:
-            write.write_text(page(), encoding="utf-8")
+            write(path, text)
         except OSError as error:
-            stop(error)
-    elif form is Format.JSON:
+            stop(f"{path} cannot be written: {error.strerror or error}")
+    if files:
+        return
+    if form is Format.JSON:
         print_json(schema())
     else:
         typer.echo(page(), nl=False)

@@ -13,11 +13,12 @@ from hops.cli import backend, stack_list
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from hops.cli.stack_list import Seen, StackSummary, look_around
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.kind_nodes import overlap
+from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.hop import Entrypoint
+from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.machine import busy, has_address, look
-from hops.observe.stack_files import FOLDER, own_state
+from hops.observe.stack_files import own_state
 from hops.rules.configuration import configure
 from hops.rules.other_stacks import claims, joined, stack_settings
 
@@ -32,7 +33,9 @@ _LOOPBACK = "127.0.0.1"
 # The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
+# yaml-language-server: $schema=stack.schema.json
 # Made by hops stack new {name}: a cluster, a port and a host name that no other stack here has.
+# docs/settings.md describes every key.
 config:
   {namespace}:cluster:
     name: {cluster}
@@ -57,22 +60,16 @@ def stack_file(project: Path, name: str) -> Path:
 
     Raises StackError if there is no such file. The text lists the stacks and the nearest name.
     """
-    path = _path(project, name)
+    path = project / stack_path(name)
     if path.is_file():
         return path
-    names = sorted(
-        file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in (project / FOLDER).glob("Pulumi.*.yaml")
-    )
+    names = sorted(stack_of(file.name) for file in (project / STACKS).glob(STACK_FILES))
     close = difflib.get_close_matches(name, names, 1)
     meant = f"; did you mean {close[0]}?" if close else "."
     raise StackError(
         f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
         f"Make one with: hops stack new {name}"
     )
-
-
-def _path(project: Path, name: str) -> Path:
-    return project / FOLDER / f"Pulumi.{name}.yaml"
 
 
 def read(path: Path, node_image: str | None = None) -> Settings:
@@ -83,7 +80,7 @@ def read(path: Path, node_image: str | None = None) -> Settings:
 
     Raises StackError.
     """
-    name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+    name = stack_of(path.name)
     try:
         found = stack_settings(name, path.read_bytes(), node_image)
         configure(found.policy)
@@ -112,7 +109,7 @@ def create(project: Path, name: str, wanted: Wanted) -> tuple[StackSummary, tupl
             f"the stack's name is {name!r}, and its cluster and host name take 1 to 36 lower-case letters, digits and "
             "hyphens, a hyphen neither first nor last; choose such a name, for example alice-2"
         )
-    path = _path(project, name)
+    path = project / stack_path(name)
     if path.exists():
         raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
     # A name below .test is never anybody else's (RFC 6761, section 6.2).
@@ -261,7 +258,7 @@ def remove(project: Path, name: str, *, file: bool = False) -> str:
     still up, its cluster is still there, or nothing can be seen of them; nothing is removed then.
     """
     kept = backend.kept(project)
-    path = _path(project, name) if name in kept else stack_file(project, name)
+    path = project / stack_path(name) if name in kept else stack_file(project, name)
     # One resource is the stack itself.
     if (resources := kept.get(name, 0)) > 1:
         raise StackError(f"the stack {name} has {resources} resources; take it down first: make down STACK={name}")

@@ -13,13 +13,14 @@ import typer
 from hops.cli import backend
 from hops.cli.output import Format, FormatOption, Status, print_json, print_table, stop
 from hops.cli.tools import ToolError, project_folder
-from hops.kubernetes.inventory import Fleet
+from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
 from hops.model.hop import Entrypoint
 from hops.model.preflight import Machine, standing
+from hops.model.project_files import stack_path
 from hops.model.settings import Settings, SettingsError
 from hops.observe.machine import look
-from hops.observe.stack_files import FOLDER, own_state, stack_files
+from hops.observe.stack_files import own_state, stack_files
 from hops.rules.formats import as_json
 from hops.rules.other_stacks import claims, claims_of_outputs, clashes, joined, published, stack_settings
 
@@ -101,7 +102,7 @@ class Seen:
             cluster=cluster.existing or cluster.name,
             address="its load balancer" if cluster.existing else _entrance(str(cluster.listen_address), ports),
             hosts=tuple(dict.fromkeys(service.host for service in of.services)),
-            file=f"{FOLDER}/Pulumi.{name}.yaml",
+            file=stack_path(name),
             state=state,
             resources=None if self.kept is None else self.kept.get(name, 0),
         )
@@ -119,7 +120,7 @@ def look_around(project: Path) -> Seen:
         try:
             settings[name] = stack_settings(name, file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         except SettingsError as error:
-            unusable.append(f"{project / FOLDER}/Pulumi.{name}.yaml: {error}")
+            unusable.append(f"{project / stack_path(name)}: {error}")
     unseen, fileless, kept = [], {}, None
     with ThreadPoolExecutor() as pool:
         # Each of the two takes half a second or so, in another process.
@@ -190,13 +191,13 @@ def check(form: FormatOption = Format.TEXT) -> None:
         try:
             found[name] = seen.clashes(name, of)
         except SettingsError as error:
-            unusable.append(f"{seen.project / FOLDER}/Pulumi.{name}.yaml: {error}")
+            unusable.append(f"{seen.project / stack_path(name)}: {error}")
     if form is Format.JSON:
         print_json([_as_json(name, finding) for name, findings in found.items() for finding in findings])
     else:
         for name, findings in found.items():
             for finding in findings:
-                typer.echo(f"{FOLDER}/Pulumi.{name}.yaml: {finding.level}: {finding}")
+                typer.echo(f"{stack_path(name)}: {finding.level}: {finding}")
         clashing = sum(1 for findings in found.values() if findings)
         typer.echo(f"{clashing} of {len(found)} stacks clash")
     for sentence in (*unusable, *seen.unseen):
@@ -209,4 +210,4 @@ def check(form: FormatOption = Format.TEXT) -> None:
 
 def _as_json(stack: str, finding: Finding) -> dict[str, Any]:
     # A patch would mend the object, and it is the stack's file that wants another value.
-    return {"stack": stack, **as_json(finding), "file": f"{FOLDER}/Pulumi.{stack}.yaml", "patch": None}
+    return {"stack": stack, **as_json(finding), "file": stack_path(stack), "patch": None}

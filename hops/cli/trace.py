@@ -24,6 +24,7 @@ from hops.observe.files import write
 from hops.observe.host import resolve
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
+from hops.observe.stack_files import kubeconfig_folder
 from hops.trace.facts.probes import SAFE
 from hops.trace.formats import as_json, junit
 from hops.trace.html.page import html
@@ -74,6 +75,7 @@ def main(
     count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
     every: Annotated[float, typer.Option(min=0, help="With --watch: seconds after which to look anyway.")] = 30.0,
     short: Annotated[bool, typer.Option("--short", help="Print the verdict and the way there only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Print each hop as planned, declared and found.")] = False,
     from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
 ) -> None:
@@ -95,7 +97,8 @@ def main(
         else:
             see = _of_stack(stack or "local", request, kubeconfig, context)
         looking = _Look(see, bundle, page)
-        ended = _watch(looking, form, count, every) if watch else _once(looking, form, short=short)
+        show_it = show_short if short else partial(show, verbose=verbose)
+        ended = _watch(looking, form, count, every) if watch else _once(looking, form, show_it)
     except (AskedError, StackError, ToolError) as error:
         stop(error)
     raise typer.Exit(ended)
@@ -188,7 +191,7 @@ def _of_settings(
     project = project_folder()
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
-    folder = project / Path(settings.cluster.kubeconfig_folder).expanduser()
+    folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
     return partial(_look, asked, way, TracedStack(name=name, settings=settings), cache(partial(outputs, project, name)))
@@ -260,7 +263,7 @@ def _write(option: str, path: Path, text: str) -> None:
         raise AskedError(f"{option} {path} cannot be written: {error.strerror or error}") from None
 
 
-def _once(looking: _Look, form: TraceFormat, *, short: bool) -> int:
+def _once(looking: _Look, form: TraceFormat, show_it: Callable[[Trace], None]) -> int:
     traced = looking.traced()
     match form:
         case TraceFormat.JSON:
@@ -268,7 +271,7 @@ def _once(looking: _Look, form: TraceFormat, *, short: bool) -> int:
         case TraceFormat.JUNIT:
             typer.echo(junit(traced), nl=False)
         case TraceFormat.TEXT:
-            (show_short if short else show)(traced)
+            show_it(traced)
     return status(traced)
 
 

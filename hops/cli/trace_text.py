@@ -1,28 +1,30 @@
 """A trace as plain text: the verdict, the hops, what else was found, and what could not be seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 import typer
 
-from hops.cli.output import print_table
+from hops.cli.output import LEGEND, print_path
 from hops.model.finding import Finding, Level
 from hops.trace.facts.evidence import told
-from hops.trace.result import Trace
+from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
-_SAME = '"'
+_BESIDE = "beside"
 _COLUMNS = 98
-_WIDE = 52
-"""Characters that planned, declared and found have together."""
 
 
-def show(traced: Trace) -> None:
-    """Prints it; the table fits 100 columns, and a remedy is one line that can be pasted."""
+def show(traced: Trace, *, verbose: bool = False) -> None:
+    """Prints it. A remedy is one line that can be pasted.
+
+    verbose: whether to print each hop as planned, declared and found, also where they are the same.
+    """
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
     typer.echo(verdict(traced))
     typer.echo()
-    print_table(*_rows(traced))
+    print_path(_rows(traced, verbose=verbose), "time")
+    typer.echo(f"{LEGEND}  found: as it was seen")
     for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
         typer.echo(
             f"\n{_where(traced, finding)}, {finding.level}: {finding.code} {finding.resource}: {finding.message}"
@@ -72,27 +74,24 @@ def _remedy(finding: Finding) -> str:
     return "\n".join([*seen, *(f"  {label}: {text}" for label, text in steps.items() if text)])
 
 
-def _rows(traced: Trace) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
-    """The columns, and the rows. A column that nothing is known for is left out."""
-    told: dict[str, list[object]] = {
-        "planned": [hop.planned for hop in traced.hops],
-        "declared": [_SAME if hop.declared and hop.declared == hop.planned else hop.declared for hop in traced.hops],
-        "found": [
-            _SAME if hop.found and hop.found == (hop.declared or hop.planned) else hop.found for hop in traced.hops
-        ],
-    }
-    told = {name: cells for name, cells in told.items() if any(cells)}
-    # Names are broken at their hyphens, which rich doesn't do.
-    width = _WIDE // (len(told) or 1)
-    rows = [
-        [
-            hop.number,
-            hop.name,
-            *("\n".join(wrap(str(cells[index] or ""), width)) for cells in told.values()),
-            hop.verdict,
-            time,
-        ]
-        for index, hop in enumerate(traced.hops)
-        for time in [f"{hop.seconds * 1000:.1f} ms" if hop.seconds is not None else None]
+def _rows(traced: Trace, *, verbose: bool) -> Iterator[Sequence[object]]:
+    for hop in traced.hops:
+        state = _BESIDE if hop.verdict is Verdict.BESIDE else hop.verdict
+        time = f"{hop.seconds * 1000:.1f} ms" if hop.seconds is not None else None
+        yield hop.number, hop.name, _where_it_is(hop, verbose=verbose), state, time
+
+
+def _where_it_is(hop: TracedHop, *, verbose: bool) -> str:
+    """Where a hop is: what is declared, and what differs from it."""
+    values = {"planned": hop.planned, "declared": hop.declared, "found": hop.found}
+    known = {name: str(value) for name, value in values.items() if value}
+    if verbose:
+        return "\n".join(f"{name}: {value}" for name, value in known.items())
+    first = known.get("declared") or known.get("planned") or known.get("found") or ""
+    # A plan without a cluster leaves addresses open; the rest of it is in what is declared.
+    others = [
+        f"{name}: {value}"
+        for name, value in known.items()
+        if value != first and not (name == "planned" and all(word in first for word in value.split()))
     ]
-    return ["", "hop", *told, "verdict", "time"], rows
+    return "; ".join([first, *others])

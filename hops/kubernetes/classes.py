@@ -5,12 +5,16 @@ From Contour 1.33: internal/ingressclass, internal/annotation.
 
 from collections.abc import Mapping
 
-from hops.kubernetes.inventory import DeclaredIngress, Inventory, Resource
-from hops.kubernetes.values import Undecidable, at, pairs, sequence, text, texts
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.pods import pod_template
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.values import Undecidable, at, text, texts
+from hops.model.path import CONTOUR_NAMESPACE
 
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-CONTOUR = "Deployment/projectcontour/contour"
+CONTOUR = f"Deployment/{CONTOUR_NAMESPACE}/contour"
 """The workload of Contour, as published (examples/contour/03-contour.yaml)."""
 
 
@@ -18,8 +22,8 @@ def served(inventory: Inventory) -> tuple[str, ...]:
     """The classes that Contour handles: those of --ingress-class-name, by default `contour` and "" for no class."""
     for resource in inventory.of_kind("Deployment"):
         if resource.means((CONTOUR,)):
-            for container in sequence(at(resource.body, "spec", "template", "spec", "containers")):
-                for argument in texts(at(container, "args")):
+            for container in pod_template(resource).lasting:
+                for argument in texts(container.body.get("args")):
                     flag, _, value = argument.partition("=")
                     if flag == "--ingress-class-name" and value:
                         return tuple(part.strip() for part in value.split(","))
@@ -29,9 +33,7 @@ def served(inventory: Inventory) -> tuple[str, ...]:
 def _default_class(inventory: Inventory) -> str:
     """The class that the API server sets on an Ingress without one; "" if no class or several are marked as default."""
     marked = [
-        resource
-        for resource in inventory.of_kind("IngressClass")
-        if pairs(at(resource.body, "metadata", "annotations")).get(DEFAULT_CLASS) == "true"
+        resource for resource in inventory.of_kind("IngressClass") if resource.annotations.get(DEFAULT_CLASS) == "true"
     ]
     if any(resource.vague for resource in marked):
         raise Undecidable
@@ -58,8 +60,7 @@ def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
             # An empty name counts as set, so the API server does not add the default.
             or ("" if subject.class_name == "" else inventory.once(_default_class))
         )
-    annotations = pairs(at(subject.body, "metadata", "annotations"))
-    return annotated_class(annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
+    return annotated_class(subject.annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
 
 
 def owner_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:

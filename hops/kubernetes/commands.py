@@ -10,7 +10,7 @@ from itertools import pairwise
 from posixpath import join, normpath
 from typing import NoReturn
 
-from hops.kubernetes.inventory import PodContainer
+from hops.kubernetes.resources.pods import PodContainer
 from hops.kubernetes.values import UNKNOWN, address, text, texts
 
 

@@ -5,8 +5,10 @@ from datetime import date
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.inventory import Inventory, Pod, Port, ServicePort
-from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.kind_nodes import nodes
+from hops.kubernetes.resources.pods import Port
+from hops.kubernetes.resources.services import ServicePort
 from hops.kubernetes.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
@@ -34,11 +36,10 @@ def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresse
         and objects.address(pod)
     )
     internal = (
-        str(at(entry, "address"))
+        address
         for item in everything
         if item.get("kind") == "Node" and objects.name(item) == node
-        for entry in sequence(at(dict(item), "status", "addresses"))
-        if at(entry, "type") == "InternalIP"
+        for address in objects.internal_addresses(item)
     )
     return LiveAddresses(
         node=next(internal, None),
@@ -65,7 +66,7 @@ def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple
 def door(inventory: Inventory) -> Entrypoint | None:
     """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
     envoy = [p for p in inventory.pods if p.resource.kind in ("DaemonSet", "Deployment") and p.resource.name == "envoy"]
-    own = list(_ports(envoy[:1]))
+    own = list(envoy[0].ports) if envoy else []
     host_ports = {
         outside: inside for port in own if (outside := _port(port.host_port)) and (inside := _port(port.container_port))
     }
@@ -110,7 +111,7 @@ def backends(inventory: Inventory) -> Iterator[Backend]:
                     host=route.host or "*",
                     path=route.path,
                     port=number,
-                    target_port=_target(port, list(_ports(chosen))) or number,
+                    target_port=_target(port, [port for pod in chosen for port in pod.ports]) or number,
                     selector=service.selector,
                     pods=tuple(pod.resource.name for pod in chosen),
                     cluster_ip=objects.cluster_ip(service.resource.body),
@@ -122,11 +123,6 @@ def backends(inventory: Inventory) -> Iterator[Backend]:
 def _port(value: int | None) -> int | None:
     """A TCP port, None where it is none."""
     return value if value in range(1, 65536) else None
-
-
-def _ports(pods: Iterable[Pod]) -> Iterator[Port]:
-    """The ports that the pods' lasting containers declare."""
-    return (port for pod in pods for container in pod.containers if container.lasting for port in container.ports)
 
 
 def _target(port: ServicePort, declared: Iterable[Port]) -> int | None:

@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressBackend, Inventory, Pod, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressBackend
+from hops.kubernetes.resources.pods import Pod
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown, at, number, sequence, text
 
 OUTSIDE = ("NodePort", "LoadBalancer")

@@ -3,13 +3,9 @@
 Every function takes an object's body and gives None, "" or nothing where the body lacks the fact.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from hops.kubernetes.values import JSON, at, number, pairs, sequence, text
-
-KIND_LABEL = "io.x-k8s.kind.cluster"
-"""The label by which kind marks the containers of a cluster (pkg/cluster/internal/providers/docker/constants.go)."""
-KIND_ROLE_LABEL = "io.x-k8s.kind.role"
+from hops.kubernetes.values import JSON, at, pairs, sequence, text
 
 
 def name(item: Mapping[str, JSON] | None) -> str:
@@ -29,6 +25,18 @@ def full_name(item: Mapping[str, JSON]) -> str:
 
 def labels(item: Mapping[str, JSON]) -> Mapping[str, str]:
     return pairs(at(_body(item), "metadata", "labels"))
+
+
+def annotations(item: Mapping[str, JSON]) -> Mapping[str, str]:
+    return pairs(at(_body(item), "metadata", "annotations"))
+
+
+def controller(item: Mapping[str, JSON]) -> tuple[str, str] | None:
+    """The kind and name of the object that made this one; None without one."""
+    owners = sequence(at(_body(item), "metadata", "ownerReferences"))
+    owner: JSON = next((entry for entry in owners if at(entry, "controller")), None)
+    kind, owner_name = text(at(owner, "kind")), text(at(owner, "name"))
+    return (kind, owner_name) if kind and owner_name else None
 
 
 def deleting(item: Mapping[str, JSON]) -> bool:
@@ -53,6 +61,13 @@ def address(pod: Mapping[str, JSON]) -> str | None:
     return text(at(_body(pod), "status", "podIP"))
 
 
+def internal_addresses(node: Mapping[str, JSON] | None) -> tuple[str, ...]:
+    """A node's addresses of type InternalIP."""
+    entries = sequence(at(_body(node), "status", "addresses"))
+    found = (text(at(entry, "address")) for entry in entries if at(entry, "type") == "InternalIP")
+    return tuple(address for address in found if address)
+
+
 def phase(pod: Mapping[str, JSON]) -> str | None:
     """A pod's phase, such as `Running`."""
     return text(at(_body(pod), "status", "phase"))
@@ -67,15 +82,6 @@ def cluster_ip(service: Mapping[str, JSON] | None) -> str | None:
     """A Service's address, None where it has none or is headless."""
     found = text(at(_body(service), "spec", "clusterIP"))
     return None if found in ("", "None") else found
-
-
-def host_ports(pod_spec: JSON) -> Iterator[tuple[int, int]]:
-    """The host port and the container port of every port that a pod's containers take on their node."""
-    for container in sequence(at(pod_spec, "containers")):
-        for port in sequence(at(container, "ports")):
-            outside, inside = number(at(port, "hostPort")), number(at(port, "containerPort"))
-            if outside and inside:
-                yield outside, inside
 
 
 def _body(item: Mapping[str, JSON] | None) -> JSON:

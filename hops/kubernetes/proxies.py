@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
 
@@ -41,6 +42,18 @@ def part(body: JSON, *keys: str) -> Mapping[str, JSON] | None:
 def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
     """`spec.virtualhost` of an HTTPProxy, which makes it a root; None if there is none. Raises Undecidable."""
     return part(proxy.body, "spec", "virtualhost")
+
+
+def status_messages(proxy: Resource) -> tuple[str, ...]:
+    """What Contour wrote into the status of a running HTTPProxy; empty if there is no problem."""
+    status = at(proxy.body, "status")
+    current, description = text(at(status, "currentStatus")), text(at(status, "description"))
+    return tuple(
+        f"{proxy} is {current or 'without status'}: {text(at(entry, 'message'))}"
+        for condition in sequence(at(status, "conditions"))
+        for key in ("errors", "warnings")
+        for entry in sequence(at(condition, key))
+    ) or ((f"{proxy}: {description}",) if description else ())
 
 
 def includes(proxy: Resource, inventory: Inventory) -> Iterator[Include]:

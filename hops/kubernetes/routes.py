@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.hosts import bare
-from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, Inventory, Resource, ServicePort, content
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import includes, virtual_host
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.resource import Resource, content
+from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.targets import home, port_of
 from hops.kubernetes.values import JSON, Undecidable, Unknown, at, mapping, number, sequence, text, unknown_paths
 

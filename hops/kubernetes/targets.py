@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, Inventory, Resource, ServicePort
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, sequence, text
 
 GATEWAY_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")

@@ -5,7 +5,7 @@ through every function of this module and raises Undecidable when it is used.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -79,6 +79,11 @@ def sequence(value: JSON) -> Sequence[JSON]:
     return value if isinstance(value, list) or value is UNKNOWN else ()
 
 
+def entries(value: Sequence[JSON]) -> Iterator[tuple[int, JSON]]:
+    """The mappings and UNKNOWN items of a list, with their indexes."""
+    return ((i, item) for i, item in enumerate(value) if isinstance(item, dict) or item is UNKNOWN)
+
+
 def text(value: JSON) -> str | None:
     """The value if it is a string, otherwise None."""
     return value if isinstance(value, str) or value is UNKNOWN else None
@@ -108,6 +113,11 @@ def pairs(value: JSON) -> Mapping[str, str]:
     if value is UNKNOWN:
         return UNKNOWN  # type: ignore[no-any-return]
     return {k: v for k, v in mapping(value).items() if isinstance(k, str) and (isinstance(v, str) or v is UNKNOWN)}
+
+
+def protocol(value: JSON) -> str:
+    """The protocol of a port; Kubernetes' default is TCP."""
+    return value if (isinstance(value, str) and value) or value is UNKNOWN else "TCP"
 
 
 def address(value: JSON) -> IPv4Address | IPv6Address | None:

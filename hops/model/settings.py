@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
@@ -376,6 +376,31 @@ def _twice(what: str, claims: Iterable[tuple[str, str]]) -> list[str]:
     return problems
 
 
+def own_values(config: Mapping[str, Any], secrets: Container[str] = ()) -> dict[str, Any]:
+    """The values of this project in Pulumi's configuration, by key without the namespace.
+
+    config: texts by `namespace:key`, as the engine gives them. Objects are JSON.
+    secrets: the keys of secret values. Default: none.
+
+    Raises SettingsError for a secret.
+    """
+    values: dict[str, Any] = {}
+    for key, value in config.items():
+        namespace, _, name = key.partition(":")
+        if namespace != NAMESPACE:
+            continue
+        if key in secrets:
+            raise SettingsError(
+                f"{key} is a secret, and settings are published in outputs: "
+                f"remove it with pulumi config rm {key} and set it without --secret"
+            )
+        try:
+            values[name] = json.loads(value)
+        except (ValueError, RecursionError, TypeError):
+            values[name] = value
+    return values
+
+
 def settings(stack: str, config: Mapping[str, Any], node_image: str | None = None) -> Settings:
     """The settings of a stack.
 
@@ -391,7 +416,7 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     whole = {
         **config,
         "cluster": {**derived, **cluster} if isinstance(cluster, Mapping) else cluster,
-        "services": [_with_derived(s) for s in services] if isinstance(services, list) else services,
+        "services": [with_derived(s) for s in services] if isinstance(services, list) else services,
     }
     try:
         return Settings.model_validate_json(json.dumps(whole))
@@ -408,8 +433,11 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
         raise SettingsError("\n".join(_sentence(problem) for problem in own)) from None
 
 
-def _with_derived(service: Any) -> Any:
-    """Adds the defaults that depend on the service's name, path and port."""
+def with_derived(service: Any) -> Any:
+    """An entry of `services` with the defaults that depend on its name, path and port.
+
+    service: the entry as declared; a value that is no mapping stays as it is.
+    """
     if not isinstance(service, Mapping):
         return service
     name, port = service.get("name", "my-service"), service.get("port", 8080)

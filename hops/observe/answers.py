@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hops.kubernetes.objects import full_name
-from hops.kubernetes.pod_start import LOG_LINES, Patience, PodStart, pod_start
+from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend
 

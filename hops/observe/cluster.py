@@ -11,11 +11,15 @@ from typing import Any
 from urllib.parse import quote
 
 from hops.kubernetes import objects
+from hops.kubernetes.resources.ingresses import as_ingress
+from hops.kubernetes.resources.pod_status import container_statuses
+from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
+from hops.trace.facts.envoy_drift import contour_pods
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import ObservedCluster
 
@@ -117,13 +121,11 @@ def certificates(api: API, view: PathFacts, unseen: MutableMapping[str, str]) ->
 def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
     there = {(str(objects.namespace(s)), objects.name(s)) for s in view.of("Secret")}
     for pod in view.of("Pod", CONTOUR_NAMESPACE):
-        for volume in sequence(at(pod, "spec", "volumes")):
-            if (found := (CONTOUR_NAMESPACE, str(at(volume, "secret", "secretName")))) in there:
-                yield found
+        yield from there.intersection((CONTOUR_NAMESPACE, name) for name in as_pod(pod).secrets)
     for ingress in view.of("Ingress"):
-        for entry in sequence(at(ingress, "spec", "tls")):
-            named = (str(objects.namespace(ingress)), str(at(entry, "secretName")))
-            if view.asked.host in sequence(at(entry, "hosts")) and named in there:
+        for tls in as_ingress(ingress).tls:
+            named = (str(objects.namespace(ingress)), str(tls.secret))
+            if view.asked.host in tls.hosts and named in there:
                 yield named
 
 
@@ -183,19 +185,20 @@ def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[st
 
 
 def _logs(view: PathFacts) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
-    contour = [pod for pod in view.of("Pod", CONTOUR_NAMESPACE) if at(pod, "metadata", "labels", "app") == "contour"]
-    network = [
-        pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") in (POD_NETWORK.agent, "kube-proxy")
-    ]
-    for pod in [*contour, *view.envoy_pods[:1], *(pod for pod in (*view.pods, *network) if not objects.ready(pod))]:
+    network = [pod for pod in view.of("Pod") if objects.labels(pod).get("k8s-app") in (POD_NETWORK.agent, "kube-proxy")]
+    for pod in [
+        *contour_pods(view),
+        *view.envoy_pods[:1],
+        *(pod for pod in (*view.pods, *network) if not objects.ready(pod)),
+    ]:
         if view.down(objects.node_of(pod)):
             continue
         namespace, name = str(objects.namespace(pod)), objects.name(pod)
-        for state in sequence(at(pod, "status", "containerStatuses")):
-            container = str(at(state, "name"))
-            if at(state, "state", "running") or at(state, "state", "terminated"):
+        for status in container_statuses(pod):
+            container = status.name
+            if status.running or status.terminated:
                 yield f"{namespace}/{name}/{container}", (namespace, name, container, False)
-            if at(state, "lastState", "terminated"):
+            if status.last_terminated:
                 yield f"{namespace}/{name}/{container} previous", (namespace, name, container, True)
 
 

@@ -16,10 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hops.kubernetes import objects
-from hops.kubernetes.objects import KIND_LABEL
-from hops.kubernetes.values import at, sequence, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import API_PORT
+from hops.kubernetes.resources.pods import as_template
+from hops.kubernetes.values import at
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
+from hops.model.project_files import generations, kubeconfig_file
 from hops.observe.api import API
 from hops.observe.cluster import certificates, cluster, logs
 from hops.observe.docker import docker
@@ -143,16 +146,14 @@ class _Look:
         marks = (
             found[1]
             for item in PathFacts(self.seen).node_containers.values()
-            for bind in sequence(at(dict(item), "HostConfig", "Binds"))
-            if (found := re.search(re.escape(MARK) + r"(\d+)-", str(bind)))
+            for bind in docker_containers.binds(item)
+            if (found := re.search(re.escape(MARK) + r"(\d+)-", bind))
         )
-        named = re.compile(re.escape(stack.name) + r"-(\d+)\.yaml")
-        kept = {int(found[1]): file for file in folder.glob("*.yaml") if (found := named.fullmatch(file.name))}
-        generation = next(marks, None)
-        chosen = kept.get(int(generation)) if generation else kept[max(kept)] if kept else None
-        if chosen is None:
+        kept = generations(stack.name, (file.name for file in folder.glob("*.yaml")))
+        generation = next(map(int, marks), max(kept, default=None))
+        if generation not in kept:
             raise NoWayError(f"{folder} holds no kubeconfig of the stack {stack.name}'s running cluster")
-        return chosen
+        return folder / kubeconfig_file(stack.name, generation)
 
     def _cluster(self, api: API) -> ObservedCluster:
         found = cluster(api, self._parts.unseen)
@@ -165,7 +166,7 @@ class _Look:
             if view.running(name):
                 started.append(self._parts.start(f"node {name}", partial(node, name, self._parts.unseen), _OTHERS))
             else:
-                state = at(dict(view.containers[name]), "State", "Status")
+                state = docker_containers.state(view.containers[name])
                 self._parts.unseen[f"node {name}"] = f"its container is {state}"
         return started
 
@@ -241,11 +242,11 @@ def _forwarded(api: API, wanted: list[Probe], asked: FollowedRequest) -> list[Se
 
 def _kind(api: API, found: ObservedDocker | None) -> str | None:
     """The kind cluster whose node publishes the API's port."""
-    port = str(urlsplit(api.server).port)
-    for item in found.containers if found else ():
-        for binding in sequence(at(dict(item), "HostConfig", "PortBindings", "6443/tcp")):
-            if at(binding, "HostPort") == port:
-                return text(at(dict(item), "Config", "Labels", KIND_LABEL))
+    port = urlsplit(api.server).port
+    for container in found.containers if found else ():
+        for binding in docker_containers.declared_ports(container):
+            if binding.inside == API_PORT and binding.port == port:
+                return docker_containers.cluster(container)
     return None
 
 
@@ -264,8 +265,7 @@ def _versions(seen: Observation) -> dict[str, str]:
         "envoy": next((release[1] for release in releases if len(release) > 1), None),
     }
     for item in seen.cluster.objects if seen.cluster else ():
-        for container in sequence(at(dict(item), "spec", "template", "spec", "containers")):
-            name, image = str(at(container, "name")), str(at(container, "image"))
-            if name in ("contour", POD_NETWORK.agent) and ":" in image:
-                found[name] = image.rpartition(":")[2]
+        for container in as_template(item).lasting if item.get("kind") in ("DaemonSet", "Deployment") else ():
+            if container.name in ("contour", POD_NETWORK.agent) and ":" in (container.image or ""):
+                found[container.name] = str(container.image).rpartition(":")[2]
     return {name: str(value) for name, value in found.items() if value}

@@ -1,18 +1,18 @@
 """Looks at this machine: its tools, its Docker, the wanted ports. Reads only."""
 
 import errno
-import json
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hops.kubernetes.objects import KIND_LABEL
+from hops.kubernetes.resources import docker_containers
 from hops.model.hop import Entrypoint
 from hops.model.preflight import DockerContainer, DockerDaemon, Machine
+from hops.observe import docker
+from hops.observe.docker import DockerError
 
 _SECONDS = 15
 
@@ -23,10 +23,10 @@ def look(door: Entrypoint, folder: Path | None = None) -> Machine:
     folder: where kubeconfig files are to be kept; None to leave it out.
     """
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
-    docker, error = (None, "") if "docker" in missing else _docker()
+    daemon, error = (None, "") if "docker" in missing else _daemon()
     return Machine(
         missing_tools=missing,
-        docker=docker,
+        docker=daemon,
         docker_error=error,
         remote=None if "docker" in missing else _remote(_endpoint()),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
@@ -38,30 +38,17 @@ def look(door: Entrypoint, folder: Path | None = None) -> Machine:
     )
 
 
-def _run(*words: str, check: bool = True) -> str:
-    done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=check)
-    return done.stdout
-
-
-def _docker() -> tuple[DockerDaemon | None, str]:
-    """What Docker says, or None and why it says nothing."""
+def _daemon() -> tuple[DockerDaemon | None, str]:
+    """The Docker daemon; None and the reason if it does not answer."""
     try:
-        info = json.loads(_run("docker", "info", "--format", "{{json .}}"))
-        if errors := info.get("ServerErrors"):
-            return None, " ".join(errors)
-        names = _run("docker", "ps", "--all", "--quiet").split()
-        # A container that went away since makes it fail, and the others are on stdout all the same.
-        containers = json.loads(_run("docker", "inspect", *names, check=False)) if names else []
-    except subprocess.CalledProcessError as error:
-        return None, (error.stderr.strip() or str(error)).splitlines()[-1]
-    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
+        return _facts(docker.info(_SECONDS), docker.containers(seconds=_SECONDS)), ""
+    except DockerError as error:
         return None, str(error)
-    return _facts(info, containers), ""
 
 
 def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> DockerDaemon:
     root = Path(info.get("DockerRootDir") or "/nowhere")
-    # Only where the daemon shares this file system does its folder say anything about its disk.
+    # The daemon's folder shows its free disk only if the daemon shares this file system.
     here = info.get("OperatingSystem") != "Docker Desktop" and root.exists()
     return DockerDaemon(
         product=str(info.get("OperatingSystem") or "") if "host" not in info else "Podman",
@@ -75,18 +62,15 @@ def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> 
 
 
 def _container(item: Mapping[str, Any]) -> DockerContainer:
-    bindings = item["HostConfig"].get("PortBindings") or {}
     return DockerContainer(
-        name=item["Name"].lstrip("/"),
-        cluster=(item["Config"].get("Labels") or {}).get(KIND_LABEL),
-        state=item["State"]["Status"],
-        binds=tuple(item["HostConfig"].get("Binds") or ()),
+        name=docker_containers.name(item),
+        cluster=docker_containers.cluster(item),
+        state=str(docker_containers.state(item)),
+        binds=docker_containers.binds(item),
         published=tuple(
-            (binding.get("HostIp") or "0.0.0.0", int(binding["HostPort"]))
-            for of_port, given in bindings.items()
-            if of_port.endswith("/tcp")
-            for binding in given or ()
-            if binding.get("HostPort", "0") not in ("", "0")
+            (binding.address or "0.0.0.0", binding.port)
+            for binding in docker_containers.declared_ports(item)
+            if binding.protocol == "tcp" and binding.port
         ),
     )
 
@@ -108,8 +92,8 @@ def _endpoint() -> str:
     if host := os.environ.get("DOCKER_HOST"):
         return host
     try:
-        return _run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}").strip()
-    except (subprocess.SubprocessError, OSError):
+        return docker.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", seconds=_SECONDS).strip()
+    except DockerError:
         return ""
 
 

@@ -1,31 +1,40 @@
-"""Gathers what others hold of this machine, for the rules XS01 to XS03."""
+"""Reads the files and folders that the stacks of a project have, and what others use beside a stack."""
 
 from pathlib import Path
 
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, Machine, cluster_state
+from hops.model.project_files import STACK_FILES, STACKS, kubeconfig_link, owner_folder, stack_of
 from hops.model.settings import Settings
 from hops.observe.machine import look
 from hops.rules.other_stacks import Others, joined, others, published
 
-FOLDER = "stacks"
-
 
 def stack_files(project: Path) -> dict[str, bytes]:
     """The stack files of a project by the stack's name. Raises OSError."""
-    files = sorted((project / FOLDER).glob("Pulumi.*.yaml"))
-    return {path.name.removeprefix("Pulumi.").removesuffix(".yaml"): path.read_bytes() for path in files}
+    return {stack_of(path.name): path.read_bytes() for path in sorted((project / STACKS).glob(STACK_FILES))}
 
 
-def own_state(project: Path, stack: str, of: Settings, machine: Machine) -> ClusterState:
-    """What is there of a stack's own cluster."""
-    folder = (project / of.cluster.kubeconfig_folder).expanduser().resolve()
-    return cluster_state(machine, plan(of), of.cluster.name, f"{folder}/{stack}.owner")
+def kubeconfig_folder(project: Path, settings: Settings) -> Path:
+    """The folder of a stack's kubeconfig files; it may not exist."""
+    return (project / Path(settings.cluster.kubeconfig_folder).expanduser()).resolve()
 
 
-def fleet(project: Path, stack: str, of: Settings) -> Others:
-    """What the other stacks of the project and Docker, where one answers, hold beside a stack. Raises OSError."""
-    machine = look(plan(of).door)
+def kubeconfig(project: Path, stack: str, settings: Settings) -> Path | None:
+    """The kubeconfig of a stack's running cluster; None if there is none."""
+    link = kubeconfig_folder(project, settings) / kubeconfig_link(stack)
+    return link if link.exists() else None
+
+
+def own_state(project: Path, stack: str, settings: Settings, machine: Machine) -> ClusterState:
+    """The state of a stack's own cluster."""
+    owner = owner_folder(str(kubeconfig_folder(project, settings)), stack)
+    return cluster_state(machine, plan(settings), settings.cluster.name, owner)
+
+
+def fleet(project: Path, stack: str, settings: Settings) -> Others:
+    """The ports and names that the other stacks of the project use, and those of Docker. Raises OSError."""
+    machine = look(plan(settings).door)
     found = others(stack_files(project), stack)
-    docker = published(machine, of.cluster.name, own_state(project, stack, of, machine))
+    docker = published(machine, settings.cluster.name, own_state(project, stack, settings, machine))
     return Others(joined(found.fleet, docker), found.unread)

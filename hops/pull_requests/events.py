@@ -12,7 +12,7 @@ from typing import Any
 
 from hops.kubernetes.values import at, number, pointer
 from hops.model.finding import Finding, Level
-from hops.model.settings import NAMESPACE
+from hops.model.settings import own_values
 from hops.rules.finding_text import heard, urn_parts
 
 _STACK = "pulumi:pulumi:Stack"
@@ -132,14 +132,8 @@ def _stack(events: list[dict[str, Any]], resources: Mapping[str, PreviewedResour
 def _config(events: list[dict[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for event in _of(events, "preludeEvent"):
-        given = event.get("config")
-        for key, value in given.items() if isinstance(given, dict) else ():
-            namespace, _, name = key.partition(":")
-            if namespace == NAMESPACE:
-                try:
-                    found[name] = json.loads(value)
-                except (ValueError, RecursionError, TypeError):
-                    found[name] = value
+        config = event.get("config")
+        found |= own_values(config if isinstance(config, dict) else {})
     return found
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from hops.kubernetes.values import at
 from hops.model.finding import Finding
-from hops.model.settings import NAMESPACE
+from hops.model.settings import NAMESPACE, ServiceSettings, with_derived
 from hops.pull_requests.events import Preview, PreviewedResource
 from hops.rules.files.documents import UnreadableError, child, documents, line, nodes, parts
 from hops.rules.formats import Located
@@ -109,10 +109,10 @@ def _service(declared: PreviewedResource, config: Mapping[str, Any]) -> int | No
     """The number of the service whose component declares a resource."""
     services = config.get("services")
     for number, service in enumerate(services if isinstance(services, list) else ()):
-        name = at(service, "name") or "my-service"
-        named = {"name": name, "ingress": at(service, "ingress") or f"{name}-ingress"}
-        own = str(named[_NAME_OF_SERVICE[declared.component]])
-        if declared.parent in (own, f"{at(service, 'namespace') or 'apps'}/{own}"):
+        whole = with_derived(service)
+        own = str(at(whole, _NAME_OF_SERVICE[declared.component]))
+        namespace = at(whole, "namespace") or ServiceSettings.model_fields["namespace"].default
+        if declared.parent in (own, f"{namespace}/{own}"):
             return number
     return None
 

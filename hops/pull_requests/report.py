@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hops.model.finding import Level
+from hops.model.project_files import stack_path
 from hops.pull_requests.comparison import Changed, Difference, changed, difference, difference_json
 from hops.pull_requests.events import EventsError, Preview, read
 from hops.pull_requests.origin import located
 from hops.rules.formats import Located, Unread
-
-STACKS = "stacks"
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def pull_request(head: str, base: str | None, sources: Mapping[str, str]) -> Pul
     """
     after = read(head)
     before, why_not = _base(base)
-    stack_file = f"{STACKS}/Pulumi.{after.stack}.yaml"
+    stack_file = stack_path(after.stack)
     theirs = [Located(finding) for finding in before.findings] if before else []
     # Of a preview that failed nobody knows which findings and hops it lacks.
     failed = after.failure is not None

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
+from hops.rules.rule import CONTROLLER
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,14 @@ INSTALLED = (
     ),
     Installed(
         "KN08",
-        "Namespace/projectcontour",
+        f"Namespace/{CONTOUR_NAMESPACE}",
         "/metadata/labels",
         "Contour's manifest creates this namespace without the label; if the label is added, the rule applies.",
     ),
     *(
         Installed(
             "EX04",
-            "DaemonSet/projectcontour/envoy",
+            CONTROLLER,
             f"/spec/template/spec/containers/{index}/securityContext/readOnlyRootFilesystem",
             "Contour's manifest gives Envoy a writable file system; Envoy runs as nobody, and its image has no shell.",
         )

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, matches, unknown_paths
 from hops.model.finding import Finding, Level, Patch
 from hops.rules import RULES

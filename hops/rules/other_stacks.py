@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from hops.kubernetes.inventory import Fleet, Inventory, NameClaim, PortClaim
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.finding import Finding, Place
 from hops.model.hop import HopName, published_hops
 from hops.model.preflight import ClusterState, Machine

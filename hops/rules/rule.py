@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.settings import Section
 
-CONTROLLER = "DaemonSet/projectcontour/envoy"
+CONTROLLER = f"DaemonSet/{CONTOUR_NAMESPACE}/envoy"
 """The workload that accepts requests, as published by Contour (examples/contour/03-envoy.yaml)."""
 
 

@@ -212,7 +212,7 @@ def test_an_edit_is_previewed_and_made(running: Running, edit: Edit) -> None:
 
 def test_an_unchanged_stack_stays_as_it_is(running: Running) -> None:
     before = running.objects()
-    assert "nothing changes" in running.make("up")
+    assert "; no changes, " in running.make("up")
     assert running.objects() == before
 
 

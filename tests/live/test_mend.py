@@ -115,7 +115,7 @@ def _as_declared(running: Project, changes: Sequence[Change]) -> None:
     assert answer(running.outputs(STACK)["curl"])[0] == 200
     again = running.up(STACK)
     assert "changed in the cluster" not in again
-    assert re.search(r"nothing changes; .*; no changes, \d+ unchanged\n", again), again
+    assert re.search(r"looked for .*; no changes, \d+ unchanged\n", again), again
 
 
 def _mended(running: Project, changes: Sequence[Change]) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
 from components.workload import DIGEST
-from hops.kubernetes.pod_start import PodStart
+from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.hop import Backend, Entrypoint, LiveAddresses
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
@@ -22,7 +23,7 @@ from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
 from hops.observe.answers import RouteAnswer
 from stacks import program
-from stacks.build import StackContext, build
+from stacks.build import BuiltStack, StackContext, build
 from tests.conftest import committed, stack_config
 from tests.recording import Recording, run, strings
 
@@ -561,6 +562,26 @@ def test_pods_wait_for_calico(running: Run) -> None:
     calico = recording.one("DaemonSet", "calico-daemonset-calico-node")
     for resource in (recording.one("Pod"), recording.one("DaemonSet", "contour-daemonset-envoy")):
         assert calico.urn in resource.request.dependencies
+
+
+def test_a_built_stack_gives_what_a_resource_beside_it_needs(contour_objects: Objects, calico_objects: Objects) -> None:
+    ground = StackContext(
+        "/folder", "/folder/x.owner", 1, ClusterState(), {"calico": calico_objects, "contour": contour_objects}
+    )
+    built: list[BuiltStack] = []
+
+    def declare() -> None:
+        built.append(
+            build(settings("x", {"cluster": {"httpPort": 8099}, "services": [{"host": "x.localhost"}]}), ground)
+        )
+        kubernetes.core.v1.Pod("own", metadata={"name": "own", "namespace": "apps"}, opts=built[0].inside_of("apps"))
+
+    recording = run(declare, Recording(preview=True))
+    assert (built[0].address, built[0].ports["http"]) == ("127.0.0.1", 8099)
+    assert built[0].controller_namespace == "projectcontour"
+    own, calico = recording.one("Pod", "own"), recording.one("DaemonSet", "calico-daemonset-calico-node")
+    assert own.request.provider == calico.request.provider
+    assert {calico.urn, recording.one("Namespace", "apps").urn} <= set(own.request.dependencies)
 
 
 def test_replicas_and_services_of_a_stack(running: Run) -> None:

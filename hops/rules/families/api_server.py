@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Pod, Resource
-from hops.kubernetes.kind_nodes import clusters
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.kind_nodes import clusters
+from hops.kubernetes.resources.pods import Pod
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.schemas.bounds import name_of
 from hops.kubernetes.schemas.catalogue import Catalogue, catalogue, known_versions, minor_of, versions_with
 from hops.kubernetes.schemas.refusals import Fault, Refusal, nearest, refusals

@@ -7,9 +7,13 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, NameClaim, PortClaim, Resource
-from hops.kubernetes.kind_nodes import KindConfiguration, clusters, overlap
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, sequence, text
+from hops.kubernetes.hosts import route_hosts, tls_hosts
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.claims import NameClaim, PortClaim
+from hops.kubernetes.resources.ingresses import declared_ingress
+from hops.kubernetes.resources.kind_nodes import KindConfiguration, clusters, overlap
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Section
@@ -145,7 +149,7 @@ def host_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     claims = inventory.once(_claims)
     if not claims.names:
         return
-    for path, given in _hosts(resource):
+    for given, path in route_hosts(resource):
         host = text(given)
         rival = _holder(claims, _host(host)) if host else None
         if host and rival:
@@ -156,22 +160,6 @@ def host_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -> I
                 _renamed(resource, path, host, claims),
                 evidence=rival.name,
             )
-
-
-def _hosts(resource: Resource) -> Iterator[tuple[str, JSON]]:
-    """The host names of an object, each by its pointer."""
-    spec = at(resource.body, "spec")
-    if resource.kind == "Ingress":
-        for index, rule in enumerate(sequence(at(spec, "rules"))):
-            yield f"/spec/rules/{index}/host", at(rule, "host")
-    elif resource.kind == "HTTPProxy":
-        yield "/spec/virtualhost/fqdn", at(spec, "virtualhost", "fqdn")
-    elif resource.kind == "Gateway":
-        for index, listener in enumerate(sequence(at(spec, "listeners"))):
-            yield f"/spec/listeners/{index}/hostname", at(listener, "hostname")
-    else:
-        for index, host in enumerate(sequence(at(spec, "hostnames"))):
-            yield f"/spec/hostnames/{index}", host
 
 
 def _holder(claims: _Claims, host: str) -> NameClaim | None:
@@ -189,17 +177,16 @@ def _renamed(resource: Resource, path: str, host: str, claims: _Claims) -> tuple
     first, dot, rest = host.partition(".")
     if first == "*":
         return ()
-    own = {given for _, given in _hosts(resource) if isinstance(given, str)}
+    own = {given for given, _ in route_hosts(resource) if isinstance(given, str)}
     names = (f"{first}-{number_}{dot}{rest}" for number_ in range(2, 100))
     name = next((name for name in names if name not in own and not _holder(claims, _host(name))), None)
     if name is None:
         return ()
     paths = [path]
     if resource.kind == "Ingress":
-        paths = [where for where, given in _hosts(resource) if isinstance(given, str) and given == host]
-        for i, entry in enumerate(sequence(at(resource.body, "spec", "tls"))):
-            tls = sequence(at(entry, "hosts"))
-            paths += [f"/spec/tls/{i}/hosts/{j}" for j, given in enumerate(tls) if given == host]
+        paths = [where for given, where in route_hosts(resource) if isinstance(given, str) and given == host]
+        ingress = declared_ingress(resource)
+        paths += [where for given, where in tls_hosts(ingress) if isinstance(given, str) and given == host]
     return tuple({"op": "replace", "path": where, "value": name} for where in paths)
 
 

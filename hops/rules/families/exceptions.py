@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import hops.rules
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import at, mapping, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.settings import Section

@@ -9,8 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
-from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.kind_nodes import nodes
+from hops.kubernetes.resources.pods import Pod, Port
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

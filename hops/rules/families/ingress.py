@@ -8,8 +8,11 @@ from typing import Any
 
 from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
-from hops.kubernetes.inventory import DeclaredIngress, DeclaredService, IngressPath, Inventory, Resource
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
+from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressPath
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.routes import (
     CatchAll,
     Route,
@@ -463,7 +466,7 @@ def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
 )
 def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
     resource = subject.resource
-    annotations = pairs(at(resource.body, "metadata", "annotations"))
+    annotations = resource.annotations
     field = text(at(resource.body, "spec", "ingressClassName"))
     classes = parameters.classes or inventory.once(served)
     name = class_of(subject, inventory)
@@ -541,7 +544,7 @@ def one_default(resource: Resource, inventory: Inventory, _: NoParameters) -> It
 
 
 def _is_default(resource: Resource) -> bool:
-    return pairs(at(resource.body, "metadata", "annotations")).get(DEFAULT_CLASS) == "true"
+    return resource.annotations.get(DEFAULT_CLASS) == "true"
 
 
 def _defaults(inventory: Inventory) -> Sequence[Resource]:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.inventory import Inventory, Pod, PodContainer, Port, Resource
-from hops.kubernetes.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
+from hops.kubernetes.resources.pods import Pod, PodContainer, Port
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.schemas.kind_cluster import KIND_CLUSTER, MOVED, VERSION
 from hops.kubernetes.schemas.refusals import nearest, refusals
 from hops.kubernetes.values import (
@@ -18,7 +20,6 @@ from hops.kubernetes.values import (
     flag,
     mapping,
     network,
-    pairs,
     pointer,
     sequence,
     text,
@@ -26,6 +27,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.project_files import stack_path
 from hops.model.settings import Port as PortNumber
 from hops.model.settings import Section
 from hops.rules.families.host_ports import Controllers
@@ -343,7 +345,7 @@ def _listen_remedy(cluster: KindConfiguration, inventory: Inventory) -> str:
     if resource.place.urn:
         # urn:pulumi:STACK::PROJECT::…
         stack = resource.place.urn.split(":")[2]
-        return f"Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.{stack}.yaml to 127.0.0.1."
+        return f"Set `ingress-hops:cluster.listenAddress` in {stack_path(stack)} to 127.0.0.1."
     # The object is a planned one, or a file of the user: only the user knows which.
     return (
         "Set `ingress-hops:cluster.listenAddress` in the stack's file, or listenAddress in the kind configuration, "
@@ -570,7 +572,7 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
     here = inventory.pods_in(namespace.name)
     if not here:
         return
-    labels = pairs(at(namespace.body, "metadata", "labels"))
+    labels = namespace.labels
     level = labels.get(_ENFORCE)
     path = "/metadata/labels/" + _ENFORCE.replace("/", "~1")
     if not level:

@@ -10,8 +10,11 @@ from typing import Any
 
 from hops.kubernetes.commands import server
 from hops.kubernetes.exposed import OUTSIDE, routed
-from hops.kubernetes.inventory import ADDED, DeclaredService, Inventory, Pod, PodContainer, Port, Resource, ServicePort
-from hops.kubernetes.label_selectors import selects
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.policies.label_selectors import selects
+from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService, ServicePort, service_of
 from hops.kubernetes.values import Undecidable, address, at, number, pairs, text, texts, unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -85,10 +88,7 @@ def _has_endpoints(service: DeclaredService, inventory: Inventory) -> bool:
 
 def _slices(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
     """The Services that declared EndpointSlices belong to."""
-    return frozenset(
-        (r.namespace, text(at(r.body, "metadata", "labels", "kubernetes.io/service-name")))
-        for r in inventory.of_kind("EndpointSlice")
-    )
+    return frozenset((r.namespace, service_of(r.body)) for r in inventory.of_kind("EndpointSlice"))
 
 
 def _only_choice(service: DeclaredService, inventory: Inventory) -> tuple[Mapping[str, Any], ...]:

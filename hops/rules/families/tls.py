@@ -8,9 +8,12 @@ from typing import Any
 
 from hops.kubernetes.classes import owner_of
 from hops.kubernetes.hosts import tls_hosts
-from hops.kubernetes.inventory import DeclaredIngress, IngressTLS, Inventory, Pod, Resource
-from hops.kubernetes.kind_nodes import nodes
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import part, virtual_host
+from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
+from hops.kubernetes.resources.kind_nodes import nodes
+from hops.kubernetes.resources.pods import Pod
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.secrets import secret_problem
 from hops.kubernetes.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 
 from hops.kubernetes import objects
-from hops.kubernetes.network_policies import KINDS, Connection, Direction, Peer, peer
-from hops.kubernetes.policy_order import Ruling, ruling
-from hops.kubernetes.values import JSON, at, mapping, network, pairs, sequence, text
+from hops.kubernetes.policies.network_policies import KINDS, Connection, Direction, Peer, peer
+from hops.kubernetes.policies.policy_order import Ruling, ruling
+from hops.kubernetes.resources.pods import as_pod, as_template
+from hops.kubernetes.values import JSON, at, mapping, network, sequence, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
@@ -59,13 +60,13 @@ T38 = Code(
 def denied(view: PathFacts) -> Iterator[Finding]:
     """T33."""
     envoy = next(iter(view.envoys_on(view.publishing)), None) or next(iter(view.envoy_pods), None)
-    if envoy is None or view.backend is None or at(envoy, "spec", "hostNetwork"):
+    if envoy is None or view.backend is None or as_pod(envoy).host_network:
         return
     policies = [item for kind in KINDS for item in view.of(kind)]
     told_of = set()
     for pod in view.pods:
         sent = _sent(view, pod)
-        if at(pod, "spec", "hostNetwork") or _passed(view, sent):
+        if as_pod(pod).host_network or _passed(view, sent):
             continue
         connection = Connection(_peer(view, envoy), _peer(view, pod), view.backend.target_port)
         directions: tuple[Direction, ...] = ("Ingress", "Egress")
@@ -244,7 +245,7 @@ def _lacks(view: PathFacts, pod: Mapping[str, JSON]) -> tuple[str, str] | None:
 
 def _calico_pods(view: PathFacts, node: str | None = None) -> list[dict[str, JSON]]:
     """The pods of calico-node, on a node or on all."""
-    pods = [pod for pod in view.of("Pod") if at(pod, "metadata", "labels", "k8s-app") == POD_NETWORK.agent]
+    pods = view.labelled("Pod", None, **{"k8s-app": POD_NETWORK.agent})
     return [pod for pod in pods if node in (None, objects.node_of(pod))]
 
 
@@ -264,9 +265,9 @@ def _calico_again(view: PathFacts, node: str) -> str:
     sets = [item for item in view.of("DaemonSet") if objects.name(item) == POD_NETWORK.agent]
     if not sets:
         return mend(view, CALICO_NODE, kubectl(view, "apply", "--filename", CALICO.url))
-    namespace = text(at(sets[0], "metadata", "namespace"))
-    wanted = pairs(at(sets[0], "spec", "template", "spec", "nodeSelector"))
-    labels = pairs(at(view.get("Node", None, node), "metadata", "labels"))
+    namespace = objects.namespace(sets[0])
+    wanted = as_template(sets[0]).node_selector
+    labels = objects.labels(view.get("Node", None, node) or {})
     off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
     if off:
         gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})

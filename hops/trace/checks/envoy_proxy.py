@@ -9,6 +9,7 @@ from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
+from hops.trace.facts.declared_routes import planned_ingress_missing
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
@@ -122,8 +123,8 @@ def _not_delivered(view: PathFacts) -> Iterator[Finding]:
         return
     difference = stale(view)
     if runs:
-        # It may be about to tell: only a request that suffers shows that it doesn't.
-        if difference and view.well is False:
+        # It may be about to tell: only a request that suffers shows that it doesn't. No restart brings back an Ingress.
+        if difference and view.well is False and not planned_ingress_missing(view):
             remedy = kubectl(view, "rollout", "restart", "deployment/contour", namespace=CONTOUR_NAMESPACE)
             evidence = (difference, *contour_said(view, "level=error"))
             yield not_delivered.finding(CONTOUR, f"Contour runs, but {difference}.", remedy, evidence)

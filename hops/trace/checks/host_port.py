@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, number, sequence, text
+from hops.kubernetes.resources.pod_status import pod_reason, unscheduled
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
@@ -210,14 +212,10 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unclaimed, unsup
 
 def portless(pod: Mapping[str, JSON]) -> str | None:
     """Why a pod found no node with its host ports free, None where that isn't its trouble."""
-    status = at(dict(pod), "status")
-    if at(status, "phase") == "Failed" and at(status, "reason") == "NodePorts":
-        return text(at(status, "message")) or "NodePorts"
-    for condition in sequence(at(status, "conditions")):
-        message = text(at(condition, "message")) or ""
-        if at(condition, "type") == "PodScheduled" and at(condition, "status") == "False" and "free ports" in message:
-            return message
-    return None
+    whole, waiting = pod_reason(pod), unscheduled(pod)
+    if objects.phase(pod) == "Failed" and whole.reason == "NodePorts":
+        return whole.message or "NodePorts"
+    return waiting.message if waiting and "free ports" in waiting.message else None
 
 
 def _door(view: PathFacts) -> _Door | None:
@@ -225,7 +223,7 @@ def _door(view: PathFacts) -> _Door | None:
     node, port = view.publishing, view.node_port
     running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
     envoy = next(running, None)
-    if node is None or port is None or envoy is None or at(envoy, "spec", "hostNetwork"):
+    if node is None or port is None or envoy is None or as_pod(envoy).host_network:
         return None
     address = objects.address(envoy)
     if address is None or view.running(node) is False:
@@ -242,10 +240,9 @@ def _door(view: PathFacts) -> _Door | None:
 
 def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:
     """The TCP ports of a pod's containers, and their host ports or 0."""
-    for declared in sequence(at(dict(pod), "spec", "containers")):
-        for port in sequence(at(declared, "ports")):
-            if at(port, "protocol") in (None, "TCP"):
-                yield number(at(port, "containerPort")) or 0, number(at(port, "hostPort")) or 0
+    for port in as_pod(pod).ports:
+        if port.protocol == "TCP":
+            yield port.container_port or 0, port.host_port or 0
 
 
 def _plugins(node: ObservedNode | None) -> tuple[str | None, tuple[str, ...]]:
@@ -267,8 +264,7 @@ def _without(door: _Door, why: str) -> str:
 def _removal(view: PathFacts, pod: Mapping[str, JSON]) -> str:
     """The command that takes a pod away, together with what would make it again."""
     namespace, name = objects.namespace(pod), objects.name(pod)
-    owner: JSON = next((o for o in sequence(at(dict(pod), "metadata", "ownerReferences")) if at(o, "controller")), {})
-    kind, made_by = text(at(owner, "kind")) or "Pod", text(at(owner, "name")) or str(name)
+    kind, made_by = objects.controller(pod) or ("Pod", name)
     if kind == "ReplicaSet":
         kind, made_by = "Deployment", made_by.rpartition("-")[0]
     return kubectl(view, "delete", kind.lower(), made_by, namespace=str(namespace))

@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import at, mapping, sequence, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
+from hops.kubernetes.resources.pod_status import container_statuses, init_container_statuses
+from hops.kubernetes.values import at, sequence, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.trace.code import Code
@@ -13,7 +16,6 @@ from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command
 
-_API_PORT = "6443/tcp"
 _LIMITS = {"max_user_instances": INOTIFY_INSTANCES_PER_NODE, "max_user_watches": INOTIFY_WATCHES_PER_NODE}
 _ROOM = 4
 """How many times the measured need a limit should be, as the advice of `hops.machine` has it."""
@@ -138,21 +140,15 @@ def _crashes(view: PathFacts, where: str) -> bool:
     namespace, _, rest = where.partition("/")
     name, _, of = rest.partition("/")
     pod = view.get("Pod", namespace, name)
-    statuses = (
-        *sequence(at(pod, "status", "containerStatuses")),
-        *sequence(at(pod, "status", "initContainerStatuses")),
-    )
     return any(
-        at(status, "state", "running") is None or not at(status, "ready") or at(status, "lastState", "terminated")
-        for status in statuses
-        if at(status, "name") == of
+        not status.running or not status.ready or status.last_terminated
+        for status in (*container_statuses(pod), *init_container_statuses(pod))
+        if status.name == of
     )
 
 
 def _addresses(item: Mapping[str, Any]) -> set[str]:
-    networks = mapping(at(dict(item), "NetworkSettings", "Networks")).values()
-    found = (text(at(dict(network), key)) for network in networks for key in ("IPAddress", "GlobalIPv6Address"))
-    return {address for address in found if address}
+    return set(docker_containers.addresses(item, "IPAddress", "GlobalIPv6Address"))
 
 
 def _believed(view: PathFacts, node: str) -> set[str]:
@@ -170,13 +166,13 @@ def _numbers(address: str) -> tuple[int, ...]:
 
 
 def _is_control_plane(view: PathFacts, node: str) -> bool:
-    labels = at(dict(view.node_containers[node]), "Config", "Labels")
-    return bool(at(labels, "io.x-k8s.kind.role") == "control-plane")
+    return docker_containers.role(view.node_containers[node]) == CONTROL_PLANE_ROLE
 
 
-def _api_ports(view: PathFacts, control: str) -> list[str]:
-    bindings = sequence(at(dict(view.node_containers[control]), "HostConfig", "PortBindings", _API_PORT))
-    return [str(at(binding, "HostPort")) for binding in bindings]
+def _api_ports(view: PathFacts, control: str) -> list[int]:
+    """The ports of this machine that lead to the API of a control plane."""
+    bindings = docker_containers.declared_ports(view.node_containers[control])
+    return [binding.port for binding in bindings if binding.inside == API_PORT]
 
 
 def _cluster(view: PathFacts) -> Identity:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 
-from hops.kubernetes.values import at, sequence, text
+from hops.kubernetes.resources.services import load_balancers
 from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
@@ -122,8 +122,7 @@ def client_address(view: PathFacts) -> str | None:
 def balanced(view: PathFacts) -> tuple[str, ...]:
     """The addresses that a load balancer gave Envoy's Service."""
     service = view.get("Service", CONTOUR_NAMESPACE, "envoy")
-    entries = sequence(at(service, "status", "loadBalancer", "ingress"))
-    return tuple(address for entry in entries if (address := text(at(entry, "ip"))))
+    return tuple(ip for ip, _ in load_balancers(service) if ip)
 
 
 def _beside(view: PathFacts) -> bool:

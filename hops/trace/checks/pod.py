@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, sequence
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.values import JSON, at
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.settings import ServiceSettings
@@ -206,12 +207,8 @@ def _ears(view: PathFacts, pod: Mapping[str, JSON], listening: tuple[kernel.Sock
 
 
 def _commands(pod: Mapping[str, JSON]) -> list[str]:
-    given = sequence(at(dict(pod), "spec", "containers"))
-    return [
-        f"container {at(one, 'name')} runs {' '.join(map(str, words))}"
-        for one in given
-        if (words := [*sequence(at(one, "command")), *sequence(at(one, "args"))])
-    ]
+    containers = as_pod(pod).lasting
+    return [f"container {each.name} runs {' '.join(each.command)}" for each in containers if each.command]
 
 
 def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, str]:
@@ -222,16 +219,12 @@ def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, s
     setting in any cluster, and repairs a changed pod in clusters of the stack's own making only.
     """
     service = _service(view)
-    runs = [
-        (at(one, "image"), tuple(map(str, (*sequence(at(one, "command")), *sequence(at(one, "args"))))))
-        for one in sequence(at(dict(pod), "spec", "containers"))
-    ]
+    runs = [(each.image, each.command) for each in as_pod(pod).lasting]
     if service and runs == [(service.image, service.command)]:
         return make(view), setting(view, key)
-    owner = next(iter(sequence(at(dict(pod), "metadata", "ownerReferences"))), None)
-    kind, name = str(at(owner, "kind") or "pod").lower(), at(owner, "name") or objects.name(pod)
+    kind, name = objects.controller(pod) or ("Pod", objects.name(pod))
     who = identity(pod)
-    return mend(view, who, kubectl(view, "edit", kind, name, namespace=who.namespace)), ""
+    return mend(view, who, kubectl(view, "edit", kind.lower(), name, namespace=who.namespace)), ""
 
 
 # It runs and isn't ready
@@ -248,7 +241,8 @@ def _not_ready(view: PathFacts) -> Iterator[Finding]:
         # The status of a pod on a stopped node says nothing about the pod.
         if objects.ready(pod) is not False or stranded(view, pod):
             continue
-        probe = next((p for c in sequence(at(pod, "spec", "containers")) if (p := at(c, "readinessProbe"))), None)
+        probes = (container.body.get("readinessProbe") for container in as_pod(pod).lasting)
+        probe = next(filter(None, probes), None)
         evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
         evidence += events(view, pod, "Unhealthy")[-1:]
         evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, number, text
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.values import JSON, number, text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
@@ -172,7 +173,7 @@ def _wire(view: PathFacts, pod: Mapping[str, JSON], hop: HopName) -> VethPair | 
     body = dict(pod)
     address, node = objects.address(body), view.node(objects.node_of(body))
     ends = links(node.links) if node else {}
-    if node is None or not ends or not address or at(body, "spec", "hostNetwork"):
+    if node is None or not ends or not address or as_pod(body).host_network:
         return None
     if objects.phase(body) != "Running" or objects.deleting(body):
         return None

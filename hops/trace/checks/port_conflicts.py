@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.objects import KIND_LABEL
-from hops.kubernetes.values import at, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.values import text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, balanced
@@ -70,8 +70,8 @@ def absent(view: PathFacts) -> bool:
     stack = view.sight.stack
     if view.sight.docker is None or stack is None or stack.settings.cluster.existing:
         return False
-    labels = (at(dict(item), "Config", "Labels", KIND_LABEL) for item in view.containers.values())
-    return stack.settings.cluster.name not in labels
+    clusters = map(docker_containers.cluster, view.containers.values())
+    return stack.settings.cluster.name not in clusters
 
 
 def other_door(view: PathFacts) -> bool:
@@ -98,7 +98,7 @@ class _Claim:
 def _claim(view: PathFacts) -> _Claim | None:
     if view.published:
         first = view.published[0]
-        held = bool(at(dict(view.node_containers[first.container]), "State", "Running"))
+        held = docker_containers.running(view.node_containers[first.container])
         addresses = tuple(one.address or "0.0.0.0" for one in view.published)
         return _Claim(first.container, addresses, held, (container(first.container),))
     stack, door = view.sight.stack, view.planned.door if view.planned and absent(view) else None
@@ -129,7 +129,7 @@ def _by_process(view: PathFacts, listener: Listener, claim: _Claim, then: str) -
     who = f"{listener.process} (pid {listener.pid})" if listener.process else "a process of another user"
     end = command("kill", listener.pid) if listener.pid else command("sudo", "fuser", "--kill", f"{listener.port}/tcp")
     evidence = [f"{listener.address}:{listener.port} is held by {who}"]
-    state = at(dict(view.node_containers.get(claim.node, {})), "State", "Status")
+    state = docker_containers.state(view.node_containers.get(claim.node))
     evidence += [f"docker: {claim.node} is {state}"] if state else []
     message = f"Port {listener.port} of this machine is held by {who}, and not by Docker for {claim.node}."
     subject = Identity("", "Process", None, listener.process or str(listener.port))

@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Iterator
 
 from hops.kubernetes import objects
-from hops.kubernetes.objects import KIND_LABEL
-from hops.kubernetes.values import at, number, sequence
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import KIND_LABEL
+from hops.kubernetes.resources.pods import as_pod
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
@@ -157,7 +158,7 @@ def dead_end(view: PathFacts) -> Iterator[Finding]:
     envoy = next(iter(view.envoys_on(node.container)), None)
     inside = view.node(node.container)
     claims = _host_ports(view, node.container)
-    if envoy is None or node.inside in claims or at(envoy, "spec", "hostNetwork"):
+    if envoy is None or node.inside in claims or as_pod(envoy).host_network:
         return
     address = view.address_of(node.container)
     if inside and taken(translations(inside.nat, address, node.inside)):
@@ -211,10 +212,10 @@ def stopped(view: PathFacts) -> Iterator[Finding]:
     if name is None or name not in view.node_containers or view.running(name):
         return
     down = [node for node in sorted(view.node_containers) if not view.running(node)]
-    states = {node: str(at(dict(view.node_containers[node]), "State", "Status")) for node in down}
+    states = {node: str(docker_containers.state(view.node_containers[node])) for node in down}
     evidence = [f"docker: {node} is {state}" for node, state in states.items()]
     message = f"{name}, which publishes port {view.asked.port}, is {states[name]}."
-    paused = [node for node in down if at(dict(view.node_containers[node]), "State", "Paused")]
+    paused = [node for node in down if docker_containers.paused(view.node_containers[node])]
     others = [node for node in down if node not in paused]
     commands = [command("docker", "unpause", *paused)] if paused else []
     commands += [command("docker", "start", *others)] if others else []
@@ -264,10 +265,9 @@ def _running_publisher(view: PathFacts) -> Published | None:
 def _host_ports(view: PathFacts, node: str) -> dict[int, str]:
     """The host ports that pods on a node declare, and the pods' names."""
     return {
-        port: objects.name(pod)
+        port.host_port: objects.name(pod)
         for pod in view.of("Pod")
         if objects.node_of(pod) == node
-        for spec in sequence(at(pod, "spec", "containers"))
-        for entry in sequence(at(spec, "ports"))
-        if (port := number(at(entry, "hostPort")))
+        for port in as_pod(pod).ports
+        if port.host_port
     }

@@ -8,7 +8,17 @@ from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.code import Code
-from hops.trace.facts.declared_routes import ALLOW_HTTP, Claims, claims, every, http_refused, is_cluster, leads_to
+from hops.trace.facts.declared_routes import (
+    ALLOW_HTTP,
+    Claims,
+    claims,
+    every,
+    http_refused,
+    is_cluster,
+    leads_to,
+    planned_ingress,
+    planned_ingress_missing,
+)
 from hops.trace.facts.envoy_drift import astray, contour_said, dialled, proxy_said, suffers, taken
 from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import judged, patched, retold
@@ -88,7 +98,8 @@ def _sees(view: PathFacts) -> bool:
 
 def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     claimed = claims(view)
-    if not _sees(view) or claimed.hit or taken(view):
+    # An Envoy that has not heard of the deletion yet keeps the route of an Ingress that is gone.
+    if not _sees(view) or claimed.hit or (taken(view) and not planned_ingress_missing(view)):
         return
     # Contour reads none of these objects, so their paths say nothing about Envoy's routes.
     if claimed.all and all(route.owner for route in claimed.all):
@@ -101,6 +112,14 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     open_ = listening is not None if view.envoy and view.envoy.listeners else bool(others)
     # A planned Ingress that names another host and has no valid route closes the listener as if there were none.
     yield _host_missing(view, others) if open_ or _of_planned(view) else _nothing(view, others)
+
+
+def _about_to_end(view: PathFacts) -> Iterator[Finding]:
+    """The stack's Ingress is gone and the request is still answered: Envoy has not heard of it yet."""
+    if planned_ingress_missing(view) and not claims(view).hit and view.well and (has := taken(view)):
+        evidence = [f"Envoy's route: {envoy.shown(has)}"]
+        message = "The stack declares it, and it is gone. Envoy still has its route and will lose it."
+        yield no_virtual_host.finding(_subject(view), message, _create(view), evidence, stops=False)
 
 
 def _nothing(view: PathFacts, others: list[Route]) -> Finding:
@@ -259,7 +278,7 @@ def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
     rivals = [route for route in view.inventory.once(routes).claims[first.key] if first] if first else []
     if first is None or all(rival.ends_with(first) for rival in rivals):
         return
-    planned = _planned_ingress(view)
+    planned = planned_ingress(view)
     intruders = [rival.resource for rival in rivals if rival.resource.identity != planned]
     newest = max(intruders, key=lambda r: text(at(dict(r.body), "metadata", "creationTimestamp")) or "")
     cluster, backend = dialled(view), view.backend
@@ -284,20 +303,14 @@ def _led(view: PathFacts, route: Route) -> str:
     return " or ".join(f"{service}:{port}" for _, service, port in leads) or "another backend"
 
 
-def _planned_ingress(view: PathFacts) -> Identity | None:
-    if not view.planned or not view.backend:
-        return None
-    return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
-
-
 def _of_planned(view: PathFacts) -> tuple[Route, ...]:
     """What the planned Ingress claims, of whatever host."""
-    planned = _planned_ingress(view)
+    planned = planned_ingress(view)
     return tuple(route for route in every(view) if route.resource.identity == planned)
 
 
 def _subject(view: PathFacts) -> Identity:
-    return _planned_ingress(view) or Identity("networking.k8s.io/v1", "Ingress", None, view.asked.host)
+    return planned_ingress(view) or Identity("networking.k8s.io/v1", "Ingress", None, view.asked.host)
 
 
 def _create(view: PathFacts) -> str:
@@ -336,6 +349,7 @@ def _routes(view: PathFacts) -> tuple[str, ...]:
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     _unclaimed,
+    _about_to_end,
     _forbidden,
     _dropped,
     _unserved,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import at, number, sequence, text
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.resources.services import ServicePort, as_service
 from hops.model.finding import Finding, Identity, Level, Place
 from hops.model.hop import HopName
 from hops.rules import RULES
@@ -60,17 +61,18 @@ def _target_port(view: PathFacts) -> Iterator[Finding]:
     service, backend = view.service, view.backend
     if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
         return
-    index, port = _port(view)
+    port = _port(view)
     if port is None:
         return
-    target = at(port, "targetPort") or backend.port
+    path = f"{port.pointer}/targetPort"
+    target = port.target_port or backend.port
     planned = view.backend.target_port if view.planned and view.backend else None
     if target == planned and not isinstance(target, str):
         # The Service has the planned port, so nothing shows that the Service is wrong.
         return
     for finding in judged(view, "SV02"):
-        if finding.resource == identity(service) and finding.path == f"/spec/ports/{index}/targetPort":
-            yield _retargeted(view, finding, index)
+        if finding.resource == identity(service) and finding.path == path:
+            yield _retargeted(view, finding, path)
             return
     if planned and not isinstance(target, str) and _listening(view, planned) and not _listening(view, target):
         rule = RULES["SV02"]
@@ -81,35 +83,28 @@ def _target_port(view: PathFacts) -> Iterator[Finding]:
             hop=rule.hop,
             resource=identity(service),
             place=Place(),
-            path=f"/spec/ports/{index}/targetPort",
+            path=path,
             message=f"no pod listens on {target}.",
             remedy=rule.remedy,
         )
-        yield _retargeted(view, found, index)
+        yield _retargeted(view, found, path)
 
 
-def _retargeted(view: PathFacts, finding: Finding, index: int) -> Finding:
+def _retargeted(view: PathFacts, finding: Finding, path: str) -> Finding:
     who = finding.resource
-    offered = {
-        number(at(port, "containerPort"))
-        for pod in view.pods
-        for container in sequence(at(pod, "spec", "containers"))
-        for port in sequence(at(container, "ports"))
-    }
+    offered = {port.container_port for pod in view.pods for port in as_pod(pod).ports}
     wanted = view.backend.target_port if view.planned and view.backend else next(iter(offered), None)
     remedy = kubectl(view, "edit", "service", who.name, namespace=who.namespace)
     if wanted:
-        change = {"op": "add", "path": f"/spec/ports/{index}/targetPort", "value": wanted}
+        change = {"op": "add", "path": path, "value": wanted}
         remedy = patched(view, who, change)
     return retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
-def _port(view: PathFacts) -> tuple[int, dict[str, object] | None]:
-    """The Service's port that the route names, with its place."""
-    for index, port in enumerate(sequence(at(view.service, "spec", "ports"))):
-        if view.backend and at(port, "port") == view.backend.port:
-            return index, port
-    return 0, None
+def _port(view: PathFacts) -> ServicePort | None:
+    """The Service's port that the route names."""
+    ports = as_service(view.service).ports if view.service else ()
+    return next((port for port in ports if view.backend and port.port == view.backend.port), None)
 
 
 def _listening(view: PathFacts, port: int) -> bool:
@@ -140,7 +135,7 @@ def _kube_proxy(view: PathFacts) -> Iterator[Finding]:
     if not view.sees("DaemonSet") or not view.sees("Pod"):
         return
     workload = view.get("DaemonSet", "kube-system", "kube-proxy")
-    pods = [p for p in view.of("Pod", "kube-system") if at(p, "metadata", "labels", "k8s-app") == "kube-proxy"]
+    pods = list(view.labelled("Pod", "kube-system", **{"k8s-app": "kube-proxy"}))
     answer = view.request("service")
     unserved = answer is not None and answer.status is None and _envoy_is_served(view)
     lacking = _lacks_rules(view) or (workload is None and _never_served(view))
@@ -168,11 +163,11 @@ def _kube_proxy(view: PathFacts) -> Iterator[Finding]:
 
 def _lacks_rules(view: PathFacts) -> bool:
     """Whether the asked node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
-    node, address = view.node(view.neighbour), text(at(view.service, "spec", "clusterIP"))
-    if node is None or not node.nat or not view.backend or address in (None, "None") or not _has_endpoints(view):
+    node, address = view.node(view.neighbour), objects.cluster_ip(view.service)
+    if node is None or not node.nat or not view.backend or address is None or not _has_endpoints(view):
         return False
     # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.
-    return not _by_backend(view) and not kernel.service_rules(node.nat, str(address), view.backend.port)
+    return not _by_backend(view) and not kernel.service_rules(node.nat, address, view.backend.port)
 
 
 def _never_served(view: PathFacts) -> bool:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, sequence
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.values import JSON
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs
@@ -81,15 +81,10 @@ def _bad_certificate(view: PathFacts) -> tuple[Identity, str] | None:
         return Identity("v1", "Pod", namespace, name), message
     if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
         for name in CERTIFICATES:
-            used = any(name in _secrets(pod) for pod in (*contour_pods(view), *view.envoy_pods))
+            used = any(name in as_pod(pod).secrets for pod in (*contour_pods(view), *view.envoy_pods))
             if used and not view.get("Secret", CONTOUR_NAMESPACE, name):
                 return Identity("v1", "Secret", CONTOUR_NAMESPACE, name), f"There is no Secret {name}."
     return None
-
-
-def _secrets(pod: Mapping[str, JSON]) -> list[Any]:
-    """The Secrets that a pod mounts."""
-    return [at(volume, "secret", "secretName") for volume in sequence(at(dict(pod), "spec", "volumes"))]
 
 
 def misses_secret(view: PathFacts, pod: Mapping[str, JSON]) -> bool:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from hops.kubernetes.routes import Route, led_to, routes
-from hops.kubernetes.values import at, pairs
+from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
 
@@ -52,6 +52,19 @@ def every(view: PathFacts) -> list[Route]:
     return [route for group in view.inventory.once(routes).claims.values() for route in group]
 
 
+def planned_ingress(view: PathFacts) -> Identity | None:
+    """The Ingress that the stack declares for the request; None where there is no stack."""
+    if not view.planned or not view.backend:
+        return None
+    return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
+
+
+def planned_ingress_missing(view: PathFacts) -> bool:
+    """Whether the stack declares an Ingress for the request and the cluster has none of that name."""
+    planned = planned_ingress(view)
+    return planned is not None and view.sees("Ingress") and not view.get("Ingress", planned.namespace, planned.name)
+
+
 def takes_host(pattern: str, host: str) -> int | None:
     """How well the host of a rule fits a name: 2 itself, 1 by a wildcard of one label, 0 as any name; None not."""
     name = host.lower()
@@ -86,7 +99,7 @@ def _rank(route: Route) -> tuple[int, int]:
 
 def http_refused(route: Route) -> bool:
     """Whether the route's Ingress says that it serves no plain HTTP."""
-    return pairs(at(dict(route.resource.body), "metadata", "annotations")).get(ALLOW_HTTP) == "false"
+    return route.resource.annotations.get(ALLOW_HTTP) == "false"
 
 
 def leads_to(view: PathFacts, route: Route) -> tuple[tuple[str, str, int], ...]:

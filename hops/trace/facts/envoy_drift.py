@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hops.kubernetes import objects
+from hops.kubernetes.proxies import status_messages
 from hops.kubernetes.routes import Route
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to
 from hops.trace.facts.path_facts import PathFacts
@@ -92,8 +93,8 @@ def _told_meanwhile(view: PathFacts, cluster: str) -> bool:
 
 
 def contour_pods(view: PathFacts) -> tuple[dict[str, JSON], ...]:
-    """The pods that tell Envoy its routes."""
-    return tuple(p for p in view.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "contour")
+    """Contour's pods."""
+    return tuple(view.labelled("Pod", CONTOUR_NAMESPACE, app="contour"))
 
 
 def contour_runs(view: PathFacts) -> bool | None:
@@ -124,11 +125,4 @@ def contour_said(view: PathFacts, *words: str) -> tuple[str, ...]:
 
 def proxy_said(route: Route) -> tuple[str, ...]:
     """What Contour wrote into the status of an HTTPProxy."""
-    if route.resource.kind != "HTTPProxy":
-        return ()
-    status = at(dict(route.resource.body), "status")
-    return tuple(
-        f"{route.resource} is {text(at(status, 'currentStatus')) or 'without status'}: {text(at(entry, 'message'))}"
-        for condition in sequence(at(status, "conditions"))
-        for entry in (*sequence(at(condition, "errors")), *sequence(at(condition, "warnings")))
-    ) or tuple(f"{route.resource}: {d}" for d in (text(at(status, "description")),) if d)
+    return status_messages(route.resource) if route.resource.kind == "HTTPProxy" else ()

@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, pairs, sequence, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.pod_status import container_statuses
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.resources.services import as_service
+from hops.kubernetes.values import JSON
 from hops.model.hop import Backend, HopName
 from hops.trace.facts.declared_routes import every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
@@ -81,9 +85,10 @@ def _port_mapping(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for name, item in view.containers.items():
+        state = docker_containers.state(item) or "of unknown state"
         for one in published(name, item):
             if one.port == view.asked.port and one.bound:
-                evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {_state(item)}")
+                evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {state}")
                 value = value or HopAddress(str(one), f"{name}:{one.inside}")
     if view.sight.host:
         evidence += [
@@ -92,10 +97,6 @@ def _port_mapping(view: PathFacts) -> HopEvidence:
         ]
     took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
     return HopEvidence(value, (*evidence, *_asked(view, "client")), took)
-
-
-def _state(item: Mapping[str, JSON]) -> str:
-    return str(at(dict(item), "State", "Status") or "of unknown state")
 
 
 def _host_port(view: PathFacts) -> HopEvidence:
@@ -118,14 +119,8 @@ def _host_port(view: PathFacts) -> HopEvidence:
 
 
 def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
-    body = dict(pod)
-    bound = [
-        f"host port {at(port, 'hostPort')} -> {at(port, 'containerPort')}"
-        for container in sequence(at(body, "spec", "containers"))
-        for port in sequence(at(container, "ports"))
-        if at(port, "hostPort")
-    ]
-    yield f"{identity(pod)} {_standing(body)} on {objects.node_of(body) or 'no node'}, " + (
+    bound = [f"host port {port.host_port} -> {port.container_port}" for port in as_pod(pod).ports if port.host_port]
+    yield f"{identity(pod)} {_standing(pod)} on {objects.node_of(pod) or 'no node'}, " + (
         ", ".join(bound) or "no host port"
     )
 
@@ -133,8 +128,8 @@ def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
 def _standing(pod: Mapping[str, JSON]) -> str:
     status = (objects.condition(pod, "Ready") or {}).get("status")
     ready = {"True": "ready", "False": "not ready"}.get(str(status), "readiness unknown")
-    restarts = [at(entry, "restartCount") or 0 for entry in sequence(at(pod, "status", "containerStatuses"))]
-    return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {sum(map(int, restarts))} restarts"
+    restarts = sum(status.restarts for status in container_statuses(pod))
+    return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {restarts} restarts"
 
 
 def _route(view: PathFacts) -> HopEvidence:
@@ -175,8 +170,8 @@ def _service(view: PathFacts) -> HopEvidence:
     backend, item = view.backend, view.service
     if backend is None or item is None:
         return HopEvidence(None, tuple(_asked(view, "service")))
-    address = text(at(item, "spec", "clusterIP"))
-    selector = ", ".join(f"{key}={value}" for key, value in sorted(pairs(at(item, "spec", "selector")).items()))
+    address = objects.cluster_ip(item)
+    selector = ", ".join(f"{key}={value}" for key, value in sorted(as_service(item).selector.items()))
     evidence = [f"{identity(item)}: {address}:{backend.port}, selector {selector or 'none'}", *_slices(view, backend)]
     node = view.node(view.publishing)
     if node and node.nat and address:

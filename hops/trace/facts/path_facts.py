@@ -9,8 +9,12 @@ from typing import Any
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.objects import KIND_LABEL, KIND_ROLE_LABEL
-from hops.kubernetes.values import JSON, at, mapping, number, pairs, sequence, text, texts
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.resources.services import Endpoint, as_service, endpoints, service_of
+from hops.kubernetes.resources.warning_events import WarningEvent, warning_event
+from hops.kubernetes.values import JSON
 from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.path import CONTOUR_NAMESPACE
@@ -29,23 +33,6 @@ from hops.trace.readers.published_ports import Published, published
 
 THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
 """Where requests are sent that go through Envoy."""
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A pod's address that a Service leads to. port: None where its targetPort is none of the pod's."""
-
-    address: str
-    port: int | None
-    ready: bool
-
-    @property
-    def reached(self) -> bool:
-        """Whether requests are sent there."""
-        return self.ready and self.port is not None
-
-    def __str__(self) -> str:
-        return f"{self.address}:{self.port or 'no port'}{'' if self.ready else ' (not ready)'}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class PathFacts:
     def containers(self) -> Mapping[str, Mapping[str, Any]]:
         """What `docker inspect` said, by the container's name; empty where Docker was not seen."""
         found = self.sight.docker.containers if self.sight.docker else ()
-        return {str(at(dict(item), "Name")).lstrip("/"): item for item in found}
+        return {docker_containers.name(item): item for item in found}
 
     @cached_property
     def node_containers(self) -> Mapping[str, Mapping[str, Any]]:
@@ -77,15 +64,15 @@ class PathFacts:
         return {
             name: item
             for name, item in self.containers.items()
-            if self.sight.cluster_name and at(dict(item), "Config", "Labels", KIND_LABEL) == self.sight.cluster_name
+            if self.sight.cluster_name and docker_containers.cluster(item) == self.sight.cluster_name
         }
 
     def running(self, container: str) -> bool | None:
         """Whether a container runs and is not paused; None where Docker was not seen."""
         if self.sight.docker is None:
             return None
-        state = at(dict(self.containers.get(container, {})), "State") or {}
-        return bool(at(state, "Running")) and not at(state, "Paused")
+        item = self.containers.get(container)
+        return docker_containers.running(item) and not docker_containers.paused(item)
 
     @cached_property
     def published(self) -> tuple[Published, ...]:
@@ -113,15 +100,12 @@ class PathFacts:
 
     def address_of(self, node: str | None) -> str | None:
         """A node's address: its container's, else what the API says; None where neither was seen."""
-        networks = mapping(at(dict(self.node_containers.get(node or "", {})), "NetworkSettings", "Networks"))
-        given = (text(at(dict(network), "IPAddress")) for network in networks.values())
-        return next((address for address in (*given, *self.internal_addresses(node)) if address), None)
+        in_docker = docker_containers.addresses(self.node_containers.get(node or ""))
+        return next(iter((*in_docker, *self.internal_addresses(node))), None)
 
     def internal_addresses(self, node: str | None) -> tuple[str, ...]:
-        """A node's addresses as the API has them; empty where it was not seen."""
-        declared = sequence(at(self.get("Node", None, node) if node else None, "status", "addresses"))
-        internal = (text(at(entry, "address")) for entry in declared if at(entry, "type") == "InternalIP")
-        return tuple(address for address in internal if address)
+        """A node's addresses as the API has them; empty if the node was not seen."""
+        return objects.internal_addresses(self.get("Node", None, node) if node else None)
 
     # --- the machine
 
@@ -148,7 +132,7 @@ class PathFacts:
     @cached_property
     def foreign(self) -> bool:
         """Whether the API that answered is another cluster's than the containers': its objects say nothing then."""
-        named = {objects.name(o) for o in self._all if at(dict(o), "kind") == "Node"}
+        named = {objects.name(item) for item in self._all if item.get("kind") == "Node"}
         return bool(self.node_containers) and bool(named) and not named & set(self.node_containers)
 
     @property
@@ -175,6 +159,10 @@ class PathFacts:
             if item.get("kind") == kind and (namespace is None or objects.namespace(item) == namespace):
                 yield item
 
+    def labelled(self, kind: str, namespace: str | None, **labels: str) -> Iterator[dict[str, JSON]]:
+        """The objects of a kind that have these labels, in a namespace or in all."""
+        return (item for item in self.of(kind, namespace) if labels.items() <= objects.labels(item).items())
+
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, JSON] | None:
         return next((item for item in self.of(kind, namespace) if objects.name(item) == name), None)
 
@@ -193,20 +181,18 @@ class PathFacts:
         """The configuration of kind as the containers show it."""
         nodes = []
         for name, item in sorted(self.node_containers.items()):
-            bindings = mapping(at(dict(item), "HostConfig", "PortBindings"))
             published = [
                 {
-                    "containerPort": _whole(port.partition("/")[0]),
-                    "hostPort": _whole(at(binding, "HostPort")),
-                    "listenAddress": at(binding, "HostIp") or "0.0.0.0",
-                    "protocol": port.partition("/")[2].upper(),
+                    "containerPort": binding.inside,
+                    "hostPort": binding.port,
+                    "listenAddress": binding.address or "0.0.0.0",
+                    "protocol": binding.protocol.upper(),
                 }
-                for port, entries in bindings.items()
-                if port != "6443/tcp"
-                for binding in sequence(entries)
+                for binding in docker_containers.declared_ports(item)
+                if binding.inside != API_PORT
             ]
-            role = str(at(dict(item), "Config", "Labels", KIND_ROLE_LABEL) or "worker")
-            nodes.append((role != "control-plane", name, {"role": role, "extraPortMappings": published}))
+            role = docker_containers.role(item)
+            nodes.append((role != CONTROL_PLANE_ROLE, name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
                 "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -247,15 +233,12 @@ class PathFacts:
         return self.get("Service", self.backend.namespace, self.backend.service) if self.backend else None
 
     def endpoints(self, namespace: str, service: str) -> tuple[Endpoint, ...]:
-        """What EndpointSlices say of a Service."""
+        """The endpoints of a Service, from its EndpointSlices."""
         return tuple(
-            Endpoint(address, port, at(entry, "conditions", "ready") is not False)
+            endpoint
             for item in self.of("EndpointSlice", namespace)
-            if at(item, "metadata", "labels", "kubernetes.io/service-name") == service
-            for entry in sequence(item.get("endpoints"))
-            for address in texts(at(entry, "addresses"))
-            # A targetPort that no pod has leaves a slice without a port.
-            for port in [number(at(one, "port")) for one in sequence(item.get("ports"))] or [None]
+            if service_of(item) == service
+            for endpoint in endpoints(item)
         )
 
     @cached_property
@@ -266,19 +249,15 @@ class PathFacts:
         if self.planned:
             found = (self.get("Pod", self.backend.namespace, name) for name in self.backend.pods)
             return tuple(pod for pod in found if pod)
-        selector = pairs(at(self.service, "spec", "selector"))
-        return tuple(
-            pod
-            for pod in self.of("Pod", self.backend.namespace)
-            if selector and selector.items() <= objects.labels(pod).items()
-        )
+        selector = as_service(self.service).selector if self.service else {}
+        return tuple(self.labelled("Pod", self.backend.namespace, **selector)) if selector else ()
 
     @cached_property
     def envoy_pods(self) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods, those on the publishing node first."""
-        found = [p for p in self.of("Pod", CONTOUR_NAMESPACE) if at(p, "metadata", "labels", "app") == "envoy"]
         publishing = self.publishing
-        return tuple(sorted(found, key=lambda pod: objects.node_of(pod) != publishing))
+        pods = self.labelled("Pod", CONTOUR_NAMESPACE, app="envoy")
+        return tuple(sorted(pods, key=lambda pod: objects.node_of(pod) != publishing))
 
     @cached_property
     def envoy(self) -> ObservedEnvoy | None:
@@ -291,17 +270,18 @@ class PathFacts:
         return tuple(pod for pod in self.envoy_pods if _node_of(pod) == node and not objects.deleting(pod))
 
     def no_sandbox(self, pod: Mapping[str, JSON]) -> str | None:
-        """Why a pod that waits has no network yet, by its newest event; None where that isn't its trouble."""
-        name, namespace = objects.name(pod), objects.namespace(pod)
+        """Why a waiting pod has no network yet, from its newest event; None if the network is not the reason."""
         if objects.phase(pod) != "Pending" or objects.address(pod):
             return None
-        told = [
-            (str(at(event, "lastTimestamp") or at(event, "eventTime") or ""), text(at(event, "message")) or "")
-            for event in self.of("Event", str(namespace))
-            if at(event, "reason") == "FailedCreatePodSandBox"
-            and (at(event, "involvedObject") or at(event, "regarding") or {}).get("name") == name
-        ]
-        return max(told)[1] if told else None
+        failures = [event for event in self.events(pod) if event.reason == "FailedCreatePodSandBox"]
+        newest = max(failures, key=lambda event: (event.time, event.message), default=None)
+        return newest.message if newest else None
+
+    def events(self, pod: Mapping[str, JSON]) -> Iterator[WarningEvent]:
+        """The warning events of a pod."""
+        name = objects.name(pod)
+        events = map(warning_event, self.of("Event", str(objects.namespace(pod))))
+        return (event for event in events if event.subject == name)
 
     def node(self, name: str | None) -> ObservedNode | None:
         """A node from inside, None where it was not seen."""
@@ -342,18 +322,7 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     """The node that a pod is on, or that its DaemonSet wants it on while it waits."""
     if node := objects.node_of(pod):
         return node
-    terms = at(
-        dict(pod),
-        *("spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
-    )
-    fields = (field for term in sequence(terms) for field in sequence(at(term, "matchFields")))
-    return next((text(at(field, "values", 0)) for field in fields if at(field, "key") == "metadata.name"), None)
-
-
-def _whole(value: JSON) -> int:
-    """A port that is written as text, 0 where it isn't one."""
-    written = text(value) or ""
-    return int(written) if written.isascii() and written.isdecimal() else 0
+    return as_pod(pod).required_node
 
 
 def container(name: str) -> Identity:

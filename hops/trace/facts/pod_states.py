@@ -1,14 +1,22 @@
-"""Why a pod does not run, as its status, its events and its logs tell."""
+"""Why a pod does not run, from its status, its events and its logs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.kubernetes.resources.pod_status import (
+    ContainerStatus,
+    StateReason,
+    container_statuses,
+    init_container_statuses,
+    pod_reason,
+    unscheduled,
+)
+from hops.kubernetes.values import JSON
 from hops.trace.facts.path_facts import PathFacts
 
-_COMING = ("ContainerCreating", "PodInitializing")
+_STARTING = ("ContainerCreating", "PodInitializing")
 _LONGEST_PAUSE = timedelta(minutes=5)
 """The kubelet's longest wait before it starts a crashing container again (CrashLoopBackOff)."""
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
@@ -18,8 +26,10 @@ _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNever
 class Trouble:
     """Why a pod does not run.
 
-    reason: the kubelet's or scheduler's own word. detail: what they say beside it, one line. container: which one.
-    exit_code: of the last time it ended.
+    reason: the kubelet's or the scheduler's word.
+    detail: their message, as one line; "" if there is none.
+    container: name of the container; None if the reason is about the whole pod.
+    exit_code: exit code of the container's last run; None if it has not ended.
     """
 
     reason: str
@@ -29,7 +39,7 @@ class Trouble:
 
     @property
     def image(self) -> bool:
-        """Whether it is the image that can't be had."""
+        """Whether the image cannot be pulled."""
         return self.reason in _IMAGE
 
     def __str__(self) -> str:
@@ -39,75 +49,61 @@ class Trouble:
 
 
 def trouble(view: PathFacts, pod: Mapping[str, JSON]) -> Trouble | None:
-    """What keeps a pod from running; None where it runs, ready or not."""
-    body = dict(pod)
-    status = at(body, "status")
-    phase = text(at(status, "phase")) or ""
-    if objects.deleting(body):
+    """Why a pod does not run; None if it runs, ready or not."""
+    if objects.deleting(pod):
         return None if stranded(view, pod) else Trouble("Terminating")
+    phase = objects.phase(pod) or ""
+    statuses = (*init_container_statuses(pod), *container_statuses(pod))
     if phase in ("Failed", "Succeeded"):
-        ended = next(filter(None, (_ended(entry, "state") for entry in _statuses(status))), None)
-        reason = text(at(status, "reason"))
-        if ended and not reason:
+        ended = next((_ended(status, status.terminated) for status in statuses if status.terminated), None)
+        whole = pod_reason(pod)
+        if ended and not whole.reason:
             return ended
-        return Trouble(reason or ("Completed" if phase == "Succeeded" else phase), _line(at(status, "message")))
-    scheduled = objects.condition(body, "PodScheduled") or {}
-    if scheduled.get("status") == "False":
-        return Trouble(text(scheduled.get("reason")) or "Pending", _line(scheduled.get("message")))
+        return Trouble(whole.reason or ("Completed" if phase == "Succeeded" else phase), _line(whole.message))
+    if reason := unscheduled(pod):
+        return Trouble(reason.reason or "Pending", _line(reason.message))
     taken = datetime.fromisoformat(view.sight.taken)
-    given = [_of_container(entry, taken) for entry in _statuses(status)]
-    found = [one for one in given if one]
+    troubles = [trouble for status in statuses if (trouble := _of_container(status, taken))]
     if stranded(view, pod):
-        found = [one for one in found if one.reason not in _COMING]
-    # A container that can't start says more than one that waits for it.
-    return min(found, key=lambda one: one.reason in _COMING, default=None)
+        troubles = [trouble for trouble in troubles if trouble.reason not in _STARTING]
+    # A container that cannot start explains more than one that waits for it.
+    return min(troubles, key=lambda trouble: trouble.reason in _STARTING, default=None)
 
 
-def _statuses(status: JSON) -> Iterator[Mapping[str, JSON]]:
-    for key in ("initContainerStatuses", "containerStatuses"):
-        yield from (entry for entry in sequence(at(status, key)) if isinstance(entry, dict))
-
-
-def _of_container(entry: Mapping[str, JSON], taken: datetime) -> Trouble | None:
-    name, state = text(entry.get("name")), mapping(entry.get("state"))
-    last = _ended(entry, "lastState")
-    if "waiting" in state:
-        reason = text(at(dict(state), "waiting", "reason")) or "Waiting"
+def _of_container(status: ContainerStatus, taken: datetime) -> Trouble | None:
+    last = _ended(status, status.last_terminated) if status.last_terminated else None
+    if status.waiting:
+        reason = status.waiting.reason or "Waiting"
         if last and reason == "CrashLoopBackOff":
             reason = f"{reason} ({last.reason})"
-        return Trouble(reason, _line(at(dict(state), "waiting", "message")), name, last.exit_code if last else None)
-    if "terminated" in state:
-        ended = _ended(entry, "state")
-        done = ended is not None and ended.exit_code == 0 and entry.get("ready") is True
-        return None if done else ended
+        return Trouble(reason, _line(status.waiting.message), status.name, last.exit_code if last else None)
+    if status.terminated:
+        done = status.terminated.exit_code == 0 and status.ready is True
+        return None if done else _ended(status, status.terminated)
     # Between two crashes a container runs for a moment.
-    started = _time(at(dict(state), "running", "startedAt"))
-    if entry.get("ready") is False and last and last.exit_code and started and taken - started < _LONGEST_PAUSE:
+    started = _time(status.started)
+    if status.ready is False and last and last.exit_code and started and taken - started < _LONGEST_PAUSE:
         return last
     return None
 
 
-def _ended(entry: Mapping[str, JSON], key: str) -> Trouble | None:
-    ended = at(dict(entry), key, "terminated")
-    if not isinstance(ended, dict):
-        return None
-    reason = text(ended.get("reason")) or "Terminated"
-    return Trouble(reason, _line(ended.get("message")), text(entry.get("name")), number(ended.get("exitCode")))
+def _ended(status: ContainerStatus, end: StateReason) -> Trouble:
+    return Trouble(end.reason or "Terminated", _line(end.message), status.name, end.exit_code)
 
 
-def _time(value: JSON) -> datetime | None:
+def _time(value: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text(value) or "")
+        return datetime.fromisoformat(value or "")
     except ValueError:
         return None
 
 
-def _line(value: JSON) -> str:
-    return " ".join((text(value) or "").split())[:300]
+def _line(message: str) -> str:
+    return " ".join(message.split())[:300]
 
 
 def stranded(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
-    """Whether a pod's node is stopped or not ready, so that its status says nothing of the pod itself."""
+    """Whether a pod's node is stopped or not ready; the pod's status is then outdated."""
     name = objects.node_of(pod)
     if name is None:
         return False
@@ -117,34 +113,37 @@ def stranded(view: PathFacts, pod: Mapping[str, JSON]) -> bool:
 
 
 def events(view: PathFacts, pod: Mapping[str, JSON], *reasons: str) -> tuple[str, ...]:
-    """What Kubernetes warned of a pod, of these reasons or of any."""
-    name, namespace = objects.name(pod), objects.namespace(pod)
+    """The warning events of a pod, one line each.
+
+    reasons: the reasons to include. Default: all.
+    """
     return tuple(
-        f"event {at(event, 'reason')}: {_line(at(event, 'message') or at(event, 'note'))}"
-        for event in view.of("Event", namespace)
-        if at(mapping(event.get("involvedObject") or event.get("regarding")), "name") == name
-        and (not reasons or at(event, "reason") in reasons)
+        f"event {event.reason}: {_line(event.message)}"
+        for event in view.events(pod)
+        if not reasons or event.reason in reasons
     )
 
 
 def last_line(view: PathFacts, pod: Mapping[str, JSON], container: str | None = None) -> tuple[str, ...]:
-    """The last line that a pod's container wrote before it died, or since."""
-    body = dict(pod)
-    start = f"{objects.full_name(body)}/{container or ''}"
-    given = view.sight.cluster.logs if view.sight.cluster else {}
-    found = [
+    """The last line of a pod's logs, with its source; that of a container that ended comes first.
+
+    container: the container to read. Default: any.
+    """
+    start = f"{objects.full_name(pod)}/{container or ''}"
+    logs = view.sight.cluster.logs if view.sight.cluster else {}
+    own = [
         (not key.endswith(" previous"), key, log)
-        for key, log in given.items()
+        for key, log in logs.items()
         if (key.removesuffix(" previous") == start if container else key.startswith(start))
     ]
-    for _, key, log in sorted(found):
+    for _, key, log in sorted(own):
         if lines := log.strip().splitlines():
             return (f"log of {key}: {lines[-1][:300]}",)
     return ()
 
 
 def holds(view: PathFacts, pod: Mapping[str, JSON], *words: str) -> bool:
-    """Whether a pod's logs hold one of the words."""
+    """Whether a pod's logs contain one of the words."""
     start = f"{objects.full_name(pod)}/"
-    given = view.sight.cluster.logs if view.sight.cluster else {}
-    return any(word in log for key, log in given.items() if key.startswith(start) for word in words)
+    logs = view.sight.cluster.logs if view.sight.cluster else {}
+    return any(word in log for key, log in logs.items() if key.startswith(start) for word in words)

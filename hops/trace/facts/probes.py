@@ -4,7 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes import objects
-from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.resources.services import as_service, load_balancers
+from hops.kubernetes.values import JSON
 from hops.model.hop import PortMapping
 from hops.model.plan import ENVOY_PORTS
 from hops.trace.facts.path_facts import PathFacts
@@ -42,9 +45,9 @@ def published(view: PathFacts) -> str | None:
     if view.door and view.door.listen:
         return "127.0.0.1" if view.door.listen == "0.0.0.0" else view.door.listen
     for service in view.of("Service"):
-        if at(service, "spec", "type") == "LoadBalancer" and at(service, "spec", "selector", "app") == "envoy":
-            entry = at(service, "status", "loadBalancer", "ingress", 0)
-            return text(at(entry, "ip")) or text(at(entry, "hostname"))
+        declared = as_service(service)
+        if declared.type == "LoadBalancer" and declared.selector.get("app") == "envoy":
+            return next((ip or name for ip, name in load_balancers(service)), None)
     return None
 
 
@@ -56,7 +59,7 @@ def probes(view: PathFacts) -> tuple[Probe, ...]:
 def _probes(view: PathFacts) -> Iterator[Probe]:
     method = probing(view.asked)
     door, inside = view.publishing, view.node_port
-    if door and inside and (address := _container_address(view.containers.get(door))):
+    if door and inside and (address := next(docker_containers.addresses(view.containers.get(door)), None)):
         yield Probe("node", address, inside, method, door)
         if view.asked.from_node:
             yield Probe("client", address, inside, view.asked.method, door)
@@ -76,7 +79,7 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
         if envoy:
             space = view.namespace(envoy)
             # In its node's own network Envoy has no namespace; where one was not seen, nothing can stand in for it.
-            if space or at(envoy, "spec", "hostNetwork"):
+            if space or as_pod(envoy).host_network:
                 of_envoy = objects.node_of(envoy)
                 yield Probe(
                     "pod from envoy",
@@ -94,13 +97,7 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
 
 def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:
     """The port of Envoy's container that stands behind the node's port."""
-    ports = [port for c in sequence(at(dict(pod), "spec", "containers")) for port in sequence(at(c, "ports"))]
-    behind = (at(port, "containerPort") for port in ports if entry and at(port, "hostPort") == entry.node)
-    named = (at(port, "containerPort") for port in ports if at(port, "name") == "http")
-    found = number(next(behind, None)) or number(next(named, None))
-    return found or (entry.envoy if entry else ENVOY_PORTS["http"])
-
-
-def _container_address(container: Mapping[str, JSON] | None) -> str | None:
-    networks = mapping(at(dict(container or {}), "NetworkSettings", "Networks"))
-    return next((address for network in networks.values() if (address := text(at(network, "IPAddress")))), None)
+    ports = list(as_pod(pod).ports)
+    behind = next((port.container_port for port in ports if entry and port.host_port == entry.node), None)
+    named = next((port.container_port for port in ports if port.name == "http"), None)
+    return behind or named or (entry.envoy if entry else ENVOY_PORTS["http"])

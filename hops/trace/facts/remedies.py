@@ -4,6 +4,7 @@ import shlex
 
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.project_files import stack_path
 from hops.trace.facts.path_facts import PathFacts
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
@@ -62,7 +63,7 @@ def setting(view: PathFacts, key: str) -> str:
 def setting_of(view: PathFacts, key: str) -> str:
     """The stack's file and a key of it; empty where the path has no stack."""
     stack = view.sight.stack
-    return f"stacks/Pulumi.{stack.name}.yaml: {key}" if stack else ""
+    return f"{stack_path(stack.name)}: {key}" if stack else ""
 
 
 def _owns(view: PathFacts, who: Identity) -> bool:

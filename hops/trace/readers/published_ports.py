@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from hops.kubernetes.values import at, mapping, sequence
+from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources.docker_containers import PortBinding
 
 _ANY = {4: "0.0.0.0", 6: "::"}
 
@@ -45,17 +46,10 @@ class Published:
 
 def published(name: str, container: Mapping[str, Any]) -> Iterator[Published]:
     """The TCP ports of a container, of `docker inspect`: as Docker bound them, or as it will when it starts."""
-    bound = mapping(at(dict(container), "NetworkSettings", "Ports"))
-    running = bool(at(dict(container), "State", "Running"))
-    found = list(_entries(bound)) if running else []
-    for inside, address, port in found or _entries(mapping(at(dict(container), "HostConfig", "PortBindings"))):
-        yield Published(name, address, port, inside, bound=bool(found))
+    bound = [binding for binding in docker_containers.bound_ports(container) if _fixed(binding)]
+    for binding in bound or filter(_fixed, docker_containers.declared_ports(container)):
+        yield Published(name, binding.address, binding.port, binding.inside, bound=bool(bound))
 
 
-def _entries(ports: Mapping[str, Any]) -> Iterator[tuple[int, str, int]]:
-    for inside, bindings in ports.items():
-        number, _, protocol = inside.partition("/")
-        for binding in sequence(bindings):
-            outside = str(at(binding, "HostPort") or "")
-            if protocol == "tcp" and number.isdigit() and outside.isdigit() and int(outside):
-                yield int(number), str(at(binding, "HostIp") or ""), int(outside)
+def _fixed(binding: PortBinding) -> bool:
+    return binding.protocol == "tcp" and binding.inside > 0 and binding.port > 0

@@ -27,6 +27,7 @@ echo "$* REPLACE=$INGRESS_HOPS_REPLACE" >>calls
 case "$1 $2" in
   version*) echo v3.259.0 ;;
   "stack export") /bin/cat state.json 2>/dev/null || {{ echo "error: no stack named 'x' found" >&2; exit 6; }} ;;
+  "stack import") /bin/cat >imported.json ;;
   stack*) ;;
   *) /bin/cat "$1.jsonl"; exit "$(/bin/cat "$1.status")" ;;
 esac
@@ -142,6 +143,50 @@ def test_only_the_option_lets_a_cluster_be_rebuilt(stack: Stack) -> None:
     assert all(line.endswith("REPLACE=") for line in stack.ran)
     stack.hops("up", "local", "--replace")
     assert stack.ran[-1].endswith("REPLACE=1")
+
+
+UNREACHABLE = (
+    "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data in `x`- couldn't get version"
+)
+
+
+@pytest.mark.parametrize(("op", "warned"), [("replace", False), ("same", True)])
+def test_a_rebuild_goes_on_after_a_kill_without_the_warnings_of_the_old_cluster(
+    stack: Stack, op: str, *, warned: bool
+) -> None:
+    """The same words of a cluster that is still there are a warning."""
+    cluster = resource(op, "command:local:Command", "cluster-kind", {"triggers": [1]}, {"triggers": [0]})
+    stack.says("preview", cluster, said("warning", UNREACHABLE), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert ("unreachable" in shown) is warned
+
+
+CLUSTER = "urn:pulumi:local::ingress-hops::ingress-hops:index:KindCluster$command:local:Command::cluster-kind"
+POD = "urn:pulumi:local::ingress-hops::ingress-hops:index:Workload$kubernetes:core/v1:Pod::apps/example-pod"
+BUCKET = "urn:pulumi:local::ingress-hops::aws:s3/bucket:Bucket::files"
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_steps_that_a_killed_update_left_open_are_forgotten_but_a_users_own(stack: Stack, command: str) -> None:
+    """A bucket may exist in the cloud and be known to nobody."""
+    steps = [{"type": "creating", "resource": {"urn": urn}} for urn in (CLUSTER, POD, BUCKET)]
+    (stack.folder / "state.json").write_text(json.dumps({"version": 3, "deployment": {"pending_operations": steps}}))
+    assert "an earlier update was interrupted; this one goes on from there" in stack.hops(command, "local")[1]
+    kept = json.loads((stack.folder / "imported.json").read_text())
+    assert kept == {"version": 3, "deployment": {"pending_operations": steps[2:]}}
+    (stack.folder / "state.json").write_text(json.dumps(kept))
+    assert "interrupted" not in stack.hops(command, "local")[1]
+
+
+def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:
+    steps = [{"type": "creating", "resource": {"urn": POD}}]
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"pending_operations": steps}}))
+    engines = "Attempting to deploy or update resources with 1 pending operations from previous deployment.\n  * urn:x"
+    stack.says("preview", SAME, said("warning", engines), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert "note: an earlier update was interrupted; the next one goes on from there\n" in shown
+    assert "pending operations" not in shown
+    assert not (stack.folder / "imported.json").exists()
 
 
 def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> None:

@@ -54,7 +54,10 @@ def answers(pulumi: Path, stacks: Iterable[dict[str, Any]], outputs: object = No
 
 
 @pytest.mark.usefixtures("pulumi")
-def test_the_list_has_a_line_for_each_stack(alone: Path, docker: Docker, pulumi: Path) -> None:
+def test_the_list_has_a_line_for_each_stack(
+    alone: Path, docker: Docker, pulumi: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     write(alone, "cloud", cluster={"existing": "prod"}, services=[{"host": "cloud.example"}])
     docker(*local_nodes(alone))
     answers(pulumi, [{"name": "local", "resourceCount": 73}, {"name": "organization/x/seed"}])
@@ -137,8 +140,8 @@ def test_before_the_first_up_there_is_no_backend_and_nothing_in_it() -> None:
     ("script", "said"),
     [
         ("echo 'error: no such bucket' >&2; exit 255", "/state cannot be read: no such bucket"),
-        ("echo no json", "pulumi says nothing of use about file://"),
-        ("""echo '[{"no": "name"}]'""", "pulumi says nothing of use about file://"),
+        ("echo no json", "pulumi printed nothing useful about file://"),
+        ("""echo '[{"no": "name"}]'""", "pulumi printed nothing useful about file://"),
     ],
 )
 def test_a_backend_that_cannot_be_read_is_told(pulumi: Path, script: str, said: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from hops.cli.app import app
-from hops.cli.environment import kubeconfig_link
+from hops.model.project_files import kubeconfig_link
 
 _STAND_IN = """#!/bin/sh
 printf '%s\\n' "${{0##*/}}" "$@" >{said}
@@ -32,7 +32,7 @@ def program(alone: Path) -> Program:
 @pytest.fixture
 def running(alone: Path) -> Path:
     """The kubeconfig of the running cluster of the stack local."""
-    file = kubeconfig_link(alone / ".ingress-hops" / "kubeconfig", "local")
+    file = alone / ".ingress-hops" / "kubeconfig" / kubeconfig_link("local")
     file.parent.mkdir(parents=True)
     file.touch()
     return file

@@ -284,7 +284,7 @@ def test_show_asks_for_the_named_stack_where_make_keeps_it(pulumi: Path, alone: 
     [
         ("echo '{}'", 1, "the stack local is not up; bring it up with: make up STACK=local"),
         ("echo \"error: no stack named 'local' found\" >&2; exit 255", 2, "no stack named 'local' found; bring it up"),
-        ("echo no json", 2, "pulumi says nothing of use about the stack local"),
+        ("echo no json", 2, "pulumi printed nothing useful about the stack local"),
     ],
 )
 def test_show_says_what_is_missing(pulumi: Path, script: str, status: int, message: str) -> None:

@@ -72,10 +72,13 @@ def test_a_healthy_path() -> None:
     first, *rest = done.stdout.splitlines()
     assert first.startswith("all is well: GET http://my-service.localhost:8080/")
     assert "200 from a pod" in first
-    assert max(len(line) for line in rest) <= 100
+    assert max(len(line) for line in rest) <= 80
     for number, hop in enumerate(("name", "port-mapping", "host-port", "route", "service", "endpoint", "pod"), start=1):
         assert re.search(rf"^{number} +{hop} ", done.stdout, re.MULTILINE)
     assert "mend:" not in done.stdout
+    assert re.search(r"^7 +pod +10\.\S+:8080; found: \S+ +ok ", done.stdout, re.MULTILINE), "only what differs"
+    everything = trace("--verbose").stdout
+    assert re.search(r"^1 +name +planned: .*\n +declared: .*\n +found: ", everything, re.MULTILINE)
 
 
 def test_the_request_is_the_stacks_own(looked: Looked) -> None:

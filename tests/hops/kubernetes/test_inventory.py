@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from hops.kubernetes.inventory import Inventory, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource
 from hops.model.finding import Place
 from tests.hops.rules.cases import documents
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from hops.kubernetes.calico_selectors import SelectorError, takes
-from hops.kubernetes.network_policies import Connection, Direction, Peer
-from hops.kubernetes.policy_order import Ruling, ruling
+from hops.kubernetes.policies.calico_selectors import SelectorError, takes
+from hops.kubernetes.policies.network_policies import Connection, Direction, Peer
+from hops.kubernetes.policies.policy_order import Ruling, ruling
 from tests.hops.trace.names import JSON
 from tests.hops.trace.objects import thing
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from hops.kubernetes.pod_start import (
+from hops.kubernetes.resources.pod_start import (
     LOG_LINES,
     SECONDS_AT_MOST,
     SECONDS_FAILING,

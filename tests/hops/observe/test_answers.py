@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hops.kubernetes.pod_start import SECONDS_RUNNING
+from hops.kubernetes.resources.pod_start import SECONDS_RUNNING
 from hops.model.hop import Backend
 from hops.observe import answers as module
 from hops.observe.answers import RouteAnswer, answers, cluster_objects

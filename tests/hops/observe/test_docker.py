@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from hops.observe import docker as module
 from hops.observe.docker import DockerError, docker
 from tests.hops.observe.conftest import StandIn
 
@@ -68,16 +67,13 @@ DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is t
     ],
     ids=["down", "down, older client", "not allowed", "silent", "no JSON", "hanging"],
 )
-def test_a_stand_inthat_does_not_answer(
-    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, script: str, said: str
-) -> None:
-    monkeypatch.setattr(module.run, "__kwdefaults__", {"text": "", "seconds": 0.4})
+def test_a_docker_that_does_not_answer(stand_in: StandIn, script: str, said: str) -> None:
     stand_in.program("docker", f"#!/bin/sh\n{script}\n")
     with pytest.raises(DockerError, match=said.replace("?", r"\?")):
-        docker("web", 80)
+        docker("web", 80, seconds=0.4)
 
 
-def test_no_stand_inat_all(stand_in: StandIn) -> None:
+def test_no_docker_at_all(stand_in: StandIn) -> None:
     (stand_in.bin / "docker").unlink()
     with pytest.raises(DockerError, match="docker is not on PATH"):
         docker("web", 80)

@@ -4,7 +4,9 @@ import os
 import socket
 import struct
 import sys
+import threading
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -48,12 +50,14 @@ def test_a_client_takes_the_resolvers_order(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_resolver_that_stalls_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOKUP_SECONDS", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: time.sleep(2))
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: answered.wait(20))
     began = time.monotonic()
     four, _ = host(asked(), {}).lookups
+    answered.set()
     assert four.error == "the resolver did not answer within 0 s"
     assert four.seconds == 0.2
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 15
 
 
 def test_a_name_that_no_resolver_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,9 +116,8 @@ def test_addresses_of_the_kernels_tables(address: str) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     packed = socket.inet_pton(family, address)
     words = struct.unpack(f"={len(packed) // 4}I", packed)
-    assert module._address("".join(f"{word:08X}" for word in words)) == address.replace(
-        "::ffff:10.0.0.1", "::ffff:a00:1"
-    )
+    # Python 3.13 writes a mapped address with its IPv4 part, older ones in hexadecimal.
+    assert module._address("".join(f"{word:08X}" for word in words)) == str(ip_address(address))
 
 
 @LINUX

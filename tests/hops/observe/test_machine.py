@@ -119,8 +119,8 @@ DOWN = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is t
         (f"""echo '{{"ServerErrors": ["{DOWN}"]}}'""", DOWN),
         ("echo 'permission denied while trying to connect' >&2; exit 1", "permission denied"),
         ("exit 125", "125"),
-        ("echo not-json", "Expecting value"),
-        ("sleep 5", "timed out"),
+        ("echo not-json", "not in JSON"),
+        ("sleep 5", "docker info took longer than"),
     ],
     ids=["down", "down, older client", "not allowed", "silent", "no JSON", "hanging"],
 )

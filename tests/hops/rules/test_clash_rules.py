@@ -2,7 +2,8 @@
 
 import pytest
 
-from hops.kubernetes.inventory import Fleet, Inventory, NameClaim, PortClaim
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.finding import Place
 from hops.rules import RULES
 from hops.rules.configuration import configure

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from hops.kubernetes.inventory import Fleet
+from hops.kubernetes.resources.claims import Fleet
 from hops.model.plan import plan
 from hops.model.settings import Settings, settings
 from hops.rules.other_stacks import claims, claims_of_outputs, clashes

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hops.kubernetes.inventory import Fleet, NameClaim, PortClaim
+from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine
 from hops.model.settings import SettingsError
 from hops.rules.other_stacks import claims, others, published, stack_settings

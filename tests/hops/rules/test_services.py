@@ -3,7 +3,7 @@
 import pytest
 
 from hops.kubernetes.commands import Server, server
-from hops.kubernetes.inventory import PodContainer
+from hops.kubernetes.resources.pods import PodContainer
 from hops.kubernetes.values import UNKNOWN, Undecidable
 from hops.rules import RULES
 from hops.rules.patches import patched

@@ -3,12 +3,7 @@
 import base64
 import hashlib
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -277,16 +272,3 @@ def test_of_several_paths_each_is_told_its_own_findings() -> None:
     assert ("KN05" in one.text, "KN05" in two.text) == (True, True)
     assert len(root.all("nav")) == 2
     assert [command.text for command in root.one("section", "verdict").all("pre")] == [path.curl for path in paths]
-
-
-def test_the_style_and_the_script_are_in_the_installed_package(project: Path, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    for name in ("hops", "components", "policy", "stacks"):
-        shutil.copytree(project / name, source / name)
-    for name in ("pyproject.toml", "README.md"):
-        shutil.copy(project / name, source / name)
-    build = "from setuptools.build_meta import build_wheel; build_wheel('..')"
-    done = subprocess.run([sys.executable, "-c", build], cwd=source, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        assert {"hops/trace/html/page.css", "hops/trace/html/page.js"} <= set(wheel.namelist())

@@ -28,6 +28,19 @@ def test_no_ingress_at_all_closes_the_listener() -> None:
     assert remedy(sight, owned=True) == UP
 
 
+def test_an_ingress_that_is_gone_is_missing_also_while_envoy_keeps_its_route() -> None:
+    """A restart of Contour would bring nothing back: the stack's own Ingress has to be declared again."""
+    sight = healthy()
+    without(sight, "Ingress", INGRESS)
+    traced = trace(view(sight).sight)
+    assert [(f.code, str(f.level), f.remedy) for f in traced.findings] == [("T22", "advisory", UP)]
+    assert traced.first is None
+    faults.not_found(sight)
+    assert told(sight) == [("route", "T22")]
+    assert remedy(sight, owned=True) == UP
+    assert f"create ingress {INGRESS} --class contour" in remedy(sight)
+
+
 def test_no_ingress_at_all_is_told_by_the_objects_where_envoy_is_not_seen() -> None:
     sight = healthy()
     without(sight, "Ingress", INGRESS)

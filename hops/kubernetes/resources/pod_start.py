@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.kubernetes import objects
+from hops.kubernetes.resources.pod_status import container_statuses, unscheduled
+from hops.kubernetes.values import JSON
 
 SECONDS_RUNNING = 60
 """How long a route whose pods run is asked before it counts as unanswered."""
@@ -46,26 +48,24 @@ class PodStart:
 
 
 def pod_start(pod: JSON) -> PodStart:
-    """Reads a pod as the Kubernetes API gives it; None for one that is not there."""
+    """The state of a pod's first container.
+
+    pod: the Pod object of the API; None if the pod does not exist.
+    """
     if not isinstance(pod, Mapping):
         return PodStart("missing")
-    status = at(dict(pod), "status")
-    conditions = {at(c, "type"): c for c in sequence(at(status, "conditions"))}
-    container: JSON = next(iter(sequence(at(status, "containerStatuses"))), {})
-    state = mapping(at(container, "state"))
-    ended = at(container, "lastState", "terminated") or state.get("terminated") or {}
-    now = state.get("waiting") or state.get("terminated") or {}
-    reason, message = text(at(now, "reason")) or "", text(at(now, "message")) or ""
-    if not state and at(conditions.get("PodScheduled"), "status") == "False":
-        unscheduled = conditions["PodScheduled"]
-        reason, message = text(at(unscheduled, "reason")) or "", text(at(unscheduled, "message")) or ""
+    container = next(iter(container_statuses(pod)), None)
+    ended = container and (container.last_terminated or container.terminated)
+    current = container and (container.waiting or container.terminated)
+    if container is None or not (current or container.running):
+        current = unscheduled(pod)
     return PodStart(
-        phase=text(at(status, "phase")) or "Pending",
-        ready=at(conditions.get("Ready"), "status") == "True",
-        reason=reason,
-        message=message or text(at(ended, "message")) or "",
-        exit_code=number(at(ended, "exitCode")),
-        restarts=number(at(container, "restartCount")) or 0,
+        phase=objects.phase(pod) or "Pending",
+        ready=bool(objects.ready(pod)),
+        reason=current.reason if current else "",
+        message=(current.message if current else "") or (ended.message if ended else ""),
+        exit_code=ended.exit_code if ended else None,
+        restarts=container.restarts if container else 0,
     )
 
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from hops.kubernetes.inventory import Inventory, Pod, Port, Resource
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.pods import Pod, Port
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Unknown, at, mapping, number, pairs, pointer, sequence, text, texts
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
@@ -64,7 +66,7 @@ class KindNode:
             return f"the pod is bound to node {named}"
         if self.tainted and not any(_tolerates(toleration) for toleration in sequence(at(spec, "tolerations"))):
             return f"the pod does not tolerate the taint {CONTROL_PLANE}:NoSchedule"
-        for key, value in pairs(at(spec, "nodeSelector")).items():
+        for key, value in pod.node_selector.items():
             if not self._selected(key, "In", [value]):
                 return f"the pod's nodeSelector requires the label {key}={value}"
         required = at(spec, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal, cast
 
-from hops.kubernetes.calico_selectors import SelectorError, takes
-from hops.kubernetes.label_selectors import selects
+from hops.kubernetes import objects
+from hops.kubernetes.policies.calico_selectors import SelectorError, takes
+from hops.kubernetes.policies.label_selectors import selects
+from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON, at, flag, network, number, pairs, sequence, text, texts
 
 Direction = Literal["Ingress", "Egress"]
@@ -303,17 +305,12 @@ def peer(pod: Mapping[str, JSON], namespace: Mapping[str, JSON] | None) -> Peer:
     pod: the Pod object.
     namespace: its Namespace object; None if it was not observed.
     """
-    body = dict(pod)
-    declared = [port for c in sequence(at(body, "spec", "containers")) for port in sequence(at(c, "ports"))]
+    declared = as_pod(pod)
     return Peer(
-        namespace=str(at(body, "metadata", "namespace")),
-        labels=pairs(at(body, "metadata", "labels")),
-        around=pairs(at(dict(namespace), "metadata", "labels")) if namespace else None,
-        account=text(at(body, "spec", "serviceAccountName")) or "default",
-        address=text(at(body, "status", "podIP")),
-        ports={
-            name: port
-            for entry in declared
-            if (name := text(at(entry, "name"))) and (port := number(at(entry, "containerPort")))
-        },
+        namespace=str(objects.namespace(pod)),
+        labels=objects.labels(pod),
+        around=objects.labels(namespace) if namespace else None,
+        account=text(declared.spec.get("serviceAccountName")) or "default",
+        address=objects.address(pod),
+        ports={port.name: port.container_port for port in declared.ports if port.name and port.container_port},
     )

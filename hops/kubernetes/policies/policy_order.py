@@ -10,7 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from hops.kubernetes.network_policies import DEFAULT, LAST, Connection, Direction, NetworkPolicy, as_order, as_policy
+from hops.kubernetes import objects
+from hops.kubernetes.policies.network_policies import (
+    DEFAULT,
+    LAST,
+    Connection,
+    Direction,
+    NetworkPolicy,
+    as_order,
+    as_policy,
+)
 from hops.kubernetes.values import JSON, at
 
 _TIER_ORDERS = {DEFAULT: 1_000_000.0, "adminnetworkpolicy": 1_000.0, "baselineadminnetworkpolicy": 10_000_000.0}
@@ -30,23 +39,21 @@ class Ruling:
     explicit: bool = False
 
 
-def ruling(objects: Iterable[Mapping[str, JSON]], direction: Direction, connection: Connection) -> Ruling:
+def ruling(declared: Iterable[Mapping[str, JSON]], direction: Direction, connection: Connection) -> Ruling:
     """Evaluates network policies for a connection.
 
-    objects: policies and tiers, as JSON values.
+    declared: policies and tiers, as JSON values.
     direction: Ingress for the policies of the target, Egress for those of the source.
     connection: the connection.
     """
-    given = [dict(item) for item in objects]
-    own = {str(at(i, "metadata", "name")): at(i, "spec", "order") for i in given if i.get("kind") == "Tier"}
+    given = [dict(item) for item in declared]
+    own = {objects.name(i): at(i, "spec", "order") for i in given if i.get("kind") == "Tier"}
     tiers = {**{name: as_order(order) for name, order in own.items()}, **_TIER_ORDERS}
     open_ended = {
-        str(at(i, "metadata", "name"))
-        for i in given
-        if i.get("kind") == "Tier" and at(i, "spec", "defaultAction") == "Pass"
+        objects.name(i) for i in given if i.get("kind") == "Tier" and at(i, "spec", "defaultAction") == "Pass"
     }
     policies = [found for item in given if (found := as_policy(item, direction, connection))]
-    policies.sort(key=lambda p: (tiers.get(p.tier, LAST), p.tier, p.order, str(at(dict(p.body), "metadata", "name"))))
+    policies.sort(key=lambda p: (tiers.get(p.tier, LAST), p.tier, p.order, objects.name(p.body)))
     possible = list(_outcomes([list(group) for _, group in groupby(policies, lambda p: p.tier)], open_ended))
     if len({outcome.allowed for outcome in possible}) == 1:
         return possible[0]

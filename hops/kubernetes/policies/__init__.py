@@ -1,0 +1,1 @@
+"""Whether network policies allow a connection."""

@@ -1,0 +1,1 @@
+"""The typed readers, one module for each kind of object."""
