@@ -1,6 +1,7 @@
 """Runs the rules over an inventory of declared objects."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 
 from hops.kubernetes.inventory import Inventory
@@ -9,6 +10,7 @@ from hops.kubernetes.values import Undecidable, matches, unknown_paths
 from hops.model.finding import Finding, Level, Patch
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
+from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import holds, undecidable
 from hops.rules.installed import INSTALLED
 from hops.rules.rule import Breach, Rule
@@ -43,7 +45,7 @@ class Judge:
 
     def found(self, inventory: Inventory) -> list[Finding]:
         """The sorted findings of an inventory."""
-        return sorted((finding for run in self._runs for finding in run.findings(inventory)), key=_order)
+        return sorted(_told_once([finding for run in self._runs for finding in run.findings(inventory)]), key=_order)
 
     def found_in_policies(self) -> list[Finding]:
         """The sorted findings of the configuration itself."""
@@ -114,6 +116,28 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
         patch=Patch(changed.identity, changed.place, breach.patch) if breach.patch else None,
         evidence=breach.evidence,
     )
+
+
+def _told_once(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings without those about a value that the API server refuses: that is one mistake.
+
+    The refusal takes over the patch, which it may not have itself.
+    """
+    refused = {_value(finding) for finding in findings if finding.code.startswith(REFUSED)}
+    others: dict[tuple[object, ...], Finding] = {}
+    for finding in findings if refused else ():
+        if not finding.code.startswith(REFUSED) and finding.code != undecidable.code and _value(finding) in refused:
+            others.setdefault(_value(finding), finding)
+    for finding in findings:
+        other = others.get(_value(finding)) if others else None
+        if other is None:
+            yield finding
+        elif finding.code.startswith(REFUSED):
+            yield replace(finding, patch=finding.patch or other.patch)
+
+
+def _value(finding: Finding) -> tuple[object, ...]:
+    return finding.resource, finding.place, finding.path
 
 
 def _order(finding: Finding) -> tuple[str, ...]:

@@ -177,12 +177,7 @@ class _Reader:
                 remedies.append(f"write {self.moved[name]} instead of {name}")
             elif near:
                 remedies.append(f"rename {name} to {near}")
-                if any(unknown[: len(path) + 1] == (*path, name) for unknown in self.unknown):
-                    continue
-                patch += [
-                    {"op": "add", "path": pointer("", *path, near), "value": there[name]},
-                    {"op": "remove", "path": pointer("", *path, name)},
-                ]
+                patch.append({"op": "move", "from": pointer("", *path, name), "path": pointer("", *path, near)})
             elif place := next(self.validator.places(name), None):
                 remedies.append(f"move {name} to {dotted(place).replace('.*', '[]')}")
             elif len(known) > _MOST_FIELDS or not known:
@@ -197,7 +192,7 @@ class _Reader:
             f"{dotted(path)} has {exist}: {shown}.",
             _sentence(", and ".join(remedies)),
             # A patch that corrects some of the fields would leave the object refused.
-            tuple(patch) if len(patch) == 2 * len(names) else (),
+            tuple(patch) if len(patch) == len(names) else (),
         )
 
     def _type(self, path: tuple[str | int, ...], value: JSON, schema: Mapping[str, Any]) -> Refusal:

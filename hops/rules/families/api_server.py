@@ -24,6 +24,9 @@ _DEPRECATED = "https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 _REFERENCE = "https://kubernetes.io/docs/reference/kubernetes-api/"
 _NAMES = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
 
+REFUSED = "AP"
+"""The family's letters. A finding of another rule about a value that the API server refuses yields to the refusal."""
+
 # Objects of the core group's version that are no objects of the API: files of kubectl and answers of the server.
 _NOT_OF_THE_API = frozenset({"APIGroup", "APIResourceList", "APIVersions", "Config", "DeleteOptions", "List", "Status"})
 _MOVED: Mapping[str, Mapping[str, str]] = {

@@ -31,7 +31,10 @@ def written(text: str, patch: Patch) -> str:
     Raises NotWrittenError if the result would not parse to the patched document.
     """
     number = patch.place.document or 0
-    operations = [{**operation, "path": patch.place.within + operation["path"]} for operation in patch.operations]
+    operations = [
+        {**operation, **{key: patch.place.within + operation[key] for key in ("from", "path") if key in operation}}
+        for operation in patch.operations
+    ]
     try:
         # Copied, so that what stands behind an alias is changed in one place only.
         before = plain(documents(text))
@@ -57,6 +60,10 @@ def _edited(text: str, number: int, operation: Mapping[str, Any]) -> str:
             raise KeyError(part)
         key, node = found
     there = child(node, last)
+    if operation["op"] == "move" and isinstance(node, yaml.MappingNode):
+        there = child(node, parts(operation["from"])[-1])
+        if there and there[0]:
+            return editor.with_key(there[0], last)
     match operation["op"], node:
         case "remove", _ if there:
             return editor.without(key, node, there)
@@ -92,6 +99,9 @@ class _Editor:
             # A key without a value stands right before its colon's end.
             new = f" {new}"
         return self.text[:start] + new + self.text[end:]
+
+    def with_key(self, key: yaml.Node, name: str) -> str:
+        return self.text[: key.start_mark.index] + self._scalar(name, key) + self.text[_end(key) :]
 
     def without(self, of: yaml.Node | None, node: Any, there: tuple[yaml.Node | None, yaml.Node]) -> str:
         """of: the key of the collection itself."""
