@@ -1,4 +1,4 @@
-"""The command `hops`: one module for each of its commands."""
+"""The command `hops`, with one module for each subcommand."""
 
 import os
 import sys

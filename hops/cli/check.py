@@ -3,7 +3,7 @@
 import difflib
 import gc
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -79,31 +79,55 @@ def main(
             "of the pinned one."
         ),
     ] = None,
+    controller: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="The ingress class that the controller handles, such as contour; for files without a controller.",
+        ),
+    ] = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Print the patches as a diff and write them to the files.")
+        bool, typer.Option("--fix", help="Print the safe patches as a diff and write them to the files.")
     ] = False,
+    unsafe_fixes: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-fixes",
+            help="With --fix or --diff: also patches of advisory findings, and those that can close a port or change a "
+            "URL, a namespace, a name or a class. --rule allows those of one rule.",
+        ),
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change, and write nothing.")] = False,
 ) -> None:
     """Checks manifests and kind configurations with the rules, without Pulumi and without a cluster.
 
     Exit status: 0 no mandatory finding, 1 mandatory findings, 2 a file could not be read.
     """
     rules = _chosen(rule or [], skip or [])
-    if fix and STDIN in paths:
+    if fix and not diff and STDIN in paths:
         stop("--fix cannot write to standard input; pass a file")
+    if unsafe_fixes and not (fix or diff):
+        stop("--unsafe-fixes requires --fix or --diff")
     if kubernetes is not None and kubernetes not in known_versions():
         stop(f"--kubernetes {kubernetes}: the known versions are {', '.join(known_versions())}")
     manifests = read(paths)
     try:
-        asked = CheckSession(_policy(config), _stack(stack) if stack else None, manifests, rules, kubernetes)
+        policies = [_policy(config), *([_handling(controller)] if controller else [])]
+        asked = CheckSession(policies, _stack(stack) if stack else None, manifests, rules, kubernetes)
     except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
-    if fix:
-        findings = _mended(manifests, asked, findings, quiet=form is not CheckFormat.TEXT)
+    if fix or diff:
+        allowed = RULES.keys() if unsafe_fixes else {code.upper() for code in rule or []}
+        mended = _mended(manifests, asked, findings, allowed)
+        _show(manifests, mended, quiet=form is not CheckFormat.TEXT)
+        if not diff:
+            _write(manifests, mended)
+            manifests.files, findings = mended.files, mended.findings
     found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
     _print(form, manifests, found)
     if form is not CheckFormat.SARIF:
-        for one in manifests.unread:
+        for one in (*manifests.unread, *manifests.left_out):
             typer.echo(f"hops: {one}", err=True)
     if manifests.unread:
         raise typer.Exit(Status.COULD_NOT_LOOK)
@@ -141,6 +165,13 @@ def _policy(path: Path | None) -> PolicySettings:
     return _read_policy(given, path)
 
 
+def _handling(name: str) -> PolicySettings:
+    """The configuration for a controller of an ingress class; Contour also handles objects without a class."""
+    return _read_policy(
+        {"rules": {"IN09": {"parameters": {"classes": [name, ""] if name == "contour" else [name]}}}}, None
+    )
+
+
 def _read_policy(given: Any, file: Path | str | None) -> PolicySettings:
     try:
         return read_policy(given, at="")
@@ -169,7 +200,7 @@ def _stack(name: str) -> _Stack:
 class CheckSession:
     """Runs the rules under the configurations of the command, the stack and the `Policy` objects in the files.
 
-    policy: configuration of the command.
+    policies: configurations of the command.
     stack: the stack to apply; None for none.
     manifests: the files, whose `Policy` objects apply to all of them.
     rules: the rules to run.
@@ -180,7 +211,7 @@ class CheckSession:
 
     def __init__(
         self,
-        policy: PolicySettings,
+        policies: Sequence[PolicySettings],
         stack: _Stack | None,
         manifests: Manifests,
         rules: Sequence[Rule],
@@ -189,15 +220,20 @@ class CheckSession:
         self._kubernetes = kubernetes
         self._today = datetime.now(UTC).date()
         self._stack = stack
-        policies = [policy, *([stack.settings.policy] if stack else [])]
-        configuration = configure(*policies, *_policies(manifests))
+        given = [*policies, *([stack.settings.policy] if stack else [])]
+        configuration = configure(*given, *_policies(manifests))
         # `Policy` objects in the files are checked with the files, so their findings have a line.
-        self._judge = Judge(replace(configuration, policies=policies), self._today, rules)
+        self._judge = Judge(replace(configuration, policies=given), self._today, rules)
 
     def findings(self, manifests: Manifests) -> list[Finding]:
         settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)
         inventory = Inventory(
-            manifests.declared(), today=self._today, settings=settings, fleet=held, kubernetes=self._kubernetes
+            manifests.declared(),
+            today=self._today,
+            settings=settings,
+            fleet=held,
+            whole=not manifests.unread,
+            kubernetes=self._kubernetes,
         )
         return [*self._judge.found(inventory), *self._judge.found_in_policies()]
 
@@ -223,52 +259,89 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
         case CheckFormat.JUNIT:
             typer.echo(junit(manifests.files, found, manifests.unread), nl=False)
         case CheckFormat.TEXT:
-            for located in found:
-                typer.echo(str(located))
+            for one, *same in _grouped(found):
+                typer.echo(str(one))
+                if same:
+                    typer.echo("  also: " + ", ".join(f"{other.where} {other.finding.resource}" for other in same))
             counts = counted(found)
-            mendable = sum(located.finding.patch is not None for located in found)
+            patches = [patch for located in found if (patch := located.finding.patch)]
+            safe = sum(patch.safe for patch in patches)
+            fixes = [f"--fix can patch {safe}"] * bool(safe)
+            fixes += [f"--fix --unsafe-fixes can patch {len(patches)}"] * (len(patches) > safe)
             typer.echo(
                 f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
                 f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
-                + (f"; --fix can patch {mendable}" if mendable else "")
+                + "".join(f"; {sentence}" for sentence in fixes)
             )
 
 
-def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], *, quiet: bool) -> list[Finding]:
-    """Writes every patch that removes its finding, prints the diff, and returns the remaining findings."""
-    before = {name: file.text for name, file in manifests.files.items()}
+def _grouped(found: Sequence[Located]) -> Iterator[list[Located]]:
+    """The findings, those with the same code, level and sentences together."""
+    groups: dict[tuple[str, ...], list[Located]] = {}
+    for located in found:
+        finding = located.finding
+        groups.setdefault((finding.code, finding.level, finding.message, finding.remedy), []).append(located)
+    yield from groups.values()
+
+
+@dataclass(frozen=True)
+class _Mended:
+    """The files with patches, and the findings that are left."""
+
+    files: dict[str, File]
+    findings: list[Finding]
+
+
+def _mended(manifests: Manifests, asked: CheckSession, findings: list[Finding], allowed: Container[str]) -> _Mended:
+    """Applies every safe patch that removes its finding, in memory.
+
+    allowed: codes of rules whose unsafe patches are applied, too.
+    """
+    current = replace(manifests, files=dict(manifests.files))
     tried: set[str] = set()
     singly: set[str] = set()
-    while open_ := [f for f in findings if f.patch and repr(f) not in tried]:
+    while open_ := [f for f in findings if f.patch and (f.patch.safe or f.code in allowed) and repr(f) not in tried]:
         # In the order of the catalogue: a closed port requires no further patch behind it.
         code = min((f.code for f in open_), key=list(RULES).index)
         # One patch per file in each pass: every pass checks all files again, and a patch moves the lines below it.
         chosen = list({f.patch.place.file: f for f in reversed(open_) if f.patch and f.code == code}.values())
         if code in singly:
             chosen = chosen[-1:]
-        kept = dict(manifests.files)
-        done = [finding for finding in chosen if _written(manifests, finding)]
+        kept = dict(current.files)
+        done = [finding for finding in chosen if _written(current, finding)]
         tried |= {repr(finding) for finding in chosen if finding not in done}
-        after = asked.findings(manifests) if done else findings
+        after = asked.findings(current) if done else findings
         if _breaches(after, code) <= _breaches(findings, code) - len(done):
             findings = after
         else:
-            manifests.files = kept
+            current.files = kept
             if len(done) > 1:
                 singly.add(code)
                 continue
         tried |= {repr(finding) for finding in done}
-    changed = [file for name, file in manifests.files.items() if file.text != before[name]]
-    for file in changed:
-        old, new = before[file.name].splitlines(keepends=True), file.text.splitlines(keepends=True)
-        for part in difflib.unified_diff(old, new, file.name, file.name):
+    return _Mended(current.files, findings)
+
+
+def _changed(manifests: Manifests, mended: _Mended) -> Iterator[tuple[File, File]]:
+    """The files that differ, each before and after."""
+    for name, file in mended.files.items():
+        if file.text != manifests.files[name].text:
+            yield manifests.files[name], file
+
+
+def _show(manifests: Manifests, mended: _Mended, *, quiet: bool) -> None:
+    for before, after in _changed(manifests, mended):
+        old, new = before.text.splitlines(keepends=True), after.text.splitlines(keepends=True)
+        for part in difflib.unified_diff(old, new, after.name, after.name):
             typer.echo(part.rstrip("\r\n"), err=quiet)
-    for file in changed:
+
+
+def _write(manifests: Manifests, mended: _Mended) -> None:
+    for before, after in _changed(manifests, mended):
         try:
-            write(Path(file.name), file.text, expected=before[file.name].encode())
+            write(Path(after.name), after.text, expected=before.text.encode())
         except OSError as error:
             stop(error)
-    return findings
 
 
 def _written(manifests: Manifests, finding: Finding) -> bool:

@@ -1,7 +1,7 @@
-"""`hops comment`: tells a pull request on GitHub what a run of the workflow `preview` uploaded.
+"""`hops comment`: comments on a pull request on GitHub, from the files that a run of the workflow `preview` uploaded.
 
-The run worked on whatever the pull request holds, so nothing that it uploaded is believed: neither its size and names,
-nor which pull request it is of. It is read as data only, and what is posted is made of it here.
+The run executed the code of the pull request, so its upload is untrusted: its size, its names, and the pull request
+that it belongs to. The upload is read as data only, and the comment is made here.
 """
 
 import base64
@@ -31,7 +31,7 @@ from hops.rules.formats import sarif
 ARTIFACT = "pull-request"
 WORKFLOW = ".github/workflows/preview.yml"
 _AUTHOR = "github-actions[bot]"
-"""Whose comments a workflow's token writes."""
+"""The author of comments that are written with a workflow's token."""
 _NAMES = re.compile(
     r"head\.jsonl|base\.jsonl|stacks/(Pulumi\.[a-z0-9-]{1,50}\.yaml|build\.py)|components/[a-z_]{1,50}\.py"
 )
@@ -41,14 +41,14 @@ _SECONDS, _PAGE, _MOST_PAGES = 60, 100, 30
 
 
 class CommentError(RuntimeError):
-    """What stands in the way of a comment."""
+    """The comment cannot be written."""
 
 
 class GitHub:
     """The part of GitHub's REST API that a comment needs, of one repository."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        """Raises CommentError where the environment lacks what a workflow's job has."""
+        """Reads the variables of a workflow's job. Raises CommentError if one is missing."""
         try:
             self.repository, self._token = environment["GITHUB_REPOSITORY"], environment["GITHUB_TOKEN"]
         except KeyError as error:
@@ -57,12 +57,12 @@ class GitHub:
         self._base = f"{api}/repos/{self.repository}"
 
     def bytes(self, method: str, path: str, limit: int, body: Mapping[str, Any] | None = None) -> bytes:
-        """At most `limit` bytes of an answer. Raises CommentError."""
+        """The body of an answer. Raises CommentError, also if it has more than `limit` bytes."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self._base}/{path}", data, method=method)  # noqa: S310 - the API's own
         request.add_header("Accept", "application/vnd.github+json")
         request.add_header("X-GitHub-Api-Version", "2022-11-28")
-        # An artifact's answer leads to another host, which has no business with the token.
+        # The answer for an artifact redirects to another host, which must not get the token.
         request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
             with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - as before
@@ -92,7 +92,7 @@ class GitHub:
 
 
 def pull_request_of(github: GitHub, run: Mapping[str, Any]) -> int | None:
-    """The number of the open pull request whose newest commit a run worked on. Raises CommentError."""
+    """The number of the open pull request whose newest commit a run used; None without one. Raises CommentError."""
     if run["event"] != "pull_request" or run["path"].partition("@")[0] != WORKFLOW:
         raise CommentError(f"run {run['id']} is of {run['path']} on {run['event']}, not of {WORKFLOW} on pull_request")
     head = run["head_repository"] or {}
@@ -109,7 +109,7 @@ def pull_request_of(github: GitHub, run: Mapping[str, Any]) -> int | None:
 
 
 def uploaded(github: GitHub, run: int) -> dict[str, str] | None:
-    """The files that a run uploaded, None where it uploaded none. Raises CommentError where they are others."""
+    """The files that a run uploaded; None if it uploaded none. Raises CommentError for unexpected files."""
     answer = github.json("GET", f"actions/runs/{run}/artifacts?{urlencode({'name': ARTIFACT})}")
     artifacts = [one for one in answer["artifacts"] if one["name"] == ARTIFACT and not one["expired"]]
     if not artifacts:
@@ -123,13 +123,13 @@ def uploaded(github: GitHub, run: int) -> dict[str, str] | None:
 
 
 def files(archive: bytes) -> dict[str, str]:
-    """The texts in an archive by name; nothing of it is ever written to a disk. Raises CommentError."""
+    """The texts in an archive by name; nothing is written to a disk. Raises CommentError."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as opened:
             return _texts(opened)
     except CommentError as error:
         raise CommentError(f"the artifact is refused: {error}") from None
-    except Exception as error:  # noqa: BLE001 - what a damaged archive makes of its reader is no matter
+    except Exception as error:  # noqa: BLE001 - a damaged archive can raise any exception
         raise CommentError(f"the artifact is refused: {error!r}") from None
 
 
@@ -144,7 +144,7 @@ def _texts(archive: zipfile.ZipFile) -> dict[str, str]:
         if not _NAMES.fullmatch(entry.filename) or entry.filename in found or kind not in (0, stat.S_IFREG):
             raise CommentError(f"{entry.filename[:200]!r} is no file of a preview")
         with archive.open(entry) as file:
-            # What an archive says of its sizes is as hostile as the rest.
+            # The sizes in an archive are untrusted, too.
             data = file.read(left + 1)
         left -= len(data)
         if left < 0:
@@ -154,17 +154,17 @@ def _texts(archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 def post(github: GitHub, number: int, body: str) -> str:
-    """Writes the one comment of a pull request, or writes it anew. Returns its address."""
+    """Creates or replaces the one comment on a pull request. Returns its address."""
     for one in github.pages(f"issues/{number}/comments"):
-        # Anybody can write a comment that begins like ours.
+        # Anybody can write a comment with the marker.
         if (one["user"] or {}).get("login") == _AUTHOR and (one["body"] or "").startswith(MARKER):
             return str(github.json("PATCH", f"issues/comments/{int(one['id'])}", {"body": body})["html_url"])
     return str(github.json("POST", f"issues/{number}/comments", {"body": body})["html_url"])
 
 
-def annotate(github: GitHub, number: int, commit: str, told: PullRequest) -> None:
-    """Puts the findings on their lines. Raises CommentError, as where a repository has no code scanning."""
-    log = json.dumps(sarif(told.found, told.unseen, version("ingress-hops"))).encode()
+def annotate(github: GitHub, number: int, commit: str, report: PullRequest) -> None:
+    """Uploads the findings with their lines. Raises CommentError, for example if code scanning is off."""
+    log = json.dumps(sarif(report.found, report.unseen, version("ingress-hops"))).encode()
     packed = base64.b64encode(gzip.compress(log)).decode()
     body = {"commit_sha": commit, "ref": f"refs/pull/{number}/head", "sarif": packed, "tool_name": "ingress-hops"}
     github.json("POST", "code-scanning/sarifs", body)
@@ -173,9 +173,9 @@ def annotate(github: GitHub, number: int, commit: str, told: PullRequest) -> Non
 def main(run: Annotated[int, typer.Argument(help="The number of the workflow run.")]) -> None:
     """Comments on the pull request of a run of preview.yml, and puts its findings on their lines.
 
-    It is what .github/workflows/comment.yml calls: $GITHUB_TOKEN and $GITHUB_REPOSITORY say who and where.
+    .github/workflows/comment.yml calls it. It reads $GITHUB_TOKEN and $GITHUB_REPOSITORY.
 
-    Exit status: 0 told, or nothing to tell, 2 refused or failed, and why.
+    Exit status: 0 commented, or nothing to report; 2 refused or failed, with the reason.
     """
     try:
         github = GitHub(os.environ)
@@ -183,13 +183,13 @@ def main(run: Annotated[int, typer.Argument(help="The number of the workflow run
         number, found = pull_request_of(github, of), uploaded(github, run)
         if number is None or not found:
             missing = "no open pull request has its commit" if number is None else "it uploaded nothing"
-            typer.echo(f"nothing is told of run {run}: {missing}")
+            typer.echo(f"there is nothing to report on run {run}: {missing}")
             return
-        told = pull_request(found.get("head.jsonl", ""), found.get("base.jsonl", ""), found)
-        typer.echo(post(github, number, comment(told)))
+        report = pull_request(found.get("head.jsonl", ""), found.get("base.jsonl", ""), found)
+        typer.echo(post(github, number, comment(report)))
     except (CommentError, EventsError) as error:
         stop(error)
     try:
-        annotate(github, number, of["head_sha"], told)
+        annotate(github, number, of["head_sha"], report)
     except CommentError as error:
         typer.echo(f"hops: no findings on lines: {error}", err=True)

@@ -99,7 +99,7 @@ def _manifests(named: str) -> Side:
     if manifests.unread:
         raise SideError("; ".join(map(str, manifests.unread)))
     try:
-        findings = CheckSession(PolicySettings(), None, manifests, list(RULES.values())).findings(manifests)
+        findings = CheckSession([PolicySettings()], None, manifests, list(RULES.values())).findings(manifests)
     except SettingsError as error:
         raise SideError(str(error)) from None
     paths = read_paths([body for body, _ in manifests.declared()])

@@ -13,17 +13,19 @@ from hops.cli.output import stop
 from hops.cli.tools import ToolError, project_folder, search_path
 
 ENGINE_LOG = "INGRESS_HOPS_ENGINE_LOG"
-"""Set to 1, it brings the engine's own debug log back."""
+"""The variable that, set to 1, turns the engine's debug log on."""
 _FOLDER = ".ingress-hops"
 _OWN = frozenset(("logs", "workspaces", "credentials.json"))
-"""What the project's Pulumi home does not take from the user's: `PULUMI_CREDENTIALS_PATH` leads to the logins."""
+"""Entries of the user's Pulumi home that the project's does not link to. `PULUMI_CREDENTIALS_PATH` has the logins."""
 
 
 def environment(project: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment in which `make`, `hops` and a shell after `make env` run Pulumi.
 
-    project: the project's folder. inherited: the caller's environment, which wins over every default but the Pulumi
-    home. Creates the project's Pulumi home. Raises ToolError where that is impossible.
+    project: the project's folder.
+    inherited: the caller's environment, which overrides every default except the Pulumi home.
+
+    Creates the project's Pulumi home. Raises ToolError if that is impossible.
     """
     defaults = {
         "PULUMI_BACKEND_URL": f"file://{project}/{_FOLDER}/state",
@@ -36,18 +38,19 @@ def environment(project: Path, inherited: Mapping[str, str] = os.environ) -> dic
 def state_folder(project: Path, url: str) -> Path | None:
     """The folder of a file backend; None for every other backend.
 
-    project: the folder that a relative path starts from. url: the backend's.
+    project: the folder that relative paths start from.
+    url: the URL of the backend.
     """
-    kind, found, path = url.partition("://")
-    return project / Path(path.partition("?")[0]).expanduser() if found and kind == "file" else None
+    kind, separator, path = url.partition("://")
+    return project / Path(path.partition("?")[0]).expanduser() if separator and kind == "file" else None
 
 
 def _home(project: Path, inherited: Mapping[str, str]) -> dict[str, str]:
-    """PULUMI_HOME and the place of the logins.
+    """PULUMI_HOME, and the path of the logins.
 
-    Pulumi writes a debug log of every operation to `$PULUMI_HOME/logs`, which takes more time than the operation, and
-    has no switch for it (3.259). It works on without the log where that folder cannot be made. So the project has a
-    home of its own in which `logs` is a file. All else in it leads to the user's home.
+    Pulumi writes a debug log of every operation to `$PULUMI_HOME/logs`. This takes more time than the operation and
+    has no switch (3.259). Pulumi works without the log if it cannot create that folder. So the project has a home of
+    its own in which `logs` is a file. All other entries link to the user's home.
     """
     users = _users(inherited)
     logins = {"PULUMI_CREDENTIALS_PATH": str(users)} if users.is_dir() else {}
@@ -67,7 +70,7 @@ def _home(project: Path, inherited: Mapping[str, str]) -> dict[str, str]:
 
 
 def _users(inherited: Mapping[str, str]) -> Path:
-    """The user's own Pulumi home, also in a shell whose PULUMI_HOME is already a project's."""
+    """The user's own Pulumi home, even in a shell whose PULUMI_HOME is a project's."""
     given = Path(inherited.get("PULUMI_HOME") or Path.home() / ".pulumi").expanduser()
     if not (given / "logs").is_file():
         return given.absolute()
@@ -78,19 +81,19 @@ def _users(inherited: Mapping[str, str]) -> Path:
 def _link(link: Path, target: Path) -> None:
     if link.is_symlink() and link.readlink() != target:
         link.unlink(missing_ok=True)
-    # Another command of the project may make it at the same time.
+    # Another command of the project may create it at the same time.
     with suppress(FileExistsError):
         link.symlink_to(target)
 
 
-def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kubectl shall find.")] = "local") -> None:
+def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kubectl uses.")] = "local") -> None:
     """Prints what a shell needs for plain pulumi and kubectl: eval "$(hops env alice)".
 
-    Never prints a passphrase. KUBECONFIG is set where the stack's cluster is there.
+    Never prints a passphrase. KUBECONFIG is set if the stack has a cluster.
 
     Exit status: 0 printed, 2 there is no project here.
     """
-    # The settings take a third of a second to import, and only the kubeconfig's folder needs them.
+    # The import takes a third of a second, so it happens only here.
     from hops.cli.stack import StackError, read, stack_file  # noqa: PLC0415
     from hops.observe.stack_files import kubeconfig  # noqa: PLC0415
 

@@ -24,7 +24,7 @@ def main(
 
     Without a kubectl on PATH, the one in the cluster's control-plane node is used.
 
-    Exit status: that of kubectl, 2 where the stack or its cluster is not there.
+    Exit status: that of kubectl; 2 if the stack or its cluster does not exist.
     """
     try:
         project = project_folder()

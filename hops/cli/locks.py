@@ -1,4 +1,4 @@
-"""The locks that Pulumi keeps in a file backend: who holds them, and whether that process is alive."""
+"""The locks in a file backend of Pulumi: which process holds each, and whether it is alive."""
 
 import json
 import os
@@ -16,12 +16,17 @@ _PROJECT = "ingress-hops"
 
 
 class LockedError(RuntimeError):
-    """Another command works on the stack, or its lock cannot be judged from here."""
+    """Another command works on the stack, or the lock belongs to another machine."""
 
 
 @dataclass(frozen=True)
 class Lock:
-    """One lock. since: ISO 8601. Source of its file: Pulumi, pkg/backend/diy/lock.go."""
+    """One lock. Source of its file: Pulumi, pkg/backend/diy/lock.go.
+
+    pid: process id of the holder.
+    user, host: user and machine of the holder.
+    since: when it was taken, in ISO 8601.
+    """
 
     pid: int
     user: str
@@ -37,7 +42,7 @@ class Lock:
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs on this machine. Another program may have got its number since."""
+        """Whether the holder still runs on this machine. Its process id may belong to another program by now."""
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
@@ -52,21 +57,29 @@ class Lock:
 
 
 def locks(folder: Path, stack: str) -> Iterator[Lock]:
-    """The locks of a stack. folder: of the file backend. A file that is no lock is passed over."""
+    """The locks of a stack; files of another form are skipped.
+
+    folder: the folder of the file backend.
+    stack: the stack's name.
+    """
     for file in sorted((folder / ".pulumi" / "locks" / "organization" / _PROJECT / stack).glob("*.json")):
         try:
-            found = json.loads(file.read_text())
-            yield Lock(int(found["pid"]), str(found["username"]), str(found["hostname"]), str(found["timestamp"]))
+            lock = json.loads(file.read_text())
+            yield Lock(int(lock["pid"]), str(lock["username"]), str(lock["hostname"]), str(lock["timestamp"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
 
 
-def release(project: Path, stack: str, around: Mapping[str, str]) -> None:
-    """Frees a stack whose locks belong to dead processes of this machine, and says so.
+def release(project: Path, stack: str, environment: Mapping[str, str]) -> None:
+    """Removes the locks of a stack if their processes on this machine are dead, and prints a line for each.
 
-    around: the environment of Pulumi. Raises LockedError where a process lives or runs elsewhere, BackendError.
+    project: the project's folder.
+    stack: the stack's name.
+    environment: the environment of Pulumi.
+
+    Raises LockedError if a process is alive or on another machine, and BackendError.
     """
-    folder = state_folder(project, around["PULUMI_BACKEND_URL"])
+    folder = state_folder(project, environment["PULUMI_BACKEND_URL"])
     held = list(locks(folder, stack)) if folder else []
     if not held:
         return

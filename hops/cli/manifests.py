@@ -1,6 +1,7 @@
 """Reads manifests from files, folders and standard input."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from hops.kubernetes.values import JSON
+from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Place
 from hops.rules.files.documents import UnreadableError, documents, line, nodes
 from hops.rules.formats import Unread
@@ -49,7 +50,8 @@ class File:
         Other YAML has neither a `kind` nor an apiVersion with a group or metadata, as a chart's Chart.yaml.
         """
         for number, body in enumerate(self.bodies):
-            if isinstance(body, dict) and (isinstance(body.get("kind"), str) or _lacks_kind(body)):
+            known = isinstance(body, dict) and (isinstance(body.get("kind"), str) or _lacks_kind(body))
+            if known and not _is_kustomization(body):
                 yield body, Place(self.name, number)
 
 
@@ -58,16 +60,26 @@ def _lacks_kind(body: Mapping[str, JSON]) -> bool:
     return isinstance(version, str) and ("/" in version or isinstance(body.get("metadata"), dict))
 
 
+def _is_kustomization(body: JSON) -> bool:
+    """Whether a document configures Kustomize; the API server has no such object."""
+    version = at(body, "apiVersion")
+    return at(body, "kind") in ("Component", "Kustomization") and (
+        version is None or str(version).startswith("kustomize.config.k8s.io/")
+    )
+
+
 @dataclass
 class Manifests:
     """The files of a command.
 
     files: readable files by name, in the order of reading.
     unread: files that could not be read.
+    left_out: files that were read and are no declarations, such as the patches of a Kustomization.
     """
 
     files: dict[str, File] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
+    left_out: list[Unread] = field(default_factory=list)
 
     def declared(self) -> Iterator[tuple[JSON, Place]]:
         for file in self.files.values():
@@ -90,14 +102,48 @@ def read(paths: Iterable[str]) -> Manifests:
                     text = _text(name)
                     found.files[name] = File(name, text, documents(text))
                 except UnreadableError as error:
-                    found.unread.append(Unread(name, error.line, str(error), error.column))
+                    reason = _TEMPLATE if _ACTION.search(text) else str(error)
+                    found.unread.append(Unread(name, error.line, reason, error.column))
                 except UnicodeDecodeError as error:
                     before = error.object[: error.start]
                     column = len(before) - before.rfind(b"\n")
                     found.unread.append(Unread(name, before.count(b"\n") + 1, "the file is not UTF-8", column))
                 except OSError as error:
                     found.unread.append(Unread(name, None, error.strerror or str(error)))
+    _leave_out_patches(found)
     return found
+
+
+_ACTION = re.compile(r"\{\{-?\s*(?:[.$\"]|/\*|(?:define|else|end|if|include|range|template|toYaml|tpl|with)\b)")
+"""An action of a Go template, as Helm's charts contain them."""
+_TEMPLATE = "this is a Helm template; render the chart with `helm template` and check the output"
+
+
+def _leave_out_patches(found: Manifests) -> None:
+    """Removes the files that a Kustomization names as patches: they are parts of objects."""
+    patches: dict[str, str] = {}
+    for name, file in found.files.items():
+        for body in file.bodies if Path(name).stem.lower() == "kustomization" else ():
+            for path in _patches(body):
+                patches[os.path.realpath(Path(name).parent / path)] = name
+    for name in list(found.files):
+        kustomization = patches.get(os.path.realpath(name)) if name != STDIN else None
+        if kustomization:
+            del found.files[name]
+            found.left_out.append(
+                Unread(
+                    name, None, f"left out: {kustomization} applies it as a patch; render it with `kubectl kustomize`"
+                )
+            )
+
+
+def _patches(kustomization: JSON) -> Iterator[str]:
+    """The paths of the patch files of a Kustomization."""
+    for key in ("patches", "patchesJson6902", "patchesStrategicMerge"):
+        for entry in sequence(at(kustomization, key)):
+            path = entry if key == "patchesStrategicMerge" else at(entry, "path")
+            if isinstance(path, str) and "\n" not in path:
+                yield path
 
 
 def _names(path: str, unread: list[Unread]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What somebody changed in a stack's cluster: found before an update, and removed where Pulumi would leave it."""
+"""Finds what somebody changed in a stack's cluster, and removes what an update would leave."""
 
 import json
 import time
@@ -7,22 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from hops.cli.kubectl import ADMIN
-from hops.kubernetes.values import at, sequence
+from hops.kubernetes.values import at
 from hops.model.settings import Settings
 from hops.observe import docker
 from hops.observe.api import API, APIError
-from hops.observe.drift import Drift, declared, drift, removal
+from hops.observe.drift import Drift, declared, drift, removal, resources
 
 _PATIENCE = 60.0
 _STACK = "pulumi:pulumi:Stack"
 
 
 def drifted(settings: Settings, state: Mapping[str, Any]) -> list[Drift] | None:
-    """The objects of a stack that are not as declared; None where its cluster does not answer.
+    """The objects of a stack that are not as declared; None if its cluster does not answer.
 
-    state: as `pulumi stack export` prints it. Waits up to a minute for objects that are being deleted.
+    settings: the stack's settings.
+    state: as `pulumi stack export` prints it.
+
+    Waits up to a minute for objects that are being deleted.
     """
-    root = next((r for r in sequence(at(dict(state), "deployment", "resources")) if at(r, "type") == _STACK), None)
+    root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
     kubeconfig, objects = at(root, "outputs", "cluster", "kubeconfig"), declared(state)
     if settings.cluster.existing or not kubeconfig or not objects or not Path(str(kubeconfig)).exists():
         return None
@@ -44,7 +47,7 @@ def drifted(settings: Settings, state: Mapping[str, Any]) -> list[Drift] | None:
 
 
 def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
-    """Removes the fields that somebody added, for Pulumi leaves them. Returns what could not be removed."""
+    """Removes the fields that somebody added, which Pulumi leaves. Returns the drifts whose fields are in a list."""
     left = []
     for each in drifts:
         if not each.added:

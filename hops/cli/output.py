@@ -1,4 +1,4 @@
-"""How every command speaks: text or JSON on stdout, errors on stderr, and three exit statuses."""
+"""The output of all commands: text or JSON on stdout, errors on stderr, and three exit statuses."""
 
 import json
 import re
@@ -17,13 +17,13 @@ from hops.observe.files import write
 
 _NARROWEST, _WIDEST = 80, 120
 LEGEND = "->: leads to  dev: interface  beside: off the data path"
-"""What the signs of a printed path mean."""
+"""The meaning of the signs in a printed path."""
 _PAGE = re.compile(r"[A-Z]{1,2}[0-9]{2,3}\.md")
 """The name of a page that is written for a code."""
 
 
 class Status(IntEnum):
-    """What an exit status means."""
+    """The exit statuses."""
 
     ALL_WELL = 0
     FINDINGS = 1
@@ -41,7 +41,7 @@ FormatOption = Annotated[Format, typer.Option("--format", help="How to print the
 
 
 def stop(error: object) -> NoReturn:
-    """Ends the command, saying why it could not look."""
+    """Prints an error and ends the command with status 2."""
     typer.echo(f"hops: {error}", err=True)
     raise typer.Exit(Status.COULD_NOT_LOOK)
 
@@ -89,28 +89,28 @@ def _widths(rows: Sequence[Sequence[str]], most: int) -> list[int]:
     return widths
 
 
-def one_line(console: Console, said: str) -> Text:
+def one_line(console: Console, sentence: str) -> Text:
     """A text that fits beside the spinner of a live line."""
     # The spinner drops the text's own no_wrap.
-    text = Text(said)
+    text = Text(sentence)
     text.truncate(console.width - 2, overflow="ellipsis")
     return text
 
 
-def write_pages(folder: Path, wanted: Mapping[str, str]) -> None:
+def write_pages(folder: Path, pages: Mapping[str, str]) -> None:
     """Writes the pages that changed and removes those of codes that are gone.
 
     folder: other files in it stay as they are.
-    wanted: the text of each page by file name.
+    pages: the text of each page by file name.
 
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.md"):
         ours = _PAGE.fullmatch(old.name) and old.read_bytes().startswith(f"# {old.stem}: ".encode())
-        if ours and old.name not in wanted:
+        if ours and old.name not in pages:
             old.unlink()
-    for name, text in wanted.items():
+    for name, text in pages.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             write(path, text)

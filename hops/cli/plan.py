@@ -1,5 +1,6 @@
 """`hops plan`: the program under Pulumi's mock runtime. It needs the network only for published files."""
 
+import asyncio
 import dataclasses
 import os
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import pulumi
 import typer
 import yaml
+from pulumi.runtime.stack import run_in_stack
 
 from hops.cli.output import Format, FormatOption, Status, print_hops, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
@@ -116,7 +118,8 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
         ground = StackContext(str(folder), owner_folder(str(folder), stack), 1, ClusterState(), upstream)
         outputs.update(build(settings, ground).outputs)
 
-    pulumi.runtime.test(declare)()
+    # Its own event loop: since Python 3.14 a thread has none until somebody makes it.
+    asyncio.run(run_in_stack(declare))
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
     inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
     # A rule that looks at the whole stack draws conclusions from what is absent.

@@ -1,4 +1,4 @@
-"""`hops report`: what a change does, from the events that the engine wrote in a preview of it."""
+"""`hops report`: reports a change, from the events of its preview."""
 
 import sys
 from enum import StrEnum
@@ -54,15 +54,15 @@ def main(
     Exit status: 0 no mandatory rule is broken, 1 one is, 2 the preview failed or its events cannot be read.
     """
     try:
-        told = pull_request(_text(events), None if base is None else _base(base), sources(project))
+        report = pull_request(_text(events), None if base is None else _base(base), sources(project))
     except FileNotFoundError:
         stop(f"there is no file {events}; EVENTS is what a streaming JSON preview wrote, see: hops report --help")
     except (EventsError, OSError) as error:
         stop(f"{events}: {error}")
-    show(told, form)
-    if told.failure:
+    show(report, form)
+    if report.failure:
         raise typer.Exit(Status.COULD_NOT_LOOK)
-    raise typer.Exit(Status.FINDINGS if told.stopped else Status.ALL_WELL)
+    raise typer.Exit(Status.FINDINGS if report.stopped else Status.ALL_WELL)
 
 
 def _text(path: Path) -> str:
@@ -78,27 +78,27 @@ def _base(path: Path) -> str:
         return ""
 
 
-def show(told: PullRequest, form: ReportFormat) -> None:
+def show(report: PullRequest, form: ReportFormat) -> None:
     """Prints a report."""
     match form:
         case ReportFormat.MARKDOWN:
-            typer.echo(comment(told), nl=False)
+            typer.echo(comment(report), nl=False)
         case ReportFormat.JSON:
-            print_json(as_json(told))
+            print_json(as_json(report))
         case ReportFormat.SARIF:
-            print_json(sarif(told.found, told.unseen, version("ingress-hops")))
+            print_json(sarif(report.found, report.unseen, version("ingress-hops")))
         case ReportFormat.JUNIT:
-            typer.echo(junit([told.stack_file], told.found, told.unseen, "hops report"), nl=False)
+            typer.echo(junit([report.stack_file], report.found, report.unseen, "hops report"), nl=False)
         case ReportFormat.CODE_QUALITY:
-            print_json(code_quality(told.found, told.unseen))
+            print_json(code_quality(report.found, report.unseen))
         case ReportFormat.SUMMARY:
-            typer.echo(summary(told))
+            typer.echo(summary(report))
 
 
-def summary(told: PullRequest) -> str:
+def summary(report: PullRequest) -> str:
     """One line: whether the preview is complete, and how many mandatory rules are broken."""
-    if told.failure:
-        return f"the preview failed: {told.failure.strip().splitlines()[0]}"
-    broken = {located.finding.code for located in told.found if located.finding.level is Level.MANDATORY}
+    if report.failure:
+        return f"the preview failed: {report.failure.strip().splitlines()[0]}"
+    broken = {located.finding.code for located in report.found if located.finding.level is Level.MANDATORY}
     rules = "mandatory rule is" if len(broken) == 1 else "mandatory rules are"
     return f"the preview is complete; {len(broken) or 'no'} {rules if broken else 'mandatory rule is'} broken"

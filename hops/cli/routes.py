@@ -1,4 +1,4 @@
-"""Whether the routes of a stack are answered: one request for each, from this machine."""
+"""Asks each route of a stack once, from this machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,11 @@ from hops.trace.verdict import trace
 
 @dataclass(frozen=True)
 class Answer:
-    """How a route was answered. well: by its pod, or by Envoy's redirect to https where the service has TLS."""
+    """How a route was answered.
+
+    text: a clause with the route as its subject.
+    well: whether its pod answered, or Envoy redirected to https for a service with TLS.
+    """
 
     text: str
     well: bool
@@ -27,7 +31,7 @@ class Answer:
 
 
 def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
-    """The answer of each service, in their order. A stack in a cluster of others is not asked."""
+    """The answer of each service, in the order of the settings. A stack in an existing cluster is not asked."""
     if settings.cluster.existing:
         return [Answer("was not asked: its address is its load balancer's", well=True) for _ in settings.services]
     listen = intended.door.listen
@@ -51,10 +55,15 @@ def _answer(request: SentRequest, *, tls: bool) -> Answer:
         return Answer(f"is answered by its pod: {request.status}", well=True)
     if tls and request.redirected:
         return Answer(f"is redirected to https: {request.status}", well=True)
-    said = f"{request.status} by Envoy" if request.status else f"{request.failure}: {request.error}"
-    return Answer(f"is not answered by its pod ({said})", well=False)
+    reason = f"{request.status} by Envoy" if request.status else f"{request.failure}: {request.error}"
+    return Answer(f"is not answered by its pod ({reason})", well=False)
 
 
 def verdict_of(name: str, settings: Settings, host: str) -> str:
-    """The verdict of a trace of one of a stack's routes, with its remedy."""
+    """The verdict of a trace of one of a stack's routes, with the remedy.
+
+    name: the stack's name.
+    settings: the stack's settings.
+    host: host name of the route.
+    """
     return verdict(trace(sight_of_stack(name, settings, host)))

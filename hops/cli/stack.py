@@ -90,8 +90,14 @@ def read(path: Path, node_image: str | None = None) -> Settings:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked of a new stack. None is chosen, but for an HTTPS port, which it then has none of."""
+class NewStack:
+    """The options of a new stack.
+
+    address: listen address.
+    http_port: HTTP port; None for the first free one.
+    https_port: HTTPS port; None for none.
+    host: host name of its service; None for the default.
+    """
 
     address: str = _LOOPBACK
     http_port: int | None = None
@@ -99,10 +105,14 @@ class Wanted:
     host: str | None = None
 
 
-def create(project: Path, name: str, wanted: Wanted) -> tuple[StackSummary, tuple[str, ...]]:
+def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, tuple[str, ...]]:
     """Writes the file of a new stack.
 
-    Returns the stack, and a sentence for whatever could not be seen of the others. Raises StackError.
+    project: the project's folder.
+    name: the stack's name.
+    options: address, ports and host name.
+
+    Returns the stack, and a sentence for each part of the other stacks that could not be read. Raises StackError.
     """
     if not _NAME.fullmatch(name):
         raise StackError(
@@ -112,10 +122,10 @@ def create(project: Path, name: str, wanted: Wanted) -> tuple[StackSummary, tupl
     path = project / stack_path(name)
     if path.exists():
         raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
-    # A name below .test is never anybody else's (RFC 6761, section 6.2).
-    top = "localhost" if wanted.address == _LOOPBACK else "test"
-    host = wanted.host or f"my-service.{name}.{top}"
-    _check_address(wanted.address, host)
+    # No public name ends in .test (RFC 6761, section 6.2).
+    top = "localhost" if options.address == _LOOPBACK else "test"
+    host = options.host or f"my-service.{name}.{top}"
+    _check_address(options.address, host)
     try:
         seen = look_around(project)
         _check_others(seen, name)
@@ -123,9 +133,9 @@ def create(project: Path, name: str, wanted: Wanted) -> tuple[StackSummary, tupl
             name=name,
             namespace=NAMESPACE,
             cluster=f"{NAMESPACE}-{name}",
-            listen="" if wanted.address == _LOOPBACK else f"    listenAddress: {wanted.address}\n",
-            http=_http_port(seen, wanted),
-            https=wanted.https_port or "null",
+            listen="" if options.address == _LOOPBACK else f"    listenAddress: {options.address}\n",
+            http=_http_port(seen, options),
+            https=options.https_port or "null",
             host=host,
         )
         of = stack_settings(name, text.encode())
@@ -165,22 +175,22 @@ def _check_others(seen: Seen, name: str) -> None:
         )
 
 
-def _http_port(seen: Seen, wanted: Wanted) -> int:
-    """The port that is asked for, or the first that nobody has. Raises StackError where somebody has what is asked."""
+def _http_port(seen: Seen, options: NewStack) -> int:
+    """The chosen port, or else the first free one. Raises StackError if a chosen port is in use."""
     held = joined(*(claims(name, of) for name, of in seen.settings.items()), *seen.fileless.values())
     taken = [(claim.port, claim.address, claim.holder) for claim in held.ports]
-    # A stopped container, too: it has its ports again as soon as it is started.
+    # A stopped container counts, too: it takes its ports when it starts again.
     containers = seen.machine.docker.containers if seen.machine.docker else ()
     taken += [(port, address, f"the container {c.name}") for c in containers for address, port in c.published]
 
-    def holder(wish: int) -> str | None:
-        holders = (who for port, address, who in taken if port == wish and overlap(address, wanted.address))
-        return next(holders, None) or ("another process" if busy(wanted.address, wish) else None)
+    def holder(chosen: int) -> str | None:
+        holders = (who for port, address, who in taken if port == chosen and overlap(address, options.address))
+        return next(holders, None) or ("another process" if busy(options.address, chosen) else None)
 
-    for option, port in (("--http-port", wanted.http_port), ("--https-port", wanted.https_port)):
+    for option, port in (("--http-port", options.http_port), ("--https-port", options.https_port)):
         if port and (who := holder(port)):
-            raise StackError(f"{option} is {port}, and {who} has that port on {wanted.address}; name another")
-    free = wanted.http_port or next((port for port in PORTS if port != wanted.https_port and not holder(port)), None)
+            raise StackError(f"{option} is {port}, and {who} has that port on {options.address}; name another")
+    free = options.http_port or next((port for port in PORTS if port != options.https_port and not holder(port)), None)
     if not free:
         raise StackError(f"every port from {PORTS[0]} to {PORTS[-1]} is taken; free one, or name one by --http-port")
     return free
@@ -203,7 +213,7 @@ def new(
     Exit status: 0 written, 2 not written, and why.
     """
     try:
-        stack, unseen = create(project_folder(), name, Wanted(address, http_port, https_port, host))
+        stack, unseen = create(project_folder(), name, NewStack(address, http_port, https_port, host))
     except (StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:

@@ -29,10 +29,15 @@ _NO_DOOR = Entrypoint(None, None, ())
 
 @dataclass(frozen=True)
 class StackSummary:
-    """A stack as its file says, or its outputs where it has none.
+    """A stack, from its file or, without a file, from its outputs.
 
-    address: where requests enter. file: below the project's folder. state: of its kind cluster (`machine.Standing`),
-    or `existing`. resources: that the backend keeps. state and resources are None where they could not be seen.
+    name: the stack's name.
+    cluster: name of its cluster.
+    address: where requests enter.
+    hosts: the host names of its services.
+    file: path of its file, from the project's folder; None without a file.
+    state: state of its kind cluster (ClusterStatus), or `existing`; None if it was not seen.
+    resources: number of resources in the backend; None if it was not seen.
     """
 
     name: str
@@ -46,11 +51,15 @@ class StackSummary:
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of all stacks of a project.
+    """All stacks of a project.
 
-    settings: by the stack's name, of each file that can be used. unusable: a sentence for each other file. kept: the
-    number of resources in the backend by stack, None where it could not be read. fileless: what those of them hold
-    that have no file. unseen: a sentence for whatever could not be seen.
+    project: the project's folder.
+    settings: the settings of each usable file, by the stack's name.
+    unusable: a sentence for each unusable file.
+    machine: the state of this machine.
+    kept: the number of resources in the backend, by the stack's name; None if the backend cannot be read.
+    fileless: the ports and names of stacks that are in the backend and have no file.
+    unseen: a sentence for each part that could not be read.
     """
 
     project: Path
@@ -62,7 +71,7 @@ class Seen:
     unseen: tuple[str, ...]
 
     def held(self, stack: str, of: Settings) -> Fleet:
-        """What all others hold beside a stack."""
+        """The ports and names that others use, seen from a stack."""
         return joined(
             *(claims(name, theirs) for name, theirs in self.settings.items() if name != stack),
             *(fleet for name, fleet in self.fileless.items() if name != stack),
@@ -70,11 +79,11 @@ class Seen:
         )
 
     def clashes(self, stack: str, of: Settings) -> list[Finding]:
-        """Raises SettingsError where the stack's policy cannot be used."""
+        """The clashes of a stack with others. Raises SettingsError if the stack's policy is wrong."""
         return clashes(of, self.held(stack, of), datetime.now(UTC).date())
 
     def stacks(self) -> Iterator[StackSummary]:
-        """Those with a file by name, then the others."""
+        """The stacks with a file by name, then the others."""
         for name, of in self.settings.items():
             yield self.stack(name, of)
         for name, fleet in self.fileless.items():
@@ -113,7 +122,7 @@ def _entrance(address: str, ports: list[int]) -> str:
 
 
 def look_around(project: Path) -> Seen:
-    """Looks at files, backend and Docker. Raises OSError where the files cannot be read."""
+    """Reads the stack files, the backend and Docker. Raises OSError if a file cannot be read."""
     files = stack_files(project)
     settings, unusable = {}, []
     for name, file in files.items():
@@ -123,7 +132,7 @@ def look_around(project: Path) -> Seen:
             unusable.append(f"{project / stack_path(name)}: {error}")
     unseen, fileless, kept = [], {}, None
     with ThreadPoolExecutor() as pool:
-        # Each of the two takes half a second or so, in another process.
+        # Each of the two takes about half a second in another process.
         machine = pool.submit(look, _NO_DOOR)
         try:
             kept = backend.kept(project)
@@ -149,7 +158,7 @@ def _look() -> Seen:
 def list_(form: FormatOption = Format.TEXT) -> None:
     """Lists the project's stacks: address, host, cluster, its state, and how many resources the backend keeps.
 
-    What cannot be seen, without Docker or pulumi, is a question mark, null in JSON, and said on stderr.
+    Without Docker or pulumi, unknown values are a question mark (null in JSON), with the reason on stderr.
 
     Exit status: 0 all files are sound, 1 some are not (named on stderr), 2 there is no project here.
     """
@@ -179,9 +188,9 @@ def list_(form: FormatOption = Format.TEXT) -> None:
 
 
 def check(form: FormatOption = Format.TEXT) -> None:
-    """Says which stacks clash with each other and with what Docker publishes now, by the rules XS01 to XS03.
+    """Compares the stacks with each other and with the ports that Docker publishes now, by the rules XS01 to XS03.
 
-    What cannot be seen, without Docker or pulumi, is said on stderr, and the stack files are held against each other.
+    Without Docker or pulumi, only the stack files are compared, and the reason is printed on stderr.
 
     Exit status: 0 none clash, 1 some do, 2 a stack file cannot be used.
     """
@@ -209,5 +218,5 @@ def check(form: FormatOption = Format.TEXT) -> None:
 
 
 def _as_json(stack: str, finding: Finding) -> dict[str, Any]:
-    # A patch would mend the object, and it is the stack's file that wants another value.
+    # A patch is for the object, but the value to change is in the stack's file.
     return {"stack": stack, **as_json(finding), "file": stack_path(stack), "patch": None}

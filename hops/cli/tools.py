@@ -1,4 +1,4 @@
-"""The programs that ingress-hops runs: found on PATH, else fetched as their projects publish them."""
+"""The programs that ingress-hops runs: taken from PATH, or else downloaded from their official releases."""
 
 import dataclasses
 import hashlib
@@ -30,16 +30,19 @@ _CHUNK = 1 << 18
 
 
 class ToolError(RuntimeError):
-    """A program that is missing and cannot be had."""
+    """A program is missing and cannot be installed."""
 
 
 @dataclass(frozen=True)
 class Tool:
     """A program and its official release.
 
-    oldest: the oldest version that will do; one of another major version will not.
-    folder, file, sums: the release's page below GITHUB, its file, and the file that holds the sha256 of it.
-    cpus: the release's words for processors, by ours. page: how to install it by hand.
+    name: name of the program.
+    version: the pinned version, which is downloaded.
+    oldest: the oldest usable version; another major version is not usable.
+    folder, file, sums: the release's path below GITHUB, its file, and the file with its sha256.
+    cpus: the release's names of processors, by this project's names.
+    page: address of the instructions to install it by hand.
     """
 
     name: str
@@ -82,7 +85,13 @@ TOOLS = {tool.name: tool for tool in (PULUMI, KIND)}
 
 @dataclass(frozen=True)
 class InstalledTool:
-    """A program on this machine. remedy: where it cannot be used, why not and what mends it."""
+    """A program on this machine.
+
+    name: name of the program.
+    version: its version; None if unknown.
+    where: its path; None if it is not on PATH.
+    remedy: why it cannot be used, and what to do; None if it can be used.
+    """
 
     name: str
     version: str | None
@@ -100,13 +109,13 @@ def project_folder() -> Path:
 
 
 def search_path(project: Path, path: str) -> str:
-    """A PATH on which the project's own programs come first, each folder once."""
+    """A PATH that begins with the folders of the project's own programs, without duplicates of them."""
     own = [f"{project}/.tools/bin", f"{project}/.venv/bin"]
     return os.pathsep.join([*own, *(folder for folder in path.split(os.pathsep) if folder not in own)])
 
 
 def have(tool: Tool, project: Path, base: str = GITHUB) -> InstalledTool:
-    """The program on PATH if it will do, else the pinned release in the project's `.tools/bin`. Raises ToolError."""
+    """The program on PATH if its version is usable, or else the pinned release in `.tools/bin`. Raises ToolError."""
     path = search_path(project, os.environ.get("PATH", os.defpath))
     found = _look(tool, path)
     if found.version and tool.accepts(found.version):
@@ -127,13 +136,13 @@ def have(tool: Tool, project: Path, base: str = GITHUB) -> InstalledTool:
 
 def _look(tool: Tool, path: str) -> InstalledTool:
     where = shutil.which(tool.name, path=path)
-    said = _say(where, "version") if where else None
-    version = re.search(r"\d+\.\d+\.\d+", said or "")
+    printed = _printed(where, "version") if where else None
+    version = re.search(r"\d+\.\d+\.\d+", printed or "")
     return InstalledTool(tool.name, version[0] if version else None, where)
 
 
-def _say(*words: str) -> str | None:
-    """What a program prints, None where it fails."""
+def _printed(*words: str) -> str | None:
+    """What a program prints; None if it fails."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -146,7 +155,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def machine() -> tuple[str, str]:
-    """The system and the processor of this machine, in our words. Raises ToolError where no release fits."""
+    """The system and the processor of this machine. Raises ToolError if no release fits."""
     system, cpu = platform.system(), platform.machine()
     cpus = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "arm64", "arm64": "arm64"}
     if system not in ("Linux", "Darwin") or cpu.lower() not in cpus:
@@ -158,7 +167,7 @@ def machine() -> tuple[str, str]:
 
 
 def _fetch(tool: Tool, folder: Path, base: str) -> None:
-    """Puts the pinned release into `folder`, or raises ToolError and leaves nothing there."""
+    """Downloads the pinned release into `folder`. Raises ToolError and leaves nothing there if that fails."""
     system, cpu = machine()
     folder_url, file, sums = (
         text.format(version=tool.version, system=system, cpu=tool.cpus[cpu])
@@ -168,22 +177,22 @@ def _fetch(tool: Tool, folder: Path, base: str) -> None:
     typer.echo(f"fetching {url}", err=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Beside the folder and not in /tmp: only within one file system does a rename put a whole file in place.
+        # Beside the folder and not in /tmp: a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(prefix=f"{tool.name}-", dir=folder.parent) as scratch:
             published = Path(scratch, "published")
             _download(f"{folder_url}/{sums}", published, f"{tool.name} {tool.version} checksum")
-            wanted = _sum_of(file, published.read_text(errors="replace"), f"{folder_url}/{sums}")
+            expected = _sum_of(file, published.read_text(errors="replace"), f"{folder_url}/{sums}")
             download = Path(scratch, "download")
-            found = _download(url, download, f"{tool.name} {tool.version}")
-            if found != wanted:
+            digest = _download(url, download, f"{tool.name} {tool.version}")
+            if digest != expected:
                 raise ToolError(
-                    f"{url} is not what its project published: sha256 {found}, published {wanted} "
+                    f"{url} is not what its project published: sha256 {digest}, published {expected} "
                     f"({download.stat().st_size} bytes came); nothing was installed, try again"
                 )
             _install(tool, download, Path(scratch), folder)
     except (OSError, http.client.HTTPException, tarfile.TarError, EOFError) as error:
         if isinstance(error, urllib.error.HTTPError):
-            # It is an open answer, too.
+            # The error is also an open response.
             error.close()
         raise ToolError(
             f"{url} cannot be fetched: {str(error).strip('<>')} (a proxy is taken from HTTPS_PROXY)"
@@ -191,7 +200,7 @@ def _fetch(tool: Tool, folder: Path, base: str) -> None:
 
 
 def _download(url: str, path: Path, what: str) -> str:
-    """The sha256 of what came."""
+    """Downloads a file. Returns its sha256."""
     digest = hashlib.sha256()
     console = Console(stderr=True)
     with (
@@ -232,19 +241,19 @@ def _install(tool: Tool, download: Path, scratch: Path, folder: Path) -> None:
                         shutil.copyfileobj(content, file)
         if tool.name not in programs:
             raise ToolError(f"the archive holds no {tool.name}/{tool.name}")
-    # The program itself last: where it stands, its companions do too.
+    # The program itself comes last: if it is there, its companions are, too.
     for name in sorted(programs, key=lambda name: name == tool.name):
         programs[name].chmod(0o755)
         programs[name].replace(folder / name)
 
 
 def docker() -> InstalledTool:
-    """Docker's server, which nobody can fetch into a folder."""
+    """Docker, which cannot be downloaded into a folder."""
     where = shutil.which("docker")
     if not where:
         remedy = "not on PATH; install Docker Engine or Desktop: https://docs.docker.com/get-started/get-docker"
         return InstalledTool("docker", None, None, remedy)
-    version = _say(where, "version", "--format", "{{.Server.Version}}")
+    version = _printed(where, "version", "--format", "{{.Server.Version}}")
     return InstalledTool(
         "docker", version, where, None if version else "it does not answer; start it, and see: docker info"
     )
@@ -260,11 +269,11 @@ def main(
 
     Exit status: 0 all are there, 1 docker is missing or does not answer, 2 a tool is missing and can't be fetched.
     """
-    wanted = names or [*TOOLS, "docker"]
-    if unknown := set(wanted) - {*TOOLS, "docker"}:
+    names = names or [*TOOLS, "docker"]
+    if unknown := set(names) - {*TOOLS, "docker"}:
         stop(f"there is no tool {', '.join(sorted(unknown))}; name some of {', '.join(TOOLS)}, docker")
     found, errors = [], []
-    for name in wanted:
+    for name in names:
         try:
             found.append(have(TOOLS[name], project_folder()) if name in TOOLS else docker())
         except ToolError as error:

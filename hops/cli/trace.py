@@ -1,4 +1,4 @@
-"""`hops trace`: where a request goes now, the first broken hop, why, and what mends it."""
+"""`hops trace`: follows a request and names the first broken hop, the cause and the remedy."""
 
 import json
 import re
@@ -46,8 +46,8 @@ class TraceFormat(StrEnum):
     JUNIT = "junit"
 
 
-class AskedError(ValueError):
-    """An option that cannot be followed: which, its value, the bound and the remedy."""
+class OptionError(ValueError):
+    """An option has a wrong value. The text names the option, the value, the bound and the remedy."""
 
 
 def main(
@@ -79,27 +79,27 @@ def main(
     from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
 ) -> None:
-    """Follows a request to its pod and back: the first broken hop, why, and what mends it.
+    """Follows a request to its pod and back. Prints the first broken hop, the cause and the remedy.
 
     Changes nothing, runs nothing in a pod, and needs no Pulumi. A method that may change something is sent once; the
-    other hops are asked with GET. With --kubeconfig and --host it follows a request into any cluster.
+    requests to the other hops use GET. With --kubeconfig and --host it follows a request into any cluster.
 
-    Exit status: 0 the request is answered as it should be, 1 it is not or something is wrong, 2 nothing could be seen.
+    Exit status: 0 the request is answered as expected, 1 it is not or something is wrong, 2 nothing could be observed.
     """
     if watch and (replay or method.upper() not in SAFE):
-        stop(f"--watch asks again and again: leave it out with {'--replay' if replay else method}")
+        stop(f"--watch repeats the request: leave it out with {'--replay' if replay else method}")
     try:
-        request = _Wanted(host, path, port, method, _headers(header or []), expect, from_node)
+        request = _RequestOptions(host, path, port, method, _headers(header or []), expect, from_node)
         if replay:
             see: Callable[[], Observation] = partial(_read, replay)
         elif stack is None and kubeconfig:
             see = partial(_look, _alone(request), Way(kubeconfig, context))
         else:
             see = _of_stack(stack or "local", request, kubeconfig, context)
-        looking = _Look(see, bundle, page)
-        show_it = show_short if short else partial(show, verbose=verbose)
-        ended = _watch(looking, form, count, every) if watch else _once(looking, form, show_it)
-    except (AskedError, StackError, ToolError) as error:
+        task = _Look(see, bundle, page)
+        show_trace = show_short if short else partial(show, verbose=verbose)
+        ended = _watch(task, form, count, every) if watch else _once(task, form, show_trace)
+    except (OptionError, StackError, ToolError) as error:
         stop(error)
     raise typer.Exit(ended)
 
@@ -108,8 +108,8 @@ def main(
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """The request as the options have it; None where they say nothing."""
+class _RequestOptions:
+    """The request that the options describe; None for an option that was not given."""
 
     host: str | None
     path: str | None
@@ -120,18 +120,23 @@ class _Wanted:
     from_node: bool
 
     def asked(self, host: str, path: str, port: int) -> FollowedRequest:
-        """The whole request. Raises AskedError."""
+        """The complete request.
+
+        host, path, port: the values for options that were not given.
+
+        Raises OptionError.
+        """
         host, path, port = self.host or host, self.path or path, self.port or port
         if not _HOST.fullmatch(host):
-            raise AskedError(
+            raise OptionError(
                 f"--host is {host!r}, and it is a name without scheme, port or path, such as web.localhost"
             )
         if not path.startswith("/") or re.search(r"[\s#]|[^\x21-\x7e]", path):
-            raise AskedError(
+            raise OptionError(
                 f"--path is {path!r}, and it starts with / and holds no space or #; write those as %20, %23"
             )
         if not _TOKEN.fullmatch(self.method):
-            raise AskedError(f"--method is {self.method!r}, and it is one word, such as POST")
+            raise OptionError(f"--method is {self.method!r}, and it is one word, such as POST")
         return FollowedRequest(
             host=host,
             path=path,
@@ -144,7 +149,7 @@ class _Wanted:
 
 
 def _headers(given: Sequence[str]) -> dict[str, str]:
-    """Headers by name. Raises AskedError, which never shows a value."""
+    """The headers by name. Raises OptionError, whose text never contains a value."""
     found: dict[str, str] = {}
     for entry in given:
         lines, where = [entry], "--header"
@@ -153,47 +158,53 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
             try:
                 lines = Path(entry[1:]).read_text(encoding="latin-1").splitlines()
             except OSError as error:
-                raise AskedError(f"{where} cannot be read: {error.strerror}") from None
+                raise OptionError(f"{where} cannot be read: {error.strerror}") from None
         for line in lines:
             name, colon, value = line.partition(":")
             if not line.strip():
                 continue
             if not colon or not _TOKEN.fullmatch(name) or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
-                raise AskedError(f"{where}: a header is NAME: VALUE on one line, such as 'Accept: text/html'")
+                raise OptionError(f"{where}: a header is NAME: VALUE on one line, such as 'Accept: text/html'")
             found[name] = value.strip()
     return found
 
 
-def _alone(request: _Wanted) -> FollowedRequest:
-    """A request that no stack knows. Raises AskedError."""
+def _alone(request: _RequestOptions) -> FollowedRequest:
+    """A request without a stack. Raises OptionError."""
     if request.host is None:
-        raise AskedError("--kubeconfig without a stack needs --host too: the host name of the request to follow")
+        raise OptionError("--kubeconfig without a stack needs --host too: the host name of the request to follow")
     return request.asked(request.host, "/", 80)
 
 
-def _of_stack(name: str, request: _Wanted, kubeconfig: Path | None, context: str | None) -> Callable[[], Observation]:
-    """A look at the path of a stack. Raises AskedError, StackError, ToolError."""
+def _of_stack(
+    name: str, request: _RequestOptions, kubeconfig: Path | None, context: str | None
+) -> Callable[[], Observation]:
+    """A function that observes the path of a stack. Raises OptionError, StackError, ToolError."""
     return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
 
 
 def sight_of_stack(name: str, settings: Settings, host: str) -> Observation:
-    """A look at one of a stack's routes. Raises ToolError.
+    """Observes one of a stack's routes.
 
-    name: the stack's. host: the host name of the route.
+    name: the stack's name.
+    settings: the stack's settings.
+    host: host name of the route.
+
+    Raises ToolError.
     """
-    wanted = _Wanted(host, None, None, "GET", {}, None, from_node=False)
-    return _of_settings(name, settings, wanted, None, None)()
+    request = _RequestOptions(host, None, None, "GET", {}, None, from_node=False)
+    return _of_settings(name, settings, request, None, None)()
 
 
 def _of_settings(
-    name: str, settings: Settings, request: _Wanted, kubeconfig: Path | None, context: str | None
+    name: str, settings: Settings, request: _RequestOptions, kubeconfig: Path | None, context: str | None
 ) -> Callable[[], Observation]:
     project = project_folder()
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
     asked = request.asked(service.host, service.request, settings.cluster.http_port)
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
-    # Asking pulumi costs as much as all the rest, and a watch follows one state of the stack's file, too.
+    # Reading the outputs takes as long as all the rest, so a watch reads them once.
     return partial(_look, asked, way, TracedStack(name=name, settings=settings), cache(partial(outputs, project, name)))
 
 
@@ -206,31 +217,30 @@ def _look(
     stack: TracedStack | None = None,
     outputs: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Observation:
-    """A look that tells on a terminal what it waits for."""
+    """Observes the path. On a terminal, a line shows the parts that are still running."""
     console = Console(stderr=True)
     if not console.is_terminal:
         return redacted(look(asked, way, stack, outputs))
     with console.status("looking") as line:
 
-        def tell(parts: Mapping[str, float | None]) -> None:
+        def show_progress(parts: Mapping[str, float | None]) -> None:
             waiting = [part for part, seconds in parts.items() if seconds is None]
-            said = f"{len(parts) - len(waiting)} of {len(parts)} seen"
-            said += f", looking at {', '.join(waiting)}" if waiting else ""
-            line.update(one_line(console, said))
+            done = f"{len(parts) - len(waiting)} of {len(parts)} seen"
+            line.update(one_line(console, f"{done}, looking at {', '.join(waiting)}" if waiting else done))
 
-        return redacted(look(asked, way, stack, outputs, tell))
+        return redacted(look(asked, way, stack, outputs, show_progress))
 
 
 def _read(path: Path) -> Observation:
-    """A bundle. Raises AskedError."""
+    """Reads a bundle. Raises OptionError."""
     try:
         return redacted(Observation.model_validate_json(path.read_bytes()))
     except OSError as error:
-        raise AskedError(f"--replay {path} cannot be read: {error.strerror}") from None
+        raise OptionError(f"--replay {path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise AskedError(
+        raise OptionError(
             f"--replay {path} is not a bundle of this version ({where or 'the whole'}: {first['msg']}); "
             "hops trace --bundle FILE writes one"
         ) from None
@@ -238,14 +248,19 @@ def _read(path: Path) -> Observation:
 
 @dataclass(frozen=True)
 class _Look:
-    """A look, and where it is kept: bundle and page, None for nowhere."""
+    """An observation to make, and the files to write.
+
+    see: makes the observation.
+    bundle: file for the observation; None for none.
+    page: file for the HTML page; None for none.
+    """
 
     see: Callable[[], Observation]
     bundle: Path | None
     page: Path | None
 
     def traced(self) -> Trace:
-        """Looks, judges, and keeps it. Raises AskedError."""
+        """Observes, judges, and writes the files. Raises OptionError."""
         seen = self.see()
         traced = trace(seen)
         if self.bundle:
@@ -256,29 +271,29 @@ class _Look:
 
 
 def _write(option: str, path: Path, text: str) -> None:
-    """Raises AskedError."""
+    """Writes the file of an option. Raises OptionError."""
     try:
         write(path, text, private=True)
     except OSError as error:
-        raise AskedError(f"{option} {path} cannot be written: {error.strerror or error}") from None
+        raise OptionError(f"{option} {path} cannot be written: {error.strerror or error}") from None
 
 
-def _once(looking: _Look, form: TraceFormat, show_it: Callable[[Trace], None]) -> int:
-    traced = looking.traced()
+def _once(task: _Look, form: TraceFormat, show_trace: Callable[[Trace], None]) -> int:
+    traced = task.traced()
     match form:
         case TraceFormat.JSON:
             print_json(as_json(traced))
         case TraceFormat.JUNIT:
             typer.echo(junit(traced), nl=False)
         case TraceFormat.TEXT:
-            show_it(traced)
+            show_trace(traced)
     return status(traced)
 
 
-def _watch(looking: _Look, form: TraceFormat, count: int | None, every: float) -> int:
-    """The status of the last look. Raises AskedError."""
+def _watch(task: _Look, form: TraceFormat, count: int | None, every: float) -> int:
+    """Traces again and again. Returns the exit status of the last trace. Raises OptionError."""
     if form is TraceFormat.JUNIT:
-        raise AskedError("--watch prints text or JSON, an object a line; JUnit knows no second look")
+        raise OptionError("--watch prints text or JSON, an object a line; JUnit knows no second look")
     console = Console()
     looks: list[int] = []
     traced: Trace | None = None
@@ -286,7 +301,7 @@ def _watch(looking: _Look, form: TraceFormat, count: int | None, every: float) -
         while count is None or len(looks) < count:
             if traced:
                 _until_it_changes(traced.asked, every)
-            traced = looking.traced()
+            traced = task.traced()
             looks.append(status(traced))
             if form is TraceFormat.JSON:
                 typer.echo(json.dumps(as_json(traced), ensure_ascii=False))
@@ -302,9 +317,9 @@ def _watch(looking: _Look, form: TraceFormat, count: int | None, every: float) -
 
 
 def _until_it_changes(asked: FollowedRequest, every: float) -> None:
-    """Waits until the request is answered otherwise than now, for so many seconds at most.
+    """Waits until the answer to the request changes, for `every` seconds at most.
 
-    A look costs a second of the processor, a request some thousandths: to be watched must not make a path slower.
+    A trace takes a second of CPU time and a request some milliseconds: watching must not slow down the path.
     """
     end = time.monotonic() + every
     before = None

@@ -1,4 +1,4 @@
-"""A trace as plain text: the verdict, the hops, what else was found, and what could not be seen."""
+"""Prints a trace as plain text: the verdict, the hops, the other findings, and the parts that were not seen."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -16,9 +16,10 @@ _COLUMNS = 98
 
 
 def show(traced: Trace, *, verbose: bool = False) -> None:
-    """Prints it. A remedy is one line that can be pasted.
+    """Prints a trace. Each remedy is one line that can be pasted.
 
-    verbose: whether to print each hop as planned, declared and found, also where they are the same.
+    traced: the trace.
+    verbose: whether to print all three values of each hop (planned, declared, found), even if they are the same.
     """
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
     typer.echo(verdict(traced))
@@ -88,7 +89,7 @@ def _where_it_is(hop: TracedHop, *, verbose: bool) -> str:
     if verbose:
         return "\n".join(f"{name}: {value}" for name, value in known.items())
     first = known.get("declared") or known.get("planned") or known.get("found") or ""
-    # A plan without a cluster leaves addresses open; the rest of it is in what is declared.
+    # A plan without a cluster has no addresses. The rest of it is part of what is declared.
     others = [
         f"{name}: {value}"
         for name, value in known.items()

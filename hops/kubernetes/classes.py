@@ -5,29 +5,31 @@ From Contour 1.33: internal/ingressclass, internal/annotation.
 
 from collections.abc import Mapping
 
+from hops.kubernetes.contour import CLASSES, contours
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress
-from hops.kubernetes.resources.pods import pod_template
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import Undecidable, at, text, texts
-from hops.model.path import CONTOUR_NAMESPACE
+from hops.kubernetes.values import Undecidable, at, text
 
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
+_CONTROLLER = "projectcontour.io/"
+"""The beginning of `spec.controller` of Contour's IngressClass."""
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-CONTOUR = f"Deployment/{CONTOUR_NAMESPACE}/contour"
-"""The workload of Contour, as published (examples/contour/03-contour.yaml)."""
 
 
 def served(inventory: Inventory) -> tuple[str, ...]:
-    """The classes that Contour handles: those of --ingress-class-name, by default `contour` and "" for no class."""
-    for resource in inventory.of_kind("Deployment"):
-        if resource.means((CONTOUR,)):
-            for container in pod_template(resource).lasting:
-                for argument in texts(container.body.get("args")):
-                    flag, _, value = argument.partition("=")
-                    if flag == "--ingress-class-name" and value:
-                        return tuple(part.strip() for part in value.split(","))
-    return ("", "contour")
+    """The classes that the declared Contours handle; without a declared Contour, `contour` and "" for no class."""
+    declared = inventory.once(contours)
+    return tuple(dict.fromkeys(name for contour in declared for name in contour.classes)) or CLASSES
+
+
+def others(inventory: Inventory) -> frozenset[str]:
+    """The classes of declared IngressClasses that name another controller than Contour."""
+    return frozenset(
+        resource.name
+        for resource in inventory.of_kind("IngressClass")
+        if (controller := text(at(resource.body, "spec", "controller"))) and not controller.startswith(_CONTROLLER)
+    )
 
 
 def _default_class(inventory: Inventory) -> str:

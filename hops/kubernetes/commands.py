@@ -13,6 +13,45 @@ from typing import NoReturn
 from hops.kubernetes.resources.pods import PodContainer
 from hops.kubernetes.values import UNKNOWN, address, text, texts
 
+_LOOPBACK = re.compile(r"(?:https?://)?(?:localhost|127(?:\.\d+){3}|\[?::1\]?)(?::\d+)?$")
+_BINDS = frozenset(
+    {"--bind", "--bind-address", "--listen", "--listen-address", "--web.listen-address", "--http-address"}
+)
+_BINDS_OF: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("python", "pypy", "gunicorn", "hypercorn", "rails"), frozenset({"-b"})),
+    **dict.fromkeys(("caddy", "serve"), frozenset({"-l"})),
+    **dict.fromkeys(("http-server",), frozenset({"-a"})),
+    **dict.fromkeys(("php",), frozenset({"-S"})),
+    **dict.fromkeys(("httpd",), frozenset({"-p"})),
+    **dict.fromkeys(
+        ("uvicorn", "flask", "fastapi", "granian", "hypercorn", "vite", "ng", "webpack-dev-server"),
+        frozenset({"--host"}),
+    ),
+    **dict.fromkeys(("next",), frozenset({"-H", "--hostname"})),
+}
+"""The options of programs that name the address on which they listen."""
+
+
+def loopback(container: PodContainer) -> str:
+    """The loopback address on which the command of a container listens, as written; "" for another or none.
+
+    Raises Undecidable if a word is unknown.
+    """
+    words = _command(container)[0]
+    if not words:
+        return ""
+    program = _name(words[0])
+    if _PYTHON.fullmatch(program):
+        module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
+        program = module if module in _BINDS_OF else "python"
+    options = _BINDS | _BINDS_OF.get(program, frozenset())
+    for word, following in pairwise((*words, "")):
+        option, equals, value = word.partition("=")
+        value = value if equals else following
+        if option in options and _LOOPBACK.fullmatch(value):
+            return value
+    return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -31,16 +70,21 @@ _NOTHING = Server()
 
 def server(container: PodContainer) -> Server:
     """The server that a container starts. Raises Undecidable if the result depends on an unknown word."""
+    words, folder = _command(container)
+    return (_served(words, folder) or Server(None, _listens(words))) if words else _NOTHING
+
+
+def _command(container: PodContainer) -> tuple[Sequence[str], str | None]:
+    """The words of the program that a container runs, empty if uncertain, and its working directory."""
     get = container.body.get
     command, args = get("command"), get("args")
     if not command and not args:
-        return _NOTHING
+        return (), None
     words: Sequence[str] = (*texts(command), *texts(args))
     folder = text(get("workingDir"))
     if len(words) > 2 and _name(words[0]) in ("sh", "bash", "ash", "dash") and words[1] and _SCRIPT.fullmatch(words[1]):
         words, folder = _last_of(words[2], folder)
-    words = _unwrapped(words)
-    return (_served(words, folder) or Server(None, _listens(words))) if words else _NOTHING
+    return _unwrapped(words), folder
 
 
 def absolute(path: str, folder: str) -> str:

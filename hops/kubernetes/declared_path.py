@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from hops.kubernetes import objects
+from hops.kubernetes.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Port
@@ -65,7 +66,8 @@ def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple
 
 def door(inventory: Inventory) -> Entrypoint | None:
     """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
-    envoy = [p for p in inventory.pods if p.resource.kind in ("DaemonSet", "Deployment") and p.resource.name == "envoy"]
+    workloads = [pod for pod in inventory.pods if pod.resource.kind in ("DaemonSet", "Deployment")]
+    envoy = [pod for pod in workloads if pod.resource.name == "envoy"] or [pod for pod in workloads if serves(pod)]
     own = list(envoy[0].ports) if envoy else []
     host_ports = {
         outside: inside for port in own if (outside := _port(port.host_port)) and (inside := _port(port.container_port))

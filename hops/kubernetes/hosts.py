@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.ingresses import DeclaredIngress
+from hops.kubernetes.resources.ingresses import DeclaredIngress, declared_ingress
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence
 from hops.model.settings import DNS_LABEL
@@ -60,7 +60,7 @@ def _named(inventory: Inventory) -> Sequence[Named]:
 
 
 def _ingress_hosts(ingress: DeclaredIngress) -> Iterator[tuple[JSON, str]]:
-    yield from route_hosts(ingress.resource)
+    yield from _rule_hosts(ingress)
     tls = at(ingress.spec, "tls")
     if tls is UNKNOWN:
         yield UNKNOWN, ""
@@ -82,25 +82,33 @@ def tls_hosts(ingress: DeclaredIngress) -> Iterator[tuple[JSON, str]]:
             )
 
 
+def _rule_hosts(ingress: DeclaredIngress) -> Iterator[tuple[JSON, str]]:
+    if ingress.rules is UNKNOWN:
+        yield UNKNOWN, ""
+    else:
+        yield from ((rule.host, f"{rule.pointer}/host") for rule in ingress.rules)
+
+
 def route_hosts(resource: Resource) -> Iterator[tuple[JSON, str]]:
     """The hosts of a route or a Gateway, with their JSON pointers; without `spec.tls` of an Ingress.
 
     resource: an Ingress, an HTTPProxy, a Gateway or a Gateway API route.
     """
+    if resource.kind == "Ingress":
+        yield from _rule_hosts(declared_ingress(resource))
+        return
     spec = at(resource.body, "spec")
     if resource.kind == "HTTPProxy":
         yield at(spec, "virtualhost", "fqdn"), "/spec/virtualhost/fqdn"
         return
-    key, field = {"Ingress": ("rules", "host"), "Gateway": ("listeners", "hostname")}.get(
-        resource.kind, ("hostnames", "")
-    )
+    key = "listeners" if resource.kind == "Gateway" else "hostnames"
     entries = sequence(at(spec, key))
     if entries is UNKNOWN:
         yield UNKNOWN, ""
-    elif field:
-        yield from ((at(entry, field), f"/spec/{key}/{i}/{field}") for i, entry in enumerate(entries))
+    elif key == "listeners":
+        yield from ((at(entry, "hostname"), f"/spec/listeners/{i}/hostname") for i, entry in enumerate(entries))
     else:
-        yield from ((entry, f"/spec/{key}/{i}") for i, entry in enumerate(entries))
+        yield from ((entry, f"/spec/hostnames/{i}") for i, entry in enumerate(entries))
 
 
 def _grouped(resource: Resource, hosts: Iterable[tuple[JSON, str]]) -> Named:

@@ -31,6 +31,7 @@ class Inventory:
     today: the day on which exceptions must be in force.
     settings: settings of the stack; None without a stack.
     fleet: ports and names that others use. Default: none.
+    whole: whether all declared objects are known; False if a file could not be read. Default: True.
     kubernetes: minor version of the API server, such as `1.34`. Default: that of the stack's node image, otherwise of
         the pinned one.
     """
@@ -42,9 +43,11 @@ class Inventory:
         today: date,
         settings: Settings | None = None,
         fleet: Fleet | None = None,
+        whole: bool = True,
         kubernetes: str | None = None,
     ) -> None:
         self.today = today
+        self.whole = whole
         self.settings = settings
         self.kubernetes = kubernetes or _minor(settings.cluster.node_image if settings else "") or _minor(NODE_IMAGE)
         self.resources = resources(declared)

@@ -24,7 +24,7 @@ def secret_problem(
         return f"no TLSCertificateDelegation in namespace {namespace} allows namespace {user} to use Secret {name}"
     secret = inventory.find("Secret", namespace, name)
     if secret is None:
-        made = (namespace, name) in inventory.once(_made_secrets)
+        made = (namespace, name) in inventory.once(made_secrets)
         if made or any(matches(pattern, f"Secret/{namespace}/{name}") for pattern in given):
             return ""
         return f"Secret {name} does not exist in namespace {namespace}"
@@ -45,7 +45,7 @@ def _delegated(inventory: Inventory, user: str | None, namespace: str | None, na
     return False
 
 
-def _made_secrets(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
+def made_secrets(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
     """The Secrets that controllers make of declared objects, by namespace and name."""
     found: set[tuple[str | None, str | None]] = set()
     for kind, group, keys in _MAKERS:

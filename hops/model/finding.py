@@ -64,11 +64,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Patch:
-    """A change that mends a finding: RFC 6902 operations on one object, which need not be the finding's own."""
+    """A change that mends a finding: RFC 6902 operations on one object, which need not be the finding's own.
+
+    safe: whether it keeps every path that works: it closes no port, and changes no URL, namespace, name or class. A
+        patch of an advisory finding counts as unsafe.
+    """
 
     resource: Identity
     place: Place
     operations: tuple[Mapping[str, Any], ...]
+    safe: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
-"""Looks into a running kind cluster through its nodes: its objects, and whether its routes are answered by pods."""
+"""Reads a running kind cluster through its nodes: its objects, and whether pods answer its routes."""
 
 import asyncio
 import json
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from hops.kubernetes.objects import full_name
 from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend
+from hops.observe import docker
+from hops.observe.docker import DockerError
 
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout", "10s")
 _SECONDS = 15
@@ -24,8 +25,9 @@ _FROM_A_POD = "x-envoy-upstream-service-time:"
 class RouteAnswer:
     """How one service answers.
 
-    answered: whether a pod answered its documented request. pods: the state of each, by name. logs: the last lines of
-    the pods that are not ready, by name.
+    answered: whether a pod answered the service's documented request.
+    pods: the state of each pod, by namespace/name.
+    logs: the last lines of the pods that are not ready, by namespace/name.
     """
 
     answered: bool
@@ -34,13 +36,13 @@ class RouteAnswer:
 
 
 def cluster_objects(control_plane: str) -> list[dict[str, Any]]:
-    """The nodes, pods and Services of a kind cluster as its API gives them; none where it does not answer.
+    """The nodes, pods and Services of a kind cluster, as its API gives them; empty if it does not answer.
 
-    control_plane: the name of its control plane's container.
+    control_plane: name of the control plane's container.
     """
-    said = _in_node(control_plane, *_KUBECTL, "get", "nodes,pods,services", "--all-namespaces", "--output", "json")
+    printed = _in_node(control_plane, *_KUBECTL, "get", "nodes,pods,services", "--all-namespaces", "--output", "json")
     try:
-        items = at(json.loads(said), "items")
+        items = at(json.loads(printed), "items")
     except ValueError:
         return []
     return [item for item in items or () if isinstance(item, dict)]
@@ -53,10 +55,14 @@ async def answers(
     backends: Sequence[Backend],
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
-    """Waits until a pod of each backend has answered and all are ready, as long as `Patience` allows.
+    """Waits until a pod of each backend has answered and all pods are ready, as long as `Patience` allows.
 
-    control_plane, worker: names of node containers; requests go from the worker to its own `port`.
-    Returns the cluster's objects and an answer for each backend, in order.
+    control_plane, worker: names of node containers. Requests go from the worker to its own `port`.
+    port: the port of the worker that leads to Envoy.
+    backends: the backends to ask.
+    clock: gives the current time in seconds. Default: a monotonic clock.
+
+    Returns the cluster's objects, and an answer for each backend in order.
     """
     patience = [Patience(clock()) for _ in backends]
     answered, open_ = [False] * len(backends), set(range(len(backends)))
@@ -75,12 +81,12 @@ async def answers(
         if not open_:
             break
         await asyncio.sleep(_PAUSE)
-    found = []
+    results = []
     for answer, starts in zip(answered, states, strict=True):
         unready = [name for name, start in starts.items() if not start.ready]
         logs = {name: await asyncio.to_thread(_log, control_plane, name) for name in unready}
-        found.append(RouteAnswer(answer, starts, logs))
-    return objects, found
+        results.append(RouteAnswer(answer, starts, logs))
+    return objects, results
 
 
 def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:
@@ -95,8 +101,8 @@ def _url(backend: Backend) -> str:
 
 def _answers(worker: str, port: int, url: str) -> bool:
     curl = ("curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
-    said = _in_node(worker, *curl, "--connect-to", f"::{worker}:{port}", url)
-    return any(line.lower().startswith(_FROM_A_POD) for line in said.splitlines())
+    headers = _in_node(worker, *curl, "--connect-to", f"::{worker}:{port}", url)
+    return any(line.lower().startswith(_FROM_A_POD) for line in headers.splitlines())
 
 
 def _log(control_plane: str, pod: str) -> list[str]:
@@ -107,16 +113,8 @@ def _log(control_plane: str, pod: str) -> list[str]:
 
 
 def _in_node(node: str, *words: str) -> str:
-    """What a command in a node's container prints; nothing where it cannot be run."""
+    """What a command in a node's container prints, even if it fails; "" if it cannot run."""
     try:
-        done = subprocess.run(
-            ("docker", "exec", node, *words),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (subprocess.TimeoutExpired, OSError):
-        return ""
-    return done.stdout
+        return docker.run("exec", node, *words, seconds=_SECONDS)
+    except DockerError as error:
+        return error.output

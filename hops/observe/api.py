@@ -1,4 +1,4 @@
-"""Asks the Kubernetes API by the official client: raw answers, never a change."""
+"""Reads the Kubernetes API with the official client: raw answers, never a change."""
 
 import json
 import re
@@ -14,7 +14,10 @@ _AT_ONCE = 8
 
 
 class APIError(RuntimeError):
-    """The API cannot be asked, or says no. status: of HTTP, None where nothing answered."""
+    """The API cannot be reached, or answers with an error.
+
+    status: HTTP status; None if nothing answered.
+    """
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -22,13 +25,16 @@ class APIError(RuntimeError):
 
 
 class API:
-    """A cluster's API by a kubeconfig.
+    """The API of a cluster.
 
-    kubeconfig: its file, None for the user's own. context: of it, None for the current one. Raises APIError.
+    kubeconfig: the kubeconfig file; None for the user's own.
+    context: a context of the file; None for the current one.
+
+    Raises APIError.
     """
 
     def __init__(self, kubeconfig: Path | None, context: str | None) -> None:
-        # A third of a second to import, which whoever follows no cluster need not wait for.
+        # The import takes a third of a second, which a command that needs no cluster must not spend.
         from kubernetes import client, config  # noqa: PLC0415
 
         self._configuration = client.Configuration()
@@ -41,9 +47,9 @@ class API:
                 client_configuration=self._configuration,
                 persist_config=False,
             )
-        except Exception as error:  # noqa: BLE001 - a file can be wrong in more ways than the client has exceptions
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise APIError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {said}") from None
+        except Exception as error:  # noqa: BLE001 - the client raises many exceptions for a wrong file
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise APIError(f"{kubeconfig or 'the kubeconfig'} cannot be used: {reason}") from None
         self.kubeconfig = str(kubeconfig) if kubeconfig else None
         self.context = context
         self._client = client.ApiClient(self._configuration)
@@ -57,7 +63,7 @@ class API:
         self._client.close()
 
     def text(self, path: str, accept: str = "application/json") -> str:
-        """What a GET of a path answers. Raises APIError."""
+        """The body that a GET of a path returns. Raises APIError."""
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client
 
         headers = {"Accept": accept}
@@ -67,34 +73,34 @@ class API:
         try:
             with self._gate:
                 answer = self._client.call_api(method, url, headers, _request_timeout=(CONNECT_SECONDS, SECONDS))
-                said = bytes(answer.read()).decode(errors="replace")
+                body = bytes(answer.read()).decode(errors="replace")
         except (HTTPError, OSError) as error:
             raise APIError(f"{self.server} does not answer: {_cause(error)}") from None
-        except Exception as error:  # noqa: BLE001 - the client wraps what TLS says into an exception of its own
+        except Exception as error:  # noqa: BLE001 - the client has exceptions of its own for TLS errors
             raise APIError(f"{self.server} cannot be asked: {error}") from None
         if answer.status >= 400:
             raise APIError(
-                f"the API answers {answer.status} to {path.partition('?')[0]}: {_message(said)}", answer.status
+                f"the API answers {answer.status} to {path.partition('?')[0]}: {_message(body)}", answer.status
             )
-        return said
+        return body
 
     def json(self, path: str, accept: str = "application/json") -> Any:
-        """The same as a value. Raises APIError."""
+        """The JSON value that a GET of a path returns. Raises APIError."""
         try:
             return json.loads(self.text(path, accept))
         except ValueError:
             raise APIError(f"the API's answer to {path} is not JSON") from None
 
     def forward(self, namespace: str, pod: str, port: int) -> socket:
-        """A connection to a port in a pod's network namespace, its loopback included. Raises APIError."""
+        """A connection to a port in a pod's network namespace, which includes its loopback. Raises APIError."""
         from kubernetes.stream.ws_client import portforward_call  # noqa: PLC0415
 
-        # Its public way, stream.portforward, needs CoreV1Api, which takes a second to import.
+        # The public function, stream.portforward, needs CoreV1Api, whose import takes a second.
         path = f"/api/v1/namespaces/{namespace}/pods/{quote(pod)}/portforward?ports={port}"
         method, url, headers, _, _ = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
         try:
             forwarded = portforward_call(self._configuration, method, url, headers=headers)
-        except Exception as error:  # noqa: BLE001 - whatever the websocket meets becomes one exception of the client
+        except Exception as error:  # noqa: BLE001 - the client wraps every error of the websocket
             raise APIError(f"no port-forward to {namespace}/{pod}: {str(error).strip()}") from None
         connection: socket = forwarded.socket(port)
         connection.settimeout(SECONDS)
@@ -102,13 +108,13 @@ class API:
 
 
 def _cause(error: BaseException) -> str:
-    """The last part of what urllib3 says, which is the system's own sentence."""
+    """The last part of urllib3's message, which is the system's own."""
     return re.sub(r"^.*(\[Errno \d+\]|: )\s*", "", str(error)).strip(" ()'\"") or type(error).__name__
 
 
-def _message(said: str) -> str:
-    """What a Status object says."""
+def _message(body: str) -> str:
+    """The message of a Status object."""
     try:
-        return str(json.loads(said)["message"])
+        return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
-        return said.strip()[:200]
+        return body.strip()[:200]

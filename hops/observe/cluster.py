@@ -1,4 +1,4 @@
-"""Looks at what the Kubernetes API says; of Secrets nothing but names, types and what certificates say in public."""
+"""Reads the objects of the Kubernetes API. Of Secrets, only names, types and public facts of certificates are kept."""
 
 import base64
 import binascii
@@ -41,23 +41,23 @@ _KINDS = {
     **POD_NETWORK.object_kinds,
     "Event": "/api/v1/events?fieldSelector=type%3DWarning",
 }
-"""What is listed, by the name that `unseen` has for it."""
+"""The API paths that are listed, by the name that `unseen` uses."""
 _CONFIG_MAPS = {CONTOUR_NAMESPACE: "contour", "kube-system": "kubeadm-config"}
 
 
 def cluster(api: API, unseen: MutableMapping[str, str]) -> ObservedCluster:
-    """All objects that matter to a path; a kind that cannot be listed is told in `unseen`. Raises APIError."""
+    """All objects that affect a path. The kinds that cannot be listed are added to `unseen`. Raises APIError."""
     version = str(at(api.json("/version"), "gitVersion"))
-    asked = {kind: later(partial(_listed, api, kind, path, unseen)) for kind, path in _KINDS.items()}
-    asked["Secret"] = later(partial(_secrets, api))
+    lists = {kind: later(partial(_listed, api, kind, path, unseen)) for kind, path in _KINDS.items()}
+    lists["Secret"] = later(partial(_secrets, api))
     for namespace, name in _CONFIG_MAPS.items():
-        asked[f"ConfigMap {namespace}/{name}"] = later(partial(_config_map, api, namespace, name))
+        lists[f"ConfigMap {namespace}/{name}"] = later(partial(_config_map, api, namespace, name))
     objects: list[Mapping[str, Any]] = []
-    for what, listed in asked.items():
+    for what, listed in lists.items():
         try:
             objects += listed.result()
         except APIError as error:
-            # A kind that the cluster does not know, or an object that is not there, has been seen: there is none.
+            # 404 is an answer, too: the cluster has no such kind or object.
             if error.status != 404:
                 unseen[f"cluster: {what}"] = str(error)
     return ObservedCluster(server=api.server, version=version, objects=tuple(objects))
@@ -75,7 +75,7 @@ def _listed(api: API, kind: str, path: str, unseen: MutableMapping[str, str]) ->
 
 
 def _plain(item: dict[str, JSON]) -> dict[str, JSON]:
-    """Without the bookkeeping of who set which field."""
+    """The object without `managedFields`."""
     metadata = {key: value for key, value in (item.get("metadata") or {}).items() if key != "managedFields"}
     return {**item, "metadata": metadata}
 
@@ -85,7 +85,7 @@ def _config_map(api: API, namespace: str, name: str) -> list[JSON]:
 
 
 def _secrets(api: API) -> list[JSON]:
-    """As a table, whose columns are name and type: the data never leaves the cluster."""
+    """The Secrets, read as a table with the columns name and type: their data never leaves the cluster."""
     table = api.json(f"/api/v1/secrets?limit={_MOST}", f"{_TABLE},application/json;q=0.1")
     if at(table, "kind") != "Table":
         raise APIError("the API gives no table of Secrets, and their data is not asked for")
@@ -101,11 +101,11 @@ def _secrets(api: API) -> list[JSON]:
 
 
 def certificates(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The ends and the authorities of Contour's, Envoy's and the host name's certificates, as `Cluster` has them."""
+    """The end dates and authorities of the certificates of Contour, Envoy and the host name, as in ObservedCluster."""
     ends: dict[str, str] = {}
     authorities: dict[str, str] = {}
-    wanted = {name: later(partial(_public, api, *name)) for name in sorted(_with_certificates(view))}
-    for (namespace, name), public in wanted.items():
+    secrets = {name: later(partial(_public, api, *name)) for name in sorted(_with_certificates(view))}
+    for (namespace, name), public in secrets.items():
         try:
             found = public.result()
         except APIError as error:
@@ -130,7 +130,7 @@ def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
 
 
 def _public(api: API, namespace: str, name: str) -> dict[str, bytes]:
-    """A Secret's certificates, DER. Its keys come with them, and are let go of here."""
+    """The certificates in a Secret, as DER. Its private keys are read with them and dropped here."""
     data = at(api.json(f"/api/v1/namespaces/{namespace}/secrets/{quote(name)}"), "data") or {}
     found = {}
     for key in sorted(data):
@@ -173,15 +173,15 @@ def _values(der: bytes) -> list[tuple[int, bytes]]:
 
 
 def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, str]:
-    """The last lines of Contour and Envoy, and of what is not ready of the backend, of Calico and of kube-proxy."""
-    asked = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
-    found = {}
-    for name, log in asked.items():
+    """The last log lines of Contour and Envoy, and of unready pods of the backend, Calico and kube-proxy."""
+    reads = {name: later(partial(_log, api, *parts)) for name, parts in _logs(view)}
+    texts = {}
+    for name, log in reads.items():
         try:
-            found[name] = log.result()
+            texts[name] = log.result()
         except APIError as error:
             unseen[f"logs: {name}"] = str(error)
-    return found
+    return texts
 
 
 def _logs(view: PathFacts) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:

@@ -21,19 +21,22 @@ _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _PLURALS = {"Endpoints": "endpoints"}
 _SHOWN = 3
 _IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("status",)}
-"""What no manager owns."""
+"""Fields that no manager owns."""
 
 Entry = tuple[tuple[str, Any], ...]
 Path = tuple[str | Entry, ...]
-"""Keys from the object's root; an Entry, keys and values, stands for the list's entry that has these values."""
+"""Keys from the root of an object. An Entry stands for the entry of a list that has these keys and values."""
 
 
 @dataclass(frozen=True)
 class DeclaredObject:
-    """An object of the stack's state.
+    """An object in the state of a stack.
 
-    urn: of the resource. version, kind, namespace, name: the object's own, namespace "" for an object of the cluster.
-    uid: of the object that Pulumi knows. inputs: as declared.
+    urn: the URN of the resource.
+    version, kind, name: as in the object.
+    namespace: as in the object; "" for a cluster-scoped one.
+    uid: the uid of the object that Pulumi created.
+    inputs: the object as declared.
     """
 
     urn: str
@@ -49,7 +52,7 @@ class DeclaredObject:
 
     @property
     def collection(self) -> str:
-        """The API's path of all objects of this kind."""
+        """The API path that lists the objects of this kind."""
         lower = self.kind.lower()
         plural = f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}{'es' if lower.endswith('s') else 's'}"
         group = f"/apis/{self.version}" if "/" in self.version else f"/api/{self.version}"
@@ -57,7 +60,7 @@ class DeclaredObject:
 
     @property
     def path(self) -> str:
-        """The API's path of this object."""
+        """The API path of this object."""
         if not self.namespace:
             return f"{self.collection}/{self.name}"
         group, _, plural = self.collection.rpartition("/")
@@ -68,9 +71,11 @@ class DeclaredObject:
 class Drift:
     """An object that is not as declared.
 
-    what: a clause with the object as its subject, such as `is gone`. repaired: whether an update of Pulumi repairs it
-    after a refresh. added: fields that Pulumi does not declare, which it would leave as they are. going: whether the
-    object is being deleted.
+    of: the object as declared.
+    what: a clause with the object as its subject, such as `is gone`.
+    repaired: whether an update of Pulumi repairs it after a refresh.
+    added: fields that Pulumi does not declare; an update leaves them as they are.
+    going: whether the object is being deleted.
     """
 
     of: DeclaredObject
@@ -83,13 +88,21 @@ class Drift:
         return f"{self.of} {self.what}"
 
 
-def declared(state: Mapping[str, Any]) -> list[DeclaredObject]:
-    """The Kubernetes objects of a state.
+def resources(state: Mapping[str, Any]) -> Sequence[Any]:
+    """The resources in a state.
 
-    state: as `pulumi stack export` prints it. A Job that deletes itself is left out.
+    state: as `pulumi stack export` prints it.
+    """
+    return sequence(at(dict(state), "deployment", "resources"))
+
+
+def declared(state: Mapping[str, Any]) -> list[DeclaredObject]:
+    """The Kubernetes objects in a state, without Jobs that delete themselves.
+
+    state: as `pulumi stack export` prints it.
     """
     found = []
-    for resource in sequence(at(dict(state), "deployment", "resources")):
+    for resource in resources(state):
         inputs, kind = at(resource, "inputs"), str(at(resource, "type"))
         name = at(resource, "outputs", "metadata", "name")
         if not kind.startswith("kubernetes:") or not name or at(resource, "delete"):
@@ -111,10 +124,12 @@ def declared(state: Mapping[str, Any]) -> list[DeclaredObject]:
 
 
 def drift(api: API, objects: Sequence[DeclaredObject]) -> list[Drift]:
-    """The objects that somebody changed or deleted, in the order given.
+    """The objects that somebody changed or deleted, in the given order.
 
-    Somebody else than Pulumi changed an object where a manager named kubectl… owns a field of it, or where Pulumi does
-    not own a declared field any more. One request for each kind, of metadata only, and one for each object in doubt.
+    An object was changed by somebody other than Pulumi if a manager named kubectl… owns one of its fields, or if
+    Pulumi no longer owns a declared field. Sends one request for the metadata of each kind, and one for each object in
+    doubt.
+
     Raises APIError.
     """
     collections = {each.collection: later(partial(_listed, api, each.collection)) for each in objects}
@@ -126,7 +141,7 @@ def drift(api: API, objects: Sequence[DeclaredObject]) -> list[Drift]:
 
 
 def _listed(api: API, path: str) -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Metadata by namespace and name; nothing where the cluster does not know the kind. Raises APIError."""
+    """Metadata by namespace and name; empty if the cluster does not know the kind. Raises APIError."""
     try:
         items = sequence(at(api.json(path, _METADATA), "items"))
     except APIError as error:
@@ -157,7 +172,11 @@ def _drifted(api: API, of: DeclaredObject, live: Mapping[str, Any] | None) -> Dr
 
 
 def _compared(of: DeclaredObject, candidates: Sequence[tuple[str, Path]], whole: Any) -> Drift | None:
-    """candidates: fields that may differ, and who set them. whole: the live object."""
+    """The drift of an object; None if no field differs.
+
+    candidates: the fields that may differ, each with its manager.
+    whole: the live object.
+    """
     changed: dict[str, tuple[str, Path]] = {}
     added: dict[str, tuple[str, Path]] = {}
     for manager, path in candidates:
@@ -178,7 +197,7 @@ def _compared(of: DeclaredObject, candidates: Sequence[tuple[str, Path]], whole:
 
 
 def _prefixes(paths: Sequence[Path]) -> Iterator[Path]:
-    """Each path and all that lead to it, up to the first entry of a list."""
+    """Each path and its prefixes, up to the first entry of a list."""
     for path in paths:
         for length in range(1, len(path) + 1):
             if not isinstance(path[length - 1], str):
@@ -187,7 +206,7 @@ def _prefixes(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _lost(value: Any, kept: set[Path], path: Path = ()) -> Iterator[Path]:
-    """The fields that are declared and that Pulumi's manager does not own any more. Lists are looked at as a whole."""
+    """The declared fields that Pulumi's manager no longer owns. A list counts as one field."""
     for key, below in mapping(value).items():
         place = (*path, key)
         if below in (None, {}, []) or place in _IDENTITY:
@@ -199,19 +218,19 @@ def _lost(value: Any, kept: set[Path], path: Path = ()) -> Iterator[Path]:
 
 
 def _owner(managers: Mapping[str, Sequence[Path]], path: Path) -> str:
-    """Who set a field; somebody where no manager has it, as after `kubectl scale --replicas=0`."""
+    """The manager of a field; "somebody" if none has it, as after `kubectl scale --replicas=0`."""
     return next((name for name, paths in managers.items() if path in set(_prefixes(paths))), "somebody")
 
 
 def _fields(node: Any, path: Path = ()) -> Iterator[Path]:
-    """The leaves of a field set; the keys of maps and lists are in its own notation: `f:name`, `k:{"name":"x"}`."""
+    """The leaves of a field set, whose keys are written as `f:name` and `k:{"name":"x"}`."""
     for key, below in mapping(node).items():
         if key.startswith("f:"):
             step: Any = key[2:]
         elif key.startswith("k:"):
             step = tuple(json.loads(key[2:]).items())
         else:
-            # "." is the map or entry itself, which its members tell; "v:" is a member of a set of plain values.
+            # "." is the map or entry itself, which its members imply. "v:" is a member of a set of plain values.
             continue
         deeper = [*_fields(below, (*path, step))]
         yield from deeper or [(*path, step)]
@@ -227,29 +246,29 @@ def _value(value: Any, path: Path) -> Any:
     return value
 
 
-def _differences(wanted: Any, found: Any, path: Path) -> Iterator[tuple[Path, bool]]:
-    """Where a live value is not the declared one, and whether it is a key that is not declared at all.
+def _differences(declared: Any, live: Any, path: Path) -> Iterator[tuple[Path, bool]]:
+    """The paths at which a live value differs from the declared one, and whether the key is not declared at all.
 
-    The API server adds defaults to objects, but never to a map of texts.
+    The API server adds defaults to objects, but never to a map of strings.
     """
-    if wanted is None:
-        if found is not None:
+    if declared is None:
+        if live is not None:
             yield path, True
-    elif isinstance(wanted, dict) and isinstance(found, dict):
-        for key, value in wanted.items():
-            yield from _differences(value, found.get(key), (*path, key))
-        if all(isinstance(value, str) for value in (*wanted.values(), *found.values())):
-            yield from (((*path, key), True) for key in found if key not in wanted)
-    elif not _same(wanted, found):
+    elif isinstance(declared, dict) and isinstance(live, dict):
+        for key, value in declared.items():
+            yield from _differences(value, live.get(key), (*path, key))
+        if all(isinstance(value, str) for value in (*declared.values(), *live.values())):
+            yield from (((*path, key), True) for key in live if key not in declared)
+    elif not _same(declared, live):
         yield path, False
 
 
-def _same(wanted: Any, found: Any) -> bool:
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        return all(value is None or _same(value, found.get(key)) for key, value in wanted.items())
-    if isinstance(wanted, list) and isinstance(found, list):
-        return len(wanted) == len(found) and all(_same(*pair) for pair in zip(wanted, found, strict=True))
-    return bool(wanted == found) or str(wanted) == str(found)
+def _same(declared: Any, live: Any) -> bool:
+    if isinstance(declared, dict) and isinstance(live, dict):
+        return all(value is None or _same(value, live.get(key)) for key, value in declared.items())
+    if isinstance(declared, list) and isinstance(live, list):
+        return len(declared) == len(live) and all(_same(*pair) for pair in zip(declared, live, strict=True))
+    return bool(declared == live) or str(declared) == str(live)
 
 
 def _name(path: Path) -> str:
@@ -265,7 +284,7 @@ def _entry(step: Entry) -> str:
 
 
 def removal(added: Sequence[Path]) -> dict[str, Any] | None:
-    """A merge patch (RFC 7396) that removes fields; None where one of them is within a list, which it cannot reach."""
+    """A merge patch (RFC 7396) that removes fields; None if one is in a list, which such a patch cannot change."""
     patch: dict[str, Any] = {}
     for path in added:
         place = patch

@@ -1,4 +1,4 @@
-"""Looks at Envoy by its own admin interface, through a port-forward. Nothing is run in its container."""
+"""Reads Envoy's admin interface through a port-forward. Nothing runs in Envoy's container."""
 
 import http.client
 import json
@@ -11,12 +11,12 @@ from hops.trace.observed.observation import ObservedEnvoy
 
 # Contour's read-only admin listener (internal/envoy/v3/stats.go, AdminListener).
 PORT = 9001
-# What tells whether requests came, where they went, and whether Contour is heard.
+# The statistics of requests, of their targets, and of the connection to Contour.
 _STATS = r"^(cluster\.|control_plane\.|http\.ingress_|listener\.|listener_manager\.|server\.(live|state|uptime))"
 
 
 class Admin:
-    """One Envoy's admin interface, over one connection. Raises APIError."""
+    """The admin interface of one Envoy, over one connection. Raises APIError."""
 
     def __init__(self, api: API, namespace: str, pod: str) -> None:
         self.pod = f"{namespace}/{pod}"
@@ -24,12 +24,12 @@ class Admin:
         self._connection.sock = api.forward(namespace, pod, PORT)
 
     def get(self, path: str) -> Any:
-        """The JSON at a path, None where there is none. Raises APIError."""
+        """The JSON at a path; None if Envoy has no such path. Raises APIError."""
         try:
             self._connection.request("GET", path)
             answer = self._connection.getresponse()
-            said = answer.read()
-            return json.loads(said) if answer.status == 200 else None
+            body = answer.read()
+            return json.loads(body) if answer.status == 200 else None
         except (http.client.HTTPException, OSError, ValueError) as error:
             raise APIError(f"Envoy's admin interface in {self.pod} does not answer: {error!r}") from None
 
@@ -37,17 +37,17 @@ class Admin:
         self._connection.close()
 
     def stats(self) -> dict[str, int]:
-        """Counters and gauges that were ever set. Raises APIError."""
-        found = self.get(f"/stats?format=json&usedonly&filter={quote(_STATS)}")
+        """The counters and gauges that were set at least once. Raises APIError."""
+        answer = self.get(f"/stats?format=json&usedonly&filter={quote(_STATS)}")
         return {
-            str(at(one, "name")): value
-            for one in sequence(at(found, "stats"))
-            if isinstance(value := at(one, "value"), int)
+            str(at(stat, "name")): value
+            for stat in sequence(at(answer, "stats"))
+            if isinstance(value := at(stat, "value"), int)
         }
 
 
 def envoy(admin: Admin) -> ObservedEnvoy:
-    """What an Envoy says of itself before the requests. Raises APIError."""
+    """The state of an Envoy before the requests are sent. Raises APIError."""
     parts: dict[str, Any] = {}
     paths = {
         "listeners": "/listeners?format=json",
@@ -58,7 +58,7 @@ def envoy(admin: Admin) -> ObservedEnvoy:
     }
     for name, path in paths.items():
         parts[name] = admin.get(path) or {}
-    # With the list of all that Envoy is built of, which is ten times the rest.
+    # It lists all extensions that Envoy was built with, which is ten times the rest.
     parts["server"].pop("node", None)
     parts["routes"] = tuple(sequence(at(parts["routes"], "configs")))
     return ObservedEnvoy(pod=admin.pod, stats=admin.stats(), **parts)

@@ -1,4 +1,4 @@
-"""Writes files so that a reader never sees half of one."""
+"""Writes files atomically: a reader never sees a half-written file."""
 
 import os
 import tempfile
@@ -6,18 +6,18 @@ from pathlib import Path
 
 
 class FileChangedError(OSError):
-    """A file that somebody changed between reading and writing it."""
+    """The file changed between reading and writing it."""
 
 
 def write(path: Path, content: str | bytes, *, private: bool = False, expected: bytes | None = None) -> None:
-    """Writes a file: beside its target first, then renamed into place. A link stays a link, the mode is kept.
+    """Writes a temporary file beside the target and renames it. A link stays a link, and the mode is kept.
 
-    path: the file. What is not a regular file, such as /dev/stdout, is written as it is.
-    content: text is written as UTF-8.
-    private: whether only the owner may read the file.
-    expected: what the file has to hold before it is replaced; None for whatever it holds.
+    path: the file. A target that is no regular file, such as /dev/stdout, is written directly.
+    content: the content; text is written as UTF-8.
+    private: whether only the owner may read the file. Default: False.
+    expected: the content that the file must have before it is replaced. Default: any.
 
-    Raises FileChangedError where the file is not as expected, and OSError.
+    Raises FileChangedError if the file is not as expected, and OSError.
     """
     data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
@@ -30,7 +30,7 @@ def write(path: Path, content: str | bytes, *, private: bool = False, expected: 
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name[:50]}.", dir=target.parent)
     except OSError as error:
-        # The file that was asked for, and not the temporary one.
+        # The error names the target, not the temporary file.
         raise OSError(error.errno, error.strerror, str(path)) from None
     part = Path(name)
     try:

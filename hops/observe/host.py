@@ -1,4 +1,4 @@
-"""Looks at this machine: what the name means here, who listens on the port."""
+"""Reads this machine: how it resolves the host name, and which processes listen on the port."""
 
 import platform
 import socket
@@ -17,7 +17,7 @@ from hops.trace.observed.observation import FollowedRequest, Host, Listener, Loo
 
 HOSTS = Path("/etc/hosts")
 PROC = Path("/proc")
-# Longer than the 5 s after which resolvers give up on a name in .local that nobody answers for.
+# Resolvers give up after 5 s on a name in .local that nobody answers.
 LOOKUP_SECONDS = 7.0
 _LISTEN = "0A"
 _FAMILIES: dict[Literal[4, 6], socket.AddressFamily] = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -25,7 +25,12 @@ _FAMILIES: dict[Literal[4, 6], socket.AddressFamily] = {4: socket.AF_INET, 6: so
 
 @dataclass(frozen=True)
 class Resolved:
-    """What a client makes of a host name: addresses in the order to try. seconds: how long that took."""
+    """The addresses of a host name, as a client gets them.
+
+    addresses: in the order in which the client tries them.
+    seconds: how long the look-up took.
+    error: why there is no address; None if there is one.
+    """
 
     addresses: tuple[str, ...]
     seconds: float
@@ -33,7 +38,7 @@ class Resolved:
 
 
 def host(asked: FollowedRequest, unseen: MutableMapping[str, str]) -> Host:
-    """What this machine shows of itself; what it does not show is told in `unseen`."""
+    """The state of this machine. The parts that cannot be read are added to `unseen`."""
     lookups = [later(partial(_lookup, asked.host, family)) for family in _FAMILIES]
     listeners = tuple(_listeners(asked.port, unseen))
     return Host(
@@ -54,7 +59,7 @@ def resolve(name: str) -> Resolved:
 
 
 def _lookup(name: str, family: Literal[4, 6]) -> Lookup:
-    # curl asks ::1 of such a name too, and goes on to 127.0.0.1 at once where nothing listens there.
+    # curl tries ::1 for such a name too, and tries 127.0.0.1 at once if nothing listens there.
     found = Resolved(("127.0.0.1",) if family == 4 else (), 0.0) if _local(name) else _resolved(name, _FAMILIES[family])
     return Lookup(family=family, addresses=found.addresses, seconds=round(found.seconds, 4), error=found.error)
 
@@ -66,7 +71,7 @@ def _local(name: str) -> bool:
 def _resolved(name: str, family: socket.AddressFamily) -> Resolved:
     began = time.monotonic()
     try:
-        # The resolver knows no time-out that a program could set.
+        # A program cannot set a time-out for the resolver.
         found = later(lambda: socket.getaddrinfo(name, None, family, socket.SOCK_STREAM)).result(LOOKUP_SECONDS)
     except TimeoutError:
         return Resolved((), LOOKUP_SECONDS, f"the resolver did not answer within {LOOKUP_SECONDS:.0f} s")
@@ -105,32 +110,32 @@ def _listeners(port: int, unseen: MutableMapping[str, str]) -> Iterator[Listener
 
 
 def _address(digits: str) -> str:
-    """An address of /proc/net/tcp: 32-bit words in the byte order of the machine."""
+    """An address from /proc/net/tcp: 32-bit words in the byte order of the machine."""
     words = [int(digits[start : start + 8], 16) for start in range(0, len(digits), 8)]
     packed = struct.pack(f"={len(words)}I", *words)
     return str(IPv4Address(packed) if len(packed) == 4 else IPv6Address(packed))
 
 
 def _owners(inodes: set[str]) -> dict[str, tuple[int, str]]:
-    """Process id and name of whoever holds a socket."""
-    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    """The process id and process name of each socket's owner, by inode."""
+    inode_of = {f"socket:[{inode}]": inode for inode in inodes}
     owners: dict[str, tuple[int, str]] = {}
     for process in PROC.glob("[0-9]*"):
         try:
             for descriptor in (process / "fd").iterdir():
                 link = str(descriptor.readlink())
-                if link in wanted:
-                    owners.setdefault(wanted[link], (int(process.name), (process / "comm").read_text().strip()))
+                if link in inode_of:
+                    owners.setdefault(inode_of[link], (int(process.name), (process / "comm").read_text().strip()))
         except OSError:
-            # It has ended since, or is another user's.
+            # The process has ended, or belongs to another user.
             continue
-        if len(owners) == len(wanted):
+        if len(owners) == len(inode_of):
             break
     return owners
 
 
 def _addresses(unseen: MutableMapping[str, str]) -> tuple[str, ...]:
-    """The machine's own addresses, as the kernel's tables show them."""
+    """The addresses of this machine, from the kernel's tables."""
     try:
         lines = (PROC / "net" / "fib_trie").read_text().splitlines()
     except OSError as error:

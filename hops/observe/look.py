@@ -1,4 +1,4 @@
-"""One look at a running path: everything at once, in threads, and nothing for longer than it is worth."""
+"""Observes a running path: all parts at the same time, in threads, each with a time limit."""
 
 import platform
 import re
@@ -45,16 +45,18 @@ from hops.trace.observed.observation import (
 )
 
 _DOCKER, _CLUSTER, _HOST, _OUTPUTS, _REQUESTS, _OTHERS = 20.0, 12.0, 9.0, 1.5, 14.0, 10.0
-"""Seconds that the parts are waited for at most; each has tighter bounds of its own where it can have them."""
+"""The most seconds to wait for each part; most parts have tighter limits of their own."""
 _ENVOYS = 3
 
 
 @dataclass(frozen=True)
 class Way:
-    """How a cluster's API is found.
+    """How to reach the API of a cluster.
 
-    kubeconfig: its file; None for the one of the stack's running cluster in `folder`, and without a folder the user's
-    own. context: of it, None for the current one. folder: where the stack keeps its kubeconfig files.
+    kubeconfig: the kubeconfig file. Default: that of the stack's running cluster in `folder`; without a folder, the
+        user's own.
+    context: a context of the file. Default: the current one.
+    folder: the folder of the stack's kubeconfig files.
     """
 
     kubeconfig: Path | None = None
@@ -63,7 +65,7 @@ class Way:
 
 
 class NoWayError(RuntimeError):
-    """There is no kubeconfig to ask the API by."""
+    """There is no kubeconfig for the cluster."""
 
 
 def look(
@@ -73,15 +75,19 @@ def look(
     outputs: Callable[[], Mapping[str, Any]] | None = None,
     progress: Progress = lambda _: None,
 ) -> Observation:
-    """What is seen of the path that a request takes. Changes nothing and never fails: what cannot be seen is told.
+    """Observes the path that a request takes. Changes nothing and never fails: `unseen` names the missing parts.
 
-    outputs: gives what the stack published. progress: is told whenever a part begins or ends.
+    asked: the followed request.
+    way: how to reach the cluster's API.
+    stack: the stack whose path is followed. Default: none.
+    outputs: reads the stack's outputs. Default: they are not read.
+    progress: called whenever a part starts or ends.
     """
     return _Look(asked, way, stack, TimedTasks(progress)).sight(outputs)
 
 
 class _Look:
-    """What is known so far, in `seen`, and what comes next."""
+    """The observation so far, in `seen`, and the steps that add to it."""
 
     def __init__(self, asked: FollowedRequest, way: Way, stack: TracedStack | None, parts: TimedTasks) -> None:
         self._way, self._parts = way, parts
@@ -99,7 +105,7 @@ class _Look:
         resolved = later(partial(resolve, asked.host))
         published_outputs = parts.start("outputs", outputs, _OUTPUTS) if outputs else None
         docker_seen = parts.start("docker", partial(docker, self.seen.cluster_name, asked.port), _DOCKER)
-        # The client takes as long to be imported as Docker to answer.
+        # The import of the client takes as long as the answer of Docker.
         later(partial(import_module, "kubernetes"))
         self._add(docker=docker_seen())
 
@@ -135,11 +141,11 @@ class _Look:
         return self.seen
 
     def _connect(self) -> API:
-        """Raises NoWayError or APIError."""
+        """Opens the API. Raises NoWayError or APIError."""
         return API(self._way.kubeconfig or self._of_stack(), self._way.context)
 
     def _of_stack(self) -> Path | None:
-        """The kubeconfig of the generation that the stack's nodes are marked with, else of its newest."""
+        """The kubeconfig of the generation in the marks of the stack's nodes, or else of the newest generation."""
         folder, stack = self._way.folder, self.seen.stack
         if folder is None or stack is None or stack.settings.cluster.existing:
             return None
@@ -171,7 +177,7 @@ class _Look:
         return started
 
     def _admins(self, api: API, view: PathFacts) -> list[Callable[[], tuple[Admin, ObservedEnvoy] | None]]:
-        """Envoys that run on nodes that do: a port-forward to another only ends by its time-out."""
+        """Opens the Envoys that run on running nodes: a port-forward to another one only times out."""
         started = []
         for pod in view.envoy_pods[:_ENVOYS]:
             namespace, name = str(objects.namespace(pod)), objects.name(pod)
@@ -186,7 +192,7 @@ class _Look:
         return started
 
     def _requests(self, api: API | None, view: PathFacts, resolved: Future[Resolved]) -> None:
-        """All at once: from this machine, and from each node that can be entered."""
+        """Sends all requests at once: from this machine, and from each node that can be entered."""
         began, parts, asked = time.monotonic(), self._parts, self.seen.asked
         entry = view.entry.node if view.entry else None
         waiting: list[Callable[[], list[SentRequest] | None]] = []
@@ -231,7 +237,7 @@ def _from_client(asked: FollowedRequest, resolved: Future[Resolved], address: st
 
 
 def _forwarded(api: API, wanted: list[Probe], asked: FollowedRequest) -> list[SentRequest]:
-    """By port-forward, where a node cannot be entered. Raises APIError."""
+    """Sends requests by port-forward, for a node that cannot be entered. Raises APIError."""
     answers = []
     for probe in wanted:
         namespace, _, pod = str(probe.pod).partition("/")
@@ -241,7 +247,7 @@ def _forwarded(api: API, wanted: list[Probe], asked: FollowedRequest) -> list[Se
 
 
 def _kind(api: API, found: ObservedDocker | None) -> str | None:
-    """The kind cluster whose node publishes the API's port."""
+    """The name of the kind cluster whose control plane publishes the port of the API."""
     port = urlsplit(api.server).port
     for container in found.containers if found else ():
         for binding in docker_containers.declared_ports(container):
@@ -251,7 +257,7 @@ def _kind(api: API, found: ObservedDocker | None) -> str | None:
 
 
 def _versions(seen: Observation) -> dict[str, str]:
-    """Of all that was met, by its name."""
+    """The versions of all that was observed, by name."""
     info: Mapping[str, Any] = seen.docker.info if seen.docker else {}
     # COMMIT/VERSION/…
     releases = [str(at(dict(one.server), "version")).split("/") for one in seen.envoys]

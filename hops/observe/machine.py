@@ -1,4 +1,4 @@
-"""Looks at this machine: its tools, its Docker, the wanted ports. Reads only."""
+"""Reads the state of this machine before a cluster is made: tools, Docker, ports. Changes nothing."""
 
 import errno
 import os
@@ -18,9 +18,10 @@ _SECONDS = 15
 
 
 def look(door: Entrypoint, folder: Path | None = None) -> Machine:
-    """What this machine has, and which of the door's ports are taken on it.
+    """The state of this machine.
 
-    folder: where kubeconfig files are to be kept; None to leave it out.
+    door: the entrypoint whose ports must be free.
+    folder: the folder for kubeconfig files, which must be writable. Default: not checked.
     """
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
     daemon, error = (None, "") if "docker" in missing else _daemon()
@@ -76,19 +77,19 @@ def _container(item: Mapping[str, Any]) -> DockerContainer:
 
 
 def _unwritable(folder: Path) -> str:
-    """Why no file can be written into a folder that may have to be made first; empty where one can."""
-    there = folder
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        return f"{there} is no folder"
-    if not os.access(there, os.W_OK | os.X_OK):
-        return f"{there} cannot be written by this user"
+    """Why no file can be written into a folder, which need not exist yet; "" if one can."""
+    parent = folder
+    while not os.path.lexists(parent) and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        return f"{parent} is no folder"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"{parent} cannot be written by this user"
     return ""
 
 
 def _endpoint() -> str:
-    """The address of the daemon: what DOCKER_HOST says goes before the current context."""
+    """The address of the Docker daemon: DOCKER_HOST, or else that of the current context."""
     if host := os.environ.get("DOCKER_HOST"):
         return host
     try:
@@ -98,12 +99,12 @@ def _endpoint() -> str:
 
 
 def _remote(host: str) -> str | None:
-    elsewhere = host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host
-    return host if elsewhere else None
+    remote = host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host
+    return host if remote else None
 
 
 def busy(address: str, port: int) -> bool:
-    """Whether something listens there already; a port that this user may not bind is asked by connecting."""
+    """Whether something listens on a port. A port that this user may not bind is tested by connecting to it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -111,13 +112,13 @@ def busy(address: str, port: int) -> bool:
         except OSError as error:
             if error.errno == errno.EACCES:
                 return _answers("127.0.0.1" if address == "0.0.0.0" else address, port)
-            # An address that this machine does not have is Docker's to complain about.
+            # Docker itself reports an address that this machine does not have.
             return error.errno == errno.EADDRINUSE
     return False
 
 
 def has_address(address: str) -> bool:
-    """Whether this machine has an address: Linux all of 127.0.0.0/8, macOS of them 127.0.0.1 alone."""
+    """Whether this machine has an address. Linux has all of 127.0.0.0/8; macOS has only 127.0.0.1 of them."""
     with socket.socket() as probe:
         try:
             probe.bind((address, 0))

@@ -1,4 +1,4 @@
-"""Looks into kind's nodes: one script by `docker exec`, of the node's own tools. Nothing in a pod is run."""
+"""Reads kind nodes with one script of the node's own tools, run by `docker exec`. Nothing runs in a pod."""
 
 from collections.abc import Iterable, MutableMapping
 from itertools import groupby
@@ -9,7 +9,7 @@ from hops.trace.observed.observation import Namespace, ObservedNode
 _MARK = "\x1e"
 _SYSCTLS = "/proc/sys/"
 
-# A section begins with ASCII's record separator and its name; one that failed has its name after "! " and says why.
+# A section begins with the ASCII record separator and its name. "! " before the name marks a failed section.
 PART = """
 part() {
   local name=$1 said; shift
@@ -18,13 +18,13 @@ part() {
 }
 """
 
-# Only what ends like a network configuration: Calico keeps a kubeconfig with a token beside its own.
+# Only network configurations: Calico keeps a kubeconfig with a token in the same folder.
 _SCRIPT = f"""{PART}
 part filter iptables-save --counters --table filter
 part nat iptables-save --counters --table nat
 part links ip -json -details address
 part routes ip -json route
-# Where one of the files is missing the others count all the same.
+# A missing file must not hide the others.
 sysctls() {{ grep --no-messages --with-filename '' "$@"; true; }}
 part sysctls sysctls /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/forwarding \\
   /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/route_localnet \\
@@ -44,7 +44,7 @@ done
 
 
 def node(name: str, unseen: MutableMapping[str, str]) -> ObservedNode:
-    """A node from inside; what its tools cannot show is told in `unseen`. Raises DockerError."""
+    """The state of a node. The parts that its tools cannot read are added to `unseen`. Raises DockerError."""
     parts = sections(docker.run("exec", name, "bash", "-c", _SCRIPT), f"node {name}", unseen)
     return ObservedNode(
         name=name,
@@ -58,17 +58,17 @@ def node(name: str, unseen: MutableMapping[str, str]) -> ObservedNode:
     )
 
 
-def sections(said: str, where: str, unseen: MutableMapping[str, str]) -> dict[str, str]:
-    """The sections that PART wrote, by name; those that failed go to `unseen`."""
-    found: dict[str, str] = {}
-    for section in said.split(_MARK)[1:]:
+def sections(output: str, where: str, unseen: MutableMapping[str, str]) -> dict[str, str]:
+    """The sections that a script with PART printed, by name. The failed ones are added to `unseen`."""
+    texts: dict[str, str] = {}
+    for section in output.split(_MARK)[1:]:
         name, _, text = section.partition("\n")
         if name.startswith("! "):
             unseen[f"{where}: {name[2:]}"] = (text.strip() or "it failed").splitlines()[-1]
-            found.pop(name[2:], None)
+            texts.pop(name[2:], None)
         else:
-            found[name] = text
-    return found
+            texts[name] = text
+    return texts
 
 
 def _sysctls(lines: str) -> Iterable[tuple[str, int]]:

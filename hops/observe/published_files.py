@@ -1,4 +1,4 @@
-"""The published files of Calico and Contour: fetched once, checked against their sums, read as plain objects."""
+"""The published files of Calico and Contour: downloaded once, verified by sha256, read as plain objects."""
 
 import hashlib
 import http.client
@@ -18,20 +18,23 @@ _SECONDS = 30
 
 
 class PublishedFileError(RuntimeError):
-    """A published file that cannot be had or is not the pinned one."""
+    """A published file cannot be downloaded, or is not the pinned one."""
 
 
 def manifests_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the files are kept: `$INGRESS_HOPS_MANIFESTS`, else the user's cache folder."""
+    """The folder of the files: `$INGRESS_HOPS_MANIFESTS`, or else the user's cache folder."""
     if named := environment.get("INGRESS_HOPS_MANIFESTS"):
         return Path(named)
     return Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache", "ingress-hops")
 
 
 def published(manifest: Manifest, folder: Path) -> list[dict[str, Any]]:
-    """The objects of a published file, downloaded into `folder` where it is missing.
+    """The objects of a published file.
 
-    Raises PublishedFileError where the file cannot be fetched or read, or its sha256 is not the pinned one.
+    manifest: the pinned file.
+    folder: the folder of the files. The file is downloaded into it if it is missing.
+
+    Raises PublishedFileError if the file cannot be downloaded or read, or its sha256 is not the pinned one.
     """
     path = folder / manifest.file_name
     try:
@@ -54,7 +57,7 @@ def _download(manifest: Manifest, path: Path) -> bytes:
         raise OSError(f"not there, and {manifest.url} cannot be fetched ({error.reason})") from None
     _check(manifest, text, manifest.url)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Two stacks that start at once must never read half a file.
+    # Two stacks that start at the same time must not read a half-written file.
     write(path, text)
     return text
 

@@ -1,4 +1,4 @@
-"""Sends the followed request: from this machine, and from nodes to the later hops by the node's own curl."""
+"""Sends the followed request: from this machine, and from the nodes to later hops with the nodes' own curl."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ from hops.observe.timed_tasks import later
 from hops.trace.facts.probes import Probe, probing
 from hops.trace.observed.observation import Failure, FollowedRequest, ObservedNode, SentRequest
 
-# Longer than Envoy's own time-out for connecting to a pod, 2 s with Contour, so that its 503 is still seen.
+# Envoy connects to a pod for 2 s with Contour. Its 503 must still arrive.
 CONNECT_SECONDS = 3.0
 SECONDS = 4.0
 MEBIBYTE = 1 << 20
@@ -29,7 +29,7 @@ _HEADERS = 1 << 16
 _SHOWN = 2048
 _AGENT = "hops-trace"
 
-# curl writes its own account to stderr, and only after all of the answer; its body is cut, and then read to its end.
+# curl prints its JSON report to stderr after the answer. The body is cut, and the rest is read and dropped.
 _SCRIPT = f"""{PART}
 probes=()
 while read -r line && test -n "$line"; do probes+=("$line"); done
@@ -61,12 +61,12 @@ _FAILURES: Mapping[int, Failure] = {
     35: "tls",
     52: "empty",
 }
-"""What curl's exit statuses mean (https://curl.se/docs/manpage.html, EXIT CODES)."""
+"""The meaning of curl's exit statuses (https://curl.se/docs/manpage.html, EXIT CODES)."""
 
 
 @dataclass(frozen=True)
 class _Outcome:
-    """How a request ended, as in `Request`."""
+    """How a request ended; the fields are those of SentRequest."""
 
     failure: Failure | None = None
     error: str = ""
@@ -76,9 +76,11 @@ class _Outcome:
 
 
 def from_client(asked: FollowedRequest, resolved: Resolved, published: str | None) -> list[SentRequest]:
-    """The request as a client on this machine sends it, and then one to each other address.
+    """The request as a client on this machine sends it, then one request to each other address.
 
-    published: the address that requests should enter by; it is tried too where the name does not lead there.
+    asked: the followed request.
+    resolved: the addresses of its host name.
+    published: the address at which requests should enter; it is tried, too, if the name does not lead to it.
     """
     others = [published] if published and published not in resolved.addresses else []
     if not resolved.addresses:
@@ -91,7 +93,7 @@ def from_client(asked: FollowedRequest, resolved: Resolved, published: str | Non
     probes = [Probe("client", address, asked.port, method) for address, method in zip(addresses, methods, strict=True)]
     sent = [later(partial(_sent, probe, asked, resolved.seconds)) for probe in probes]
     answers = [each.result() for each in sent]
-    # A client goes on to the name's next address where it cannot connect.
+    # A client that cannot connect tries the next address of the name.
     by_name = answers[: len(addresses) - len(others)]
     taken = next((answer for answer in by_name if "connect" in answer.seconds), by_name[0])
     rest = [answer for answer in answers if answer is not taken]
@@ -101,7 +103,10 @@ def from_client(asked: FollowedRequest, resolved: Resolved, published: str | Non
 
 
 def _sent(probe: Probe, asked: FollowedRequest, name: float) -> SentRequest:
-    """name: seconds that the look-up took."""
+    """Sends one request from this machine.
+
+    name: how many seconds the look-up of the name took.
+    """
     began = time.monotonic()
     stages = {"name": name}
     try:
@@ -109,11 +114,14 @@ def _sent(probe: Probe, asked: FollowedRequest, name: float) -> SentRequest:
             stages["connect"] = name + time.monotonic() - began
             return over(connection, probe, asked, stages)
     except OSError as error:
-        return _request(probe, asked, stages, _Outcome(_failure(error), _said(error)))
+        return _request(probe, asked, stages, _Outcome(_failure(error), _reason(error)))
 
 
 def over(connection: socket.socket, probe: Probe, asked: FollowedRequest, stages: Mapping[str, float]) -> SentRequest:
-    """One request over a connection that stands. stages: what it took so far."""
+    """Sends one request over an open connection.
+
+    stages: seconds since the start at which earlier stages ended.
+    """
     began, before = time.monotonic(), max(stages.values(), default=0.0)
     seconds = dict(stages)
     outcome = _Outcome()
@@ -133,13 +141,13 @@ def over(connection: socket.socket, probe: Probe, asked: FollowedRequest, stages
         failure: Failure = "reset" if isinstance(error, http.client.IncompleteRead) else "other"
         outcome = replace(outcome, failure=failure, error=f"no whole answer in HTTP: {error!r}")
     except OSError as error:
-        outcome = replace(outcome, failure=_failure(error), error=_said(error))
+        outcome = replace(outcome, failure=_failure(error), error=_reason(error))
     seconds["total"] = before + time.monotonic() - began
     return _request(probe, asked, seconds, outcome)
 
 
 def _body(answer: http.client.HTTPResponse, deadline: float, connection: socket.socket) -> bytes:
-    """Its first MiB. Raises TimeoutError past the deadline."""
+    """The first MiB of the body. Raises TimeoutError after the deadline."""
     body = b""
     while len(body) < MEBIBYTE:
         left = deadline - time.monotonic()
@@ -175,7 +183,7 @@ def _failure(error: OSError) -> Failure:
     return "unreachable" if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH) else "other"
 
 
-def _said(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     return error.strerror or str(error) or "no answer in time"
 
 
@@ -195,7 +203,7 @@ def _request(probe: Probe, asked: FollowedRequest, seconds: Mapping[str, float],
         seconds={stage: round(taken, 6) for stage, taken in seconds.items()},
         expected=asked.expect.encode() in body if asked.expect is not None and answered else None,
     )
-    # What a pod sends may be anybody's business; what Envoy itself says is evidence.
+    # The body of a pod may be private and is not kept. An answer of Envoy itself is evidence.
     return answer if answer.by_pod else answer.model_copy(update={"body": body[:_SHOWN].decode(errors="replace")})
 
 
@@ -206,23 +214,29 @@ def from_node(
     port: int | None,
     unseen: MutableMapping[str, str],
 ) -> tuple[list[SentRequest], ObservedNode]:
-    """The answers to requests that a node sent side by side, and the node with its counters afterwards.
+    """Sends requests from a node, all at once. Returns the answers, and the node with its counters afterwards.
 
-    port: of the node, whose connections are looked for in conntrack. Raises DockerError.
+    node: the node before the requests.
+    asked: the followed request.
+    probes: the requests to send.
+    port: the port of the node whose connections are read from conntrack.
+    unseen: receives what cannot be read.
+
+    Raises DockerError.
     """
     lines = [f"{p.namespace or '-'} {_bracketed(p.address)} {p.port} {p.method}" for p in probes]
-    # By standard input: a header may be a secret, and arguments are for everyone to see.
+    # Standard input, because a header may be a secret and other users can read arguments.
     text = "\n".join([*lines, "", *_curl(asked)])
     words = ("exec", "--interactive", f"--env=NODE_PORT={port or ''}", node.name, "bash", "-c", _SCRIPT)
-    said = docker.run(*words, text=text, seconds=SECONDS + docker.SECONDS)
-    parts = sections(said, f"node {node.name}", unseen)
+    printed = docker.run(*words, text=text, seconds=SECONDS + docker.SECONDS)
+    parts = sections(printed, f"node {node.name}", unseen)
     answers = []
     for number, probe in enumerate(probes):
         text = parts.get(f"request {number}", "")
         try:
             answers.append(_answer(probe, asked, text))
         except (ValueError, KeyError):
-            unseen[f"requests: {probe.where}"] = f"curl in {node.name} says {text[:200]!r}"
+            unseen[f"requests: {probe.where}"] = f"curl in {node.name} printed {text[:200]!r}"
     after = {"nat_after": parts.get("nat", ""), "conntrack": parts.get("conntrack", "")}
     return answers, node.model_copy(update=after)
 
@@ -232,8 +246,8 @@ def _bracketed(address: str) -> str:
 
 
 def _curl(asked: FollowedRequest) -> Iterable[str]:
-    """The configuration of curl that sends what `_head` holds."""
-    # Only its verbose account says why it could not connect.
+    """Curl's configuration for the request that `_head` describes."""
+    # Only the verbose output has the reason of a failed connection.
     yield from ("silent", "verbose", "path-as-is", "globoff", "http1.1", 'noproxy = "*"')
     yield f"max-time = {SECONDS}"
     yield f"connect-timeout = {CONNECT_SECONDS}"
@@ -241,7 +255,7 @@ def _curl(asked: FollowedRequest) -> Iterable[str]:
     yield f"user-agent = {_quoted(_AGENT)}"
     yield 'header = "Connection: close"'
     for name, value in asked.headers.items():
-        # curl leaves a header without a value out, unless a semicolon ends it.
+        # curl sends a header without a value only if it ends with a semicolon.
         yield f"header = {_quoted(f'{name}: {value}' if value else f'{name};')}"
     yield r'write-out = "%{stderr}%{json}\n"'
 
@@ -251,38 +265,38 @@ def _quoted(text: str) -> str:
 
 
 def _answer(probe: Probe, asked: FollowedRequest, text: str) -> SentRequest:
-    """Raises ValueError or KeyError where it isn't what the script writes."""
-    account = re.search(r'^\{".*\}$', text, re.MULTILINE)
-    if not account:
+    """An answer, from what the script printed. Raises ValueError or KeyError if the text has another form."""
+    line = re.search(r'^\{".*\}$', text, re.MULTILINE)
+    if not line:
         raise ValueError(text)
-    told: dict[str, Any] = json.loads(account[0])
-    encoded = text[account.end() :]
+    report: dict[str, Any] = json.loads(line[0])
+    encoded = text[line.end() :]
     try:
         answer = base64.b64decode(encoded)
     except binascii.Error as error:
         raise ValueError(str(error)) from None
-    size = int(told["size_header"])
+    size = int(report["size_header"])
     fields = answer[:size].decode("latin-1").strip().split("\r\n\r\n")[-1].split("\r\n")[1:]
     pairs = (field.partition(":") for field in fields)
     stages = {"connect": "time_connect", "first byte": "time_starttransfer", "total": "time_total"}
-    taken = {stage: float(told[key]) for stage, key in stages.items() if float(told[key])}
-    code, said = int(told["exitcode"]), str(told.get("errormsg") or "")
+    taken = {stage: float(report[key]) for stage, key in stages.items() if float(report[key])}
+    code, reason = int(report["exitcode"]), str(report.get("errormsg") or "")
     failure = _FAILURES.get(code, "other") if code else None
     if failure == "refused":
-        failure, said = _not_connected(text, said)
+        failure, reason = _not_connected(text, reason)
     outcome = _Outcome(
         failure,
-        said if code else "",
-        int(told["response_code"]) or None,
+        reason if code else "",
+        int(report["response_code"]) or None,
         {name.strip().lower(): value.strip() for name, _, value in pairs},
         answer[size:][:MEBIBYTE],
     )
     return _request(probe, asked, taken, outcome)
 
 
-def _not_connected(text: str, said: str) -> tuple[Failure, str]:
-    """Why curl could not connect, by its verbose account: its exit status is the same for all reasons."""
-    why = ", ".join(re.findall(r"^\* +connect to .* failed: (.*)$", text, re.MULTILINE)) or said
-    if "timed out" in why:
-        return "timeout", why
-    return "unreachable" if "No route" in why or "unreachable" in why else "refused", why
+def _not_connected(text: str, message: str) -> tuple[Failure, str]:
+    """Why curl could not connect, from its verbose output: the exit status is the same for all reasons."""
+    reason = ", ".join(re.findall(r"^\* +connect to .* failed: (.*)$", text, re.MULTILINE)) or message
+    if "timed out" in reason:
+        return "timeout", reason
+    return "unreachable" if "No route" in reason or "unreachable" in reason else "refused", reason

@@ -1,4 +1,4 @@
-"""Work in threads that nobody has to wait for."""
+"""Work in threads, with a time limit for each result."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,17 +8,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 Progress = Callable[[Mapping[str, float | None]], None]
-"""Is told how many seconds each part took, None for one that still runs."""
+"""Receives the seconds that each part took; None for a part that still runs."""
 
 
 def later(call: Callable[[], T]) -> Future[T]:
-    """What a call gives or raises, from a thread that ends with the program: what hangs in it keeps nobody."""
+    """The result or exception of a call, from a daemon thread: a call that hangs does not keep the program alive."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it raised
+        except BaseException as error:  # noqa: BLE001 - the caller of result() gets it
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()
@@ -26,7 +26,11 @@ def later(call: Callable[[], T]) -> Future[T]:
 
 
 class TimedTasks:
-    """The parts of a look, each in its thread. unseen: why a part gave nothing. seconds: that each took."""
+    """The parts of a look, each in its own thread.
+
+    unseen: why a part has no result, by its name.
+    seconds: how long each part took; None while it runs.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.unseen: dict[str, str] = {}
@@ -34,18 +38,20 @@ class TimedTasks:
         self._progress = progress
 
     def start(self, what: str, call: Callable[[], T], bound: float) -> Callable[[], T | None]:
-        """Begins a part. What it returns gives the part's result, None where it failed or takes longer than bound.
+        """Starts a part. The returned function waits for its result; None if the part fails or takes too long.
 
-        bound: seconds, from the moment in which the result is asked for.
+        what: name of the part.
+        call: the work.
+        bound: how many seconds to wait, from the call of the returned function.
         """
-        self._tell(what, None)
+        self._report(what, None)
 
         def timed() -> T:
             began = time.monotonic()
             try:
                 return call()
             finally:
-                self._tell(what, time.monotonic() - began)
+                self._report(what, time.monotonic() - began)
 
         future = later(timed)
 
@@ -54,12 +60,12 @@ class TimedTasks:
                 return future.result(bound)
             except TimeoutError:
                 self.unseen[what] = f"it took longer than {bound:.0f} s"
-            except Exception as error:  # noqa: BLE001 - a look that fails in one part goes on with the others
+            except Exception as error:  # noqa: BLE001 - a part that fails must not stop the others
                 self.unseen[what] = str(error) or repr(error)
             return None
 
         return result
 
-    def _tell(self, what: str, seconds: float | None) -> None:
+    def _report(self, what: str, seconds: float | None) -> None:
         self.seconds[what] = seconds
         self._progress(dict(self.seconds))

@@ -10,6 +10,7 @@ from hops.rules.families import (
     host_ports,
     ingress,
     kind_clusters,
+    request_path,
     services,
     tls,
 )
@@ -17,7 +18,18 @@ from hops.rules.rule import Rule
 
 RULES: Mapping[str, Rule] = {
     rule.code: rule
-    for family in (api_server, host_ports, kind_clusters, clashes, ingress, tls, services, exposure, exceptions)
+    for family in (
+        api_server,
+        host_ports,
+        kind_clusters,
+        clashes,
+        ingress,
+        tls,
+        services,
+        request_path,
+        exposure,
+        exceptions,
+    )
     for rule in vars(family).values()
     if isinstance(rule, Rule)
 }

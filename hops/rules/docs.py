@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, str] = {
     "IN": "Ingresses, HTTPProxies and Gateway API routes",
     "TL": "TLS",
     "SV": "Services",
+    "RP": "the request path from the ingress controller to the process",
     "EX": "exposed pods",
     "PK": "the rules' own limits and configuration",
 }
@@ -55,6 +56,8 @@ def _sections(rule: Rule) -> Iterator[str]:
         "hop": rule.hop or "none",
         "applies its patch in a preview": remedied,
     }
+    if rule.unsafe:
+        facts["applies its patch in `hops check --fix`"] = "only with `--unsafe-fixes` or `--rule`"
     yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())])
     yield f"## Example that breaks the rule\n\n```yaml\n{rule.bad.strip()}\n```"
     yield f"## Example that follows the rule\n\n```yaml\n{rule.good.strip()}\n```"

@@ -53,9 +53,13 @@ class Located:
     def file(self) -> str:
         return self.finding.place.file or "-"
 
+    @property
+    def where(self) -> str:
+        """The file, and the line if it is known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.finding.level}: {self.finding}"
+        return f"{self.where}: {self.finding.level}: {self.finding}"
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
@@ -75,6 +79,7 @@ def as_json(finding: Finding) -> dict[str, Any]:
         and {
             "file": patch.place.file,
             "document": patch.place.document,
+            "safe": patch.safe,
             "operations": [{**o, "path": patch.place.within + o["path"]} for o in patch.operations],
         },
     }
@@ -96,7 +101,10 @@ def from_json(given: Any) -> Finding:
             path=given["path"],
             message=given["message"],
             remedy=given["remedy"],
-            patch=patch and Patch(identity, Place(patch["file"], patch["document"]), tuple(patch["operations"])),
+            patch=patch
+            and Patch(
+                identity, Place(patch["file"], patch["document"]), tuple(patch["operations"]), patch.get("safe", False)
+            ),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"it contains a finding that hops did not write ({error})") from None

@@ -1,13 +1,13 @@
 """Runs the rules over an inventory of declared objects."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, matches, unknown_paths
-from hops.model.finding import Finding, Level, Patch
+from hops.model.finding import Finding, Level, Patch, Place
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
 from hops.rules.families.api_server import REFUSED
@@ -45,7 +45,10 @@ class Judge:
 
     def found(self, inventory: Inventory) -> list[Finding]:
         """The sorted findings of an inventory."""
-        return sorted(_told_once([finding for run in self._runs for finding in run.findings(inventory)]), key=_order)
+        findings = [finding for run in self._runs for finding in run.findings(inventory)]
+        places = {(finding.code, finding.place, finding.path): finding.level for finding in findings}
+        left = [finding for finding in findings if not _replaced(finding, places)]
+        return sorted(_told_once(left), key=_order)
 
     def found_in_policies(self) -> list[Finding]:
         """The sorted findings of the configuration itself."""
@@ -71,6 +74,8 @@ class _Run:
             try:
                 for breach in self.rule.check(subject, inventory, self.parameters):
                     resource = subject.resource
+                    if breach.absence and not inventory.whole:
+                        continue
                     if not (self.excepted(resource) or (str(resource), breach.path) in self.installed):
                         yield _finding(self.rule, self.level, resource, breach)
             except Undecidable:
@@ -102,10 +107,12 @@ def _excepted(configuration: Configuration, today: date, *codes: str) -> Callabl
 
 def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Finding:
     changed = breach.patches or resource
+    # A finding that a remediation did not remove blocks like a mandatory one.
+    level = Level.MANDATORY if level is Level.REMEDIATE else level
+    safe = level is Level.MANDATORY and not rule.unsafe
     return Finding(
         code=rule.code,
-        # A finding that a remediation did not remove blocks like a mandatory one.
-        level=Level.MANDATORY if level is Level.REMEDIATE else level,
+        level=level,
         severity=rule.severity,
         hop=rule.hop,
         resource=resource.identity,
@@ -113,9 +120,15 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
         path=breach.path,
         message=breach.message,
         remedy=breach.remedy or rule.remedy,
-        patch=Patch(changed.identity, changed.place, breach.patch) if breach.patch else None,
+        patch=Patch(changed.identity, changed.place, breach.patch, safe) if breach.patch else None,
         evidence=breach.evidence,
     )
+
+
+def _replaced(finding: Finding, places: Mapping[tuple[str, Place, str], Level]) -> bool:
+    """Whether a rule that this one yields to has a finding at the same place that is at least as strict."""
+    levels = (places.get((code, finding.place, finding.path)) for code in RULES[finding.code].yields_to)
+    return any(level is not None and level.strictness >= finding.level.strictness for level in levels)
 
 
 def _told_once(findings: list[Finding]) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ class Breach:
     patches: the object that the patch changes; None for the subject's own object.
     remedy: replaces the remedy of the rule; "" keeps it.
     evidence: the offending value as text.
+    absence: whether the breach concludes from an object that is not declared. It does not hold if a file could not be
+        read, because the object may be in that file.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Breach:
     patches: Resource | None = None
     remedy: str = ""
     evidence: str = ""
+    absence: bool = False
 
 
 class NoParameters(Section):
@@ -69,7 +72,10 @@ class Rule:
         `name: description`, which the rule's page shows.
     parameters_of: code of the rule whose parameters this rule shares; None for its own.
     remediable: whether the patch depends on and changes one resource and does not change the stack's outputs.
+    unsafe: whether its patch can close a port, weaken a protection, or change a URL, a namespace, a name or a class;
+        `hops check --fix` applies it only if asked to.
     references: URLs.
+    yields_to: codes of rules; a finding of one of them at the same place of the same object replaces that of this rule.
     """
 
     check: Callable[[Any, Inventory, Any], Iterable[Breach]]
@@ -87,7 +93,9 @@ class Rule:
     parameters: type[Section] = NoParameters
     parameters_of: str | None = None
     remediable: bool = False
+    unsafe: bool = False
     references: tuple[str, ...] = ()
+    yields_to: tuple[str, ...] = ()
 
 
 def pods(inventory: Inventory) -> Iterable[Any]:

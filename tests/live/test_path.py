@@ -120,6 +120,7 @@ def test_a_second_up_changes_nothing(seed: Project) -> None:
     assert re.search(r"; no changes, \d+ unchanged\n", seed.up("seed"))
 
 
+@pytest.mark.long
 def test_a_changed_workload_changes_nothing_else(seed: Project) -> None:
     file = seed.folder / "stacks" / "Pulumi.seed.yaml"
     documented = file.read_text()

@@ -5,16 +5,18 @@ libcalico-go/lib/backend/k8s/conversion/conversion.go, and
 https://docs.tigera.io/calico/latest/reference/resources/globalnetworkpolicy.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal, cast
 
 from hops.kubernetes import objects
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.calico_selectors import SelectorError, takes
 from hops.kubernetes.policies.label_selectors import selects
-from hops.kubernetes.resources.pods import as_pod
-from hops.kubernetes.values import JSON, at, flag, network, number, pairs, sequence, text, texts
+from hops.kubernetes.resources.pods import Pod, as_pod
+from hops.kubernetes.values import JSON, Undecidable, at, flag, mapping, network, number, pairs, sequence, text, texts
 
 Direction = Literal["Ingress", "Egress"]
 Action = Literal["Allow", "Deny", "Pass"]
@@ -26,6 +28,8 @@ _KUBERNETES_ORDER = 1000.0
 _NAME_LABEL = "kubernetes.io/metadata.name"
 """Label that Kubernetes sets on every namespace."""
 _UNREAD = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
+CALICO = ("NetworkPolicy.projectcalico.org", "NetworkPolicy.crd.projectcalico.org", "GlobalNetworkPolicy", "Tier")
+"""Calico's kinds, as an inventory names them."""
 KINDS = ("Tier", "NetworkPolicy", "GlobalNetworkPolicy", *_UNREAD)
 """The kinds that affect connections; kinds that this module cannot evaluate leave the result open."""
 
@@ -297,6 +301,45 @@ def _in_ports(ports: JSON, connection: Connection) -> bool:
         elif _is_port(port, None, connection):
             return True
     return False
+
+
+def declared_policies(inventory: Inventory, namespace: str | None) -> list[dict[str, JSON]]:
+    """The declared policies of a namespace, and those of the whole cluster, each with its namespace."""
+    return inventory.once(_policies_by_namespace).get(namespace, []) + inventory.once(_policies_by_namespace)[None]
+
+
+def _policies_by_namespace(inventory: Inventory) -> Mapping[str | None, list[dict[str, JSON]]]:
+    groups: dict[str | None, list[dict[str, JSON]]] = defaultdict(list)
+    groups[None] = []
+    for resource in inventory.of_kind("NetworkPolicy", *CALICO, *_UNREAD):
+        if resource.vague:
+            raise Undecidable
+        whole = resource.kind in ("GlobalNetworkPolicy", "Tier", *_UNREAD)
+        metadata = {**mapping(resource.body.get("metadata")), "namespace": resource.namespace}
+        body = dict(resource.body) if whole else {**resource.body, "metadata": metadata}
+        groups[None if whole else resource.namespace].append(body)
+    return groups
+
+
+def declared_peer(pod: Pod, inventory: Inventory) -> Peer:
+    """The end of a connection at a declared pod. Raises Undecidable if its namespace or a label is unknown."""
+    if pod.resource.nowhere:
+        raise Undecidable
+    name = str(pod.resource.namespace)
+    around = inventory.find("Namespace", None, name)
+    return Peer(
+        namespace=name,
+        labels=dict(pod.labels),
+        around={**pairs(at(around.body, "metadata", "labels")), _NAME_LABEL: name} if around else None,
+        account=text(at(pod.spec, "serviceAccountName")) or "default",
+        address=None,
+        ports={
+            port.name: port.container_port
+            for container in pod.containers
+            for port in container.ports
+            if port.name and port.container_port
+        },
+    )
 
 
 def peer(pod: Mapping[str, JSON], namespace: Mapping[str, JSON] | None) -> Peer:

@@ -1,4 +1,4 @@
-"""Judges how far a pod has come in its start, and says what keeps it from serving."""
+"""The progress of a starting pod, and the reason why it does not serve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from hops.kubernetes.resources.pod_status import container_statuses, unscheduled
 from hops.kubernetes.values import JSON
 
 SECONDS_RUNNING = 60
-"""How long a route whose pods run is asked before it counts as unanswered."""
+"""Seconds after which a route whose pods run counts as unanswered."""
 SECONDS_FAILING = 20
-"""How long a pod may fail before nothing more is expected of it."""
+"""Seconds for which a pod may fail before it is given up."""
 SECONDS_AT_MOST = 300
-"""How long anything is waited for, a slow pull of an image included."""
+"""The most seconds to wait, including a slow pull of an image."""
 LOG_LINES = 10
 
 _STARTING = ("ContainerCreating", "PodInitializing")
@@ -23,10 +23,14 @@ _NO_COMMAND = (127, 128)
 
 @dataclass(frozen=True)
 class PodStart:
-    """The state of a pod's one container.
+    """The state of a pod with one container.
 
-    phase: the pod's, "missing" where there is no pod. reason: what it waits for or ended by, empty where neither.
-    message: the kubelet's words for it. exit_code: of the process that ended last, None where none has.
+    phase: phase of the pod; "missing" if there is no pod.
+    ready: whether the pod is ready.
+    reason: why the container waits or ended; "" if it runs.
+    message: the kubelet's sentence about the reason.
+    exit_code: exit code of the last process that ended; None if none has ended.
+    restarts: how often the container was started again.
     """
 
     phase: str
@@ -38,12 +42,12 @@ class PodStart:
 
     @property
     def starting(self) -> bool:
-        """Whether its image is pulled or its container created, and nothing has failed."""
+        """Whether the image is being pulled or the container created, and nothing has failed."""
         return self.phase == "Pending" and not self.failing
 
     @property
     def failing(self) -> bool:
-        """Whether it will not serve unless something changes; a process that keeps ending is between two starts."""
+        """Whether the pod will not serve unless something changes; a crashing process may run for a moment."""
         return not self.ready and (self.reason not in ("", *_STARTING) or self.restarts > 0)
 
 
@@ -73,7 +77,7 @@ def pod_start(pod: JSON) -> PodStart:
 class Patience:
     """How long to wait for the pods of one service. All times are seconds of one clock.
 
-    began: when the waiting began.
+    began: when the wait began.
     """
 
     began: float
@@ -81,7 +85,11 @@ class Patience:
     _failing: float | None = field(default=None, init=False)
 
     def spent(self, now: float, pods: Sequence[PodStart]) -> bool:
-        """Whether to give up, as the pods are now."""
+        """Whether to stop waiting.
+
+        now: the current time.
+        pods: the current states of the pods.
+        """
         starting, failing = any(pod.starting for pod in pods), any(pod.failing for pod in pods)
         self._running = None if starting else now if self._running is None else self._running
         self._failing = None if not failing else now if self._failing is None else self._failing
@@ -94,10 +102,14 @@ class Patience:
 
 @dataclass(frozen=True)
 class ServicePod:
-    """A pod of a service, with what the service's settings say of it.
+    """A pod of a service, with the service's settings.
 
-    key: the service's in the stack's file, such as services[0]. name: the pod's, as NAMESPACE/NAME. log: its last
-    lines. cluster: the kind cluster's name.
+    key: key of the service in the stack's file, such as services[0].
+    name: NAMESPACE/NAME of the pod.
+    image, command, port: as set for the service.
+    start: state of the pod.
+    log: last lines of its log.
+    cluster: name of the kind cluster.
     """
 
     key: str
@@ -111,9 +123,11 @@ class ServicePod:
 
 
 def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> str:
-    """Says that a route is not answered by a pod, why, and what to change.
+    """The message about a route that no pod answers: the reason, and what to change.
 
-    pods: those of the service that do not serve; without any the route itself is at fault.
+    key, service: key and name of the service.
+    url: the address that was requested.
+    pods: the pods of the service that do not serve; if there are none, the route itself is at fault.
     """
     lines = [f"ingress-hops:{key} ({service}): no pod answered {url}"]
     lines += [line for pod in pods for line in _pod(pod)]
@@ -123,7 +137,7 @@ def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> 
 
 
 def not_ready(key: str, service: str, pods: Sequence[ServicePod]) -> str:
-    """Says which pods of an answered route do not serve, why, and what to change."""
+    """The message about pods that do not serve although their route is answered: the reasons, and what to change."""
     return "\n".join(
         [f"ingress-hops:{key} ({service}): not all pods are ready", *(x for pod in pods for x in _pod(pod))]
     )

@@ -84,6 +84,7 @@ def _host(name: str) -> str:
     title="No other stack or container uses the port",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.FLEET,
     of=_clusters,
     hop=HopName.PORT_MAPPING,
@@ -135,6 +136,7 @@ def _free_port(claims: _Claims, cluster: KindConfiguration, port: int) -> int:
     title="No other stack uses the host name",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.FLEET,
     of=kinds("Ingress", "HTTPProxy", "Gateway", "HTTPRoute", "GRPCRoute", "TLSRoute"),
     hop=HopName.NAME,
@@ -200,6 +202,7 @@ _REFERENCE = "pulumi:pulumi:StackReference"
     title="No other stack uses the cluster's name or context",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.FLEET,
     of=kinds("Cluster", _PROVIDER),
     why="A machine cannot run two kind clusters with the same name. With the name or context of another stack's "

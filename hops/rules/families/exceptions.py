@@ -1,7 +1,7 @@
 """PK: rules for undecided rules, opaque objects and the configuration of the rules."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -10,8 +10,8 @@ from pydantic import Field
 
 import hops.rules
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import at, mapping, sequence, text
+from hops.kubernetes.resources.resource import Resource, content
+from hops.kubernetes.values import Undecidable, at, mapping, sequence, text, unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.settings import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds, resources
@@ -250,3 +250,73 @@ def configuration(policy: Resource, _: Inventory, __: NoParameters) -> Iterator[
         yield Breach("/rules/PK01/level", "PK01 is disabled, so a rule that cannot be decided reports nothing.")
     if all(text(at(rules.get(code), "level")) == "disabled" for code in hops.rules.RULES if code != "PK04"):
         yield Breach("/rules", "every rule is disabled.")
+
+
+@partial(
+    Rule,
+    code="PK05",
+    title="An object is declared once",
+    severity=Severity.MEDIUM,
+    level=Level.ADVISORY,
+    scope=Scope.STACK,
+    of=resources,
+    why="If two documents declare the same object with different content, the one that is applied last replaces the "
+    "other without an error. Every other rule judges both.",
+    remedy="Remove one of the declarations, or rename the object.",
+    references=("https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",),
+    bad="""
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{port: 81}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: web}}
+spec: {containers: [{name: web}]}
+""",
+    good="""
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: web}}
+spec: {containers: [{name: web}]}
+""",
+)
+def declared_once(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if not _applied(resource):
+        return
+    if resource.vague:
+        raise Undecidable
+    first = inventory.once(_first_declared).get((resource.kind, resource.namespace, resource.name))
+    if first is None or first is resource:
+        return
+    if content(first.body) != content(resource.body):
+        if unknown_paths([first.body, resource.body]):
+            raise Undecidable
+        elsewhere = f" in {first.place.file}" if first.place.file != resource.place.file else ""
+        yield Breach("", f"another document{elsewhere} declares the object with different content.")
+
+
+def _applied(resource: Resource) -> bool:
+    """Whether a declaration is a whole object of a cluster. A Pulumi resource whose type ends in Patch is a part."""
+    patch = (resource.place.urn or "").rpartition("::")[0].endswith("Patch")
+    return not patch and resource.kind not in ("Cluster", "Fleet", "Policy")
+
+
+def _first_declared(inventory: Inventory) -> Mapping[tuple[str, str | None, str], Resource]:
+    """The first declaration of each object."""
+    first: dict[tuple[str, str | None, str], Resource] = {}
+    for resource in inventory.resources:
+        if resource.name and not resource.vague and _applied(resource):
+            first.setdefault((resource.kind, resource.namespace, resource.name), resource)
+    return first

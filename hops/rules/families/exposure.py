@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -11,9 +11,12 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
+from hops.kubernetes.contour import envoys
 from hops.kubernetes.exposed import GATEWAY_ROUTES, OUTSIDE, Exposed, Exposure, exposed, routes
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
+from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
+from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
@@ -76,6 +79,7 @@ class Folder(Section):
     title="No exposed pod serves its root file system",
     severity=Severity.CRITICAL,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.STACK,
     of=exposed,
     hop=HopName.POD,
@@ -191,6 +195,7 @@ def token(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterator[B
             ({"op": "add", "path": f"{pod.pointer}/automountServiceAccountToken", "value": False},)
             if isinstance(pod.spec, dict) and pod.spec
             else (),
+            absence="automountServiceAccountToken" not in pod.spec,
         )
     for index, volume in enumerate(sequence(at(pod.spec, "volumes"))):
         for number_, source in enumerate(sequence(at(volume, "projected", "sources"))):
@@ -340,7 +345,7 @@ class Admission(Controllers):
     """Parameters of EX05.
 
     controllers: the workloads that the rule skips, as in HP02: they accept requests from everywhere.
-    namespaces: names of namespaces whose pods may connect to exposed pods.
+    namespaces: names of namespaces whose pods may connect to exposed pods, in addition to the declared Contour's.
     labels: labels, as key=value, that also identify such a namespace in a namespaceSelector.
     """
 
@@ -381,20 +386,22 @@ spec:
     + _policy("{matchLabels: {kubernetes.io/metadata.name: projectcontour}}"),
 )
 def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Admission) -> Iterator[Breach]:
-    if subject.resource.means(parameters.controllers):
+    if parameters.mean(subject.pod):
         return
     index = inventory.once(_policies)
     if subject.resource.nowhere or index.unsure & {None, subject.resource.namespace}:
         raise Undecidable
     found = index.of.get(subject.pod, ())
-    if not found:
+    if not found and not _kept_by_calico(subject.pod, inventory):
         yield Breach(
-            "", f"{subject.by} exposes the pod, and no NetworkPolicy selects it: every pod of the cluster can connect."
+            "",
+            f"{subject.by} exposes the pod, and no NetworkPolicy selects it: every pod of the cluster can connect.",
+            absence=True,
         )
     for policy in found:
         for number_, rule in enumerate(sequence(at(policy.body, "spec", "ingress"))):
             senders = sequence(at(rule, "from"))
-            if not senders or not all(_within(sender, parameters) for sender in senders):
+            if not senders or not all(_within(sender, parameters, inventory) for sender in senders):
                 yield Breach(
                     "",
                     f"{subject.by} exposes the pod, and {policy} admits senders other than namespace "
@@ -411,23 +418,37 @@ def _admitting(rule: int, parameters: Admission) -> tuple[Mapping[str, Any], ...
     return ({"op": "add", "path": f"/spec/ingress/{rule}/from", "value": senders},) if senders else ()
 
 
-def _within(sender: JSON, parameters: Admission) -> bool:
+def _kept_by_calico(pod: Pod, inventory: Inventory) -> bool:
+    """Whether Calico's own policies keep an arbitrary pod of another namespace out, or may do so."""
+    declared = declared_policies(inventory, pod.resource.namespace)
+    policies = [body for body in declared if "projectcalico.org/" in str(body.get("apiVersion"))]
+    if not policies:
+        return False
+    stranger = Peer("other", {}, {"kubernetes.io/metadata.name": "other"}, "default", None, {})
+    port = next((p.container_port for c in pod.containers for p in c.ports if p.container_port), 8080)
+    return ruling(policies, "Ingress", Connection(stranger, declared_peer(pod, inventory), port)).allowed is not True
+
+
+def _controllers_home(inventory: Inventory) -> frozenset[str | None]:
+    return frozenset(pod.resource.namespace for pod in inventory.once(envoys))
+
+
+def _within(sender: JSON, parameters: Admission, inventory: Inventory) -> bool:
     """Whether a sender is a pod of the namespace itself, or of one that may send."""
+    admitted = {*parameters.namespaces, *inventory.once(_controllers_home)}
     namespaces = at(sender, "namespaceSelector")
     if namespaces is None:
         return "podSelector" in mapping(sender)
     labels = pairs(at(namespaces, "matchLabels"))
     if any(
-        value in parameters.namespaces
-        if key == "kubernetes.io/metadata.name"
-        else f"{key}={value}" in parameters.labels
+        value in admitted if key == "kubernetes.io/metadata.name" else f"{key}={value}" in parameters.labels
         for key, value in labels.items()
     ):
         return True
     for expression in sequence(at(namespaces, "matchExpressions")):
         values = texts(at(expression, "values"))
         if text(at(expression, "key")) == "kubernetes.io/metadata.name" and text(at(expression, "operator")) == "In":
-            return all(value in parameters.namespaces for value in values)
+            return all(value in admitted for value in values)
     return False
 
 
@@ -545,6 +566,15 @@ def _is_inner(service: DeclaredService, port: ServicePort, inventory: Inventory,
     )
 
 
+_LISTED = 10
+"""Maximum number of other objects that a message of EX07 names."""
+_PATH_KINDS = (
+    *("CronJob", "DaemonSet", "Deployment", "DeploymentConfig", "Job", "Pod", "ReplicaSet"),
+    *("ReplicationController", "Rollout", "StatefulSet", "Service", "Ingress", "HTTPProxy", "Gateway"),
+    *GATEWAY_ROUTES,
+)
+
+
 class Home(Section):
     """Parameters of EX07.
 
@@ -560,12 +590,8 @@ class Home(Section):
     title="No object of the request path is in the namespace default",
     severity=Severity.LOW,
     level=Level.ADVISORY,
-    scope=Scope.RESOURCE,
-    of=kinds(
-        *("CronJob", "DaemonSet", "Deployment", "DeploymentConfig", "Job", "Pod", "ReplicaSet"),
-        *("ReplicationController", "Rollout", "StatefulSet", "Service", "Ingress", "HTTPProxy", "Gateway"),
-        *GATEWAY_ROUTES,
-    ),
+    scope=Scope.STACK,
+    of=kinds(*_PATH_KINDS),
     parameters=Home,
     why="Objects without a namespace are created in `default`. A policy, quota or permission for `default` applies to "
     "all of them, and the namespace cannot be deleted.",
@@ -579,16 +605,31 @@ def own_namespace(resource: Resource, inventory: Inventory, parameters: Home) ->
         return
     if resource.nowhere:
         raise Undecidable
+    here = inventory.once(_in_default)
+    if not here or resource is not here[0]:
+        return
+    others = sorted({str(other) for other in here} - {str(resource)})
+    # Objects that refer to each other by name have to move together.
+    alone = sum(r.namespace == "default" for r in inventory.resources) == 1
+    listed = ", ".join(others[:_LISTED]) + (f" and {len(others) - _LISTED} more" * (len(others) > _LISTED))
+    yield Breach(
+        "/metadata/namespace",
+        f"the object is in the namespace default, as {'is' if len(others) == 1 else 'are'} {listed}."
+        if others
+        else "the object is in the namespace default.",
+        ({"op": "add", "path": "/metadata/namespace", "value": parameters.namespace},)
+        if alone and isinstance(resource.body.get("metadata"), dict)
+        else (),
+    )
+
+
+def _in_default(inventory: Inventory) -> Sequence[Resource]:
+    """The objects of the request path that are certainly in the namespace default."""
     # The API server's own Service is always there.
-    if (resource.kind, resource.name) != ("Service", "kubernetes"):
-        # Things that mean each other by name have to move together.
-        alone = inventory.once(_in_default) == 1 and isinstance(resource.body.get("metadata"), dict)
-        yield Breach(
-            "/metadata/namespace",
-            "the object is in the namespace default.",
-            ({"op": "add", "path": "/metadata/namespace", "value": parameters.namespace},) if alone else (),
-        )
-
-
-def _in_default(inventory: Inventory) -> int:
-    return sum(resource.namespace == "default" for resource in inventory.resources)
+    return [
+        resource
+        for resource in inventory.of_kind(*_PATH_KINDS)
+        if resource.namespace == "default"
+        and not resource.nowhere
+        and (resource.kind, resource.name) != ("Service", "kubernetes")
+    ]

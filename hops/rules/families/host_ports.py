@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from hops.kubernetes.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Pod, Port
@@ -55,10 +56,15 @@ class AllowedPorts(Section):
 class Controllers(Section):
     """Parameters of HP02, KN03 and TL05.
 
-    controllers: the workloads that accept requests from outside, as patterns Kind/namespace/name.
+    controllers: the workloads that accept requests from outside, as patterns Kind/namespace/name, in addition to
+        workloads whose containers all run Envoy or Contour.
     """
 
     controllers: tuple[str, ...] = (CONTROLLER,)
+
+    def mean(self, pod: Pod) -> bool:
+        """Whether a pod accepts requests from outside. Raises Undecidable if this depends on an unknown name."""
+        return serves(pod) or pod.resource.means(self.controllers)
 
 
 class ReservedPorts(Section):
@@ -85,6 +91,7 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     title="Only allowed hostPorts are used",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.HOST_PORT,
@@ -92,7 +99,8 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     remediable=True,
     why="A hostPort opens a port of the node and bypasses every Service and Ingress. Only the ports that the request "
     "path requires should be open. The rule covers containers of every kind; hostPort 0 counts as unset.",
-    remedy="Remove hostPort and reach the pod through a Service, or add the port to the parameter `allowed` of HP01.",
+    remedy="Remove hostPort and reach the pod through a Service and an Ingress, or add the port to the parameter "
+    "`allowed` of HP01 and the workload to `controllers` of HP02.",
     references=(_PSS,),
     bad="""
 apiVersion: apps/v1
@@ -143,15 +151,17 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
     title="Only the ingress controller uses hostPorts",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.HOST_PORT,
     parameters=Controllers,
     remediable=True,
+    yields_to=("HP01",),
     why="A hostPort on any other workload accepts requests that bypass the ingress controller. If two workloads "
     "request the same port of a node, one of them stays Pending.",
-    remedy="Remove hostPort and expose the workload through a Service and an Ingress, or add it to the parameter "
-    "`controllers` of HP02.",
+    remedy="Remove hostPort and expose the workload through a Service and an Ingress, or add the workload to the "
+    "parameter `controllers` of HP02 and its port to `allowed` of HP01.",
     references=(_PSS,),
     bad="""
 apiVersion: v1
@@ -173,7 +183,7 @@ spec:
 """,
 )
 def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterator[Breach]:
-    if not pod.host_ports or pod.resource.means(parameters.controllers):
+    if not pod.host_ports or parameters.mean(pod):
         return
     for port in pod.host_ports:
         yield Breach(
@@ -190,6 +200,7 @@ def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterato
     title="No pod shares the host's network, PID or IPC namespace",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.HOST_PORT,

@@ -6,7 +6,16 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS, annotated_class, class_of, owner_of, served
+from hops.kubernetes.classes import (
+    CLASS_ANNOTATIONS,
+    DEFAULT_CLASS,
+    annotated_class,
+    class_of,
+    others,
+    owner_of,
+    served,
+)
+from hops.kubernetes.contour import contours
 from hops.kubernetes.hosts import Named, bare, is_host_name, named
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
@@ -53,6 +62,17 @@ spec:
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
 """
 
+_INSTALLED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: contour, namespace: projectcontour}
+spec:
+  selector: {matchLabels: {app: contour}}
+  template:
+    metadata: {labels: {app: contour}}
+    spec: {containers: [{name: contour, command: [contour], args: [serve, --incluster]}]}
+"""
+
 _Operations = tuple[Mapping[str, Any], ...]
 
 
@@ -95,6 +115,7 @@ def service_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _:
                 target.service_pointer,
                 f"Service {target.service} does not exist in namespace {namespace}{hint}.",
                 evidence=target.service,
+                absence=True,
             )
         elif namespace != own and not granted(inventory, resource, "Service", namespace, target.service):
             yield Breach(
@@ -102,6 +123,7 @@ def service_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _:
                 f"no ReferenceGrant in namespace {namespace} allows a {resource.kind} of namespace {own} to reference "
                 f"Service {target.service}.",
                 remedy=f"Declare a ReferenceGrant in namespace {namespace} from {resource.kind} in {own} to Service.",
+                absence=True,
             )
 
 
@@ -186,6 +208,7 @@ def host_named(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iter
     of=named,
     hop=HopName.ROUTE,
     why="A wildcard host matches requests for names that other routes may require, and hides misspelled names.",
+    yields_to=("IN15",),
     remedy="Replace the wildcard with the full name of each host.",
     references=(_API + "#hostname-wildcards",),
     bad=_INGRESS.replace("host: web.localhost", 'host: "*.localhost"'),
@@ -229,6 +252,9 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
         else:
             # In one object the later one is reported.
             rival = next((other for other in claims if other.resource is not resource), route)
+        if rival is not route and _roots(rival.resource, resource):
+            # IN17 reports two roots with one host.
+            continue
         if rival is not route and (rival.resource, rival.pointer) != (resource, route.pointer):
             by = "an earlier route of the same object" if rival.resource is resource else str(rival.resource)
             yield Breach(route.pointer, f"{route} of {route.host or 'every host'} is also claimed by {by}.")
@@ -281,6 +307,12 @@ def none_hidden(resource: Resource, inventory: Inventory, _: NoParameters) -> It
                 )
 
 
+def _roots(one: Resource, other: Resource) -> bool:
+    """Whether these are two HTTPProxies with a virtualhost."""
+    both = one is not other and one.kind == other.kind == "HTTPProxy"
+    return both and virtual_host(one) is not None and virtual_host(other) is not None
+
+
 def _redeclared(one: Resource, other: Resource) -> bool:
     """Whether these are two declarations of the same object."""
     return one is not other and one.same_object(other)
@@ -321,13 +353,15 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> _Operations:
     title="pathType is Prefix or Exact",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
     remediable=True,
     why="The meaning of ImplementationSpecific depends on the controller. Contour treats a path that contains one of "
     "^+*[]% as a regular expression for the whole path, and any other path as a string prefix: /foo also matches "
-    "/foobar. Prefix and Exact have the same meaning in every controller and match * literally.",
+    "/foobar. Prefix and Exact have the same meaning in every controller and match * literally, so a pattern in such a "
+    "path is compared as text. The path / has the same meaning with every pathType.",
     remedy="Set pathType to Prefix or Exact; use an HTTPProxy for regular expressions.",
     references=(_API + "#path-types", _CONTOUR + "ingress/"),
     bad=_INGRESS.replace("path: /, pathType: Prefix", "path: /foo, pathType: ImplementationSpecific"),
@@ -338,14 +372,25 @@ def path_type(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -
         for entry in rule.paths:
             path = entry.path or "/"
             regex = looks_like_regex(path)
+            if entry.path_type == "ImplementationSpecific" and path == "/":
+                continue
             if entry.path_type not in ("Prefix", "Exact"):
                 given = f"pathType {entry.path_type}" if entry.path_type else "no pathType"
                 matched_by = "as a regular expression" if regex else "as a string prefix"
                 message = f"Contour matches path {path} with {given} {matched_by}."
                 yield Breach(f"{entry.pointer}/pathType", message, _typed(ingress, entry, inventory))
-            elif regex and _meant(path) not in (None, path):
-                message = f"path {path} with pathType {entry.path_type} matches its characters literally, including *."
-                yield Breach(f"{entry.pointer}/path", message, _typed(ingress, entry, inventory))
+            elif _PATTERN.search(path):
+                plain = _meant(path)
+                message = f"path {path} with pathType {entry.path_type} is matched literally and not as a pattern."
+                remedy = "Write one path for each alternative, or use an HTTPProxy with a regex condition."
+                if plain not in (None, path):
+                    remedy = f"Set path to {plain} with pathType Prefix, or use an HTTPProxy with a regex condition."
+                operations = _typed(ingress, entry, inventory) if plain != path else ()
+                yield Breach(f"{entry.pointer}/path", message, operations, remedy=remedy)
+
+
+# Characters that no URL path contains unescaped, and what has a meaning only in a pattern: .*, (a|b), $ and /:name.
+_PATTERN = re.compile(r"[{}|^\[\]\\?]|\.[*+]|\)[*+]|\*|\$$|/:[A-Za-z_]\w*(?=/|$)")
 
 
 def _meant(path: str) -> str | None:
@@ -376,6 +421,7 @@ def _typed(ingress: DeclaredIngress, entry: IngressPath, inventory: Inventory) -
     title="The API server accepts the path",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
@@ -434,7 +480,7 @@ class Classes(Section):
     """Parameters of IN09.
 
     classes: the ingress classes that the controller handles; "" stands for an object without a class. If empty, the
-        rule reads the classes from the declared Contour Deployment.
+        rule reads the classes from the declared Contour; without a declared Contour it judges no class.
     """
 
     classes: tuple[str, ...] = ()
@@ -450,6 +496,7 @@ def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
     title="The installed controller handles the ingress class",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.STACK,
     of=_classed,
     hop=HopName.ROUTE,
@@ -458,11 +505,12 @@ def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
     why="Contour ignores an Ingress whose class it does not handle, and reports this only in its debug log. Without "
     "--ingress-class-name, Contour handles the class `contour` and Ingresses without a class. The annotation takes "
     "precedence over the field. The API server rejects a new Ingress whose annotation and field differ, and sets the "
-    "default IngressClass if both are absent.",
+    "default IngressClass if both are absent. The rule applies if a Contour is declared, and not to a class whose "
+    "IngressClass names another controller.",
     remedy="Set ingressClassName to a class that the controller handles, and remove the class annotation.",
     references=(_CONTOUR + "ingress/", _API + "#ingress-class"),
-    bad=_INGRESS.replace("ingressClassName: contour", "ingressClassName: nginx"),
-    good=_INGRESS,
+    bad=_INGRESS.replace("ingressClassName: contour", "ingressClassName: nginx") + "---" + _INSTALLED,
+    good=_INGRESS + "---" + _INSTALLED,
 )
 def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
     resource = subject.resource
@@ -471,7 +519,8 @@ def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, para
     classes = parameters.classes or inventory.once(served)
     name = class_of(subject, inventory)
     key = annotated_class(annotations)[1]
-    if name not in classes:
+    known = bool(parameters.classes or inventory.settings or inventory.once(contours))
+    if known and name not in classes and name not in inventory.once(others):
         path = pointer("/metadata/annotations", key) if key else "/spec/ingressClassName"
         default = "" if key or field or not name else " (the default class)"
         shown = ", ".join(served_ or "(none)" for served_ in classes)
@@ -482,7 +531,7 @@ def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, para
             return
         path = pointer("/metadata/annotations", key)
         message = f"annotation {key} is {annotations[key] or '(empty)'}, but ingressClassName is {field}."
-    wanted = name if name in classes else next((c for c in classes if c), "")
+    wanted = name if name in classes or not known else next((c for c in classes if c), "")
     yield Breach(path, message, _reclassed(subject, annotations, wanted, inventory), evidence=name)
 
 
@@ -595,7 +644,8 @@ def has_rules(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Itera
 class ExternalNames(Section):
     """Parameters of IN12.
 
-    external_names: whether Contour runs with enableExternalNameService.
+    external_names: whether Contour runs with enableExternalNameService; the rule also reads it from the declared
+        configuration of Contour.
     """
 
     external_names: bool = False
@@ -629,7 +679,7 @@ def inside(subject: DeclaredIngress | Resource, inventory: Inventory, parameters
     for target in targets(subject):
         if target.foreign:
             yield Breach(target.pointer, f"the backend is {target.foreign}, which Contour does not support.")
-        elif target.service and not parameters.external_names:
+        elif target.service and not parameters.external_names and not inventory.once(_external_names):
             service = inventory.service(target.namespace or home(subject.resource), target.service)
             if service and service.type == "ExternalName":
                 external = text(at(service.spec, "externalName")) or "(none)"
@@ -638,6 +688,10 @@ def inside(subject: DeclaredIngress | Resource, inventory: Inventory, parameters
                     f"{service.resource} has type ExternalName and forwards to {external}.",
                     evidence=external,
                 )
+
+
+def _external_names(inventory: Inventory) -> bool:
+    return any(contour.external_names for contour in inventory.once(contours))
 
 
 class Suffixes(Section):
@@ -655,6 +709,7 @@ class Suffixes(Section):
     title="A host has an allowed suffix",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=named,
     hop=HopName.NAME,
@@ -779,6 +834,7 @@ class CodeAnnotations(Section):
     title="No annotation contains controller configuration",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=kinds("Ingress", "Service", "HTTPProxy"),
     hop=HopName.ROUTE,
@@ -819,9 +875,10 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
     hop=HopName.ROUTE,
     parameters=Certificates,
     parameters_of="TL04",
-    why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, or if an "
-    "included HTTPProxy, a Service or a certificate does not exist. Contour then serves none of its routes, or an "
-    "error, and reports this only in the object's status after the update.",
+    why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, if the "
+    "conditions of a route contradict each other, or if an included HTTPProxy, a Service or a certificate does not "
+    "exist. Contour then serves none of its routes, or an error, and reports this only in the object's status after "
+    "the update.",
     remedy="Correct the field that the message names.",
     references=(_HTTPPROXY, "https://projectcontour.io/docs/1.33/config/inclusion-delegation/"),
     bad=_SERVICE
@@ -858,7 +915,8 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
         if (proxy if proxy.vague else inventory.find("HTTPProxy", proxy.namespace, proxy.name)) not in tree.reached:
             if not tree.whole:
                 raise Undecidable
-            yield Breach("/spec/virtualhost", "the HTTPProxy has no virtualhost, and no root includes it.")
+            message = "the HTTPProxy has no virtualhost, and no root includes it."
+            yield Breach("/spec/virtualhost", message, absence=True)
     else:
         yield from _root(proxy, host, inventory, parameters)
     yield from _included(proxy, inventory)
@@ -869,8 +927,9 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
     name = (text(host.get("fqdn")) or "").strip().lower()
     if name:
         same = inventory.once(proxies).roots[owner_of(proxy, inventory), name]
-        rival = next((other for other in same if not other.same_object(proxy)), None)
-        if rival:
+        rival = same[0]
+        # The clash is reported once, at the later ones.
+        if not rival.same_object(proxy):
             yield Breach("/spec/virtualhost/fqdn", f"{rival} also has host {name}, so Contour serves neither.")
     else:
         yield Breach("/spec/virtualhost/fqdn", "virtualhost has no fqdn.")
@@ -890,7 +949,7 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
             own = home(proxy)
             problem = secret_problem(inventory, own, namespace or own, plain, parameters.given)
             if problem:
-                yield Breach("/spec/virtualhost/tls/secretName", f"{problem}.", evidence=secret)
+                yield Breach("/spec/virtualhost/tls/secretName", f"{problem}.", evidence=secret, absence=True)
 
 
 def _included(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
@@ -898,7 +957,7 @@ def _included(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
     for include in includes(proxy, inventory):
         problem = _ill_included(proxy, include, inventory) or _ill_matched(include.conditions)
         if problem:
-            yield Breach(include.pointer, f"{problem}.")
+            yield Breach(include.pointer, f"{problem}.", absence=include.proxy is None)
         key = merged(include.conditions)
         # Contour lets several have no condition but the path /.
         if key in seen and key != (("string", "/"), ""):
@@ -929,12 +988,48 @@ def _ill_matched(conditions: Sequence[Any]) -> str:
     return f"path {paths[0]} of a condition does not start with /" if paths and paths[0][0] != "/" else ""
 
 
+def _contradictory(conditions: Sequence[Any]) -> str:
+    """Why no request can meet the conditions on headers and query parameters; "" if one can."""
+    seen: set[tuple[str, str]] = set()
+    given: set[tuple[str, str, str, str]] = set()
+    for condition in conditions:
+        for kind in ("header", "queryParameter"):
+            entry = at(condition, kind)
+            name = text(at(entry, "name")) or ""
+            name = name.lower() if kind == "header" else name
+            for key in ("exact", "notexact", "contains", "notcontains"):
+                if value := text(at(entry, key)):
+                    given.add((kind, name, key, value))
+            if text(at(entry, "exact")):
+                if (kind, name) in seen:
+                    return f"two exact conditions have the {'header' if kind == 'header' else 'query parameter'} {name}"
+                seen.add((kind, name))
+    for kind, name, key, value in sorted(given):
+        if (kind, name, f"not{key}", value) in given:
+            return f"the conditions {key} and not{key} on {name} contradict each other"
+    return ""
+
+
+def _ill_replaced(entries: Sequence[Any]) -> str:
+    """Why Contour rejects replacePrefix of a route; "" if it accepts it."""
+    prefixes = [text(at(entry, "prefix")) or "" for entry in entries]
+    twice = next((prefix for index, prefix in enumerate(prefixes) if prefix in prefixes[:index]), None)
+    return "" if twice is None else f"replacePrefix has two entries for {twice or 'every prefix'}"
+
+
 def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
     for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
         base = f"/spec/routes/{index}"
-        problem = _ill_matched(sequence(at(route, "conditions")))
+        conditions = sequence(at(route, "conditions"))
+        problem = _ill_matched(conditions) or _contradictory(conditions)
         if problem:
             yield Breach(f"{base}/conditions", f"{problem}.")
+        mirrors = [service for service in sequence(at(route, "services")) if flag(at(service, "mirror"))]
+        if len(mirrors) > 1:
+            yield Breach(f"{base}/services", "a route has more than one mirror.")
+        problem = _ill_replaced(sequence(at(route, "pathRewritePolicy", "replacePrefix")))
+        if problem:
+            yield Breach(f"{base}/pathRewritePolicy/replacePrefix", f"{problem}.")
         policies = [part(route, key) for key in ("requestRedirectPolicy", "directResponsePolicy")]
         ends = bool(sequence(at(route, "services"))) + sum(policy is not None for policy in policies)
         if ends != 1:
@@ -949,6 +1044,6 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
         service = inventory.service(namespace, target.service)
         if not service:
             message = f"Service {target.service} does not exist in namespace {namespace}."
-            yield Breach(target.service_pointer, message, evidence=target.service)
+            yield Breach(target.service_pointer, message, evidence=target.service, absence=True)
         elif service.type != "ExternalName" and not port_of(service, target.port_number or 0):
             yield Breach(target.port_pointer, f"{service.resource} has no TCP port {target.port_number}.")

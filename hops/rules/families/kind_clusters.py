@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.pod_security import ENFORCE, ENFORCE_VERSION, LEVELS, minor, refusals
 from hops.kubernetes.resources.kind_nodes import KindConfiguration, KindNode, Mapped, clusters, nodes, overlap
-from hops.kubernetes.resources.pods import Pod, PodContainer, Port
+from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.schemas.kind_cluster import KIND_CLUSTER, MOVED, VERSION
-from hops.kubernetes.schemas.refusals import nearest, refusals
+from hops.kubernetes.schemas.refusals import nearest
+from hops.kubernetes.schemas.refusals import refusals as schema_refusals
 from hops.kubernetes.values import (
     UNKNOWN,
     Undecidable,
@@ -20,10 +22,11 @@ from hops.kubernetes.values import (
     flag,
     mapping,
     network,
+    number,
+    pairs,
     pointer,
     sequence,
     text,
-    texts,
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -75,6 +78,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     Rule,
     code="KN01",
     title="A kind node publishes the hostPort",
+    yields_to=("KN03",),
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
@@ -143,7 +147,11 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
     for node in cluster.nodes:
         for mapped in node.mappings:
             wanted = (mapped.container_port, mapped.protocol)
-            if any(node.refuses(pod) is None for pod in taken.get(wanted, ())) or wanted in node_ports:
+            holders = taken.get(wanted, ())
+            if any(node.refuses(pod) is None for pod in holders) or wanted in node_ports:
+                continue
+            # KN01 and KN03 report a pod that takes the port and runs where nobody publishes it.
+            if any(not _reached(pod, wanted, inventory) for pod in holders):
                 continue
             if (None, mapped.protocol) in node_ports and 30000 <= (mapped.container_port or 0) <= 32767:
                 continue
@@ -154,7 +162,16 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
                 f"{node.name} publishes port {mapped.container_port}/{mapped.protocol} as "
                 f"{mapped.listen_address}:{mapped.host_port}, but no pod or Service of the node uses the port.",
                 ({"op": "remove", "path": mapped.pointer},),
+                absence=True,
             )
+
+
+def _reached(pod: Pod, port: tuple[int | None, str], inventory: Inventory) -> bool:
+    """Whether a node publishes a port of the node and can run the pod that takes it."""
+    return any(
+        node.refuses(pod) is None and any((m.container_port, m.protocol) == port for m in node.mappings)
+        for _, node in nodes(inventory)
+    )
 
 
 def _is_api_server(node: KindNode, mapped: Mapped) -> bool:
@@ -189,7 +206,8 @@ def _node_ports(inventory: Inventory) -> frozenset[tuple[int | None, str]]:
     of=pods,
     hop=HopName.HOST_PORT,
     parameters=Controllers,
-    why="A published port forwards only to pods on the publishing node. If the cluster has a worker, kind keeps the "
+    why="A published port forwards only to pods on the publishing node, and a pod of a Deployment can run on any node "
+    "that accepts it. If the cluster has a worker, kind keeps the "
     "taint of the control-plane node, and Contour's published Envoy DaemonSet does not tolerate it.",
     remedy="Publish the port on a node that can run the controller, or change the controller's tolerations and "
     "nodeSelector so that it runs on the publishing node.",
@@ -209,7 +227,7 @@ nodes:
     good=_CLUSTER + "---" + _ENVOY,
 )
 def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
-    if not pod.host_ports or not pod.resource.means(parameters.controllers):
+    if not pod.host_ports or not parameters.mean(pod):
         return
     for port in _doors(pod):
         refusals = [(node, node.refuses(pod)) for _, node in nodes(inventory) if node.publishes(port)]
@@ -231,6 +249,27 @@ def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) ->
                 if reason and "taint" in reason
                 else (),
             )
+        elif pod.resource.kind != "DaemonSet" and (elsewhere := _elsewhere(pod, port, inventory)):
+            yield Breach(
+                f"{port.pointer}/hostPort",
+                f"the pod can run on {elsewhere.name}, which does not publish port {port.host_port}: requests are "
+                "refused while it runs there.",
+                remedy="Use a DaemonSet, set nodeSelector to a label that only the publishing node has, or publish the "
+                "port on every node that can run the pod.",
+            )
+
+
+def _elsewhere(pod: Pod, port: Port, inventory: Inventory) -> KindNode | None:
+    """A node beside the publishing one that can run a pod and publishes nothing; None if pods fill all nodes."""
+    declared_ = at(pod.resource.body, "spec", "replicas")
+    replicas = 1 if declared_ is None or pod.resource.kind == "Pod" else number(declared_) or 0
+    for cluster in inventory.once(clusters):
+        taking = [node for node in cluster.nodes if node.refuses(pod) is None]
+        others = [node for node in taking if not node.publishes(port)]
+        # Each node runs one pod with the port.
+        if others and len(others) < len(taking) and replicas < len(taking):
+            return others[0]
+    return None
 
 
 @partial(
@@ -296,6 +335,7 @@ class Listeners(Section):
     title="The cluster listens only on loopback addresses",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=declared,
     hop=HopName.PORT_MAPPING,
@@ -514,6 +554,7 @@ def _network_missing(resource: Resource, inventory: Inventory, parameters: Netwo
             path,
             "disableDefaultCNI is true, and the stack installs no other pod network.",
             ({"op": "replace", "path": path, "value": False},),
+            absence=True,
         )
 
 
@@ -545,11 +586,13 @@ def _any_host_port(inventory: Inventory) -> bool:
     title="A namespace enforces a pod security level that its pods meet",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.STACK,
     of=kinds("Namespace"),
     hop=HopName.POD,
     why="Pod security admission rejects a pod that violates the namespace's level, but only after a successful "
-    "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted.",
+    "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted. The rule evaluates the "
+    "latest version of the standards, or that of the label enforce-version.",
     remedy="Set the label pod-security.kubernetes.io/enforce of the namespace to the strictest level that admits its "
     "pods.",
     references=(_PSA, "https://kubernetes.io/docs/concepts/security/pod-security-standards/"),
@@ -572,92 +615,50 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
     here = inventory.pods_in(namespace.name)
     if not here:
         return
-    labels = namespace.labels
-    level = labels.get(_ENFORCE)
-    path = "/metadata/labels/" + _ENFORCE.replace("/", "~1")
-    if not level:
-        value = _strictest(here)
+    labels = pairs(at(namespace.body, "metadata", "labels"))
+    level, path = labels.get(ENFORCE), pointer("/metadata/labels", ENFORCE)
+    version = minor(labels.get(ENFORCE_VERSION) or "latest")
+    if version is None:
         yield Breach(
-            "/metadata/labels",
-            f"the namespace lacks the label {_ENFORCE}.",
-            ({"op": "add", "path": path, "value": value},)
-            if isinstance(at(namespace.body, "metadata", "labels"), dict)
-            else ({"op": "add", "path": "/metadata/labels", "value": {_ENFORCE: value}},),
-            remedy=f"Set the label {_ENFORCE} to {value}, the strictest level that admits its pods.",
+            pointer("/metadata/labels", ENFORCE_VERSION),
+            f"{labels[ENFORCE_VERSION]} is not a version; the API server refuses the namespace.",
+            remedy="Set the label to latest or to a minor version such as v1.34.",
         )
         return
-    refused = next(((pod, why) for pod in here for why in _refusals(level, pod)), None)
-    if refused:
-        value = _strictest(here)
+    if not level:
+        value = _strictest(here, version)
+        yield Breach(
+            "/metadata/labels",
+            f"the namespace lacks the label {ENFORCE}.",
+            ({"op": "add", "path": path, "value": value},)
+            if isinstance(at(namespace.body, "metadata", "labels"), dict)
+            else ({"op": "add", "path": "/metadata/labels", "value": {ENFORCE: value}},),
+            remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
+        )
+        return
+    refused = next(((pod, why) for pod in here for why in refusals(level, pod, version)), None)
+    if level not in LEVELS:
+        value = _strictest(here, version)
+        yield Breach(
+            path,
+            f"level {level} does not exist; the API server refuses the namespace.",
+            ({"op": "replace", "path": path, "value": value},),
+            remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
+        )
+    elif refused:
+        value = _strictest(here, version)
         yield Breach(
             path,
             f"level {level} rejects {refused[0].resource}, which has {refused[1]}.",
             ({"op": "replace", "path": path, "value": value},),
-            remedy=f"Change the pod spec, or set the label {_ENFORCE} to {value}.",
+            remedy=f"Change the pod spec, or set the label {ENFORCE} to {value}.",
         )
 
 
-def _strictest(here: Iterable[Pod]) -> str:
+def _strictest(here: Iterable[Pod], version: int) -> str:
     """The strictest level that refuses none of the pods."""
-    refusing = [level for level in _LEVELS for pod in here if any(True for _ in _refusals(level, pod))]
-    return next(level for level in _LEVELS if level not in refusing)
-
-
-_ENFORCE = "pod-security.kubernetes.io/enforce"
-_LEVELS = ("restricted", "baseline", "privileged")
-# From the Pod Security Standards, baseline and restricted.
-_BASELINE_CAPABILITIES = frozenset(
-    {
-        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
-        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-    }
-)
-_RESTRICTED_VOLUMES = frozenset(
-    {
-        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "name", "persistentVolumeClaim"),
-        *("projected", "secret"),
-    }
-)
-
-
-def _refusals(level: str, pod: Pod) -> Iterator[str]:
-    """What a level refuses in a pod, each as a noun."""
-    if level not in ("baseline", "restricted"):
-        return
-    yield from (key for key in ("hostNetwork", "hostPID", "hostIPC") if flag(at(pod.spec, key)))
-    yield from (f"hostPort {port.host_port}" for port in pod.host_ports if port.host_port)
-    volumes = sequence(at(pod.spec, "volumes"))
-    yield from ("a hostPath volume" for volume in volumes if "hostPath" in mapping(volume))
-    for container in pod.containers:
-        context = mapping(at(container.body, "securityContext"))
-        if flag(context.get("privileged")):
-            yield f"the privileged container {container.name}"
-        more = set(texts(at(context, "capabilities", "add"))) - _BASELINE_CAPABILITIES
-        if more:
-            yield f"the capability {min(more)} in container {container.name}"
-        if level == "restricted":
-            yield from _restricted(pod, container)
-    if level == "restricted":
-        yield from (
-            f"a volume of type {kind}" for v in volumes for kind in mapping(v) if kind not in _RESTRICTED_VOLUMES
-        )
-
-
-def _restricted(pod: Pod, container: PodContainer) -> Iterator[str]:
-    own, whole = mapping(at(container.body, "securityContext")), mapping(at(pod.spec, "securityContext"))
-    conditions: tuple[tuple[bool, str], ...] = (
-        (not flag(own.get("allowPrivilegeEscalation", True)), "allowPrivilegeEscalation"),
-        (bool(flag(own.get("runAsNonRoot", whole.get("runAsNonRoot")))), "no runAsNonRoot"),
-        (own.get("runAsUser", whole.get("runAsUser")) != 0, "runAsUser 0"),
-        ("ALL" in texts(at(own, "capabilities", "drop")), "capabilities that are not dropped"),
-        (set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"}, "added capabilities"),
-        (
-            text(at(own, "seccompProfile", "type") or at(whole, "seccompProfile", "type"))
-            in ("RuntimeDefault", "Localhost"),
-            "no seccompProfile",
-        ),
-    )
-    yield from (f"{why} in container {container.name}" for met, why in conditions if not met)
+    refusing = [level for level in LEVELS for pod in here if any(True for _ in refusals(level, pod, version))]
+    return next(level for level in LEVELS if level not in refusing)
 
 
 def _configurations(inventory: Inventory) -> Iterator[Resource]:
@@ -696,7 +697,7 @@ def accepted(resource: Resource, inventory: Inventory, _: NoParameters) -> Itera
     if any(body.get(key) is UNKNOWN for key in ("apiVersion", "kind", "metadata")):
         raise Undecidable
     yield from _identified(body)
-    for refusal in refusals(KIND_CLUSTER, body, MOVED):
+    for refusal in schema_refusals(KIND_CLUSTER, body, MOVED):
         yield Breach(refusal.path, refusal.message, refusal.patch, remedy=refusal.remedy)
     yield from _with_control_plane(body)
     yield from _addresses(body)
@@ -713,7 +714,9 @@ def _identified(body: Mapping[str, Any]) -> Iterator[Breach]:
             yield Breach(
                 f"/{key}",
                 f"{key} is {given}, which kind does not read." if given else f"the configuration has no {key}.",
-                () if refusals(KIND_CLUSTER, mended) else ({"op": operation, "path": f"/{key}", "value": right},),
+                ()
+                if schema_refusals(KIND_CLUSTER, mended)
+                else ({"op": operation, "path": f"/{key}", "value": right},),
                 remedy=f"Set {key} to {right}.",
             )
 
@@ -794,12 +797,12 @@ _KUBEADM_KINDS = (
 
 
 def _patches(body: Mapping[str, Any], inventory: Inventory) -> Iterator[Breach]:
-    yield from _patches_of(body, "", _minor(text(at(body, "nodes", 0, "image")), inventory))
+    yield from _patches_of(body, "", _minor_of(text(at(body, "nodes", 0, "image")), inventory))
     for index, node in enumerate(sequence(body.get("nodes"))):
-        yield from _patches_of(node, f"/nodes/{index}", _minor(text(at(node, "image")), inventory))
+        yield from _patches_of(node, f"/nodes/{index}", _minor_of(text(at(node, "image")), inventory))
 
 
-def _minor(image: str | None, inventory: Inventory) -> int:
+def _minor_of(image: str | None, inventory: Inventory) -> int:
     found = re.search(r":v1\.(\d+)", image or "")
     return int(found[1] if found else inventory.kubernetes.split(".")[1])
 

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from hops.kubernetes.commands import server
+from hops.kubernetes.contour import serves
 from hops.kubernetes.exposed import OUTSIDE, routed
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
@@ -78,7 +79,7 @@ def selects_pods(service: DeclaredService, inventory: Inventory, _: NoParameters
         return
     else:
         what = "the Service has no selector, and no EndpointSlice or Endpoints object belongs to it."
-    yield Breach("/spec/selector", what, _only_choice(service, inventory))
+    yield Breach("/spec/selector", what, _only_choice(service, inventory), absence=True)
 
 
 def _has_endpoints(service: DeclaredService, inventory: Inventory) -> bool:
@@ -117,7 +118,8 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     of=services,
     hop=HopName.SERVICE,
     why="If targetPort is a name that a pod does not declare, the pod is not an endpoint. If it is a number on which "
-    "nothing listens, the connection is refused. If targetPort is unset, the Service's port applies. A pod that "
+    "nothing listens, the connection is refused: the pod of a Job with the labels of the selector receives requests "
+    "while it runs. If targetPort is unset, the Service's port applies. A pod that "
     "declares no port may listen on any port, unless its command names one.",
     remedy="Set targetPort to a port that all pods of the Service declare.",
     references=(_SERVICES,),
@@ -128,14 +130,41 @@ def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters)
     if service.type == "ExternalName":
         return
     selected = inventory.pods_of(service)
+    stray = _jobs_beside_servers(selected)
     for port in service.ports if selected else ():
-        lacking = _lacks(selected, port)
+        named = isinstance(_target(port), str)
+        lacking = _lacks([pod for pod in selected if pod not in stray], port)
+        reached = next((pod for pod in stray if not named and not _declares(pod, port)), None)
+        if reached and not lacking:
+            yield Breach(
+                f"{port.pointer}/targetPort",
+                f"{reached.resource} has the labels of the selector, and requests reach its pod on port "
+                f"{_target(port)}/{port.protocol} while it runs.",
+                remedy="Remove the labels from the Job's pod template, or set targetPort to a port name that only the "
+                "server declares.",
+            )
         if lacking:
             yield Breach(
                 f"{port.pointer}/targetPort",
                 f"{lacking.resource} has no port {_target(port)}/{port.protocol}.",
                 _common_port(selected, port),
             )
+
+
+def _jobs_beside_servers(selected: Sequence[Pod]) -> Sequence[Pod]:
+    """The pods of Jobs among the pods of a Service that has other pods, too."""
+    jobs = [pod for pod in selected if pod.resource.kind in ("CronJob", "Job")]
+    return jobs if len(jobs) < len(selected) else ()
+
+
+def _declares(pod: Pod, port: ServicePort) -> bool:
+    """Whether a pod declares the numeric target of a Service's port, or its command listens there."""
+    target = _target(port)
+    lasting = [container for container in pod.containers if container.lasting]
+    return any(
+        server(c).port == target or any(p.container_port == target and p.protocol == port.protocol for p in c.ports)
+        for c in lasting
+    )
 
 
 def _target(port: ServicePort) -> int | str | None:
@@ -180,7 +209,8 @@ def _common_port(selected: Sequence[Pod], port: ServicePort) -> tuple[Mapping[st
 class Outside(Section):
     """Parameters of SV03.
 
-    outside: the Services that may have type NodePort or LoadBalancer, as patterns Kind/namespace/name.
+    outside: the Services that may have type NodePort or LoadBalancer, as patterns Kind/namespace/name, in addition to
+        Services whose pods all run Envoy or Contour.
     """
 
     outside: tuple[str, ...] = (CONTROLLER.replace("DaemonSet", "Service"),)
@@ -192,6 +222,7 @@ class Outside(Section):
     title="Only the ingress controller's Service is reachable from outside",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=services,
     hop=HopName.SERVICE,
@@ -208,6 +239,9 @@ class Outside(Section):
 )
 def not_outside(service: DeclaredService, inventory: Inventory, parameters: Outside) -> Iterator[Breach]:
     if service.type not in OUTSIDE or service.resource.means(parameters.outside):
+        return
+    selected = inventory.pods_of(service)
+    if selected and all(serves(pod) for pod in selected):
         return
     key = (service.resource.namespace, service.resource.name)
     leading = None if service.resource.vague else inventory.once(routed).get(key)
@@ -253,6 +287,7 @@ class ExternalAddresses(Section):
     title="A Service has no external IPs",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=services,
     hop=HopName.SERVICE,
@@ -323,19 +358,19 @@ def _is_here(name: str) -> bool:
 @partial(
     Rule,
     code="SV06",
-    title="A selector matches one workload, and one Service uses it",
+    title="A selector matches one workload, and equal Services have different selectors",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=services,
     hop=HopName.ENDPOINT,
     why="If a selector matches several workloads, part of the requests reach the wrong one. Two Services with the "
-    "same selector are two names for the same pods, and a later change easily misses one of them.",
+    "same selector, type and ports are two names for the same thing, and a later change easily misses one of them.",
     remedy="Add a label to the selector that only one workload has, or remove one of the Services.",
     references=(_SERVICES,),
     bad=_POD
     + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
-    + _example("{selector: {app: web}, ports: [{port: 81, targetPort: 8080}]}", "web-too"),
+    + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}", "web-too"),
     good=_POD
     + _example("{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}")
     + _example("{clusterIP: None, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}", "web-pods"),
@@ -346,13 +381,15 @@ def one_workload(service: DeclaredService, inventory: Inventory, _: NoParameters
     selected = inventory.pods_of(service)
     if len(selected) > 1:
         # Pods that nothing makes are taken as the replicas of one workload.
-        made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods without a workload" for pod in selected}
+        stray = [] if any(isinstance(_target(port), str) for port in service.ports) else _jobs_beside_servers(selected)
+        among = [pod for pod in selected if pod not in stray]
+        made = {str(pod.resource) if pod.resource.kind != "Pod" else "pods without a workload" for pod in among}
         if len(made) > 1:
             yield Breach("/spec/selector", f"the selector matches several workloads: {', '.join(sorted(made))}.")
     if not _headless(service):
         first = inventory.once(_first_of_selector).get(_key(service))
         if first and not first.resource.same_object(service.resource):
-            yield Breach("/spec/selector", f"{first.resource} has the same selector.")
+            yield Breach("/spec/selector", f"{first.resource} has the same selector, type and ports.")
 
 
 def _headless(service: DeclaredService) -> bool:
@@ -360,14 +397,18 @@ def _headless(service: DeclaredService) -> bool:
     return text(service.spec.get("clusterIP")) == "None"
 
 
-def _key(service: DeclaredService) -> tuple[str | None, frozenset[tuple[str, str]]]:
+_Key = tuple[str | None, str, frozenset[tuple[str, str]], frozenset[tuple[int | None, int | str | None, str]]]
+
+
+def _key(service: DeclaredService) -> _Key:
     if service.resource.nowhere:
         raise Undecidable
-    return service.resource.namespace, frozenset(service.selector.items())
+    ports = frozenset((port.port, _target(port), port.protocol) for port in service.ports)
+    return service.resource.namespace, service.type, frozenset(service.selector.items()), ports
 
 
-def _first_of_selector(inventory: Inventory) -> Mapping[tuple[str | None, frozenset[tuple[str, str]]], DeclaredService]:
-    first: dict[tuple[str | None, frozenset[tuple[str, str]]], DeclaredService] = {}
+def _first_of_selector(inventory: Inventory) -> Mapping[_Key, DeclaredService]:
+    first: dict[_Key, DeclaredService] = {}
     for service in inventory.services:
         try:
             if service.type != "ExternalName" and service.selector and not _headless(service):
@@ -392,7 +433,8 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | DeclaredService]:
     of=_pods_and_services,
     hop=HopName.SERVICE,
     why="The API server rejects an unnamed port in a Service with several ports, a duplicate name and a malformed "
-    "name. A probe on a port that its container does not open never succeeds, so the pod receives no requests.",
+    "name. A probe on a port that its container does not declare is often misspelled; it succeeds only if the process "
+    "listens there, and without success the pod receives no requests.",
     remedy="Give every port a unique name of lower-case letters, digits and hyphens, and set the port of a probe to a "
     "declared port.",
     references=(_SERVICES + "#multi-port-services",),
@@ -489,6 +531,7 @@ def _probe(container: PodContainer, key: str) -> Iterator[Breach]:
                 ({"op": "replace", "path": path, "value": only.container_port},)
                 if only and only.container_port and only.protocol == "TCP"
                 else (),
+                remedy="Set the port of the probe to a declared port, or declare the port of the process.",
             )
 
 

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from hops.kubernetes.classes import owner_of
+from hops.kubernetes.classes import class_of, owner_of, served
 from hops.kubernetes.hosts import tls_hosts
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.proxies import part, virtual_host
@@ -80,6 +81,7 @@ class SecuredHosts(Section):
     title="A host has TLS if the stack requires it",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=_entrances,
     hop=HopName.ROUTE,
@@ -192,6 +194,7 @@ def _redirect(resource: Resource) -> Mapping[str, Any]:
     title="`tls` and `rules` of an Ingress list the same hosts",
     severity=Severity.MEDIUM,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=ingresses,
     hop=HopName.ROUTE,
@@ -293,7 +296,7 @@ def certificate(
             namespace = subject.annotations.get("projectcontour.io/tls-cert-namespace") or own
             problem = secret_problem(inventory, own, namespace, entry.secret, parameters.given)
             if problem:
-                yield Breach(path, f"{problem}.", evidence=entry.secret)
+                yield Breach(path, f"{problem}.", evidence=entry.secret, absence=True)
 
 
 def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
@@ -308,7 +311,8 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
             if namespace != own and not granted(inventory, gateway, "Secret", namespace, name):
                 problem = f"no ReferenceGrant in namespace {namespace} allows the Gateway to use Secret {name}"
             if problem:
-                yield Breach(f"/spec/listeners/{i}/tls/certificateRefs/{j}/name", f"{problem}.", evidence=name)
+                path = f"/spec/listeners/{i}/tls/certificateRefs/{j}/name"
+                yield Breach(path, f"{problem}.", evidence=name, absence=True)
 
 
 @partial(
@@ -364,7 +368,7 @@ spec:
     + _SECURE,
 )
 def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
-    if not pod.host_ports or not pod.resource.means(parameters.controllers):
+    if not pod.host_ports or not parameters.mean(pod):
         return
     for port in pod.host_ports:
         if port.host_port == 443 or port.name == "https":
@@ -375,6 +379,7 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
                     path,
                     f"{door[0].name} publishes {door[1]}, but no host of the stack has TLS.",
                     ({"op": "remove", "path": path},),
+                    absence=True,
                 )
 
 
@@ -401,3 +406,173 @@ def _has_tls(subject: DeclaredIngress | Resource, inventory: Inventory) -> bool:
         return any(text(at(listener, "protocol")) in ("HTTPS", "TLS") for listener in listeners)
     host = virtual_host(subject)
     return host is not None and part(host, "tls") is not None and not owner_of(subject, inventory)
+
+
+@partial(
+    Rule,
+    code="TL06",
+    title="A host has one certificate, and all its routes have TLS or none has",
+    severity=Severity.MEDIUM,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=ingresses,
+    hop=HopName.ROUTE,
+    why="Envoy presents one certificate per host. If two Secrets claim a host, Contour uses the one that it reads "
+    "last, which can change when it restarts. The routes of an Ingress without `tls` are served over plain HTTP only, "
+    "even if another Ingress gives the same host a certificate: https returns 404 for them.",
+    remedy="Use one Secret for the host, and list the host in `tls` of every Ingress with its routes.",
+    references=(_TLS, _CONTOUR + "ingress/"),
+    bad=_CERTIFICATE
+    + "---"
+    + _SECURE
+    + "---"
+    + _PLAIN.replace("name: web,", "name: api,").replace("path: /", "path: /api"),
+    good=_CERTIFICATE
+    + "---"
+    + _SECURE
+    + "---"
+    + _SECURE.replace("name: web,", "name: api,", 1).replace("path: /", "path: /api"),
+)
+def one_answer(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    answers = inventory.once(_answers)
+    if ingress.resource in answers.undecided:
+        raise Undecidable
+    for host, where, secret in _secrets(ingress):
+        first = answers.first.get((owner_of(ingress, inventory), host))
+        if first and first.secret != secret:
+            other = "another entry of tls" if first.ingress is ingress else str(first.ingress.resource)
+            yield Breach(where, f"host {host} has Secret {secret}, but {other} gives it Secret {first.secret}.")
+    covered = {host for host, _, _ in _secrets(ingress)}
+    for rule in ingress.rules:
+        host = rule.host.lower()
+        first = answers.first.get((owner_of(ingress, inventory), host))
+        own = first is None or first.ingress is ingress or first.ingress.resource.same_object(ingress.resource)
+        if own or not host or host in covered or all(_challenge(path.path) for path in rule.paths):
+            continue
+        if not ingress.tls and first:
+            message = f"{first.ingress.resource} gives host {host} a certificate, but these routes are served only over"
+            yield Breach(f"{rule.pointer}/host", f"{message} plain HTTP.", evidence=host)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The Secret that an Ingress gives a host."""
+
+    ingress: DeclaredIngress
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """first: the first certificate of each host, by owner and host. undecided: Ingresses with an unknown value."""
+
+    first: Mapping[tuple[str, str], _Answer]
+    undecided: frozenset[Resource]
+
+
+def _answers(inventory: Inventory) -> _Answers:
+    first: dict[tuple[str, str], _Answer] = {}
+    undecided: set[Resource] = set()
+    for ingress in inventory.ingresses:
+        try:
+            for host, _, secret in _secrets(ingress):
+                first.setdefault((owner_of(ingress, inventory), host), _Answer(ingress, secret))
+        except Undecidable:
+            undecided.add(ingress.resource)
+    return _Answers(first, frozenset(undecided))
+
+
+def _secrets(ingress: DeclaredIngress) -> Iterator[tuple[str, str, str]]:
+    """The hosts of `spec.tls` with the JSON pointer and the full name of their Secret."""
+    namespace = ingress.annotations.get("projectcontour.io/tls-cert-namespace") or home(ingress.resource)
+    for entry in ingress.tls:
+        for host in entry.hosts if entry.secret else ():
+            yield host.lower(), f"{entry.pointer}/secretName", f"{namespace}/{entry.secret}"
+
+
+def _challenge(path: str | None) -> bool:
+    """Whether a path serves ACME challenges, which come over plain HTTP."""
+    return (path or "").startswith("/.well-known/")
+
+
+@partial(
+    Rule,
+    code="TL07",
+    title="cert-manager can issue the certificate of an Ingress",
+    severity=Severity.HIGH,
+    level=Level.MANDATORY,
+    scope=Scope.STACK,
+    of=ingresses,
+    hop=HopName.ROUTE,
+    why="cert-manager answers an HTTP-01 challenge with an Ingress of the solver's class. If another controller, or "
+    "none, serves this class, the challenge fails, the Secret is never created, and Contour serves no TLS. The rule "
+    "judges whether an issuer exists if the stack declares objects of cert-manager.",
+    remedy="Set ingressClassName of the issuer's solver to the class of the Ingress, or correct the issuer's name.",
+    references=("https://cert-manager.io/docs/configuration/acme/http01/",),
+    bad=f"""
+apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {{name: acme}}
+spec: {{acme: {{solvers: [{{http01: {{ingress: {{ingressClassName: nginx}}}}}}]}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: web, namespace: apps, annotations: {{cert-manager.io/cluster-issuer: acme}}}}
+spec:
+  ingressClassName: contour
+  tls: [{{hosts: [web.localhost], secretName: web-tls}}]{_RULES}""",
+    good=f"""
+apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {{name: acme}}
+spec: {{acme: {{solvers: [{{http01: {{ingress: {{ingressClassName: contour}}}}}}]}}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {{name: web, namespace: apps, annotations: {{cert-manager.io/cluster-issuer: acme}}}}
+spec:
+  ingressClassName: contour
+  tls: [{{hosts: [web.localhost], secretName: web-tls}}]{_RULES}""",
+)
+def issued(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    if not ingress.tls:
+        return
+    for key, kind in (("cert-manager.io/cluster-issuer", "ClusterIssuer"), ("cert-manager.io/issuer", "Issuer")):
+        name = ingress.annotations.get(key)
+        if not name or ingress.annotations.get("cert-manager.io/issuer-kind", kind) != kind:
+            continue
+        path = pointer("/metadata/annotations", key)
+        namespace = home(ingress.resource)
+        # An inventory files every kind that it does not know under a namespace.
+        issuers = [r for r in inventory.of_kind(kind) if kind == "ClusterIssuer" or home(r) == namespace]
+        issuer = next((r for r in issuers if not r.vague and r.name == name), None)
+        if issuer is None:
+            if any(r.vague for r in issuers):
+                raise Undecidable
+            if any(True for _ in inventory.of_kind("Certificate", "ClusterIssuer", "Issuer")):
+                where = f" in namespace {namespace}" if kind == "Issuer" else ""
+                yield Breach(path, f"{kind} {name} does not exist{where}.", absence=True, evidence=name)
+            continue
+        classes = _solver_classes(issuer)
+        own = class_of(ingress, inventory)
+        if classes and not any(_same_controller(given, own, inventory) for given in classes):
+            message = f"{kind} {name} solves challenges with the ingress class {', '.join(classes)}"
+            yield Breach(path, f"{message}, and the class of this Ingress is {own or '(none)'}.", evidence=name)
+
+
+def _solver_classes(issuer: Resource) -> list[str]:
+    """The ingress classes of an issuer's HTTP-01 solvers; none if a challenge can be solved without an Ingress."""
+    found: list[str] = []
+    for solver in sequence(at(issuer.body, "spec", "acme", "solvers")):
+        entry = at(solver, "http01", "ingress")
+        given = text(at(entry, "ingressClassName")) or text(at(entry, "class"))
+        if not given:
+            return []
+        found.append(given)
+    return found
+
+
+def _same_controller(one: str, other: str, inventory: Inventory) -> bool:
+    """Whether one controller serves both classes."""
+    classes = inventory.once(served)
+    return one == other or (one in classes and other in classes)

@@ -1,4 +1,4 @@
-"""Whether Envoy and Contour trust each other: their certificates, and what their connection says."""
+"""Whether Envoy and Contour trust each other, from their certificates and their connection."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,13 +14,13 @@ from hops.trace.facts.pod_states import events, holds, trouble
 from hops.trace.readers import envoy
 
 CERTIFICATES = ("contourcert", "envoycert")
-"""The Secrets by which Contour and Envoy know each other (examples/contour/02-job-certgen.yaml)."""
+"""The Secrets with the certificates of Contour and Envoy (examples/contour/02-job-certgen.yaml)."""
 _REFUSED = ("x509:", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS handshake error", "TLS error", "TLS_error")
-"""As Go and Envoy say it; Envoy's list of its parts, which it prints at every start, speaks of certificates too."""
+"""The errors of Go and Envoy. Plain words such as `certificate` also occur in the list that Envoy prints at start."""
 
 
 def distrust(view: PathFacts) -> tuple[Identity, str, list[str], bool] | None:
-    """What is wrong with the certificates: whose, what, by which evidence, and whether a request may suffer by it."""
+    """What is wrong with the certificates: the object, a sentence, the evidence, and whether requests may suffer."""
     bad = _bad_certificate(view)
     holding = _holding(view)
     waiting = [p for p in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, p)]
@@ -31,7 +31,7 @@ def distrust(view: PathFacts) -> tuple[Identity, str, list[str], bool] | None:
         who, message = bad
         stopped = contour_runs(view) is False
         if stopped and not waiting and not _contour_refuses(view):
-            # Contour does not run, and nothing shows that its certificate is the reason.
+            # Contour does not run, and there is no evidence that its certificate is the reason.
             return None
         return who, message, [*evidence, *_tls_lines(view)], stopped or bool(waiting) or _cut_off(view)
     if _cut_off(view) and contour_runs(view):
@@ -47,7 +47,7 @@ def _holding(view: PathFacts) -> bool | None:
 
 
 def _cut_off(view: PathFacts) -> bool:
-    """Whether Envoy has no connection to Contour, by its stats or by what it never got from there: its readiness."""
+    """Whether Envoy has no connection to Contour, from its statistics or else from its readiness."""
     if (holding := _holding(view)) is not None:
         return not holding
     running = [pod for pod in view.envoy_pods if objects.phase(pod) == "Running"]
@@ -55,7 +55,7 @@ def _cut_off(view: PathFacts) -> bool:
 
 
 def _two_authorities(view: PathFacts) -> list[str]:
-    """Contour's and Envoy's authority where they are two, as after certgen has replaced one Secret alone."""
+    """The authorities of Contour and Envoy if they differ, as after a replacement of only one Secret."""
     given = view.sight.cluster.authorities if view.sight.cluster and view.sees_cluster else {}
     known = {name: given[key] for name in CERTIFICATES if (key := f"{CONTOUR_NAMESPACE}/{name}") in given}
     if len(set(known.values())) < len(CERTIFICATES):

@@ -1,4 +1,4 @@
-"""One sight, indexed: what belongs to the followed request, found once for all checks."""
+"""An observation, indexed for the followed request: facts that all checks share."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,12 +32,15 @@ from hops.trace.readers.kernel import addresses
 from hops.trace.readers.published_ports import Published, published
 
 THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
-"""Where requests are sent that go through Envoy."""
+"""The places to which requests are sent that pass Envoy."""
 
 
 @dataclass(frozen=True)
 class PathFacts:
-    """What checks ask. Everything that could not be seen is None or empty, and says so in `sight.unseen`."""
+    """The facts of a path. A fact that was not observed is None or empty, and `sight.unseen` has the reason.
+
+    sight: the observation.
+    """
 
     sight: Observation
 
@@ -47,14 +50,14 @@ class PathFacts:
 
     @cached_property
     def planned(self) -> Plan | None:
-        """The stack's plan, None where the path is followed without a stack."""
+        """The plan of the stack; None without a stack."""
         return plan(self.sight.stack.settings) if self.sight.stack else None
 
     # --- Docker
 
     @cached_property
     def containers(self) -> Mapping[str, Mapping[str, Any]]:
-        """What `docker inspect` said, by the container's name; empty where Docker was not seen."""
+        """The containers as `docker inspect` shows them, by name; empty if Docker was not seen."""
         found = self.sight.docker.containers if self.sight.docker else ()
         return {docker_containers.name(item): item for item in found}
 
@@ -68,7 +71,7 @@ class PathFacts:
         }
 
     def running(self, container: str) -> bool | None:
-        """Whether a container runs and is not paused; None where Docker was not seen."""
+        """Whether a container runs and is not paused; None if Docker was not seen."""
         if self.sight.docker is None:
             return None
         item = self.containers.get(container)
@@ -76,30 +79,30 @@ class PathFacts:
 
     @cached_property
     def published(self) -> tuple[Published, ...]:
-        """Where the cluster's nodes publish the asked port, the running ones first; empty where Docker was not seen."""
+        """Where the nodes publish the request's port, running nodes first; empty if Docker was not seen."""
         found = (one for name, item in self.node_containers.items() for one in published(name, item))
         return tuple(sorted((one for one in found if one.port == self.asked.port), key=lambda one: not one.bound))
 
     @cached_property
     def publishing(self) -> str | None:
-        """The node that requests enter by: that which publishes the asked port, else the planned one."""
+        """The node that requests enter: the one that publishes the request's port, or else the planned one."""
         return self.published[0].container if self.published else self.door.node if self.door else None
 
     @cached_property
     def neighbour(self) -> str | None:
-        """The node that the ClusterIP is asked from: the backend's own, which a policy always lets in."""
+        """The node that sends a request to the ClusterIP: the backend's own, which network policies always admit."""
         nodes = (objects.node_of(pod) for pod in self.pods)
         return next((node for node in nodes if node), None) or self.publishing
 
     @cached_property
     def node_port(self) -> int | None:
-        """The port of the publishing node that the asked port leads to."""
+        """The port of the publishing node that the request's port leads to."""
         mappings = self.door.mappings if self.door else ()
         planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == "http")
         return self.published[0].inside if self.published else next(planned, None)
 
     def address_of(self, node: str | None) -> str | None:
-        """A node's address: its container's, else what the API says; None where neither was seen."""
+        """The address of a node: that of its container, or else that in the API; None if neither was seen."""
         in_docker = docker_containers.addresses(self.node_containers.get(node or ""))
         return next(iter((*in_docker, *self.internal_addresses(node))), None)
 
@@ -111,27 +114,27 @@ class PathFacts:
 
     @cached_property
     def resolved(self) -> tuple[str, ...]:
-        """What the name means to a client here, IPv4 before IPv6; empty where it means nothing or wasn't looked up."""
+        """The addresses of the host name for a client on this machine, IPv4 before IPv6; empty if there are none."""
         lookups = sorted(self.sight.host.lookups, key=lambda lookup: lookup.family) if self.sight.host else ()
         found = dict.fromkeys(address for lookup in lookups for address in lookup.addresses)
         sent = [request for request in self.sight.requests if request.where == "client"]
         if sent and sent[0].address in found and "connect" not in sent[0].seconds:
-            # A client that asks for both families would have gone on to what connects. To one that asks for IPv4 alone
-            # glibc gives 127.0.0.1 where the hosts file has ::1 (nss/nss_files/files-hosts.c).
+            # A client that looks up both families goes on to an address that connects. If the hosts file has ::1, glibc
+            # gives 127.0.0.1 to a client that looks up IPv4 only (nss/nss_files/files-hosts.c).
             for other in sent:
                 if "connect" in other.seconds:
                     found.pop(other.address, None)
         return tuple(found)
 
     def down(self, node: str | None) -> bool:
-        """Whether a node's container is there and does not run: whoever asks its pods only waits."""
+        """Whether a node's container exists and does not run: requests to its pods time out."""
         return node in self.node_containers and not self.running(str(node))
 
     # --- Kubernetes
 
     @cached_property
     def foreign(self) -> bool:
-        """Whether the API that answered is another cluster's than the containers': its objects say nothing then."""
+        """Whether the API belongs to another cluster than the containers; its objects are then ignored."""
         named = {objects.name(item) for item in self._all if item.get("kind") == "Node"}
         return bool(self.node_containers) and bool(named) and not named & set(self.node_containers)
 
@@ -146,11 +149,11 @@ class PathFacts:
 
     @cached_property
     def objects(self) -> tuple[dict[str, JSON], ...]:
-        """The path's cluster's objects; empty where it could not be seen."""
+        """The objects of the path's cluster; empty if it was not seen."""
         return tuple(dict(item) for item in self._all) if self.sees_cluster else ()
 
     def sees(self, kind: str) -> bool:
-        """Whether the objects of a kind are all there, so that one that isn't does not exist."""
+        """Whether all objects of a kind were read, so that a missing one does not exist."""
         return self.sees_cluster and f"cluster: {kind}" not in self.sight.unseen
 
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
@@ -168,17 +171,17 @@ class PathFacts:
 
     @cached_property
     def inventory(self) -> Inventory:
-        """The live objects and the nodes' published ports, as the rules read them."""
+        """The live objects and the kind configuration, as the rules read them."""
         return self.inventory_with()
 
     def inventory_with(self, *more: dict[str, JSON]) -> Inventory:
-        """The same as if there were more objects."""
+        """The inventory with more objects."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
         return Inventory([(item, Place()) for item in (*self.declared, *more)], today=taken, settings=settings)
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
-        """The configuration of kind as the containers show it."""
+        """The configuration of the kind cluster, derived from its containers."""
         nodes = []
         for name, item in sorted(self.node_containers.items()):
             published = [
@@ -205,23 +208,23 @@ class PathFacts:
 
     @cached_property
     def declared(self) -> tuple[dict[str, JSON], ...]:
-        """The objects, and kind's configuration as the containers show it."""
+        """The objects, and the kind configuration that the containers show."""
         return (*self.objects, *self._kind_cluster())
 
     @cached_property
     def door(self) -> Entrypoint | None:
-        """Where the request should enter: as planned, or else as the containers and objects declare it."""
+        """The entrypoint: as planned, or else as the containers and objects declare it."""
         return self.planned.door if self.planned else door(self.inventory)
 
     @cached_property
     def entry(self) -> PortMapping | None:
-        """The mapping of the door that the request takes: the one of its port, else the first."""
+        """The port mapping that the request takes: that of its port, or else the first."""
         mappings = self.door.mappings if self.door else ()
         return next((m for m in mappings if m.host == self.asked.port), mappings[0] if mappings else None)
 
     @cached_property
     def backend(self) -> Backend | None:
-        """Where the request should go: as planned for its host and path, or else as an Ingress declares it."""
+        """The backend for the request: as planned for its host and path, or else as an Ingress declares it."""
         known = self.planned.backends if self.planned else tuple(backends(self.inventory))
         of_host = [b for b in known if b.host == self.asked.host and self.asked.path.startswith(b.path)]
         longest = max(of_host, key=lambda b: len(b.path), default=None)
@@ -229,7 +232,7 @@ class PathFacts:
 
     @cached_property
     def service(self) -> dict[str, JSON] | None:
-        """The backend's Service, None where there is none or it was not seen."""
+        """The Service of the backend; None if there is none or it was not seen."""
         return self.get("Service", self.backend.namespace, self.backend.service) if self.backend else None
 
     def endpoints(self, namespace: str, service: str) -> tuple[Endpoint, ...]:
@@ -243,7 +246,7 @@ class PathFacts:
 
     @cached_property
     def pods(self) -> tuple[dict[str, JSON], ...]:
-        """The backend's pods: those that the plan names, else those that the Service selects."""
+        """The pods of the backend: those that the plan names, or else those that the Service selects."""
         if self.backend is None:
             return ()
         if self.planned:
@@ -261,12 +264,12 @@ class PathFacts:
 
     @cached_property
     def envoy(self) -> ObservedEnvoy | None:
-        """What the first of Envoy's pods said of itself."""
+        """The state of the first of Envoy's pods."""
         names = [f"{CONTOUR_NAMESPACE}/{objects.name(pod)}" for pod in self.envoy_pods]
         return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
 
     def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:
-        """Envoy's pods that run on a node or wait for it, those that are being deleted left out."""
+        """Envoy's pods that run on a node or wait for it, without those that are being deleted."""
         return tuple(pod for pod in self.envoy_pods if _node_of(pod) == node and not objects.deleting(pod))
 
     def no_sandbox(self, pod: Mapping[str, JSON]) -> str | None:
@@ -284,11 +287,11 @@ class PathFacts:
         return (event for event in events if event.subject == name)
 
     def node(self, name: str | None) -> ObservedNode | None:
-        """A node from inside, None where it was not seen."""
+        """The observed state of a node; None if it was not seen."""
         return next((node for node in self.sight.nodes if node.name == name), None)
 
     def namespace(self, pod: Mapping[str, JSON]) -> Namespace | None:
-        """A pod's network namespace: the one on its node that holds its address; None where it was not seen."""
+        """The network namespace of a pod: the one on its node that has its address; None if it was not seen."""
         address = objects.address(pod)
         node = self.node(objects.node_of(pod))
         if node is None or address is None:
@@ -296,30 +299,30 @@ class PathFacts:
         return next((space for space in node.namespaces if address in addresses(space.links)), None)
 
     def answered(self, where: Where) -> bool:
-        """Whether a request that was sent there was answered, by whomever."""
+        """Whether a request to this place was answered, by any server."""
         request = self.request(where)
         return request is not None and request.status is not None
 
     def through_envoy(self, where: Where) -> bool:
-        """Whether an answer came through Envoy."""
+        """Whether the answer to a request to this place passed Envoy."""
         request = self.request(where)
         return request is not None and request.by_envoy
 
     @cached_property
     def well(self) -> bool | None:
-        """Whether the followed request got what it should, from a pod or by a redirect; None where it was not sent."""
+        """Whether the followed request was answered as expected, by a pod or a redirect; None if it was not sent."""
         request = self.request("client")
         if request is None:
             return None
         return (request.served or request.redirected) and request.expected is not False
 
     def request(self, where: Where) -> SentRequest | None:
-        """The request that was sent there."""
+        """The first request that was sent to this place."""
         return next((request for request in self.sight.requests if request.where == where), None)
 
 
 def _node_of(pod: Mapping[str, JSON]) -> str | None:
-    """The node that a pod is on, or that its DaemonSet wants it on while it waits."""
+    """The node of a pod, or while it waits, the node that its DaemonSet chose."""
     if node := objects.node_of(pod):
         return node
     return as_pod(pod).required_node

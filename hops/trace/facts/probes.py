@@ -1,4 +1,4 @@
-"""Where along a path the followed request is sent, decided from what is known of the path before."""
+"""The requests that an observation sends to the hops of a path."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,8 +22,12 @@ SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 class Probe:
     """A request to send.
 
-    node: to send it from, None for this machine. namespace: the node's network namespace to send it in, None for its
-    own. pod: "namespace/name" of the pod that it goes to, None where it goes to none directly.
+    where: the place to which it is sent.
+    address, port: its target.
+    method: its method.
+    node: the node that sends it; None for this machine.
+    namespace: the network namespace of the node in which it is sent; None for the node's own.
+    pod: namespace/name of the pod that it goes to; None if it goes to no pod directly.
     """
 
     where: Where
@@ -36,12 +40,12 @@ class Probe:
 
 
 def probing(asked: FollowedRequest) -> str:
-    """The method of all requests but the followed one: it must not change anything."""
+    """The method of all requests except the followed one; it changes nothing."""
     return asked.method if asked.method in SAFE else "GET"
 
 
 def published(view: PathFacts) -> str | None:
-    """The address that requests enter by, whatever the name says; None where it isn't known."""
+    """The address at which requests should enter, whatever the host name resolves to; None if unknown."""
     if view.door and view.door.listen:
         return "127.0.0.1" if view.door.listen == "0.0.0.0" else view.door.listen
     for service in view.of("Service"):
@@ -52,7 +56,7 @@ def published(view: PathFacts) -> str | None:
 
 
 def probes(view: PathFacts) -> tuple[Probe, ...]:
-    """The requests that nodes send to the later hops, one for each that has an address."""
+    """The requests that nodes send to the later hops, one for each hop with a known address."""
     return tuple(_probes(view))
 
 
@@ -78,7 +82,7 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
         yield Probe("pod", address, port, method, objects.node_of(pod), pod=objects.full_name(pod))
         if envoy:
             space = view.namespace(envoy)
-            # In its node's own network Envoy has no namespace; where one was not seen, nothing can stand in for it.
+            # With hostNetwork, Envoy has no namespace of its own. A namespace that was not seen cannot be entered.
             if space or as_pod(envoy).host_network:
                 of_envoy = objects.node_of(envoy)
                 yield Probe(
@@ -96,7 +100,7 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
 
 
 def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:
-    """The port of Envoy's container that stands behind the node's port."""
+    """The port of Envoy's container that the node's port leads to."""
     ports = list(as_pod(pod).ports)
     behind = next((port.container_port for port in ports if entry and port.host_port == entry.node), None)
     named = next((port.container_port for port in ports if port.name == "http"), None)

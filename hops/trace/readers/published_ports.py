@@ -1,4 +1,4 @@
-"""Which ports of the host machine Docker publishes, and which addresses that serves."""
+"""The ports of the host machine that Docker publishes, and the addresses that they serve."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +13,12 @@ _ANY = {4: "0.0.0.0", 6: "::"}
 
 @dataclass(frozen=True)
 class Published:
-    """A TCP port of the host machine that a container has, or will have as soon as it runs.
+    """A TCP port of the host machine that a container has, or will have when it runs.
 
-    address: as Docker binds it, "" for all of the families that Docker serves here. inside: the container's port.
+    container: name of the container.
+    address: as Docker binds it; "" for all address families that Docker serves here.
+    port: port of the host machine.
+    inside: port of the container.
     bound: whether Docker holds it now.
     """
 
@@ -26,16 +29,17 @@ class Published:
     bound: bool
 
     def serves(self, address: str, own: Iterable[str]) -> bool | None:
-        """Whether a client that connects to the address comes here, None where that can't be told.
+        """Whether a client that connects to an address reaches this port; None if that is unknown.
 
-        own: the machine's addresses, empty where they weren't seen.
+        address: the address.
+        own: the addresses of the machine; empty if they were not seen.
         """
         version = ip_address(address).version
         if self.address == _ANY[version] or (not self.address and version == 4):
             known = set(own)
             return ip_address(address).is_loopback or address in known or (False if known else None)
         if not self.address or (self.address == "::" and version == 4):
-            # Docker's own doing, by its version and its IPv6 setting.
+            # This depends on Docker's version and its IPv6 setting.
             return None
         return self.address == address
 
@@ -45,7 +49,11 @@ class Published:
 
 
 def published(name: str, container: Mapping[str, Any]) -> Iterator[Published]:
-    """The TCP ports of a container, of `docker inspect`: as Docker bound them, or as it will when it starts."""
+    """The TCP ports of a container: as Docker bound them, or as it will when the container starts.
+
+    name: name of the container.
+    container: the container as `docker inspect` shows it.
+    """
     bound = [binding for binding in docker_containers.bound_ports(container) if _fixed(binding)]
     for binding in bound or filter(_fixed, docker_containers.declared_ports(container)):
         yield Published(name, binding.address, binding.port, binding.inside, bound=bool(bound))

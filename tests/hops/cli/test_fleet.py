@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner
 
 from hops.cli.app import app
-from hops.cli.stack import Wanted, create, read, stack_file
+from hops.cli.stack import NewStack, create, read, stack_file
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.model.settings import settings
@@ -277,7 +277,7 @@ def test_a_file_that_cannot_be_used_is_told_and_the_others_are_checked(
 @pytest.mark.usefixtures("docker")
 def test_hops_plan_says_the_same(alone: Path) -> None:
     """The rules find in all that a stack declares what they find in the little that makes its claims."""
-    create(alone, "alice", Wanted())
+    create(alone, "alice", NewStack())
     twin = stack_file(alone, "alice").read_text().replace("name: ingress-hops-alice", "name: ingress-hops-bob")
     (alone / "stacks" / "Pulumi.bob.yaml").write_text(twin)
     said = json.loads(run("check", "--format", "json")[1])

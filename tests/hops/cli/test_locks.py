@@ -66,6 +66,10 @@ def test_a_living_process_is_told_and_left(alone: Path, calls: Path) -> None:
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as process:
         try:
+            # The kernel names a process a moment after it started.
+            name = Path(f"/proc/{process.pid}/comm")
+            while name.exists() and not name.read_text().startswith("pulumi"):
+                pass
             lock(alone, process.pid)
             with pytest.raises(LockedError, match=rf"locked by process {process.pid} of bob .* kill -INT"):
                 release(alone, "alice", around(alone))

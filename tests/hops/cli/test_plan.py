@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from hops.model.finding import label
 from hops.rules import RULES
 from hops.rules.rule import Scope
 
+Planned = tuple[int, dict[str, Any], str]
+"""Status, what it prints as JSON, what it says on stderr."""
 PROGRAM = (sys.executable, "-c", "from hops.cli.app import app; app()")
 PINNED = {
     "advisory EX01 Pod/default/example-pod",
@@ -32,10 +36,8 @@ def named(resource: dict[str, str]) -> str:
     return label(resource["kind"], resource["namespace"], resource["name"])
 
 
-def hops_plan(
-    stack: str, folder: Path, *more: str, project: Path | None = None, **environment: str
-) -> tuple[int, dict[str, Any], str]:
-    """Status, what it prints as JSON, what it says on stderr. PATH has no tool at all."""
+def hops_plan(stack: str, folder: Path, *more: str, project: Path | None = None, **environment: str) -> Planned:
+    """A plan in a process of its own. PATH has no tool at all."""
     words = [*PROGRAM, "plan", stack, "--format", "json"]
     done = subprocess.run(
         [*words, "--manifests", str(folder), *more],
@@ -48,8 +50,20 @@ def hops_plan(
     return done.returncode, json.loads(done.stdout or "{}"), done.stderr
 
 
-def test_the_documented_stack_is_planned_and_its_findings_are_these(tmp_path: Path, manifests: Path) -> None:
-    status, plan, said = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+@pytest.fixture(scope="module")
+def complete(manifests: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Planned]:
+    """Plans a stack with the published files, once."""
+    return cache(lambda stack: hops_plan(stack, tmp_path_factory.mktemp(stack), INGRESS_HOPS_MANIFESTS=str(manifests)))
+
+
+@pytest.fixture(scope="module")
+def incomplete(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Planned]:
+    """Plans a stack without the published files, once; nobody serves that proxy, so no network is needed."""
+    return cache(lambda stack: hops_plan(stack, tmp_path_factory.mktemp(stack), HTTPS_PROXY="http://127.0.0.1:9"))
+
+
+def test_the_documented_stack_is_planned_and_its_findings_are_these(complete: Callable[[str], Planned]) -> None:
+    status, plan, said = complete("seed")
     assert (status, said) == (0, "")
     assert len(plan["hops"]) == 12
     told = {f"{f['level']} {f['code']} {named(f['resource'])}" for f in plan["findings"]}
@@ -57,8 +71,8 @@ def test_the_documented_stack_is_planned_and_its_findings_are_these(tmp_path: Pa
 
 
 @pytest.mark.parametrize("stack", ["local", "ci"])
-def test_the_safe_stacks_have_no_finding(stack: str, tmp_path: Path, manifests: Path) -> None:
-    status, plan, _ = hops_plan(stack, tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
+def test_the_safe_stacks_have_no_finding(stack: str, complete: Callable[[str], Planned]) -> None:
+    status, plan, _ = complete(stack)
     assert status == 0
     assert plan["findings"] == []
 
@@ -70,7 +84,7 @@ def test_the_manifests_are_written_as_kubernetes_reads_them(tmp_path: Path, mani
     assert not (tmp_path / "000-old.yaml").exists()
     assert (tmp_path / "001-own.yaml").exists()
     (tmp_path / "001-own.yaml").unlink()
-    objects = [yaml.safe_load(path.read_text()) for path in sorted(tmp_path.glob("*.yaml"))]
+    objects = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in sorted(tmp_path.glob("*.yaml"))]
     assert [item["kind"] for item in objects].count("CustomResourceDefinition") == 29
     service = next(item for item in objects if item["kind"] == "Service" and item["metadata"]["name"] == "my-service")
     assert service["spec"]["ports"] == [{"name": "http", "port": 8080, "targetPort": 8080}]
@@ -101,14 +115,16 @@ def test_an_unknown_stack_is_named_with_the_nearest_and_all_others(tmp_path: Pat
     )
 
 
-def test_an_incomplete_plan_says_so_and_concludes_nothing_from_absence(tmp_path: Path, manifests: Path) -> None:
+def test_an_incomplete_plan_says_so_and_concludes_nothing_from_absence(
+    tmp_path: Path, complete: Callable[[str], Planned], incomplete: Callable[[str], Planned]
+) -> None:
     """Without Calico's files the kind configuration that switches off kind's own network would break KN07."""
-    status, plan, said = hops_plan("local", tmp_path / "a", HTTPS_PROXY="http://127.0.0.1:9")
+    status, plan, said = incomplete("local")
     assert (status, plan["complete"], plan["findings"]) == (1, False, [])
     sentence = "incomplete: published files are missing from this plan, so the rules that look at the whole stack did"
     assert f"hops: {sentence} not run\n" in said
     text = subprocess.run(
-        [*PROGRAM, "plan", "local", "--manifests", str(tmp_path / "b")],
+        [*PROGRAM, "plan", "local", "--manifests", str(tmp_path)],
         env={"PATH": "/nowhere", "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
@@ -116,19 +132,21 @@ def test_an_incomplete_plan_says_so_and_concludes_nothing_from_absence(tmp_path:
     )
     assert text.stdout.splitlines()[0] == f"{sentence} not run"
     assert not re.search(r"^(mandatory|advisory): ", text.stdout, re.MULTILINE)
-    status, plan, said = hops_plan("local", tmp_path / "c", INGRESS_HOPS_MANIFESTS=str(manifests))
+    status, plan, said = complete("local")
     assert (status, plan["complete"], "incomplete" in said) == (0, True, False)
 
 
-def test_only_a_complete_plan_is_judged_as_a_whole(tmp_path: Path, manifests: Path) -> None:
+def test_only_a_complete_plan_is_judged_as_a_whole(
+    complete: Callable[[str], Planned], incomplete: Callable[[str], Planned]
+) -> None:
     def whole(plan: dict[str, Any]) -> set[str]:
         codes = {finding["code"] for finding in plan["findings"]}
         return {code for code in codes if RULES[code].scope is Scope.STACK}
 
-    _, incomplete, _ = hops_plan("seed", tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
-    assert (incomplete["complete"], whole(incomplete)) == (False, set())
-    _, complete, _ = hops_plan("seed", tmp_path, INGRESS_HOPS_MANIFESTS=str(manifests))
-    assert (complete["complete"], whole(complete)) == (True, {"EX01", "TL05"})
+    _, without, _ = incomplete("seed")
+    assert (without["complete"], whole(without)) == (False, set())
+    _, plan, _ = complete("seed")
+    assert (plan["complete"], whole(plan)) == (True, {"EX01", "TL05"})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from hops.cli import stack
 from hops.cli.app import app
 from hops.cli.backend import outputs
-from hops.cli.stack import StackError, Wanted, create, read
+from hops.cli.stack import NewStack, StackError, create, read
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.model.settings import settings
@@ -36,7 +36,7 @@ HOP = {
 
 
 def test_new_stacks_share_nothing(alone: Path) -> None:
-    rows = [create(alone, name, Wanted())[0] for name in ("alice", "bob-2", "c")]
+    rows = [create(alone, name, NewStack())[0] for name in ("alice", "bob-2", "c")]
     everyone = [read(path) for path in sorted((alone / "stacks").glob("Pulumi.*.yaml"))]
     ports = [port for of in everyone for port in (of.cluster.http_port, of.cluster.https_port) if port]
     assert len(ports) == len(set(ports))
@@ -49,7 +49,7 @@ def test_new_stacks_share_nothing(alone: Path) -> None:
 
 
 def test_a_new_stack_differs_from_the_default_one_by_its_own_names_only(alone: Path) -> None:
-    create(alone, "alice", Wanted())
+    create(alone, "alice", NewStack())
     ours, pattern = (yaml.safe_load(stack.stack_file(alone, name).read_text())["config"] for name in ("alice", "local"))
     ours["ingress-hops:cluster"] |= {"httpPort": 8080}
     del ours["ingress-hops:cluster"]["name"], ours["ingress-hops:services"][0]["host"]
@@ -58,10 +58,10 @@ def test_a_new_stack_differs_from_the_default_one_by_its_own_names_only(alone: P
 
 def test_a_port_that_something_listens_on_is_passed_over(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "busy", lambda _address, port: port < 8090)
-    assert create(alone, "alice", Wanted())[0].address == "127.0.0.1:8090"
+    assert create(alone, "alice", NewStack())[0].address == "127.0.0.1:8090"
     monkeypatch.setattr(stack, "busy", lambda _address, _port: True)
     with pytest.raises(StackError, match="every port from 8080 to 8999 is taken"):
-        create(alone, "bob", Wanted())
+        create(alone, "bob", NewStack())
 
 
 def test_a_listening_port_is_busy() -> None:
@@ -75,20 +75,20 @@ def test_a_listening_port_is_busy() -> None:
 def test_a_name_that_cannot_be_a_host_is_refused(alone: Path, name: str) -> None:
     before = sorted(alone.rglob("*"))
     with pytest.raises(StackError, match="1 to 36 lower-case letters") as refused:
-        create(alone, name, Wanted())
+        create(alone, name, NewStack())
     assert repr(name) in str(refused.value)
     assert sorted(alone.rglob("*")) == before
 
 
 def test_the_longest_name_fits_every_bound(alone: Path) -> None:
-    assert len(create(alone, "a" * 36, Wanted())[0].cluster) == 49
+    assert len(create(alone, "a" * 36, NewStack())[0].cluster) == 49
 
 
 def test_nothing_is_written_over(alone: Path) -> None:
     file = alone / "stacks" / "Pulumi.local.yaml"
     before = file.read_text()
     with pytest.raises(StackError, match=r"Pulumi.local.yaml is there already"):
-        create(alone, "local", Wanted())
+        create(alone, "local", NewStack())
     assert file.read_text() == before
 
 
@@ -115,7 +115,7 @@ def test_a_taken_cluster_or_host_is_named(alone: Path, taken: object, said: str)
     """In the words of the rules that would stop it later."""
     (alone / "stacks" / "Pulumi.other.yaml").write_text(yaml.safe_dump({"config": taken}))
     with pytest.raises(StackError) as refused:
-        create(alone, "alice", Wanted())
+        create(alone, "alice", NewStack())
     path = alone / "stacks" / "Pulumi.alice.yaml"
     assert str(refused.value).startswith(f"{path} is not written: {said}")
     assert not path.exists()
@@ -124,8 +124,8 @@ def test_a_taken_cluster_or_host_is_named(alone: Path, taken: object, said: str)
 def test_a_port_that_a_stopped_container_has_is_passed_over(alone: Path, docker: Docker) -> None:
     """So is one of a running one, on every address."""
     docker(node("old-worker", "old", port=8082, status="exited"), node("web", port=8083))
-    assert create(alone, "alice", Wanted())[0].address == "127.0.0.1:8084"
-    assert create(alone, "bob", Wanted(address="127.0.0.2"))[0].address == "127.0.0.2:8080"
+    assert create(alone, "alice", NewStack())[0].address == "127.0.0.1:8084"
+    assert create(alone, "bob", NewStack(address="127.0.0.2"))[0].address == "127.0.0.2:8080"
 
 
 def test_a_kind_cluster_of_that_name_is_left_to_its_owner(alone: Path, docker: Docker) -> None:
@@ -133,7 +133,7 @@ def test_a_kind_cluster_of_that_name_is_left_to_its_owner(alone: Path, docker: D
     with pytest.raises(
         StackError, match="cluster name ingress-hops-alice is already used by a kind cluster of another owner"
     ):
-        create(alone, "alice", Wanted())
+        create(alone, "alice", NewStack())
 
 
 @pytest.mark.usefixtures("docker")
@@ -142,16 +142,16 @@ def test_what_a_stack_without_a_file_has_is_passed_over(alone: Path, pulumi: Pat
     hop = dataclasses.asdict(plan(of).paths[0].hops[1])
     listed = '[{"name": "bob", "resourceCount": 73}, {"name": "carol", "resourceCount": 0}]'
     pulumi.write_text(f"#!/bin/sh\n[ $2 = ls ] && echo '{listed}' || echo '{json.dumps({'hops': [hop]})}'")
-    assert create(alone, "alice", Wanted(address="127.0.0.3", http_port=8083))[1] == ()
-    assert create(alone, "carol", Wanted())[0].address == "127.0.0.1:8083"
+    assert create(alone, "alice", NewStack(address="127.0.0.3", http_port=8083))[1] == ()
+    assert create(alone, "carol", NewStack())[0].address == "127.0.0.1:8083"
     with pytest.raises(StackError, match=r"8082, and the stack bob .* has that port on 127.0.0.9; name another"):
-        create(alone, "dave", Wanted(address="127.0.0.9", http_port=8082))
+        create(alone, "dave", NewStack(address="127.0.0.9", http_port=8082))
     with pytest.raises(StackError, match=r"has a stack bob of 73 resources.*make down STACK=bob"):
-        create(alone, "bob", Wanted())
+        create(alone, "bob", NewStack())
 
 
 def test_what_is_asked_for_is_taken(alone: Path) -> None:
-    made, _ = create(alone, "alice", Wanted("127.0.0.2", 8080, 8443, "shop.test"))
+    made, _ = create(alone, "alice", NewStack("127.0.0.2", 8080, 8443, "shop.test"))
     assert (made.address, made.hosts) == ("127.0.0.2:8080,8443", ("shop.test",))
     assert str(read(stack.stack_file(alone, "alice")).cluster.listen_address) == "127.0.0.2"
 
@@ -159,22 +159,22 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (Wanted(http_port=8080), "--http-port is 8080, and the stack local has that port on 127.0.0.1; name another"),
-        (Wanted(https_port=443), "--https-port is 443, and the stack seed has that port on 127.0.0.1"),
-        (Wanted(http_port=9000, https_port=9000), "httpPort and httpsPort are both 9000"),
-        (Wanted("127.0.0.2", http_port=80), "--http-port is 80, and the stack seed has that port on 127.0.0.2"),
-        (Wanted("0.0.0.0"), "--address is 0.0.0.0, and a new stack listens on loopback, 127.0.0.1 to 127.255"),
-        (Wanted("10.0.0.1"), "to open one to the network, set ingress-hops:cluster.listenAddress"),
-        (Wanted("::1"), "--address is ::1"),
-        (Wanted("localhost"), "--address is localhost"),
-        (Wanted("127.0.0.2", host="a.localhost"), "which is always 127.0.0.1 .*take a name below .test"),
-        (Wanted("127.0.0.2", host="localhost"), "which is always 127.0.0.1"),
-        (Wanted(host="A.localhost"), "a host name is lower-case letters"),
-        (Wanted(host="my-service.localhost"), "my-service.localhost is already used by the stack local"),
-        (Wanted(host="a: b"), "a host name is lower-case letters|mapping values are not allowed"),
+        (NewStack(http_port=8080), "--http-port is 8080, and the stack local has that port on 127.0.0.1; name another"),
+        (NewStack(https_port=443), "--https-port is 443, and the stack seed has that port on 127.0.0.1"),
+        (NewStack(http_port=9000, https_port=9000), "httpPort and httpsPort are both 9000"),
+        (NewStack("127.0.0.2", http_port=80), "--http-port is 80, and the stack seed has that port on 127.0.0.2"),
+        (NewStack("0.0.0.0"), "--address is 0.0.0.0, and a new stack listens on loopback, 127.0.0.1 to 127.255"),
+        (NewStack("10.0.0.1"), "to open one to the network, set ingress-hops:cluster.listenAddress"),
+        (NewStack("::1"), "--address is ::1"),
+        (NewStack("localhost"), "--address is localhost"),
+        (NewStack("127.0.0.2", host="a.localhost"), "which is always 127.0.0.1 .*take a name below .test"),
+        (NewStack("127.0.0.2", host="localhost"), "which is always 127.0.0.1"),
+        (NewStack(host="A.localhost"), "a host name is lower-case letters"),
+        (NewStack(host="my-service.localhost"), "my-service.localhost is already used by the stack local"),
+        (NewStack(host="a: b"), "a host name is lower-case letters|mapping values are not allowed"),
     ],
 )
-def test_what_cannot_be_had_is_refused(alone: Path, wanted: Wanted, said: str) -> None:
+def test_what_cannot_be_had_is_refused(alone: Path, wanted: NewStack, said: str) -> None:
     with pytest.raises(StackError, match=said):
         create(alone, "alice", wanted)
     assert not (alone / "stacks" / "Pulumi.alice.yaml").exists()
@@ -183,7 +183,7 @@ def test_what_cannot_be_had_is_refused(alone: Path, wanted: Wanted, said: str) -
 def test_a_port_of_another_process_is_refused(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "busy", lambda _address, port: port == 9000)
     with pytest.raises(StackError, match="--http-port is 9000, and another process has that port"):
-        create(alone, "alice", Wanted(http_port=9000))
+        create(alone, "alice", NewStack(http_port=9000))
 
 
 @pytest.mark.usefixtures("docker", "alone")
@@ -209,7 +209,7 @@ def test_an_address_that_this_machine_has() -> None:
 def test_a_folder_that_cannot_be_written_is_named(alone: Path) -> None:
     shutil.rmtree(alone / "stacks")
     with pytest.raises(StackError, match=r"Pulumi.alice.yaml is not written"):
-        create(alone, "alice", Wanted())
+        create(alone, "alice", NewStack())
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_bad_file_is_named_and_the_others_are_listed(alone: Path, text: str, m
     assert message in done.stderr
     assert done.exit_code == 1
     with pytest.raises(StackError, match=r"Pulumi.bad.yaml"):
-        create(alone, "alice", Wanted())
+        create(alone, "alice", NewStack())
 
 
 def test_a_file_may_hold_dates_other_namespaces_and_nothing(alone: Path) -> None:

@@ -22,10 +22,11 @@ from tests.hops.rules.test_exposure import CASES as EXPOSURE
 from tests.hops.rules.test_host_ports import CASES as HOST_PORTS
 from tests.hops.rules.test_ingress import CASES as INGRESS
 from tests.hops.rules.test_kind_clusters import CASES as KIND_NODES
+from tests.hops.rules.test_request_path import CASES as REQUEST_PATH
 from tests.hops.rules.test_services import CASES as SERVICES
 from tests.hops.rules.test_tls import CASES as TLS
 
-FAMILIES = ("AP", "HP", "KN", "XS", "IN", "TL", "SV", "EX", "PK")
+FAMILIES = ("AP", "HP", "KN", "XS", "IN", "TL", "SV", "RP", "EX", "PK")
 CODES = list(RULES)
 EDGES: list[Case] = [
     *API_SERVER,
@@ -33,6 +34,7 @@ EDGES: list[Case] = [
     *KIND_NODES,
     *FLEET,
     *SERVICES,
+    *REQUEST_PATH,
     *EXPOSURE,
     *INGRESS,
     *TLS,

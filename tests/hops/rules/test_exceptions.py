@@ -32,7 +32,33 @@ def excepting(rules: str) -> str:
     return f"apiVersion: ingress-hops/v1\nkind: Policy\nrules: {rules}"
 
 
+def declared(selector: str, namespace: str = "apps", kind: str = "Service") -> str:
+    return f"""
+---
+apiVersion: v1
+kind: {kind}
+metadata: {{name: web, namespace: {namespace}}}
+spec: {{selector: {{app: {selector}}}}}
+"""
+
+
 CASES = [
+    Case("PK05", "the same object with another selector", declared("a") + declared("b"), ("",)),
+    Case("PK05", "three declarations, two of them equal", declared("a") + declared("b") + declared("a"), ("",)),
+    Case(
+        "PK05",
+        "a List declares it again",
+        declared("a")
+        + "---\napiVersion: v1\nkind: List\nitems:\n- "
+        + "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: apps}, spec: {selector: {app: b}}}",
+        ("",),
+    ),
+    Case("PK05", "the same content twice changes nothing", declared("a") + declared("a")),
+    Case(
+        "PK05",
+        "another namespace, or another kind, is another object",
+        declared("a") + declared("b", "other") + declared("c", kind="Endpoints"),
+    ),
     Case("PK01", "nothing is unknown", BAD_POD),
     Case(
         "PK02",

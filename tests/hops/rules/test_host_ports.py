@@ -1,6 +1,6 @@
 """Edges of the rules on host ports."""
 
-from tests.hops.rules.cases import Case
+from tests.hops.rules.cases import Case, documents, of_rule, verdict
 
 
 def pod(spec: str, name: str = "web") -> str:
@@ -40,7 +40,27 @@ kind: Policy
 rules: {HP01: {parameters: {allowed: [{workload: Pod/apps/web, port: 9000, protocol: UDP}]}}}
 """
 
+ENVOY = deployment("{containers: [{name: a, image: 'docker.io/envoyproxy/envoy:v1.35.0', ports: [{hostPort: 80}]}]}")
+
 CASES = [
+    Case("HP02", "a workload that runs Envoy, whatever its name and kind", ENVOY),
+    Case(
+        "HP02",
+        "Contour's shutdown manager beside Envoy",
+        ENVOY.replace("[{name: a", "[{name: b, image: x/contour}, {name: a"),
+    ),
+    Case(
+        "HP02",
+        "an application with an Envoy beside it",
+        ENVOY.replace("[{name: a", "[{name: b, image: web}, {name: a"),
+        ("/spec/template/spec/containers/1/ports/0/hostPort",),
+    ),
+    Case(
+        "HP02",
+        "an image whose name only begins with envoy",
+        ENVOY.replace("envoyproxy/envoy:", "acme/envoy-tools:"),
+        ("/spec/template/spec/containers/0/ports/0/hostPort",),
+    ),
     Case("HP01", "0 and none are no host port", pod("{containers: [{ports: [{hostPort: 0}, {containerPort: 9}]}]}")),
     Case(
         "HP01",
@@ -275,3 +295,11 @@ spec:
         ("/spec/containers/0/ports/0/containerPort",),
     ),
 ]
+
+
+def test_a_hostport_that_no_rule_allows_is_one_finding() -> None:
+    text = pod("{containers: [{name: web, ports: [{containerPort: 8080, hostPort: 8080}]}]}")
+    found = [finding for finding in verdict(documents(text)) if finding.code in ("HP01", "HP02")]
+    assert [finding.code for finding in found] == ["HP01"]
+    assert "HP02" in found[0].remedy
+    assert [finding.code for finding in of_rule(text, "HP02")] == ["HP02"]

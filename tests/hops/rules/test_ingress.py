@@ -502,9 +502,68 @@ PATHS = [
 ]
 
 CLASSES = [
+    *(
+        Case(
+            "IN17", about, service() + proxy(f"{{{ROOT}, routes: [{{conditions: [{conditions}], {SERVICES}}}]}}"), where
+        )
+        for about, conditions, where in (
+            (
+                "one header twice, in any case",
+                "{header: {name: X-A, exact: '1'}}, {header: {name: x-a, exact: '2'}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "one query parameter twice",
+                "{queryParameter: {name: a, exact: '1'}}, {queryParameter: {name: a, exact: '2'}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "a header that contains a text and does not",
+                "{header: {name: a, contains: b}}, {header: {name: a, notcontains: b}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "conditions on two headers",
+                "{header: {name: a, exact: '1'}}, {header: {name: b, exact: '1'}}, {header: {name: a, notcontains: z}}",
+                (),
+            ),
+        )
+    ),
+    Case(
+        "IN17",
+        "two mirrors",
+        service()
+        + proxy(
+            f"{{{ROOT}, routes: [{{services: [{{name: web, port: 80}}, {{name: web, port: 80, mirror: true}}, "
+            "{name: web, port: 80, mirror: true}]}]}"
+        ),
+        ("/spec/routes/0/services",),
+    ),
+    Case(
+        "IN17",
+        "replacePrefix twice for one prefix",
+        service()
+        + proxy(
+            f"{{{ROOT}, routes: [{{{SERVICES}, pathRewritePolicy: {{replacePrefix: [{{replacement: /a}}, "
+            "{replacement: /b}]}}]}"
+        ),
+        ("/spec/routes/0/pathRewritePolicy/replacePrefix",),
+    ),
     Case("IN09", "none", paths()),
+    Case("IN07", "/ with ImplementationSpecific means the same", paths(path("/", "ImplementationSpecific"))),
+    Case("IN07", "alternatives under Prefix", paths(path("/{a|b}")), (f"{FIRST}/path",)),
+    Case("IN07", "alternatives in parentheses under Exact", paths(path("/(a|b)", "Exact")), (f"{FIRST}/path",)),
+    Case("IN07", "a named segment under Prefix", paths(path("/users/:id/posts")), (f"{FIRST}/path",)),
+    Case("IN07", "an end of text under Prefix", paths(path("/a$")), (f"{FIRST}/path",)),
+    Case("IN07", "parentheses, colons and escapes that URLs contain", paths(path("/Foo_(bar)/v1/a:batch/b%20c"))),
+    Case("IN04", "a wildcard inside a name", paths(host="a.*.localhost"), (HOST,)),
     Case("IN09", "only in spec.ingressClassName", paths(more="ingressClassName: contour,")),
-    Case("IN09", "classes have a case", paths(more="ingressClassName: Contour,"), ("/spec/ingressClassName",)),
+    Case(
+        "IN09",
+        "classes have a case",
+        contour("-d") + paths(more="ingressClassName: Contour,"),
+        ("/spec/ingressClassName",),
+    ),
     Case(
         "IN09",
         "the annotation beats the field",
@@ -528,7 +587,8 @@ CLASSES = [
     Case(
         "IN09",
         "an empty annotation leaves it to the field",
-        ingress("{ingressClassName: nginx}", metadata="annotations: {projectcontour.io/ingress.class: ''}"),
+        contour("-d")
+        + ingress("{ingressClassName: nginx}", metadata="annotations: {projectcontour.io/ingress.class: ''}"),
         ("/spec/ingressClassName",),
     ),
     Case(
@@ -545,12 +605,38 @@ CLASSES = [
     Case(
         "IN09",
         "the default class is given to one that has none",
-        classed("nginx", "true") + paths(),
+        contour("-d") + classed("nginx", "true") + paths(),
         ("/spec/ingressClassName",),
+    ),
+    Case("IN09", "without a declared controller no class is judged", paths(more="ingressClassName: nginx,")),
+    Case(
+        "IN09",
+        "the class of another declared controller",
+        contour("-d")
+        + classed("nginx").rstrip()
+        + "\nspec: {controller: k8s.io/ingress-nginx}"
+        + paths(more="ingressClassName: nginx,"),
+    ),
+    Case(
+        "IN09",
+        "a Contour of another namespace and name, recognized by its image and command",
+        contour("--ingress-class-name internal")
+        .replace("name: contour, namespace: projectcontour", "name: edge, namespace: gateways")
+        .replace("{name: contour,", "{name: c, image: 'ghcr.io/projectcontour/contour:v1.33.0', command: [contour],")
+        .replace("--ingress-class-name internal", "--ingress-class-name, internal")
+        + paths(more="ingressClassName: internal,")
+        + paths(name="none"),
+        ("/spec/ingressClassName",),
+    ),
+    Case(
+        "IN09",
+        "a Deployment named contour elsewhere that serves nothing",
+        contour("-d").replace("projectcontour", "apps").replace("serve", "certgen")
+        + paths(more="ingressClassName: nginx,"),
     ),
     Case("IN09", "a class that isn't the default", classed("nginx") + paths()),
     Case("IN09", "an HTTPProxy gets no default", classed("nginx", "true") + proxy("{}")),
-    Case("IN09", "an HTTPProxy", proxy("{ingressClassName: nginx}"), ("/spec/ingressClassName",)),
+    Case("IN09", "an HTTPProxy", contour("-d") + proxy("{ingressClassName: nginx}"), ("/spec/ingressClassName",)),
     Case("IN09", "annotations that aren't known yet", ingress("{}", metadata="annotations: !unknown "), undecided=True),
     Case("IN10", "one", classed("a", "true") + classed("b") + classed("c", "True")),
     Case(
@@ -626,7 +712,7 @@ PROXIES = [
         tree()
         + service(namespace="b")
         + proxy(f"{{virtualhost: {{fqdn: WEB.localhost}}, routes: [{{{SERVICES}}}]}}", namespace="b"),
-        ("/spec/virtualhost/fqdn", "/spec/virtualhost/fqdn"),
+        ("/spec/virtualhost/fqdn",),
     ),
     Case(
         "IN17",
@@ -760,7 +846,7 @@ CASES = [*BACKENDS, *HOSTS, *PATHS, *CLASSES, *PROXIES]
         ("IN07", paths(path("/a", "ImplementationSpecific"), path("/a")), None),
         ("IN08", paths(path("a//b/./../c%2fd/")), ["/a/c/d/"]),
         ("IN08", paths(path("/a//b"), path("/a/b")), None),
-        ("IN09", paths(more="ingressClassName: nginx,") + paths(name="other"), None),
+        ("IN09", contour("-d") + paths(more="ingressClassName: nginx,") + paths(name="other"), None),
         ("IN13", paths(host="10.0.0.1") + policy("{IN13: {parameters: {suffixes: [a_b]}}}"), None),
         ("IN14", paths(host="web.local") + paths(name="other"), None),
         ("IN14", paths(host="A.Local"), ["a.localhost"]),
@@ -849,3 +935,46 @@ spec: {rules: [{backendRefs: [{group: example.net, kind: Service, name: web, por
 """
     (finding,) = of_rule(route, "IN12")
     assert finding.message == "the backend is a Service of group example.net, which Contour does not support."
+
+
+EXTERNAL = service(more="type: ExternalName, externalName: files.example.net,") + paths()
+CONFIGURED = """
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: projectcontour}
+data: {contour.yaml: "enableExternalNameService: true"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        (contour("-d"), True),
+        (contour("-d") + CONFIGURED, False),
+        (contour("-d") + CONFIGURED.replace("true", "false"), True),
+        (contour("-d") + CONFIGURED.replace("projectcontour", "other"), True),
+        (contour("-d") + CONFIGURED.replace("enable", "[enable"), True),
+        (
+            contour("-d")
+            + "---\n{apiVersion: projectcontour.io/v1alpha1, kind: ContourConfiguration, metadata: {name: contour, "
+            "namespace: projectcontour}, spec: {enableExternalNameService: true}}",
+            False,
+        ),
+        (CONFIGURED, True),
+    ],
+)
+def test_the_configuration_of_the_declared_contour_allows_external_names(text: str, *, reported: bool) -> None:
+    assert bool(of_rule(EXTERNAL + text, "IN12")) is reported
+
+
+def test_two_roots_of_one_host_are_one_finding() -> None:
+    one = proxy(f"{{{ROOT}, routes: [{{{SERVICES}}}]}}")
+    found = verdict(documents(service() + one + one.replace("name: web, namespace", "name: two, namespace")))
+    assert [f.code for f in found if f.code in ("IN05", "IN17")] == ["IN17"]
+
+
+def test_a_wildcard_that_is_no_dns_name_is_one_finding() -> None:
+    found = verdict(documents(service() + paths(host="a.*.localhost")))
+    assert [f.code for f in found if f.path == HOST] == ["IN15"]
+    assert [f.code for f in verdict(documents(service() + paths(host="*.localhost"))) if f.path == HOST] == ["IN04"]

@@ -87,8 +87,106 @@ nodeRegistration:
     value: "ingress-ready=true"
 """
 PATCH = ("/nodes/0/kubeadmConfigPatches/0",)
+THREE = cluster(
+    f"nodes: [{{role: control-plane}}, {{role: worker, extraPortMappings: [{mapping()}]}}, {{role: worker}}]"
+)
+IMAGE = "{name: envoy, image: 'envoyproxy/envoy:v1.35.0',"
+ANYWHERE = envoy().replace("kind: DaemonSet", "kind: Deployment").replace("{name: envoy,", IMAGE)
+
+
+def secured(pod: str, level: str = "baseline", more: str = "") -> str:
+    return (
+        "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: apps, labels: {"
+        f"pod-security.kubernetes.io/enforce: {level}{more}}}}}\n---\napiVersion: v1\nkind: Pod\n"
+        f"metadata: {{name: web, namespace: apps}}\nspec: {pod}\n"
+    )
+
+
+def contained(body: str, spec: str = "") -> str:
+    return f"{{{spec} containers: [{{name: web, {body}}}]}}"
+
+
+VERSION = ", pod-security.kubernetes.io/enforce-version: %s"
+GOOD = (
+    "securityContext: {runAsNonRoot: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, "
+    "seccompProfile: {type: RuntimeDefault}}"
+)
+LEVEL = ("/metadata/labels/pod-security.kubernetes.io~1enforce",)
+PROBED = "readinessProbe: {tcpSocket: {host: 10.0.0.1, port: 80}}"
+REFUSED_BY_BASELINE = {
+    "a probe of another host": contained(PROBED),
+    "a hook of another host": contained("lifecycle: {preStop: {httpGet: {host: a, port: 80}}}"),
+    "seccomp Unconfined in the pod": contained("image: a", "securityContext: {seccompProfile: {type: Unconfined}},"),
+    "seccomp Unconfined in a container": contained("securityContext: {seccompProfile: {type: Unconfined}}"),
+    "an unsafe sysctl": contained("image: a", "securityContext: {sysctls: [{name: kernel.msgmax, value: '1'}]},"),
+    "a SELinux type": contained("securityContext: {seLinuxOptions: {type: spc_t}}"),
+    "a SELinux user": contained("image: a", "securityContext: {seLinuxOptions: {user: root}},"),
+    "AppArmor Unconfined": contained("securityContext: {appArmorProfile: {type: Unconfined}}"),
+    "procMount Unmasked": contained("securityContext: {procMount: Unmasked}"),
+    "a Windows host process": contained("image: a", "securityContext: {windowsOptions: {hostProcess: true}},"),
+}
 
 CASES = [
+    *(Case("KN08", about, secured(pod), LEVEL) for about, pod in REFUSED_BY_BASELINE.items()),
+    Case("KN08", "a probe of another host, before 1.34", secured(contained(PROBED), more=VERSION % "v1.33")),
+    Case(
+        "KN08",
+        "a sysctl that baseline allows since 1.32",
+        secured(contained("image: a", "securityContext: {sysctls: [{name: net.ipv4.tcp_rmem, value: '1'}]},")),
+    ),
+    Case(
+        "KN08",
+        "the same sysctl before",
+        secured(
+            contained("image: a", "securityContext: {sysctls: [{name: net.ipv4.tcp_rmem, value: '1'}]},"),
+            more=VERSION % "v1.31",
+        ),
+        LEVEL,
+    ),
+    Case("KN08", "a pod that restricted admits", secured(contained(GOOD), "restricted")),
+    Case(
+        "KN08",
+        "runAsNonRoot false of the pod counts beside good containers",
+        secured(contained(GOOD, "securityContext: {runAsNonRoot: false},"), "restricted"),
+        LEVEL,
+    ),
+    Case(
+        "KN08",
+        "a Windows pod needs no seccomp profile and no capabilities",
+        secured(contained("securityContext: {runAsNonRoot: true}", "os: {name: windows},"), "restricted"),
+    ),
+    Case("KN08", "a level that does not exist", secured(contained(GOOD), "strict"), LEVEL),
+    Case(
+        "KN08",
+        "a version that does not exist",
+        secured(contained(GOOD), more=VERSION % "'1.34'"),
+        ("/metadata/labels/pod-security.kubernetes.io~1enforce-version",),
+    ),
+    Case("KN03", "a Deployment that may run on another worker", THREE + ANYWHERE, (PORT,)),
+    Case(
+        "KN03",
+        "an Envoy of another name that may run on another worker",
+        THREE + ANYWHERE.replace("name: envoy, namespace: projectcontour", "name: edge, namespace: gateways"),
+        (PORT,),
+    ),
+    Case(
+        "KN03",
+        "too few replicas for all workers",
+        THREE.replace("worker}]", "worker}, {role: worker}]")
+        + ANYWHERE.replace("spec: {template", "spec: {replicas: 2, template"),
+        (PORT,),
+    ),
+    Case("KN03", "a DaemonSet runs on all workers", THREE + envoy()),
+    Case(
+        "KN03",
+        "a Deployment whose pods fill all workers",
+        THREE + ANYWHERE.replace("spec: {template", "spec: {replicas: 2, template"),
+    ),
+    Case(
+        "KN03",
+        "a Deployment bound to the publishing worker",
+        THREE + ANYWHERE.replace("containers:", "nodeSelector: {kubernetes.io/hostname: dev-worker}, containers:"),
+    ),
     Case("KN01", "no cluster is declared", envoy()),
     Case(
         "KN01",
@@ -110,9 +208,8 @@ CASES = [
     Case("KN02", "a configuration by itself", NODES),
     Case(
         "KN02",
-        "a pod that can't run there",
+        "KN03 reports a pod that takes the port and can't run there",
         ON_CONTROL_PLANE + envoy(),
-        ("/nodes/0/extraPortMappings/0",),
     ),
     Case(
         "KN02",
@@ -537,3 +634,11 @@ def test_the_remedy_for_an_open_listener_names_the_key_of_the_stack(name: str, p
 def test_the_remedy_for_an_open_listener_without_a_stack_names_the_kind_configuration() -> None:
     (finding,) = of_rule(RULES["KN05"].bad, "KN05")
     assert finding.remedy == "Set listenAddress and apiServerAddress in the kind configuration to 127.0.0.1."
+
+
+@pytest.mark.parametrize("about", list(REFUSED_BY_BASELINE))
+def test_a_level_is_never_proposed_that_refuses_the_pods(about: str) -> None:
+    (finding,) = of_rule(secured(REFUSED_BY_BASELINE[about]), "KN08")
+    assert finding.patch is not None
+    level = finding.patch.operations[0]["value"]
+    assert of_rule(secured(REFUSED_BY_BASELINE[about], level), "KN08") == []

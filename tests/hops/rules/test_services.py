@@ -43,7 +43,11 @@ spec: {{selector: {selector}, template: {{metadata: {{labels: {labels}}}, spec: 
 
 ON_80 = "{selector: {app: web}, ports: [{port: 80}]}"
 TO_HTTP = "{selector: {app: web}, ports: [{port: 80, targetPort: http}]}"
+ON_8080 = "{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"
 TARGET = "/spec/ports/0/targetPort"
+
+
+SERVER = workload("Deployment", "[{name: web, ports: [{name: http, containerPort: 8080}]}]")
 
 
 def container(**body: object) -> PodContainer:
@@ -258,6 +262,55 @@ CASES = [
         "two workloads",
         workload("Deployment") + workload("StatefulSet", name="db") + service(ON_80),
         ("/spec/selector",),
+    ),
+    Case(
+        "SV06",
+        "two Services with different ports",
+        service(ON_80) + service("{selector: {app: web}, ports: [{port: 443}]}").replace("name: web", "name: b"),
+    ),
+    Case(
+        "SV06",
+        "two equal Services",
+        service(ON_80) + service(ON_80).replace("name: web", "name: b"),
+        ("/spec/selector",),
+    ),
+    Case(
+        "SV06",
+        "a Job beside a server and a named port: the pod of the Job is no endpoint",
+        SERVER + workload("Job", name="task") + service(TO_HTTP),
+        ("/spec/selector",),
+    ),
+    Case("SV06", "SV02 reports a Job that receives requests", SERVER + workload("Job", name="task") + service(ON_8080)),
+    Case("SV02", "a named port leaves a Job out", SERVER + workload("Job", name="task") + service(TO_HTTP)),
+    Case(
+        "SV02", "a number reaches the pod of a Job", SERVER + workload("Job", name="task") + service(ON_8080), (TARGET,)
+    ),
+    Case(
+        "SV02",
+        "a number reaches the pod of a CronJob",
+        SERVER
+        + "\n---\napiVersion: batch/v1\nkind: CronJob\nmetadata: {name: task, namespace: apps}\nspec: {jobTemplate: "
+        "{spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: task}]}}}}}" + service(ON_8080),
+        (TARGET,),
+    ),
+    Case("SV02", "a Job alone may be the server", workload("Job") + service(ON_8080)),
+    Case(
+        "SV02",
+        "a Job that declares the port",
+        SERVER + workload("Job", "[{name: task, ports: [{containerPort: 8080}]}]", name="task") + service(ON_8080),
+    ),
+    Case(
+        "SV03",
+        "a Service of pods that run Envoy, whatever its name",
+        workload("DaemonSet", "[{name: proxy, image: 'envoyproxy/envoy:v1.35.0'}]")
+        + service("{type: NodePort, selector: {app: web}, ports: [{port: 80}]}"),
+    ),
+    Case(
+        "SV03",
+        "a Service of pods with an Envoy beside the application",
+        workload("DaemonSet", "[{name: proxy, image: 'envoyproxy/envoy:v1.35.0'}, {name: web, image: web}]")
+        + service("{type: NodePort, selector: {app: web}, ports: [{port: 80}]}"),
+        ("/spec/type",),
     ),
     Case("SV06", "pods without a maker are replicas", workload("Pod") + workload("Pod", name="two") + service(ON_80)),
     Case(
@@ -495,3 +548,9 @@ def test_a_port_that_a_service_means_by_number_is_not_changed() -> None:
     assert free.patch
     (meant,) = of_rule(alone + service("{selector: {app: web}, ports: [{port: 8080}]}"), "SV09")
     assert meant.patch is None
+
+
+def test_two_services_of_different_types_are_no_duplicates() -> None:
+    other = service("{type: NodePort, selector: {app: web}, ports: [{port: 80}]}").replace("name: web", "name: b")
+    assert of_rule(service(ON_80) + other, "SV06") == []
+    assert of_rule(service(ON_80) + other.replace("NodePort", "ClusterIP"), "SV06")

@@ -4,7 +4,8 @@ import pytest
 
 from hops.model import settings
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
-from tests.hops.rules.test_ingress import delegation, ingress, policy, proxy
+from tests.hops.rules.test_ingress import HOST, contour, delegation, ingress, paths, policy, proxy
+from tests.hops.rules.test_ingress import path as entry
 
 REDIRECT = "/metadata/annotations/ingress.kubernetes.io~1force-ssl-redirect"
 GATEWAY = """
@@ -56,7 +57,100 @@ spec: {{template: {{spec: {{containers: [{{ports: [{{name: {name}, containerPort
 
 ENVOY = "/spec/template/spec/containers/0/ports/0/hostPort"
 
+
+def answering(name: str, *secrets: str, path: str = "/", host: str = "web.localhost", more: str = "") -> str:
+    tls = ", ".join(f"{{hosts: [{host}], secretName: {secret_}}}" for secret_ in secrets)
+    return paths(entry(path), host=host, name=name, more=f"{more} tls: [{tls}],")
+
+
+def issuer(solver: str, kind: str = "ClusterIssuer", namespace: str = "cert-manager") -> str:
+    return f"""
+---
+apiVersion: cert-manager.io/v1
+kind: {kind}
+metadata: {{name: acme, namespace: {namespace}}}
+spec: {{acme: {{solvers: [{solver}]}}}}
+"""
+
+
+def issued(annotations: str, name: str = "contour") -> str:
+    tls = "tls: [{hosts: [web.localhost], secretName: web-tls}], rules: [{host: web.localhost}]"
+    return ingress(f"{{ingressClassName: {name}, {tls}}}", metadata=f"annotations: {{{annotations}}}")
+
+
+BY_NGINX = "{http01: {ingress: {ingressClassName: nginx}}}"
+CLUSTER_ISSUER = "/metadata/annotations/cert-manager.io~1cluster-issuer"
+ISSUER = "/metadata/annotations/cert-manager.io~1issuer"
+
 CASES = [
+    Case("TL06", "two Secrets in one Ingress", answering("a", "one", "two"), ("/spec/tls/1/secretName",)),
+    Case(
+        "TL06",
+        "two Secrets in two Ingresses",
+        answering("a", "one") + answering("b", "two", path="/b"),
+        ("/spec/tls/0/secretName",),
+    ),
+    Case("TL06", "one of two Ingresses without TLS", answering("a", "one") + answering("b", path="/b"), (HOST,)),
+    Case(
+        "TL06",
+        "one host in two cases",
+        answering("a", "one") + answering("b", "two", host="WEB.localhost", path="/b"),
+        ("/spec/tls/0/secretName",),
+    ),
+    Case("TL06", "one Secret in two Ingresses", answering("a", "one") + answering("b", "one", path="/b")),
+    Case("TL06", "two hosts", answering("a", "one") + answering("b", "two", host="api.localhost")),
+    Case("TL06", "two hosts, one without TLS", answering("a", "one") + answering("b", host="api.localhost")),
+    Case("TL06", "an ACME challenge", answering("a", "one") + answering("b", path="/.well-known/acme-challenge/x")),
+    Case(
+        "TL06",
+        "another controller",
+        answering("a", "one") + answering("b", "two", path="/b", more="ingressClassName: nginx,"),
+    ),
+    Case(
+        "TL07",
+        "a solver of another class",
+        issuer(BY_NGINX) + issued("cert-manager.io/cluster-issuer: acme"),
+        (CLUSTER_ISSUER,),
+    ),
+    Case(
+        "TL07",
+        "an Issuer, and the older key of the class",
+        issuer("{http01: {ingress: {class: nginx}}}", "Issuer", "apps") + issued("cert-manager.io/issuer: acme"),
+        (ISSUER,),
+    ),
+    Case(
+        "TL07",
+        "an issuer that isn't there",
+        issuer(BY_NGINX) + issued("cert-manager.io/cluster-issuer: acne"),
+        (CLUSTER_ISSUER,),
+    ),
+    Case(
+        "TL07",
+        "an Issuer of another namespace",
+        issuer(BY_NGINX, "Issuer", "b") + issued("cert-manager.io/issuer: acme"),
+        (ISSUER,),
+    ),
+    Case(
+        "TL07", "the class of the Ingress", issuer(BY_NGINX) + issued("cert-manager.io/cluster-issuer: acme", "nginx")
+    ),
+    Case(
+        "TL07",
+        "a solver without a class",
+        issuer("{http01: {ingress: {}}}") + issued("cert-manager.io/cluster-issuer: acme"),
+    ),
+    Case(
+        "TL07",
+        "a DNS solver beside it",
+        issuer(f"{BY_NGINX}, {{dns01: {{}}}}") + issued("cert-manager.io/cluster-issuer: acme"),
+    ),
+    Case("TL07", "a stack without objects of cert-manager", issued("cert-manager.io/cluster-issuer: acme")),
+    Case(
+        "TL07",
+        "two classes of one Contour",
+        contour("'--ingress-class-name=contour,nginx'")
+        + issuer(BY_NGINX)
+        + issued("cert-manager.io/cluster-issuer: acme"),
+    ),
     Case("TL01", "nobody asked", named("web.localhost")),
     Case("TL01", "an empty list is none", named("web.localhost", tls="tls: []") + asking("*"), ("/spec/tls",)),
     Case("TL01", "null is none", named("web.localhost", tls="tls: null") + asking("*"), ("/spec/tls",)),

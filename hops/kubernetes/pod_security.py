@@ -1,0 +1,169 @@
+"""What the Pod Security Standards forbid in a pod.
+
+Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and the versions of its controls.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from hops.kubernetes.resources.pods import Pod, PodContainer
+from hops.kubernetes.values import JSON, at, flag, mapping, number, pairs, sequence, text, texts
+
+ENFORCE = "pod-security.kubernetes.io/enforce"
+ENFORCE_VERSION = "pod-security.kubernetes.io/enforce-version"
+LEVELS = ("restricted", "baseline", "privileged")
+"""The levels, the strictest first."""
+LATEST = 1_000
+"""The minor version that stands for `latest`."""
+
+_CAPABILITIES = frozenset(
+    {
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    }
+)
+_VOLUMES = frozenset(
+    {
+        *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "name", "persistentVolumeClaim"),
+        *("projected", "secret"),
+    }
+)
+_SYSCTLS: Mapping[str, int] = {
+    **dict.fromkeys(
+        (
+            *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start"),
+            *("net.ipv4.ping_group_range", "net.ipv4.tcp_syncookies"),
+        ),
+        0,
+    ),
+    "net.ipv4.ip_local_reserved_ports": 27,
+    **dict.fromkeys(
+        (
+            *("net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"),
+            "net.ipv4.tcp_keepalive_time",
+        ),
+        29,
+    ),
+    **dict.fromkeys(("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"), 32),
+}
+"""The sysctls that baseline allows, each with the minor version that added it."""
+_SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_PROFILES = ("RuntimeDefault", "Localhost")
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_HANDLERS = (
+    *(("livenessProbe",), ("readinessProbe",), ("startupProbe",)),
+    *(("lifecycle", "postStart"), ("lifecycle", "preStop")),
+)
+_HOST_PROBES_SINCE = 34
+
+
+def minor(version: str) -> int | None:
+    """The minor version of `latest` or v1.N; None for any other text."""
+    if version == "latest":
+        return LATEST
+    found = re.fullmatch(r"v1\.(\d{1,3})", version)
+    return int(found[1]) if found else None
+
+
+def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[str]:
+    """What a level refuses in a pod, each as a noun with the name of the check.
+
+    level: one of LEVELS; any other refuses nothing.
+    pod: the pod.
+    version: minor version of the standard. Default: the latest.
+    """
+    if level not in ("baseline", "restricted"):
+        return
+    yield from _baseline(pod, version)
+    for container in pod.containers:
+        yield from _baseline_container(container, version)
+    if level == "restricted":
+        yield from _restricted(pod)
+
+
+def _baseline(pod: Pod, version: int) -> Iterator[str]:
+    context = mapping(at(pod.spec, "securityContext"))
+    yield from (f"{key} (hostNamespaces)" for key in ("hostNetwork", "hostPID", "hostIPC") if flag(at(pod.spec, key)))
+    yield from (f"hostPort {port.host_port} (hostPorts)" for port in pod.host_ports if port.host_port)
+    for volume in sequence(at(pod.spec, "volumes")):
+        if "hostPath" in mapping(volume):
+            yield "a hostPath volume (hostPathVolumes)"
+    for sysctl in sequence(context.get("sysctls")):
+        name = text(at(sysctl, "name")) or ""
+        if version < _SYSCTLS.get(name, LATEST + 1):
+            yield f"the sysctl {name} (sysctls)"
+    template = at(pod.resource.body, *pod.pointer.split("/")[1:-1], "metadata", "annotations")
+    for key, value in pairs(template).items():
+        if key.startswith(_APPARMOR) and value != "runtime/default" and not value.startswith("localhost/"):
+            yield f"the AppArmor profile {value} (appArmorProfile)"
+    yield from _context(context, "the pod")
+
+
+def _context(context: Mapping[str, JSON], where: str) -> Iterator[str]:
+    """What baseline refuses in the security context of a pod or of a container."""
+    if flag(at(context.get("windowsOptions"), "hostProcess")):
+        yield f"hostProcess in {where} (windowsHostProcess)"
+    for key, check in (("appArmorProfile", "appArmorProfile"), ("seccompProfile", "seccompProfile_baseline")):
+        kind = text(at(context.get(key), "type"))
+        if kind and kind not in _PROFILES:
+            yield f"{key} {kind} in {where} ({check})"
+    options = mapping(context.get("seLinuxOptions"))
+    if (text(options.get("type")) or "") not in _SELINUX:
+        yield f"the SELinux type {options['type']} in {where} (seLinuxOptions)"
+    yield from (f"the SELinux {key} in {where} (seLinuxOptions)" for key in ("user", "role") if text(options.get(key)))
+
+
+def _baseline_container(container: PodContainer, version: int) -> Iterator[str]:
+    where = f"container {container.name}"
+    context = mapping(at(container.body, "securityContext"))
+    if flag(context.get("privileged")):
+        yield f"the privileged {where} (privileged)"
+    more = set(texts(at(context, "capabilities", "add"))) - _CAPABILITIES
+    if more:
+        yield f"the capability {min(more)} in {where} (capabilities_baseline)"
+    if (text(context.get("procMount")) or "Default") != "Default":
+        yield f"procMount {context['procMount']} in {where} (procMount)"
+    yield from _context(context, where)
+    for keys in _HANDLERS if version >= _HOST_PROBES_SINCE else ():
+        for action in ("httpGet", "tcpSocket"):
+            if text(at(container.body, *keys, action, "host")):
+                yield f"host in {keys[-1]} of {where} (hostProbesAndHostLifecycle)"
+
+
+def _restricted(pod: Pod) -> Iterator[str]:
+    whole = mapping(at(pod.spec, "securityContext"))
+    windows = text(at(pod.spec, "os", "name")) == "windows"
+    for volume in sequence(at(pod.spec, "volumes")):
+        for kind in mapping(volume):
+            if kind not in _VOLUMES and kind != "hostPath":
+                yield f"a volume of type {kind} (restrictedVolumes)"
+    # A bad value of the pod counts even if every container has a good one.
+    if flag(whole.get("runAsNonRoot")) is False:
+        yield "runAsNonRoot false in the pod (runAsNonRoot)"
+    if number(whole.get("runAsUser")) == 0:
+        yield "runAsUser 0 in the pod (runAsUser)"
+    for container in pod.containers:
+        yield from _restricted_container(container, whole, windows=windows)
+
+
+def _restricted_container(container: PodContainer, whole: Mapping[str, JSON], *, windows: bool) -> Iterator[str]:
+    own = mapping(at(container.body, "securityContext"))
+    allowed, root = flag(own.get("allowPrivilegeEscalation")), flag(own.get("runAsNonRoot"))
+    profile = text(at(own, "seccompProfile", "type")) or text(at(whole, "seccompProfile", "type"))
+    conditions: tuple[tuple[bool, str, str], ...] = (
+        (windows or allowed is False, "allowPrivilegeEscalation", "allowPrivilegeEscalation"),
+        (bool(flag(whole.get("runAsNonRoot")) if root is None else root), "no runAsNonRoot", "runAsNonRoot"),
+        (number(own.get("runAsUser")) != 0, "runAsUser 0", "runAsUser"),
+        (
+            windows or "ALL" in texts(at(own, "capabilities", "drop")),
+            "capabilities that are not dropped",
+            "capabilities_restricted",
+        ),
+        (
+            windows or set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"},
+            "added capabilities",
+            "capabilities_restricted",
+        ),
+        (windows or profile in (*_PROFILES, "Unconfined"), "no seccompProfile", "seccompProfile_restricted"),
+    )
+    yield from (f"{what} in container {container.name} ({check})" for met, what, check in conditions if not met)
