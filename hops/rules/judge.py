@@ -131,6 +131,10 @@ def _replaced(finding: Finding, places: Mapping[tuple[str, Place, str], Level]) 
     return any(level is not None and level.strictness >= finding.level.strictness for level in levels)
 
 
+# Rules that report values which the API server refuses, among others.
+_OF_THE_API_TOO = frozenset({"IN07", "IN08", "IN15", "SV07"})
+
+
 def _told_once(findings: list[Finding]) -> Iterator[Finding]:
     """The findings without those about a value that the API server refuses: that is one mistake.
 
@@ -139,7 +143,7 @@ def _told_once(findings: list[Finding]) -> Iterator[Finding]:
     refused = {_value(finding) for finding in findings if finding.code.startswith(REFUSED)}
     others: dict[tuple[object, ...], Finding] = {}
     for finding in findings if refused else ():
-        if not finding.code.startswith(REFUSED) and finding.code != undecidable.code and _value(finding) in refused:
+        if finding.code in _OF_THE_API_TOO and _value(finding) in refused:
             others.setdefault(_value(finding), finding)
     for finding in findings:
         other = others.get(_value(finding)) if others else None
@@ -147,6 +151,8 @@ def _told_once(findings: list[Finding]) -> Iterator[Finding]:
             yield finding
         elif finding.code.startswith(REFUSED):
             yield replace(finding, patch=finding.patch or other.patch)
+        elif finding.code not in _OF_THE_API_TOO:
+            yield finding
 
 
 def _value(finding: Finding) -> tuple[object, ...]:

@@ -440,5 +440,6 @@ def test_every_schema_compiles(version: str) -> None:
 def test_a_refused_value_is_one_finding_with_the_patch_of_the_other_rule() -> None:
     found = verdict(documents(ingress().replace("pathType: Prefix, ", "")), rules=["IN07", *CODES])
     assert [(f.code, f.patch is not None) for f in found] == [("AP04", True)]
-    alone = verdict(documents(ingress().replace("Prefix", "ImplementationSpecific")), rules=["IN07", *CODES])
+    other = ingress().replace("Prefix", "ImplementationSpecific").replace("path: /,", "path: /foo,")
+    alone = verdict(documents(other), rules=["IN07", *CODES])
     assert [f.code for f in alone] == ["IN07"]
