@@ -80,6 +80,7 @@ ELSEWHERE = {
     "make test-live": "it needs Docker",
     "make lock": "it needs a package index",
     'make lock UPGRADE="rich uv"': "as before",
+    ".venv/bin/python -m tests.hops.kubernetes.published_schemas": "tests/hops/kubernetes/test_schemas.py compares it",
     ".venv/bin/hops rules --write docs/rules": "tests/hops/cli/test_check.py compares what it writes",
     ".venv/bin/hops codes --write docs/codes": "tests/hops/cli/test_codes.py compares what it writes",
     ".venv/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir dist .": "tests/test_wheel.py",

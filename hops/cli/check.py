@@ -22,6 +22,7 @@ from hops.cli.stack import read as read_stack
 from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
+from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.model.visible import on_one_line
@@ -73,6 +74,13 @@ def main(
     stack: Annotated[
         str | None, typer.Option(help="Apply the settings and policy of this stack, and compare with other stacks.")
     ] = None,
+    kubernetes: Annotated[
+        str | None,
+        typer.Option(
+            help="Minor version of the API server, such as 1.34. Default: that of the stack's node image, otherwise "
+            "of the pinned one."
+        ),
+    ] = None,
     controller: Annotated[
         str | None,
         typer.Option(
@@ -102,10 +110,12 @@ def main(
         stop("--fix cannot write to standard input; pass a file")
     if unsafe_fixes and not (fix or diff):
         stop("--unsafe-fixes requires --fix or --diff")
+    if kubernetes is not None and kubernetes not in known_versions():
+        stop(f"--kubernetes {kubernetes}: the known versions are {', '.join(known_versions())}")
     manifests = read(paths)
     try:
         policies = [_policy(config), *([_handling(controller)] if controller else [])]
-        asked = CheckSession(policies, _stack(stack) if stack else None, manifests, rules)
+        asked = CheckSession(policies, _stack(stack) if stack else None, manifests, rules, kubernetes)
     except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
@@ -196,13 +206,20 @@ class CheckSession:
     stack: the stack to apply; None for none.
     manifests: the files, whose `Policy` objects apply to all of them.
     rules: the rules to run.
+    kubernetes: minor version of the API server; None for that of the stack or the pinned one.
 
     Raises SettingsError that names the invalid key.
     """
 
     def __init__(
-        self, policies: Sequence[PolicySettings], stack: _Stack | None, manifests: Manifests, rules: Sequence[Rule]
+        self,
+        policies: Sequence[PolicySettings],
+        stack: _Stack | None,
+        manifests: Manifests,
+        rules: Sequence[Rule],
+        kubernetes: str | None = None,
     ) -> None:
+        self._kubernetes = kubernetes
         self._today = datetime.now(UTC).date()
         self._stack = stack
         given = [*policies, *([stack.settings.policy] if stack else [])]
@@ -213,14 +230,19 @@ class CheckSession:
     def findings(self, manifests: Manifests) -> list[Finding]:
         settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)
         inventory = Inventory(
-            manifests.declared(), today=self._today, settings=settings, fleet=held, whole=not manifests.unread
+            manifests.declared(),
+            today=self._today,
+            settings=settings,
+            fleet=held,
+            whole=not manifests.unread,
+            kubernetes=self._kubernetes,
         )
         return [*self._judge.found(inventory), *self._judge.found_in_policies()]
 
 
 def _policies(manifests: Manifests) -> Iterator[PolicySettings]:
     for body, place in manifests.declared():
-        if body["kind"] == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
+        if body.get("kind") == "Policy" and str(body.get("apiVersion")).startswith(f"{NAMESPACE}/"):
             yield _read_policy({"rules": body.get("rules") or {}}, place.file)
 
 

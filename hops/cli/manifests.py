@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,10 +45,19 @@ class File:
         return line(self._nodes[number], place.within + path) if number < len(self._nodes) else None
 
     def declared(self) -> Iterator[tuple[JSON, Place]]:
-        """The documents that are Kubernetes objects, with their places; other YAML has no `kind`."""
+        """The documents that are Kubernetes objects or kind configurations, with their places.
+
+        Other YAML has neither a `kind` nor an apiVersion with a group or metadata, as a chart's Chart.yaml.
+        """
         for number, body in enumerate(self.bodies):
-            if isinstance(body, dict) and isinstance(body.get("kind"), str) and not _is_kustomization(body):
+            known = isinstance(body, dict) and (isinstance(body.get("kind"), str) or _lacks_kind(body))
+            if known and not _is_kustomization(body):
                 yield body, Place(self.name, number)
+
+
+def _lacks_kind(body: Mapping[str, JSON]) -> bool:
+    version = body.get("apiVersion")
+    return isinstance(version, str) and ("/" in version or isinstance(body.get("metadata"), dict))
 
 
 def _is_kustomization(body: JSON) -> bool:

@@ -3,6 +3,7 @@
 A field whose value is unknown in a preview is UNKNOWN (`hops.kubernetes.values`), whatever its type.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -18,6 +19,7 @@ from hops.kubernetes.resources.services import DeclaredService, declared_service
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable
 from hops.model.finding import Place
 from hops.model.settings import Settings
+from hops.model.versions import NODE_IMAGE
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ class Inventory:
     fleet: ports and names that others use. Default: none.
     whole: whether all declared objects are known; False if a file could not be read. Default: True.
     live: whether these are all objects of a cluster, so that an undeclared one does not exist. Default: False.
+    kubernetes: minor version of the API server, such as `1.34`. Default: that of the stack's node image, otherwise of
+        the pinned one.
     """
 
     def __init__(
@@ -42,11 +46,13 @@ class Inventory:
         fleet: Fleet | None = None,
         whole: bool = True,
         live: bool = False,
+        kubernetes: str | None = None,
     ) -> None:
         self.today = today
         self.whole = whole
         self.live = live
         self.settings = settings
+        self.kubernetes = kubernetes or _minor(settings.cluster.node_image if settings else "") or _minor(NODE_IMAGE)
         self.resources = resources(declared)
         self._by_kind: dict[str, list[Resource]] = defaultdict(list)
         for resource in self.resources:
@@ -221,3 +227,9 @@ class Inventory:
             for pod in selected:
                 groups[pod].append(selected)
         return groups
+
+
+def _minor(image: str) -> str:
+    """The minor version in the tag of a node image such as `kindest/node:v1.34.8`; "" where there is none."""
+    found = re.search(r":v(\d+\.\d+)", image)
+    return found[1] if found else ""

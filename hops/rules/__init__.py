@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hops.rules.families import (
+    api_server,
     clashes,
     exceptions,
     exposure,
@@ -17,7 +18,18 @@ from hops.rules.rule import Rule
 
 RULES: Mapping[str, Rule] = {
     rule.code: rule
-    for family in (host_ports, kind_clusters, clashes, ingress, tls, services, request_path, exposure, exceptions)
+    for family in (
+        api_server,
+        host_ports,
+        kind_clusters,
+        clashes,
+        ingress,
+        tls,
+        services,
+        request_path,
+        exposure,
+        exceptions,
+    )
     for rule in vars(family).values()
     if isinstance(rule, Rule)
 }

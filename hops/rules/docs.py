@@ -11,6 +11,7 @@ from hops.rules.installed import INSTALLED
 from hops.rules.rule import NoParameters, Rule, Scope
 
 FAMILIES: Mapping[str, str] = {
+    "AP": "what the API server refuses",
     "HP": "host ports of pods",
     "KN": "kind clusters",
     "XS": "clashes with other stacks",

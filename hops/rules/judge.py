@@ -1,6 +1,7 @@
 """Runs the rules over an inventory of declared objects."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 from hops.kubernetes.inventory import Inventory
@@ -9,6 +10,7 @@ from hops.kubernetes.values import Undecidable, matches
 from hops.model.finding import Finding, Level, Patch, Place
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
+from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import holds, undecidable
 from hops.rules.installed import INSTALLED
 from hops.rules.rule import Breach, Rule
@@ -45,7 +47,8 @@ class Judge:
         """The sorted findings of an inventory."""
         findings = [finding for run in self._runs for finding in run.findings(inventory)]
         places = {(finding.code, finding.place, finding.path): finding.level for finding in findings}
-        return sorted((finding for finding in findings if not _replaced(finding, places)), key=_order)
+        left = [finding for finding in findings if not _replaced(finding, places)]
+        return sorted(_told_once(left), key=_order)
 
     def found_in_policies(self) -> list[Finding]:
         """The sorted findings of the configuration itself."""
@@ -126,6 +129,34 @@ def _replaced(finding: Finding, places: Mapping[tuple[str, Place, str], Level]) 
     """Whether a rule that this one yields to has a finding at the same place that is at least as strict."""
     levels = (places.get((code, finding.place, finding.path)) for code in RULES[finding.code].yields_to)
     return any(level is not None and level.strictness >= finding.level.strictness for level in levels)
+
+
+# Rules that report values which the API server refuses, among others.
+_OF_THE_API_TOO = frozenset({"IN07", "IN08", "IN15", "SV07"})
+
+
+def _told_once(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings without those about a value that the API server refuses: that is one mistake.
+
+    The refusal takes over the patch, which it may not have itself.
+    """
+    refused = {_value(finding) for finding in findings if finding.code.startswith(REFUSED)}
+    others: dict[tuple[object, ...], Finding] = {}
+    for finding in findings if refused else ():
+        if finding.code in _OF_THE_API_TOO and _value(finding) in refused:
+            others.setdefault(_value(finding), finding)
+    for finding in findings:
+        other = others.get(_value(finding)) if others else None
+        if other is None:
+            yield finding
+        elif finding.code.startswith(REFUSED):
+            yield replace(finding, patch=finding.patch or other.patch)
+        elif finding.code not in _OF_THE_API_TOO:
+            yield finding
+
+
+def _value(finding: Finding) -> tuple[object, ...]:
+    return finding.resource, finding.place, finding.path
 
 
 def _order(finding: Finding) -> tuple[str, ...]:

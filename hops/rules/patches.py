@@ -4,22 +4,23 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
+from hops.rules.files.documents import parts
+
 
 def patched(body: Mapping[str, Any], operations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """A deep copy of an object with RFC 6902 operations applied.
 
     body: the object.
-    operations: the operations in order; only add, replace and remove are supported.
+    operations: the operations in order; only add, replace, remove and the move of a key within its mapping are
+        supported.
 
     Raises KeyError or IndexError if a path does not exist in the object.
     """
     result = deepcopy(dict(body))
     for operation in operations:
-        *parents, last = [
-            part.replace("~1", "/").replace("~0", "~") for part in operation["path"].removeprefix("/").split("/")
-        ]
+        *above, last = parts(operation["path"])
         target: Any = result
-        for part in parents:
+        for part in above:
             target = target[int(part)] if isinstance(target, list) else target[part]
         match operation["op"], target:
             case "add", list():
@@ -30,6 +31,8 @@ def patched(body: Mapping[str, Any], operations: Iterable[Mapping[str, Any]]) ->
                 target[int(last)] = deepcopy(operation["value"])
             case "remove", _:
                 del target[last]
+            case "move", _:
+                target[last] = target.pop(parts(operation["from"])[-1])
             case _:
                 target[last] = deepcopy(operation["value"])
     return result

@@ -26,6 +26,8 @@ from hops.kubernetes.values import (
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 """kubeadm's label on control-plane nodes and, with NoSchedule, their taint."""
 WILDCARDS = ("", "0.0.0.0", "::")
+# `node-labels: "a=b"`, and `name: node-labels` with `value: "a=b"`.
+_NODE_LABELS = re.compile(r"node-labels['\"]?(?::|\s*[,\n]\s*['\"]?value['\"]?:)\s*['\"]?([^'\"\n}]+)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,8 +269,8 @@ def _cluster(resource: Resource) -> KindConfiguration:
 
 
 def _patched_labels(patches: Sequence[str]) -> dict[str, str]:
-    """The node labels that kubeadm patches give the kubelet, as kind's ingress guides do."""
-    given = [m[1] for patch in patches for m in re.finditer(r"node-labels['\"]?:\s*['\"]?([^'\"\n]+)", patch)]
+    """The node labels that kubeadm patches give the kubelet, in the spelling of kubeadm's v1beta3 and of v1beta4."""
+    given = [m[1] for patch in patches for m in _NODE_LABELS.finditer(patch)]
     return {k: v for text_ in given for k, _, v in (entry.strip().partition("=") for entry in text_.split(","))}
 
 

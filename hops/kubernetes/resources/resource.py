@@ -24,7 +24,7 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     **dict.fromkeys(("HTTPProxy", "TLSCertificateDelegation"), ("projectcontour.io",)),
     **dict.fromkeys(("Fleet", "Policy"), ("ingress-hops",)),
-    "Cluster": ("kind.x-k8s.io",),
+    "Cluster": ("kind.x-k8s.io", "kind.sigs.k8s.io"),
     "DeploymentConfig": ("apps.openshift.io",),
     "IPPool": ("crd.projectcalico.org", "projectcalico.org"),
     "Installation": ("operator.tigera.io",),
@@ -185,7 +185,8 @@ def resource(body: Mapping[str, JSON], place: Place) -> Resource:
     known = metadata if isinstance(metadata, dict) else {}
     version, kind = body.get("apiVersion"), body.get("kind")
     version = version if isinstance(version, str) else ""
-    kind = kind if isinstance(kind, str) else ""
+    # A kind configuration without `kind` is read as what it is meant to be.
+    kind = kind if isinstance(kind, str) else "Cluster" if version.startswith("kind.x-k8s.io/") else ""
     groups = _GROUPS.get(kind)
     if groups is not None and version:
         group = version.rpartition("/")[0]

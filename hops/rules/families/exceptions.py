@@ -96,7 +96,11 @@ spec: {chart: {spec: {chart: nginx}}}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: nginx, namespace: apps}
-spec: {template: {spec: {containers: [{name: nginx}]}}}
+spec:
+  selector: {matchLabels: {app: nginx}}
+  template:
+    metadata: {labels: {app: nginx}}
+    spec: {containers: [{name: nginx}]}
 """,
 )
 def opaque(resource: Resource, _: Inventory, parameters: Opaque) -> Iterator[Breach]:

@@ -107,7 +107,9 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
 spec:
+  selector: {matchLabels: {app: envoy}}
   template:
+    metadata: {labels: {app: envoy}}
     spec:
       containers:
       - name: envoy
@@ -120,7 +122,9 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
 spec:
+  selector: {matchLabels: {app: envoy}}
   template:
+    metadata: {labels: {app: envoy}}
     spec:
       containers:
       - name: envoy
@@ -210,7 +214,9 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: apps}
 spec:
+  selector: {matchLabels: {app: web}}
   template:
+    metadata: {labels: {app: web}}
     spec:
       hostNetwork: true
       containers: [{name: web}]
@@ -220,7 +226,9 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: apps}
 spec:
+  selector: {matchLabels: {app: web}}
   template:
+    metadata: {labels: {app: web}}
     spec:
       hostNetwork: false
       containers: [{name: web}]
@@ -254,7 +262,9 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: agent, namespace: apps}
 spec:
+  selector: {matchLabels: {app: agent}}
   template:
+    metadata: {labels: {app: agent}}
     spec:
       hostNetwork: true
       containers:
@@ -266,7 +276,9 @@ apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: agent, namespace: apps}
 spec:
+  selector: {matchLabels: {app: agent}}
   template:
+    metadata: {labels: {app: agent}}
     spec:
       containers:
       - name: agent
@@ -343,7 +355,11 @@ def _apart(one: Pod, other: Pod) -> bool:
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
-spec: {template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}}}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Pod
@@ -354,7 +370,11 @@ spec: {containers: [{name: nginx, ports: [{containerPort: 80, hostPort: 80}]}]}
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
-spec: {template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}}}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Pod
@@ -514,7 +534,10 @@ kind: Deployment
 metadata: {name: envoy, namespace: projectcontour}
 spec:
   replicas: 1
-  template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}}
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
     good="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -530,7 +553,10 @@ metadata: {name: envoy, namespace: projectcontour}
 spec:
   replicas: 1
   strategy: {type: Recreate}
-  template: {spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}}
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
 )
 def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:

@@ -68,7 +68,11 @@ _INSTALLED = """
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: contour, namespace: projectcontour}
-spec: {template: {spec: {containers: [{name: contour, command: [contour], args: [serve, --incluster]}]}}}
+spec:
+  selector: {matchLabels: {app: contour}}
+  template:
+    metadata: {labels: {app: contour}}
+    spec: {containers: [{name: contour, command: [contour], args: [serve, --incluster]}]}
 """
 
 _Operations = tuple[Mapping[str, Any], ...]

@@ -357,7 +357,11 @@ nodes:
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
-spec: {template: {spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}}}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}
 ---"""
     + _PLAIN,
     good="""
@@ -371,7 +375,11 @@ nodes:
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: envoy, namespace: projectcontour}
-spec: {template: {spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}}}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}
 ---"""
     + _SECURE,
 )

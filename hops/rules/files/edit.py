@@ -73,7 +73,7 @@ def _rounds(patches: Sequence[Patch]) -> Sequence[Sequence[_Step]]:
     """The operations of the patches; those of one round hold for the text before it."""
     steps = [
         [
-            _Step(patch.place.document or 0, {**operation, "path": patch.place.within + operation["path"]})
+            _Step(patch.place.document or 0, {**operation, **_from_the_top(patch, operation)})
             for operation in patch.operations
         ]
         for patch in patches
@@ -81,6 +81,11 @@ def _rounds(patches: Sequence[Patch]) -> Sequence[Sequence[_Step]]:
     if len(steps) > 1 and max(map(len, steps)) > 1 and any(map(moves_others, patches)):
         raise ValueError("a later operation of a patch could mean another item")
     return [[step for step in row if step] for row in zip_longest(*steps)]
+
+
+def _from_the_top(patch: Patch, operation: Mapping[str, Any]) -> dict[str, str]:
+    """The pointers of an operation within the whole document."""
+    return {key: patch.place.within + operation[key] for key in ("from", "path") if key in operation}
 
 
 def moves_others(patch: Patch) -> bool:
@@ -130,6 +135,10 @@ class _Editor:
             key, node = self._below(node)[part]
         there = self._below(node).get(last)
         match operation["op"], node:
+            case "move", yaml.MappingNode():
+                old, _ = self._below(node)[parts(operation["from"])[-1]]
+                if old and not there:
+                    return self._with_key(old, last)
             case "remove", _ if there:
                 return self._without(key, node, there)
             case (("add" | "replace"), yaml.MappingNode()) if there:
@@ -193,6 +202,9 @@ class _Editor:
             return _Edit(colon, end, f" {new}{self.text[colon:start].rstrip()}")
         # A key without a value stands right before its colon's end.
         return _Edit(start, end, f" {new}" if start == end else new)
+
+    def _with_key(self, key: yaml.Node, name: str) -> _Edit:
+        return _Edit(self._at(key.start_mark), self._end(key), self._scalar(name, key))
 
     def _without(self, of: yaml.Node | None, node: Any, there: tuple[yaml.Node | None, yaml.Node]) -> _Edit:
         """of: the key of the collection itself."""

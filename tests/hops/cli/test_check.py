@@ -345,7 +345,7 @@ def test_junit(tmp_path: Path) -> None:
     assert {name: (suite.get("failures"), suite.get("errors")) for name, suite in suites.items()} == {
         "broken.yaml": ("0", "1"),
         "healthy.yaml": ("0", "0"),
-        "odd.yaml": ("1", "0"),
+        "odd.yaml": ("2", "0"),
         "pod.yaml": ("1", "0"),
     }
     assert all(int(suite.get("tests", "")) == len(suite) >= 1 for suite in root)
@@ -558,6 +558,80 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
             "Make one with: hops stack new alcie\n"
         ),
     )
+
+
+FLOW_SCHEMA = "apiVersion: flowcontrol.apiserver.k8s.io/{}\nkind: FlowSchema\nmetadata: {{name: a}}\n"
+
+
+def test_the_version_of_kubernetes_is_chosen(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(FLOW_SCHEMA.format("v1beta2"))
+    assert codes(found(file, "--kubernetes", "1.28")) == []
+    assert codes(found(file, "--kubernetes", "1.34")) == ["AP01"]
+    file.write_text(FLOW_SCHEMA.format("v1"))
+    assert codes(found(file, "--kubernetes", "1.28")) == ["AP01"]
+    assert codes(found(file)) == []
+
+
+def test_an_unknown_version_of_kubernetes_is_an_error_that_names_the_known_ones(pod: Path) -> None:
+    result = hops("check", pod, "--kubernetes", "1.9")
+    assert result.exit_code == 2
+    assert "--kubernetes 1.9: the known versions are 1.25, " in result.stderr
+    assert "1.34" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        # The boolean is quoted, so the other rule reads the annotation.
+        (
+            (
+                "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: apps\n  annotations:\n"
+                "    example.com/checked: false  # by hand\nspec: {type: ExternalName, externalName: a.example}\n"
+            ),
+            ("checked: false ", "checked: 'false' "),
+        ),
+        (
+            (
+                "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n"
+                "  extraPortMapping:  # the door\n  - {containerPort: 80, hostPort: 8080, listenAddress: 127.0.0.1}\n"
+            ),
+            ("extraPortMapping:", "extraPortMappings:"),
+        ),
+        ("apiVersion: kind.x-k8s.io/v1alpha4\nname: dev\n", ("name: dev\n", "name: dev\nkind: Cluster\n")),
+        (
+            (
+                "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: web, namespace: apps}\n"
+                "spec: {minAvailable: 1}\n"
+            ),
+            ("policy/v1beta1", "policy/v1"),
+        ),
+    ],
+)
+def test_fix_corrects_what_the_api_server_or_kind_refuses(tmp_path: Path, text: str, mended: tuple[str, str]) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text(text)
+    result = hops("check", file, "--fix")
+    assert result.exit_code == 0, result.stdout
+    assert file.read_text() == text.replace(*mended)
+
+
+def test_fix_reports_the_refusal_that_it_cannot_correct(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    text = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: apps, labels: {version: 1.10}}\nspec: {type: "
+    )
+    file.write_text(text + "ExternalName, externalName: a.example}\n")
+    result = hops("check", file, "--fix")
+    assert result.exit_code == 1
+    assert "AP03 Service/apps/web: metadata.labels.version is the number 1.1" in result.stdout
+    assert file.read_text().startswith(text)
+
+
+@pytest.mark.parametrize("text", ["apiVersion: v2\nname: chart\nversion: 1.0.0\n", "name: a\nversion: 1\n", "a: b\n"])
+def test_other_yaml_is_no_object(tmp_path: Path, text: str) -> None:
+    (tmp_path / "Chart.yaml").write_text(text)
+    assert found(tmp_path) == []
 
 
 def test_a_helm_template_is_named_as_such(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hops.rules.docs import page
 from hops.rules.patches import patched
 from hops.rules.rule import NoParameters
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
+from tests.hops.rules.test_api_server import CASES as API_SERVER
 from tests.hops.rules.test_clash_rules import CASES as FLEET
 from tests.hops.rules.test_exceptions import CASES as PACK
 from tests.hops.rules.test_exposure import CASES as EXPOSURE
@@ -25,9 +26,10 @@ from tests.hops.rules.test_request_path import CASES as REQUEST_PATH
 from tests.hops.rules.test_services import CASES as SERVICES
 from tests.hops.rules.test_tls import CASES as TLS
 
-FAMILIES = ("HP", "KN", "XS", "IN", "TL", "SV", "RP", "EX", "PK")
+FAMILIES = ("AP", "HP", "KN", "XS", "IN", "TL", "SV", "RP", "EX", "PK")
 CODES = list(RULES)
 EDGES: list[Case] = [
+    *API_SERVER,
     *HOST_PORTS,
     *KIND_NODES,
     *FLEET,

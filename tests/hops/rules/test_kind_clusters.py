@@ -54,6 +54,39 @@ STRICT = (
     "securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}"
 )
 
+CONTROL_PLANE = "nodes: [{role: control-plane}]"
+CALICO = """
+---
+apiVersion: operator.tigera.io/v1
+kind: Installation
+metadata: {name: default}
+spec: {calicoNetwork: {linuxDataplane: %s}}
+"""
+AGENT = """
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: calico-node, namespace: kube-system}
+spec: {template: {spec: {containers: [{name: calico-node, env: [{name: FELIX_BPFENABLED, value: "%s"}]}]}}}
+"""
+
+
+def kubeadm(patch: str, image: str = "kindest/node:v1.34.0") -> str:
+    lines = "\n".join(f"    {line}" for line in patch.splitlines())
+    return cluster(f"nodes:\n- role: control-plane\n  image: {image}\n  kubeadmConfigPatches:\n  - |\n{lines}")
+
+
+def networking(fields: str, nodes: str = "") -> str:
+    return cluster(f"networking: {{{fields}}}\n{nodes}")
+
+
+LISTED = """kind: InitConfiguration
+nodeRegistration:
+  kubeletExtraArgs:
+  - name: node-labels
+    value: "ingress-ready=true"
+"""
+PATCH = ("/nodes/0/kubeadmConfigPatches/0",)
 THREE = cluster(
     f"nodes: [{{role: control-plane}}, {{role: worker, extraPortMappings: [{mapping()}]}}, {{role: worker}}]"
 )
@@ -314,6 +347,243 @@ CASES = [
     ),
     Case("KN08", "baseline lets hostPort 0 in", APPS % "baseline" + pod("{containers: [{ports: [{hostPort: 0}]}]}")),
     Case("KN08", "an unknown volume", APPS % "baseline" + pod("{volumes: !unknown }"), undecided=True),
+    Case(
+        "KN03",
+        "a label that a patch of kubeadm's v1beta4 gives",
+        kubeadm(LISTED) + envoy("nodeSelector: {ingress-ready: 'true'},"),
+    ),
+    Case(
+        "KN09",
+        "a misspelled key of a node",
+        cluster(f"nodes: [{{role: control-plane, extraPortMapping: [{mapping()}]}}]"),
+        ("/nodes/0/extraPortMapping",),
+    ),
+    Case("KN09", "a misspelled key of the cluster", cluster("network: {ipFamily: ipv4}"), ("/network",)),
+    Case("KN09", "a misspelled key of the network", networking("podSubnets: 10.0.0.0/16"), ("/networking/podSubnets",)),
+    Case(
+        "KN09",
+        "a misspelled key of a mapping",
+        cluster("nodes: [{extraPortMappings: [{containerPort: 80, hostport: 80}]}]"),
+        ("/nodes/0/extraPortMappings/0/hostport",),
+    ),
+    Case("KN09", "mappings at the top", cluster(f"extraPortMappings: [{mapping()}]"), ("/extraPortMappings",)),
+    Case("KN09", "subnets at the top", cluster("podSubnet: 10.0.0.0/16"), ("/podSubnet",)),
+    Case("KN09", "a node's image at the top", cluster("image: kindest/node:v1.34.0"), ("/image",)),
+    Case("KN09", "a name in metadata", cluster("metadata: {name: dev}"), ("/metadata",)),
+    Case("KN09", "no kind", "{apiVersion: kind.x-k8s.io/v1alpha4, nodes: [{role: control-plane}]}", ("/kind",)),
+    Case("KN09", "no apiVersion", "{kind: Cluster, nodes: [{role: control-plane}]}", ("/apiVersion",)),
+    Case("KN09", "another kind", "{apiVersion: kind.x-k8s.io/v1alpha4, kind: cluster}", ("/kind",)),
+    Case(
+        "KN09",
+        "an old version of the group",
+        "{apiVersion: kind.sigs.k8s.io/v1alpha3, kind: Cluster}",
+        ("/apiVersion",),
+    ),
+    Case(
+        "KN09",
+        "an older kind of configuration",
+        "{apiVersion: kind.sigs.k8s.io/v1alpha1, kind: Config}",
+        ("/apiVersion", "/kind"),
+    ),
+    Case("KN09", "a later version", "{apiVersion: kind.x-k8s.io/v1beta1, kind: Cluster}", ("/apiVersion",)),
+    Case("KN09", "another project's Cluster", "{apiVersion: cluster.x-k8s.io/v1beta1, kind: Cluster, spec: {}}"),
+    Case("KN09", "only workers", cluster("nodes: [{role: worker}, {role: worker}]"), ("/nodes",)),
+    Case("KN09", "no role is that of a control plane", cluster("nodes: [{}, {role: worker}]")),
+    Case("KN09", "no nodes are one control plane", cluster("nodes: []")),
+    Case("KN09", "an unknown role", cluster("nodes: [{role: control-plane}, {role: workers}]"), ("/nodes/1/role",)),
+    Case("KN09", "a role of other tools", cluster("nodes: [{role: control-plane}, {role: agent}]"), ("/nodes/1/role",)),
+    Case("KN09", "a role in capitals", cluster("nodes: [{role: control-plane}, {role: Worker}]"), ("/nodes/1/role",)),
+    Case(
+        "KN09",
+        "a hostPort of 70000",
+        cluster(f"nodes: [{{extraPortMappings: [{mapping('70000')}]}}]"),
+        ("/nodes/0/extraPortMappings/0/hostPort",),
+    ),
+    Case(
+        "KN09",
+        "a containerPort of 0",
+        cluster(f"nodes: [{{extraPortMappings: [{mapping(container=0)}]}}]"),
+        ("/nodes/0/extraPortMappings/0/containerPort",),
+    ),
+    Case(
+        "KN09",
+        "no containerPort",
+        cluster("nodes: [{extraPortMappings: [{hostPort: 80}]}]"),
+        ("/nodes/0/extraPortMappings/0/containerPort",),
+    ),
+    Case("KN09", "an API server's port of 99999", networking("apiServerPort: 99999"), ("/networking/apiServerPort",)),
+    Case(
+        "KN09",
+        "a port in quotes",
+        cluster(f"nodes: [{{extraPortMappings: [{mapping(repr('80'))}]}}]"),
+        ("/nodes/0/extraPortMappings/0/hostPort",),
+    ),
+    Case("KN09", "random ports", cluster(f"nodes: [{{extraPortMappings: [{mapping('-1')}, {mapping('0')}]}}]")),
+    Case(
+        "KN09",
+        "an unknown protocol",
+        cluster(f"nodes: [{{extraPortMappings: [{mapping(more='protocol: HTTP')}]}}]"),
+        ("/nodes/0/extraPortMappings/0/protocol",),
+    ),
+    Case(
+        "KN09",
+        "a protocol in lower case",
+        cluster(f"nodes: [{{extraPortMappings: [{mapping(more='protocol: udp')}]}}]"),
+    ),
+    Case(
+        "KN09",
+        "a name as an address",
+        cluster(f"nodes: [{{extraPortMappings: [{mapping(more='listenAddress: localhost')}]}}]"),
+        ("/nodes/0/extraPortMappings/0/listenAddress",),
+    ),
+    Case(
+        "KN09",
+        "a name with capital letters",
+        "{apiVersion: kind.x-k8s.io/v1alpha4, kind: Cluster, name: Dev}",
+        ("/name",),
+    ),
+    Case("KN09", "an unknown ipFamily", networking("ipFamily: IPv6"), ("/networking/ipFamily",)),
+    Case("KN09", "an unknown kubeProxyMode", networking("kubeProxyMode: ebpf"), ("/networking/kubeProxyMode",)),
+    Case("KN09", "the kubeProxyModes", networking("kubeProxyMode: nftables") + networking("kubeProxyMode: none")),
+    Case("KN09", "a subnet without a prefix", networking("podSubnet: 10.244.0.0"), ("/networking/podSubnet",)),
+    Case("KN09", "a podSubnet of the other family", networking("podSubnet: 'fd00::/56'"), ("/networking/podSubnet",)),
+    Case(
+        "KN09",
+        "a serviceSubnet of the other family",
+        networking("ipFamily: ipv6, serviceSubnet: 10.96.0.0/16"),
+        ("/networking/serviceSubnet",),
+    ),
+    Case(
+        "KN09",
+        "two subnets in one family",
+        networking("podSubnet: '10.1.0.0/16,10.2.0.0/16'"),
+        ("/networking/podSubnet",),
+    ),
+    Case("KN09", "two subnets of two families", networking("ipFamily: dual, podSubnet: '10.1.0.0/16,fd00:1::/56'")),
+    Case("KN09", "dnsSearch as text", networking("dnsSearch: a.example"), ("/networking/dnsSearch",)),
+    Case("KN09", "a feature gate as text", cluster("featureGates: {A: 'true'}"), ("/featureGates/A",)),
+    Case("KN09", "labels as numbers, which kind reads as text", cluster("nodes: [{labels: {tier: 1, edge: true}}]")),
+    Case(
+        "KN09",
+        "a mount without a folder of the node",
+        cluster("nodes: [{extraMounts: [{hostPath: /a}]}]"),
+        ("/nodes/0/extraMounts/0/containerPath",),
+    ),
+    Case("KN09", "unknown nodes", cluster("nodes: !unknown "), undecided=True),
+    Case("KN09", "a patch that lists arguments for v1beta3", kubeadm(LISTED), PATCH),
+    Case("KN09", "a patch that lists arguments for v1beta4", kubeadm(LISTED, "kindest/node:v1.36.0")),
+    Case(
+        "KN09",
+        "a patch of v1beta4 for v1beta3",
+        kubeadm("apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration"),
+        PATCH,
+    ),
+    Case(
+        "KN09",
+        "a patch of v1beta3 for v1beta4",
+        kubeadm("apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration", "kindest/node:v1.36.1"),
+        PATCH,
+    ),
+    Case("KN09", "a patch of v1beta3", kubeadm("apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration")),
+    Case("KN09", "a patch without kind", kubeadm("nodeRegistration: {}"), PATCH),
+    Case("KN09", "a patch of a misspelled kind", kubeadm("kind: InitConfig"), PATCH),
+    Case("KN09", "a patch that is no YAML", kubeadm("kind: ["), PATCH),
+    Case("KN09", "a patch as kind's guide has it", LABELLED),
+    Case("KN10", "subnets that overlap", networking("podSubnet: 10.0.0.0/8"), ("/networking/podSubnet",)),
+    Case(
+        "KN10",
+        "one subnet twice",
+        networking("podSubnet: 10.96.0.0/16, serviceSubnet: 10.96.0.0/16"),
+        ("/networking/serviceSubnet",),
+    ),
+    Case("KN10", "subnets apart", networking("podSubnet: 192.168.0.0/16, serviceSubnet: 10.96.0.0/12")),
+    Case(
+        "KN10", "a podSubnet narrower than a node's", networking("podSubnet: 10.244.0.0/25"), ("/networking/podSubnet",)
+    ),
+    Case(
+        "KN10",
+        "a podSubnet for one of two nodes",
+        networking("podSubnet: 10.244.0.0/24", "nodes: [{role: control-plane}, {role: worker}]"),
+        ("/networking/podSubnet",),
+    ),
+    Case(
+        "KN10",
+        "a podSubnet for two of two nodes",
+        networking("podSubnet: 10.244.0.0/23", "nodes: [{role: control-plane}, {role: worker}]"),
+    ),
+    Case(
+        "KN10",
+        "a node mask of the user",
+        networking(
+            "podSubnet: 10.244.0.0/24",
+            "kubeadmConfigPatches: ['{kind: ClusterConfiguration, controllerManager: {extraArgs: "
+            '{node-cidr-mask-size: "28"}}}\']',
+        ),
+    ),
+    Case(
+        "KN10",
+        "a serviceSubnet of eight addresses",
+        networking("serviceSubnet: 10.96.0.0/29"),
+        ("/networking/serviceSubnet",),
+    ),
+    Case(
+        "KN10",
+        "a serviceSubnet too wide for the API server",
+        networking("ipFamily: ipv6, serviceSubnet: 'fd01::/64'"),
+        ("/networking/serviceSubnet",),
+    ),
+    Case(
+        "KN10",
+        "IPv4 addresses in an IPv6 cluster",
+        networking("ipFamily: ipv6", f"nodes: [{{extraPortMappings: [{mapping()}]}}]"),
+        ("/nodes/0/extraPortMappings/0/listenAddress",),
+    ),
+    Case(
+        "KN10",
+        "the IPv4 wildcard in an IPv6 cluster",
+        networking("ipFamily: ipv6", f"nodes: [{{extraPortMappings: [{mapping(more='listenAddress: 0.0.0.0')}]}}]"),
+        ("/nodes/0/extraPortMappings/0/listenAddress",),
+    ),
+    Case(
+        "KN10",
+        "an IPv6 address in an IPv4 cluster",
+        cluster("nodes: [{extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: '::1'}]}]"),
+        ("/nodes/0/extraPortMappings/0/listenAddress",),
+    ),
+    Case(
+        "KN10",
+        "no address in an IPv6 cluster",
+        networking("ipFamily: ipv6", "nodes: [{extraPortMappings: [{containerPort: 80, hostPort: 80}]}]"),
+    ),
+    Case("KN10", "both families", networking("ipFamily: dual", f"nodes: [{{extraPortMappings: [{mapping()}]}}]")),
+    Case(
+        "KN10",
+        "no kube-proxy, and Calico with iptables",
+        networking("kubeProxyMode: none") + CALICO % "Iptables",
+        ("/networking/kubeProxyMode",),
+    ),
+    Case(
+        "KN10",
+        "no kube-proxy, and Calico with nftables",
+        networking("kubeProxyMode: none") + CALICO % "Nftables",
+        ("/networking/kubeProxyMode",),
+    ),
+    Case(
+        "KN10",
+        "no kube-proxy, and Calico's default",
+        networking("kubeProxyMode: none") + CALICO % "null",
+        ("/networking/kubeProxyMode",),
+    ),
+    Case("KN10", "no kube-proxy, and Calico with eBPF", networking("kubeProxyMode: none") + CALICO % "BPF"),
+    Case(
+        "KN10",
+        "no kube-proxy, and Calico's agent",
+        networking("kubeProxyMode: none") + AGENT % "false",
+        ("/networking/kubeProxyMode",),
+    ),
+    Case("KN10", "no kube-proxy, and Calico's agent with eBPF", networking("kubeProxyMode: none") + AGENT % "true"),
+    Case("KN10", "kube-proxy and Calico with iptables", networking("kubeProxyMode: iptables") + CALICO % "Iptables"),
+    Case("KN10", "an unknown subnet", networking("podSubnet: !unknown "), undecided=True),
 ]
 
 

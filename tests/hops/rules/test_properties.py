@@ -83,7 +83,9 @@ def test_neither_documents_nor_keys_have_an_order(examples: list[list[Any]], ord
     assert shown(verdict(mixed)) == shown(verdict(bodies))
 
 
-@pytest.mark.parametrize("code", [code for code in RULES if code != "PK01"])
+# Any value can be unknown in a preview. A rule that asks something of every value would leave nothing decided; the API
+# server judges an unknown value in the update.
+@pytest.mark.parametrize("code", [code for code in RULES if code != "PK01" and not code.startswith("AP")])
 def test_every_unknown_value_is_decided_without_or_reported(code: str) -> None:
     """Whatever single value of a bad example isn't known, its mandatory rule doesn't pass it in silence."""
     bodies = documents(RULES[code].bad)

@@ -1,0 +1,170 @@
+"""What the API server asks of values beyond their type, as JSON schemas.
+
+The published definitions of Kubernetes give types and required fields only. Source of these bounds:
+pkg/apis/core/validation/validation.go, pkg/apis/networking/validation/validation.go,
+pkg/apis/apps/validation/validation.go and k8s.io/apimachinery/pkg/util/validation in Kubernetes 1.34. A `title` is the
+bound in words, for messages.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Schema = Mapping[str, Any]
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+
+LABEL_NAME: Schema = {
+    "pattern": f"^{_LABEL}$",
+    "maxLength": 63,
+    "title": "a DNS label: lower-case letters, digits and -, at most 63 characters",
+}
+LETTER_FIRST_NAME: Schema = {
+    "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+    "maxLength": 63,
+    "title": "a DNS label that begins with a letter: lower-case letters, digits and -, at most 63 characters",
+}
+SUBDOMAIN_NAME: Schema = {
+    "pattern": f"^{_SUBDOMAIN}$",
+    "maxLength": 253,
+    "title": "a DNS name: lower-case letters, digits, - and ., at most 253 characters",
+}
+PATH_NAME: Schema = {
+    "pattern": r"^(?!\.{1,2}$)[^/%]+$",
+    "title": "a name without / and %",
+}
+_PORT: Schema = {"minimum": 1, "maximum": 65535, "title": "a port: 1 to 65535"}
+_NO_PORT: Schema = {"minimum": 0, "maximum": 65535, "title": "a port: 1 to 65535"}
+_PORT_NAME: Schema = {
+    "pattern": "^$|^(?!.*--)(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$",
+    "title": "a port name: lower-case letters, digits and single -, at least one letter, at most 15 characters",
+}
+_PORT_OR_NAME: Schema = {
+    **_PORT,
+    "pattern": _PORT_NAME["pattern"],
+    "title": "a port of 1 to 65535, or a port's name of at most 15 lower-case letters, digits and -",
+}
+_QUALIFIED_KEY: Schema = {
+    "pattern": f"^({_SUBDOMAIN}/)?{_QUALIFIED}$",
+    "title": "a qualified name: letters, digits, -, _ and ., with an optional DNS name and / before it",
+}
+_LABEL_VALUE: Schema = {
+    "pattern": f"^({_QUALIFIED})?$",
+    "maxLength": 63,
+    "title": "a label's value: letters, digits, -, _ and ., at most 63 characters, beginning and ending with a letter "
+    "or digit",
+}
+_LABELS: Schema = {"propertyNames": _QUALIFIED_KEY, "additionalProperties": _LABEL_VALUE}
+_WHOLE: Schema = {"minimum": 0, "title": "0 or more"}
+
+
+def _one_of(*values: str) -> Schema:
+    """An enumeration whose field may also be left out, empty or null."""
+    return {"enum": [*values, "", None]}
+
+
+_PROTOCOL = _one_of("TCP", "UDP", "SCTP")
+_LABEL_OR_NONE: Schema = {**LABEL_NAME, "pattern": f"^$|^{_LABEL}$"}
+_PROBED: Mapping[str, Schema] = {"port": _PORT_OR_NAME, "scheme": _one_of("HTTP", "HTTPS")}
+_CONTAINER: Mapping[str, Schema] = {
+    "name": LABEL_NAME,
+    "image": {"minLength": 1, "title": "the name of an image"},
+    "imagePullPolicy": _one_of("Always", "IfNotPresent", "Never"),
+}
+
+BOUNDS: Mapping[str, Mapping[str, Schema]] = {
+    "apimachinery.pkg.apis.meta.v1.ObjectMeta": {
+        "namespace": _LABEL_OR_NONE,
+        "labels": _LABELS,
+        "annotations": {"propertyNames": {**_QUALIFIED_KEY, "pattern": f"(?i){_QUALIFIED_KEY['pattern']}"}},
+    },
+    "apimachinery.pkg.apis.meta.v1.LabelSelector": {"matchLabels": _LABELS},
+    "apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement": {
+        "operator": {"enum": ["In", "NotIn", "Exists", "DoesNotExist"]}
+    },
+    "api.apps.v1.DaemonSetUpdateStrategy": {"type": _one_of("OnDelete", "RollingUpdate")},
+    "api.apps.v1.DeploymentSpec": {"replicas": _WHOLE},
+    "api.apps.v1.DeploymentStrategy": {"type": _one_of("Recreate", "RollingUpdate")},
+    "api.apps.v1.ReplicaSetSpec": {"replicas": _WHOLE},
+    "api.apps.v1.StatefulSetSpec": {
+        "replicas": _WHOLE,
+        "podManagementPolicy": _one_of("OrderedReady", "Parallel"),
+    },
+    "api.apps.v1.StatefulSetUpdateStrategy": {"type": _one_of("OnDelete", "RollingUpdate")},
+    "api.batch.v1.CronJobSpec": {"concurrencyPolicy": _one_of("Allow", "Forbid", "Replace")},
+    "api.core.v1.Container": _CONTAINER,
+    "api.core.v1.ContainerPort": {
+        "containerPort": _PORT,
+        "hostPort": _NO_PORT,
+        "protocol": _PROTOCOL,
+    },
+    "api.core.v1.EnvVar": {
+        "name": {"pattern": "^[ -<>-~]+$", "title": "the name of a variable: printable characters without ="}
+    },
+    "api.core.v1.EphemeralContainer": _CONTAINER,
+    "api.core.v1.GRPCAction": {"port": _PORT},
+    "api.core.v1.HTTPGetAction": _PROBED,
+    "api.core.v1.NodeSelectorRequirement": {
+        "operator": {"enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]}
+    },
+    "api.core.v1.PodSpec": {
+        "containers": {"minItems": 1},
+        "dnsPolicy": _one_of("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
+        "nodeSelector": _LABELS,
+        "restartPolicy": _one_of("Always", "OnFailure", "Never"),
+    },
+    "api.core.v1.Probe": dict.fromkeys(
+        ("failureThreshold", "initialDelaySeconds", "periodSeconds", "successThreshold", "timeoutSeconds"), _WHOLE
+    ),
+    "api.core.v1.SeccompProfile": {"type": {"enum": ["Localhost", "RuntimeDefault", "Unconfined"]}},
+    "api.core.v1.ServicePort": {"port": _PORT, "protocol": _PROTOCOL},
+    "api.core.v1.ServiceSpec": {
+        "externalTrafficPolicy": _one_of("Cluster", "Local"),
+        "internalTrafficPolicy": _one_of("Cluster", "Local"),
+        "ipFamilyPolicy": _one_of("SingleStack", "PreferDualStack", "RequireDualStack"),
+        "selector": _LABELS,
+        "sessionAffinity": _one_of("ClientIP", "None"),
+        "type": _one_of("ClusterIP", "NodePort", "LoadBalancer", "ExternalName"),
+    },
+    "api.core.v1.TCPSocketAction": {"port": _PORT_OR_NAME},
+    "api.core.v1.Toleration": {
+        "effect": _one_of("NoSchedule", "PreferNoSchedule", "NoExecute"),
+        "operator": _one_of("Equal", "Exists", "Gt", "Lt"),
+    },
+    "api.core.v1.TopologySpreadConstraint": {"whenUnsatisfiable": {"enum": ["DoNotSchedule", "ScheduleAnyway"]}},
+    "api.core.v1.Volume": {"name": LABEL_NAME},
+    "api.core.v1.VolumeMount": {"mountPath": {"pattern": "^[^:]+$", "title": "a path without :"}},
+    "api.networking.v1.HTTPIngressPath": {"pathType": {"enum": ["Exact", "Prefix", "ImplementationSpecific"]}},
+    "api.networking.v1.HTTPIngressRuleValue": {"paths": {"minItems": 1}},
+    "api.networking.v1.NetworkPolicyPort": {
+        "endPort": _PORT,
+        "port": _PORT_OR_NAME,
+        "protocol": _PROTOCOL,
+    },
+    "api.networking.v1.NetworkPolicySpec": {"policyTypes": {"items": {"enum": ["Ingress", "Egress"]}}},
+    "api.networking.v1.ServiceBackendPort": {"name": _PORT_NAME, "number": _NO_PORT},
+}
+"""Bounds by definition, without `io.k8s.`, and field; they are added to the field's published schema.
+
+Left out is what a rule of its own reports: the path (IN08) and host (IN15) of an Ingress, names of ports and targetPort
+(SV07), a selector that does not match its template (SV08).
+"""
+
+_ANY_NAME = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
+_LABEL_NAMED = frozenset({"Namespace"})
+
+
+def name_of(kind: str, minor: int) -> Schema:
+    """The bound on `metadata.name`.
+
+    kind: the object's kind.
+    minor: the minor version of Kubernetes; later versions let a Service's name begin with a digit.
+    """
+    if kind in _ANY_NAME:
+        return PATH_NAME
+    if kind in _LABEL_NAMED:
+        return LABEL_NAME
+    if kind == "Service":
+        return LETTER_FIRST_NAME if minor <= 34 else LABEL_NAME
+    return SUBDOMAIN_NAME

@@ -1,0 +1,185 @@
+"""The published schemas as validators: one for each kind of a version of Kubernetes, compiled when it is first used."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+import jsonschema_rs
+
+from hops.kubernetes.schemas.bounds import BOUNDS
+from hops.kubernetes.values import JSON
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_DEFINED = "#/$defs/"
+# Calico's API server takes the same specs as the CustomResourceDefinitions behind it.
+_SAME_SPEC = {"projectcalico.org/v3": "crd.projectcalico.org/v1"}
+
+
+@dataclass(frozen=True)
+class Validator:
+    """The schema of one kind.
+
+    schema: the schema with the definitions that it refers to.
+    compiled: the validator of the library.
+    """
+
+    schema: Mapping[str, Any]
+    compiled: jsonschema_rs.Validator
+
+    def node(self, path: tuple[str | int, ...]) -> Mapping[str, Any]:
+        """The part of the schema at a schema path of an error, which leads through definitions."""
+        found: Any = self.schema
+        for part in path:
+            found = self._resolved(found)
+            found = found.get(part, {}) if isinstance(found, dict) else found[int(part)]
+        return self._resolved(found) if isinstance(found, dict) else {}
+
+    def _resolved(self, part: Any) -> Any:
+        while isinstance(part, dict) and "$ref" in part:
+            bounds = {key: value for key, value in part.items() if key != "$ref"}
+            part = {**self.schema["$defs"][part["$ref"].removeprefix(_DEFINED)], **bounds}
+        return part
+
+    def places(self, name: str) -> Iterator[tuple[str, ...]]:
+        """The fields of the kind with a name, as paths, in which `*` is a list's item; the shortest come first."""
+        level: list[tuple[tuple[str, ...], Any]] = [((), self.schema)]
+        seen: set[str] = set()
+        while level:
+            below: list[tuple[tuple[str, ...], Any]] = []
+            for path, part in level:
+                reference = part.get("$ref")
+                # A definition that contains itself is searched once.
+                if reference in seen:
+                    continue
+                seen |= {reference} if reference else set()
+                whole = self._resolved(part)
+                properties = whole.get("properties", {})
+                if name in properties:
+                    yield (*path, name)
+                below += [((*path, key), value) for key, value in properties.items() if key != "status"]
+                if isinstance(whole.get("items"), dict):
+                    below.append(((*path, "*"), whole["items"]))
+            level = below
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The kinds that the API server of one version of Kubernetes knows.
+
+    version: minor version, such as `1.34`.
+    served: definition of each kind, by `apiVersion Kind`.
+    definitions: the schemas of this version, by name.
+    """
+
+    version: str
+    served: Mapping[str, str]
+    definitions: Mapping[str, Any]
+    _compiled: dict[str, Validator] = field(default_factory=dict)
+
+    def validator(self, api_version: str, kind: str) -> Validator | None:
+        """The validator of a kind; None for a kind without a published schema."""
+        key = f"{_SAME_SPEC.get(api_version, api_version)} {kind}"
+        if key not in self._compiled:
+            schema = {"$ref": _DEFINED + self.served[key]} if key in self.served else _data("custom")["kinds"].get(key)
+            if schema is None:
+                return None
+            self._compiled[key] = self._validator(schema)
+        return self._compiled[key]
+
+    def _validator(self, schema: Mapping[str, Any]) -> Validator:
+        found: dict[str, Any] = {}
+        rest = [schema]
+        while rest:
+            for name in _references(rest.pop()):
+                if name not in found:
+                    found[name] = self.definitions[name]
+                    rest.append(found[name])
+        whole = {"$schema": _DRAFT, **schema, "$defs": found}
+        return Validator(whole, jsonschema_rs.validator_for(whole))
+
+    @cached_property
+    def versions_of(self) -> Mapping[str, tuple[str, ...]]:
+        """The API versions of each kind, Kubernetes' own and those of the custom kinds."""
+        found: dict[str, list[str]] = {}
+        for key in (*self.served, *_data("custom")["kinds"]):
+            version, _, kind = key.partition(" ")
+            found.setdefault(kind, []).append(version)
+        # A stable version first.
+        return {
+            kind: tuple(sorted(all_, key=lambda v: ("beta" in v or "alpha" in v, v))) for kind, all_ in found.items()
+        }
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        """Kubernetes' own API groups; "" is the core group."""
+        return frozenset(version.rpartition("/")[0] for version, *_ in map(str.split, _data("kubernetes")["kinds"]))
+
+
+def known_versions() -> tuple[str, ...]:
+    """The minor versions of Kubernetes whose schemas are known, such as `1.34`, oldest first."""
+    return tuple(_data("kubernetes")["versions"])
+
+
+def versions_with(api_version: str, kind: str) -> tuple[str, ...]:
+    """The known minor versions of Kubernetes that serve a kind, oldest first."""
+    key = f"{api_version} {kind}"
+    return tuple(version for version in known_versions() if key in catalogue(version).served)
+
+
+@cache
+def catalogue(version: str) -> Catalogue:
+    """The kinds and schemas of a minor version of Kubernetes, such as `1.34`. Raises KeyError for an unknown one."""
+    data = _data("kubernetes")
+    if version not in data["versions"]:
+        raise KeyError(version)
+    minor = minor_of(version)
+    found = {}
+    for name, ranges in data["definitions"].items():
+        for range_, schema in ranges.items():
+            first, last = map(minor_of, range_.split("-"))
+            if first <= minor <= last:
+                found[name] = _bounded(name, schema)
+    served = {key: name for key, name in data["kinds"].items() if name in found}
+    return Catalogue(version, served, found)
+
+
+def minor_of(version: str) -> int:
+    """The minor number of a version such as `1.34`."""
+    return int(version.split(".")[1])
+
+
+def _bounded(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    bounds = BOUNDS.get(name.removeprefix("io.k8s."))
+    if not bounds:
+        return schema
+    properties = schema["properties"]
+    added = {key: _joined(properties[key], bound) for key, bound in bounds.items() if key in properties}
+    return {**schema, "properties": {**properties, **added}}
+
+
+def _joined(schema: Mapping[str, Any], bound: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema with bounds added, also to its items and entries."""
+    return {**schema} | {
+        key: _joined(schema.get(key, {}), value) if isinstance(value, dict) else value for key, value in bound.items()
+    }
+
+
+def _references(schema: JSON) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value.removeprefix(_DEFINED)
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for item in schema:
+            yield from _references(item)
+
+
+@cache
+def _data(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((files("hops.kubernetes.schemas") / f"{name}.json").read_text(encoding="utf-8"))
+    return found

@@ -1,0 +1,276 @@
+"""What a schema refuses in an object, each with its place, its reason and, where it is certain, its correction."""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import jsonschema_rs
+
+from hops.kubernetes.schemas.catalogue import Validator
+from hops.kubernetes.values import JSON, UNKNOWN, at, pointer
+
+Operations = tuple[Mapping[str, Any], ...]
+
+_ARTICLES = {
+    "array": "a list",
+    "boolean": "a boolean",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a number",
+    "object": "a mapping",
+    "string": "a string",
+}
+_BOUNDS = {
+    "exclusiveMaximum": "less than {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "maxItems": "a list of at most {} entries",
+    "maxLength": "a text of at most {} characters",
+    "maxProperties": "a mapping of at most {} entries",
+    "minimum": "at least {}",
+    "minItems": "a list of at least {} entries",
+    "minLength": "a text of at least {} characters",
+    "minProperties": "a mapping of at least {} entries",
+    "pattern": "a text that matches {}",
+}
+_LONGEST = 60
+_MOST_FIELDS = 12
+_ANY_UNIT = "infinity"
+
+
+class Fault(StrEnum):
+    """The kind of a refusal."""
+
+    VERSION = "version"
+    FIELD = "field"
+    TYPE = "type"
+    VALUE = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One reason for which an object is refused.
+
+    fault: its kind.
+    path: JSON pointer inside the object.
+    message: one sentence.
+    remedy: what to write instead, in the imperative.
+    patch: RFC 6902 operations that remove it; empty where the intended value is not certain.
+    """
+
+    fault: Fault
+    path: str
+    message: str
+    remedy: str
+    patch: Operations = ()
+
+
+def refusals(validator: Validator, body: Mapping[str, JSON], moved: Mapping[str, str] | None = None) -> list[Refusal]:
+    """What the schema of an object refuses; values that a preview does not know are accepted.
+
+    validator: the schema.
+    body: the object.
+    moved: the successor of each retired field, as text.
+    """
+    try:
+        if validator.compiled.is_valid(body):
+            return []
+    except ValueError:
+        # A value that is not JSON: UNKNOWN, or one of YAML's own types.
+        pass
+    unknown: set[tuple[str | int, ...]] = set()
+    known = _known(body, (), unknown)
+    reader = _Reader(validator, known, unknown, moved or {})
+    return [refusal for error in validator.compiled.iter_errors(known) for refusal in reader.read(error)]
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """A path as people write it, such as `spec.ports[0].nodePort`; a key with a dot is in quotes."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif "." in part or "/" in part:
+            text += f"[{json.dumps(part)}]"
+        else:
+            text += f".{part}" if text else part
+    return text or "the object"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that a misspelt one means; None if none or several are near."""
+    names = list(known)
+    same = [other for other in names if other.lower() == name.lower()]
+    close = same or difflib.get_close_matches(name, names, 2, 0.8)
+    if len(close) == 2 and _likeness(name, close[0]) - _likeness(name, close[1]) < 0.03:
+        return None
+    return close[0] if close else None
+
+
+def _likeness(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, other, one).ratio()
+
+
+def _known(value: JSON, path: tuple[str | int, ...], unknown: set[tuple[str | int, ...]]) -> JSON:
+    """A copy that the library can read: null for an UNKNOWN value, whose path is noted, and text for other types."""
+    if value is UNKNOWN:
+        unknown.add(path)
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _known(item, (*path, str(key)), unknown) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_known(item, (*path, index), unknown) for index, item in enumerate(value)]
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
+class _Reader:
+    """Reads the errors of one object."""
+
+    def __init__(
+        self, validator: Validator, body: JSON, unknown: set[tuple[str | int, ...]], moved: Mapping[str, str]
+    ) -> None:
+        self.validator = validator
+        self.body = body
+        self.unknown = unknown
+        self.moved = moved
+
+    def read(self, error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
+        path = tuple(error.instance_path)
+        kind: Any = error.kind
+        name = str(kind.name)
+        combined = name in ("allOf", "anyOf", "not", "oneOf")
+        if any(path == u[: len(path)] if combined else u == path for u in self.unknown):
+            return
+        schema = self.validator.node(tuple(error.schema_path)[:-1])
+        match name:
+            case "additionalProperties":
+                yield self._fields(path, list(kind.unexpected), schema)
+            case "type":
+                yield self._type(path, error.instance, schema)
+            case "required":
+                missing = str(kind.property)
+                yield Refusal(
+                    Fault.VALUE,
+                    pointer("", *path, missing),
+                    f"{dotted(path)} has no {missing}, which is required.",
+                    f"Set {dotted((*path, missing))}.",
+                )
+            case "propertyNames":
+                key = str(kind.error.instance)
+                yield self._value((*path, key), f"the key {self._shown(path, key)}", key, schema)
+            case _:
+                shown = self._shown(path, error.instance)
+                yield self._value(path, f"{dotted(path)} is {shown}, which", error.instance, schema, name)
+
+    def _fields(self, path: tuple[str | int, ...], names: Sequence[str], schema: Mapping[str, Any]) -> Refusal:
+        """Several unknown fields of one mapping are one refusal."""
+        known = list(schema.get("properties", ()))
+        there = at(self.body, *path)
+        remedies: list[str] = []
+        patch: list[Mapping[str, Any]] = []
+        for name in names:
+            near = nearest(name, (key for key in known if key not in there))
+            if name in self.moved:
+                remedies.append(f"write {self.moved[name]} instead of {name}")
+            elif near:
+                remedies.append(f"rename {name} to {near}")
+                patch.append({"op": "move", "from": pointer("", *path, name), "path": pointer("", *path, near)})
+            elif place := next(self.validator.places(name), None):
+                remedies.append(f"move {name} to {dotted(place).replace('.*', '[]')}")
+            elif len(known) > _MOST_FIELDS or not known:
+                remedies.append(f"remove {name}")
+            else:
+                remedies.append(f"remove {name}; the fields are {', '.join(sorted(known))}")
+        shown = ", ".join(names)
+        exist = "fields that do not exist" if len(names) > 1 else "a field that does not exist"
+        return Refusal(
+            Fault.FIELD,
+            pointer("", *path, names[0]),
+            f"{dotted(path)} has {exist}: {shown}.",
+            _sentence(", and ".join(remedies)),
+            # A patch that corrects some of the fields would leave the object refused.
+            tuple(patch) if len(patch) == len(names) else (),
+        )
+
+    def _type(self, path: tuple[str | int, ...], value: JSON, schema: Mapping[str, Any]) -> Refusal:
+        given = schema.get("type", ())
+        types = [given] if isinstance(given, str) else [type_ for type_ in given if type_ != "null"]
+        wanted = " or ".join(_ARTICLES[type_] for type_ in types)
+        corrected = _corrected(value, types)
+        remedy = f"Write {wanted}"
+        if corrected is not None:
+            hidden = self._shown(path, value) == _HIDDEN
+            remedy = "Write it in quotes" if "string" in types else "Write it without quotes"
+            remedy += "" if hidden else f": {json.dumps(corrected)}"
+        elif "string" in types and isinstance(value, float):
+            remedy = "Write it in quotes"
+        return Refusal(
+            Fault.TYPE,
+            pointer("", *path),
+            f"{dotted(path)} is {_described(value, self._shown(path, value))}; it must be {wanted}.",
+            f"{remedy}.",
+            () if corrected is None else ({"op": "replace", "path": pointer("", *path), "value": corrected},),
+        )
+
+    def _value(
+        self, path: tuple[str | int, ...], subject: str, value: JSON, schema: Mapping[str, Any], name: str = "pattern"
+    ) -> Refusal:
+        options = [option for option in schema.get("enum", ()) if option not in ("", None)]
+        near = nearest(value, map(str, options)) if options and isinstance(value, str) else None
+        detail = ""
+        if options:
+            bound = f"one of {', '.join(map(str, options))}" if len(options) > 1 else str(options[0])
+        elif "title" in schema:
+            # The part behind the colon says what such a value consists of.
+            bound, detail = schema["title"].partition(":")[0], schema["title"]
+        elif name in _BOUNDS and name in schema:
+            bound = _BOUNDS[name].format(schema[name])
+            if _ANY_UNIT in bound and isinstance(value, str) and value.replace(".", "", 1).isdigit():
+                bound = f"a duration with its unit, such as {value}s, or infinity"
+        else:
+            bound = "in a form that the schema allows"
+        return Refusal(
+            Fault.VALUE,
+            pointer("", *path),
+            f"{subject} is not {bound}.",
+            f"Write {near or detail or bound}.",
+            ({"op": "replace", "path": pointer("", *path), "value": near},) if near else (),
+        )
+
+    def _shown(self, path: tuple[str | int, ...], value: JSON) -> str:
+        if at(self.body, "kind") == "Secret" and path[:1] in (("data",), ("stringData",)):
+            return _HIDDEN
+        if isinstance(value, dict | list):
+            return _ARTICLES["object" if isinstance(value, dict) else "array"]
+        shown = json.dumps(value, ensure_ascii=False)
+        return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
+
+
+_HIDDEN = "a hidden value"
+
+
+def _described(value: JSON, shown: str) -> str:
+    if isinstance(value, bool):
+        return f"the boolean {shown}"
+    if isinstance(value, int | float):
+        return f"the number {shown}"
+    return f"the string {shown}" if isinstance(value, str) else shown
+
+
+def _corrected(value: JSON, types: Sequence[str]) -> JSON:
+    """The value in the type that is meant; None where that is not certain, as for 1.10, which YAML reads as 1.1."""
+    if "string" in types and isinstance(value, int):
+        return json.dumps(value)
+    if isinstance(value, str):
+        if "boolean" in types and value in ("true", "false"):
+            return value == "true"
+        if ("integer" in types or "number" in types) and value.isascii() and value.isdigit() and len(value) < 16:
+            return int(value)
+    return None
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
