@@ -146,6 +146,11 @@ class Rivals(Generic[T]):
         if not self._found or (len(self._found) == 1 and not self._found[0][0].same_object(resource)):
             self._found.append((resource, item))
 
+    @property
+    def first(self) -> tuple[Resource, T]:
+        """The first item, and its object. Raises IndexError if there is none."""
+        return self._found[0]
+
     def of(self, resource: Resource) -> T | None:
         """The first item of another object; None if there is none."""
         return next((item for other, item in self._found if not other.same_object(resource)), None)

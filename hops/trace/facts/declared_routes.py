@@ -7,6 +7,7 @@ from hops.kubernetes.routes import ADAPTERS, Route, RouteCondition, led_to, rout
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.redact import GONE
 from hops.trace.observed.observation import FollowedRequest
 
 
@@ -96,6 +97,9 @@ def _meets(condition: RouteCondition, asked: FollowedRequest) -> bool:
     value = given.get(condition.name)
     if value is None:
         return False
+    if value == GONE:
+        # A secret is compared by Envoy alone; the request is taken to be meant for the route.
+        return not condition.negated
     if condition.how == "regex":
         return matches_whole(condition.value, value) is not False
     return {

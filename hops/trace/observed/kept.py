@@ -6,7 +6,7 @@ added here; its tests fail until then, because every test judges a reduced obser
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS
@@ -70,6 +70,11 @@ _WORKLOAD = {
 _PROXY_CONDITIONS = {**_values("prefix", "exact", "regex"), "header": WHOLE, "queryParameter": WHOLE}
 _PROXY_SERVICES = _values("name", "namespace", "kind", "group", "port", "protocol", "weight", "mirror")
 _PROXY_INCLUDE = {**_values("name", "namespace"), "conditions": _PROXY_CONDITIONS}
+_LISTENER = {
+    **_values("name", "hostname", "port", "protocol"),
+    "allowedRoutes": WHOLE,
+    "tls": {"mode": VALUE, "certificateRefs": {"*": VALUE}},
+}
 _SPEC = {"spec": WHOLE}
 _EVENT_OBJECT = _values("kind", "namespace", "name")
 
@@ -120,6 +125,29 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
             "conditions": {**_CONDITIONS, "errors": _CONDITIONS, "warnings": _CONDITIONS},
         },
     },
+    "GatewayClass": {"spec": _values("controllerName"), "status": {"conditions": _CONDITIONS}},
+    "Gateway": {
+        "spec": {"gatewayClassName": VALUE, "addresses": WHOLE, "listeners": _LISTENER},
+        "status": {
+            "conditions": _CONDITIONS,
+            "listeners": {**_values("name", "attachedRoutes"), "conditions": _CONDITIONS},
+        },
+    },
+    "HTTPRoute": {
+        "spec": {
+            "parentRefs": {"*": VALUE},
+            "hostnames": VALUE,
+            "rules": {
+                "matches": WHOLE,
+                "backendRefs": {**_values("group", "kind", "name", "namespace", "port", "weight")},
+                "filters": {"type": VALUE, "requestRedirect": WHOLE, "urlRewrite": WHOLE},
+            },
+        },
+        "status": {
+            "parents": {"controllerName": VALUE, "parentRef": {"*": VALUE}, "conditions": _CONDITIONS},
+        },
+    },
+    "ReferenceGrant": {"spec": WHOLE},
     "DaemonSet": _WORKLOAD,
     "Deployment": _WORKLOAD,
     "ConfigMap": {"data": _values("ClusterConfiguration")},
@@ -215,7 +243,8 @@ def kept(whole: Mapping[str, Any]) -> dict[str, Any]:
     whole: an observation as JSON values.
     """
     found = dict(whole)
-    found["asked"] = _headers(whole["asked"], _ASKED_HEADERS)
+    compared = _compared((whole["cluster"] or {}).get("objects") or ())
+    found["asked"] = _headers(whole["asked"], _ASKED_HEADERS | compared)
     found["requests"] = [_headers(request, _ANSWER_HEADERS) for request in whole["requests"]]
     if stack := whole["stack"]:
         settings = {key: value for key, value in stack["settings"].items() if key != "policy"}
@@ -253,6 +282,18 @@ def _part(value: JSON, fields: _Fields) -> Any:
         return None
     other = fields.get("*")
     return {key: _part(item, below) for key, item in value.items() if (below := fields.get(key, other)) is not None}
+
+
+def _compared(objects: Iterable[Mapping[str, JSON]]) -> frozenset[str]:
+    """The lower-case names of the headers that a route's conditions compare."""
+    rules = [
+        rule for item in objects for key in ("routes", "includes", "rules") for rule in sequence(at(item, "spec", key))
+    ]
+    conditions = [at(one, "header") for rule in rules for one in sequence(at(rule, "conditions"))]
+    matches = [
+        one for rule in rules for match in sequence(at(rule, "matches")) for one in sequence(at(match, "headers"))
+    ]
+    return frozenset(name.lower() for one in (*conditions, *matches) if (name := text(at(one, "name"))))
 
 
 def _headers(message: Mapping[str, Any], plain: frozenset[str]) -> dict[str, Any]:

@@ -281,3 +281,12 @@ def test_both_backends_of_a_canary_are_shown_with_their_weights() -> None:
     canary = [{"name": "my-service", "port": 8080, "weight": 90}, {"name": "blue", "port": 8080, "weight": 10}]
     http_route(sight)["spec"]["rules"][0]["backendRefs"] = canary
     assert "to my-service:8080 (weight 90) and blue:8080 (weight 10)" in hop_evidence(sight)
+
+
+@pytest.mark.parametrize(("how", "asked", "taken"), [("exact", {"x-token": "a"}, True), ("exact", {}, False)])
+def test_a_condition_on_a_secret_is_taken_as_met(how: str, asked: JSON, taken: bool) -> None:  # noqa: FBT001
+    sight = healthy()
+    one = faults.by_http_proxy(sight)
+    one["spec"]["routes"][0]["conditions"] = [{"prefix": "/"}, {"header": {"name": "X-Token", how: "b"}}]
+    sight["asked"]["headers"] = asked
+    assert bool(claims(view(sight)).hit) is taken
