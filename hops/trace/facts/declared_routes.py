@@ -7,8 +7,8 @@ from hops.kubernetes.routes import ADAPTERS, Route, RouteCondition, led_to, rout
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts
-from hops.trace.observed.redact import GONE
 from hops.trace.observed.observation import FollowedRequest
+from hops.trace.observed.redact import GONE
 
 
 @dataclass(frozen=True)
