@@ -11,12 +11,13 @@ from functools import cached_property
 from itertools import chain
 from typing import TypeVar
 
+from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.claims import Fleet, declared_fleet
 from hops.kubernetes.resources.ingresses import DeclaredIngress, declared_ingress
 from hops.kubernetes.resources.pods import ADDED, TEMPLATES, Pod, pod_template
 from hops.kubernetes.resources.resource import Resource, resources
 from hops.kubernetes.resources.services import DeclaredService, declared_service
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, pairs
 from hops.model.finding import Place
 from hops.model.settings import Settings
 from hops.model.versions import NODE_IMAGE
@@ -156,6 +157,12 @@ class Inventory:
         if self._vague_pods.get(None):
             raise Undecidable
         return self._by_namespace.get(namespace, ())
+
+    def pods_that(self, namespace: str | None, selector: JSON) -> Sequence[Pod]:
+        """The pods of a namespace that match a LabelSelector. Raises Undecidable like `pods_of`."""
+        labels = pairs(at(selector, "matchLabels"))
+        among = self.selected(namespace, labels) if labels else self.pods_in(namespace)
+        return [pod for pod in among if selects(selector, pod.labels)]
 
     def ingress(self, resource: Resource) -> DeclaredIngress:
         """The Ingress that an object of this kind declares."""

@@ -14,7 +14,6 @@ from hops.kubernetes.commands import absolute, server
 from hops.kubernetes.contour import envoys
 from hops.kubernetes.exposed import OUTSIDE, Exposed, Exposure, exposed, routes
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
 from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.resources.pods import Pod, PodContainer
@@ -490,7 +489,7 @@ class _Policies:
                 self.unsure.add(None if policy.nowhere else policy.namespace)
         for policies in groups.values():
             try:
-                for pod in _limited(policies[0], inventory):
+                for pod in inventory.pods_that(policies[0].namespace, at(policies[0].body, "spec", "podSelector")):
                     self.of[pod].append(policies)
             except Undecidable:
                 self.unsure.add(policies[0].namespace)
@@ -518,13 +517,6 @@ def _limits(policy: Resource) -> bool:
         raise Undecidable
     types = at(spec, "policyTypes")
     return types is None or "Ingress" in texts(types)
-
-
-def _limited(policy: Resource, inventory: Inventory) -> list[Pod]:
-    selector = at(policy.body, "spec", "podSelector")
-    labels = pairs(at(selector, "matchLabels"))
-    among = inventory.selected(policy.namespace, labels) if labels else inventory.pods_in(policy.namespace)
-    return [pod for pod in among if selects(selector, pod.labels)]
 
 
 class Inner(Section):

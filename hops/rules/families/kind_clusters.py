@@ -902,7 +902,7 @@ def fits(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> I
 
 def _networks(cluster: KindConfiguration, key: str) -> list[Any]:
     family = _family(cluster.networking)
-    given = _cidrs(cluster.networking, key) or _DEFAULT_SUBNETS[key].get(family, [])
+    given = _cidrs(cluster.networking, key) or _DEFAULT_SUBNETS[key].get(str(family), [])
     return [found for found in map(network, given) if found]
 
 
@@ -938,7 +938,7 @@ def _apart(cluster: KindConfiguration) -> Iterator[Breach]:
 
 
 def _wide_enough(cluster: KindConfiguration) -> Iterator[Breach]:
-    patches = [cluster.resource.body.get("kubeadmConfigPatches"), *(at(cluster.resource.body, "nodes") or ())]
+    patches = [cluster.resource.body.get("kubeadmConfigPatches"), *sequence(at(cluster.resource.body, "nodes"))]
     masked = "node-cidr-mask-size" in repr(patches)
     for subnet in _networks(cluster, "podSubnet"):
         room = _NODE_MASKS[subnet.version] - subnet.prefixlen

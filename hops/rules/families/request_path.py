@@ -1,5 +1,6 @@
 """RP: rules for what keeps a request from its pod between the ingress controller and the process."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,20 @@ from hops.kubernetes.commands import loopback, server
 from hops.kubernetes.contour import contours, envoys, may_serve, serves, watched
 from hops.kubernetes.exposed import Exposed, exposed, routed, routes
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.policies.network_policies import CALICO, Connection, Peer, declared_peer, declared_policies
-from hops.kubernetes.policies.policy_order import ruling
+from hops.kubernetes.policies.network_policies import (
+    CALICO,
+    Connection,
+    Direction,
+    Peer,
+    declared_peer,
+    declared_policies,
+)
+from hops.kubernetes.policies.policy_order import Ruling, ruling
 from hops.kubernetes.proxies import virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress
 from hops.kubernetes.resources.kind_nodes import clusters, nodes
 from hops.kubernetes.resources.pods import Pod, PodContainer, Port
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService
 from hops.kubernetes.secrets import made_secrets
 from hops.kubernetes.targets import home
@@ -177,21 +185,19 @@ def _denials(service: DeclaredService, inventory: Inventory) -> Iterator[tuple[s
     senders = [pod for pod in inventory.once(envoys) if not pod.host_network]
     if not senders and inventory.once(envoys):
         return
+    rulings = inventory.once(_Rulings)
     for pod in inventory.pods_of(service):
         if pod.host_network:
             continue
-        policies = declared_policies(inventory, pod.resource.namespace)
         for port in _targets(service, pod):
             if not senders:
-                closing = _own_namespace_only(policies, declared_peer(pod, inventory))
+                closing = rulings.own_namespace_only(pod)
                 if closing:
                     message = f"{closing} selects {pod.resource}, and no policy admits a pod of another namespace"
                     yield closing, f"{message}, such as the ingress controller's."
             for envoy in senders:
                 connection = Connection(declared_peer(envoy, inventory), declared_peer(pod, inventory), port)
-                outgoing = declared_policies(inventory, envoy.resource.namespace)
-                for direction, given in (("Ingress", policies), ("Egress", outgoing)):
-                    said = ruling(given, direction, connection)  # type: ignore[arg-type]
+                for said in (rulings.of(pod, "Ingress", connection), rulings.of(envoy, "Egress", connection)):
                     if said.allowed is False:
                         policy = _named(said.by)
                         verb = "denies" if said.explicit else "does not admit"
@@ -199,6 +205,76 @@ def _denials(service: DeclaredService, inventory: Inventory) -> Iterator[tuple[s
                             policy,
                             f"{policy} {verb} a connection from {envoy.resource} to port {port} of {pod.resource}.",
                         )
+
+
+class _Rulings:
+    """What network policies do to connections. Policies with the same selector are asked once for like connections."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._plain: dict[str | None, bool] = {}
+        self._groups: list[Sequence[Mapping[str, JSON]]] = []
+        self._of: dict[Pod, list[int]] = defaultdict(list)
+        self._rulings: dict[tuple[object, ...], Ruling] = {}
+        self._closing: dict[int, str | None] = {}
+
+    def of(self, pod: Pod, direction: Direction, connection: Connection) -> Ruling:
+        """The ruling of the policies of a pod, which is one end of the connection. Raises Undecidable."""
+        if not self._only_kubernetes(pod.resource.namespace):
+            return ruling(declared_policies(self._inventory, pod.resource.namespace), direction, connection)
+        answers = [self._answer(group, direction, connection) for group in self._of.get(pod, ())]
+        # A connection is allowed if one of the policies that select the pod allows it.
+        for allowed in (True, None):
+            if found := next((answer for answer in answers if answer.allowed is allowed), None):
+                return found
+        return min(answers, key=lambda answer: _named(answer.by), default=Ruling(allowed=True))
+
+    def _answer(self, group: int, direction: Direction, connection: Connection) -> Ruling:
+        other = connection.source if direction == "Ingress" else connection.target
+        ends = (
+            other.namespace,
+            other.account,
+            *(frozenset(part.items()) for part in (other.labels, other.around or {})),
+        )
+        key = (group, direction, *ends, frozenset(connection.target.ports.items()), connection.port)
+        if key not in self._rulings:
+            self._rulings[key] = ruling(self._groups[group], direction, connection)
+        return self._rulings[key]
+
+    def own_namespace_only(self, pod: Pod) -> str:
+        """The first policy of a pod if all its policies admit only pods of their own namespace; "" otherwise."""
+        if not self._only_kubernetes(pod.resource.namespace):
+            return ""
+        found = [self._closes(group, pod) for group in self._of.get(pod, ())]
+        return "" if None in found else min((name for name in found if name), default="")
+
+    def _closes(self, group: int, pod: Pod) -> str | None:
+        """The first policy of a group that limits who sends; None if one admits pods of other namespaces."""
+        if group not in self._closing:
+            self._closing[group] = _own_namespace_only(self._groups[group], declared_peer(pod, self._inventory))
+        return self._closing[group]
+
+    def _only_kubernetes(self, namespace: str | None) -> bool:
+        """Whether a namespace has policies of Kubernetes alone; groups them at the first question."""
+        if namespace not in self._plain:
+            policies = declared_policies(self._inventory, namespace)
+            self._plain[namespace] = all(
+                policy.get("kind") == "NetworkPolicy" and "projectcalico.org/" not in str(policy.get("apiVersion"))
+                for policy in policies
+            )
+            if self._plain[namespace]:
+                self._group(namespace, policies)
+        return self._plain[namespace]
+
+    def _group(self, namespace: str | None, policies: Iterable[Mapping[str, JSON]]) -> None:
+        groups: dict[str, list[Mapping[str, JSON]]] = defaultdict(list)
+        for policy in policies:
+            groups[content(at(dict(policy), "spec", "podSelector"))].append(policy)
+        for group in groups.values():
+            selector = at(dict(group[0]), "spec", "podSelector")
+            for pod in self._inventory.pods_that(namespace, selector):
+                self._of[pod].append(len(self._groups))
+            self._groups.append(group)
 
 
 def _named(body: Mapping[str, JSON] | None) -> str:
@@ -224,19 +300,17 @@ def _ports(pod: Pod) -> Iterator[Port]:
     return (port for container in pod.containers if container.lasting for port in container.ports)
 
 
-def _own_namespace_only(policies: Iterable[Mapping[str, JSON]], peer: Peer) -> str:
-    """The first policy of a pod if all its policies admit only pods of their own namespace; "" otherwise."""
+def _own_namespace_only(policies: Iterable[Mapping[str, JSON]], peer: Peer) -> str | None:
+    """The first of the policies that limits who sends, "" without one; None if one admits pods of other namespaces."""
     found = ""
     connection = Connection(peer, peer, 1)
     for body in policies:
-        if "projectcalico.org/" in str(body.get("apiVersion")) or body.get("kind") != "NetworkPolicy":
-            return ""
         if ruling([{**body, "spec": {**mapping(body.get("spec")), "ingress": []}}], "Ingress", connection).allowed:
             continue
         for rule in sequence(at(dict(body), "spec", "ingress")):
             given = sequence(at(rule, "from"))
             if not given or not all(set(mapping(sender)) == {"podSelector"} for sender in given):
-                return ""
+                return None
         found = found or _named(body)
     return found
 
