@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import pulumi
 import typer
 import yaml
-from pulumi.runtime.stack import run_in_stack
 
 from hops.cli.output import Format, FormatOption, Status, echo, print_hops, print_json, stop
 from hops.cli.stack import StackError, read, stack_file
@@ -111,15 +110,21 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
         except PublishedFileError as error:
             left_out.append(f"all objects of {manifest.name}: {error}")
     recorder = _Recorder()
-    pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=stack, preview=True)
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
         ground = StackContext(str(folder), owner_folder(str(folder), stack), 1, ClusterState(), upstream)
         outputs.update(build(settings, ground).outputs)
 
-    # Its own event loop: since Python 3.14 a thread has none until somebody makes it.
-    asyncio.run(run_in_stack(declare))
+    # Pulumi asks for the thread's event loop. Since Python 3.14 there is none until somebody makes it.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        pulumi.runtime.set_mocks(recorder, project=NAMESPACE, stack=stack, preview=True)
+        pulumi.runtime.test(declare)()
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
     declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
     inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
     # A rule that looks at the whole stack draws conclusions from what is absent.
