@@ -47,6 +47,8 @@ def _delegated(inventory: Inventory, user: str | None, namespace: str | None, na
     return False
 
 
+CERTIFICATES = ("contourcert", "envoycert")
+"""The Secrets that `contour certgen` makes for Contour and Envoy (examples/contour/02-job-certgen.yaml)."""
 _EVERY = "*"
 
 
@@ -76,6 +78,9 @@ def made_secrets(inventory: Inventory) -> frozenset[tuple[str | None, str | None
             if resource.api_version.startswith(group):
                 named_by = text(at(resource.body, *keys)) or text(at(resource.body, "metadata", "name"))
                 found.add((home(resource), named_by))
+    for pod in inventory.pods:
+        if any("certgen" in (*texts(c.body.get("command")), *texts(c.body.get("args"))) for c in pod.containers):
+            found |= {(pod.resource.namespace, name) for name in CERTIFICATES}
     return frozenset(found)
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
+from hops.kubernetes.secrets import CERTIFICATES
 from hops.kubernetes.values import JSON, at, pairs
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
-from hops.trace.facts.certificates import CERTIFICATES, distrust, misses_secret
+from hops.trace.facts.certificates import distrust, misses_secret
 from hops.trace.facts.declared_routes import planned_ingress_missing
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched

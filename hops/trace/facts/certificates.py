@@ -5,6 +5,7 @@ from datetime import datetime
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.secrets import CERTIFICATES
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
@@ -13,8 +14,6 @@ from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import events, holds, trouble
 from hops.trace.readers import envoy
 
-CERTIFICATES = ("contourcert", "envoycert")
-"""The Secrets with the certificates of Contour and Envoy (examples/contour/02-job-certgen.yaml)."""
 _REFUSED = ("x509:", "CERTIFICATE_VERIFY_FAILED", "tls:", "TLS handshake error", "TLS error", "TLS_error")
 """The errors of Go and Envoy. Plain words such as `certificate` also occur in the list that Envoy prints at start."""
 

@@ -417,7 +417,7 @@ def test_fix_judges_as_often_for_many_objects_as_for_few(tmp_path: Path, monkeyp
     for number in (8, 64):
         judged = 0
         path.write_text("---\n".join(POD.replace("web", f"web-{index}") for index in range(number)))
-        assert hops("check", path, "--fix").exit_code == 0
+        assert hops("check", path, "--fix", "--unsafe-fixes").exit_code == 0
         assert "hostPort" not in path.read_text()
         times.append(judged)
     assert times[0] == times[1]
@@ -442,7 +442,7 @@ def test_fix_refuses_where_a_file_changed_meanwhile(pod: Path, tmp_path: Path, m
         return written(text, *patches)
 
     monkeypatch.setattr("hops.cli.check.written", edited)
-    result = hops("check", other, pod, "--fix")
+    result = hops("check", other, pod, "--fix", "--unsafe-fixes")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         2,
         f"hops: {pod} was changed since it was read; run the command again",
