@@ -138,7 +138,6 @@ def test_neither_unknown_values_nor_an_unconfigured_provider_let_anything_pass(f
     assert found.returncode != 0
     assert {(level, code, resource) for level, code, resource in said(found) if level == "mandatory"} == {
         ("mandatory", "HP01", "Pod/apps/known"),
-        ("mandatory", "HP02", "Pod/apps/known"),
         ("mandatory", "PK01", "Pod/apps/unknown"),
     }
 

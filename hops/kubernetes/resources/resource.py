@@ -147,9 +147,9 @@ class Rivals(Generic[T]):
             self._found.append((resource, item))
 
     @property
-    def first(self) -> tuple[Resource, T]:
-        """The first item, and its object. Raises IndexError if there is none."""
-        return self._found[0]
+    def first(self) -> T | None:
+        """The first item; None if there is none."""
+        return self._found[0][1] if self._found else None
 
     def of(self, resource: Resource) -> T | None:
         """The first item of another object; None if there is none."""

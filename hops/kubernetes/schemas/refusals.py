@@ -84,7 +84,11 @@ def refusals(validator: Validator, body: Mapping[str, JSON], moved: Mapping[str,
     unknown: set[tuple[str | int, ...]] = set()
     known = _known(body, (), unknown)
     reader = _Reader(validator, known, unknown, moved or {})
-    return [refusal for error in validator.compiled.iter_errors(known) for refusal in reader.read(error)]
+    try:
+        return [refusal for error in validator.compiled.iter_errors(known) for refusal in reader.read(error)]
+    except UnicodeEncodeError:
+        # Half a surrogate pair. The readers of files refuse it, and no preview can send it.
+        return []
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -922,9 +922,9 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
 def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
     name = (text(host.get("fqdn")) or "").strip().lower()
     if name:
-        rival, _ = inventory.once(proxies).roots[owner_of(proxy, inventory), name].first
+        rival = inventory.once(proxies).roots[owner_of(proxy, inventory), name].first
         # The clash is reported once, at the later ones.
-        if not rival.same_object(proxy):
+        if rival and not rival.same_object(proxy):
             yield Breach("/spec/virtualhost/fqdn", f"{rival} also has host {name}, so Contour serves neither.")
     else:
         yield Breach("/spec/virtualhost/fqdn", "virtualhost has no fqdn.")
