@@ -220,6 +220,22 @@ def test_an_unchanged_stack_stays_as_it_is(running: Running) -> None:
     assert running.objects() == before
 
 
+@pytest.mark.long
+def test_a_saved_plan_is_what_an_update_does(running: Running) -> None:
+    """Plain Pulumi constrains the update to the operations of the preview."""
+    project = Project(running.project.folder, {**running.project.environment, "PULUMI_EXPERIMENTAL": "true"})
+    words = ("--stack", STACK, "--policy-pack", "policy")
+    before, file = running.objects(), running.file.read_text()
+    running.edit(added(name="planned", host="planned.edits.localhost", command=SERVE))
+    planned = running.file.read_text()
+    for text, requests in ((planned, ("planned.edits.localhost/",)), (file, EDITS[-1].requests)):
+        running.file.write_text(text)
+        project.pulumi("preview", *words, "--save-plan", "plan.json")
+        project.pulumi("up", "--yes", *words, "--plan", "plan.json")
+        assert statuses(requests) == [200]
+    assert running.objects() == before
+
+
 def test_a_broken_mandatory_rule_stops_preview_and_up(running: Running) -> None:
     before, file = running.objects(), running.file.read_text()
     running.edit(service(0, command=["python", "-m", "http.server", "8090", "--directory", "/"]))

@@ -86,8 +86,8 @@ def refusals(validator: Validator, body: Mapping[str, JSON], moved: Mapping[str,
     reader = _Reader(validator, known, unknown, moved or {})
     try:
         return [refusal for error in validator.compiled.iter_errors(known) for refusal in reader.read(error)]
-    except UnicodeEncodeError:
-        # Half a surrogate pair. The readers of files refuse it, and no preview can send it.
+    except ValueError:
+        # Half a surrogate pair, or nested deeper than the library reads. The readers of files refuse both.
         return []
 
 

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from hops.kubernetes.schemas.catalogue import catalogue
@@ -31,3 +33,16 @@ def test_no_published_object_is_refused(manifests: Path) -> None:
             validator = known.validator(body["apiVersion"], body["kind"])
             assert validator, body["kind"]
             assert refusals(validator, body) == []
+
+
+@pytest.mark.parametrize("depth", [0, 150])
+def test_a_value_that_no_file_can_hold_is_not_judged(depth: int) -> None:
+    """Half a surrogate pair, and a nesting that the library does not read."""
+    value: Any = "\ud800" if depth == 0 else "x"
+    for _ in range(depth):
+        value = {"a": [value]}
+    validator = catalogue("1.34").validator("v1", "ConfigMap")
+    assert validator
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": value}}
+    assert refusals(validator, body) == []
+    assert refusals(validator, {**body, "data": {"a": {}}}) != []
