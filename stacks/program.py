@@ -1,6 +1,7 @@
 """The program that `pulumi` runs: settings in, stack built, outputs out."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from stacks import config
 from stacks.build import BuiltStack, StackContext, build
 
 _REPLACE = "INGRESS_HOPS_REPLACE"
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Seconds between the questions for a state that is being written."""
 
 
 def run() -> BuiltStack:
@@ -106,7 +109,17 @@ def _whole_name(stack: str) -> str:
 def _read(function: str, **arguments: str) -> Mapping[str, Any]:
     """What the engine reads from the state before this update. Its own functions register no resource.
 
-    An engine that cannot read it stops the program: without the state nobody knows which generation is new.
+    An engine that cannot read it stops the program: without the state nobody knows which generation is new. A file
+    backend writes the state while the update begins, and a half-written file cannot be read (3.259), so the question is
+    asked again for a few seconds.
     """
-    answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments).value
+    for pause in (*_PAUSES, None):
+        try:
+            answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", arguments).value
+            break
+        # The SDK raises a plain Exception for what a function answers.
+        except Exception as error:
+            if pause is None or "failed to load checkpoint" not in str(error):
+                raise
+            time.sleep(pause)
     return answer if isinstance(answer, Mapping) else {}

@@ -547,6 +547,32 @@ def test_an_existing_clusters_hops(running: Run) -> None:
     assert late["hops"] == hops(of, there)
 
 
+HALF_WRITTEN = "invoke of pulumi:pulumi:readStackOutputs failed: failed to load checkpoint: EOF"
+
+
+@pytest.mark.parametrize(
+    ("reason", "times", "fails"), [(HALF_WRITTEN, 2, False), (HALF_WRITTEN, 99, True), ("no", 1, True)]
+)
+def test_a_state_that_is_being_written_is_read_again(
+    running: Run, monkeypatch: pytest.MonkeyPatch, reason: str, times: int, *, fails: bool
+) -> None:
+    """A file backend writes it while the update begins."""
+    invoke, failures = pulumi.runtime.invoke, [Exception(reason)] * times
+
+    def failing(token: str, arguments: Any) -> Any:
+        if token == READ_OUTPUTS and failures:
+            raise failures.pop()
+        return invoke(token, arguments)
+
+    monkeypatch.setattr(pulumi.runtime, "invoke", failing)
+    monkeypatch.setattr("stacks.program.time.sleep", lambda _: None)
+    if fails:
+        with pytest.raises(Exception, match=reason):
+            running(preview=False)
+    else:
+        assert running().outputs["hops"]
+
+
 def test_what_is_not_had_of_the_published_files_is_left_out(seed: Settings, contour_objects: Objects) -> None:
     def kinds(upstream: dict[str, Objects]) -> set[str]:
         ground = StackContext("/folder", "/folder/seed.owner", 17, ClusterState(), upstream)
