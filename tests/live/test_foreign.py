@@ -29,6 +29,8 @@ def foreign(project: Project) -> Iterator[Path]:
     files = ["--config", str(config), "--kubeconfig", str(kubeconfig)]
     run("kind", "create", "cluster", "--name", CLUSTER, "--image", image, *files)
     yield kubeconfig
+    # A file that a failed test left would claim the cluster's name in the tests after it.
+    (project.folder / "stacks" / "Pulumi.elsewhere.yaml").unlink(missing_ok=True)
     run("kind", "delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(kubeconfig))
 
 
@@ -100,6 +102,5 @@ def test_an_existing_cluster_is_used_by_its_context(project: Project, foreign: P
     assert status == 200
     theirs.down("elsewhere")
     theirs.pulumi("stack", "rm", "elsewhere", "--yes")
-    (project.folder / "stacks" / "Pulumi.elsewhere.yaml").unlink(missing_ok=True)
     assert _identity() == before
     assert "projectcontour" not in _kubectl("get", "namespaces", "--output", "name")
