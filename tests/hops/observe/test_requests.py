@@ -224,7 +224,7 @@ def test_a_node_sends_several_requests_at_once(serve: Serve, stand_in: StandIn) 
         ("envoy", ports[1], 200),
         ("pod from envoy", ports[2], 404),
     ]
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15
     assert (stand_in.folder / "entered").read_text() == "--net=/var/run/netns/cni-1\n"
 
 
