@@ -143,8 +143,12 @@ def _look(tool: Tool, path: str) -> InstalledTool:
 
 def _printed(*words: str) -> str | None:
     """What a program prints; None if it fails."""
+    # Without a folder for its home, Pulumi writes no log of the question into the user's.
+    home = {"PULUMI_HOME": os.devnull}
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=True)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=_SECONDS, check=True, env={**os.environ, **home}
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()

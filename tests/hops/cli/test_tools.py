@@ -347,3 +347,15 @@ def test_the_command_names_every_tool_that_it_cannot_have(on_path: Path, monkeyp
 def test_an_unknown_tool_is_refused() -> None:
     done = CliRunner().invoke(app, ["tools", "helm"])
     assert (done.exit_code, done.stderr) == (2, "hops: there is no tool helm; name some of pulumi, kind, docker\n")
+
+
+def test_a_question_for_a_version_leaves_no_log_in_the_users_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "pulumi"
+    program.write_text('#!/bin/sh\nmkdir -p "$PULUMI_HOME/logs" 2>/dev/null\necho v3.259.0\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert have(PULUMI, tmp_path)
+    assert not (tmp_path / "home").exists()
