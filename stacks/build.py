@@ -20,7 +20,7 @@ from hops.model.hop import LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
-from hops.model.project_files import kubeconfig_file
+from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings import Settings
 from hops.observe.answers import RouteAnswer, answers
 
@@ -127,7 +127,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     outputs["cluster"] |= {
         "name": settings.cluster.name,
         "kubeconfig": kubeconfig,
-        "kubeconfigLink": f"{ground.folder}/{pulumi.get_stack()}.yaml",
+        "kubeconfigLink": f"{ground.folder}/{kubeconfig_link(pulumi.get_stack())}",
         "generation": ground.generation,
     }
     if pulumi.runtime.is_dry_run():
