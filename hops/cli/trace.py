@@ -1,13 +1,15 @@
 """`hops trace`: follows a request and names the first broken hop, the cause and the remedy."""
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import ValidationError
@@ -34,6 +36,7 @@ from hops.trace.verdict import status, trace
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A method or the name of a header (RFC 9110, sections 5.6.2 and 9.1)."""
+_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]*[0-9A-Za-z])?")
 
 
@@ -45,6 +48,20 @@ class TraceFormat(StrEnum):
     JUNIT = "junit"
 
 
+class Scheme(StrEnum):
+    """The scheme of a request."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
+class TLSVersion(StrEnum):
+    """A version of TLS."""
+
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
 class OptionError(ValueError):
     """An option has a wrong value. The text names the option, the value, the bound and the remedy."""
 
@@ -53,6 +70,8 @@ def main(
     stack: Annotated[str | None, typer.Argument(help="The stack; local, unless --kubeconfig stands alone.")] = None,
     *,
     form: Annotated[TraceFormat, typer.Option("--format", help="How to print the trace.")] = TraceFormat.TEXT,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Host, port, path and scheme in one.")] = None,
+    scheme: Annotated[Scheme | None, typer.Option(help="http or https; without it http.")] = None,
     host: Annotated[str | None, typer.Option(help="The request's host name; without it the stack's first.")] = None,
     path: Annotated[
         str | None, typer.Option(help="Its path; without it the one that the stack's curl asks for.")
@@ -63,6 +82,12 @@ def main(
         list[str] | None,
         typer.Option(metavar="'NAME: VALUE'", help="A header of it, or @FILE with one a line; may be repeated."),
     ] = None,
+    cacert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Trust the authorities in this file, in PEM, and no others.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", "-k", help="Accept any certificate.")] = False,
+    tls_max: Annotated[TLSVersion | None, typer.Option(help="The newest TLS version of the client.")] = None,
+    no_follow: Annotated[bool, typer.Option("--no-follow", help="End at the first redirect.")] = False,
     expect: Annotated[str | None, typer.Option(help="A text that the answer has to hold.")] = None,
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Ask this cluster; without a stack, also one of others.")
@@ -88,7 +113,22 @@ def main(
     if watch and (replay or method.upper() not in SAFE):
         stop(f"--watch repeats the request: leave it out with {'--replay' if replay else method}")
     try:
-        request = _RequestOptions(host, path, port, method, _headers(header or []), expect, from_node)
+        request = _RequestOptions(
+            host,
+            path,
+            port,
+            method,
+            _headers(header or []),
+            expect,
+            from_node,
+            scheme=str(scheme) if scheme else None,
+            ca_file=_authorities(cacert),
+            insecure=insecure,
+            tls_max=str(tls_max) if tls_max else None,
+            follow=not no_follow,
+        )
+        if url:
+            request = _by_url(url, request)
         if replay:
             see: Callable[[], Observation] = partial(read_bundle, replay)
         elif stack is None and kubeconfig:
@@ -117,6 +157,11 @@ class _RequestOptions:
     headers: Mapping[str, str]
     expect: str | None
     from_node: bool
+    scheme: str | None = None
+    ca_file: str | None = None
+    insecure: bool = False
+    tls_max: str | None = None
+    follow: bool = True
 
     def asked(self, host: str, path: str, port: int) -> FollowedRequest:
         """The complete request.
@@ -137,6 +182,7 @@ class _RequestOptions:
         if not _TOKEN.fullmatch(self.method):
             raise OptionError(f"--method is {self.method!r}, and it is one word, such as POST")
         return FollowedRequest(
+            scheme="https" if self.scheme == "https" else "http",
             host=host,
             path=path,
             port=port,
@@ -144,7 +190,41 @@ class _RequestOptions:
             headers=self.headers,
             expect=self.expect,
             from_node=self.from_node,
+            ca_file=self.ca_file,
+            insecure=self.insecure,
+            tls_max={"1.2": "1.2", "1.3": "1.3"}.get(self.tls_max or ""),
+            follow=self.follow,
         )
+
+
+def _by_url(url: str, request: _RequestOptions) -> _RequestOptions:
+    """The request of a URL. Raises OptionError."""
+    for option in ("scheme", "host", "path", "port"):
+        if getattr(request, option) is not None:
+            raise OptionError(f"--url and --{option} both say what to ask for: leave one of them out")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or parts.fragment:
+        raise OptionError("--url is not of the form http[s]://HOST[:PORT]/PATH; its user and fragment are not sent")
+    path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+    where = {"scheme": parts.scheme, "host": parts.hostname, "path": path, "port": port or _PORTS[parts.scheme]}
+    return replace(request, **where)  # type: ignore[arg-type]
+
+
+def _authorities(path: Path | None) -> str | None:
+    """The absolute path of a file with certificates of authorities. Raises OptionError."""
+    if path is None:
+        return None
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise OptionError(f"--cacert {path} holds no certificate in PEM (BEGIN CERTIFICATE)") from None
+    except OSError as error:
+        raise OptionError(f"--cacert {path} cannot be read: {error.strerror}") from None
+    return str(path.resolve())
 
 
 def _headers(given: Sequence[str]) -> dict[str, str]:
@@ -171,8 +251,10 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
 def _alone(request: _RequestOptions) -> FollowedRequest:
     """A request without a stack. Raises OptionError."""
     if request.host is None:
-        raise OptionError("--kubeconfig without a stack needs --host too: the host name of the request to follow")
-    return request.asked(request.host, "/", 80)
+        raise OptionError(
+            "--kubeconfig without a stack needs --host or --url too: the host name of the request to follow"
+        )
+    return request.asked(request.host, "/", _PORTS[request.scheme or "http"])
 
 
 def _of_stack(
@@ -200,7 +282,14 @@ def _of_settings(
 ) -> Callable[[], Observation]:
     project = project_folder()
     service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
-    asked = request.asked(service.host, service.request, settings.cluster.http_port)
+    port: int | None = settings.cluster.http_port
+    if request.scheme == "https" and request.port is None:
+        port = settings.cluster.https_port
+        if port is None:
+            raise OptionError(
+                f"--scheme https: the stack {name} publishes no https; set its cluster.httpsPort, or give --port"
+            )
+    asked = request.asked(service.host, service.request, port or settings.cluster.http_port)
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Reading the outputs takes as long as all the rest, so a watch reads them once.

@@ -1,6 +1,7 @@
 """Prints a trace as plain text: the verdict, the hops, the other findings, and the parts that were not seen."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from textwrap import wrap
 
 from hops.cli.output import LEGEND, echo, print_path
@@ -33,6 +34,9 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
         echo("\nnot seen:")
     for what, why in traced.unseen:
         echo(f"  {on_one_line(what)}: {on_one_line(why)}")
+    if traced.then:
+        echo(f"\nredirected to {on_one_line(traced.then.asked.url)}\n")
+        show(traced.then, verbose=verbose)
 
 
 def show_short(traced: Trace) -> None:
@@ -44,12 +48,15 @@ def show_short(traced: Trace) -> None:
     ]
     for line in wrap(" → ".join(steps), _COLUMNS, break_long_words=False, break_on_hyphens=False):
         echo(f"  {line}")
+    if traced.then:
+        echo(f"redirected to {on_one_line(traced.then.asked.url)}")
+        show_short(traced.then)
 
 
 def verdict(traced: Trace) -> str:
     """The first broken hop with its evidence and remedy, or that all is well."""
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
-    request = f"{traced.asked.method} http://{traced.asked.host}:{traced.asked.port}{traced.asked.path}"
+    request = f"{traced.asked.method} {traced.asked.url}"
     if stopping:
         first = stopping[0]
         where = _where(traced, first)
@@ -58,7 +65,7 @@ def verdict(traced: Trace) -> str:
     advice = len(traced.findings)
     below = f"; {advice} {'advisory' if advice == 1 else 'advisories'} below" if advice else ""
     how = told(traced.answer) if traced.answer else "it was not sent"
-    if status(traced) == 0:
+    if status(replace(traced, then=None)) == 0:
         return f"all is well: {request}, {how}{below}"
     return f"no cause was seen, and it is not as it should be: {request}, {how}"
 

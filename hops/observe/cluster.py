@@ -2,10 +2,8 @@
 
 import base64
 import binascii
-import hashlib
-import ssl
 from collections.abc import Iterator, Mapping, MutableMapping
-from datetime import UTC, datetime
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -19,9 +17,10 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.observe.api import API, APIError
 from hops.observe.timed_tasks import later
+from hops.observe.tls import certificates, unusable
 from hops.trace.facts.envoy_drift import contour_pods
 from hops.trace.facts.path_facts import PathFacts
-from hops.trace.observed.observation import ObservedCluster
+from hops.trace.observed.observation import Certificate, ObservedCluster
 
 _MOST = 2000
 _LINES = 200
@@ -53,7 +52,7 @@ def cluster(api: API, unseen: MutableMapping[str, str]) -> ObservedCluster:
     """All objects that affect a path. The kinds that cannot be listed are added to `unseen`. Raises APIError."""
     version = str(at(api.json("/version"), "gitVersion"))
     lists = {kind: later(partial(_listed, api, kind, path, unseen)) for kind, path in _KINDS.items()}
-    lists["Secret"] = later(partial(_secrets, api))
+    lists["Secret"] = later(partial(_secret_types, api))
     for namespace, name in _CONFIG_MAPS.items():
         lists[f"ConfigMap {namespace}/{name}"] = later(partial(_config_map, api, namespace, name))
     objects: list[Mapping[str, Any]] = []
@@ -88,7 +87,7 @@ def _config_map(api: API, namespace: str, name: str) -> list[JSON]:
     return [_plain(api.json(f"/api/v1/namespaces/{namespace}/configmaps/{name}"))]
 
 
-def _secrets(api: API) -> list[JSON]:
+def _secret_types(api: API) -> list[JSON]:
     """The Secrets, read as a table with the columns name and type: their data never leaves the cluster."""
     table = api.json(f"/api/v1/secrets?limit={_MOST}", f"{_TABLE},application/json;q=0.1")
     if at(table, "kind") != "Table":
@@ -104,22 +103,29 @@ def _secrets(api: API) -> list[JSON]:
     ]
 
 
-def certificates(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The end dates and authorities of the certificates of Contour, Envoy and the host name, as in ObservedCluster."""
-    ends: dict[str, str] = {}
-    authorities: dict[str, str] = {}
-    secrets = {name: later(partial(_public, api, *name)) for name in sorted(_with_certificates(view))}
-    for (namespace, name), public in secrets.items():
+def secrets(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, dict[str, str]]:
+    """The public facts of the Secrets of Contour, Envoy and the host name, by the fields of ObservedCluster."""
+    found: dict[str, dict[str, str]] = {key: {} for key in ("certificates", "authorities", "fingerprints", "unusable")}
+    read = {name: later(partial(_data, api, *name)) for name in sorted(_with_certificates(view))}
+    for (namespace, name), waiting in read.items():
         try:
-            found = public.result()
+            data = waiting.result()
         except APIError as error:
             if error.status != 404:
                 unseen[f"certificates: {namespace}/{name}"] = str(error)
             continue
-        ends |= {f"{namespace}/{name}/{key}": _not_after(der).isoformat() for key, der in found.items()}
-        if authority := found.get("ca.crt"):
-            authorities[f"{namespace}/{name}"] = hashlib.sha256(authority).hexdigest()
-    return ends, authorities
+        secret = f"{namespace}/{name}"
+        held = {key: first for key in sorted(data) if key.endswith(".crt") and (first := _first(data[key]))}
+        found["certificates"] |= {f"{secret}/{key}": one.ends for key, one in held.items()}
+        for field, key in (("authorities", "ca.crt"), ("fingerprints", "tls.crt")):
+            if key in held:
+                found[field][secret] = held[key].sha256
+        found["unusable"][secret] = unusable(data)
+    return found
+
+
+def _first(pem: bytes) -> Certificate | None:
+    return next(iter(certificates(pem.decode("ascii", "replace"))), None)
 
 
 def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
@@ -131,49 +137,21 @@ def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
             named = (str(objects.namespace(ingress)), str(tls.secret))
             if view.asked.host in tls.hosts and named in there:
                 yield named
+    for proxy in view.of("HTTPProxy"):
+        namespace, _, name = str(at(proxy, "spec", "virtualhost", "tls", "secretName") or "").rpartition("/")
+        named = (namespace or str(objects.namespace(proxy)), name)
+        if at(proxy, "spec", "virtualhost", "fqdn") == view.asked.host and named in there:
+            yield named
 
 
-def _public(api: API, namespace: str, name: str) -> dict[str, bytes]:
-    """The certificates in a Secret, as DER. Its private keys are read with them and dropped here."""
+def _data(api: API, namespace: str, name: str) -> dict[str, bytes]:
+    """The decoded entries of a Secret. Only facts that `secrets` derives from them are kept."""
     data = at(api.json(f"/api/v1/namespaces/{namespace}/secrets/{quote(name)}"), "data") or {}
     found = {}
-    for key in sorted(data):
-        if key.endswith(".crt"):
-            try:
-                der = ssl.PEM_cert_to_DER_cert(_first(base64.b64decode(str(data[key])).decode("ascii")))
-                _not_after(der)
-            except (ValueError, IndexError, binascii.Error):
-                continue
-            found[key] = der
+    for key in data:
+        with suppress(binascii.Error, ValueError):
+            found[str(key)] = base64.b64decode(str(data[key]))
     return found
-
-
-def _first(pem: str) -> str:
-    end = "-----END CERTIFICATE-----"
-    return pem[: pem.index(end) + len(end)].strip()
-
-
-def _not_after(der: bytes) -> datetime:
-    """The end of validity of a certificate (RFC 5280, section 4.1). Raises ValueError or IndexError."""
-    certificate = _values(_values(der)[0][1])
-    fields = [value for tag, value in _values(certificate[0][1]) if tag != 0xA0]
-    # serial number, algorithm, issuer, validity
-    tag, end = _values(fields[3])[1]
-    form = "%y%m%d%H%M%SZ" if tag == 0x17 else "%Y%m%d%H%M%SZ"
-    return datetime.strptime(end.decode("ascii"), form).replace(tzinfo=UTC)
-
-
-def _values(der: bytes) -> list[tuple[int, bytes]]:
-    """The tag and the content of each value in a row (X.690, section 8.1)."""
-    values = []
-    while der:
-        tag, length, head = der[0], der[1], 2
-        if length & 0x80:
-            head += length & 0x7F
-            length = int.from_bytes(der[2:head])
-        values.append((tag, der[head : head + length]))
-        der = der[head + length :]
-    return values
 
 
 def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[str, str]:

@@ -24,7 +24,7 @@ from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.model.project_files import generations, kubeconfig_file
 from hops.observe.api import API
-from hops.observe.cluster import certificates, cluster, logs
+from hops.observe.cluster import cluster, logs, secrets
 from hops.observe.docker import docker
 from hops.observe.envoy import Admin, envoy
 from hops.observe.host import Resolved, host, resolve
@@ -33,6 +33,7 @@ from hops.observe.requests import from_client, from_node, over
 from hops.observe.timed_tasks import Progress, TimedTasks, later
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.probes import Probe, probes, published
+from hops.trace.facts.redirects import next_request
 from hops.trace.observed.observation import (
     FollowedRequest,
     Observation,
@@ -47,6 +48,8 @@ from hops.trace.observed.observation import (
 _DOCKER, _CLUSTER, _HOST, _OUTPUTS, _REQUESTS, _OTHERS = 20.0, 12.0, 9.0, 1.5, 14.0, 10.0
 """The most seconds to wait for each part; most parts have tighter limits of their own."""
 _ENVOYS = 3
+_REDIRECTS = 5
+"""How many redirects of one request are followed."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,15 @@ def look(
     outputs: reads the stack's outputs. Default: they are not read.
     progress: called whenever a part starts or ends.
     """
-    return _Look(asked, way, stack, TimedTasks(progress)).sight(outputs)
+    seen = [_Look(asked, way, stack, TimedTasks(progress)).sight(outputs)]
+    while (target := next_request(seen[-1])) and len(seen) <= _REDIRECTS:
+        seen.append(_Look(target, way, stack, TimedTasks(progress)).sight(outputs))
+        if target in [one.asked for one in seen[:-1]]:
+            break
+    whole = seen.pop()
+    for one in reversed(seen):
+        whole = one.model_copy(update={"then": whole})
+    return whole
 
 
 class _Look:
@@ -117,9 +128,7 @@ class _Look:
         view = self._add(cluster=parts.start("cluster", partial(self._cluster, api), _CLUSTER)() if api else None)
         admins = self._admins(api, view) if api else []
         logs_seen = parts.start("logs", partial(logs, api, view, parts.unseen), _OTHERS) if api else None
-        dates_seen = (
-            parts.start("certificates", partial(certificates, api, view, parts.unseen), _OTHERS) if api else None
-        )
+        secrets_seen = parts.start("certificates", partial(secrets, api, view, parts.unseen), _OTHERS) if api else None
         opened = [found for admin in admins if (found := admin())]
         view = self._add(
             nodes=tuple(one for seen in nodes_seen if (one := seen())), envoys=tuple(found for _, found in opened)
@@ -127,9 +136,8 @@ class _Look:
 
         self._requests(api, view, resolved)
         self._add(envoys=tuple(self._afterwards(opened)))
-        if self.seen.cluster and logs_seen and dates_seen:
-            ends, authorities = dates_seen() or ({}, {})
-            more = {"logs": logs_seen() or {}, "certificates": ends, "authorities": authorities}
+        if self.seen.cluster and logs_seen and secrets_seen:
+            more: dict[str, Any] = {"logs": logs_seen() or {}, **(secrets_seen() or {})}
             self._add(cluster=self.seen.cluster.model_copy(update=more))
         if api:
             api.close()

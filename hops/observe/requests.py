@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,8 +19,9 @@ from hops.observe import docker
 from hops.observe.host import Resolved
 from hops.observe.nodes import PART, sections
 from hops.observe.timed_tasks import later
+from hops.observe.tls import certificates, context, entered, server_name, with_error
 from hops.trace.facts.probes import Probe, probing
-from hops.trace.observed.observation import Failure, FollowedRequest, ObservedNode, SentRequest
+from hops.trace.observed.observation import Failure, FollowedRequest, Handshake, ObservedNode, SentRequest
 
 # Envoy connects to a pod for 2 s with Contour. Its 503 must still arrive.
 CONNECT_SECONDS = 3.0
@@ -38,13 +40,16 @@ ask() {{
   local enter=() method=(--include --request "$4")
   test "$1" = - || enter=(nsenter "--net=/var/run/netns/$1")
   test "$4" = HEAD && method=(--head)
-  "${{enter[@]}}" curl --config <(printf '%s\\n' "$config") --connect-to "::$2:$3" "${{method[@]}}" 2>&3 |
+  local given=$config
+  # Only curl's `url` has this text, and it stands before the headers.
+  test "$5" = https && given=${{config/'url = "http:'/'url = "https:'}} && given=${{given/http1.1/http2}}
+  "${{enter[@]}}" curl --config <(printf '%s\\n' "$given") --connect-to "::$2:$3" "${{method[@]}}" 2>&3 |
     {{ body=$({{ head --bytes {MEBIBYTE + _HEADERS}; cat >/dev/null; }} | base64 --wrap 0); printf '%s\\n' "$body"; }}
 }}
 asked=()
 for probe in "${{probes[@]}}"; do
-  read -r namespace address port method <<<"$probe"
-  exec {{answer}}< <(said=$(ask "$namespace" "$address" "$port" "$method" 3>&1); printf '%s\\n' "$said")
+  read -r namespace address port method scheme <<<"$probe"
+  exec {{answer}}< <(said=$(ask "$namespace" "$address" "$port" "$method" "$scheme" 3>&1); printf '%s\\n' "$said")
   asked+=("$answer")
 done
 for number in "${{!asked[@]}}"; do printf '\\036request %s\\n' "$number"; cat <&"${{asked[number]}}"; done
@@ -73,6 +78,7 @@ class _Outcome:
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    tls: Handshake | None = None
 
 
 def from_client(asked: FollowedRequest, resolved: Resolved, published: str | None) -> list[SentRequest]:
@@ -85,12 +91,21 @@ def from_client(asked: FollowedRequest, resolved: Resolved, published: str | Non
     others = [published] if published and published not in resolved.addresses else []
     if not resolved.addresses:
         outcome = _Outcome("no name", resolved.error or "the name has no address")
-        nowhere = Probe("client", "", asked.port, asked.method)
+        nowhere = Probe("client", "", asked.port, asked.method, scheme=asked.scheme)
         first = _request(nowhere, asked, {"name": resolved.seconds}, outcome)
-        return [first, *(_sent(Probe("client", address, asked.port, probing(asked)), asked, 0.0) for address in others)]
+        return [
+            first,
+            *(
+                _sent(Probe("client", address, asked.port, probing(asked), scheme=asked.scheme), asked, 0.0)
+                for address in others
+            ),
+        ]
     addresses = [*resolved.addresses[:4], *others]
     methods = [asked.method, *(probing(asked) for _ in addresses[1:])]
-    probes = [Probe("client", address, asked.port, method) for address, method in zip(addresses, methods, strict=True)]
+    probes = [
+        Probe("client", address, asked.port, method, scheme=asked.scheme)
+        for address, method in zip(addresses, methods, strict=True)
+    ]
     sent = [later(partial(_sent, probe, asked, resolved.seconds)) for probe in probes]
     answers = [each.result() for each in sent]
     # A client that cannot connect tries the next address of the name.
@@ -98,7 +113,9 @@ def from_client(asked: FollowedRequest, resolved: Resolved, published: str | Non
     taken = next((answer for answer in by_name if "connect" in answer.seconds), by_name[0])
     rest = [answer for answer in answers if answer is not taken]
     if taken.method != asked.method:
-        taken = _sent(Probe("client", taken.address, asked.port, asked.method), asked, resolved.seconds)
+        taken = _sent(
+            Probe("client", taken.address, asked.port, asked.method, scheme=asked.scheme), asked, resolved.seconds
+        )
     return [taken, *rest]
 
 
@@ -109,34 +126,96 @@ def _sent(probe: Probe, asked: FollowedRequest, name: float) -> SentRequest:
     """
     began = time.monotonic()
     stages = {"name": name}
+    # A client that distrusts the server sees no chain, so the chain is read over a connection of its own.
+    shown = later(partial(_shown, probe, asked)) if asked.scheme == "https" else None
     try:
         with socket.create_connection((probe.address, probe.port), CONNECT_SECONDS) as connection:
             stages["connect"] = name + time.monotonic() - began
-            return over(connection, probe, asked, stages)
+            answer = over(connection, probe, asked, stages, checked=not asked.insecure)
     except OSError as error:
         return _request(probe, asked, stages, _Outcome(_failure(error), _reason(error)))
+    if shown and answer.tls and (seen := shown.result()) and seen.protocol:
+        more = {"alpn": seen.alpn, "chain": answer.tls.chain or seen.chain}
+        return answer.model_copy(update={"tls": answer.tls.model_copy(update=more)})
+    return answer
 
 
-def over(connection: socket.socket, probe: Probe, asked: FollowedRequest, stages: Mapping[str, float]) -> SentRequest:
+def _shown(probe: Probe, asked: FollowedRequest) -> Handshake | None:
+    """What the server shows a client that speaks HTTP/2 and trusts everybody; None if nothing answers."""
+    try:
+        with socket.create_connection((probe.address, probe.port), CONNECT_SECONDS) as connection:
+            connection.settimeout(SECONDS)
+            secure, seen, _ = entered(connection, asked, context(asked, checked=False, protocols=("h2", "http/1.1")))
+            if secure:
+                secure.close()
+            return seen
+    except OSError:
+        return None
+
+
+def over(
+    connection: socket.socket,
+    probe: Probe,
+    asked: FollowedRequest,
+    stages: Mapping[str, float],
+    *,
+    checked: bool = False,
+) -> SentRequest:
     """Sends one request over an open connection.
 
     stages: seconds since the start at which earlier stages ended.
+    checked: whether the server's certificate is verified.
+    """
+    if probe.scheme != "https":
+        return _exchanged(connection, probe, asked, stages)
+    began, before = time.monotonic(), max(stages.values(), default=0.0)
+    try:
+        settings = context(asked, checked=checked, protocols=("http/1.1",))
+    except OSError as error:
+        return _request(probe, asked, stages, _Outcome("tls", f"{asked.ca_file}: {_reason(error)}"))
+    connection.settimeout(SECONDS)
+    secure, seen, failed = entered(connection, asked, settings)
+    after = {**stages, "tls": before + time.monotonic() - began}
+    if secure is None:
+        failure: Failure = "timeout" if isinstance(failed, TimeoutError) else "tls"
+        return _request(probe, asked, stages, _Outcome(failure, seen.error or seen.distrust, tls=seen))
+    with secure:
+        return _exchanged(secure, probe, asked, after, seen)
+
+
+def _exchanged(
+    connection: socket.socket,
+    probe: Probe,
+    asked: FollowedRequest,
+    stages: Mapping[str, float],
+    seen: Handshake | None = None,
+) -> SentRequest:
+    """Sends the request and reads the answer; the arguments are those of `over`.
+
+    seen: the handshake of the connection; None for plain HTTP.
     """
     began, before = time.monotonic(), max(stages.values(), default=0.0)
     seconds = dict(stages)
-    outcome = _Outcome()
+    outcome = _Outcome(tls=seen)
     try:
         connection.settimeout(SECONDS)
         connection.sendall(_head(asked, probe.method))
-        if connection.recv(1, socket.MSG_PEEK):
+        # An encrypted connection cannot be peeked at; HTTPResponse then reports the missing answer.
+        if seen or connection.recv(1, socket.MSG_PEEK):
             seconds["first byte"] = before + time.monotonic() - began
             answer = http.client.HTTPResponse(connection, method=probe.method)
             answer.begin()
             headers = {name.lower(): value for name, value in answer.getheaders()}
-            outcome = _Outcome(status=answer.status, headers=headers)
+            seconds["first byte"] = before + time.monotonic() - began if seen else seconds["first byte"]
+            outcome = _Outcome(status=answer.status, headers=headers, tls=seen)
             outcome = replace(outcome, body=_body(answer, began + SECONDS, connection))
         else:
             outcome = _Outcome("empty", "the connection was closed without an answer")
+    except http.client.RemoteDisconnected:
+        outcome = _Outcome("empty", "the connection was closed without an answer", tls=seen)
+    except ssl.SSLError as error:
+        told = with_error(seen, error) if seen else None
+        outcome = replace(outcome, failure="tls", error=told.error if told else _reason(error), tls=told)
     except http.client.HTTPException as error:
         failure: Failure = "reset" if isinstance(error, http.client.IncompleteRead) else "other"
         outcome = replace(outcome, failure=failure, error=f"no whole answer in HTTP: {error!r}")
@@ -164,7 +243,8 @@ def _body(answer: http.client.HTTPResponse, deadline: float, connection: socket.
 
 
 def _head(asked: FollowedRequest, method: str) -> bytes:
-    host = asked.host if asked.port == 80 else f"{asked.host}:{asked.port}"
+    usual = {"http": 80, "https": 443}[asked.scheme]
+    host = asked.host if asked.port == usual else f"{asked.host}:{asked.port}"
     fields = {"Host": host, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
     given = {name.lower() for name in asked.headers}
     kept = {name: value for name, value in fields.items() if name.lower() not in given}
@@ -180,6 +260,8 @@ def _failure(error: OSError) -> Failure:
             return "refused"
         case ConnectionError():
             return "reset"
+        case ssl.SSLError():
+            return "tls"
     return "unreachable" if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH) else "other"
 
 
@@ -202,6 +284,7 @@ def _request(probe: Probe, asked: FollowedRequest, seconds: Mapping[str, float],
         sha256=hashlib.sha256(body).hexdigest() if answered else "",
         seconds={stage: round(taken, 6) for stage, taken in seconds.items()},
         expected=asked.expect.encode() in body if asked.expect is not None and answered else None,
+        tls=outcome.tls,
     )
     # The body of a pod may be private and is not kept. An answer of Envoy itself is evidence.
     return answer if answer.by_pod else answer.model_copy(update={"body": body[:_SHOWN].decode(errors="replace")})
@@ -224,7 +307,7 @@ def from_node(
 
     Raises DockerError.
     """
-    lines = [f"{p.namespace or '-'} {_bracketed(p.address)} {p.port} {p.method}" for p in probes]
+    lines = [f"{p.namespace or '-'} {_bracketed(p.address)} {p.port} {p.method} {p.scheme}" for p in probes]
     # Standard input, because a header may be a secret and other users can read arguments.
     text = "\n".join([*lines, "", *_curl(asked)])
     words = ("exec", "--interactive", f"--env=NODE_PORT={port or ''}", node.name, "bash", "-c", _SCRIPT)
@@ -251,6 +334,9 @@ def _curl(asked: FollowedRequest) -> Iterable[str]:
     yield from ("silent", "verbose", "path-as-is", "globoff", "http1.1", 'noproxy = "*"')
     yield f"max-time = {SECONDS}"
     yield f"connect-timeout = {CONNECT_SECONDS}"
+    # The certificates are judged where the client is; only what the server shows is read here.
+    yield "insecure"
+    yield from (f"tls-max = {asked.tls_max}",) if asked.tls_max else ()
     yield f"url = {_quoted(f'http://{asked.host}:{asked.port}{asked.path}')}"
     yield f"user-agent = {_quoted(_AGENT)}"
     yield 'header = "Connection: close"'
@@ -290,6 +376,7 @@ def _answer(probe: Probe, asked: FollowedRequest, text: str) -> SentRequest:
         int(report["response_code"]) or None,
         {name.strip().lower(): value.strip() for name, _, value in pairs},
         answer[size:][:MEBIBYTE],
+        _handshake(asked, report, text[: line.start()], reason if code else "") if probe.scheme == "https" else None,
     )
     return _request(probe, asked, taken, outcome)
 
@@ -300,3 +387,18 @@ def _not_connected(text: str, message: str) -> tuple[Failure, str]:
     if "timed out" in reason:
         return "timeout", reason
     return "unreachable" if "No route" in reason or "unreachable" in reason else "refused", reason
+
+
+def _handshake(asked: FollowedRequest, report: Mapping[str, Any], text: str, error: str) -> Handshake:
+    """The handshake, from curl's verbose output."""
+    agreed = re.search(r"^\* SSL connection using (\S+) / (\S+)", text, re.MULTILINE)
+    alpn = re.search(r"^\* ALPN: server accepted (\S+)", text, re.MULTILINE)
+    return Handshake(
+        name=server_name(asked.host),
+        protocol=agreed[1] if agreed else None,
+        cipher=agreed[2] if agreed else None,
+        alpn=alpn[1] if alpn else None,
+        chain=certificates(str(report.get("certs") or "")),
+        wants_client="Request CERT (13)" in text if agreed else None,
+        error=error,
+    )

@@ -18,7 +18,8 @@ def as_json(traced: Trace) -> dict[str, Any]:
     `found`, `seconds`, `evidence`, `unseen` and the `codes` of its findings. `findings` hold `code`, `hop`, `level`,
     `severity`, `resource`, `message`, `remedy`, `setting`, `look`, `evidence` and `docs`, the first to mend first:
     `setting` is the stack's file and the key to correct, `remedy` a command that mends, `look` one that changes
-    nothing; each is empty where there is none. `unseen` names by part what could not be looked at, and why.
+    nothing; each is empty where there is none. `unseen` names by part what could not be looked at, and why. `then` is
+    the trace of the request that a redirect led to, or null.
     """
     first = traced.first
     return {
@@ -31,6 +32,7 @@ def as_json(traced: Trace) -> dict[str, Any]:
         "hops": [_hop(hop) for hop in traced.hops],
         "findings": [_finding(finding) for finding in traced.findings],
         "unseen": dict(traced.unseen),
+        "then": as_json(traced.then) if traced.then else None,
     }
 
 
@@ -72,8 +74,19 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def junit(traced: Trace) -> str:
+    """A suite for each request: the followed one, and those that its redirects led to."""
+    root = ET.Element("testsuites", name="hops trace")
+    following: Trace | None = traced
+    while following:
+        root.append(_suite(following))
+        following = following.then
+    ET.indent(root)
+    return xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
+
+
+def _suite(traced: Trace) -> ET.Element:
     """A case for the machine and for each hop: a failure where it is broken, skipped where it was not seen."""
-    url = f"http://{traced.asked.host}:{traced.asked.port}{traced.asked.path}"
+    url = traced.asked.url
     below = [finding for finding in traced.findings if finding.hop is None]
     broken = any(finding.level is Level.MANDATORY for finding in below)
     cases = [_case("0 machine", Verdict.BROKEN if broken else Verdict.OK, tuple(below), None, "")]
@@ -83,13 +96,11 @@ def junit(traced: Trace) -> str:
         if hop.seconds is not None:
             case.set("time", f"{hop.seconds:.6f}")
         cases.append(case)
-    root = ET.Element("testsuites", name="hops trace")
-    suite = ET.SubElement(root, "testsuite", name=url, tests=str(len(cases)), timestamp=traced.taken)
+    suite = ET.Element("testsuite", name=url, tests=str(len(cases)), timestamp=traced.taken)
     suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
     suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
     suite.extend(cases)
-    ET.indent(root)
-    return xml(ET.tostring(root, encoding="unicode", xml_declaration=True)) + "\n"
+    return suite
 
 
 def _said(finding: Finding) -> str:

@@ -61,7 +61,8 @@ class Trace:
     """What a look says of a path.
 
     answer: the followed request, None where it could not be sent. findings: all, the first broken hop's first, those
-    that stop no request last. taken, versions, unseen, seconds: as in the sight.
+    that stop no request last. taken, versions, unseen, seconds: as in the sight. then: the trace of the request that a
+    redirect led to; None without one.
     """
 
     asked: FollowedRequest
@@ -71,6 +72,7 @@ class Trace:
     findings: tuple[Finding, ...]
     answer: SentRequest | None
     unseen: tuple[tuple[str, str], ...]
+    then: "Trace | None" = None
 
     @property
     def first(self) -> TracedHop | None:

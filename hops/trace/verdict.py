@@ -47,7 +47,13 @@ def trace(sight: Observation) -> Trace:
         findings=looked.findings,
         answer=view.request("client"),
         unseen=tuple(unseen.items()),
+        then=trace(sight.then) if sight.then and not _ends(findings) else None,
     )
+
+
+def _ends(findings: Iterable[Finding]) -> bool:
+    """Whether a finding says where the redirects end, so that the request behind them has no verdict of its own."""
+    return any(finding.code in ("T59", "T60") for finding in findings)
 
 
 def status(traced: Trace) -> int:
@@ -55,6 +61,8 @@ def status(traced: Trace) -> int:
     answer = traced.answer
     if any(finding.level is Level.MANDATORY for finding in traced.findings):
         return 1
+    if traced.then:
+        return status(traced.then)
     if answer is None and all(hop.verdict in (Verdict.NOT_SEEN, Verdict.BESIDE) for hop in traced.hops):
         return 2
     return 0 if answer and (answer.served or answer.redirected) else 1
@@ -182,7 +190,7 @@ def _crossed(view: PathFacts) -> frozenset[HopName]:
     outside = set() if view.asked.from_node else {HopName.PORT_MAPPING}
     ways = {"client": in_cluster | outside, "node": in_cluster, "envoy": {HopName.ROUTE}}
     for request in view.sight.requests:
-        if request.where in ways and request.by_envoy:
+        if request.where in ways and view.met_envoy(request):
             crossed |= ways[request.where] | ({HopName.ENDPOINT, HopName.POD} if request.by_pod else set())
             crossed |= {HopName.NAME} if request is client and not view.asked.from_node else set()
     crossed |= {HopName.ENDPOINT, HopName.POD} if view.answered("pod from envoy") else set()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hops.model.finding import Finding
 from hops.trace.checks import (
     bisect,
+    encryption,
     endpoint,
     envoy_proxy,
     host_port,
@@ -14,6 +15,7 @@ from hops.trace.checks import (
     pod_interfaces,
     port_conflicts,
     port_mapping,
+    redirect,
     route,
     service,
 )
@@ -30,6 +32,8 @@ _MODULES = (
     host_port,
     envoy_proxy,
     route,
+    encryption,
+    redirect,
     service,
     endpoint,
     pod_interfaces,
@@ -49,7 +53,8 @@ CODES: Mapping[str, Code] = {
 """Every code of a running path; the rules have theirs in `hops.rules.RULES`."""
 
 RULES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN17", "IN18"), ()),
+    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN18"), ()),
+    "IN17": ("T57",),
     "SV01": ("T42",),
     "SV02": (),
 }

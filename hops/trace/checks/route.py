@@ -1,12 +1,11 @@
 """What can break: hop 4, the route that Envoy takes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes.routes import ALLOW_HTTP, Route, routes
-from hops.kubernetes.values import at, pairs, text
-from hops.model.finding import Finding, Identity, Level, Severity
+from hops.kubernetes.values import JSON, at, pairs, text
+from hops.model.finding import Finding, Identity, Level
 from hops.model.hop import HopName
-from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import (
     Claims,
@@ -22,10 +21,9 @@ from hops.trace.facts.declared_routes import (
     takes_path,
 )
 from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
-from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import judged, patched, retold
 from hops.trace.facts.path_facts import PathFacts
-from hops.trace.facts.remedies import command, kubectl, mend, setting
+from hops.trace.facts.remedies import kubectl, mend, setting
 from hops.trace.readers import envoy
 
 no_route_at_all = Code(
@@ -91,25 +89,11 @@ not_accepted = Code(
     "Where the objects show the reason, the code says it: IN01, IN02, IN17 or IN18.",
     remedy="Correct the field that the status names. Without a status, check that Contour's configuration has "
     "`gateway.gatewayRef` for the Gateway, and that the object's ingress class is Contour's.",
-    yields_to=("IN01", "IN02", "IN17"),
+    yields_to=("IN01", "IN02", "IN17", "T57"),
     references=(
         "https://projectcontour.io/docs/1.33/config/fundamentals/",
         "https://gateway-api.sigs.k8s.io/guides/implementers/#conditions",
     ),
-)
-
-redirected = Code(
-    code="T51",
-    hop=HopName.ROUTE,
-    title="Envoy sends the client elsewhere",
-    symptom="301 or 302 with a `location` header, from Envoy itself: no pod was asked.",
-    cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, sends plain requests "
-    "to https. That is meant so; a trace follows plain HTTP and ends there.",
-    told_apart="The answer has a location and no `x-envoy-upstream-service-time`; a pod's own redirect has both.",
-    remedy="Ask for the location itself: `curl --insecure https://…`.",
-    level=Level.ADVISORY,
-    severity=Severity.LOW,
-    references=("https://projectcontour.io/docs/1.33/config/tls-termination/",),
 )
 
 
@@ -132,11 +116,13 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     if claimed.all:
         yield _path_missing(view, claimed)
         return
-    listening = envoy.listens(view.envoy) if view.envoy and view.envoy.listeners else None
+    listener = envoy.LISTENERS[view.asked.scheme]
+    listening = envoy.listens(view.envoy, listener) if view.envoy and view.envoy.listeners else None
     others = [route for route in every(view) if not route.owner]
     open_ = listening is not None if view.envoy and view.envoy.listeners else bool(others)
     # A planned Ingress that names another host and has no valid route closes the listener as if there were none.
-    yield _host_missing(view, others) if open_ or _of_planned(view) else _nothing(view, others)
+    secure = view.asked.scheme == "https"
+    yield _host_missing(view, others) if open_ or secure or _of_planned(view) else _nothing(view, others)
 
 
 def _about_to_end(view: PathFacts) -> Iterator[Finding]:
@@ -202,7 +188,7 @@ def _path_missing(view: PathFacts, claimed: Claims) -> Finding:
 
 def _forbidden(view: PathFacts) -> Iterator[Finding]:
     first = claims(view).first
-    if first is None or not _sees(view) or not http_refused(first) or taken(view):
+    if view.asked.scheme == "https" or first is None or not _sees(view) or not http_refused(first) or taken(view):
         return
     who = first.resource.identity
     if ALLOW_HTTP not in pairs(at(first.resource.body, "metadata", "annotations")):
@@ -214,24 +200,6 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
     remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))
     message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
     yield http_not_allowed.finding(who, message, remedy, [_listener(view), *_hosts(view)])
-
-
-def _elsewhere(view: PathFacts) -> Iterator[Finding]:
-    answer = view.request("client")
-    if answer is None or not answer.redirected:
-        return
-    first, has, location = claims(view).first, taken(view), answer.headers["location"]
-    who = first.resource.identity if first else _subject(view)
-    message = f"Envoy answers {answer.status} and sends the client to {location}; no pod is asked."
-    evidence = [told(answer), *([f"Envoy's route: {envoy.shown(has)}"] if has else [])]
-    yield redirected.finding(who, message, "", evidence, look=_followed(view, location))
-
-
-def _followed(view: PathFacts, location: str) -> str:
-    """The command that asks for a location, by the port that is published for https, if one is."""
-    secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
-    enter = ("--connect-to", f"::{client_address(view) or LOOPBACK}:{secure.host}") if secure else ()
-    return command("curl", "--insecure", *enter, location)
 
 
 def _unaccepted(view: PathFacts) -> Iterator[Finding]:
@@ -388,18 +356,23 @@ def _rule(pointer: str) -> str:
 def _listener(view: PathFacts) -> str:
     if view.envoy is None or not view.envoy.listeners:
         return "Envoy's listeners were not seen"
-    return f"Envoy's listener {envoy.HTTP}: {envoy.listens(view.envoy) or 'none'}"
+    listener = envoy.LISTENERS[view.asked.scheme]
+    return f"Envoy's listener {listener}: {envoy.listens(view.envoy, listener) or 'none'}"
 
 
 def _hosts(view: PathFacts) -> tuple[str, ...]:
     if view.envoy is None:
         return ()
-    names = dict.fromkeys(name for host in envoy.virtual_hosts(view.envoy) for name in envoy.domains(host))
+    names = dict.fromkeys(name for host in _virtual_hosts(view) for name in envoy.domains(host))
     return (f"Envoy serves {', '.join(names) or 'no host'}",)
 
 
+def _virtual_hosts(view: PathFacts) -> tuple[Mapping[str, JSON], ...]:
+    return envoy.virtual_hosts(view.envoy, view.asked.scheme) if view.envoy else ()
+
+
 def _routes(view: PathFacts) -> tuple[str, ...]:
-    host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
+    host = envoy.virtual_host(view.envoy, view.asked.host, view.asked.scheme) if view.envoy else None
     given = (host or {}).get("routes") or ()
     return tuple(f"Envoy's route: {envoy.shown(route)}" for route in given if isinstance(route, dict))
 
@@ -413,5 +386,4 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     _unattached,
     _unaccepted,
     _claimed_twice,
-    _elsewhere,
 )

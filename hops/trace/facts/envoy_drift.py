@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hops.kubernetes import objects
+from hops.kubernetes.routes import Route
 from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import stranded, trouble
+from hops.trace.facts.served_certificate import secret, secret_problem
 from hops.trace.readers import envoy
 
 
 def taken(view: PathFacts) -> Mapping[str, JSON] | None:
     """Envoy's route for the followed request; None where it has none or was not seen."""
-    host = envoy.virtual_host(view.envoy, view.asked.host) if view.envoy else None
+    host = envoy.virtual_host(view.envoy, view.asked.host, view.asked.scheme) if view.envoy else None
     return envoy.matching(host, view.asked.path) if host else None
 
 
@@ -43,6 +45,14 @@ def suffers(view: PathFacts) -> bool:
     return view.well is False or astray(view)
 
 
+def _refused(view: PathFacts, route: Route) -> bool:
+    """Whether the controller has no route for the scheme of the request."""
+    if view.asked.scheme != "https":
+        return http_refused(route)
+    tls = route.tls
+    return tls is None or bool(tls.secret and secret_problem(view, secret(tls.namespace, tls.secret)))
+
+
 def stale(view: PathFacts) -> str | None:
     """In which way Envoy has something else than the objects want; None where it doesn't, or where that isn't known."""
     if view.envoy is None or not view.envoy.listeners or not sees_routes(view):
@@ -51,7 +61,7 @@ def stale(view: PathFacts) -> str | None:
     if any(route.accepted is False or route.conditions for route in claimed.all if not route.owner):
         return None
     wanted = claimed.first
-    leads = leads_to(view, wanted) if wanted and not http_refused(wanted) else ()
+    leads = leads_to(view, wanted) if wanted and not _refused(view, wanted) else ()
     if wanted is None or not leads:
         who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
         return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None

@@ -53,7 +53,27 @@ def told(request: SentRequest) -> str:
 
 
 def _asked(view: PathFacts, *places: Where) -> Iterator[str]:
-    yield from (told(request) for request in view.sight.requests if request.where in places)
+    for request in view.sight.requests:
+        if request.where in places:
+            yield told(request)
+            yield from shaken(request)
+
+
+def shaken(request: SentRequest) -> Iterator[str]:
+    """The TLS handshake of a request, a line each for what was agreed and for each certificate."""
+    tls = request.tls
+    if tls is None:
+        return
+    agreed = f"{tls.protocol} {tls.cipher}, ALPN {tls.alpn or 'none'}" if tls.protocol else "no protocol agreed"
+    asks = ", asks for a client certificate" if tls.wants_client else ""
+    failed = f": {tls.error}" if tls.error else ""
+    yield f"TLS at {request.address}:{request.port} for {tls.name or 'no name'}: {agreed}{asks}{failed}"
+    for number, one in enumerate(tls.chain, 1):
+        hosts = f" for {', '.join(one.hosts)}" if one.hosts else ""
+        dates = f"from {one.begins} to {one.ends}"
+        yield f"certificate {number}: {one.subject}{hosts}, {dates}, {one.key}, issued by {one.issuer}"
+    if tls.verified is not None:
+        yield f"the client {'trusts it' if tls.verified else f'does not trust it: {tls.distrust}'}"
 
 
 def _stage(view: PathFacts, place: Where, stage: str, since: str = "") -> float | None:
@@ -143,10 +163,13 @@ def _route(view: PathFacts) -> HopEvidence:
     evidence += [f"{route.resource}: not attached: {route.detached}" for route in detached(view)]
     value, seen = None, view.envoy
     if seen:
-        bound = envoy.listens(seen)
-        evidence.append(f"Envoy's listener {envoy.HTTP}: {bound or 'none'}")
+        listener = envoy.LISTENERS[view.asked.scheme]
+        bound = envoy.listens(seen, listener)
+        evidence.append(f"Envoy's listener {listener}: {bound or 'none'}")
         route = taken(view)
-        names = ", ".join(dict.fromkeys(name for h in envoy.virtual_hosts(seen) for name in envoy.domains(h)))
+        names = ", ".join(
+            dict.fromkeys(name for h in envoy.virtual_hosts(seen, view.asked.scheme) for name in envoy.domains(h))
+        )
         evidence.append(f"Envoy's virtual hosts: {names or 'none'}")
         if route:
             value = HopAddress(*envoy.leads(route))

@@ -98,7 +98,8 @@ class PathFacts:
     def node_port(self) -> int | None:
         """The port of the publishing node that the request's port leads to."""
         mappings = self.door.mappings if self.door else ()
-        planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == "http")
+        scheme = self.asked.scheme
+        planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == scheme)
         return self.published[0].inside if self.published else next(planned, None)
 
     def address_of(self, node: str | None) -> str | None:
@@ -178,9 +179,16 @@ class PathFacts:
         """The inventory with more objects."""
         taken = datetime.fromisoformat(self.sight.taken).date()
         settings = self.sight.stack.settings if self.sight.stack else None
-        declared = [(item, Place()) for item in (*self.declared, *more)]
+        declared = [(self._with_entries(item), Place()) for item in (*self.declared, *more)]
         live = self.sees("Gateway") and self.sees("Namespace")
         return Inventory(declared, today=taken, settings=settings, live=live)
+
+    def _with_entries(self, item: dict[str, JSON]) -> dict[str, JSON]:
+        """A Secret with the entries of a certificate: an observation holds no data, and the rules ask for the keys."""
+        unusable = self.sight.cluster.unusable if self.sight.cluster else {}
+        if item.get("kind") != "Secret" or unusable.get(f"{objects.namespace(item)}/{objects.name(item)}"):
+            return item
+        return {**item, "data": {"tls.crt": "", "tls.key": ""}}
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of the kind cluster, derived from its containers."""
@@ -220,9 +228,10 @@ class PathFacts:
 
     @cached_property
     def entry(self) -> PortMapping | None:
-        """The port mapping that the request takes: that of its port, or else the first."""
+        """The port mapping that the request takes: that of its port, or else that of its scheme."""
         mappings = self.door.mappings if self.door else ()
-        return next((m for m in mappings if m.host == self.asked.port), mappings[0] if mappings else None)
+        own = next((m for m in mappings if m.host == self.asked.port), None)
+        return own or next((m for m in mappings if m.scheme == self.asked.scheme), None)
 
     @cached_property
     def backend(self) -> Backend | None:
@@ -306,9 +315,19 @@ class PathFacts:
         return request is not None and request.status is not None
 
     def through_envoy(self, where: Where) -> bool:
-        """Whether the answer to a request to this place passed Envoy."""
+        """Whether the answer to a request to this place passed Envoy, or Envoy's certificate came back."""
         request = self.request(where)
-        return request is not None and request.by_envoy
+        return request is not None and self.met_envoy(request)
+
+    def met_envoy(self, request: SentRequest) -> bool:
+        """Whether a request came to Envoy: by its answer, or by the certificate that Envoy shows to other requests."""
+        if request.by_envoy:
+            return True
+        shown = request.tls.chain[:1] if request.tls else ()
+        others = (
+            one.tls.chain[:1] for one in self.sight.requests if one.tls and (one.by_envoy or one.where == "envoy")
+        )
+        return bool(shown) and request.where in THROUGH_ENVOY and shown in others
 
     @cached_property
     def well(self) -> bool | None:

@@ -8,7 +8,6 @@ from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service, load_balancers
 from hops.kubernetes.values import JSON
-from hops.model.hop import PortMapping
 from hops.model.plan import ENVOY_PORTS
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest, Where
@@ -28,6 +27,7 @@ class Probe:
     node: the node that sends it; None for this machine.
     namespace: the network namespace of the node in which it is sent; None for the node's own.
     pod: namespace/name of the pod that it goes to; None if it goes to no pod directly.
+    scheme: http or https; the requests to pods and Services are plain, as those of Envoy are.
     """
 
     where: Where
@@ -37,6 +37,7 @@ class Probe:
     node: str | None = None
     namespace: str | None = None
     pod: str | None = None
+    scheme: str = "http"
 
 
 def probing(asked: FollowedRequest) -> str:
@@ -64,14 +65,20 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
     method = probing(view.asked)
     door, inside = view.publishing, view.node_port
     if door and inside and (address := next(docker_containers.addresses(view.containers.get(door)), None)):
-        yield Probe("node", address, inside, method, door)
+        yield Probe("node", address, inside, method, door, scheme=view.asked.scheme)
         if view.asked.from_node:
-            yield Probe("client", address, inside, view.asked.method, door)
+            yield Probe("client", address, inside, view.asked.method, door, scheme=view.asked.scheme)
     envoy = next((pod for pod in view.envoy_pods if objects.address(pod)), None)
     if envoy and (address := objects.address(envoy)):
         of_envoy = objects.node_of(envoy)
         yield Probe(
-            "envoy", address, _envoy_port(envoy, view.entry), method, door or of_envoy, pod=objects.full_name(envoy)
+            "envoy",
+            address,
+            _envoy_port(envoy, view),
+            method,
+            door or of_envoy,
+            pod=objects.full_name(envoy),
+            scheme=view.asked.scheme,
         )
     if view.backend is None:
         return
@@ -99,9 +106,9 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
         yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour)
 
 
-def _envoy_port(pod: Mapping[str, JSON], entry: PortMapping | None) -> int:
+def _envoy_port(pod: Mapping[str, JSON], view: PathFacts) -> int:
     """The port of Envoy's container that the node's port leads to."""
-    ports = list(as_pod(pod).ports)
+    ports, entry, scheme = list(as_pod(pod).ports), view.entry, view.asked.scheme
     behind = next((port.container_port for port in ports if entry and port.host_port == entry.node), None)
-    named = next((port.container_port for port in ports if port.name == "http"), None)
-    return behind or named or (entry.envoy if entry else ENVOY_PORTS["http"])
+    named = next((port.container_port for port in ports if port.name == scheme), None)
+    return behind or named or (entry.envoy if entry else ENVOY_PORTS[scheme])

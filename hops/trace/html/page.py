@@ -22,7 +22,9 @@ _PLAN_LINES = {"solid": "the way of a request and of its answer"}
 
 
 def html(trace: Trace) -> str:
-    """The page of a running path."""
+    """The page of a running path: that of the last request, if redirects led to others."""
+    if trace.then:
+        return html(trace.then)
     reached = _reached(trace)
     stops = [_traced(hop, reached) for hop in trace.hops]
     sign, title = _headline(trace)
@@ -106,9 +108,11 @@ def _reached(trace: Trace) -> int:
 
 def _request(asked: FollowedRequest) -> str:
     """Without the values of its headers: a page is passed on, and they may be secrets."""
-    authority = asked.host if asked.port == 80 else f"{asked.host}:{asked.port}"
+    usual = {"http": 80, "https": 443}[asked.scheme]
+    authority = asked.host if asked.port == usual else f"{asked.host}:{asked.port}"
     headers = f", with {', '.join(asked.headers)}" if asked.headers else ""
-    return f"{asked.method} http://{authority}{asked.path}{headers}{', from the node' if asked.from_node else ''}"
+    where = ", from the node" if asked.from_node else ""
+    return f"{asked.method} {asked.scheme}://{authority}{asked.path}{headers}{where}"
 
 
 def _answer(answer: SentRequest) -> str:

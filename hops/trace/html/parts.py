@@ -14,7 +14,7 @@ from hops.trace.observed.observation import SentRequest
 
 _STYLE = (files("hops.trace.html") / "page.css").read_text(encoding="utf-8")
 _SCRIPT = (files("hops.trace.html") / "page.js").read_text(encoding="utf-8")
-_STAGES = {"name": "name", "connect": "connection", "first byte": "first byte", "total": "last byte"}
+_STAGES = {"name": "name", "connect": "connection", "tls": "TLS", "first byte": "first byte", "total": "last byte"}
 _BAR = 1000
 Remedy = Callable[[Finding], Iterator[ET.Element]]
 """How a remedy is shown."""

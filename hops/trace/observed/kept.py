@@ -36,6 +36,7 @@ _METADATA = {
         *("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernetes.io/tls-acme"),
         *("kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/force-ssl-redirect"),
         "projectcontour.io/tls-cert-namespace",
+        "projectcontour.io/tls-minimum-protocol-version",
     ),
     "ownerReferences": _values("controller", "kind", "name"),
 }
@@ -110,8 +111,15 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
     "HTTPProxy": {
         "spec": {
             "ingressClassName": VALUE,
-            "virtualhost": {"fqdn": VALUE, "tls": _values("secretName", "passthrough")},
+            "virtualhost": {
+                "fqdn": VALUE,
+                "tls": {
+                    **_values("secretName", "passthrough", "minimumProtocolVersion"),
+                    "clientValidation": _values("caSecret", "optionalClientCertificate"),
+                },
+            },
             "routes": {
+                "permitInsecure": VALUE,
                 "conditions": _PROXY_CONDITIONS,
                 "services": _PROXY_SERVICES,
                 "requestRedirectPolicy": _values("scheme", "hostname", "port", "statusCode", "path", "prefix"),
@@ -256,6 +264,8 @@ def kept(whole: Mapping[str, Any]) -> dict[str, Any]:
     if cluster := whole["cluster"]:
         found["cluster"] = {**cluster, "objects": [_object(item) for item in cluster["objects"]]}
     found["envoys"] = _part(whole["envoys"], _ENVOY)
+    if then := whole.get("then"):
+        found["then"] = kept(then)
     return found
 
 

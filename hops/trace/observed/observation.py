@@ -29,8 +29,12 @@ class FollowedRequest(Part):
 
     port: of the host machine. header names are as given. expect: a text that the answer's body has to hold.
     from_node: the request starts in the publishing node and not on this machine.
+    scheme: http or https. ca_file: the file of the authorities that the client trusts, None for this machine's own.
+    insecure: whether the client accepts any certificate. tls_max: the newest TLS version that the client speaks, None
+    for no limit. follow: whether redirects are followed.
     """
 
+    scheme: Literal["http", "https"] = "http"
     host: str
     path: str = "/"
     port: int
@@ -38,6 +42,15 @@ class FollowedRequest(Part):
     headers: Mapping[str, str] = {}
     expect: str | None = None
     from_node: bool = False
+    ca_file: str | None = None
+    insecure: bool = False
+    tls_max: Literal["1.2", "1.3"] | None = None
+    follow: bool = True
+
+    @property
+    def url(self) -> str:
+        """The URL of the request, with its port."""
+        return f"{self.scheme}://{self.host}:{self.port}{self.path}"
 
 
 class TracedStack(Part):
@@ -142,6 +155,8 @@ class ObservedCluster(Part):
     logs: Mapping[str, str] = {}
     certificates: Mapping[str, str] = {}
     authorities: Mapping[str, str] = {}
+    fingerprints: Mapping[str, str] = {}
+    unusable: Mapping[str, str] = {}
 
 
 class ObservedEnvoy(Part):
@@ -162,6 +177,49 @@ class ObservedEnvoy(Part):
     certs: Mapping[str, Any] = {}
 
 
+class Certificate(Part):
+    """The public facts of a certificate (RFC 5280).
+
+    subject, issuer: distinguished names (RFC 4514). begins, ends: validity, ISO 8601. hosts: DNS names and IP addresses
+    that it is for. key: type and size of its public key. sha256: its fingerprint. issued_at: where its issuer's
+    certificate can be fetched; None if it does not say.
+    """
+
+    subject: str
+    issuer: str
+    begins: str
+    ends: str
+    hosts: tuple[str, ...] = ()
+    key: str = ""
+    sha256: str = ""
+    issued_at: str | None = None
+
+
+class Handshake(Part):
+    """One TLS handshake.
+
+    name: the server name that the client sent (SNI); None for an IP address. protocol, cipher: as negotiated; None if
+    the handshake failed. alpn: the application protocol that the server chose, such as h2; None if it chose none.
+    chain: the certificates that the server sent, its own first. verified: whether the client trusts them; None if it
+    did not check. distrust: why it does not, in OpenSSL's words. code: OpenSSL's number for that (X509_V_ERR_…).
+    trusted: the subjects of the authorities in the client's file; empty if they are this machine's own. wants_client:
+    whether the server asked for a certificate of the client; None if that was not seen. error: why the handshake
+    failed, in OpenSSL's words.
+    """
+
+    name: str | None = None
+    protocol: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    chain: tuple[Certificate, ...] = ()
+    verified: bool | None = None
+    distrust: str = ""
+    code: int | None = None
+    trusted: tuple[str, ...] = ()
+    wants_client: bool | None = None
+    error: str = ""
+
+
 class SentRequest(Part):
     """One request and its answer.
 
@@ -172,7 +230,8 @@ class SentRequest(Part):
     section 9.2.1). failure: None where a whole answer came. status: of HTTP; one with a failure broke off in its body.
     headers: lower-case names. body: its beginning where Envoy itself answered, else empty. size, sha256: of its first
     MiB. seconds: since the start, by stage: `name`, `connect`, `first byte`, `total`; a stage that was not reached is
-    left out. expected: whether the body held what was expected, None where nothing was.
+    left out. expected: whether the body held what was expected, None where nothing was. tls: the handshake; None for
+    plain HTTP.
     """
 
     where: Where
@@ -188,6 +247,7 @@ class SentRequest(Part):
     sha256: str = ""
     seconds: Mapping[str, float] = {}
     expected: bool | None = None
+    tls: Handshake | None = None
 
     @property
     def by_envoy(self) -> bool:
@@ -219,7 +279,7 @@ class Observation(Part):
     it is another kind of cluster or none is known. unseen: what could not be looked at, and why, by what it is:
     `host…`, `docker`, `node NAME`, `node NAME: PART`, `cluster`, `cluster: KIND`, `logs: POD`, `envoy POD`,
     `requests…`, `outputs`. seconds: how long each part of the look took. Everything else is None or empty where it
-    could not be seen.
+    could not be seen. then: the observation of the request that a redirect led to.
     """
 
     taken: str
@@ -235,3 +295,4 @@ class Observation(Part):
     requests: tuple[SentRequest, ...] = ()
     unseen: Mapping[str, str] = {}
     seconds: Mapping[str, float] = {}
+    then: "Observation | None" = None

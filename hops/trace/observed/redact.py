@@ -20,8 +20,8 @@ _WORDS = (
 )
 _NAME = re.compile(_WORDS, re.IGNORECASE)
 """What the names of variables, options and fields with secrets hold."""
-_REFERENCE = re.compile(r"(?:name|ref|path|file|type|seconds)$", re.IGNORECASE)
-"""How a name ends that only leads to a secret, such as `secretName`."""
+_REFERENCE = re.compile(r"(?:name|ref|path|file|type|seconds)$|^caSecret$", re.IGNORECASE)
+"""How a name ends that only leads to a secret, such as `secretName`; caSecret of an HTTPProxy does so, too."""
 _FORMS = tuple(
     (hint, re.compile(form, re.DOTALL))
     for hint, form in (
@@ -66,7 +66,7 @@ _FREE = frozenset(
 )
 """Below what programs' own words stand, in which a secret is known by the name before it. The kernel's tables are not
 among them: a rule for the Service `token` at a port looks the same."""
-_BY_SUBJECT = ("authorities", "certificates", "logs", "unseen")
+_BY_SUBJECT = ("authorities", "certificates", "fingerprints", "logs", "unseen", "unusable")
 """Whose keys say what something is about, such as a Secret, and not what it is."""
 
 
@@ -78,8 +78,11 @@ def redacted(sight: Observation) -> Observation:
 def reduced(whole: Mapping[str, Any]) -> dict[str, Any]:
     """An observation as JSON values, without secrets, and without all that no check reads."""
     found: dict[str, Any] = _Redaction().value(kept(whole), free=False)
-    if cluster := found["cluster"]:
-        cluster["logs"] = {name: kept_lines(name, log) for name, log in cluster["logs"].items()}
+    following: dict[str, Any] | None = found
+    while following:
+        if cluster := following["cluster"]:
+            cluster["logs"] = {name: kept_lines(name, log) for name, log in cluster["logs"].items()}
+        following = following["then"]
     return found
 
 

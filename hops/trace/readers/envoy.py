@@ -15,6 +15,8 @@ from hops.trace.observed.observation import ObservedEnvoy
 
 HTTP = "ingress_http"
 """Contour's name of the plain listener and of its route configuration (internal/xdscache/v3/listener.go)."""
+LISTENERS = {"http": HTTP, "https": "ingress_https"}
+"""Contour's listeners by scheme. A host with TLS has a route configuration of its own, `https/HOST`."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ def listens(envoy: ObservedEnvoy, name: str = HTTP) -> str | None:
     return None
 
 
-def virtual_hosts(envoy: ObservedEnvoy) -> tuple[Mapping[str, Any], ...]:
-    """Those of the plain listener."""
+def virtual_hosts(envoy: ObservedEnvoy, scheme: str = "http") -> tuple[Mapping[str, Any], ...]:
+    """Those of a scheme's listener."""
     given = [dict(at(dict(item), "route_config") or item) for item in envoy.routes]
-    plain = [item for item in given if item.get("name") == HTTP]
-    return tuple(host for item in plain for host in sequence(item.get("virtual_hosts")) if isinstance(host, dict))
+    secure = scheme == "https"
+    own = [
+        item for item in given if (str(item.get("name")).startswith("https/") if secure else item.get("name") == HTTP)
+    ]
+    return tuple(host for item in own for host in sequence(item.get("virtual_hosts")) if isinstance(host, dict))
 
 
 def domains(virtual_host: Mapping[str, Any]) -> tuple[str, ...]:
@@ -56,10 +61,10 @@ def domains(virtual_host: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(re.sub(r":[*\d]+$", "", item).lower() for item in given if item))
 
 
-def virtual_host(envoy: ObservedEnvoy, host: str) -> Mapping[str, Any] | None:
+def virtual_host(envoy: ObservedEnvoy, host: str, scheme: str = "http") -> Mapping[str, Any] | None:
     """The one that takes a host name: its own name before the longest wildcard before `*`."""
     name, best, found = host.lower(), -1, None
-    for candidate in virtual_hosts(envoy):
+    for candidate in virtual_hosts(envoy, scheme):
         for domain in domains(candidate):
             fits = domain == name or (domain.startswith("*") and name.endswith(domain[1:]))
             rank = 1000 if domain == name else len(domain)

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from hops.observe import api as module
 from hops.observe.api import API, APIError
-from hops.observe.cluster import certificates, cluster, logs
+from hops.observe.cluster import cluster, logs, secrets
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest, Observation, ObservedCluster
 from tests.hops.observe.conftest import Connect, Server
@@ -143,12 +143,16 @@ def test_when_certificates_end(server: Server, connect: Connect, end: datetime) 
     server.answers["/api/v1/namespaces/projectcontour/secrets/mine"] = (200, json.dumps({"data": whole}))
     there = [secret("projectcontour", "mine"), secret("apps", "web"), secret("apps", "other"), secret("apps", "mine")]
     unseen: dict[str, str] = {}
-    ends, authorities = certificates(connect(), view(*there, MOUNTS, TLS), unseen)
+    public = secrets(connect(), view(*there, MOUNTS, TLS), unseen)
+    ends, authorities = public["certificates"], public["authorities"]
     assert set(ends) == {"apps/web/tls.crt", "projectcontour/mine/tls.crt", "projectcontour/mine/ca.crt"}
     assert set(ends.values()) == {end.isoformat()}
     first = base64.b64decode(data["tls.crt"]).decode().partition("-----END")[0]
     der = base64.b64decode("".join(first.splitlines()[1:]))
     assert authorities == {"projectcontour/mine": hashlib.sha256(der).hexdigest()}
+    digest = hashlib.sha256(der).hexdigest()
+    assert public["fingerprints"] == {"apps/web": digest, "projectcontour/mine": digest}
+    assert set(public["unusable"].values()) == {"its tls.key holds no private key in PEM without a passphrase"}
     assert unseen == {}
     assert len(server.asked) == 2, "other Secrets are left alone"
 
@@ -156,7 +160,8 @@ def test_when_certificates_end(server: Server, connect: Connect, end: datetime) 
 def test_a_secret_that_may_not_be_read_is_told(server: Server, connect: Connect) -> None:
     server.answers["/api/v1/namespaces/projectcontour/secrets/mine"] = (403, '{"message": "forbidden"}')
     unseen: dict[str, str] = {}
-    assert certificates(connect(), view(secret("projectcontour", "mine"), MOUNTS), unseen) == ({}, {})
+    public = secrets(connect(), view(secret("projectcontour", "mine"), MOUNTS), unseen)
+    assert not any(public.values())
     assert "forbidden" in unseen["certificates: projectcontour/mine"]
 
 

@@ -6,6 +6,7 @@ from hops.model.path import envoy_cluster
 from hops.trace.verdict import trace
 from tests.hops.trace.asked import checked
 from tests.hops.trace.names import CONTOUR, ENVOY, HOST, JSON, POD, POD_IP, SERVICE_IP, WORKER
+from tests.hops.trace.nodes import host_port, nat
 from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, container, failed, found, node, request, view, without
 
@@ -168,6 +169,80 @@ def stopped(sight: JSON) -> None:
     sight["envoys"] = []
     sight["requests"] = [one for one in sight["requests"] if one["where"] == "client"]
     failed(sight, "refused", "client")
+
+
+def redirected(sight: JSON, to: str = f"https://{HOST}/") -> None:
+    """Envoy's own redirect in the place of each answer."""
+    for place in THROUGH_ENVOY:
+        answer = request(sight, place)
+        answer |= {"status": 301, "headers": {"server": "envoy", "location": to}}
+    route = envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]
+    route["redirect"] = {"https_redirect": True}
+    route.pop("route", None)
+
+
+SECRET, ISSUER = "web-tls", "CN=Example Root CA,O=Example"
+PORT_HTTPS = 8443
+
+
+def certificate(**other: object) -> JSON:
+    """The facts of a certificate for the path's host."""
+    return {
+        "subject": f"CN={HOST}",
+        "issuer": ISSUER,
+        "begins": "2026-11-01T00:00:00+00:00",
+        "ends": "2027-11-01T00:00:00+00:00",
+        "hosts": [HOST],
+        "key": "RSA 2048",
+        "sha256": "ab" * 32,
+        **other,
+    }
+
+
+def secure(sight: JSON, *chain: JSON) -> JSON:
+    """The same path over https: the Ingress names a certificate, Envoy serves it and the client trusts it."""
+    shown = list(chain) or [certificate()]
+    sight["asked"] |= {"scheme": "https", "port": PORT_HTTPS}
+    sight["stack"]["settings"]["cluster"]["httpsPort"] = PORT_HTTPS
+    ingress(sight)["spec"]["tls"] = [{"hosts": [HOST], "secretName": SECRET}]
+    added(sight, {**thing("v1", "Secret", SECRET, "apps"), "type": "kubernetes.io/tls"})
+    sight["cluster"]["fingerprints"] = {f"apps/{SECRET}": shown[0]["sha256"]}
+    worker = container(sight, WORKER)
+    for ports in (worker["HostConfig"]["PortBindings"], worker["NetworkSettings"]["Ports"]):
+        ports["443/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": str(PORT_HTTPS)}]
+    sight["host"]["listeners"].append({"address": "127.0.0.1", "port": PORT_HTTPS, "process": "docker-proxy"})
+    pod_ports = next(c for c in found(sight, "Pod", ENVOY)["spec"]["containers"] if c["name"] == "envoy")["ports"]
+    if not any(port.get("hostPort") == 443 for port in pod_ports):
+        pod_ports.append({"containerPort": 8443, "hostPort": 443, "name": "https", "protocol": "TCP"})
+    rules = [*host_port(), *host_port(chain="CNI-DN-7c0de5b2a91f4e3d86210", outside=443, inside=8443)]
+    node(sight).update({"nat": nat(*rules), "nat_after": nat(*rules)})
+    seen = envoy(sight)
+    address = {"address": "0.0.0.0", "port_value": 8443}
+    seen["listeners"]["listener_statuses"].append(
+        {"name": "ingress_https", "local_address": {"socket_address": address}}
+    )
+    plain = seen["routes"][0]
+    seen["routes"].append({"name": f"https/{HOST}", "virtual_hosts": copy.deepcopy(plain["virtual_hosts"])})
+    tls = {"name": HOST, "protocol": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "alpn": "h2", "chain": shown}
+    for place, port in zip(THROUGH_ENVOY, (PORT_HTTPS, 443, 8443), strict=True):
+        request(sight, place).update({"port": port, "tls": copy.deepcopy(tls)})
+    request(sight, "client")["tls"]["verified"] = True
+    return sight
+
+
+def distrusted(sight: JSON, code: int, why: str, **more: object) -> None:
+    """The client ends the handshake, as OpenSSL does with this code."""
+    failed(sight, "tls", "client")
+    request(sight, "client")["error"] = why
+    request(sight, "client")["tls"] |= {"protocol": None, "verified": False, "code": code, "distrust": why, **more}
+
+
+def refused_handshake(sight: JSON, error: str, failure: str = "tls", **more: object) -> None:
+    """Envoy ends the handshake."""
+    failed(sight, failure, *THROUGH_ENVOY)
+    for place in THROUGH_ENVOY:
+        given: JSON = {"protocol": None, "cipher": None, "alpn": None, "chain": [], "verified": None, "error": error}
+        request(sight, place)["tls"] |= given | more
 
 
 def condition(kind: str, status: str = "True", reason: str = "", message: str = "") -> JSON:

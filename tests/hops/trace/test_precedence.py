@@ -17,6 +17,7 @@ from tests.hops.trace.names import (
     CONTROL_IP,
     DNAT_CHAIN,
     ENVOY,
+    HOST,
     JSON,
     POD,
     POD_INTERFACE,
@@ -26,7 +27,7 @@ from tests.hops.trace.names import (
 )
 from tests.hops.trace.nodes import host_port, nat
 from tests.hops.trace.objects import pod, thing
-from tests.hops.trace.observations import added, container, failed, found, healthy, node, view, without
+from tests.hops.trace.observations import added, container, failed, found, healthy, node, request, view, without
 
 _SANDBOX = 'Failed to create pod sandbox: plugin type="calico" failed (add): stat /var/lib/calico/nodename'
 _SCHEDULED = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
@@ -379,7 +380,37 @@ _FAULTS = (
     _Fault("T42", _no_pod, "objects", "pod"),
 )
 
+
+def _proxy_without_secret(sight: JSON) -> None:
+    proxy = faults.by_http_proxy(sight)
+    proxy["spec"]["virtualhost"]["tls"] = {"secretName": "web-tls"}
+    proxy["status"] = {"currentStatus": "invalid", "description": "Spec.VirtualHost.TLS Secret is invalid"}
+    faults.unrouted(sight)
+
+
+def _redirected(sight: JSON, *, then: JSON) -> None:
+    faults.redirected(sight)
+    sight["then"] = then
+
+
+def _into_nothing(sight: JSON) -> None:
+    then = faults.secure(healthy())
+    then["asked"]["port"] = 443
+    request(then, "client").update({"port": 443, "seconds": {"name": 0.001}})
+    failed(then, "refused", "client")
+    _redirected(sight, then=then)
+
+
+def _in_a_circle(sight: JSON) -> None:
+    then = healthy()
+    faults.redirected(then, to=f"http://{HOST}:{PORT}/")
+    _redirected(sight, then=then)
+
+
 _ALONE = (
+    _Fault("T57", _proxy_without_secret, "objects ingress"),
+    _Fault("T59", _into_nothing),
+    _Fault("T60", _in_a_circle),
     _Fault("IN01", _unresolved(name="my-servise"), "objects ingress"),
     _Fault("IN02", _unresolved(port=9090), "objects ingress"),
     _Fault("IN17", _invalid_proxy, "objects ingress"),

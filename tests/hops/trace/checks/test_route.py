@@ -1,8 +1,8 @@
-"""The route that Envoy takes: T17, T18, T22, T23, T51, IN01, IN02, IN05, IN09."""
+"""The route that Envoy takes: T17, T18, T22, T23, IN01, IN02, IN05, IN09."""
 
 import pytest
 
-from hops.trace.verdict import status, trace
+from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
 from tests.hops.trace.names import CONTOUR, HOST, JSON
@@ -292,40 +292,6 @@ def test_an_unserved_class_is_told_even_where_its_path_would_not_fit() -> None:
     faults.path(sight)["path"] = "/app"
     faults.listenerless(sight)
     assert told(sight) == [("route", "IN09")]
-
-
-def redirected(sight: JSON, by: str) -> None:
-    for where in ("client", "node", "envoy"):
-        answer = request(sight, where)
-        answer["headers"] = {"server": "envoy", "location": f"https://{HOST}/", **answer["headers"]}
-        answer["status"] = 301
-        if by == "envoy":
-            del answer["headers"]["x-envoy-upstream-service-time"]
-    if by == "envoy":
-        route = faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]
-        route["redirect"] = {"https_redirect": True}
-        del route["route"]
-
-
-def test_a_redirect_of_envoys_own_is_told_and_is_no_fault() -> None:
-    sight = healthy()
-    sight["stack"]["settings"]["cluster"]["httpsPort"] = 8443
-    redirected(sight, "envoy")
-    traced = trace(view(sight).sight)
-    (finding,) = traced.findings
-    assert (finding.hop, finding.code, str(finding.level)) == ("route", "T51", "advisory")
-    assert finding.message == (f"Envoy answers 301 and sends the client to https://{HOST}/; no pod is asked.")
-    assert finding.remedy == ""
-    assert finding.look == f"curl --insecure --connect-to ::127.0.0.1:8443 https://{HOST}/"
-    assert "Envoy's route: / -> redirect" in finding.evidence.splitlines()
-    assert traced.first is None
-    assert status(traced) == 0
-
-
-def test_a_redirect_of_the_pods_own_is_its_answer() -> None:
-    sight = healthy()
-    redirected(sight, "pod")
-    assert told(sight) == []
 
 
 def test_a_wrong_port_shows_also_while_the_service_is_missing() -> None:
