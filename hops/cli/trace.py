@@ -252,7 +252,7 @@ def _alone(request: _RequestOptions) -> FollowedRequest:
     """A request without a stack. Raises OptionError."""
     if request.host is None:
         raise OptionError(
-            "--kubeconfig without a stack needs --host or --url too: the host name of the request to follow"
+            "--kubeconfig without a stack needs --host too, or --url: the host name of the request to follow"
         )
     return request.asked(request.host, "/", _PORTS[request.scheme or "http"])
 

@@ -199,7 +199,7 @@ def _exchanged(
     outcome = _Outcome(tls=seen)
     try:
         connection.settimeout(SECONDS)
-        connection.sendall(_head(asked, probe.method))
+        _write(connection, _head(asked, probe.method))
         # An encrypted connection cannot be peeked at; HTTPResponse then reports the missing answer.
         if seen or connection.recv(1, socket.MSG_PEEK):
             seconds["first byte"] = before + time.monotonic() - began
@@ -223,6 +223,16 @@ def _exchanged(
         outcome = replace(outcome, failure=_failure(error), error=_reason(error))
     seconds["total"] = before + time.monotonic() - began
     return _request(probe, asked, seconds, outcome)
+
+
+def _write(connection: socket.socket, data: bytes) -> None:
+    """Sends data. Raises OSError, with the alert that an encrypted server sent before it closed."""
+    try:
+        connection.sendall(data)
+    except OSError:
+        if isinstance(connection, ssl.SSLSocket):
+            connection.recv(1)
+        raise
 
 
 def _body(answer: http.client.HTTPResponse, deadline: float, connection: socket.socket) -> bytes:

@@ -11,7 +11,7 @@ from hops.trace.facts.declared_routes import Claims, claims, sees_routes
 from hops.trace.facts.envoy_drift import contour_runs, suffers
 from hops.trace.facts.evidence import shaken, told
 from hops.trace.facts.live_rules import patched
-from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
+from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, container
 from hops.trace.facts.remedies import command, kubectl, mend
 from hops.trace.facts.served_certificate import (
     chain,
@@ -23,6 +23,7 @@ from hops.trace.facts.served_certificate import (
     secret_problem,
     secured,
     served_secret,
+    speaks_plain,
     validation,
 )
 from hops.trace.readers import envoy
@@ -92,8 +93,10 @@ no_tls = Code(
     title="No TLS is served for the host, though its port is open",
     symptom="`curl https://…` ends with 35: the connection is closed during the handshake.",
     cause="No route of the host has TLS. Without any route with TLS, Envoy has no listener for it at all; with routes "
-    "of other hosts, Envoy closes a connection whose server name (SNI) it does not know.",
-    told_apart="The handshake fails, routes claim the host, and none of them names a certificate.",
+    "of other hosts, Envoy closes a connection whose server name (SNI) it does not know. Or the port leads to Envoy's "
+    "plain listener.",
+    told_apart="The handshake fails, routes claim the host, and none of them names a certificate; or plain HTTP comes "
+    "back: OpenSSL's wrong version number.",
     remedy="Add `tls` with the host and a Secret to the Ingress, or `virtualhost.tls` to the HTTPProxy.",
     references=(_TLS_PAGE,),
 )
@@ -250,6 +253,9 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
     route, shown = _first(view), handshake(view)
     if route is None or view.asked.scheme != "https" or (shown and shown.protocol):
         return
+    if speaks_plain(shown):
+        yield _plain(view)
+        return
     if secured(claims(view)) or not any(request.tls for request in view.sight.requests):
         return
     who, host = route.resource.identity, view.asked.host
@@ -267,6 +273,16 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
         words = ("patch", who.kind.lower(), who.name, "--type", "merge", "--patch", patch)
     remedy = f"{make} && {kubectl(view, *words, namespace=who.namespace)}"
     yield no_tls.finding(who, f"No route of {host} has a certificate. {_FILES}", remedy, evidence)
+
+
+def _plain(view: PathFacts) -> Finding:
+    """The port leads to Envoy's plain listener."""
+    secure = next((m.host for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
+    who = container(view.publishing) if view.publishing else _subject(view, claims(view))
+    other = f"; https is published on port {secure}" if secure and secure != view.asked.port else ""
+    message = f"Port {view.asked.port} leads to Envoy's plain listener, which speaks no TLS{other}."
+    url = f"https://{view.asked.host}:{secure}{view.asked.path}" if secure else view.asked.url
+    return no_tls.finding(who, message, "", _seen(view), look=command("curl", "--insecure", url))
 
 
 def _version(view: PathFacts) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.redirects import target
 from hops.trace.facts.remedies import command, kubectl, mend
+from hops.trace.facts.served_certificate import speaks_plain
 from hops.trace.observed.observation import Observation, SentRequest
 from hops.trace.readers import envoy
 
@@ -38,10 +39,12 @@ into_nothing = Code(
     code="T59",
     hop=HopName.ROUTE,
     title="The redirect leads into nothing",
-    symptom="`curl --location` ends with 7 after a 301: connection refused.",
-    cause="The location names a port or host where nothing listens. Contour redirects to port 443; a cluster whose "
-    "https is published on another port of the machine, or not at all, is not reached there.",
-    told_apart="The first request is answered with a location, and the request to that location cannot connect.",
+    symptom="`curl --location` ends with 7 or 35 after a 301: connection refused, or wrong version number.",
+    cause="The location names a port or host where nothing answers. For https, Envoy sends a request to port 80 on to "
+    "port 443 and keeps any other port: where plain HTTP is published on 8080, the location is https on 8080, which "
+    "speaks plain HTTP. Or https is not published on 443.",
+    told_apart="The first request is answered with a location, and the request to that location cannot "
+    "connect, or meets plain HTTP.",
     remedy="Publish https on the port of the location, or serve plain HTTP without the redirect.",
     references=(_REDIRECTION,),
 )
@@ -83,18 +86,22 @@ def _into_nothing(view: PathFacts) -> Iterator[Finding]:
         return
     beyond = PathFacts(then)
     sent = beyond.request("client")
-    if sent is None or "connect" in sent.seconds or sent.status is not None:
+    if sent is None or sent.status is not None:
+        return
+    plain = speaks_plain(sent.tls)
+    if "connect" in sent.seconds and not plain:
         return
     # Where the node publishes the port, the path behind it is broken, and the second trace tells how.
-    if beyond.published and then.asked.host == view.asked.host:
+    if not plain and beyond.published and then.asked.host == view.asked.host:
         return
     url = then.asked.url
-    message = f"It redirects to {url}, where nothing answers: {sent.error or sent.failure}."
+    why = "a port that speaks plain HTTP" if plain else f"where nothing answers: {sent.error or sent.failure}"
+    message = f"It redirects to {url}, {why}."
     who = _subject(view, answer)
     remedy = _plain(view, who) if answer.redirected else ""
     evidence = [told(answer), told(sent)]
     evidence += [f"https is published on port {m.host}" for m in _secure(view)]
-    look = _followed(view, url)
+    look = _followed(view, f"https://{then.asked.host}{then.asked.path}")
     hop = HopName.ROUTE if answer.redirected else HopName.POD
     yield into_nothing.finding(who, message, remedy, evidence, hop=hop, look=look)
 

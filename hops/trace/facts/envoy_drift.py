@@ -10,7 +10,7 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import stranded, trouble
-from hops.trace.facts.served_certificate import secret, secret_problem
+from hops.trace.facts.served_certificate import handshake, secret, secret_problem
 from hops.trace.readers import envoy
 
 
@@ -64,7 +64,10 @@ def stale(view: PathFacts) -> str | None:
     leads = leads_to(view, wanted) if wanted and not _refused(view, wanted) else ()
     if wanted is None or not leads:
         who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
-        return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if has else None
+        shown = handshake(view)
+        # Envoy keeps the routes of a listener that it drains, and no request gets to them.
+        lasts = has and not (shown and not shown.protocol)
+        return f"Envoy still routes {view.asked.host}{view.asked.path}, which {who}" if lasts else None
     own = envoy.clusters(has) if has else ()
     if own and _rivals(view, claimed, own):
         return None

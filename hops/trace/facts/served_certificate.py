@@ -22,6 +22,11 @@ def handshake(view: PathFacts) -> Handshake | None:
     return next((one for one in shaken if one.chain), next(iter(shaken), None))
 
 
+def speaks_plain(shaken: Handshake | None) -> bool:
+    """Whether plain HTTP came back instead of a handshake."""
+    return shaken is not None and not shaken.protocol and "wrong version number" in shaken.error
+
+
 def chain(view: PathFacts) -> tuple[Certificate, ...]:
     """The certificates that the server shows, its own first; empty if none were seen."""
     found = handshake(view)

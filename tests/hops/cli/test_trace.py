@@ -15,6 +15,7 @@ from hops.cli import trace as module
 from hops.cli.app import app
 from hops.observe.look import Way
 from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest, TracedStack
+from tests.hops.trace.faults import redirected, secure
 from tests.hops.trace.names import POD
 from tests.hops.trace.observations import found, healthy, request
 
@@ -288,3 +289,63 @@ def test_a_watch_ends_with_an_interrupt_and_the_last_status(looked: Looked, monk
     done = trace("--watch")
     assert (done.exit_code, len(looked.asked)) == (1, 1)
     assert "0 well, 1 not" in done.stdout
+
+
+def test_an_https_request_is_a_url(looked: Looked) -> None:
+    looked.sight["stack"] = None
+    trace("--kubeconfig", "k", "--url", "https://web.localhost/a?b=c", "--insecure", "--tls-max", "1.2", "--no-follow")
+    trace("--kubeconfig", "k", "--url", "http://web.localhost:8081")
+    first, second = looked.asked
+    assert (first.url, first.insecure, first.tls_max, first.follow) == (
+        "https://web.localhost:443/a?b=c",
+        True,
+        "1.2",
+        False,
+    )
+    assert (second.url, second.insecure, second.tls_max, second.follow) == (
+        "http://web.localhost:8081/",
+        False,
+        None,
+        True,
+    )
+
+
+def test_https_of_a_stack_needs_its_port(looked: Looked) -> None:
+    done = trace("--scheme", "https")
+    assert done.exit_code == 2
+    assert "the stack local publishes no https; set its cluster.httpsPort, or give --port" in done.stderr
+    trace("--scheme", "https", "--port", "8443")
+    assert (looked.asked[0].scheme, looked.asked[0].port) == ("https", 8443)
+    trace("seed", "--scheme", "https")
+    assert looked.asked[1].port == 443
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--url", "ftp://web.localhost/"), "--url is not of the form http[s]://HOST[:PORT]/PATH"),
+        (("--url", "https://somebody:hidden@web.localhost/"), "--url is not of the form"),
+        (("--url", "https://web.localhost:99999/"), "--url is not of the form"),
+        (("--url", "https://web.localhost/", "--path", "/a"), "--url and --path both say what to ask for"),
+        (("--cacert", "missing.pem"), "--cacert missing.pem cannot be read"),
+        (("--cacert", "stacks/Pulumi.local.yaml"), "holds no certificate in PEM"),
+    ],
+)
+def test_a_wrong_option_of_https(looked: Looked, words: tuple[str, ...], said: str) -> None:
+    done = trace(*words)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "hidden" not in done.stderr
+    assert looked.asked == []
+
+
+def test_both_requests_of_a_redirect_are_told(looked: Looked, tmp_path: Path) -> None:
+    redirected(looked.sight)
+    looked.sight["then"] = secure(healthy())
+    bundle = tmp_path / "bundle.json"
+    done = trace("--bundle", str(bundle))
+    assert done.exit_code == 0
+    assert done.stdout.count("all is well: GET ") == 2
+    assert "\nredirected to https://my-service.localhost:8443/\n" in done.stdout
+    assert trace("--replay", str(bundle)).stdout == done.stdout
+    assert "redirected to" in trace("--short").stdout

@@ -17,7 +17,9 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "T18": (_MEND, _LOOK),  # Only the annotation of an Ingress can be removed.
     **dict.fromkeys(("T32", "T42", "T43", "T44"), (_BOTH,)),
     **dict.fromkeys(("T50", "T51", "T52"), (_LOOK,)),
-    **dict.fromkeys(("T53", "T54", "T55", "T61", "T63"), (_MEND, _LOOK)),  # Without a known object nothing is mended.
+    **dict.fromkeys(
+        ("T53", "T54", "T55", "T58", "T61", "T63"), (_MEND, _LOOK)
+    ),  # Without a known object nothing is mended.
     **dict.fromkeys(("T59", "T60"), (_BOTH, _LOOK)),  # A pod's own redirect is mended in its code.
 }
 """Which commands the findings of a code bring; of any other code a remedy alone."""

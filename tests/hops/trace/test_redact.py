@@ -8,6 +8,7 @@ import pytest
 from hops.trace.observed.observation import Observation
 from hops.trace.observed.redact import redacted
 from hops.trace.verdict import trace
+from tests.hops.trace.faults import secure
 from tests.hops.trace.names import JSON, WORKER
 from tests.hops.trace.observations import healthy, node
 
@@ -162,3 +163,19 @@ def test_a_healthy_sight_is_judged_the_same() -> None:
     sight = Observation.model_validate_json(json.dumps(healthy()))
     assert trace(redacted(sight)) == trace(sight)
     assert redacted(redacted(sight)) == redacted(sight)
+
+
+def test_the_observation_behind_a_redirect_is_redacted_too() -> None:
+    sight = secure(healthy())
+    sight["then"] = secure(healthy())
+    key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
+    for one in (sight, sight["then"]):
+        one["cluster"]["objects"][-1]["data"] = {"tls.key": "bWluZQ==", "tls.crt": "bWluZQ=="}
+        one["cluster"]["logs"] = {"projectcontour/envoy/envoy": key}
+        one["requests"][0]["tls"]["error"] = key
+        one["requests"][0]["headers"]["set-cookie"] = "session=mine"
+    text = redacted(Observation.model_validate_json(json.dumps(sight))).model_dump_json(by_alias=True)
+    assert "PRIVATE KEY" not in text
+    assert "bWluZQ" not in text
+    assert "session=mine" not in text
+    assert '"hosts":["my-service.localhost"]' in text

@@ -7,6 +7,7 @@ from random import Random, SystemRandom
 from hops.model.hop import KINDS
 from tests.live.faults import (  # noqa: F401 - each puts its faults into the list
     docker,
+    encryption,
     endpoints,
     host_ports,
     machines,

@@ -17,6 +17,7 @@ import yaml
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.settings import NAMESPACE, settings
+from hops.observe.stack_files import kubeconfig
 from tests.live.faults.kubernetes import Kubernetes, Object, bare, ready, until
 from tests.project import Project, containers, run
 
@@ -42,7 +43,7 @@ NAMED = _namespaces()
 """Whether a process can be given files of its own, such as another hosts file."""
 HOST = "my-service.faults.local" if NAMED else "my-service.faults.localhost"
 CONFIG: dict[str, Any] = {
-    "cluster": {"httpPort": 8085, "httpsPort": None},
+    "cluster": {"httpPort": 8085, "httpsPort": 8448},
     "services": [
         {
             "name": "my-service",
@@ -111,6 +112,7 @@ class Path(Kubernetes):
         self.backend = plan.backends[0]
         self.worker = plan.workers[0]
         self.port = plan.door.mappings[0].host
+        self.secure_port = next(mapping.host for mapping in plan.door.mappings if mapping.scheme == "https")
         self.pod = self.backend.pods[0]
         self.namespace = self.backend.namespace
 
@@ -153,6 +155,18 @@ class Path(Kubernetes):
         host, port = host or self.backend.host, port or self.port
         url = f"http://{host}:{port}{path or self.backend.request_path}"
         return _curl([], ["--resolve", f"{host}:{port}:127.0.0.1", url])
+
+    def ask_secure(self, authority: str, *options: str) -> Answer:
+        """A request over https from this machine. authority: the file with the authority that the client trusts."""
+        host, port = self.backend.host, self.secure_port
+        url = f"https://{host}:{port}{self.backend.request_path}"
+        return _curl([], ["--resolve", f"{host}:{port}:127.0.0.1", "--cacert", authority, *options, url])
+
+    def kubeconfig(self) -> File:
+        """The stack's kubeconfig file."""
+        found = kubeconfig(self.project.folder, STACK, settings(STACK, CONFIG))
+        assert found
+        return found
 
     def ask_envoy(self, host: str | None = None, path: str | None = None) -> Answer:
         """The same to Envoy's pod, from its node."""

@@ -170,6 +170,20 @@ def test_a_host_without_tls_behind_an_open_port() -> None:
     assert "Envoy's listener ingress_https: none" in one["evidence"]
 
 
+def test_a_port_that_leads_to_the_plain_listener() -> None:
+    sight = secure(healthy())
+    refused_handshake(sight, "wrong version number")
+    assert told(sight) == [("route", "T58")]
+    assert "leads to Envoy's plain listener" in finding(sight)["message"]
+
+
+def test_routes_of_a_listener_that_envoy_drains_are_no_old_configuration() -> None:
+    sight = secure(healthy())
+    no_secret(sight)
+    refused_handshake(sight, "unexpected eof while reading")
+    assert told(sight) == [("route", "T57")]
+
+
 def test_a_minimum_version_above_the_clients() -> None:
     sight = secure(healthy())
     sight["asked"]["tls_max"] = "1.2"

@@ -76,10 +76,21 @@ def test_a_redirect_into_nothing() -> None:
     assert (traced.then, status(traced)) == (None, 1)
     finding = traced.findings[0]
     assert f"https://{HOST}:443/, where nothing answers" in finding.message
+    assert finding.look == f"curl --insecure --connect-to ::127.0.0.1:443 https://{HOST}/"
     owned = trace(view(followed(unreached())).sight).findings[0]
     assert "https is published on port 8443" in owned.evidence
     assert (owned.remedy, finding.look) == ("make up STACK=local", owned.look.replace("8443", "443"))
     assert finding.remedy.endswith("annotate ingress my-service-ingress ingress.kubernetes.io/force-ssl-redirect-")
+
+
+def test_a_redirect_to_https_on_the_port_of_plain_http() -> None:
+    """Envoy's own redirect keeps the port that the client asked for."""
+    then = secure(healthy())
+    then["asked"]["port"] = PORT
+    faults.refused_handshake(then, "wrong version number")
+    traced = trace(view(followed(then, f"https://{HOST}:{PORT}/")).sight)
+    assert [(f.hop, f.code) for f in traced.findings] == [("route", "T59")]
+    assert f"https://{HOST}:{PORT}/, a port that speaks plain HTTP" in traced.findings[0].message
 
 
 @pytest.mark.parametrize("by", ["envoy", "pod"])
