@@ -123,6 +123,20 @@ def test_its_base_dependencies_are_locked_and_are_no_part_of_pulumi(environment:
     assert b"No module named 'pulumi'" in done.stderr
 
 
+def test_it_is_a_plugin_of_kubectl(environment: Path, empty: Path) -> None:
+    done = subprocess.run(
+        [environment / "bin/kubectl-hops", "--host", "web.localhost", "--port", "1", "--short"],
+        cwd=empty,
+        env={"PATH": "/nowhere", "HOME": str(empty)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "GET http://web.localhost:1/" in done.stdout
+    assert list(empty.iterdir()) == []
+
+
 def test_help_lists_every_command(environment: Path, empty: Path) -> None:
     done = run(environment, empty, "--help")
     assert (done.returncode, done.stderr) == (0, "")

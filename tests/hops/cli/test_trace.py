@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from typer.testing import CliRunner, Result
 
+from hops.cli import kubectl_plugin
 from hops.cli import trace as module
 from hops.cli.app import app
 from hops.observe.look import Way
@@ -337,6 +338,29 @@ def test_a_wrong_option_of_https(looked: Looked, words: tuple[str, ...], said: s
     assert said in done.stderr
     assert "hidden" not in done.stderr
     assert looked.asked == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "words", "file"),
+    [
+        ({}, [], "/home/somebody/.kube/config"),
+        ({"KUBECONFIG": "/mine"}, [], "/mine"),
+        ({"KUBECONFIG": "/mine"}, ["--kubeconfig=/other"], "/other"),
+    ],
+)
+def test_the_plugin_of_kubectl(
+    looked: Looked, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], words: list[str], file: str
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["kubectl-hops", *words, "--host", "web.localhost", "--context", "elsewhere"])
+    looked.sight["stack"] = None
+    with pytest.raises(SystemExit):
+        kubectl_plugin.main()
+    assert [(str(way.kubeconfig), way.context) for way in looked.ways] == [(file, "elsewhere")]
+    assert (looked.asked[0].host, looked.stacks) == ("web.localhost", [None])
 
 
 def test_both_requests_of_a_redirect_are_told(looked: Looked, tmp_path: Path) -> None:
