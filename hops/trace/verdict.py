@@ -1,7 +1,7 @@
 """The verdict: all checks asked, and each hop told as planned, as declared and as found."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
@@ -102,8 +102,8 @@ def _hop(kind: HopKind, looked: _Looked, planned: Hop | None, declared: Hop | No
         component=drawn.component if drawn else "",
         standing=kind.standing,
         verdict=verdict,
-        planned=_address(planned),
-        declared=_address(declared),
+        planned=_address(planned, looked.view.asked.scheme),
+        declared=_address(declared, looked.view.asked.scheme),
         found=seen.value,
         seconds=seen.seconds,
         evidence=seen.evidence,
@@ -149,10 +149,11 @@ def _addresses(view: PathFacts, node: str | None) -> LiveAddresses:
     return LiveAddresses(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods)
 
 
-def _address(hop: Hop | None) -> HopAddress | None:
-    """Where a hop is and where it leads, in the form in which `found` has it."""
+def _address(hop: Hop | None, scheme: str) -> HopAddress | None:
+    """Where a hop is and where it leads for a scheme, in the form in which `found` has it."""
     if hop is None:
         return None
+    hop = _of_scheme(hop, scheme)
     here = f"{hop.address}:{hop.port}" if hop.address and hop.port else hop.address
     match hop.name.role:
         case HopName.NAME:
@@ -163,8 +164,8 @@ def _address(hop: Hop | None) -> HopAddress | None:
             node = hop.details.get("node")
             shown = HopAddress(f"{node}:{hop.port}" if node else here, hop.next)
         case HopName.HOST_PORT:
-            http = next((mapping for mapping in hop.mappings if mapping.scheme == "http"), None)
-            shown = HopAddress(str(http.node), str(http.envoy)) if http else HopAddress(None)
+            own = next((mapping for mapping in hop.mappings if mapping.scheme == scheme), None)
+            shown = HopAddress(str(own.node), str(own.envoy)) if own else HopAddress(None)
         case HopName.ROUTE:
             shown = HopAddress(hop.match.path, hop.match.cluster) if hop.match else HopAddress(None)
         case HopName.SERVICE:
@@ -176,6 +177,16 @@ def _address(hop: Hop | None) -> HopAddress | None:
         case _:
             shown = HopAddress(hop.next or hop.address)
     return shown if str(shown) else None
+
+
+def _of_scheme(hop: Hop, scheme: str) -> Hop:
+    """The hop with the ports of a scheme: what is published is that of plain HTTP, with all mappings beside it."""
+    own = next((mapping for mapping in hop.mappings if mapping.scheme == scheme), None)
+    if own is None or scheme == "http":
+        return hop
+    ports = (own.host, own.node) if hop.name.role is HopName.PORT_MAPPING else (own.node, own.envoy)
+    onward = f"{hop.next.rpartition(':')[0]}:{ports[1]}" if hop.next else None
+    return replace(hop, port=ports[0], next=onward)
 
 
 # What was crossed

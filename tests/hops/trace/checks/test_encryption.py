@@ -35,6 +35,9 @@ def test_a_healthy_path_over_https_is_told_at_each_hop() -> None:
         assert f"for {HOST}: TLSv1.3 TLS_AES_256_GCM_SHA384, ALPN h2" in lines
         assert f"certificate 1: CN={HOST} for {HOST}, from 2026-11-01T00:00:00+00:00 to 2027-11-01" in lines
     assert str(traced.hops[1].found) == "127.0.0.1:8443 -> ingress-hops-local-worker:443"
+    assert traced.hops[1].planned == traced.hops[1].declared == traced.hops[1].found
+    assert traced.hops[2].declared == traced.hops[2].found
+    assert str(traced.hops[2].found) == "ingress-hops-local-worker:443 -> 10.244.81.67:8443"
     assert "the client trusts it" in "\n".join(traced.hops[1].evidence)
 
 
