@@ -7,7 +7,7 @@ from textwrap import wrap
 from hops.cli.output import LEGEND, echo, print_path
 from hops.model.finding import Finding, Level
 from hops.model.visible import on_one_line
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import shaken, told
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
@@ -26,6 +26,10 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
     echo()
     print_path(_rows(traced, verbose=verbose), "time")
     echo(f"{LEGEND}  found: as it was seen")
+    if handshakes := list(_handshakes(traced)):
+        echo("\ntls:")
+    for line in handshakes:
+        echo(f"  {on_one_line(line)}")
     for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
         said = on_one_line(f"{finding.code} {finding.resource}: {finding.message}")
         echo(f"\n{_where(traced, finding)}, {finding.level}: {said}")
@@ -37,6 +41,12 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
     if traced.then:
         echo(f"\nredirected to {on_one_line(traced.then.asked.url)}\n")
         show(traced.then, verbose=verbose)
+
+
+def _handshakes(traced: Trace) -> Iterator[str]:
+    """The handshakes at the published port, the node's port and Envoy's pod; a certificate is shown once."""
+    sent = [request for request in traced.handshakes if request.tls]
+    yield from dict.fromkeys(line for request in sent for line in shaken(request))
 
 
 def show_short(traced: Trace) -> None:

@@ -61,8 +61,8 @@ class Trace:
     """What a look says of a path.
 
     answer: the followed request, None where it could not be sent. findings: all, the first broken hop's first, those
-    that stop no request last. taken, versions, unseen, seconds: as in the sight. then: the trace of the request that a
-    redirect led to; None without one.
+    that stop no request last. taken, versions, unseen, seconds: as in the sight. handshakes: the first
+    request over TLS to each place. then: the trace of the request that a redirect led to; None without one.
     """
 
     asked: FollowedRequest
@@ -72,6 +72,7 @@ class Trace:
     findings: tuple[Finding, ...]
     answer: SentRequest | None
     unseen: tuple[tuple[str, str], ...]
+    handshakes: tuple[SentRequest, ...] = ()
     then: "Trace | None" = None
 
     @property

@@ -11,7 +11,7 @@ from hops.model.path import request_path
 from hops.trace.checks.bisect import climbed
 from hops.trace.checks.registry import CHECKS, Check
 from hops.trace.facts.evidence import NOTHING, found
-from hops.trace.facts.path_facts import PathFacts
+from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
 from hops.trace.observed.observation import Observation
 from hops.trace.precedence import unexplained
 from hops.trace.result import HopAddress, Trace, TracedHop, Verdict
@@ -47,6 +47,7 @@ def trace(sight: Observation) -> Trace:
         findings=looked.findings,
         answer=view.request("client"),
         unseen=tuple(unseen.items()),
+        handshakes=tuple(one for place in THROUGH_ENVOY if (one := view.request(place)) and one.tls),
         then=trace(sight.then) if sight.then and not _ends(findings) else None,
     )
 

@@ -138,7 +138,8 @@ def _plain(view: PathFacts, who: Identity) -> str:
     if who.kind == "HTTPProxy" and route and not route.redirect:
         return patched(view, who, {"op": "add", "path": f"{route.pointer}/permitInsecure", "value": True})
     if who.kind == "HTTPProxy" and route:
-        return patched(view, who, {"op": "remove", "path": f"{route.pointer}/requestRedirectPolicy"})
+        # Where the request should go instead is not known: a route without its redirect needs Services.
+        return kubectl(view, "edit", "httpproxy", who.name, namespace=who.namespace)
     return ""
 
 

@@ -373,3 +373,10 @@ def test_both_requests_of_a_redirect_are_told(looked: Looked, tmp_path: Path) ->
     assert "\nredirected to https://my-service.localhost:8443/\n" in done.stdout
     assert trace("--replay", str(bundle)).stdout == done.stdout
     assert "redirected to" in trace("--short").stdout
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("  TLS at ")] == [
+        f"  TLS at {where} for my-service.localhost: TLSv1.3 TLS_AES_256_GCM_SHA384, ALPN h2"
+        for where in ("127.0.0.1:8443", "172.18.0.2:443", "10.244.81.67:8443")
+    ]
+    assert sum(line.startswith("  certificate 1: CN=my-service.localhost ") for line in lines) == 1
+    assert "  the client trusts it" in lines

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hops.observe import look as module
 from hops.observe.api import API
 from hops.observe.look import Way, look
 from hops.trace.observed.observation import FollowedRequest, Observation, TracedStack
-from tests.hops.observe.conftest import Connect, Serve, Server, StandIn, answering
+from tests.hops.observe.conftest import Connect, Serve, Server, StandIn, answering, request_of
 
 WORKER = "ingress-hops-local-worker"
 OK = b"HTTP/1.1 200 OK\r\nX-Envoy-Upstream-Service-Time: 3\r\nContent-Length: 5\r\n\r\nhello"
@@ -196,3 +197,40 @@ def test_where_no_node_can_be_entered_a_port_forward_leads_to_the_pods(
     seen = looking()
     (envoy,) = (request for request in seen.requests if request.where == "envoy")
     assert (envoy.status, envoy.failure) == (200, None)
+
+
+def moving(*paths: str) -> Callable[[socket.socket], None]:
+    """Sends each path on to the next one, the last is answered."""
+    following = dict(pairwise(paths))
+
+    def behave(connection: socket.socket) -> None:
+        path = request_of(connection).split(b" ")[1].decode()
+        to = following.get(path)
+        connection.sendall(f"HTTP/1.1 302 x\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode() if to else OK)
+
+    return behave
+
+
+def followed(seen: Observation) -> list[str]:
+    return [seen.asked.path, *(followed(seen.then) if seen.then else [])]
+
+
+@pytest.mark.parametrize(
+    ("paths", "asked", "seen"),
+    [
+        (("/", "/a", "/b"), {}, ["/", "/a", "/b"]),
+        (("/", "/a", "/b"), {"follow": False}, ["/"]),
+        (("/", "/a", "/b"), {"method": "POST"}, ["/"]),
+        (("/", "/a", "/"), {}, ["/", "/a", "/"]),
+        (("/", "/a", "/b", "/c", "/d", "/e", "/f", "/g"), {}, ["/", "/a", "/b", "/c", "/d", "/e"]),
+        (("/", "http://elsewhere.example/"), {}, ["/"]),
+    ],
+    ids=["followed", "not followed", "not a safe method", "a circle", "too many", "another host"],
+)
+def test_redirects(
+    serve: Serve, stand_in: StandIn, paths: tuple[str, ...], asked: dict[str, Any], seen: list[str]
+) -> None:
+    stand_in.says("info", "{}")
+    port = serve(moving(*paths))
+    request = FollowedRequest(host="web.localhost", port=port, **asked)
+    assert followed(look(request, Way(kubeconfig=stand_in.folder / "none"))) == seen

@@ -19,6 +19,8 @@ from tests.project import ROOT
 
 COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
 """How many rows each section of a whole run has."""
+ENCRYPTION = range(51, 62)
+"""The faults of TLS and redirects, which a run of their own may tell, too."""
 RESULTS = ROOT / "docs" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
 CODE_PAGES = ROOT / "docs" / "codes"
@@ -41,9 +43,11 @@ are those of the trace, then those with the fault's coming and going.
 def page(results: Mapping[str, Any]) -> str:
     """The page of a set of results, Markdown."""
     parts = [_INTRODUCTION]
-    if faults := results.get("faults"):
+    for faults, title in ((results.get("faults"), "One fault"), (results.get("encryption"), "TLS and redirects")):
+        if not faults:
+            continue
         rows = _by_number(faults)
-        parts.append(f"## One fault\n\n{_about(faults)}\n\n{_counted(rows)}\n")
+        parts.append(f"## {title}\n\n{_about(faults)}\n\n{_counted(rows)}\n")
         heads = ["#", "what is done", "a client meets", "expected", "said", "outcome", "seconds", "how"]
         parts.append(_table(heads, (_fault(row) for row in rows)))
     if healthy := results.get("healthy"):
@@ -110,20 +114,19 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def evidence(results: Mapping[str, Any]) -> dict[str, str]:
     """What the pages of the codes say of the results: Markdown by code, and by `INDEX`."""
-    faults = results["faults"]
-    rows = _by_number(faults)
+    sections = [results[name] for name in ("faults", "encryption") if name in results]
     told: dict[str, str] = {}
-    for row in rows:
+    for faults, row in ((section, row) for section in sections for row in _by_number(section)):
         for code in (place.rpartition(" ")[2] for place in row.expected):
             line = (
                 f"- [Fault {row.name}](../faults.md), {row.title}: the trace said {_said(row)} "
                 f"in {row.seconds:.1f} s on {faults['date']} ({row.outcome})."
             )
             told[code] = "\n".join(filter(None, [told.get(code), line]))
+    rows = [row for section in sections for row in _rows(section)]
     right = sum(row.outcome == Outcome.RIGHT for row in rows)
-    index = (
-        f"Of {len(rows)} faults put into a running path on {faults['date']}, [{right} were named right](../faults.md)."
-    )
+    dates = " and ".join(dict.fromkeys(section["date"] for section in sections))
+    index = f"Of {len(rows)} faults put into a running path on {dates}, [{right} were named right](../faults.md)."
     return {code: text for code, text in told.items() if code in CODES} | {INDEX: index}
 
 
@@ -139,6 +142,13 @@ def main() -> int:
             taken.append(section)
         else:
             _say(f"{section}: {len(found['rows'])} of {size} were tried, so its results stay as they are")
+        if section == "faults":
+            own = [row for row in found["rows"] if int(row["name"]) in ENCRYPTION]
+            if section in taken:
+                results.pop("encryption", None)
+            elif len(own) == len(ENCRYPTION):
+                results["encryption"] = found | {"rows": own}
+                taken.append("encryption")
     if not taken:
         return 1
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
