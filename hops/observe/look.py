@@ -33,7 +33,7 @@ from hops.observe.requests import from_client, from_node, over
 from hops.observe.timed_tasks import Progress, TimedTasks, later
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.probes import Probe, probes, published
-from hops.trace.facts.redirects import next_request
+from hops.trace.facts.redirects import MOST_REDIRECTS, next_request
 from hops.trace.observed.observation import (
     FollowedRequest,
     Observation,
@@ -48,8 +48,6 @@ from hops.trace.observed.observation import (
 _DOCKER, _CLUSTER, _HOST, _OUTPUTS, _REQUESTS, _OTHERS = 20.0, 12.0, 9.0, 1.5, 14.0, 10.0
 """The most seconds to wait for each part; most parts have tighter limits of their own."""
 _ENVOYS = 3
-_REDIRECTS = 5
-"""How many redirects of one request are followed."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def look(
     progress: called whenever a part starts or ends.
     """
     seen = [_Look(asked, way, stack, TimedTasks(progress)).sight(outputs)]
-    while (target := next_request(seen[-1])) and len(seen) <= _REDIRECTS:
+    while (target := next_request(seen[-1])) and len(seen) <= MOST_REDIRECTS:
         seen.append(_Look(target, way, stack, TimedTasks(progress)).sight(outputs))
         if target in [one.asked for one in seen[:-1]]:
             break

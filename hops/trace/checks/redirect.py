@@ -12,7 +12,7 @@ from hops.trace.facts.envoy_drift import taken
 from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import PathFacts, identity
-from hops.trace.facts.redirects import target
+from hops.trace.facts.redirects import MOST_REDIRECTS, target
 from hops.trace.facts.remedies import command, kubectl, mend
 from hops.trace.facts.served_certificate import speaks_plain
 from hops.trace.observed.observation import Observation, SentRequest
@@ -112,11 +112,13 @@ def _circle(view: PathFacts) -> Iterator[Finding]:
         return
     urls = [one.asked.url for one in seen]
     end = target(seen[-1].asked, PathFacts(seen[-1]).request("client"))
-    if len(set(urls)) == len(urls) and not (end and end.url in urls):
+    endless = end is not None and (end.url in urls or len(seen) > MOST_REDIRECTS)
+    if len(set(urls)) == len(urls) and not endless:
         return
     who = _subject(view, answer)
     evidence = [f"{one.asked.url}: {told(sent)}" for one in seen if (sent := PathFacts(one).request("client"))]
-    message = f"The redirects lead back: {' -> '.join(dict.fromkeys(urls))} -> {urls[-1] if not end else end.url}."
+    way = " -> ".join([*dict.fromkeys(urls), end.url if end else urls[-1]])
+    message = f"The redirects do not end: {way}."
     remedy = _plain(view, who) if answer.redirected else ""
     hop = HopName.ROUTE if answer.redirected else HopName.POD
     yield circle.finding(who, message, remedy, evidence, hop=hop, look=command("curl", "--head", view.asked.url))

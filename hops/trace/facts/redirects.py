@@ -9,6 +9,8 @@ from hops.trace.observed.observation import FollowedRequest, Observation, SentRe
 
 _MOVED = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
+MOST_REDIRECTS = 5
+"""How many redirects of one request are followed."""
 _ABSOLUTE = re.compile(
     r"(?:(?P<scheme>https?):)?//(?P<host>[0-9a-z._-]+)(?::(?P<port>\d{1,5}))?(?P<rest>(?:[/?][^#]*)?)(?:#.*)?",
     re.IGNORECASE,

@@ -24,6 +24,10 @@ SEED = int(os.environ.get("INGRESS_HOPS_SEED") or SystemRandom().randrange(1_000
 SAMPLE = 12
 """How many faults the gate takes."""
 PAIRS = 100
+ENCRYPTION = range(51, 62)
+"""The faults of TLS and redirects, by number. Most are about another port than the others, so they make no pairs."""
+_OF_ENCRYPTION = 2
+"""How many of them the gate takes."""
 
 
 def shuffled() -> list[Fault]:
@@ -33,7 +37,10 @@ def shuffled() -> list[Fault]:
 
 def sampled() -> list[Fault]:
     """The gate's share, without those that take long or leave nothing behind."""
-    return Random(SEED).sample([fault for fault in FAULTS.values() if not (fault.slow or fault.last)], SAMPLE)
+    chance_, quick = Random(SEED), [fault for fault in FAULTS.values() if not (fault.slow or fault.last)]
+    others = [fault for fault in quick if fault.number not in ENCRYPTION]
+    own = [fault for fault in quick if fault.number in ENCRYPTION]
+    return [*chance_.sample(others, SAMPLE - _OF_ENCRYPTION), *chance_.sample(own, _OF_ENCRYPTION)]
 
 
 def chance(number: int) -> Random:
@@ -48,7 +55,11 @@ def together(one: Fault, other: Fault) -> bool:
 
 def pairs() -> list[tuple[Fault, Fault]]:
     """Two faults each, in path order, out of all that come and go in seconds."""
-    quick = [fault for fault in FAULTS.values() if not (fault.slow or fault.last or "elsewhere" in fault.touches)]
+    quick = [
+        fault
+        for fault in FAULTS.values()
+        if not (fault.slow or fault.last or "elsewhere" in fault.touches or fault.number in ENCRYPTION)
+    ]
     possible = [pair for pair in combinations(quick, 2) if together(*pair)]
     return [in_order(*pair) for pair in Random(SEED).sample(possible, PAIRS)]
 

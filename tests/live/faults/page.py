@@ -10,7 +10,7 @@ from hops.cli.codes import EVIDENCE
 from hops.cli.output import write_pages
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import INDEX, pages
-from tests.live.faults.catalogue import PAIRS
+from tests.live.faults.catalogue import ENCRYPTION, PAIRS
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.run import FOLDER
@@ -19,8 +19,6 @@ from tests.project import ROOT
 
 COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
 """How many rows each section of a whole run has."""
-ENCRYPTION = range(51, 62)
-"""The faults of TLS and redirects, which a run of their own may tell, too."""
 RESULTS = ROOT / "docs" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
 CODE_PAGES = ROOT / "docs" / "codes"

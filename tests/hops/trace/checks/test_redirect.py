@@ -124,6 +124,21 @@ def test_where_a_location_leads(location: str, url: str | None) -> None:
     assert (found.url if found else None) == url
 
 
+def test_more_redirects_than_a_trace_follows() -> None:
+    last = None
+    for number in reversed(range(6)):
+        sight = healthy()
+        sight["asked"]["path"] = f"/{number}"
+        redirected(sight, f"/{number + 1}")
+        if last:
+            sight["then"] = last
+        last = sight
+    assert last
+    traced = trace(view(last).sight)
+    assert [finding.code for finding in traced.findings] == ["T60"]
+    assert traced.findings[0].message.endswith(f"-> http://{HOST}:{PORT}/6.")
+
+
 def test_two_redirects_that_end_are_no_circle() -> None:
     between = secure(healthy())
     redirected(between, f"https://{HOST}:8443/home")
