@@ -87,6 +87,6 @@ def intermediate() -> Issued:
 @cache
 def root_file() -> str:
     """The file with the root's certificate."""
-    file = File(mkdtemp(prefix="hops-faults-")) / "root.pem"
+    file = File(mkdtemp(prefix="hops-faults-")) / "authority.pem"
     file.write_text(root().pem)
     return str(file)
