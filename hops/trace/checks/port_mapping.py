@@ -111,14 +111,17 @@ def unpublished(view: PathFacts) -> Iterator[Finding]:
     node = view.publishing or next(iter(sorted(view.node_containers, key=lambda name: "control-plane" in name)))
     look, remedy = "", rebuild(view)
     if not view.sight.stack:
-        socat = ("docker.io/alpine/socat", "TCP-LISTEN:80,fork", f"TCP:{node}:80")
+        inside = NODE_PORTS[view.asked.scheme]
+        socat = ("docker.io/alpine/socat", "TCP-LISTEN:80,fork", f"TCP:{node}:{inside}")
         remedy = command(
             *("docker", "run", "--detach", "--network", "kind", "--publish", f"{LOOPBACK}:{port}:80", *socat)
         )
         if useful:
             address = f"http://{LOOPBACK}:{useful.port}{view.asked.path}"
             look = command("curl", "--header", f"Host: {view.asked.host}", address)
-    yield T05.finding(container(node), message, remedy, evidence, look=look)
+    # A stack publishes https only if its settings name the port.
+    wrong = setting_of(view, "cluster.httpsPort") if view.asked.scheme == "https" else ""
+    yield T05.finding(container(node), message, remedy, evidence, look=look, setting=wrong)
 
 
 def misplaced(view: PathFacts) -> Iterator[Finding]:
@@ -229,12 +232,9 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
 
 
 def patch_host_port(view: PathFacts, port: int) -> str:
-    """The command that gives Envoy's plain port a hostPort."""
-    inside = (
-        next((m.envoy for m in view.door.mappings if m.scheme == "http"), ENVOY_PORTS["http"])
-        if view.door
-        else ENVOY_PORTS["http"]
-    )
+    """The command that gives Envoy's port for the request's scheme a hostPort."""
+    scheme, mappings = view.asked.scheme, view.door.mappings if view.door else ()
+    inside = next((m.envoy for m in mappings if m.scheme == scheme), ENVOY_PORTS[scheme])
     patch = (
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
         f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'

@@ -335,7 +335,8 @@ class PathFacts:
         request = self.request("client")
         if request is None:
             return None
-        return (request.served or request.redirected) and request.expected is not False
+        # The text that is expected stands in the answer behind a redirect.
+        return (request.served or request.redirected) and (request.expected is not False or self.sight.then is not None)
 
     def request(self, where: Where) -> SentRequest | None:
         """The first request that was sent to this place."""

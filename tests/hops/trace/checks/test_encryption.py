@@ -7,8 +7,9 @@ import pytest
 from hops.trace.verdict import status, trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import SECRET, certificate, distrusted, refused_handshake, secure, told, unowned
-from tests.hops.trace.names import HOST, JSON
-from tests.hops.trace.observations import added, failed, found, healthy, request, view, without
+from tests.hops.trace.names import ENVOY, HOST, JSON
+from tests.hops.trace.nodes import host_port, nat
+from tests.hops.trace.observations import added, container, failed, found, healthy, node, request, view, without
 
 ISSUER, LEAF = "CN=Example Issuing CA,O=Example", "CN=leaf"
 NO_ISSUER = "unable to get local issuer certificate"
@@ -245,3 +246,28 @@ def test_without_an_answer_of_envoy_tls_is_not_blamed() -> None:
     for place in faults.THROUGH_ENVOY:
         request(sight, place).pop("tls")
     assert not {code for _, code in told(sight)} & {f"T{number}" for number in range(53, 64)}
+
+
+def test_https_that_is_not_published_is_a_setting() -> None:
+    sight = secure(healthy())
+    for ports in ("HostConfig", "NetworkSettings"):
+        published = container(sight)[ports]
+        (published.get("PortBindings") or published["Ports"]).pop("443/tcp", None)
+    sight["host"]["listeners"].pop()
+    failed(sight, "refused", "client")
+    request(sight, "client").update({"tls": None, "seconds": {"name": 0.001}})
+    assert told(sight) == [("port-mapping", "T05")]
+    assert trace(view(sight).sight).findings[0].setting == "stacks/Pulumi.local.yaml: cluster.httpsPort"
+
+
+def test_envoy_without_a_host_port_for_https() -> None:
+    sight = secure(healthy())
+    for one in (found(sight, "Pod", ENVOY), found(sight, "DaemonSet", "envoy")["spec"]["template"]):
+        ports = next(c for c in one["spec"]["containers"] if c["name"] == "envoy")["ports"]
+        ports[:] = [port for port in ports if port.get("hostPort") != 443]
+    node(sight).update({key: nat(*host_port()) for key in ("nat", "nat_after")})
+    failed(sight, "reset", "client", "node")
+    for place in ("client", "node"):
+        request(sight, place)["tls"] |= {"protocol": None, "chain": [], "verified": None, "error": "reset"}
+    assert told(sight) == [("host-port", "T11")]
+    assert '"containerPort":8443,"hostPort":443' in finding(sight)["remedy"]

@@ -61,6 +61,18 @@ def test_a_redirect_leads_the_trace_on_and_both_requests_are_told() -> None:
     assert f"https://{HOST}:8443/" in html(traced)
 
 
+def test_the_expected_text_stands_in_the_answer_behind_the_redirect() -> None:
+    then = secure(healthy())
+    sight = followed(then)
+    for one, held in ((sight, False), (then, True)):
+        one["asked"]["expect"] = "welcome"
+        request(one, "client")["expected"] = held
+    traced = trace(view(sight).sight)
+    assert ([finding.code for finding in traced.findings], status(traced)) == (["T51"], 0)
+    request(then, "client")["expected"] = False
+    assert status(trace(view(sight).sight)) == 1
+
+
 def test_a_fault_behind_the_redirect_is_the_verdict() -> None:
     then = secure(healthy(), faults.certificate(hosts=["other.localhost"]))
     faults.distrusted(then, 62, "Hostname mismatch")
