@@ -1,7 +1,7 @@
 """Commands that are interrupted at random moments: the next `make up` ends in a working path, `make down` in nothing.
 
 A cycle builds a stack, changes it and takes it down, and interrupts each of its eight commands once. The gate runs one
-cycle, `make test-live` four more. `INTERRUPTION_SEED` repeats a run; its seed is printed.
+cycle, `make test-live` four more. `INGRESS_HOPS_SEED` repeats a run; its seed is printed.
 """
 
 import os
@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
+from tests.live.faults.catalogue import SEED
 from tests.project import Project, answer, containers, run
 
 STACK = "interrupted"
 CLUSTER = f"ingress-hops-{STACK}"
-SEED = int(os.environ.get("INTERRUPTION_SEED", time.time_ns() % 100_000))
 CYCLE = ("up", "change", "preview", "change", "rebuild", "change", "up", "down")
 """The commands of a cycle. `change` is an up after an edit, `rebuild` one with REPLACE=1."""
 CYCLES = 5
@@ -213,7 +213,7 @@ def test_an_interrupted_command_loses_nothing(stack: Project, cycle: int, capsys
         _edited(stack, moment, chance)
         said = _interrupted(stack, moment)
         with capsys.disabled():
-            sys.stdout.write(f"\nINTERRUPTION_SEED={SEED} cycle {cycle}: {moment}\n")
+            sys.stdout.write(f"\nINGRESS_HOPS_SEED={SEED} cycle {cycle}: {moment}\n")
         assert "Traceback" not in said, f"{moment}\n{said}"
         if moment.command == "down":
             _again(stack, "down")
