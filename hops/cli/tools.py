@@ -280,7 +280,7 @@ def main(
 ) -> None:
     """Finds pulumi, kind and docker, and fetches the first two into .tools/bin where PATH has none that will do.
 
-    It fetches the pinned official releases, and only with the sha256 that their projects publish. That of kind is pinned.
+    It fetches the pinned official releases, and only with the sha256 that their projects publish.
 
     Exit status: 0 all are there, 1 docker is missing or does not answer, 2 a tool is missing and can't be fetched.
     """

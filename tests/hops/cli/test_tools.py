@@ -15,7 +15,6 @@ from hops.cli import tools
 from hops.cli.app import app
 from hops.cli.tools import (
     PULUMI,
-    TOOLS,
     InstalledTool,
     Tool,
     ToolError,
@@ -215,7 +214,7 @@ def test_an_older_fetched_one_is_replaced(server: Server, on_path: Path, project
 
 
 @pytest.mark.usefixtures("on_path")
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+@pytest.mark.parametrize("tool", [PULUMI, KIND], ids=["pulumi", "kind"])
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
