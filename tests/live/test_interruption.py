@@ -48,11 +48,15 @@ _PATTERNS = {
     "kind": "kind create",
 }
 _EDITS = (("replicas: 1", "replicas: 2"), ("port: 8080", "port: 8090"), ("envoyLogLevel: info", "envoyLogLevel: debug"))
+_FIXED = (("blockSize: 26", "blockSize: 27"),)
+"""What a running cluster cannot take."""
 _FILE = """\
 config:
   ingress-hops:cluster:
     httpPort: 8097
     httpsPort: null
+  ingress-hops:calico:
+    blockSize: 26
   ingress-hops:contour:
     envoyLogLevel: info
   ingress-hops:services:
@@ -194,13 +198,8 @@ def _again(project: Project, *words: str) -> str:
 def _edited(project: Project, moment: Moment, chance: Random) -> None:
     file = project.folder / "stacks" / f"Pulumi.{STACK}.yaml"
     text = file.read_text()
-    if moment.command == "change":
-        one, other = chance.choice(_EDITS)
-        text = text.replace(one, other) if one in text else text.replace(other, one)
-    if moment.command == "rebuild":
-        one, other = "blockSize: 26", "blockSize: 27"
-        if "blockSize" not in text:
-            text += f"  ingress-hops:calico:\n    {one}\n"
+    if edits := {"change": _EDITS, "rebuild": _FIXED}.get(moment.command):
+        one, other = chance.choice(edits)
         text = text.replace(one, other) if one in text else text.replace(other, one)
     file.write_text(text)
 
