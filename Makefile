@@ -36,7 +36,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
   --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock audit tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
@@ -124,6 +124,17 @@ lock: $(READY_DEV) ## remakes requirements*.txt; keeps each version that fits, b
 	$(LOCK) --output-file requirements.txt
 	$(LOCK) --group development --constraint requirements.txt --output-file requirements-dev.txt \
 	  $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.txt)
+
+# uv audits and describes a script's dependencies, so the locked versions are written as those of a script without code.
+AUDITED := .ingress-hops/audit.py
+audit: $(READY_DEV) ## known weaknesses of the locked packages, and their bill of materials (.ingress-hops/sbom.json)
+	@mkdir -p .ingress-hops && { echo '# /// script'; echo '# requires-python = ">=3.11"'; echo '# dependencies = ['; \
+	  sed -n 's/^\([a-z0-9][^\]*==[^\]*[^\ ]\) *\\*$$/#   "\1",/p' requirements.txt requirements-dev.txt; \
+	  echo '# ]'; echo '# ///'; } > $(AUDITED)
+	"$(VENV)/bin/uv" lock --quiet --script $(AUDITED)
+	"$(VENV)/bin/uv" export --quiet --script $(AUDITED) --format cyclonedx1.5 --no-hashes \
+	  --preview-features sbom-export --output-file .ingress-hops/sbom.json
+	"$(VENV)/bin/uv" audit --preview-features audit --script $(AUDITED)
 
 tools: $(READY) ## finds pulumi, kind and docker, or fetches the first two
 	@"$(HOPS)" tools

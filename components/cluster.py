@@ -38,6 +38,26 @@ _LINK = """
 if [ -e "$KUBECONFIG_FILE" ]; then ln -sf "$(basename "$KUBECONFIG_FILE")" "${KUBECONFIG_FILE%-*}.yaml"; fi
 """
 
+# Whether the cluster that is to be made runs already, because the state was lost or an update ended early. Its nodes
+# all run, carry the mark of the configuration and have joined, and kind's last step is done, the storage class.
+_WHOLE = """
+in_cluster() { docker exec "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" 2>/dev/null; }
+whole() {
+  marked=$(printf '%s' "$config" | sed -n 's/.*"containerPath": "\\([^"]*\\)".*/\\1/p')
+  declared=$(printf '%s' "$config" | grep -o '"role"' | wc -l)
+  [ -n "$nodes" ] && [ -n "$marked" ] && [ "$(printf '%s\\n' "$nodes" | wc -l)" -eq "$declared" ] || return 1
+  for node in $nodes; do
+    docker inspect --format '{{println .State.Running}}{{range .HostConfig.Binds}}{{println .}}{{end}}' "$node" |
+      MARKED=$marked awk '
+        $0 == "true" { running = 1 }
+        index($0, ENVIRON["OWNER"] ":" ENVIRON["MARKED"] ":") == 1 { own = 1 }
+        END { exit !(running && own) }' || return 1
+  done
+  [ "$(in_cluster get nodes --output name | wc -l)" -eq "$declared" ] &&
+    in_cluster get storageclass standard >/dev/null
+}
+"""
+
 _CREATE = f"""set -eu
 {_NODES}
 if [ -n "$foreign" ]; then
@@ -47,8 +67,15 @@ if [ -n "$foreign" ]; then
 fi
 umask 077
 mkdir -p "$OWNER"
-if [ -n "$nodes" ]; then kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"; fi
-kind create cluster --name "$CLUSTER" --image "$IMAGE" --kubeconfig "$KUBECONFIG_FILE" --config -
+config=$(cat)
+{_WHOLE}
+if whole; then
+  kind export kubeconfig --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"
+else
+  if [ -n "$nodes" ]; then kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"; fi
+  printf '%s' "$config" |
+    kind create cluster --name "$CLUSTER" --image "$IMAGE" --kubeconfig "$KUBECONFIG_FILE" --config -
+fi
 {_LINK}"""
 
 _DELETE = f"""set -eu

@@ -61,6 +61,10 @@ def run() -> BuiltStack:
         pulumi.log.warn(lost)
     if state.stopped:
         pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")
+    if state.running and not before.generation:
+        pulumi.log.info(
+            f"the cluster {settings.cluster.name} runs, and this state knows nothing of it: an up takes it over"
+        )
     ground = StackContext(
         folder=str(folder),
         owner=owner,

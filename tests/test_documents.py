@@ -83,6 +83,7 @@ ELSEWHERE = {
     "make check": "it runs this test",
     "make format": "it changes the sources",
     "make coverage": "it runs this test, too",
+    "make audit": "it asks a database of known weaknesses; tests/test_makefile.py reads what it asks for",
     "make test-live": "it needs Docker",
     "make lock": "it needs a package index",
     'make lock UPGRADE="rich uv"': "as before",

@@ -1,6 +1,7 @@
 """What make does, with programs that only write down how they were called."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -264,7 +265,9 @@ def test_what_a_contributor_adds_is_not_installed_for_a_user(old: Project, targe
     assert not any("requirements-dev.txt" in call for call in old.calls)
 
 
-@pytest.mark.parametrize("target", ["test", "check", "lint", "format", "coverage", "lock", "test-live", "test-pairs"])
+@pytest.mark.parametrize(
+    "target", ["test", "check", "lint", "format", "coverage", "lock", "audit", "test-live", "test-pairs"]
+)
 def test_what_a_contributor_adds_is_installed_once_for_whoever_needs_it(old: Project, target: str) -> None:
     (old.folder / ".venv/.ready-dev").unlink()
     assert old.make(target).returncode == 0
@@ -314,3 +317,19 @@ def test_lock_remakes_both_files_and_the_second_without_the_first(project: Proje
         f"{common} --group development --constraint requirements.txt --output-file requirements-dev.txt "
         "--no-emit-package one --no-emit-package two-2"
     )
+
+
+def test_audit_reads_every_locked_package(project: Project) -> None:
+    locked = "one==1 ; sys_platform == 'win32' \\\n    --hash=sha256:0\n"
+    (project.folder / "requirements.txt").write_text(locked)
+    (project.folder / "requirements-dev.txt").write_text("two-2==2 \\\n    --hash=sha256:0\nthree==3\n")
+    for number, file in enumerate(("requirements.txt", "requirements-dev.txt")):
+        os.utime(project.folder / file, (number, number))
+    assert project.make("audit").returncode == 0
+    script = (project.folder / ".ingress-hops/audit.py").read_text()
+    assert re.findall(r'^#   "(.*)",$', script, re.MULTILINE) == [
+        "one==1 ; sys_platform == 'win32'",
+        "two-2==2",
+        "three==3",
+    ]
+    assert [call.split(" --")[0] for call in project.calls] == ["uv lock", "uv export", "uv audit"]

@@ -30,6 +30,13 @@ CONTOUR = Manifest("contour", "1.33.6", "1d2e45c4bb31bea93085231d9b50e2c95ad9243
 ENVOY = "1.38.3"
 PULUMI = "3.259.0"
 KIND = "0.32.0"
+# As kind publishes them beside the release, in kind-SYSTEM-PROCESSOR.sha256sum.
+KIND_SHA256 = {
+    "linux-amd64": "50030de23cf40a18505f20426f6a8506bedf13c6e509244bd1fa9463721b0f54",
+    "linux-arm64": "b92cd615e97585de8ddade28ed5cd7feb4248d717c233eea5b03c37298900f5d",
+    "darwin-amd64": "295ac6d0d634c9819c9907df45e3017d1f13166bd13c3404c45e79f7faa47498",
+    "darwin-arm64": "dca67911095a110c2b5c36e26df6cac860c602033e456c0db47be498cdef1ebb",
+}
 # From the release notes of kind 0.32.0, which name one digest for each Kubernetes minor.
 NODE_IMAGE = "kindest/node:v1.34.8@sha256:02722c2dedddcfc00febf5d27fbeb9b7b2c14294c82109ff4a85d89ac9ba3256"
 WORKLOAD_IMAGE = "python:3.13-slim"

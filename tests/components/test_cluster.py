@@ -1,5 +1,6 @@
 """KindCluster: what kind is told, what makes another cluster, and the scripts with stand-ins for docker and kind."""
 
+import json
 import os
 import stat
 import subprocess
@@ -170,16 +171,24 @@ case "$1" in
   ps) ls "$NODES_HERE" ;;
   inspect) for name; do :; done; cat "$NODES_HERE/$name" ;;
   unpause) exit 1 ;;
-  exec) [ ! -e "$DEAF" ] || { rm "$DEAF"; exit 1; }; [ -z "${ANSWER:-}" ] || echo "$ANSWER" ;;
+  exec)
+    case "$*" in *"get nodes"*) ls "$NODES_HERE"; exit 0 ;; esac
+    [ ! -e "$DEAF" ] || { rm "$DEAF"; exit 1; }; [ -z "${ANSWER:-}" ] || echo "$ANSWER" ;;
 esac
 """
 KIND = """#!/bin/sh
 echo "kind $*" >> "$CALLS"
 case "$1" in
   create) cat > "$CALLS.stdin"; echo secret > "$KUBECONFIG_FILE" ;;
+  export) echo secret > "$KUBECONFIG_FILE" ;;
   delete) rm -f "$NODES_HERE"/* ;;
 esac
 """
+
+
+CONFIG = json.dumps(
+    {"nodes": [{"role": role, "extraMounts": [{"containerPath": "/ingress-hops/9-0a"}]} for role in "cw"]}
+)
 
 
 @dataclass
@@ -204,7 +213,7 @@ class Room:
     def run(self, script: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["/bin/sh", "-c", script],
-            input="nodes: []",
+            input=CONFIG,
             env=self.environment | more,
             capture_output=True,
             text=True,
@@ -250,7 +259,7 @@ def test_create_makes_a_cluster_where_there_is_none(room: Room) -> None:
     done = room.run(_CREATE)
     assert (done.returncode, done.stdout) == (0, "")
     assert room.calls("kind") == [CREATE_CALL.format(kubeconfig=room.kubeconfig)]
-    assert (room.folder / "calls.stdin").read_text() == "nodes: []"
+    assert (room.folder / "calls.stdin").read_text() == CONFIG
     assert room.calls("docker") == ["ps --all --quiet --filter label=io.x-k8s.kind.cluster=sam"]
     assert room.owner.is_dir()
     assert stat.S_IMODE(room.kubeconfig.stat().st_mode) == 0o600
@@ -280,6 +289,36 @@ def test_create_refuses_a_foreign_cluster_and_touches_nothing(room: Room, mounts
 
 def test_create_removes_a_half_made_cluster_of_its_own_first(room: Room) -> None:
     (room.nodes / "a").write_text(f"/lib/modules:/lib/modules:ro\n{room.owner}:/ingress-hops/9:ro\n")
+    assert room.run(_CREATE).returncode == 0
+    assert room.calls("kind") == [call.format(kubeconfig=room.kubeconfig) for call in (DELETE_CALL, CREATE_CALL)]
+
+
+def whole(room: Room) -> None:
+    """Both nodes of the configuration run, with its mark."""
+    for name in ("control-plane", "worker"):
+        (room.nodes / name).write_text(f"true\n/lib/modules:/lib/modules:ro\n{room.owner}:/ingress-hops/9-0a:ro\n")
+
+
+def test_create_takes_over_a_running_cluster_of_its_own(room: Room) -> None:
+    whole(room)
+    assert room.run(_CREATE).returncode == 0
+    assert room.calls("kind") == [f"export kubeconfig --name sam --kubeconfig {room.kubeconfig}"]
+    assert stat.S_IMODE(room.kubeconfig.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("lack", ["a node", "a running node", "the mark of this generation", "the last step"])
+def test_create_takes_over_nothing_that_lacks(room: Room, lack: str) -> None:
+    whole(room)
+    worker = room.nodes / "worker"
+    match lack:
+        case "a node":
+            worker.unlink()
+        case "a running node":
+            worker.write_text(worker.read_text().replace("true", "false"))
+        case "the mark of this generation":
+            worker.write_text(worker.read_text().replace("9-0a", "8-0a"))
+        case "the last step":
+            (room.folder / "deaf").touch()
     assert room.run(_CREATE).returncode == 0
     assert room.calls("kind") == [call.format(kubeconfig=room.kubeconfig) for call in (DELETE_CALL, CREATE_CALL)]
 

@@ -420,6 +420,16 @@ def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> 
     assert running().warnings == []
 
 
+def test_a_running_cluster_that_the_state_has_lost_is_taken_over(running: Run, tmp_path: Path) -> None:
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    lost = running(machine=there, preview=True, before={})
+    announced = "the cluster sam-test-cluster runs, and this state knows nothing of it: an up takes it over"
+    assert announced in [text for _, text in lost.logs]
+    assert lost.outputs["cluster"]["generation"] == 17
+    known = running(machine=there, preview=True, before=running(machine=there).outputs)
+    assert announced not in [text for _, text in known.logs]
+
+
 def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path) -> None:
     stopped = own_cluster(tmp_path, control_plane="exited", worker="running")
     before = running(machine=stopped, preview=True)

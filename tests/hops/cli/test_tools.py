@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 import io
 import json
@@ -13,9 +14,7 @@ from typer.testing import CliRunner
 from hops.cli import tools
 from hops.cli.app import app
 from hops.cli.tools import (
-    KIND,
     PULUMI,
-    TOOLS,
     InstalledTool,
     Tool,
     ToolError,
@@ -26,6 +25,8 @@ from hops.cli.tools import (
     search_path,
 )
 
+KIND = dataclasses.replace(tools.KIND, sha256={})
+"""kind without its pinned sums, so that a test can publish a file of its own."""
 UNREACHABLE = "http://127.0.0.1:9"
 
 
@@ -133,6 +134,28 @@ def left(project: Path) -> list[str]:
     return sorted(str(path.relative_to(project)) for path in (project / ".tools").rglob("*") if not path.is_dir())
 
 
+@pytest.mark.usefixtures("on_path")
+def test_a_pinned_sum_is_worth_more_than_the_published_one(server: Server, project: Path) -> None:
+    content = script(f"kind v{KIND.version} go1.26.0 linux/amd64")
+    file, sums = publish(server, KIND, content)
+    with pytest.raises(ToolError, match=f"published {tools.KIND.sha256['linux-amd64']}"):
+        have(tools.KIND, project, server.base)
+    assert left(project) == []
+    pinned = dataclasses.replace(KIND, sha256={"linux-amd64": hashlib.sha256(content).hexdigest()})
+    assert have(pinned, project, server.base).version == KIND.version
+    assert set(server.asked) == {file}, "the sums beside the release are not asked for"
+    assert sums in server.files
+
+
+@pytest.mark.usefixtures("on_path")
+def test_a_file_without_end_is_refused(server: Server, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
+    monkeypatch.setattr(tools, "_MOST_BYTES", 40)
+    with pytest.raises(ToolError, match="has more than 40 bytes"):
+        have(KIND, project, server.base)
+    assert left(project) == []
+
+
 def test_kind_is_fetched_where_there_is_none(
     server: Server, on_path: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,7 +214,7 @@ def test_an_older_fetched_one_is_replaced(server: Server, on_path: Path, project
 
 
 @pytest.mark.usefixtures("on_path")
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+@pytest.mark.parametrize("tool", [PULUMI, KIND], ids=["pulumi", "kind"])
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

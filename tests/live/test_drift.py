@@ -1,0 +1,131 @@
+"""What happens to a running stack without Pulumi: a preview shows it, the trace names it, `make up` mends it."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, answer, containers, run
+
+pytestmark = pytest.mark.long
+
+STACK = "drift"
+CLUSTER = f"ingress-hops-{STACK}"
+NODES = (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")
+HOST = f"my-service.{STACK}.localhost"
+
+
+def _kubeconfig(project: Project) -> Path:
+    return Path(project.outputs(STACK)["cluster"]["kubeconfig"])
+
+
+def _stop_all(_: Project) -> None:
+    run("docker", "stop", "--time", "2", *NODES)
+
+
+def _swapped(_: Project) -> None:
+    """The nodes start in the other order, so that Docker gives each the other's address."""
+    run("docker", "stop", "--time", "2", *NODES)
+    run("docker", "start", NODES[1])
+    run("docker", "start", NODES[0])
+
+
+def _lose_kubeconfig(project: Project) -> None:
+    _kubeconfig(project).unlink()
+
+
+def _overwrite_kubeconfig(project: Project) -> None:
+    _kubeconfig(project).write_text("nothing of use\n")
+
+
+def _lose_state(project: Project) -> None:
+    for file in (project.folder / ".ingress-hops/state/.pulumi/stacks/ingress-hops").glob(f"{STACK}.json*"):
+        file.unlink()
+
+
+def _lose_image(project: Project) -> None:
+    """The image is gone from the node, and the pod with it."""
+    project.kubectl(STACK, "delete", "--namespace", "apps", "pod/example-pod")
+    image = "docker.io/library/python:3.13-slim"
+    run("docker", "exec", NODES[1], "crictl", "rmi", image)
+
+
+def _collide(project: Project) -> None:
+    """Somebody applies another Ingress of the same name, host and path."""
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "my-service-ingress", "namespace": "apps"},
+        "spec": {"defaultBackend": {"service": {"name": "other", "port": {"number": 80}}}},
+    }
+    file = project.folder / "collides.json"
+    file.write_text(json.dumps(ingress))
+    run("docker", "cp", str(file), f"{NODES[0]}:/collides.json")
+    file.unlink()
+    project.kubectl(STACK, "apply", "--filename", "/collides.json")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What happens. preview: what a preview says of it. trace: what a trace says; None where requests are answered."""
+
+    happens: Callable[[Project], None]
+    preview: str
+    trace: str | None = None
+
+
+CASES = {
+    "the worker is stopped": Case(lambda _: _docker("stop", NODES[1]), "started again by an up", "port-mapping"),
+    "the worker is paused": Case(lambda _: _docker("pause", NODES[1]), "started again by an up", "paused"),
+    "the control plane is stopped": Case(lambda _: _docker("stop", NODES[0]), "started again by an up"),
+    "every node is stopped": Case(_stop_all, "started again by an up", "port-mapping"),
+    "the nodes have swapped their addresses": Case(_swapped, ""),
+    "the kubeconfig is lost": Case(_lose_kubeconfig, "kubeconfig"),
+    "the kubeconfig is overwritten": Case(_overwrite_kubeconfig, "kubeconfig"),
+    "an Ingress is applied over the stack's": Case(_collide, "Ingress apps/my-service-ingress", "route"),
+    "the state is lost": Case(_lose_state, "this state knows nothing of it: an up takes it over"),
+}
+
+
+def _docker(verb: str, node: str) -> None:
+    run("docker", verb, node)
+
+
+@pytest.fixture(scope="module")
+def running(project: Project) -> Iterator[Project]:
+    """The stack, up and answering, and taken down afterwards."""
+    assert containers(CLUSTER) == [], f"a cluster of {STACK} is here already; these tests need its name"
+    command = (".venv/bin/hops", "stack", "new", STACK)
+    subprocess.run(command, cwd=project.folder, env=project.environment, check=True, capture_output=True)
+    try:
+        project.up(STACK)
+        yield project
+    finally:
+        project.down(STACK)
+        (project.folder / "stacks" / f"Pulumi.{STACK}.yaml").unlink()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_happened_is_shown_and_mended(running: Project, name: str) -> None:
+    case = CASES[name]
+    created = run("docker", "inspect", "--format", "{{.Created}}", *NODES)
+    case.happens(running)
+    trace = subprocess.run(
+        [".venv/bin/hops", "trace", STACK],
+        cwd=running.folder,
+        env=running.environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in trace.stderr
+    if case.trace:
+        assert trace.returncode == 1, trace.stdout + trace.stderr
+        assert case.trace in trace.stdout, trace.stdout
+    assert case.preview in running.preview(STACK)
+    said = running.up(STACK)
+    assert answer(running.outputs(STACK)["curl"])[0] == 200, said
+    assert run("docker", "inspect", "--format", "{{.Created}}", *NODES) == created, "the cluster was made anew"
