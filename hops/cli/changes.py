@@ -61,11 +61,15 @@ def _changed(said: Preview) -> list[PreviewedResource]:
 def _component(each: PreviewedResource) -> str:
     if each.component in ("Workload", "Ingress"):
         return f"{each.component.lower()} {each.parent}"
+    if each.component == "Image":
+        return f"build {each.parent}"
     return {"KindCluster": "cluster", "": "stack"}.get(each.component, each.component)
 
 
 def _name(each: PreviewedResource) -> str:
     if each.type == "command:local:Command":
+        if image := each.inputs.get("/environment/BUILT_IMAGE"):
+            return f"image {image}"
         return f"kind cluster {each.inputs.get('/environment/CLUSTER', each.name)}"
     kind, name = each.type.rpartition(":")[2], each.inputs.get("/metadata/name", each.name)
     namespace = each.inputs.get("/metadata/namespace")
@@ -91,6 +95,8 @@ def object_name(metadata: Mapping[str, Any]) -> str:
     kind, urn = str(metadata.get("type")), str(metadata.get("urn"))
     state = metadata.get("new") or metadata.get("old") or {}
     if kind == "command:local:Command":
+        if image := at(state, "inputs", "environment", "BUILT_IMAGE"):
+            return f"image {image}"
         return f"kind cluster {at(state, 'inputs', 'environment', 'CLUSTER') or ''}".strip()
     if not kind.startswith("kubernetes:"):
         return ""

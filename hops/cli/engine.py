@@ -286,7 +286,7 @@ class _Ended:
     def another_cluster(self) -> bool:
         """Whether the run makes a cluster, so that the one before it is gone."""
         made = ("create", "replace")
-        return any(r.op in made for r in self.said.resources.values() if r.type == "command:local:Command")
+        return any(r.op in made for r in self.said.resources.values() if r.component == "KindCluster")
 
 
 def _stopped(ended: _Ended) -> bool:
