@@ -62,7 +62,7 @@ class EngineError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Stack:
+class OpenedStack:
     """What a command works on. environment: of Pulumi."""
 
     project: Path
@@ -97,8 +97,8 @@ def up(
     Exit status: 0 every route is answered, 1 the update failed, a rule stopped it or a route is not answered, 2 it
     could not start.
     """
-    with _opened(stack, replace=replace) as of:
-        raise typer.Exit(_up(of, verbose=verbose))
+    with opened(stack, replace=replace) as of:
+        raise typer.Exit(bring_up(of, verbose=verbose))
 
 
 def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
@@ -108,7 +108,7 @@ def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -
 
     Exit status: 0 an up can start, 1 a rule would stop it, 2 the preview failed.
     """
-    with _opened(stack) as of:
+    with opened(stack) as of:
         raise typer.Exit(_preview(of, verbose=verbose))
 
 
@@ -145,7 +145,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
 
 
 @contextmanager
-def _opened(name: str, *, replace: bool = False) -> Iterator[_Stack]:
+def opened(name: str, *, replace: bool = False) -> Iterator[OpenedStack]:
     """A stack that can be worked on; ends the command with one sentence where something is in the way."""
     try:
         project = project_folder()
@@ -154,7 +154,7 @@ def _opened(name: str, *, replace: bool = False) -> Iterator[_Stack]:
         around = environment(project) | ({"INGRESS_HOPS_REPLACE": "1"} if replace else {})
         _state_folder(project, around)
         release(project, name, around)
-        yield _Stack(project, name, settings, around)
+        yield OpenedStack(project, name, settings, around)
     except (BackendError, EngineError, LockedError, StackError, ToolError) as error:
         stop(error)
 
@@ -171,7 +171,7 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _up(of: _Stack, *, verbose: bool) -> int:
+def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     drifts, running = _look(of, forget=True)
     around = of.around(drifts)
@@ -207,11 +207,32 @@ def _up(of: _Stack, *, verbose: bool) -> int:
     return _ending(of, patience)
 
 
-def _preview_words(of: _Stack, more: Sequence[str]) -> list[str]:
+def update(of: OpenedStack, title: str) -> Mapping[str, float] | None:
+    """Runs the program once more, without a preview and the policy pack, as after a change of an image.
+
+    of: the stack, which is up.
+    title: of the progress line.
+
+    Returns the seconds that each object took, by its name; None if it failed, which is printed. Raises
+    KeyboardInterrupt when Ctrl-C has stopped it.
+    """
+    ended = _run(of.project, ["up", "--yes", "--skip-preview", "--json", "--stack", of.name], of.environment, title)
+    if ended.interrupted:
+        release(of.project, of.name, of.environment)
+        raise KeyboardInterrupt
+    if ended.failed:
+        _tell(ended, "the update failed")
+        return None
+    for text in dict.fromkeys(ended.said.warnings):
+        echo(f"warning: {sentence(text)}")
+    return ended.took
+
+
+def _preview_words(of: OpenedStack, more: Sequence[str]) -> list[str]:
     return ["preview", "--json", "--stack", of.name, "--policy-pack", "policy", *more]
 
 
-def _preview(of: _Stack, *, verbose: bool) -> int:
+def _preview(of: OpenedStack, *, verbose: bool) -> int:
     drifts, _ = _look(of)
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
@@ -228,7 +249,7 @@ def _preview(of: _Stack, *, verbose: bool) -> int:
     return Status.ALL_WELL
 
 
-def _look(of: _Stack, *, forget: bool = False) -> tuple[list[Drift], bool]:
+def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
 
     Creates the stack in the backend where it is new. Raises BackendError.
@@ -262,12 +283,16 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
 
 @dataclass
 class _Ended:
-    """How a run of Pulumi ended. said: what its events tell. error: its standard error."""
+    """How a run of Pulumi ended.
+
+    said: what its events tell. error: its standard error. took: the seconds of each object that was worked on.
+    """
 
     status: int
     said: Preview
     error: str
     interrupted: bool
+    took: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -349,7 +374,7 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
         if interruption.asked:
             return _Ended(status, _NOTHING, stderr, interrupted=True)
         raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
-    return _Ended(status, said, stderr, interruption.asked)
+    return _Ended(status, said, stderr, interruption.asked, progress.took)
 
 
 @dataclass
@@ -399,6 +424,7 @@ class _Progress:
 
     title: str
     total: int
+    took: dict[str, float] = field(default_factory=dict)
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
     _done: int = 0
     _told: int = 0
@@ -438,6 +464,8 @@ class _Progress:
         began, name = self._began.pop(urn, (time.monotonic(), ""))
         self._done += 1
         seconds = time.monotonic() - began
+        if name and op not in ("same", "refresh"):
+            self.took[name] = self.took.get(name, 0.0) + seconds
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
         if slow and name and not self._live and self._told < _MOST_LINES:
             echo(f"  {name} … {seconds:.0f} s", err=True)
@@ -479,7 +507,7 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
         echo(f"error: {sentence(failure)}", err=True)
 
 
-def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
+def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
     """How to follow, change and remove it."""
     rows = [
         *first,
@@ -491,7 +519,7 @@ def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
         echo(f"  {what:11} {how}")
 
 
-def _ending(of: _Stack, patience: float = 0.0) -> int:
+def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     """Asks each route from this machine, and says how to go on. Returns the exit status.
 
     patience: seconds in which a route that is not answered is asked again, after something changed.

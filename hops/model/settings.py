@@ -276,8 +276,8 @@ class ServiceSettings(Section):
         description="How its image is built, instead of `image`: see the keys of services[].build.",
         examples=[{"context": "./web"}],
     )
-    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
-        None,
+    command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        (),
         description="The command of its container, one word an entry. It must listen on `port`. The default is "
         "`python -m http.server PORT --directory /srv`; with `build`, it is the image's own.",
         examples=[["python", "-m", "http.server", "8080"]],

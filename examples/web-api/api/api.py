@@ -3,7 +3,7 @@
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-TEXT = "hello from the API"
+TEXT = "hello three"
 
 
 class API(BaseHTTPRequestHandler):

@@ -376,7 +376,7 @@ def test_whatever_a_stack_file_holds_is_settings_or_a_clear_refusal(config: dict
 
 def test_a_service_that_is_built_runs_its_images_own_command() -> None:
     (service,) = settings("alice", {"services": [{"name": "web", "build": {"context": "web"}}]}).services
-    assert service.command is None
+    assert service.command == ()
     assert service.build is not None
     assert (service.build.dockerfile, service.build.target, dict(service.build.args)) == ("Dockerfile", None, {})
 
