@@ -113,4 +113,4 @@ def _build(where: str, args: Mapping[str, object]) -> Build:
 
 def _run(what: str) -> str:
     # -I: no module of the working folder replaces one of Python's or of this project.
-    return f"{shlex.quote(sys.executable)} -I -m hops.cli.image {what}"
+    return f"{shlex.quote(sys.executable)} -I -m hops.cli.image_build {what}"

@@ -1,5 +1,6 @@
 """`hops dev`: builds and rolls out what is saved, and asks the routes until the new version answers."""
 
+import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -39,6 +40,9 @@ def main(stack: StackArgument = "local") -> None:
 
     Exit status: 0 ended by Ctrl-C, 1 the stack did not come up, 2 it could not start.
     """
+    # A shell's background job begins with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with opened(stack) as of:
         if not any(service.build for service in of.settings.services):
             stop(f"no service of the stack {stack} has build; add it to its file, see docs/build.md")

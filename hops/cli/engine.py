@@ -311,7 +311,11 @@ class _Ended:
     def another_cluster(self) -> bool:
         """Whether the run makes a cluster, so that the one before it is gone."""
         made = ("create", "replace")
-        return any(r.op in made for r in self.said.resources.values() if r.component == "KindCluster")
+        return any(
+            r.op in made
+            for r in self.said.resources.values()
+            if r.type == "command:local:Command" and "/environment/BUILT_IMAGE" not in r.inputs
+        )
 
 
 def _stopped(ended: _Ended) -> bool:

@@ -3,7 +3,7 @@
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-TEXT = "hello three"
+TEXT = "hello from the API"
 
 
 class API(BaseHTTPRequestHandler):
