@@ -361,3 +361,32 @@ esac
     assert up.returncode == 2, out
     assert "stopping: pulumi finishes the steps that it is in" in out
     assert "Traceback" not in out
+
+
+def test_an_image_is_named_in_a_preview_and_is_no_cluster(stack: Stack) -> None:
+    """An old cluster's warning is still a warning while only an image is made."""
+    old, new = ({"environment": {"BUILT_IMAGE": f"x.invalid/web:{number}"}} for number in (1, 2))
+    image = resource("replace", "command:local:Command", "apps/web-image", new, old, component="Image")
+    stack.says("preview", image, said("warning", UNREACHABLE), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert "± build it: image x.invalid/web:2" in shown
+    assert "unreachable" in shown
+
+
+def test_an_update_without_a_preview_says_how_long_each_object_took(stack: Stack) -> None:
+    image = resource("create", "command:local:Command", "i", {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}})
+    ended = {"resOutputsEvent": image["resourcePreEvent"]}
+    stack.says("up", image, ended, DONE)
+    with engine.opened("local") as of:
+        took = engine.update(of, "dev: apps/web")
+    assert list(took or {}) == ["image x.invalid/web:1"]
+    (ran,) = [line for line in stack.ran if line.startswith("up ")]
+    assert "--skip-preview" in ran
+    assert "--policy-pack" not in ran
+
+
+def test_an_update_that_fails_shows_why(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.says("up", said("error", "the image of apps/web cannot be built"), FAILED, status=255)
+    with engine.opened("local") as of:
+        assert engine.update(of, "dev: apps/web") is None
+    assert "the image of apps/web cannot be built" in capsys.readouterr().err
