@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -27,10 +27,13 @@ from hops.cli.mend import drifted, remove_added
 from hops.cli.output import Status, echo, one_line, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import KIND, PULUMI, ToolError, have, project_folder
+from hops.kubernetes.values import at
 from hops.model.finding import Level
 from hops.model.plan import plan
 from hops.model.settings import Settings
 from hops.model.visible import on_one_line
+from hops.observe import docker
+from hops.observe.docker import DockerError
 from hops.observe.drift import Drift
 from hops.observe.machine import look
 from hops.observe.stack_files import own_state
@@ -140,8 +143,19 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
     _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
     if ended.failed:
         raise typer.Exit(Status.FINDINGS)
+    _remove_images(kept)
     echo(f"  build it again:  make up STACK={stack}")
     echo(f"  forget it:       hops stack rm {stack} (its file stays)")
+
+
+def _remove_images(kept: Mapping[str, Any]) -> None:
+    """Removes from Docker the images that the stack built. Those in its nodes are gone with the cluster."""
+    resources = at(kept, "deployment", "resources") or ()
+    images = [image for each in resources if (image := at(each, "inputs", "environment", "BUILT_IMAGE"))]
+    if images:
+        # An image that is gone is what was asked for.
+        with suppress(DockerError):
+            docker.run("image", "rm", *images, seconds=60)
 
 
 @contextmanager

@@ -390,3 +390,15 @@ def test_an_update_that_fails_shows_why(stack: Stack, capsys: pytest.CaptureFixt
     with engine.opened("local") as of:
         assert engine.update(of, "dev: apps/web") is None
     assert "the image of apps/web cannot be built" in capsys.readouterr().err
+
+
+def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
+    """Docker keeps the others."""
+    (stack.folder / "bin" / "docker").write_text(f'#!/bin/sh\necho "$*" >>{stack.folder}/docker-calls\n')
+    (stack.folder / "bin" / "docker").chmod(0o755)
+    built = {"inputs": {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}}}
+    cluster = {"inputs": {"environment": {"IMAGE": "kindest/node:1"}}}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"resources": [built, cluster]}}))
+    status, _ = stack.hops("down", "local")
+    assert status == 0
+    assert (stack.folder / "docker-calls").read_text() == "image rm x.invalid/web:1\n"
