@@ -17,7 +17,10 @@ _MOST_LINES = 12
 _FIELDS = 3
 _BOOKKEEPING = ("metadata.annotations.ingress-hops~1spec", "metadata.annotations.ingress-hops~1address")
 """Annotations that a preview compares: see components/workload.py."""
-_LINES = 8
+_LINES, _LINES_OF_A_BUILD = 8, 16
+_BUILD = "hops.cli.image_build"
+_OWN_COMMANDS = ("set -", _BUILD)
+"""What the commands of components/ contain. They are left out of messages."""
 
 
 def brief(said: Preview, *, would: bool = False) -> str:
@@ -107,7 +110,8 @@ def object_name(metadata: Mapping[str, Any]) -> str:
 
 def sentence(text: str) -> str:
     """A message without the shell script of the command that failed, and of a few lines at most."""
-    if "running " in text and "set -" in text:
+    most = _LINES_OF_A_BUILD if _BUILD in text else _LINES
+    if "running " in text and any(word in text for word in _OWN_COMMANDS):
         head, _, rest = text.partition("running ")
         # The script is quoted on one line, or stands there as it is: what the command printed follows it.
         match = re.match(r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'):?\s*""", rest, re.DOTALL)
@@ -115,6 +119,6 @@ def sentence(text: str) -> str:
         text = f"{head.rstrip(' :')}: {rest}"
     lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("an unhandled error occurred: the program exited")]
-    if len(lines) > _LINES:
-        lines = [lines[0], f"({len(lines) - _LINES} lines left out; all of them: VERBOSE=1)", *lines[-_LINES + 1 :]]
+    if len(lines) > most:
+        lines = [lines[0], f"({len(lines) - most} lines left out; all of them: VERBOSE=1)", *lines[-most + 1 :]]
     return "\n".join(lines)

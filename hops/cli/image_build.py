@@ -24,7 +24,7 @@ from hops.observe.contexts import BuildError, read_build
 from hops.observe.docker import DockerError
 from hops.observe.timed_tasks import later
 
-_LAST_LINES = 20
+_LAST_LINES = 14
 _SECONDS = 60.0
 _CTR = "ctr --namespace k8s.io"
 _ASK = f'uname -m; {_CTR} images ls --quiet "name==$1"; {_CTR} content ls --quiet'
@@ -133,7 +133,7 @@ def _build(build: Build) -> None:
             text=True,
             errors="replace",
         ) as process:
-            last.extend(line.rstrip() for line in process.stdout or ())
+            last.extend(line.rstrip() for line in process.stdout or () if line.strip())
         if process.returncode:
             raise BuildError("\n".join((f"{_of(build)} cannot be built. The last lines of docker build:", *last)))
         try:

@@ -402,3 +402,10 @@ def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
     status, _ = stack.hops("down", "local")
     assert status == 0
     assert (stack.folder / "docker-calls").read_text() == "image rm x.invalid/web:1\n"
+
+
+def test_a_build_that_fails_is_told_in_the_builders_words() -> None:
+    command = "/p/.venv/bin/python -I -m hops.cli.image_build make"
+    lines = ["the image of apps/web cannot be built. The last lines of docker build:", "#5 RUN false", "exit code: 1"]
+    text = f"exit status 1: running {json.dumps(command)}:\n" + "\n".join(lines)
+    assert sentence(text) == "exit status 1: " + "\n".join(lines)

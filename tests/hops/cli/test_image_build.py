@@ -117,7 +117,7 @@ def test_a_failing_build_shows_the_builders_last_lines_and_changes_nothing(machi
         make(build)
     first, *lines = str(caught.value).splitlines()
     assert first == "the image of apps/web cannot be built. The last lines of docker build:"
-    assert lines == [f"line {number}" for number in range(11, 31)]
+    assert lines == [f"line {number}" for number in range(17, 31)]
     assert not calls(machine, "tag")
     assert not calls(machine, "save")
 
