@@ -21,6 +21,7 @@ _COMMANDS = {
     "down": "hops.cli.engine:down",
     "env": "hops.cli.environment:main",
     "explain": "hops.cli.rules:explain",
+    "init": "hops.cli.init:main",
     "kubectl": "hops.cli.kubectl:main",
     "plan": "hops.cli.plan:main",
     "preview": "hops.cli.engine:preview",

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+import hops
 from hops.cli import backend
 from hops.cli.backend import BackendError
 from hops.cli.changes import brief, lines_of, object_name, sentence
@@ -77,8 +78,15 @@ class OpenedStack:
         """The environment of a run: what somebody changed is taken back, which the provider else calls a conflict."""
         return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if drifts else {})}
 
+    @property
+    def pack(self) -> str:
+        """The folder of the policy pack. A repository that `hops init` made has none of its own."""
+        own = self.project / "policy"
+        return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
+
     def make(self, target: str) -> str:
-        return f"make {target} STACK={self.name}"
+        """The command for a target of the Makefile, which only this project has."""
+        return f"make {target} STACK={self.name}" if self.pack == "policy" else f"hops {target} {self.name}"
 
 
 # The commands
@@ -165,7 +173,8 @@ def opened(name: str, *, replace: bool = False) -> Iterator[OpenedStack]:
         project = project_folder()
         settings = read(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         _tools(project)
-        around = environment(project) | ({"INGRESS_HOPS_REPLACE": "1"} if replace else {})
+        around = environment(project) | {"INGRESS_HOPS_PROJECT": str(project)}
+        around |= {"INGRESS_HOPS_REPLACE": "1"} if replace else {}
         _state_folder(project, around)
         release(project, name, around)
         yield OpenedStack(project, name, settings, around)
@@ -191,7 +200,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
-        words = ["up", "--yes", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         status = _loud(of.project, words, around)
         if status == 0:
             remove_added(of.settings, drifts)
@@ -206,7 +215,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
         patience = _PATIENCE
-        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
@@ -243,7 +252,7 @@ def update(of: OpenedStack, title: str) -> Mapping[str, float] | None:
 
 
 def _preview_words(of: OpenedStack, more: Sequence[str]) -> list[str]:
-    return ["preview", "--json", "--stack", of.name, "--policy-pack", "policy", *more]
+    return ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *more]
 
 
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
@@ -251,7 +260,7 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
-        words = ["preview", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
     planned = _run(of.project, _preview_words(of, refresh), around, f"preview: the stack {of.name}")
     _tell(planned, "preview; nothing was changed", would=True)

@@ -146,7 +146,7 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
         raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
     # No public name ends in .test (RFC 6761, section 6.2).
     top = "localhost" if options.address == _LOOPBACK else "test"
-    service = _service_name(options.build)
+    service = _service_name(project, options.build)
     host = options.host or f"{service}.{name}.{top}"
     _check_address(options.address, host)
     try:
@@ -175,11 +175,11 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
     return seen.stack(name, of), seen.unseen
 
 
-def _service_name(build: str | None) -> str:
+def _service_name(project: Path, build: str | None) -> str:
     """The name of the service: that of the folder from which it is built."""
     if not build:
         return "my-service"
-    folder = re.sub(r"[^a-z0-9]+", "-", Path(build).name.lower()).strip("-")
+    folder = re.sub(r"[^a-z0-9]+", "-", (project / build).resolve().name.lower()).strip("-")
     return folder[:63].strip("-") or "my-service"
 
 
