@@ -58,6 +58,10 @@ HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 ELSEWHERE = {
     ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/test_stack.py, since it writes a file",
     ".venv/bin/hops dev shop": "tests/live/test_build.py",
+    "python3 -m venv .venv": "it downloads packages",
+    ".venv/bin/pip install --editable '../ingress-hops[pulumi]'": "as before",
+    ".venv/bin/hops init local --port 5000": "tests/hops/cli/test_init.py, since it writes files",
+    ".venv/bin/hops up local": "the command of make up",
     "cp examples/web-api/web-api.yaml stacks/Pulumi.web-api.yaml": "tests/live/test_build.py",
     "make up STACK=web-api": "tests/live/test_build.py",
     ".venv/bin/hops dev web-api": "tests/live/test_build.py",
