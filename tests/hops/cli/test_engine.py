@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import hops
 from hops.cli import engine, routes
 from hops.cli.app import app
 from hops.cli.changes import sentence
@@ -409,3 +410,13 @@ def test_a_build_that_fails_is_told_in_the_builders_words() -> None:
     lines = ["the image of apps/web cannot be built. The last lines of docker build:", "#5 RUN false", "exit code: 1"]
     text = f"exit status 1: running {json.dumps(command)}:\n" + "\n".join(lines)
     assert sentence(text) == "exit status 1: " + "\n".join(lines)
+
+
+def test_a_repository_of_ones_own_is_judged_by_this_projects_pack(stack: Stack) -> None:
+    """It has no Makefile and no pack."""
+    (stack.folder / "policy").rmdir()
+    status, out = stack.hops("up", "local")
+    assert status == 0, out
+    assert f"--policy-pack {Path(hops.__file__).parents[1]}/policy " in stack.ran[1]
+    assert "hops trace local" in out
+    assert "make" not in out
