@@ -4,6 +4,7 @@ from components.arguments import ArgumentError
 from components.calico import Calico, CalicoArgs
 from components.cluster import KindCluster, KindClusterArgs
 from components.contour import Contour, ContourArgs
+from components.image import Image, ImageArgs
 from components.ingress import Ingress, IngressArgs
 from components.workload import Workload, WorkloadArgs
 
@@ -13,6 +14,8 @@ __all__ = [
     "CalicoArgs",
     "Contour",
     "ContourArgs",
+    "Image",
+    "ImageArgs",
     "Ingress",
     "IngressArgs",
     "KindCluster",

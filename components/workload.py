@@ -38,7 +38,7 @@ class WorkloadArgs(TypedDict):
 
     image: pulumi.Input[str]
     """The image of the one container. It must run as any user and with a read-only root folder."""
-    command: NotRequired[Sequence[str]]
+    command: NotRequired[Sequence[str] | None]
     """The command of the container. Default: the image's own."""
     port: NotRequired[int]
     """The TCP port that the process listens on and the Service offers, 1 to 65535. Default: 8080."""

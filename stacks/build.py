@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -10,13 +10,14 @@ import pulumi_kubernetes as kubernetes
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import Calico, Contour, KindCluster, Workload
+from components import Calico, Contour, Image, KindCluster, Workload
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
 from hops.model.hop import LiveAddresses
+from hops.model.image import Build
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
@@ -33,7 +34,7 @@ class StackContext:
     this stack's. generation: of the cluster to have. state: what is there of it.
     upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
     objects: what a preview found in the running cluster, as its API gives it. engine: whether an engine previews, which
-    can be told that an address is not known yet.
+    can be told that an address is not known yet. builds: of the services that are built, by NAMESPACE/NAME.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class StackContext:
     upstream: Mapping[str, list[dict[str, Any]]]
     objects: Sequence[Mapping[str, Any]] = ()
     engine: bool = False
+    builds: Mapping[str, Build] = field(default_factory=dict)
 
     def kubeconfig(self, stack: str) -> str:
         """Another file for each generation: objects of an older cluster must never be looked up in this one."""
@@ -122,7 +124,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     inside = pulumi.ResourceOptions.merge(inside, _pods_after(before_pods))
     contour = _contour(settings, ground, intended, inside)
     built = _built(settings, intended, before_pods, inside)
-    pods, ingresses, replaced = _services(settings, intended, ground, built)
+    images = _images(ground.builds, cluster)
+    pods, ingresses, replaced = _services(settings, intended, ground, built, images)
     outputs = _outputs(intended)
     outputs["cluster"] |= {
         "name": settings.cluster.name,
@@ -190,7 +193,7 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
     inside = pulumi.ResourceOptions(provider=provider)
     contour = _contour(settings, ground, intended, inside)
     built = _built(settings, intended, (), inside)
-    pods, _, _ = _services(settings, intended, ground, built)
+    pods, _, _ = _services(settings, intended, ground, built, {})
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
@@ -262,11 +265,33 @@ def _contour(
     )
 
 
+def _images(builds: Mapping[str, Build], cluster: KindCluster) -> dict[str, Image]:
+    """The image of each service that is built, by NAMESPACE/NAME."""
+    after = pulumi.ResourceOptions.merge(cluster.inside, pulumi.ResourceOptions(depends_on=[cluster.command]))
+    return {
+        name: Image(
+            name,
+            {
+                "context": build.context,
+                "cluster": build.cluster,
+                "service": build.service,
+                "dockerfile": build.dockerfile,
+                "target": build.target,
+                "args": build.args,
+                "digest": build.digest,
+            },
+            after,
+        )
+        for name, build in builds.items()
+    }
+
+
 def _services(
     settings: Settings,
     intended: Plan,
     ground: StackContext,
     built: BuiltStack,
+    images: Mapping[str, Image],
 ) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
     """The workloads and their Ingresses.
 
@@ -278,6 +303,9 @@ def _services(
     replaced: list[str] = []
     ingresses: list[pulumi.Resource] = []
     for service, backend in zip(settings.services, intended.backends, strict=True):
+        inside = built.inside_of(service.namespace)
+        if image := images.get(f"{service.namespace}/{service.name}"):
+            inside = pulumi.ResourceOptions.merge(inside, _pods_after([image.command]))
         workload = Workload(
             # Two services of one name can stand in two namespaces.
             service.name if names.count(service.name) == 1 else f"{service.namespace}/{service.name}",
@@ -287,7 +315,7 @@ def _services(
                 "pods": backend.pods,
                 "selector": backend.selector,
                 "image": service.image,
-                "command": service.command,
+                "command": service.command or None,
                 "port": service.port,
                 "admit_from": CONTOUR_NAMESPACE,
                 "cluster_ip": backend.cluster_ip,
@@ -296,7 +324,7 @@ def _services(
                 # In a cluster of its own the stack asks its routes itself, which tells more of a pod that never comes.
                 "wait_for_ready": bool(settings.cluster.existing),
             },
-            built.inside_of(service.namespace),
+            inside,
         )
         ingress = workload.expose(
             service.host,

@@ -14,6 +14,7 @@ from hops.model.project_files import generations, owner_folder
 from hops.model.settings import Settings
 from hops.observe.answers import cluster_objects
 from hops.observe.api import API, APIError
+from hops.observe.contexts import builds, with_images
 from hops.observe.machine import look
 from hops.observe.published_files import manifests_folder, published
 from stacks import config
@@ -33,6 +34,8 @@ def run() -> BuiltStack:
     """
     try:
         settings = config.read()
+        images = builds(Path.cwd(), settings)
+        settings = with_images(settings, images)
         folder = Path(settings.cluster.kubeconfig_folder).expanduser().resolve()
         intended = plan(settings)
         upstream = {m.name: published(m, manifests_folder()) for m in intended.manifests}
@@ -73,6 +76,7 @@ def run() -> BuiltStack:
         upstream=upstream,
         objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
         engine=True,
+        builds=images,
     )
     built = build(settings, ground)
     for name, value in built.outputs.items():

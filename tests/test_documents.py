@@ -14,6 +14,7 @@ DOCUMENTS = (
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/style.md",
+    "docs/build.md",
     "docs/own-resources.md",
     "docs/pull-requests.md",
     "docs/teams.md",
@@ -21,6 +22,7 @@ DOCUMENTS = (
     "examples/README.md",
     "examples/python/README.md",
     "examples/package/README.md",
+    "examples/web-api/README.md",
 )
 LIVE = (
     "make up",
@@ -55,6 +57,16 @@ MANY = (
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
+    ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/test_stack.py, since it writes a file",
+    ".venv/bin/hops dev shop": "tests/live/test_build.py",
+    "python3 -m venv .venv": "it downloads packages",
+    ".venv/bin/pip install --editable '../ingress-hops[pulumi]'": "as before",
+    ".venv/bin/hops init local --port 5000": "tests/hops/cli/test_init.py, since it writes files",
+    ".venv/bin/hops up local": "the command of make up",
+    "cp examples/web-api/web-api.yaml stacks/Pulumi.web-api.yaml": "tests/live/test_build.py",
+    "make up STACK=web-api": "tests/live/test_build.py",
+    ".venv/bin/hops dev web-api": "tests/live/test_build.py",
+    "make down STACK=web-api": "tests/live/test_build.py",
     'make tools && eval "$(make -s env)"': "tests/live/test_readme.py, one after the other",
     "cd examples/python": "tests/live/test_examples.py",
     "cd examples/package": "tests/engine/test_examples.py, by a preview",

@@ -16,10 +16,12 @@ _COMMANDS = {
     "check": "hops.cli.check:main",
     "codes": "hops.cli.codes:main",
     "comment": "hops.cli.comment:main",
+    "dev": "hops.cli.dev:main",
     "diff": "hops.cli.diff:main",
     "down": "hops.cli.engine:down",
     "env": "hops.cli.environment:main",
     "explain": "hops.cli.rules:explain",
+    "init": "hops.cli.init:main",
     "kubectl": "hops.cli.kubectl:main",
     "plan": "hops.cli.plan:main",
     "preview": "hops.cli.engine:preview",
@@ -38,7 +40,7 @@ _SETTINGS = {"kubectl": {"ignore_unknown_options": True, "allow_interspersed_arg
 """How click reads the arguments of a command: all that follows the stack is kubectl's."""
 
 
-NOT_INSTALLED_WITH_HOPS = {"pulumi", "components", "stacks"}
+NOT_INSTALLED_WITH_HOPS = {"pulumi", "components", "stacks", "watchfiles"}
 """The top-level modules that some commands import and that a plain installation of this package leaves out."""
 
 

@@ -11,7 +11,7 @@ from hops.cli.environment import environment
 from hops.cli.tools import ToolError
 
 _SECONDS = 60
-_REPEATED = re.compile(r"::[^:]*:index:KindCluster\$command:local:Command::|[$:]kubernetes:")
+_REPEATED = re.compile(r"::[^:]*:index:(KindCluster|Image)\$command:local:Command::|[$:]kubernetes:")
 """The URN of a resource that can be created again: by server-side apply, or by a script that looks first."""
 
 

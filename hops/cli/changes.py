@@ -17,7 +17,10 @@ _MOST_LINES = 12
 _FIELDS = 3
 _BOOKKEEPING = ("metadata.annotations.ingress-hops~1spec", "metadata.annotations.ingress-hops~1address")
 """Annotations that a preview compares: see components/workload.py."""
-_LINES = 8
+_LINES, _LINES_OF_A_BUILD = 8, 16
+_BUILD = "hops.cli.image_build"
+_OWN_COMMANDS = ("set -", _BUILD)
+"""What the commands of components/ contain. They are left out of messages."""
 
 
 def brief(said: Preview, *, would: bool = False) -> str:
@@ -61,11 +64,15 @@ def _changed(said: Preview) -> list[PreviewedResource]:
 def _component(each: PreviewedResource) -> str:
     if each.component in ("Workload", "Ingress"):
         return f"{each.component.lower()} {each.parent}"
+    if each.component == "Image":
+        return f"build {each.parent}"
     return {"KindCluster": "cluster", "": "stack"}.get(each.component, each.component)
 
 
 def _name(each: PreviewedResource) -> str:
     if each.type == "command:local:Command":
+        if image := each.inputs.get("/environment/BUILT_IMAGE"):
+            return f"image {image}"
         return f"kind cluster {each.inputs.get('/environment/CLUSTER', each.name)}"
     kind, name = each.type.rpartition(":")[2], each.inputs.get("/metadata/name", each.name)
     namespace = each.inputs.get("/metadata/namespace")
@@ -91,6 +98,8 @@ def object_name(metadata: Mapping[str, Any]) -> str:
     kind, urn = str(metadata.get("type")), str(metadata.get("urn"))
     state = metadata.get("new") or metadata.get("old") or {}
     if kind == "command:local:Command":
+        if image := at(state, "inputs", "environment", "BUILT_IMAGE"):
+            return f"image {image}"
         return f"kind cluster {at(state, 'inputs', 'environment', 'CLUSTER') or ''}".strip()
     if not kind.startswith("kubernetes:"):
         return ""
@@ -101,7 +110,8 @@ def object_name(metadata: Mapping[str, Any]) -> str:
 
 def sentence(text: str) -> str:
     """A message without the shell script of the command that failed, and of a few lines at most."""
-    if "running " in text and "set -" in text:
+    most = _LINES_OF_A_BUILD if _BUILD in text else _LINES
+    if "running " in text and any(word in text for word in _OWN_COMMANDS):
         head, _, rest = text.partition("running ")
         # The script is quoted on one line, or stands there as it is: what the command printed follows it.
         match = re.match(r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'):?\s*""", rest, re.DOTALL)
@@ -109,6 +119,6 @@ def sentence(text: str) -> str:
         text = f"{head.rstrip(' :')}: {rest}"
     lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith("an unhandled error occurred: the program exited")]
-    if len(lines) > _LINES:
-        lines = [lines[0], f"({len(lines) - _LINES} lines left out; all of them: VERBOSE=1)", *lines[-_LINES + 1 :]]
+    if len(lines) > most:
+        lines = [lines[0], f"({len(lines) - most} lines left out; all of them: VERBOSE=1)", *lines[-most + 1 :]]
     return "\n".join(lines)

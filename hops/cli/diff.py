@@ -18,8 +18,8 @@ from hops.cli.tools import ToolError, project_folder
 from hops.kubernetes.declared_path import read as read_paths
 from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
+from hops.observe.contexts import BuildError
 from hops.observe.published_files import PublishedFileError
-from hops.observe.stack_files import kubeconfig_folder
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where
@@ -68,7 +68,7 @@ def side(named: str) -> Side:
         if path.exists():
             return _manifests(named)
         return _stack(stack_file(project_folder(), named), named)
-    except (OSError, ValueError, RecursionError, StackError, ToolError, PublishedFileError) as error:
+    except (BuildError, OSError, ValueError, RecursionError, StackError, ToolError, PublishedFileError) as error:
         raise SideError(f"{named}: {error}") from None
 
 
@@ -87,7 +87,7 @@ def _stack(file: Path, name: str) -> Side:
     except ModuleNotFoundError as error:
         raise SideError(f"a stack's plan {needs_project(str(error.name))}") from None
     settings = read(file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
-    plan = planned(name, settings, kubeconfig_folder(file.parent.parent, settings))
+    plan = planned(name, settings, file.parent.parent)
     if plan.left_out:
         # Findings that were not looked for would seem to be gone.
         raise SideError(f"its plan is incomplete: {'; '.join(plan.left_out)}")

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+import hops
 from hops.cli import backend
 from hops.cli.backend import BackendError
 from hops.cli.changes import brief, lines_of, object_name, sentence
@@ -27,10 +28,13 @@ from hops.cli.mend import drifted, remove_added
 from hops.cli.output import Status, echo, one_line, stop
 from hops.cli.stack import StackError, read, stack_file
 from hops.cli.tools import KIND, PULUMI, ToolError, have, project_folder
+from hops.kubernetes.values import at
 from hops.model.finding import Level
 from hops.model.plan import plan
 from hops.model.settings import Settings
 from hops.model.visible import on_one_line
+from hops.observe import docker
+from hops.observe.docker import DockerError
 from hops.observe.drift import Drift
 from hops.observe.machine import look
 from hops.observe.stack_files import own_state
@@ -62,7 +66,7 @@ class EngineError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class _Stack:
+class OpenedStack:
     """What a command works on. environment: of Pulumi."""
 
     project: Path
@@ -74,8 +78,15 @@ class _Stack:
         """The environment of a run: what somebody changed is taken back, which the provider else calls a conflict."""
         return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if drifts else {})}
 
+    @property
+    def pack(self) -> str:
+        """The folder of the policy pack. A repository that `hops init` made has none of its own."""
+        own = self.project / "policy"
+        return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
+
     def make(self, target: str) -> str:
-        return f"make {target} STACK={self.name}"
+        """The command for a target of the Makefile, which only this project has."""
+        return f"make {target} STACK={self.name}" if self.pack == "policy" else f"hops {target} {self.name}"
 
 
 # The commands
@@ -97,8 +108,8 @@ def up(
     Exit status: 0 every route is answered, 1 the update failed, a rule stopped it or a route is not answered, 2 it
     could not start.
     """
-    with _opened(stack, replace=replace) as of:
-        raise typer.Exit(_up(of, verbose=verbose))
+    with opened(stack, replace=replace) as of:
+        raise typer.Exit(bring_up(of, verbose=verbose))
 
 
 def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
@@ -108,7 +119,7 @@ def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -
 
     Exit status: 0 an up can start, 1 a rule would stop it, 2 the preview failed.
     """
-    with _opened(stack) as of:
+    with opened(stack) as of:
         raise typer.Exit(_preview(of, verbose=verbose))
 
 
@@ -140,21 +151,33 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
     _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
     if ended.failed:
         raise typer.Exit(Status.FINDINGS)
+    _remove_images(kept)
     echo(f"  build it again:  make up STACK={stack}")
     echo(f"  forget it:       hops stack rm {stack} (its file stays)")
 
 
+def _remove_images(kept: Mapping[str, Any]) -> None:
+    """Removes from Docker the images that the stack built. Those in its nodes are gone with the cluster."""
+    resources = at(kept, "deployment", "resources") or ()
+    images = [image for each in resources if (image := at(each, "inputs", "environment", "BUILT_IMAGE"))]
+    if images:
+        # An image that is gone is what was asked for.
+        with suppress(DockerError):
+            docker.run("image", "rm", *images, seconds=60)
+
+
 @contextmanager
-def _opened(name: str, *, replace: bool = False) -> Iterator[_Stack]:
+def opened(name: str, *, replace: bool = False) -> Iterator[OpenedStack]:
     """A stack that can be worked on; ends the command with one sentence where something is in the way."""
     try:
         project = project_folder()
         settings = read(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         _tools(project)
-        around = environment(project) | ({"INGRESS_HOPS_REPLACE": "1"} if replace else {})
+        around = environment(project) | {"INGRESS_HOPS_PROJECT": str(project)}
+        around |= {"INGRESS_HOPS_REPLACE": "1"} if replace else {}
         _state_folder(project, around)
         release(project, name, around)
-        yield _Stack(project, name, settings, around)
+        yield OpenedStack(project, name, settings, around)
     except (BackendError, EngineError, LockedError, StackError, ToolError) as error:
         stop(error)
 
@@ -171,13 +194,13 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _up(of: _Stack, *, verbose: bool) -> int:
+def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     drifts, running = _look(of, forget=True)
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
-        words = ["up", "--yes", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         status = _loud(of.project, words, around)
         if status == 0:
             remove_added(of.settings, drifts)
@@ -192,7 +215,7 @@ def _up(of: _Stack, *, verbose: bool) -> int:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
         patience = _PATIENCE
-        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
@@ -207,16 +230,37 @@ def _up(of: _Stack, *, verbose: bool) -> int:
     return _ending(of, patience)
 
 
-def _preview_words(of: _Stack, more: Sequence[str]) -> list[str]:
-    return ["preview", "--json", "--stack", of.name, "--policy-pack", "policy", *more]
+def update(of: OpenedStack, title: str) -> Mapping[str, float] | None:
+    """Runs the program once more, without a preview and the policy pack, as after a change of an image.
+
+    of: the stack, which is up.
+    title: of the progress line.
+
+    Returns the seconds that each object took, by its name; None if it failed, which is printed. Raises
+    KeyboardInterrupt when Ctrl-C has stopped it.
+    """
+    ended = _run(of.project, ["up", "--yes", "--skip-preview", "--json", "--stack", of.name], of.environment, title)
+    if ended.interrupted:
+        release(of.project, of.name, of.environment)
+        raise KeyboardInterrupt
+    if ended.failed:
+        _tell(ended, "the update failed")
+        return None
+    for text in dict.fromkeys(ended.said.warnings):
+        echo(f"warning: {sentence(text)}")
+    return ended.took
 
 
-def _preview(of: _Stack, *, verbose: bool) -> int:
+def _preview_words(of: OpenedStack, more: Sequence[str]) -> list[str]:
+    return ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *more]
+
+
+def _preview(of: OpenedStack, *, verbose: bool) -> int:
     drifts, _ = _look(of)
     around = of.around(drifts)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
-        words = ["preview", "--stack", of.name, "--policy-pack", "policy", *refresh]
+        words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
     planned = _run(of.project, _preview_words(of, refresh), around, f"preview: the stack {of.name}")
     _tell(planned, "preview; nothing was changed", would=True)
@@ -228,7 +272,7 @@ def _preview(of: _Stack, *, verbose: bool) -> int:
     return Status.ALL_WELL
 
 
-def _look(of: _Stack, *, forget: bool = False) -> tuple[list[Drift], bool]:
+def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
 
     Creates the stack in the backend where it is new. Raises BackendError.
@@ -262,12 +306,16 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
 
 @dataclass
 class _Ended:
-    """How a run of Pulumi ended. said: what its events tell. error: its standard error."""
+    """How a run of Pulumi ended.
+
+    said: what its events tell. error: its standard error. took: the seconds of each object that was worked on.
+    """
 
     status: int
     said: Preview
     error: str
     interrupted: bool
+    took: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -286,7 +334,11 @@ class _Ended:
     def another_cluster(self) -> bool:
         """Whether the run makes a cluster, so that the one before it is gone."""
         made = ("create", "replace")
-        return any(r.op in made for r in self.said.resources.values() if r.type == "command:local:Command")
+        return any(
+            r.op in made
+            for r in self.said.resources.values()
+            if r.type == "command:local:Command" and "/environment/BUILT_IMAGE" not in r.inputs
+        )
 
 
 def _stopped(ended: _Ended) -> bool:
@@ -349,7 +401,7 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
         if interruption.asked:
             return _Ended(status, _NOTHING, stderr, interrupted=True)
         raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
-    return _Ended(status, said, stderr, interruption.asked)
+    return _Ended(status, said, stderr, interruption.asked, progress.took)
 
 
 @dataclass
@@ -399,6 +451,7 @@ class _Progress:
 
     title: str
     total: int
+    took: dict[str, float] = field(default_factory=dict)
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
     _done: int = 0
     _told: int = 0
@@ -438,6 +491,8 @@ class _Progress:
         began, name = self._began.pop(urn, (time.monotonic(), ""))
         self._done += 1
         seconds = time.monotonic() - began
+        if name and op not in ("same", "refresh"):
+            self.took[name] = self.took.get(name, 0.0) + seconds
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
         if slow and name and not self._live and self._told < _MOST_LINES:
             echo(f"  {name} … {seconds:.0f} s", err=True)
@@ -479,7 +534,7 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
         echo(f"error: {sentence(failure)}", err=True)
 
 
-def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
+def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
     """How to follow, change and remove it."""
     rows = [
         *first,
@@ -491,7 +546,7 @@ def _how(of: _Stack, first: Sequence[tuple[str, str]]) -> None:
         echo(f"  {what:11} {how}")
 
 
-def _ending(of: _Stack, patience: float = 0.0) -> int:
+def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     """Asks each route from this machine, and says how to go on. Returns the exit status.
 
     patience: seconds in which a route that is not answered is asked again, after something changed.

@@ -21,6 +21,7 @@ from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import owner_folder
 from hops.model.settings import NAMESPACE, Settings
+from hops.observe.contexts import BuildError, builds, with_images
 from hops.observe.files import write as write_file
 from hops.observe.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.stack_files import fleet, kubeconfig_folder
@@ -61,7 +62,7 @@ class _Recorder(pulumi.runtime.Mocks):
         self.manifests: list[dict[str, Any]] = []
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[Any, Any]]:
-        if args.typ == "command:local:Command":
+        if args.typ == "command:local:Command" and "CLUSTER" in args.inputs["environment"]:
             self.manifests.insert(0, yaml.safe_load(args.inputs["stdin"]))
         elif args.typ.startswith(_KUBERNETES):
             self.manifests.append(_manifest(args.typ, args.inputs))
@@ -92,16 +93,19 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = None) -> Planned:
+def planned(stack: str, settings: Settings, project: Path, held: Fleet | None = None) -> Planned:
     """Plans a stack.
 
     stack: the stack's name.
     settings: its settings.
-    folder: the folder of its kubeconfig files.
+    project: the project's folder.
     held: what others claim on this machine; None if unknown.
 
-    Raises SettingsError for a wrong level or parameter of a rule.
+    Raises SettingsError for a wrong level or parameter of a rule, BuildError for a service that cannot be built.
     """
+    folder = kubeconfig_folder(project, settings)
+    images = builds(project, settings)
+    settings = with_images(settings, images)
     configuration = configure(settings.policy)
     upstream, left_out = {}, []
     for manifest in plan(settings).manifests:
@@ -113,7 +117,8 @@ def planned(stack: str, settings: Settings, folder: Path, held: Fleet | None = N
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
-        ground = StackContext(str(folder), owner_folder(str(folder), stack), 1, ClusterState(), upstream)
+        owner = owner_folder(str(folder), stack)
+        ground = StackContext(str(folder), owner, 1, ClusterState(), upstream, builds=images)
         outputs.update(build(settings, ground).outputs)
 
     # Pulumi asks for the thread's event loop. Since Python 3.14 there is none until somebody makes it.
@@ -168,13 +173,13 @@ def main(
         project = project_folder()
         settings = read(stack_file(project, stack), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         others = fleet(project, stack, settings)
-        found = planned(stack, settings, kubeconfig_folder(project, settings), others.fleet)
+        found = planned(stack, settings, project, others.fleet)
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(found.manifests, folder)
         if page:
             drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
             write_file(page, drawn)
-    except (OSError, StackError, ToolError) as error:
+    except (BuildError, OSError, StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
         findings = [as_json(finding) for finding in found.findings]

@@ -1,6 +1,7 @@
 """`hops stack`: the stacks of the project, each with a cluster, ports and a host name of its own."""
 
 import difflib
+import json
 import re
 import shlex
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.hop import Entrypoint
 from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
 from hops.model.settings import NAMESPACE, Settings, SettingsError
+from hops.observe.contexts import BuildError, builds
 from hops.observe.machine import busy, has_address, look
 from hops.observe.stack_files import own_state
 from hops.rules.configuration import configure
@@ -43,9 +45,24 @@ config:
 {listen}    httpPort: {http}
     httpsPort: {https}
   {namespace}:services:
+{service}"""
+_DEFAULT_SERVICE = """\
     - name: my-service
       pod: example-pod
       host: {host}
+"""
+_BUILT_SERVICE = """\
+    - name: {service}
+      # The address: http://{host}:{http}/
+      host: {host}
+      # The port on which the image's process listens. It runs as user 65534 and cannot write into its image.
+      port: {port}
+      # The image is built from this folder, relative to the one of Pulumi.yaml; .dockerignore is obeyed.
+      build:
+        context: {context}
+        # dockerfile: Dockerfile, relative to the context
+        # target: the stage to build; without it, the last one
+        # args: build arguments by name; they are readable in the image, so no secrets
 """
 
 
@@ -98,12 +115,16 @@ class NewStack:
     http_port: HTTP port; None for the first free one.
     https_port: HTTPS port; None for none.
     host: host name of its service; None for the default.
+    build: folder from which its service is built, relative to the project; None for the default service.
+    port: the port on which its service listens.
     """
 
     address: str = _LOOPBACK
     http_port: int | None = None
     https_port: int | None = None
     host: str | None = None
+    build: str | None = None
+    port: int = 8080
 
 
 def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, tuple[str, ...]]:
@@ -125,28 +146,41 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
         raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
     # No public name ends in .test (RFC 6761, section 6.2).
     top = "localhost" if options.address == _LOOPBACK else "test"
-    host = options.host or f"my-service.{name}.{top}"
+    service = _service_name(project, options.build)
+    host = options.host or f"{service}.{name}.{top}"
     _check_address(options.address, host)
     try:
         seen = look_around(project)
         _check_others(seen, name)
+        http = _http_port(seen, options)
         text = _NEW.format(
             name=name,
             namespace=NAMESPACE,
             cluster=f"{NAMESPACE}-{name}",
             listen="" if options.address == _LOOPBACK else f"    listenAddress: {options.address}\n",
-            http=_http_port(seen, options),
+            http=http,
             https=options.https_port or "null",
-            host=host,
+            service=(_BUILT_SERVICE if options.build else _DEFAULT_SERVICE).format(
+                service=service, host=host, http=http, port=options.port, context=json.dumps(options.build)
+            ),
         )
         of = stack_settings(name, text.encode())
+        builds(project, of)
         if found := seen.clashes(name, of):
             raise StackError(f"{path} is not written: " + "\n".join(map(str, found)))
         with path.open("x") as file:
             file.write(text)
-    except (OSError, SettingsError) as error:
+    except (BuildError, OSError, SettingsError) as error:
         raise StackError(f"{path} is not written: {error}") from None
     return seen.stack(name, of), seen.unseen
+
+
+def _service_name(project: Path, build: str | None) -> str:
+    """The name of the service: that of the folder from which it is built."""
+    if not build:
+        return "my-service"
+    folder = re.sub(r"[^a-z0-9]+", "-", (project / build).resolve().name.lower()).strip("-")
+    return folder[:63].strip("-") or "my-service"
 
 
 def _check_address(address: str, host: str) -> None:
@@ -207,6 +241,13 @@ def new(
     http_port: Annotated[int | None, typer.Option(min=1, max=65535, help="[the first free one from 8080]")] = None,
     https_port: Annotated[int | None, typer.Option(min=1, max=65535, help="[none]")] = None,
     host: Annotated[str | None, typer.Option(help="[my-service.NAME.localhost; .test with another address]")] = None,
+    build: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Build its service from this folder of the project, which has a Dockerfile."
+        ),
+    ] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on which the built image listens.")] = 8080,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Writes the file of a new stack: a cluster, a port and a host name that nobody has here.
@@ -214,7 +255,7 @@ def new(
     Exit status: 0 written, 2 not written, and why.
     """
     try:
-        stack, unseen = create(project_folder(), name, NewStack(address, http_port, https_port, host))
+        stack, unseen = create(project_folder(), name, NewStack(address, http_port, https_port, host, build, port))
     except (StackError, ToolError) as error:
         stop(error)
     if form is Format.JSON:
@@ -222,6 +263,8 @@ def new(
     else:
         echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
         echo(f"Bring it up with: make up STACK={name}")
+        if build:
+            echo(f"Then build and roll out at each save: hops dev {name}")
         if not stack.hosts[0].endswith(".localhost"):
             echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
     for sentence in unseen:

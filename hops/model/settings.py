@@ -234,6 +234,30 @@ class ContourSettings(Section):
     )
 
 
+class BuildSettings(Section):
+    """How the image of a service is built from a folder of the project."""
+
+    context: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        description="The folder that the build reads, relative to the project's folder and inside it.",
+        examples=["./web"],
+    )
+    dockerfile: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
+        "Dockerfile", description="The Dockerfile, relative to the context.", examples=["docker/Dockerfile"]
+    )
+    target: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        None, description="The stage to build. Null means the last one.", examples=["prod"]
+    )
+    args: Mapping[
+        Annotated[str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", "a build argument is a variable's name"))],
+        str,
+    ] = Field(
+        default_factory=dict,
+        description="The build arguments. They are readable in the image's history and in Pulumi's state: they are no "
+        "place for a secret.",
+        examples=[{"VERSION": "1.2"}],
+    )
+
+
 class ServiceSettings(Section):
     """One workload, its Service and the Ingress that leads to it."""
 
@@ -247,9 +271,15 @@ class ServiceSettings(Section):
     image: ImageName = Field(
         versions.WORKLOAD_IMAGE, description="The image of its container.", examples=["nginx:1.29"]
     )
+    build: BuildSettings | None = Field(
+        None,
+        description="How its image is built, instead of `image`: see the keys of services[].build.",
+        examples=[{"context": "./web"}],
+    )
     command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        (),
         description="The command of its container, one word an entry. It must listen on `port`. The default is "
-        "`python -m http.server PORT --directory /srv`.",
+        "`python -m http.server PORT --directory /srv`; with `build`, it is the image's own.",
         examples=[["python", "-m", "http.server", "8080"]],
     )
     port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
@@ -273,6 +303,12 @@ class ServiceSettings(Section):
         description="The Service's address inside cluster.serviceSubnet. Null lets Kubernetes choose one.",
         examples=["10.96.0.50"],
     )
+
+    @model_validator(mode="after")
+    def _one_image(self) -> Self:
+        if self.build and "image" in self.model_fields_set:
+            raise ValueError(f"{self.name} has image and build; remove one of them")
+        return self
 
     @property
     def pods(self) -> tuple[str, ...]:
@@ -343,6 +379,12 @@ class Settings(Section):
             *_twice("pod", ((f"{s.namespace}/{pod}", s.name) for s in self.services for pod in s.pods)),
             *_twice("ingress", ((f"{s.namespace}/{s.ingress}", s.name) for s in self.services)),
             *_twice("host and path", ((f"{s.host}{s.path}", s.name) for s in self.services)),
+        ]
+        problems += [
+            f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "
+            "load images into; push the image to a registry of that cluster, and set image instead of build"
+            for s in self.services
+            if s.build and self.cluster.existing
         ]
         if self.cluster.pod_subnet.prefixlen > self.calico.block_size:
             problems.append(
@@ -448,7 +490,11 @@ def with_derived(service: Any) -> Any:
         "host": f"{name}.localhost",
         "request": service.get("path", "/"),
         # A folder of its own and never /: whatever lies under the served folder, a token included, is public.
-        "command": ["python", "-m", "http.server", str(port), "--directory", "/srv"],
+        **(
+            {"command": ["python", "-m", "http.server", str(port), "--directory", "/srv"]}
+            if service.get("build") is None
+            else {}
+        ),
         **service,
     }
 
@@ -485,6 +531,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "calico": CalicoSettings,
         "contour": ContourSettings,
         "services": ServiceSettings,
+        "build": BuildSettings,
         "policy": PolicySettings,
         "rules": RuleSettings,
         "exceptions": RuleException,

@@ -12,6 +12,7 @@ _SECTIONS = {
     "calico": "CalicoSettings",
     "contour": "ContourSettings",
     "services[]": "ServiceSettings",
+    "services[].build": "BuildSettings",
     "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",
     "policy.rules.CODE.exceptions[]": "RuleException",

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
 from threading import BoundedSemaphore
@@ -11,6 +12,7 @@ from urllib.parse import quote
 CONNECT_SECONDS = 2.0
 SECONDS = 5.0
 _AT_ONCE = 8
+_LINE = 4096
 
 
 class APIError(RuntimeError):
@@ -90,6 +92,28 @@ class API:
             return json.loads(self.text(path, accept))
         except ValueError:
             raise APIError(f"the API's answer to {path} is not JSON") from None
+
+    def lines(self, path: str) -> Iterator[str]:
+        """The lines that a GET of a path returns, until the server ends them, such as those of a followed log.
+
+        A line longer than 4 KiB is cut into lines. Raises APIError.
+        """
+        method, url, headers, _, _ = self._client.param_serialize("GET", path, auth_settings=["BearerToken"])
+        try:
+            answer = self._client.call_api(method, url, headers, _request_timeout=(CONNECT_SECONDS, None))
+            rest = b""
+            for chunk in answer.response.stream(_LINE) if answer.status < 400 else ():
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
+                if len(rest) >= _LINE:
+                    yield rest.decode(errors="replace")
+                    rest = b""
+        except Exception as error:  # noqa: BLE001 - the client has exceptions of its own
+            raise APIError(f"{self.server} cannot be asked: {error}") from None
+        if rest:
+            yield rest.decode(errors="replace")
+        if answer.status >= 400:
+            raise APIError(f"the API answers {answer.status} to {path.partition('?')[0]}", answer.status)
 
     def forward(self, namespace: str, pod: str, port: int) -> socket:
         """A connection to a port in a pod's network namespace, which includes its loopback. Raises APIError."""

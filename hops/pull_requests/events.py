@@ -138,6 +138,7 @@ def _config(events: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, PreviewedResource]]:
+    seen: set[str] = set()
     for event in _of(events, "resourcePreEvent"):
         new = at(event, "metadata", "new")
         state = new if isinstance(new, dict) else at(event, "metadata", "old")
@@ -145,6 +146,10 @@ def _resources(events: list[dict[str, Any]]) -> Iterator[tuple[str, PreviewedRes
         if not urn or kind in ("", _STACK):
             continue
         op = _text(at(event, "metadata", "op"))
+        # Where the new resource comes first, the last step tells only the old one.
+        if op == "delete-replaced" and urn in seen:
+            continue
+        seen.add(urn)
         _, component, parent = urn_parts(_text(at(state, "parent")))
         component = component.rpartition("$")[2]
         yield (

@@ -8,12 +8,12 @@ import pytest
 import yaml
 from pulumi.provider.experimental.component import ComponentProvider
 
-from components import Calico, Contour, Ingress, KindCluster, Workload
+from components import Calico, Contour, Image, Ingress, KindCluster, Workload
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]
 
-COMPONENTS: list[type[pulumi.ComponentResource]] = [Calico, Contour, Ingress, KindCluster, Workload]
+COMPONENTS: list[type[pulumi.ComponentResource]] = [Calico, Contour, Image, Ingress, KindCluster, Workload]
 
 
 def provider() -> ComponentProvider:
@@ -27,10 +27,11 @@ def resources() -> dict[str, Any]:
 
 
 def test_every_component_is_in_the_schema(resources: dict[str, Any]) -> None:
-    assert sorted(resources) == ["Calico", "Contour", "Ingress", "KindCluster", "Workload"]
+    assert sorted(resources) == ["Calico", "Contour", "Image", "Ingress", "KindCluster", "Workload"]
     assert {name: sorted(schema.get("requiredInputs", [])) for name, schema in resources.items()} == {
         "Calico": [],
         "Contour": [],
+        "Image": ["cluster", "context"],
         "Ingress": ["host", "port", "service"],
         "KindCluster": [],
         "Workload": ["image"],
@@ -38,6 +39,7 @@ def test_every_component_is_in_the_schema(resources: dict[str, Any]) -> None:
     assert {name: sorted(schema["properties"]) for name, schema in resources.items()} == {
         "Calico": ["podSubnet"],
         "Contour": ["loadBalancer", "namespace"],
+        "Image": ["image"],
         "Ingress": ["host", "name"],
         "KindCluster": ["context", "kubeconfig", "serviceSubnet"],
         "Workload": ["name", "namespace", "port"],
@@ -60,6 +62,7 @@ def test_what_policies_judge_is_plain_and_the_rest_may_come_from_other_resources
     assert taken == {
         "Calico": [],
         "Contour": [],
+        "Image": [],
         "Ingress": ["host", "name", "namespace", "service", "tls"],
         "KindCluster": [],
         "Workload": ["admitFrom", "clusterIp", "image"],

@@ -27,7 +27,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a copy of the stack files, on a machine without pulumi and Docker where no port is taken."""
     shutil.copytree(ROOT / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     (tmp_path / "Pulumi.yaml").touch()
-    (tmp_path / "bin").mkdir()
+    for folder in ("bin", "policy"):
+        (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(stack, "busy", lambda _address, _port: False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

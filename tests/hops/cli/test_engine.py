@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import hops
 from hops.cli import engine, routes
 from hops.cli.app import app
 from hops.cli.changes import sentence
@@ -361,3 +362,61 @@ esac
     assert up.returncode == 2, out
     assert "stopping: pulumi finishes the steps that it is in" in out
     assert "Traceback" not in out
+
+
+def test_an_image_is_named_in_a_preview_and_is_no_cluster(stack: Stack) -> None:
+    """An old cluster's warning is still a warning while only an image is made."""
+    old, new = ({"environment": {"BUILT_IMAGE": f"x.invalid/web:{number}"}} for number in (1, 2))
+    image = resource("replace", "command:local:Command", "apps/web-image", new, old, component="Image")
+    stack.says("preview", image, said("warning", UNREACHABLE), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert "± build it: image x.invalid/web:2" in shown
+    assert "unreachable" in shown
+
+
+def test_an_update_without_a_preview_says_how_long_each_object_took(stack: Stack) -> None:
+    image = resource("create", "command:local:Command", "i", {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}})
+    ended = {"resOutputsEvent": image["resourcePreEvent"]}
+    stack.says("up", image, ended, DONE)
+    with engine.opened("local") as of:
+        took = engine.update(of, "dev: apps/web")
+    assert list(took or {}) == ["image x.invalid/web:1"]
+    (ran,) = [line for line in stack.ran if line.startswith("up ")]
+    assert "--skip-preview" in ran
+    assert "--policy-pack" not in ran
+
+
+def test_an_update_that_fails_shows_why(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.says("up", said("error", "the image of apps/web cannot be built"), FAILED, status=255)
+    with engine.opened("local") as of:
+        assert engine.update(of, "dev: apps/web") is None
+    assert "the image of apps/web cannot be built" in capsys.readouterr().err
+
+
+def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
+    """Docker keeps the others."""
+    (stack.folder / "bin" / "docker").write_text(f'#!/bin/sh\necho "$*" >>{stack.folder}/docker-calls\n')
+    (stack.folder / "bin" / "docker").chmod(0o755)
+    built = {"inputs": {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}}}
+    cluster = {"inputs": {"environment": {"IMAGE": "kindest/node:1"}}}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"resources": [built, cluster]}}))
+    status, _ = stack.hops("down", "local")
+    assert status == 0
+    assert (stack.folder / "docker-calls").read_text() == "image rm x.invalid/web:1\n"
+
+
+def test_a_build_that_fails_is_told_in_the_builders_words() -> None:
+    command = "/p/.venv/bin/python -I -m hops.cli.image_build make"
+    lines = ["the image of apps/web cannot be built. The last lines of docker build:", "#5 RUN false", "exit code: 1"]
+    text = f"exit status 1: running {json.dumps(command)}:\n" + "\n".join(lines)
+    assert sentence(text) == "exit status 1: " + "\n".join(lines)
+
+
+def test_a_repository_of_ones_own_is_judged_by_this_projects_pack(stack: Stack) -> None:
+    """It has no Makefile and no pack."""
+    (stack.folder / "policy").rmdir()
+    status, out = stack.hops("up", "local")
+    assert status == 0, out
+    assert f"--policy-pack {Path(hops.__file__).parents[1]}/policy " in stack.ran[1]
+    assert "hops trace local" in out
+    assert "make" not in out

@@ -187,3 +187,24 @@ def test_a_page_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     status, _, said = hops_plan("seed", tmp_path, "--html", str(page), HTTPS_PROXY="http://127.0.0.1:9")
     assert status == 2
     assert str(page) in said
+
+
+def test_a_service_that_is_built_is_planned_with_the_name_of_its_image(tmp_path: Path) -> None:
+    for folder in ("stacks", "web"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: ingress-hops\n")
+    (tmp_path / "web" / "Dockerfile").write_text("FROM python:3.13-slim\n")
+    file = tmp_path / "stacks" / "Pulumi.alice.yaml"
+    file.write_text("config: {ingress-hops:services: [{name: web, build: {context: web}}]}\n")
+    status, plan, _ = hops_plan("alice", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    assert (status, plan["leftOut"] != []) == (1, True)
+    (pod,) = (yaml.safe_load(path.read_text()) for path in (tmp_path / "plan").glob("*-pod-*.yaml"))
+    (container,) = pod["spec"]["containers"]
+    assert container["image"].startswith("ingress-hops.invalid/ingress-hops-alice/apps/web:")
+    assert "command" not in container, "the image's own runs"
+    kinds = [path.name.split("-")[1] for path in (tmp_path / "plan").glob("*.yaml")]
+    assert kinds.count("cluster") == 1, "the build of an image is no object"
+    file.write_text("config: {ingress-hops:services: [{name: web, build: {context: wob}}]}\n")
+    status, _, said = hops_plan("alice", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
+    assert status == 2
+    assert "ingress-hops:services[0].build.context is wob: there is no folder" in said

@@ -416,3 +416,19 @@ def test_help_says_what_the_exit_status_means(command: list[str]) -> None:
     assert "Exit status: 0 " in done.stdout
     assert "2 " in done.stdout.split("Exit status:")[1]
     assert "--format" in done.stdout
+
+
+def test_a_new_stack_can_build_its_service(alone: Path) -> None:
+    (alone / "apps" / "My Shop").mkdir(parents=True)
+    (alone / "apps" / "My Shop" / "Dockerfile").write_text("FROM python:3.13-slim\n")
+    made, _ = create(alone, "alice", NewStack(build="./apps/My Shop", port=3000))
+    (service,) = read(stack.stack_file(alone, "alice")).services
+    assert service.build is not None
+    assert (service.name, service.port, service.build.context) == ("my-shop", 3000, "./apps/My Shop")
+    assert service.host == "my-shop.alice.localhost" == made.hosts[0]
+
+
+def test_a_folder_that_cannot_be_built_makes_no_stack(alone: Path) -> None:
+    with pytest.raises(StackError, match=r"alice.yaml is not written: .*build.context is web: there is no folder"):
+        create(alone, "alice", NewStack(build="web"))
+    assert not (alone / "stacks" / "Pulumi.alice.yaml").exists()

@@ -42,6 +42,7 @@ def test_every_default() -> None:
                 "pod": "my-service-pod",
                 "ingress": "my-service-ingress",
                 "image": "python:3.13-slim",
+                "build": None,
                 "command": ["python", "-m", "http.server", "8080", "--directory", "/srv"],
                 "port": 8080,
                 "replicas": 1,
@@ -117,6 +118,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "pod", "p"),
     ("service", "ingress", "i"),
     ("service", "image", "python"),
+    ("service", "build", {"context": "web", "dockerfile": "Dockerfile", "target": "prod", "args": {"KEY": "1"}}),
     ("service", "command", ["true"]),
     ("service", "port", 1),
     ("service", "replicas", 20),
@@ -182,6 +184,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "pod", "", "1 to 63"),
     ("service", "ingress", "a.b", "1 to 63"),
     ("service", "image", "-", "registry/"),
+    ("service", "build", "web", "object"),
     ("service", "command", [], "at least one entry"),
     ("service", "command", "python", "array"),
     ("service", "port", 70000, "less than or equal to 65535"),
@@ -369,3 +372,24 @@ def test_whatever_a_stack_file_holds_is_settings_or_a_clear_refusal(config: dict
         assert all(line.startswith("ingress-hops:") for line in re.split(r"\n(?=ingress-hops:)", str(error)))  # noqa: PT017
     else:
         assert settings("alice", json.loads(taken.model_dump_json(by_alias=True))) == taken
+
+
+def test_a_service_that_is_built_runs_its_images_own_command() -> None:
+    (service,) = settings("alice", {"services": [{"name": "web", "build": {"context": "web"}}]}).services
+    assert service.command == ()
+    assert service.build is not None
+    assert (service.build.dockerfile, service.build.target, dict(service.build.args)) == ("Dockerfile", None, {})
+
+
+@pytest.mark.parametrize(
+    ("service", "cluster", "said"),
+    [
+        ({"build": {"context": "web"}, "image": "web:1"}, {}, "my-service has image and build; remove one of them"),
+        ({"build": {}}, {}, "services[0].build.context is missing"),
+        ({"build": {"context": "web", "file": "x"}}, {}, "no such key; (keys: context, dockerfile, target, args)"),
+        ({"build": {"context": "web", "args": {"A B": "1"}}}, {}, "a build argument is a variable's name"),
+        ({"build": {"context": "web"}}, {"existing": "prod"}, "set image instead of build"),
+    ],
+)
+def test_a_build_that_cannot_work(service: dict[str, Any], cluster: dict[str, Any], said: str) -> None:
+    assert said in refusal({"services": [service], "cluster": cluster})

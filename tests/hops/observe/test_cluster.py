@@ -213,3 +213,15 @@ def test_no_file_and_no_context(tmp_path: Path, connect: Connect) -> None:
         API(tmp_path / "missing", None)
     with pytest.raises(APIError, match=r"cannot be used.*nowhere"):
         connect(context="nowhere")
+
+
+def test_a_followed_log_comes_line_by_line(server: Server, connect: Connect) -> None:
+    path = "/api/v1/namespaces/apps/pods/web/log"
+    server.answers[path] = (200, f"one\ntwo\n{'x' * 10_000}\nlast")
+    lines = list(connect().lines(f"{path}?follow=true"))
+    assert lines[:2] == ["one", "two"]
+    assert lines[-1] == "last"
+    assert "".join(lines[2:-1]) == "x" * 10_000
+    assert max(map(len, lines)) <= 2 * module._LINE
+    with pytest.raises(APIError, match="the API answers 404"):
+        list(connect().lines("/api/v1/namespaces/apps/pods/gone/log"))

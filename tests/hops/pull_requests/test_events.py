@@ -104,6 +104,19 @@ def test_a_replacement_is_one_change() -> None:
     assert [one.op for one in read(stream(*steps, ENDED)).resources.values()] == ["replace"]
 
 
+def test_a_replacement_that_ends_with_the_old_resource_shows_the_new_one() -> None:
+    def step(op: str, **states: str) -> dict[str, Any]:
+        inputs = {state: {"inputs": {"image": image}} for state, image in states.items()}
+        metadata = {"op": op, "urn": URN, "type": "kubernetes:core/v1:Pod", "new": None, "old": None, **inputs}
+        return {"resourcePreEvent": {"metadata": metadata}}
+
+    both = step("create-replacement", old="a:1", new="a:2")
+    (shown,) = read(stream(both, step("delete-replaced", old="a:1"), ENDED)).resources.values()
+    assert (shown.inputs["/image"], shown.changed) == ("a:2", ("/image",))
+    (left,) = read(stream(step("delete-replaced", old="a:1"), ENDED)).resources.values()
+    assert left.op == "replace", "an earlier update left it"
+
+
 def test_what_the_pack_mended_and_warnings_are_kept() -> None:
     warning = {"diagnosticEvent": {"severity": "warning", "message": "an up would stop here\n"}}
     before = {"spec": {"hostNetwork": True, "ports": [{"hostPort": 80}]}, "kept": 1}
