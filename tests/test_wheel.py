@@ -107,7 +107,7 @@ def test_it_holds_hops_and_what_hops_reads(wheel: Path) -> None:
         names = archive.namelist()
     (metadata,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert {name.split("/")[0] for name in names} == {"hops", metadata}
-    schemas = {f"hops/kubernetes/schemas/{name}.json" for name in ("custom", "kubernetes")}
+    schemas = {f"hops/kubernetes/schemas/{name}.json" for name in ("custom", "gateway", "kubernetes")}
     assert {"hops/py.typed", "hops/trace/html/page.css", "hops/trace/html/page.js", *schemas} <= set(names)
     assert f"{metadata}/licenses/LICENSE" in names
     modules = {str(path.relative_to(PROJECT)) for path in (PROJECT / "hops").rglob("*.py")}

@@ -100,6 +100,21 @@ def main(
         ),
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change, and write nothing.")] = False,
+    render: Annotated[
+        bool,
+        typer.Option(
+            help="Render Kustomize folders with kustomize or kubectl, and Helm charts with helm, where these are on "
+            "PATH. They run without a network and without plugins."
+        ),
+    ] = True,
+    together: Annotated[
+        bool,
+        typer.Option(
+            "--together",
+            help="Judge all files as one stack. Default: folders that declare the same object are alternatives, and "
+            "each is judged without the others.",
+        ),
+    ] = False,
 ) -> None:
     """Checks manifests and kind configurations with the rules, without Pulumi and without a cluster.
 
@@ -112,10 +127,12 @@ def main(
         stop("--unsafe-fixes requires --fix or --diff")
     if kubernetes is not None and kubernetes not in known_versions():
         stop(f"--kubernetes {kubernetes}: the known versions are {', '.join(known_versions())}")
-    manifests = read(paths)
+    manifests = read(paths, render=render)
     try:
         policies = [_policy(config), *([_handling(controller)] if controller else [])]
-        asked = CheckSession(policies, _stack(stack) if stack else None, manifests, rules, kubernetes)
+        asked = CheckSession(
+            policies, _stack(stack) if stack else None, manifests, rules, kubernetes, together=together
+        )
     except (OSError, StackError, ToolError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
@@ -129,8 +146,8 @@ def main(
     found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
     _print(form, manifests, found)
     if form is not CheckFormat.SARIF:
-        for one in (*manifests.unread, *manifests.left_out):
-            echo(on_one_line(f"hops: {one}"), err=True)
+        for sentence in (*manifests.unread, *manifests.notes, *asked.notes(manifests)):
+            echo(on_one_line(f"hops: {sentence}"), err=True)
     if manifests.unread:
         raise typer.Exit(Status.COULD_NOT_LOOK)
     broken = any(finding.level is Level.MANDATORY for finding in findings)
@@ -207,6 +224,7 @@ class CheckSession:
     manifests: the files, whose `Policy` objects apply to all of them.
     rules: the rules to run.
     kubernetes: minor version of the API server; None for that of the stack or the pinned one.
+    together: whether folders that declare the same object are one stack.
 
     Raises SettingsError that names the invalid key.
     """
@@ -218,8 +236,11 @@ class CheckSession:
         manifests: Manifests,
         rules: Sequence[Rule],
         kubernetes: str | None = None,
+        *,
+        together: bool = False,
     ) -> None:
         self._kubernetes = kubernetes
+        self._stacks = [list(manifests.files)] if together else manifests.alternatives()
         self._today = datetime.now(UTC).date()
         self._stack = stack
         given = [*policies, *([stack.settings.policy] if stack else [])]
@@ -228,16 +249,30 @@ class CheckSession:
         self._judge = Judge(replace(configuration, policies=given), self._today, rules)
 
     def findings(self, manifests: Manifests) -> list[Finding]:
+        """The findings of all stacks, each once."""
+        found = [finding for names in self._stacks for finding in self._of_stack(manifests, names)]
+        # Folders that are of several stacks have their findings in each.
+        once = found if len(self._stacks) == 1 else list({repr(finding): finding for finding in found}.values())
+        return [*once, *self._judge.found_in_policies()]
+
+    def notes(self, manifests: Manifests) -> Iterator[str]:
+        """What was judged apart, one sentence; empty for one stack."""
+        if len(self._stacks) > 1:
+            folders = [frozenset(manifests.files[name].folder for name in names) for names in self._stacks]
+            apart = ", ".join(sorted(frozenset().union(*folders) - folders[0].intersection(*folders[1:])))
+            yield f"judged apart, because they declare the same objects: {apart}; --together judges them as one stack"
+
+    def _of_stack(self, manifests: Manifests, names: Sequence[str]) -> list[Finding]:
         settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)
         inventory = Inventory(
-            manifests.declared(),
+            (declared for name in names for declared in manifests.files[name].declared()),
             today=self._today,
             settings=settings,
             fleet=held,
             whole=not manifests.unread,
             kubernetes=self._kubernetes,
         )
-        return [*self._judge.found(inventory), *self._judge.found_in_policies()]
+        return self._judge.found(inventory)
 
 
 def _policies(manifests: Manifests) -> Iterator[PolicySettings]:
@@ -266,7 +301,11 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
                 if same:
                     echo("  also: " + ", ".join(f"{other.where} {other.finding.resource}" for other in same))
             counts = counted(found)
-            patches = [patch for located in found if (patch := located.finding.patch)]
+            patches = [
+                patch
+                for located in found
+                if (patch := located.finding.patch) and not _rendered(manifests, patch.place.file)
+            ]
             safe = sum(patch.safe for patch in patches)
             fixes = [f"--fix can patch {safe}"] * bool(safe)
             fixes += [f"--fix --unsafe-fixes can patch {len(patches)}"] * (len(patches) > safe)
@@ -275,6 +314,11 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
                 f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
                 + "".join(f"; {sentence}" for sentence in fixes)
             )
+
+
+def _rendered(manifests: Manifests, name: str | None) -> bool:
+    file = manifests.files.get(name or "")
+    return file is not None and bool(file.by)
 
 
 def _grouped(found: Sequence[Located]) -> Iterator[list[Located]]:
@@ -392,6 +436,7 @@ class _Mender:
     def _written(self, name: str, findings: Sequence[Finding]) -> list[Finding]:
         """The findings whose patches were applied to the text in memory of their file; some may be left for later."""
         file = self._manifests.files.get(name)
+        file = None if file and file.by else file
         patches = [finding.patch for finding in findings if finding.patch]
         if file is None:
             self._tried |= {repr(finding) for finding in findings}

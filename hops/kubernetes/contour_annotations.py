@@ -1,6 +1,7 @@
 """The annotations that Contour reads, and what replaces those of other controllers.
 
-From Contour 1.33: internal/annotation/annotations.go, site/content/docs/1.33/config/annotations.md.
+From Contour 1.33.6: internal/annotation/annotations.go, internal/dag/policy.go (which reads per-try-timeout and
+request-timeout too), internal/timeout, site/content/docs/1.33/config/annotations.md.
 """
 
 import re
@@ -12,7 +13,8 @@ READ: Mapping[str, frozenset[str]] = {
             *("ingress.kubernetes.io/force-ssl-redirect", "kubernetes.io/ingress.allow-http"),
             *("kubernetes.io/ingress.class", "projectcontour.io/ingress.class"),
             *("projectcontour.io/num-retries", "projectcontour.io/per-try-timeout", "projectcontour.io/retry-on"),
-            *("projectcontour.io/response-timeout", "projectcontour.io/websocket-routes"),
+            *("projectcontour.io/request-timeout", "projectcontour.io/response-timeout"),
+            "projectcontour.io/websocket-routes",
             *("projectcontour.io/tls-cert-namespace", "projectcontour.io/tls-maximum-protocol-version"),
             "projectcontour.io/tls-minimum-protocol-version",
         }
@@ -85,23 +87,32 @@ def unread(kind: str, key: str) -> str:
     return "Remove the annotation, or replace the Ingress by an HTTPProxy with the field that has this effect."
 
 
-_DURATION = re.compile(r"-?((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+|0|infinit(y|e)")
+_INT32, _UINT32 = 2**31 - 1, 2**32 - 1
+_DURATION = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+|[-+]?0|infinit(y|e)")
 _VALUES: Mapping[str, tuple[re.Pattern[str], str]] = {
-    "response-timeout": (_DURATION, "a duration with a unit, such as 60s, or infinity"),
-    "per-try-timeout": (_DURATION, "a duration with a unit, such as 60s, or infinity"),
-    "num-retries": (re.compile(r"-1|\d{1,10}"), "a whole number"),
+    **dict.fromkeys(
+        ("per-try-timeout", "request-timeout", "response-timeout"),
+        (_DURATION, "a duration with a unit, such as 60s, or infinity"),
+    ),
+    "num-retries": (re.compile(r"-1|\+?\d+"), f"-1 or a whole number of at most {_INT32}"),
     "tls-minimum-protocol-version": (re.compile(r"1\.[23]"), '"1.2" or "1.3"'),
     "tls-maximum-protocol-version": (re.compile(r"1\.[23]"), '"1.2" or "1.3"'),
     "force-ssl-redirect": (re.compile("true|false"), '"true" or "false"'),
     "ingress.allow-http": (re.compile("true|false"), '"true" or "false"'),
     **dict.fromkeys(
         ("max-connections", "max-pending-requests", "max-requests", "max-retries", "per-host-max-connections"),
-        (re.compile(r"\d{1,10}"), "a whole number"),
+        (re.compile(r"\d+"), f"a whole number of at most {_UINT32}"),
     ),
 }
 
 
 def expected(kind: str, key: str, value: str) -> str:
     """The form that Contour expects of an annotation's value, as a noun; "" if the value has it."""
-    pattern, form = _VALUES.get(key.partition("/")[2], (None, ""))
-    return form if key in READ[kind] and pattern and value and not pattern.fullmatch(value) else ""
+    name = key.partition("/")[2]
+    pattern, form = _VALUES.get(name, (None, ""))
+    if key not in READ[kind] or not pattern or not value:
+        return ""
+    most = _INT32 if name == "num-retries" else _UINT32
+    digits = value.lstrip("+0")
+    too_large = digits.isdecimal() and (len(digits) > len(str(most)) or int(digits) > most)
+    return form if too_large or not pattern.fullmatch(value) else ""

@@ -1,6 +1,6 @@
 """What the Pod Security Standards forbid in a pod.
 
-Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/ and the versions of its controls.
+Source: k8s.io/pod-security-admission 0.36, policy/check_*.go: each check with the minor version that introduced it.
 """
 
 import re
@@ -47,7 +47,11 @@ _SYSCTLS: Mapping[str, int] = {
     **dict.fromkeys(("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"), 32),
 }
 """The sysctls that baseline allows, each with the minor version that added it."""
-_SELINUX = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_SELINUX: Mapping[str, int] = {
+    **dict.fromkeys(("", "container_t", "container_init_t", "container_kvm_t"), 0),
+    "container_engine_t": 31,
+}
+"""The SELinux types that baseline allows, each with the minor version that added it."""
 _PROFILES = ("RuntimeDefault", "Localhost")
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _HANDLERS = (
@@ -55,6 +59,11 @@ _HANDLERS = (
     *(("lifecycle", "postStart"), ("lifecycle", "preStop")),
 )
 _HOST_PROBES_SINCE = 34
+_USER_NAMESPACES_SINCE = 35
+"""From this version, a pod with `hostUsers: false` may run as root of its own user namespace."""
+_RUN_AS_USER_SINCE = 23
+_WINDOWS_SINCE = 25
+"""From this version, `spec.os.name: windows` exempts a pod from the checks of Linux."""
 
 
 def minor(version: str) -> int | None:
@@ -74,11 +83,15 @@ def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[str]:
     """
     if level not in ("baseline", "restricted"):
         return
+    own_users = version >= _USER_NAMESPACES_SINCE and flag(at(pod.spec, "hostUsers")) is False
     yield from _baseline(pod, version)
     for container in pod.containers:
         yield from _baseline_container(container, version)
+        mount = text(at(container.body, "securityContext", "procMount")) or "Default"
+        if mount != "Default" and (level == "restricted" or not own_users):
+            yield f"procMount {mount} in container {container.name} (procMount)"
     if level == "restricted":
-        yield from _restricted(pod)
+        yield from _restricted(pod, version, own_users=own_users)
 
 
 def _baseline(pod: Pod, version: int) -> Iterator[str]:
@@ -94,12 +107,12 @@ def _baseline(pod: Pod, version: int) -> Iterator[str]:
             yield f"the sysctl {name} (sysctls)"
     template = at(pod.resource.body, *pod.pointer.split("/")[1:-1], "metadata", "annotations")
     for key, value in pairs(template).items():
-        if key.startswith(_APPARMOR) and value != "runtime/default" and not value.startswith("localhost/"):
+        if key.startswith(_APPARMOR) and value not in ("", "runtime/default") and not value.startswith("localhost/"):
             yield f"the AppArmor profile {value} (appArmorProfile)"
-    yield from _context(context, "the pod")
+    yield from _context(context, "the pod", version)
 
 
-def _context(context: Mapping[str, JSON], where: str) -> Iterator[str]:
+def _context(context: Mapping[str, JSON], where: str, version: int) -> Iterator[str]:
     """What baseline refuses in the security context of a pod or of a container."""
     if flag(at(context.get("windowsOptions"), "hostProcess")):
         yield f"hostProcess in {where} (windowsHostProcess)"
@@ -108,7 +121,7 @@ def _context(context: Mapping[str, JSON], where: str) -> Iterator[str]:
         if kind and kind not in _PROFILES:
             yield f"{key} {kind} in {where} ({check})"
     options = mapping(context.get("seLinuxOptions"))
-    if (text(options.get("type")) or "") not in _SELINUX:
+    if version < _SELINUX.get(text(options.get("type")) or "", LATEST + 1):
         yield f"the SELinux type {options['type']} in {where} (seLinuxOptions)"
     yield from (f"the SELinux {key} in {where} (seLinuxOptions)" for key in ("user", "role") if text(options.get(key)))
 
@@ -121,49 +134,65 @@ def _baseline_container(container: PodContainer, version: int) -> Iterator[str]:
     more = set(texts(at(context, "capabilities", "add"))) - _CAPABILITIES
     if more:
         yield f"the capability {min(more)} in {where} (capabilities_baseline)"
-    if (text(context.get("procMount")) or "Default") != "Default":
-        yield f"procMount {context['procMount']} in {where} (procMount)"
-    yield from _context(context, where)
+    yield from _context(context, where, version)
     for keys in _HANDLERS if version >= _HOST_PROBES_SINCE else ():
         for action in ("httpGet", "tcpSocket"):
             if text(at(container.body, *keys, action, "host")):
                 yield f"host in {keys[-1]} of {where} (hostProbesAndHostLifecycle)"
 
 
-def _restricted(pod: Pod) -> Iterator[str]:
+def _restricted(pod: Pod, version: int, *, own_users: bool) -> Iterator[str]:
     whole = mapping(at(pod.spec, "securityContext"))
-    windows = text(at(pod.spec, "os", "name")) == "windows"
+    windows = version >= _WINDOWS_SINCE and text(at(pod.spec, "os", "name")) == "windows"
     for volume in sequence(at(pod.spec, "volumes")):
         for kind in mapping(volume):
             if kind not in _VOLUMES and kind != "hostPath":
                 yield f"a volume of type {kind} (restrictedVolumes)"
     # A bad value of the pod counts even if every container has a good one.
-    if flag(whole.get("runAsNonRoot")) is False:
+    if flag(whole.get("runAsNonRoot")) is False and not own_users:
         yield "runAsNonRoot false in the pod (runAsNonRoot)"
-    if number(whole.get("runAsUser")) == 0:
+    if number(whole.get("runAsUser")) == 0 and version >= _RUN_AS_USER_SINCE and not own_users:
         yield "runAsUser 0 in the pod (runAsUser)"
     for container in pod.containers:
-        yield from _restricted_container(container, whole, windows=windows)
-
-
-def _restricted_container(container: PodContainer, whole: Mapping[str, JSON], *, windows: bool) -> Iterator[str]:
-    own = mapping(at(container.body, "securityContext"))
-    allowed, root = flag(own.get("allowPrivilegeEscalation")), flag(own.get("runAsNonRoot"))
-    profile = text(at(own, "seccompProfile", "type")) or text(at(whole, "seccompProfile", "type"))
-    conditions: tuple[tuple[bool, str, str], ...] = (
-        (windows or allowed is False, "allowPrivilegeEscalation", "allowPrivilegeEscalation"),
-        (bool(flag(whole.get("runAsNonRoot")) if root is None else root), "no runAsNonRoot", "runAsNonRoot"),
-        (number(own.get("runAsUser")) != 0, "runAsUser 0", "runAsUser"),
-        (
-            windows or "ALL" in texts(at(own, "capabilities", "drop")),
-            "capabilities that are not dropped",
-            "capabilities_restricted",
-        ),
-        (
-            windows or set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"},
-            "added capabilities",
-            "capabilities_restricted",
-        ),
-        (windows or profile in (*_PROFILES, "Unconfined"), "no seccompProfile", "seccompProfile_restricted"),
-    )
-    yield from (f"{what} in container {container.name} ({check})" for met, what, check in conditions if not met)
+        own = mapping(at(container.body, "securityContext"))
+        root = flag(own.get("runAsNonRoot"))
+        profile = text(at(own, "seccompProfile", "type")) or text(at(whole, "seccompProfile", "type"))
+        conditions: tuple[tuple[int, bool, str, str], ...] = (
+            (
+                8,
+                windows or flag(own.get("allowPrivilegeEscalation")) is False,
+                "allowPrivilegeEscalation",
+                "allowPrivilegeEscalation",
+            ),
+            (
+                0,
+                own_users or bool(flag(whole.get("runAsNonRoot")) if root is None else root),
+                "no runAsNonRoot",
+                "runAsNonRoot",
+            ),
+            (_RUN_AS_USER_SINCE, own_users or number(own.get("runAsUser")) != 0, "runAsUser 0", "runAsUser"),
+            (
+                22,
+                windows or "ALL" in texts(at(own, "capabilities", "drop")),
+                "capabilities that are not dropped",
+                "capabilities_restricted",
+            ),
+            (
+                22,
+                windows or set(texts(at(own, "capabilities", "add"))) <= {"NET_BIND_SERVICE"},
+                "added capabilities",
+                "capabilities_restricted",
+            ),
+            # Baseline reports the profile Unconfined.
+            (
+                19,
+                windows or profile in (*_PROFILES, "Unconfined"),
+                "no seccompProfile",
+                "seccompProfile_restricted",
+            ),
+        )
+        yield from (
+            f"{what} in container {container.name} ({check})"
+            for since, met, what, check in conditions
+            if version >= since and not met
+        )

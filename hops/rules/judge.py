@@ -1,5 +1,6 @@
 """Runs the rules over an inventory of declared objects."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
@@ -7,13 +8,13 @@ from datetime import date
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, matches
-from hops.model.finding import Finding, Level, Patch, Place
+from hops.model.finding import Finding, Identity, Level, Patch, Place
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
 from hops.rules.families.api_server import REFUSED
-from hops.rules.families.exceptions import holds, undecidable
+from hops.rules.families.exceptions import declared_once, holds, undecidable
 from hops.rules.installed import INSTALLED
-from hops.rules.rule import Breach, Rule
+from hops.rules.rule import Breach, Rule, Scope
 
 
 def judge(inventory: Inventory, configuration: Configuration, rules: Iterable[Rule] = RULES.values()) -> list[Finding]:
@@ -48,7 +49,7 @@ class Judge:
         findings = [finding for run in self._runs for finding in run.findings(inventory)]
         places = {(finding.code, finding.place, finding.path): finding.level for finding in findings}
         left = [finding for finding in findings if not _replaced(finding, places)]
-        return sorted(_told_once(left), key=_order)
+        return sorted(_told_once(_declared_twice(left)), key=_order)
 
     def found_in_policies(self) -> list[Finding]:
         """The sorted findings of the configuration itself."""
@@ -153,6 +154,43 @@ def _told_once(findings: list[Finding]) -> Iterator[Finding]:
             yield replace(finding, patch=finding.patch or other.patch)
         elif finding.code not in _OF_THE_API_TOO:
             yield finding
+
+
+def _declared_twice(findings: list[Finding]) -> list[Finding]:
+    """The findings without those that come from a second declaration of an object: that is one mistake.
+
+    PK05 takes over their level. A finding that every declaration has is no consequence of the second one.
+    """
+    second: dict[Identity, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        if finding.code == declared_once.code:
+            second[finding.resource].append(finding)
+    if not second:
+        return findings
+    places: dict[tuple[str, Identity], set[Place]] = defaultdict(set)
+    for finding in findings:
+        places[finding.code, finding.resource].add(finding.place)
+    dropped = [
+        finding
+        for finding in findings
+        if finding.resource in second
+        and finding.code != declared_once.code
+        and RULES[finding.code].scope is Scope.STACK
+        and len(places[finding.code, finding.resource]) <= len(second[finding.resource])
+    ]
+    levels = {finding.resource: finding.level for finding in sorted(dropped, key=lambda f: _strictness(f.level))}
+    gone = set(map(id, dropped))
+    return [
+        replace(finding, level=max(finding.level, levels.get(finding.resource, finding.level), key=_strictness))
+        if finding.code == declared_once.code
+        else finding
+        for finding in findings
+        if id(finding) not in gone
+    ]
+
+
+def _strictness(level: Level) -> int:
+    return level.strictness
 
 
 def _value(finding: Finding) -> tuple[object, ...]:

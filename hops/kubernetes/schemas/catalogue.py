@@ -83,7 +83,7 @@ class Catalogue:
         """The validator of a kind; None for a kind without a published schema."""
         key = f"{_SAME_SPEC.get(api_version, api_version)} {kind}"
         if key not in self._compiled:
-            schema = {"$ref": _DEFINED + self.served[key]} if key in self.served else _data("custom")["kinds"].get(key)
+            schema = {"$ref": _DEFINED + self.served[key]} if key in self.served else _custom().get(key)
             if schema is None:
                 return None
             self._compiled[key] = self._validator(schema)
@@ -104,7 +104,7 @@ class Catalogue:
     def versions_of(self) -> Mapping[str, tuple[str, ...]]:
         """The API versions of each kind, Kubernetes' own and those of the custom kinds."""
         found: dict[str, list[str]] = {}
-        for key in (*self.served, *_data("custom")["kinds"]):
+        for key in (*self.served, *_custom()):
             version, _, kind = key.partition(" ")
             found.setdefault(kind, []).append(version)
         # A stable version first.
@@ -177,6 +177,13 @@ def _references(schema: JSON) -> Iterator[str]:
     elif isinstance(schema, list):
         for item in schema:
             yield from _references(item)
+
+
+@cache
+def _custom() -> Mapping[str, Any]:
+    """The schemas of the custom kinds, by `apiVersion Kind`."""
+    found: dict[str, Any] = {**_data("custom")["kinds"], **_data("gateway")["kinds"]}
+    return found
 
 
 @cache

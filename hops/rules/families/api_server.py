@@ -176,7 +176,8 @@ values = Rule(
     of=_ap04,
     why="The API server refuses an object whose required field is missing, whose port or name is out of bounds, or "
     "whose list has two entries of one name. For the kinds of Contour, Gateway API and Calico it applies the patterns "
-    "and enumerations of their CustomResourceDefinitions.",
+    "and enumerations of their CustomResourceDefinitions. The rule does not evaluate their CEL expressions "
+    "(x-kubernetes-validations), and it accepts the fields of Gateway API's experimental channel.",
     remedy="Correct the value that the message names.",
     references=(_NAMES, "https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport"),
     bad=_SERVICE.replace("port: 80,", "port: 80000,"),
@@ -229,8 +230,10 @@ def _unserved(body: Mapping[str, Any], version: str, kind: str, known: Catalogue
         message = f"Kubernetes 1.{minor_of(with_it[-1]) + 1} removed {version} {kind}."
     elif removed_by:
         message = f"{removed_by} removed {version} {kind}."
-    elif ours or same_group:
+    elif ours:
         message = f"Kubernetes {known.version} has no {kind} in {version}."
+    elif same_group:
+        message = f"the CustomResourceDefinitions of {group} have no {kind} in {version}."
     else:
         return
     successor = successor or next((f"{other} {kind}" for other in (*same_group, *others)), "")

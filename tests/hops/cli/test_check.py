@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -676,12 +676,119 @@ def test_patches_of_a_kustomization_are_no_objects(tmp_path: Path) -> None:
     ):
         kustomization.write_text(head + patches + "\n")
         assert found(tmp_path, "--rule", "SV01", "--rule", "PK02", "--rule", "PK05") == []
-        assert f"{patch}: left out: {kustomization}" in hops("check", tmp_path).stderr
+        assert f"{patch}: left out: {kustomization}" in hops("check", "--no-render", tmp_path).stderr
     kustomization.write_text(head)
-    assert codes(found(tmp_path, "--rule", "SV01", "--rule", "PK05")) == ["PK05", "SV01"]
+    # The Service without a selector is what the second declaration causes.
+    assert codes(found(tmp_path, "--rule", "SV01", "--rule", "PK05")) == ["PK05"]
+    assert codes(found(tmp_path, "--rule", "SV01")) == ["SV01"]
     # Flux's object of this kind is one of the API server.
     kustomization.write_text("apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: a}\n")
     assert codes(found(kustomization)) == ["PK02"]
+
+
+PROGRAM = """#!/bin/sh
+printf '%s ' "$(basename "$0")" "$@" >> {log}
+cat {output}
+"""
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts programs on PATH that print a text, and returns the file in which they log their arguments."""
+    bin_, log, output = tmp_path / "bin", tmp_path / "log", tmp_path / "output"
+    bin_.mkdir()
+    log.write_text("")
+    monkeypatch.setenv("PATH", f"{bin_}:/bin:/usr/bin")
+
+    def put(text: str, *names: str) -> Path:
+        output.write_text(text)
+        for name in names:
+            (bin_ / name).write_text(PROGRAM.format(log=log, output=output))
+            (bin_ / name).chmod(0o755)
+        return log
+
+    return put
+
+
+def test_a_kustomize_folder_is_rendered(tmp_path: Path, programs: Callable[..., Path]) -> None:
+    log = programs(POD, "kustomize", "kubectl")
+    for folder, text in (("base", "resources: [app.yaml]\n"), ("overlay", "resources: [../base]\nnamespace: base\n")):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        (tmp_path / "in" / folder / "kustomization.yaml").write_text(text)
+    (tmp_path / "in" / "base" / "app.yaml").write_text(LONELY)
+    root = tmp_path / "in" / "overlay" / "kustomization.yaml"
+    (finding,) = found(tmp_path / "in", "--rule", "HP01", "--rule", "SV01")
+    assert (finding["code"], finding["file"]) == ("HP01", str(root))
+    assert log.read_text() == f"kustomize build {root.parent} "
+    result = hops("check", tmp_path / "in", "--rule", "HP01", "--fix")
+    assert f"{root}: rendered with `kustomize build`" in result.stderr
+    assert "--fix can patch" not in result.stdout
+    assert root.read_text() == "resources: [../base]\nnamespace: base\n"
+    (tmp_path / "bin" / "kustomize").unlink()
+    log.write_text("")
+    assert codes(found(tmp_path / "in", "--rule", "HP01")) == ["HP01"]
+    assert log.read_text() == f"kubectl kustomize {root.parent} "
+    assert codes(found(tmp_path / "in", "--no-render", "--rule", "HP01", "--rule", "SV01")) == ["SV01"]
+
+
+@pytest.mark.parametrize("program", ["exit 3", "echo 'error: no such base' >&2; exit 1", "echo 'a: ['"])
+def test_a_folder_that_cannot_be_rendered_proves_no_absence(
+    tmp_path: Path, programs: Callable[..., Path], program: str
+) -> None:
+    programs("", "kustomize")
+    (tmp_path / "bin" / "kustomize").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "kustomization.yaml").write_text("resources: [app.yaml, https://example.com/base]\n")
+    (tmp_path / "in" / "app.yaml").write_text(LONELY + "---\n" + RULES["AP04"].bad)
+    assert codes(found(tmp_path / "in", "--rule", "SV01", "--rule", "AP04")) == ["AP04"]
+    result = hops("check", tmp_path / "in")
+    assert result.exit_code == 2
+    assert "the folder cannot be rendered: " in result.stderr
+    if "no such base" in program:
+        assert "rendered: no such base" in result.stderr
+
+
+def test_a_chart_is_rendered_or_named_once(tmp_path: Path, programs: Callable[..., Path]) -> None:
+    log = programs(POD, "helm")
+    chart = tmp_path / "in" / "My_chart"
+    for folder in ("templates", "charts/sub/templates"):
+        (chart / folder).mkdir(parents=True)
+        (chart / folder / "pod.yaml").write_text(UNREADABLE)
+        (chart / folder / "plain.yaml").write_text(LONELY)
+        (chart / folder).parent.joinpath("Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 0.1.0\n")
+    (chart / "values.yaml").write_text("kind: Pod\n")
+    assert codes(found(tmp_path / "in", "--rule", "HP01", "--rule", "SV01")) == ["HP01"]
+    assert log.read_text() == f"helm template my-chart {chart} --include-crds "
+    (tmp_path / "bin" / "helm").unlink()
+    result = hops("check", tmp_path / "in")
+    assert result.exit_code == 2
+    (said,) = result.stderr.splitlines()
+    assert said.startswith(f"hops: {chart}: this is a Helm chart, and helm is not on PATH")
+
+
+def test_folders_that_declare_the_same_object_are_alternatives(tmp_path: Path) -> None:
+    def put(folder: str, text: str) -> None:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "all.yaml").write_text(text)
+
+    for name in ("dev", "prod"):
+        put(f"{name}/web", LONELY)
+        put(f"{name}/pods", OTHER_POD + f"spec: {{containers: [{{name: web, image: {name}}}]}}\n")
+    put("common", RULES["AP04"].bad.replace("name: web", "name: other"))
+    put("prod/web", LONELY.replace("app: web", "app: none"))
+    chosen = ("--rule", "PK05", "--rule", "SV01", "--rule", "AP04")
+    listed = found(tmp_path, *chosen)
+    assert codes(listed) == ["AP04", "SV01"]
+    assert listed[1]["file"] == str(tmp_path / "prod" / "web" / "all.yaml")
+    said = hops("check", tmp_path).stderr
+    assert "judged apart, because they declare the same objects: " in said
+    assert "common" not in said
+    together = codes(found(tmp_path, *chosen, "--together"))
+    assert together.count("PK05") == 2
+    assert "judged apart" not in hops("check", tmp_path, "--together").stderr
+    # The same object twice in one folder is a mistake.
+    (tmp_path / "dev" / "web" / "again.yaml").write_text(LONELY.replace("app: web", "app: none"))
+    assert "PK05" in codes(found(tmp_path, *chosen))
 
 
 def test_the_same_sentence_is_printed_once(tmp_path: Path) -> None:

@@ -1,20 +1,29 @@
-"""The schemas in `hops/kubernetes/schemas`, generated from what Kubernetes, Contour and Calico publish.
+"""The schemas in `hops/kubernetes/schemas`, generated from what Kubernetes, Contour, Calico and Gateway API publish.
 
 Kubernetes' own come from the package kubernetes-validate, which carries the OpenAPI definitions of each minor version.
-Those of Contour and Calico are the CustomResourceDefinitions of the pinned files. Run as a module it writes the data.
+Those of Contour and Calico are the CustomResourceDefinitions of the pinned files, those of Gateway API are in its Go
+module. Run as a module it writes the data.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hops.model.versions import CALICO, CONTOUR, Manifest
+import yaml
+
+from hops.model.versions import CALICO, CONTOUR
 from hops.observe.published_files import manifests_folder, published
 
 FOLDER = Path(__file__).parents[3] / "hops" / "kubernetes" / "schemas"
 COMMAND = ".venv/bin/python -m tests.hops.kubernetes.published_schemas"
+
+GATEWAY_API = ("1.3.0", "1.6.3")
+"""The versions of the Go module sigs.k8s.io/gateway-api: of Contour's published file, and the newest that is read."""
 
 _MINORS = range(25, 38)
 # A DeleteOptions or a WatchEvent is no object that anybody declares.
@@ -51,11 +60,38 @@ def custom(folder: Path) -> str:
 
     Raises PublishedFileError where a file cannot be had.
     """
-    schemas = dict(sorted(pair for manifest in (CALICO, CONTOUR) for pair in _custom(manifest, folder)))
-    sources = {manifest.name: manifest.version for manifest in (CALICO, CONTOUR)}
-    return _document(
-        {"sources": sources}, "kinds", [f"{_json(name)}: {_json(schema)}" for name, schema in schemas.items()]
-    )
+    both = (CALICO, CONTOUR)
+    schemas = {name: schema for manifest in both for name, schema in _custom(published(manifest, folder))}
+    return _definitions_of({manifest.name: manifest.version for manifest in both}, schemas)
+
+
+def gateway(modules: Sequence[Path]) -> str:
+    """The served versions of the CustomResourceDefinitions of Gateway API.
+
+    The standard channel of the newest version decides. What only the experimental channels have is accepted, because
+    Contour's published file for the Gateway API installs that channel.
+
+    modules: where the Go modules are, the newest last.
+    """
+    found: dict[str, Any] = {}
+    for folder in (*(module / "config/crd/experimental" for module in modules), modules[-1] / "config/crd/standard"):
+        for path in sorted(folder.glob("*.yaml")):
+            objects = yaml.load_all(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+            for name, schema in _custom(body for body in objects if body):
+                found[name] = _widened(schema, found.get(name, {}))
+    return _definitions_of({"gateway-api": ", ".join(GATEWAY_API)}, found)
+
+
+def gateway_modules(*, download: bool) -> list[Path]:
+    """Where Go keeps the modules of Gateway API; empty where there is no Go, or no module and no download."""
+    go = shutil.which("go")
+    environment = {**os.environ, "GOFLAGS": "-mod=mod"} | ({} if download else {"GOPROXY": "off"})
+    found = []
+    for version in GATEWAY_API if go else ():
+        asked = [go or "", "mod", "download", "-json", f"sigs.k8s.io/gateway-api@v{version}"]
+        done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False)
+        found += [Path(json.loads(done.stdout)["Dir"])] if done.returncode == 0 else []
+    return found if len(found) == len(GATEWAY_API) else []
 
 
 def _definitions(minor: int) -> dict[str, Any]:
@@ -91,9 +127,26 @@ def _runs(versions_of: Mapping[str, list[int]]) -> Iterator[str]:
                 begin = following or 0
 
 
-def _custom(manifest: Manifest, folder: Path) -> Iterator[tuple[str, Any]]:
-    for item in published(manifest, folder):
-        if item["kind"] == "CustomResourceDefinition":
+def _definitions_of(sources: Mapping[str, str], schemas: Mapping[str, Any]) -> str:
+    lines = [f"{_json(name)}: {_json(schema)}" for name, schema in sorted(schemas.items())]
+    return _document({"sources": sources}, "kinds", lines)
+
+
+def _widened(schema: Any, by: Any) -> Any:
+    """A schema that also accepts the fields and the listed values of another."""
+    if not isinstance(schema, dict) or not isinstance(by, dict):
+        return schema
+    found = {key: _widened(value, by.get(key)) for key, value in schema.items()}
+    if "properties" in found:
+        found["properties"] = {**by.get("properties", {}), **found["properties"]}
+    if "enum" in found and "enum" in by:
+        found["enum"] = list(dict.fromkeys([*found["enum"], *by["enum"]]))
+    return found
+
+
+def _custom(objects: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for item in objects:
+        if item.get("kind") == "CustomResourceDefinition":
             spec = item["spec"]
             for version in spec["versions"]:
                 if version["served"]:
@@ -115,6 +168,13 @@ def _structural(value: Any) -> Any:
         for key, item in value.items()
         if key not in _LEFT_OUT and not key.startswith("x-") and key != "nullable"
     }
+    if "required" in found:
+        # The API server sets defaults before it validates.
+        fields = value.get("properties", {})
+        found["required"] = [key for key in found["required"] if "default" not in fields.get(key, {})]
+    if "oneOf" in found and any("default" in field for field in value.get("properties", {}).values()):
+        # Without the default, an object may have several of the forms.
+        found["anyOf"] = found.pop("oneOf")
     for exclusive, bound in (("exclusiveMaximum", "maximum"), ("exclusiveMinimum", "minimum")):
         # A flag beside the bound in OpenAPI 3.0, the bound itself in JSON schema.
         if found.pop(exclusive, False) is True:
@@ -142,3 +202,7 @@ def _document(head: Mapping[str, Any], key: str, lines: list[str]) -> str:
 if __name__ == "__main__":
     (FOLDER / "kubernetes.json").write_text(kubernetes(), encoding="utf-8")
     (FOLDER / "custom.json").write_text(custom(manifests_folder()), encoding="utf-8")
+    where = gateway_modules(download=True)
+    if not where:
+        raise SystemExit("Go cannot download sigs.k8s.io/gateway-api, so gateway.json is unchanged")
+    (FOLDER / "gateway.json").write_text(gateway(where), encoding="utf-8")

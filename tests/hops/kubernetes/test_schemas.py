@@ -10,7 +10,15 @@ import yaml
 from hops.kubernetes.schemas.catalogue import catalogue
 from hops.kubernetes.schemas.refusals import refusals
 from hops.model.versions import CALICO, CONTOUR
-from tests.hops.kubernetes.published_schemas import COMMAND, FOLDER, custom, kubernetes
+from tests.hops.kubernetes.published_schemas import (
+    COMMAND,
+    FOLDER,
+    GATEWAY_API,
+    custom,
+    gateway,
+    gateway_modules,
+    kubernetes,
+)
 
 
 def test_the_schemas_of_kubernetes_are_those_of_the_package() -> None:
@@ -24,6 +32,18 @@ def test_the_schemas_of_contour_and_calico_are_those_of_the_published_files(mani
 def test_the_schemas_of_contour_and_calico_are_of_the_pinned_versions() -> None:
     sources = json.loads((FOLDER / "custom.json").read_text(encoding="utf-8"))["sources"]
     assert sources == {"calico": CALICO.version, "contour": CONTOUR.version}, f"stale: {COMMAND}"
+
+
+def test_the_schemas_of_gateway_api_are_those_of_its_modules() -> None:
+    modules = gateway_modules(download=False)
+    if not modules:
+        pytest.skip(f"Go does not have sigs.k8s.io/gateway-api {GATEWAY_API}: {COMMAND} downloads it")
+    assert (FOLDER / "gateway.json").read_text(encoding="utf-8") == gateway(modules), f"stale: {COMMAND}"
+
+
+def test_the_schemas_of_gateway_api_are_of_the_named_versions() -> None:
+    sources = json.loads((FOLDER / "gateway.json").read_text(encoding="utf-8"))["sources"]
+    assert sources == {"gateway-api": ", ".join(GATEWAY_API)}, f"stale: {COMMAND}"
 
 
 def test_no_published_object_is_refused(manifests: Path) -> None:

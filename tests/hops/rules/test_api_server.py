@@ -49,6 +49,26 @@ spec:
 """
 
 
+def http_route(spec: str = "", rule: str = "", version: str = "v1") -> str:
+    return f"""
+---
+apiVersion: gateway.networking.k8s.io/{version}
+kind: HTTPRoute
+metadata: {{name: web, namespace: apps}}
+spec: {{{spec}parentRefs: [{{name: public}}], rules: [{{{rule}backendRefs: [{{name: web, port: 80}}]}}]}}
+"""
+
+
+def gateway(listener: str = "name: http, protocol: HTTP, port: 80", spec: str = "") -> str:
+    return f"""
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: public, namespace: apps}}
+spec: {{gatewayClassName: contour, {spec}listeners: [{{{listener}}}]}}
+"""
+
+
 def proxy(route: str, spec: str = "virtualhost: {fqdn: web.localhost}") -> str:
     return f"""
 ---
@@ -335,6 +355,34 @@ kubeadmConfigPatches:
         proxy("").replace("port: 80", "port: 65536"),
         ("/spec/routes/0/services/0/port",),
     ),
+    Case("AP01", "an HTTPRoute of an old version", http_route(version="v1alpha2"), ("/apiVersion",)),
+    Case("AP01", "an HTTPRoute of a version that is still served", http_route(version="v1beta1")),
+    Case(
+        "AP01", "a route of the experimental channel", http_route(version="v1alpha2").replace("HTTPRoute", "TCPRoute")
+    ),
+    Case("AP02", "a misspelled field of an HTTPRoute", http_route("hostname: [a.localhost], "), ("/spec/hostname",)),
+    Case(
+        "AP02",
+        "a misplaced field of a Gateway",
+        gateway("name: http, protocol: HTTP, port: 80, namespaces: {from: All}"),
+        ("/spec/listeners/0/namespaces",),
+    ),
+    Case("AP02", "a field of the experimental channel", http_route(rule="sessionPersistence: {sessionName: a}, ")),
+    Case("AP03", "a port in quotes", gateway("name: http, protocol: HTTP, port: '80'"), ("/spec/listeners/0/port",)),
+    Case(
+        "AP04",
+        "a path type of an Ingress in an HTTPRoute",
+        http_route(rule="matches: [{path: {type: Prefix, value: /}}], "),
+        ("/spec/rules/0/matches/0/path/type",),
+    ),
+    Case("AP04", "a path type of an HTTPRoute", http_route(rule="matches: [{path: {type: PathPrefix, value: /}}], ")),
+    Case(
+        "AP04",
+        "a listener without a protocol",
+        gateway("name: http, port: 80"),
+        ("/spec/listeners/0/protocol",),
+    ),
+    Case("AP04", "an address whose type is the default", gateway(spec="addresses: [{value: 10.0.0.1}], ")),
     Case("AP04", "no services port", proxy("").replace(", port: 80", ""), ("/spec/routes/0/services/0/port",)),
 ]
 

@@ -201,3 +201,28 @@ def test_a_wrong_parameter_is_an_error_that_names_the_key(code: str, parameters:
 
 def test_what_is_installed_is_excepted_by_codes_that_exist() -> None:
     assert {entry.code for entry in INSTALLED} <= set(RULES)
+
+
+WEB_POD = """
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: a}}
+spec: {containers: [{name: web, image: web}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("about", "text", "told"),
+    [
+        ("the second selects no pod", declared("a") + declared("b"), ["mandatory PK05"]),
+        ("the first selects no pod", declared("b") + declared("a"), ["mandatory PK05"]),
+        ("none selects a pod", declared("b") + declared("c"), ["advisory PK05", "mandatory SV01", "mandatory SV01"]),
+        ("one declaration that selects no pod", declared("b"), ["mandatory SV01"]),
+        ("two objects", declared("a") + declared("b", "other"), ["mandatory SV01"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "\n" not in value else "",
+)
+def test_what_a_second_declaration_causes_is_told_with_it(about: str, text: str, told: list[str]) -> None:
+    found = verdict(documents(text + WEB_POD), rules=("PK05", "SV01"))
+    assert sorted(f"{finding.level} {finding.code}" for finding in found) == sorted(told), about

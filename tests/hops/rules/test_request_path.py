@@ -454,7 +454,7 @@ def test_a_snippet_is_reported_once() -> None:
         ("Ingress", "nginx.ingress.kubernetes.io/canary-weight", "weights"),
         ("Ingress", "nginx.ingress.kubernetes.io/auth-url", "authorization"),
         ("Ingress", "contour.heptio.com/retry-on", "Rename the annotation to projectcontour.io/retry-on"),
-        ("Ingress", "projectcontour.io/request-timeout", "projectcontour.io/response-timeout"),
+        ("Ingress", "projectcontour.io/request-timeout", ""),
         ("Ingress", "projectcontour.io/upstream-protocol.tls", "Move the annotation to the Service"),
         ("Ingress", "haproxy.org/anything", "HTTPProxy"),
         ("Ingress", "example.com/owner", ""),
@@ -481,6 +481,26 @@ def test_what_to_write_instead(kind: str, key: str, instead: str) -> None:
 )
 def test_a_timeout_has_a_unit(value: str, *, valid: bool) -> None:
     assert (expected("Ingress", "projectcontour.io/response-timeout", value) == "") is valid
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "valid"),
+    [
+        ("Ingress", "request-timeout", "60", False),
+        ("Ingress", "request-timeout", "60s", True),
+        ("Ingress", "per-try-timeout", "+1.5s", True),
+        ("Ingress", "num-retries", "-1", True),
+        ("Ingress", "num-retries", "-2", False),
+        # More than 32 bits: Contour takes its default.
+        ("Ingress", "num-retries", "9999999999", False),
+        ("Ingress", "num-retries", "2147483647", True),
+        ("Service", "max-requests", "4294967295", True),
+        ("Service", "max-requests", "4294967296", False),
+        ("Service", "max-requests", "+5", False),
+    ],
+)
+def test_a_value_that_contour_cannot_parse(kind: str, key: str, value: str, *, valid: bool) -> None:
+    assert (expected(kind, f"projectcontour.io/{key}", value) == "") is valid
 
 
 def test_every_annotation_that_contour_reads_is_left_alone() -> None:
