@@ -18,7 +18,7 @@ OTHER_PATH := $(subst $(TOOLS_PATH):,,$(PATH))
 
 export PATH := $(TOOLS_PATH):$(OTHER_PATH)
 
-# Backend, passphrase and Pulumi's home come from hops/cli/environment.py alone.
+# Backend, passphrase and Pulumi's home come from hops/cli/programs/environment.py alone.
 WITH_PULUMI = environment=$$("$(HOPS)" env "$(STACK)") && eval "$$environment" &&
 
 # REPLACE=1 and VERBOSE=1; any other value, and 0, say no.

@@ -23,7 +23,7 @@ import yaml
 from hops.cli.plan import planned
 from hops.model.settings import settings
 from hops.model.versions import CALICO, CONTOUR
-from hops.observe.published_files import manifests_folder
+from hops.observe.local.published_files import manifests_folder
 
 ROOT = Path(__file__).parents[1]
 STACK = "bench"

@@ -21,7 +21,7 @@ from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.model.project_files import generations, kubeconfig_file, owner_folder
-from hops.observe.machine import look
+from hops.observe.local.machine import look
 
 _NODES = """
 nodes=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")

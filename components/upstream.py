@@ -9,7 +9,7 @@ import pulumi
 from components.arguments import ArgumentError
 from components.children import child
 from hops.model.versions import Manifest
-from hops.observe.published_files import PublishedFileError, manifests_folder, published
+from hops.observe.local.published_files import PublishedFileError, manifests_folder, published
 
 MAKE_PODS = frozenset({"DaemonSet", "Deployment", "Job"})
 """Kinds of a published file whose objects make pods."""

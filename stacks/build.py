@@ -23,7 +23,7 @@ from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings import Settings
-from hops.observe.answers import RouteAnswer, answers
+from hops.observe.in_cluster.answers import RouteAnswer, answers
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from hops.model.plan import Plan, plan
 from hops.model.preflight import cluster_state, consent, generation, problems, published_cluster, rebuild
 from hops.model.project_files import generations, owner_folder
 from hops.model.settings import Settings
-from hops.observe.answers import cluster_objects
-from hops.observe.api import API, APIError
 from hops.observe.contexts import builds, with_images
-from hops.observe.machine import look
-from hops.observe.published_files import manifests_folder, published
+from hops.observe.in_cluster.answers import cluster_objects
+from hops.observe.in_cluster.api import API, APIError
+from hops.observe.local.machine import look
+from hops.observe.local.published_files import manifests_folder, published
 from stacks import config
 from stacks.build import BuiltStack, StackContext, build
 

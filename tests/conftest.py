@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR
-from hops.observe.published_files import manifests_folder
+from hops.observe.local.published_files import manifests_folder
 
 PROJECT = Path(__file__).parent.parent
 

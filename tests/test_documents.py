@@ -57,7 +57,7 @@ MANY = (
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
-    ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/test_stack.py, since it writes a file",
+    ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/stacks/test_stack.py: it writes a file",
     ".venv/bin/hops dev shop": "tests/live/test_build.py",
     "python3 -m venv .venv": "it downloads packages",
     ".venv/bin/pip install --editable '../ingress-hops[pulumi]'": "as before",
@@ -78,11 +78,11 @@ ELSEWHERE = {
     "make down": "tests/live/test_readme.py",
     'eval "$(make -s env)"': "tests/live/test_readme.py",
     ".venv/bin/hops plan local --html path.html": "tests/hops/cli/test_plan.py, since it writes a file",
-    ".venv/bin/hops stack new alice": "tests/hops/cli/test_stack.py, since it writes a file",
+    ".venv/bin/hops stack new alice": "tests/hops/cli/stacks/test_stack.py, since it writes a file",
     ".venv/bin/hops stack check": "tests/hops/cli/test_fleet.py, since it prints no stack that is well",
     ".venv/bin/hops stack new bob --address 127.0.0.2": "as before",
     "export PULUMI_BACKEND_URL='s3://hops-state?region=eu-central-1'": "a bucket of one's own, and an account",
-    ".venv/bin/hops tools": "tests/hops/cli/test_tools.py, since it may download",
+    ".venv/bin/hops tools": "tests/hops/cli/programs/test_tools.py, since it may download",
     "make up STACK=seed": "the stack is brought up by tests/live/test_path.py; the target is that of make up",
     "make down STACK=seed": "as before",
     "hops trace --kubeconfig FILE --host NAME": "tests/live/faults/test_reader.py",
@@ -112,7 +112,7 @@ ELSEWHERE = {
         "PULUMI_ENABLE_STREAMING_JSON_PREVIEW=true pulumi preview --json --stack local --policy-pack policy "
         "> events.jsonl"
     ): "tests/engine/test_report.py, of another stack",
-    ".venv/bin/hops report events.jsonl": "tests/hops/cli/test_report.py",
+    ".venv/bin/hops report events.jsonl": "tests/hops/cli/reviews/test_report.py",
     ".venv/bin/hops diff local ci": "tests/hops/cli/test_diff.py, since something differs",
     ".venv/bin/hops diff stacks/Pulumi.local.yaml ci --format markdown": "as before",
     ".venv/bin/hops diff before.json after.json": "as before",

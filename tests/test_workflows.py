@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hops.cli.comment import WORKFLOW
+from hops.cli.reviews.comment import WORKFLOW
 from tests.conftest import PROJECT
 
 WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))

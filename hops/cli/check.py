@@ -17,17 +17,17 @@ import typer
 
 from hops.cli.manifests import STDIN, File, Manifests, read
 from hops.cli.output import Status, echo, print_json, stop
-from hops.cli.stack import StackError, stack_file
-from hops.cli.stack import read as read_stack
-from hops.cli.tools import ToolError, project_folder
+from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.stacks.stack import StackError, stack_file
+from hops.cli.stacks.stack import read as read_stack
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.model.visible import on_one_line
-from hops.observe.files import FileChangedError, write
-from hops.observe.stack_files import fleet
+from hops.observe.local.files import FileChangedError, write
+from hops.observe.local.stack_files import fleet
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy

@@ -12,17 +12,17 @@ from typing import Any
 import typer
 from watchfiles import watch
 
-from hops.cli.engine import OpenedStack, StackArgument, bring_up, opened, update
 from hops.cli.output import Status, echo, stop
-from hops.cli.routes import ask, verdict_of
-from hops.cli.stack import StackError, read, stack_file
+from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.updates.engine import OpenedStack, StackArgument, bring_up, opened, update
+from hops.cli.updates.routes import ask, verdict_of
 from hops.kubernetes import objects
 from hops.kubernetes.values import at
 from hops.model.image import Build
 from hops.model.plan import plan
-from hops.observe.api import API, APIError
 from hops.observe.contexts import BuildError, builds
-from hops.observe.stack_files import kubeconfig
+from hops.observe.in_cluster.api import API, APIError
+from hops.observe.local.stack_files import kubeconfig
 
 _PATIENCE = 60.0
 _PAUSE = 0.2

@@ -13,13 +13,13 @@ import typer
 from hops.cli.check import CheckSession
 from hops.cli.manifests import read as read_manifests
 from hops.cli.output import Status, echo, needs_project, print_json, stop
-from hops.cli.stack import StackError, read, stack_file
-from hops.cli.tools import ToolError, project_folder
+from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.stacks.stack import StackError, read, stack_file
 from hops.kubernetes.declared_path import read as read_paths
 from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.contexts import BuildError
-from hops.observe.published_files import PublishedFileError
+from hops.observe.local.published_files import PublishedFileError
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where

@@ -19,9 +19,9 @@ from typing import IO, Any
 
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
 from hops.model.image import Build
-from hops.observe import docker
 from hops.observe.contexts import BuildError, read_build
-from hops.observe.docker import DockerError
+from hops.observe.local import docker
+from hops.observe.local.docker import DockerError
 from hops.observe.timed_tasks import later
 
 _LAST_LINES = 14

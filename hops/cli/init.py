@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from hops.cli.output import echo, stop
-from hops.cli.stack import NewStack, StackError, create
+from hops.cli.stacks.stack import NewStack, StackError, create
 from hops.model.project_files import STACKS, stack_path
 from hops.model.settings_page import file_schema
-from hops.observe.files import write
+from hops.observe.local.files import write
 
 _PULUMI = """\
 # The settings in stacks/ and the policy pack belong to a project of this name.

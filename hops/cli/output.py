@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hops.model.visible import on_one_line, visible
-from hops.observe.files import write
+from hops.observe.local.files import write
 
 _NARROWEST, _WIDEST = 80, 120
 LEGEND = "->: leads to  dev: interface  beside: off the data path"

@@ -12,8 +12,8 @@ import typer
 import yaml
 
 from hops.cli.output import Format, FormatOption, Status, echo, print_hops, print_json, stop
-from hops.cli.stack import StackError, read, stack_file
-from hops.cli.tools import ToolError, project_folder
+from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.stacks.stack import StackError, read, stack_file
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level, Place
@@ -22,9 +22,9 @@ from hops.model.preflight import ClusterState
 from hops.model.project_files import owner_folder
 from hops.model.settings import NAMESPACE, Settings
 from hops.observe.contexts import BuildError, builds, with_images
-from hops.observe.files import write as write_file
-from hops.observe.published_files import PublishedFileError, manifests_folder, published
-from hops.observe.stack_files import fleet, kubeconfig_folder
+from hops.observe.local.files import write as write_file
+from hops.observe.local.published_files import PublishedFileError, manifests_folder, published
+from hops.observe.local.stack_files import fleet, kubeconfig_folder
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.formats import as_json

@@ -8,7 +8,7 @@ import typer
 
 from hops.cli.output import Format, FormatOption, echo, print_json, stop
 from hops.model.settings_page import file_schema, page, schema
-from hops.observe.files import write
+from hops.observe.local.files import write
 
 
 def main(

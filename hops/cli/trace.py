@@ -15,17 +15,17 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from hops.cli.backend import outputs
 from hops.cli.output import as_text, echo, one_line, print_json, stop
-from hops.cli.stack import StackError, read, stack_file
-from hops.cli.tools import ToolError, project_folder
+from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.stacks.backend import outputs
+from hops.cli.stacks.stack import StackError, read, stack_file
 from hops.cli.trace_text import show, show_short
 from hops.model.settings import Settings
-from hops.observe.files import write
-from hops.observe.host import resolve
+from hops.observe.local.files import write
+from hops.observe.local.host import resolve
+from hops.observe.local.stack_files import kubeconfig_folder
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
-from hops.observe.stack_files import kubeconfig_folder
 from hops.trace.facts.probes import SAFE
 from hops.trace.formats import as_json, junit
 from hops.trace.html.page import html

@@ -5,12 +5,12 @@ from datetime import date
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.contour import serves
+from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Port
 from hops.kubernetes.resources.services import ServicePort
-from hops.kubernetes.routes import led_to, routes
+from hops.kubernetes.routing.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath

@@ -23,12 +23,12 @@ from hops.kubernetes.values import at
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK
 from hops.model.project_files import generations, kubeconfig_file
-from hops.observe.api import API
-from hops.observe.cluster import cluster, logs, secrets
-from hops.observe.docker import docker
-from hops.observe.envoy import Admin, envoy
-from hops.observe.host import Resolved, host, resolve
-from hops.observe.nodes import node
+from hops.observe.in_cluster.api import API
+from hops.observe.in_cluster.cluster import cluster, logs, secrets
+from hops.observe.in_cluster.envoy import Admin, envoy
+from hops.observe.in_cluster.nodes import node
+from hops.observe.local.docker import docker
+from hops.observe.local.host import Resolved, host, resolve
 from hops.observe.requests import from_client, from_node, over
 from hops.observe.timed_tasks import Progress, TimedTasks, later
 from hops.trace.facts.path_facts import PathFacts

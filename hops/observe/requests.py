@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from hops.observe import docker
-from hops.observe.host import Resolved
-from hops.observe.nodes import PART, sections
+from hops.observe.in_cluster.nodes import PART, sections
+from hops.observe.local import docker
+from hops.observe.local.host import Resolved
 from hops.observe.timed_tasks import later
 from hops.observe.tls import certificates, context, entered, server_name, with_error
 from hops.trace.facts.probes import Probe, probing

@@ -10,7 +10,7 @@ from components import ArgumentError, Calico, CalicoArgs
 from components.calico import patched
 from components.upstream import ManifestError, find, named
 from hops.model.versions import CALICO
-from hops.observe.published_files import published
+from hops.observe.local.published_files import published
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]

@@ -12,7 +12,7 @@ from components import ArgumentError, Contour, ContourArgs
 from components.contour import patched
 from components.upstream import ManifestError, find, named
 from hops.model.versions import CONTOUR
-from hops.observe.published_files import published
+from hops.observe.local.published_files import published
 from tests.recording import Recording, run
 
 Objects = list[dict[str, Any]]

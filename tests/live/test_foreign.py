@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hops.model.versions import CALICO, NODE_IMAGE
-from hops.observe.published_files import manifests_folder
+from hops.observe.local.published_files import manifests_folder
 from tests.project import Project, answer, containers, run
 
 CLUSTER = "ingress-hops-local"

@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from hops.observe.published_files import manifests_folder
+from hops.observe.local.published_files import manifests_folder
 from tests.conftest import PROJECT, stack_config
 from tests.engine.conftest import Clone, clone_of, origin_of
 

@@ -21,7 +21,7 @@ from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
-from hops.observe.answers import RouteAnswer
+from hops.observe.in_cluster.answers import RouteAnswer
 from stacks import program
 from stacks.build import BuiltStack, StackContext, build
 from tests.conftest import committed, stack_config

@@ -8,12 +8,12 @@ from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
-from hops.kubernetes.hosts import route_hosts, tls_hosts
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import NameClaim, PortClaim
 from hops.kubernetes.resources.ingresses import declared_ingress
 from hops.kubernetes.resources.kind_nodes import KindConfiguration, clusters, overlap
 from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.routing.hosts import route_hosts, tls_hosts
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

@@ -11,15 +11,15 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
-from hops.kubernetes.contour import envoys
-from hops.kubernetes.exposed import OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.controller.contour import envoys
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
 from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
-from hops.kubernetes.targets import GATEWAY_ROUTES
+from hops.kubernetes.routing.exposed import OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.routing.targets import GATEWAY_ROUTES
 from hops.kubernetes.values import (
     JSON,
     UNKNOWN,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from hops.kubernetes.contour import serves
+from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod, Port

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from hops.kubernetes.classes import (
+from hops.kubernetes.controller.classes import (
     CLASS_ANNOTATIONS,
     DEFAULT_CLASS,
     annotated_class,
@@ -15,15 +15,16 @@ from hops.kubernetes.classes import (
     owner_of,
     served,
 )
-from hops.kubernetes.contour import contours
-from hops.kubernetes.gateways import attachments, gateways_known, unserved_hosts
-from hops.kubernetes.hosts import Named, bare, is_host_name, named
+from hops.kubernetes.controller.contour import contours
+from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.proxies import Include, includes, part, proxies, virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressPath
 from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.resources.services import DeclaredService
-from hops.kubernetes.routes import (
+from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
+from hops.kubernetes.routing.hosts import Named, bare, is_host_name, named
+from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host
+from hops.kubernetes.routing.routes import (
     ADAPTERS,
     CatchAll,
     Route,
@@ -34,8 +35,7 @@ from hops.kubernetes.routes import (
     merged,
     routes,
 )
-from hops.kubernetes.secrets import secret_problem
-from hops.kubernetes.targets import GATEWAY_ROUTES, Target, granted, home, port_of, senders, targets
+from hops.kubernetes.routing.targets import GATEWAY_ROUTES, Target, granted, home, port_of, senders, targets
 from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

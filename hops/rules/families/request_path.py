@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from hops.kubernetes import contour_annotations
-from hops.kubernetes.classes import others, owner_of
 from hops.kubernetes.commands import loopback, server
-from hops.kubernetes.contour import contours, envoys, may_serve, serves, watched
-from hops.kubernetes.exposed import Exposed, exposed, routed, routes
+from hops.kubernetes.controller import contour_annotations
+from hops.kubernetes.controller.classes import others, owner_of
+from hops.kubernetes.controller.contour import contours, envoys, may_serve, serves, watched
+from hops.kubernetes.controller.secrets import made_secrets
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.network_policies import (
     CALICO,
@@ -21,14 +21,14 @@ from hops.kubernetes.policies.network_policies import (
     declared_policies,
 )
 from hops.kubernetes.policies.policy_order import Ruling, ruling
-from hops.kubernetes.proxies import virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress
 from hops.kubernetes.resources.kind_nodes import clusters, nodes
 from hops.kubernetes.resources.pods import Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService
-from hops.kubernetes.secrets import made_secrets
-from hops.kubernetes.targets import home
+from hops.kubernetes.routing.exposed import Exposed, exposed, routed, routes
+from hops.kubernetes.routing.proxies import virtual_host
+from hops.kubernetes.routing.targets import home
 from hops.kubernetes.values import (
     JSON,
     UNKNOWN,

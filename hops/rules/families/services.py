@@ -9,13 +9,13 @@ from itertools import chain
 from typing import Any
 
 from hops.kubernetes.commands import server
-from hops.kubernetes.contour import serves
-from hops.kubernetes.exposed import OUTSIDE, routed
+from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort, service_of
+from hops.kubernetes.routing.exposed import OUTSIDE, routed
 from hops.kubernetes.values import UNKNOWN, Undecidable, address, at, number, pairs, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

@@ -7,18 +7,18 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from hops.kubernetes.classes import class_of, owner_of, served
-from hops.kubernetes.gateways import gateways_known
-from hops.kubernetes.hosts import tls_hosts
+from hops.kubernetes.controller.classes import class_of, owner_of, served
+from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.proxies import part, virtual_host
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
 from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.routes import ADAPTERS, routes
-from hops.kubernetes.secrets import secret_problem
-from hops.kubernetes.targets import granted, home
+from hops.kubernetes.routing.gateways import gateways_known
+from hops.kubernetes.routing.hosts import tls_hosts
+from hops.kubernetes.routing.proxies import part, virtual_host
+from hops.kubernetes.routing.routes import ADAPTERS, routes
+from hops.kubernetes.routing.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName

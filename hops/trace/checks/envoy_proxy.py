@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
-from hops.kubernetes.secrets import CERTIFICATES
+from hops.kubernetes.controller.secrets import CERTIFICATES
 from hops.kubernetes.values import JSON, at, pairs
 from hops.model.finding import Finding
 from hops.model.hop import HopName

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.routes import ALLOW_HTTP, Route, routes
+from hops.kubernetes.routing.routes import ALLOW_HTTP, Route, routes
 from hops.kubernetes.values import JSON, at, pairs, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.hop import HopName

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hops.kubernetes import objects
+from hops.kubernetes.controller.secrets import CERTIFICATES
 from hops.kubernetes.resources.pods import as_pod
-from hops.kubernetes.secrets import CERTIFICATES
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE

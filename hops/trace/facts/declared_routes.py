@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hops.kubernetes.regular_expressions import matches_whole
-from hops.kubernetes.routes import ADAPTERS, Route, RouteCondition, led_to, routes
+from hops.kubernetes.routing.routes import ADAPTERS, Route, RouteCondition, led_to, routes
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.trace.facts.path_facts import PathFacts

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hops.kubernetes import objects
-from hops.kubernetes.routes import Route, RouteTLS
+from hops.kubernetes.routing.routes import Route, RouteTLS
 from hops.kubernetes.values import at, text
 from hops.model.finding import Identity
 from hops.trace.facts.declared_routes import Claims

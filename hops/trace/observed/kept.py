@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hops.kubernetes.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS
+from hops.kubernetes.controller.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS
 from hops.kubernetes.resources.docker_containers import KIND_LABEL, KIND_ROLE_LABEL
 from hops.kubernetes.values import JSON, at, mapping, sequence, text
 from hops.model.path import CONTOUR_NAMESPACE

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hops.cli import stack
+from hops.cli.stacks import stack
 
 ROOT = Path(__file__).parents[3]
 

@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from hops.model.versions import CALICO, CONTOUR
-from hops.observe.published_files import manifests_folder, published
+from hops.observe.local.published_files import manifests_folder, published
 
 FOLDER = Path(__file__).parents[3] / "hops" / "kubernetes" / "schemas"
 COMMAND = ".venv/bin/python -m tests.hops.kubernetes.published_schemas"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hops.observe.api import API
+from hops.observe.in_cluster.api import API
 
 _NEEDED = ("bash", "sh", "cat", "sleep", "grep", "head", "base64", "curl")
 

@@ -14,7 +14,7 @@ import pytest
 from hops.model.preflight import mark
 from hops.model.settings import Settings
 from hops.observe import look as module
-from hops.observe.api import API
+from hops.observe.in_cluster.api import API
 from hops.observe.look import Way, look
 from hops.trace.observed.observation import FollowedRequest, Observation, TracedStack
 from tests.hops.observe.conftest import Connect, Serve, Server, StandIn, answering, request_of

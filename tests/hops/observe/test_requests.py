@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from hops.observe import requests
-from hops.observe.docker import DockerError
-from hops.observe.host import Resolved
+from hops.observe.local.docker import DockerError
+from hops.observe.local.host import Resolved
 from hops.observe.requests import from_client, from_node
 from hops.trace.facts.probes import Probe
 from hops.trace.observed.observation import FollowedRequest, ObservedNode, SentRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hops.observe.host import Resolved
+from hops.observe.local.host import Resolved
 from hops.observe.requests import from_client, from_node
 from hops.observe.tls import unusable
 from hops.trace.facts.probes import Probe

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hops.cli.report import sources
+from hops.cli.reviews.report import sources
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
 from hops.pull_requests.events import Preview, PreviewedResource, read
 from hops.pull_requests.origin import located

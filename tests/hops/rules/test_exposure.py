@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hops.kubernetes.exposed import exposed
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.routing.exposed import exposed
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Place
 from hops.rules import RULES

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from hops.kubernetes.classes import class_of
+from hops.kubernetes.controller.classes import class_of
 from hops.kubernetes.declared_path import read
-from hops.kubernetes.hosts import bare, named
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import nodes
-from hops.kubernetes.routes import routes
+from hops.kubernetes.routing.hosts import bare, named
+from hops.kubernetes.routing.routes import routes
 from hops.kubernetes.values import Undecidable, at
 from hops.model.finding import Finding, Level, Place
 from hops.rules import RULES

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hops.kubernetes.hosts import bare, is_host_name
-from hops.kubernetes.routes import everything_under
+from hops.kubernetes.routing.hosts import bare, is_host_name
+from hops.kubernetes.routing.routes import everything_under
 from hops.kubernetes.values import at
 from hops.rules import RULES
 from hops.rules.patches import patched

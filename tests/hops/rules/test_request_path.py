@@ -2,7 +2,7 @@
 
 import pytest
 
-from hops.kubernetes.contour_annotations import READ, expected, unread
+from hops.kubernetes.controller.contour_annotations import READ, expected, unread
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 
 

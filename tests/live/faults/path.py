@@ -17,7 +17,7 @@ import yaml
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.settings import NAMESPACE, settings
-from hops.observe.stack_files import kubeconfig
+from hops.observe.local.stack_files import kubeconfig
 from tests.live.faults.kubernetes import Kubernetes, Object, bare, ready, until
 from tests.project import Project, containers, run
 

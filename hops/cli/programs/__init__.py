@@ -1,0 +1,1 @@
+"""The programs that hops runs, and the environment that they run in."""

@@ -1,0 +1,49 @@
+"""`hops kubectl`: kubectl with the kubeconfig of a stack's cluster."""
+
+import os
+import shutil
+import subprocess
+from typing import Annotated
+
+import typer
+
+from hops.cli.output import stop
+from hops.cli.programs.tools import ToolError, project_folder, search_path
+from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.observe.local.stack_files import kubeconfig
+
+ADMIN = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+"""kubectl inside a control-plane node of kind."""
+
+
+def main(
+    stack: Annotated[str, typer.Argument(help="The stack.")],
+    words: Annotated[list[str], typer.Argument(help="What kubectl is to do, such as: get pods -A.")],
+) -> None:
+    """Runs kubectl in a stack's cluster: hops kubectl alice get pods -A.
+
+    Without a kubectl on PATH, the one in the cluster's control-plane node is used.
+
+    Exit status: that of kubectl; 2 if the stack or its cluster does not exist.
+    """
+    try:
+        project = project_folder()
+        settings = read(stack_file(project, stack))
+    except (StackError, ToolError) as error:
+        stop(error)
+    path = search_path(project, os.environ.get("PATH", os.defpath))
+    if settings.cluster.existing:
+        command = ["kubectl", "--context", settings.cluster.existing, *words]
+    elif (file := kubeconfig(project, stack, settings)) is None:
+        stop(f"the stack {stack} has no cluster here; build it with: make up STACK={stack}")
+    elif shutil.which("kubectl", path=path):
+        command = ["kubectl", "--kubeconfig", str(file), *words]
+    else:
+        terminal = ["--tty"] if os.isatty(0) and os.isatty(1) else []
+        node = f"{settings.cluster.name}-control-plane"
+        command = ["docker", "exec", "--interactive", *terminal, node, *ADMIN, *words]
+    try:
+        status = subprocess.run(command, env={**os.environ, "PATH": path}, check=False).returncode
+    except OSError as error:
+        stop(f"{command[0]} cannot be run: {error.strerror}")
+    raise typer.Exit(status)

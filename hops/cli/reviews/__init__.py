@@ -1,0 +1,1 @@
+"""The report on a pull request, and the comment that holds it."""

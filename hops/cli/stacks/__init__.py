@@ -1,0 +1,1 @@
+"""The stacks of the project, and what the backend keeps of them."""

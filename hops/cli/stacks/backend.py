@@ -1,0 +1,145 @@
+"""What the backend keeps of the project's stacks, read and changed by the command `pulumi`."""
+
+import json
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hops.cli.programs.environment import environment
+from hops.cli.programs.tools import ToolError
+
+_SECONDS = 60
+_REPEATED = re.compile(r"::[^:]*:index:(KindCluster|Image)\$command:local:Command::|[$:]kubernetes:")
+"""The URN of a resource that can be created again: by server-side apply, or by a script that looks first."""
+
+
+class BackendError(RuntimeError):
+    """A backend, or a stack in it, that cannot be read or changed."""
+
+
+class _PulumiError(BackendError):
+    """Pulumi ended with an error."""
+
+
+def kept(project: Path) -> dict[str, int]:
+    """The number of resources of each stack that the backend knows. Raises BackendError."""
+    url = _url(project)
+    if url == f"file://{project}/.ingress-hops/state" and not Path(url.removeprefix("file://")).exists():
+        # `make` creates the folder with the first stack, and pulumi fails without it.
+        return {}
+    stacks = _json(_pulumi(project, f"{url} cannot be read", "stack", "ls", "--json"), url)
+    try:
+        # Pulumi Cloud puts an organisation before the name.
+        return {stack["name"].rpartition("/")[2]: int(stack.get("resourceCount") or 0) for stack in stacks}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BackendError(_useless(url, error)) from None
+
+
+def outputs(project: Path, name: str) -> dict[str, Any]:
+    """The outputs of a stack; empty before its first `up`. Raises BackendError."""
+    try:
+        printed = _pulumi(project, _unread(project, name), "stack", "output", "--json", f"--stack={name}")
+    except _PulumiError as error:
+        raise BackendError(f"{error}; bring it up with: make up STACK={name}") from None
+    return dict(_json(printed, f"the stack {name}"))
+
+
+def remove(project: Path, name: str) -> None:
+    """Removes a stack without resources and keeps its file. Raises BackendError."""
+    _pulumi(project, f"the stack {name} cannot be removed", "stack", "rm", "--yes", "--preserve-config", name)
+
+
+def state(project: Path, name: str) -> dict[str, Any] | None:
+    """The state of a stack, as `pulumi stack export` prints it; None for an unknown stack. Raises BackendError."""
+    try:
+        printed = _pulumi(project, _unread(project, name), "stack", "export", f"--stack={name}")
+    except _PulumiError as error:
+        if "no stack named" in str(error):
+            return None
+        raise
+    return dict(_json(printed, f"the stack {name}"))
+
+
+def forget_interrupted(project: Path, name: str, state: Mapping[str, Any]) -> bool:
+    """Removes the steps that a killed update left open, if this program repeats them anyway.
+
+    Those are Kubernetes objects and the stack's kind cluster. Pulumi warns of such a step in every command, until a
+    person answers its question. Other resources, a user's own, may exist and be known to nobody: their steps stay.
+
+    state: as `state` returns it.
+
+    Returns whether there were any. Raises BackendError.
+    """
+    deployment = state.get("deployment") or {}
+    steps = deployment.get("pending_operations") or []
+    other = [step for step in steps if not _REPEATED.search(str((step.get("resource") or {}).get("urn")))]
+    if len(other) == len(steps):
+        return False
+    changed = {**state, "deployment": {**deployment, "pending_operations": other}}
+    failure = f"the state of the stack {name} cannot be written"
+    _pulumi(project, failure, "stack", "import", f"--stack={name}", text=json.dumps(changed))
+    return True
+
+
+def create(project: Path, name: str) -> None:
+    """Creates a stack in the backend. Raises BackendError."""
+    _pulumi(project, f"the stack {name} cannot be created", "stack", "init", name, "--no-select")
+
+
+def unlock(project: Path, name: str) -> None:
+    """Removes all locks of a stack. Raises BackendError."""
+    _pulumi(project, f"the lock of the stack {name} cannot be removed", "cancel", "--yes", f"--stack={name}")
+
+
+def _url(project: Path) -> str:
+    return environment(project)["PULUMI_BACKEND_URL"]
+
+
+def _unread(project: Path, name: str) -> str:
+    return f"the stack {name} cannot be read from {_url(project)}"
+
+
+def _pulumi(project: Path, failure: str, *words: str, text: str | None = None) -> str:
+    """The standard output of a pulumi command.
+
+    project: the project's folder.
+    failure: what it means if the command fails, as a clause.
+    words: the command without `pulumi`.
+    text: the standard input; None leaves it closed.
+
+    Raises BackendError, and _PulumiError if pulumi ends with an error.
+    """
+    command = ["pulumi", *words, "--non-interactive"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=project,
+            env=environment(project),
+            input=text or "",
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except ToolError as error:
+        raise BackendError(str(error)) from None
+    except subprocess.TimeoutExpired:
+        raise BackendError(f"{failure}: pulumi {words[0]} took longer than {_SECONDS} s") from None
+    except OSError:
+        raise BackendError("pulumi is not on PATH; `make tools` fetches it into .tools/bin") from None
+    if done.returncode:
+        raise _PulumiError(f"{failure}: {done.stderr.strip().removeprefix('error: ')}")
+    return done.stdout
+
+
+def _json(printed: str, of: str) -> Any:
+    try:
+        return json.loads(printed)
+    except ValueError as error:
+        raise BackendError(_useless(of, error)) from None
+
+
+def _useless(of: str, error: Exception) -> str:
+    return f"pulumi printed nothing useful about {of}: {error}"

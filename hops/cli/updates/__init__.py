@@ -1,0 +1,1 @@
+"""`hops up`, `hops preview` and `hops down`."""

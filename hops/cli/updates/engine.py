@@ -1,0 +1,572 @@
+"""`hops up`, `hops preview` and `hops down`: Pulumi's commands, and what a person needs of their output."""
+
+import os
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import hops
+from hops.cli.output import Status, echo, one_line, stop
+from hops.cli.programs.environment import environment, state_folder
+from hops.cli.programs.tools import KIND, PULUMI, ToolError, have, project_folder
+from hops.cli.stacks import backend
+from hops.cli.stacks.backend import BackendError
+from hops.cli.stacks.locks import LockedError, release
+from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.updates.changes import brief, lines_of, object_name, sentence
+from hops.cli.updates.mend import drifted, remove_added
+from hops.kubernetes.values import at
+from hops.model.finding import Level
+from hops.model.plan import plan
+from hops.model.settings import Settings
+from hops.model.visible import on_one_line
+from hops.observe.in_cluster.drift import Drift
+from hops.observe.local import docker
+from hops.observe.local.docker import DockerError
+from hops.observe.local.machine import look
+from hops.observe.local.stack_files import own_state
+from hops.observe.timed_tasks import later
+from hops.pull_requests.events import EventsError, Preview, read_event
+from hops.pull_requests.events import read as read_events
+
+_TOLD_SECONDS = 5.0
+"""A step that takes longer has a line of its own where no terminal shows a live one."""
+_MOST_LINES = 10
+_PATIENCE = 10.0
+_REFRESHED = "Refreshed resource is in an unhealthy state"
+"""What the engine says of an object that it is about to repair."""
+
+_INTERRUPTED = "Attempting to deploy or update resources with "
+"""How the engine begins to tell of steps that a killed update left open; an `up` removes those that it repeats."""
+_GONE = "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data"
+"""What the provider says of a cluster whose kubeconfig file is gone."""
+
+_NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
+"""What Pulumi says when it is stopped before its first event."""
+
+StackArgument = Annotated[str, typer.Argument(help="The stack.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show Pulumi's own output instead.")]
+
+
+class EngineError(RuntimeError):
+    """Pulumi could not start, or ended without a result."""
+
+
+@dataclass(frozen=True)
+class OpenedStack:
+    """What a command works on. environment: of Pulumi."""
+
+    project: Path
+    name: str
+    settings: Settings
+    environment: Mapping[str, str]
+
+    def around(self, drifts: Sequence[Drift]) -> Mapping[str, str]:
+        """The environment of a run: what somebody changed is taken back, which the provider else calls a conflict."""
+        return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if drifts else {})}
+
+    @property
+    def pack(self) -> str:
+        """The folder of the policy pack. A repository that `hops init` made has none of its own."""
+        own = self.project / "policy"
+        return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
+
+    def make(self, target: str) -> str:
+        """The command for a target of the Makefile, which only this project has."""
+        return f"make {target} STACK={self.name}" if self.pack == "policy" else f"hops {target} {self.name}"
+
+
+# The commands
+
+
+def up(
+    stack: StackArgument = "local",
+    *,
+    verbose: VerboseOption = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Rebuild a cluster that cannot take its new settings.")
+    ] = False,
+) -> None:
+    """Builds a stack, or repairs it: what is missing, and what somebody changed in its cluster.
+
+    Runs `pulumi preview` and, where something changes, `pulumi up`, both with the policy pack. Then asks each route
+    once.
+
+    Exit status: 0 every route is answered, 1 the update failed, a rule stopped it or a route is not answered, 2 it
+    could not start.
+    """
+    with opened(stack, replace=replace) as of:
+        raise typer.Exit(bring_up(of, verbose=verbose))
+
+
+def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
+    """Says what an `up` of a stack would do. Changes nothing.
+
+    Runs `pulumi preview` with the policy pack, and looks for what somebody changed in the stack's cluster.
+
+    Exit status: 0 an up can start, 1 a rule would stop it, 2 the preview failed.
+    """
+    with opened(stack) as of:
+        raise typer.Exit(_preview(of, verbose=verbose))
+
+
+def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
+    """Removes a stack's cluster and all in it. Runs `pulumi destroy`.
+
+    Exit status: 0 it is gone, 1 something is left, 2 it could not start.
+    """
+    try:
+        project = project_folder()
+        _tools(project)
+        around = environment(project)
+        _state_folder(project, around)
+        release(project, stack, around)
+        kept = backend.state(project, stack)
+        if kept is None:
+            echo(f"down: there is no stack {stack} in {around['PULUMI_BACKEND_URL']}; nothing to remove")
+            return
+        _forget_interrupted(project, stack, kept)
+        began = time.monotonic()
+        words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
+        if verbose:
+            raise typer.Exit(_loud(project, words, around))
+        ended = _run(project, words, around, f"down: removing the stack {stack}")
+        if ended.interrupted:
+            release(project, stack, around)
+    except (BackendError, EngineError, LockedError, ToolError) as error:
+        stop(error)
+    _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
+    if ended.failed:
+        raise typer.Exit(Status.FINDINGS)
+    _remove_images(kept)
+    echo(f"  build it again:  make up STACK={stack}")
+    echo(f"  forget it:       hops stack rm {stack} (its file stays)")
+
+
+def _remove_images(kept: Mapping[str, Any]) -> None:
+    """Removes from Docker the images that the stack built. Those in its nodes are gone with the cluster."""
+    resources = at(kept, "deployment", "resources") or ()
+    images = [image for each in resources if (image := at(each, "inputs", "environment", "BUILT_IMAGE"))]
+    if images:
+        # An image that is gone is what was asked for.
+        with suppress(DockerError):
+            docker.run("image", "rm", *images, seconds=60)
+
+
+@contextmanager
+def opened(name: str, *, replace: bool = False) -> Iterator[OpenedStack]:
+    """A stack that can be worked on; ends the command with one sentence where something is in the way."""
+    try:
+        project = project_folder()
+        settings = read(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+        _tools(project)
+        around = environment(project) | {"INGRESS_HOPS_PROJECT": str(project)}
+        around |= {"INGRESS_HOPS_REPLACE": "1"} if replace else {}
+        _state_folder(project, around)
+        release(project, name, around)
+        yield OpenedStack(project, name, settings, around)
+    except (BackendError, EngineError, LockedError, StackError, ToolError) as error:
+        stop(error)
+
+
+def _tools(project: Path) -> None:
+    """Raises ToolError."""
+    looks = [later(partial(have, tool, project)) for tool in (PULUMI, KIND)]
+    for each in looks:
+        each.result()
+
+
+def _state_folder(project: Path, around: Mapping[str, str]) -> None:
+    if folder := state_folder(project, around["PULUMI_BACKEND_URL"]):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def bring_up(of: OpenedStack, *, verbose: bool) -> int:
+    began = time.monotonic()
+    drifts, running = _look(of, forget=True)
+    around = of.around(drifts)
+    refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
+    if verbose:
+        words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *refresh]
+        status = _loud(of.project, words, around)
+        if status == 0:
+            remove_added(of.settings, drifts)
+        return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
+    planned = _run(of.project, _preview_words(of, refresh), around, f"up: preview of the stack {of.name}")
+    if planned.interrupted or _stopped(planned) or _could_not_start(planned):
+        _tell(planned, "stopped; nothing was changed")
+        return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
+    left = remove_added(of.settings, drifts)
+    patience = 0.0
+    if running and not drifts and not planned.changes and not planned.said.outputs_change:
+        _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
+    else:
+        patience = _PATIENCE
+        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *refresh]
+        done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
+        _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
+        if done.interrupted:
+            # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
+            release(of.project, of.name, of.environment)
+            echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
+        if done.failed:
+            return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
+    for drift in left:
+        seen = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        echo(f"left as it is: {drift}; see: {seen}")
+    return _ending(of, patience)
+
+
+def update(of: OpenedStack, title: str) -> Mapping[str, float] | None:
+    """Runs the program once more, without a preview and the policy pack, as after a change of an image.
+
+    of: the stack, which is up.
+    title: of the progress line.
+
+    Returns the seconds that each object took, by its name; None if it failed, which is printed. Raises
+    KeyboardInterrupt when Ctrl-C has stopped it.
+    """
+    ended = _run(of.project, ["up", "--yes", "--skip-preview", "--json", "--stack", of.name], of.environment, title)
+    if ended.interrupted:
+        release(of.project, of.name, of.environment)
+        raise KeyboardInterrupt
+    if ended.failed:
+        _tell(ended, "the update failed")
+        return None
+    for text in dict.fromkeys(ended.said.warnings):
+        echo(f"warning: {sentence(text)}")
+    return ended.took
+
+
+def _preview_words(of: OpenedStack, more: Sequence[str]) -> list[str]:
+    return ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *more]
+
+
+def _preview(of: OpenedStack, *, verbose: bool) -> int:
+    drifts, _ = _look(of)
+    around = of.around(drifts)
+    refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
+    if verbose:
+        words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *refresh]
+        return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
+    planned = _run(of.project, _preview_words(of, refresh), around, f"preview: the stack {of.name}")
+    _tell(planned, "preview; nothing was changed", would=True)
+    if planned.interrupted or _could_not_start(planned):
+        return Status.COULD_NOT_LOOK
+    if _stopped(planned):
+        return Status.FINDINGS
+    _how(of, [("do it:", of.make("up"))])
+    return Status.ALL_WELL
+
+
+def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
+    """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
+
+    Creates the stack in the backend where it is new. Raises BackendError.
+
+    forget: whether to remove the steps that a killed update left open in the state.
+    """
+    machine = later(partial(look, plan(of.settings).door))
+    # The client takes longer to be imported than the state to be read.
+    later(partial(import_module, "kubernetes"))
+    kept = backend.state(of.project, of.name)
+    if kept is None:
+        backend.create(of.project, of.name)
+        return [], False
+    if forget:
+        _forget_interrupted(of.project, of.name, kept)
+    running = own_state(of.project, of.name, of.settings, machine.result()).running
+    found = drifted(of.settings, kept) if running else None
+    for drift in found or ():
+        echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
+    return found or [], running
+
+
+def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:
+    """Raises BackendError."""
+    if backend.forget_interrupted(project, name, kept):
+        echo("an earlier update was interrupted; this one goes on from there")
+
+
+# Running Pulumi
+
+
+@dataclass
+class _Ended:
+    """How a run of Pulumi ended.
+
+    said: what its events tell. error: its standard error. took: the seconds of each object that was worked on.
+    """
+
+    status: int
+    said: Preview
+    error: str
+    interrupted: bool
+    took: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> bool:
+        return self.status != 0
+
+    @property
+    def began(self) -> bool:
+        """Whether any resource was looked at."""
+        return bool(self.said.resources)
+
+    @property
+    def changes(self) -> bool:
+        return any(resource.op not in ("same", "read", "refresh") for resource in self.said.resources.values())
+
+    @property
+    def another_cluster(self) -> bool:
+        """Whether the run makes a cluster, so that the one before it is gone."""
+        made = ("create", "replace")
+        return any(
+            r.op in made
+            for r in self.said.resources.values()
+            if r.type == "command:local:Command" and "/environment/BUILT_IMAGE" not in r.inputs
+        )
+
+
+def _stopped(ended: _Ended) -> bool:
+    return any(finding.level is Level.MANDATORY for finding in ended.said.findings)
+
+
+def _could_not_start(ended: _Ended) -> bool:
+    return ended.failed and not _stopped(ended)
+
+
+def _loud(project: Path, words: Sequence[str], around: Mapping[str, str]) -> int:
+    """Runs Pulumi with its own output. Returns its exit status."""
+    process = subprocess.Popen(["pulumi", *words], cwd=project, env=around)
+    while True:
+        # The terminal sends Ctrl-C to Pulumi too, which ends in order.
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: str, total: int = 0) -> _Ended:
+    """Runs Pulumi, shows its progress and reads its events. Raises EngineError.
+
+    total: number of resources, 0 where it is unknown.
+    """
+    command = ["pulumi", *words, "--non-interactive", "--color=never"]
+    if "--json" not in words:
+        command.append("--json")
+    progress = _Progress(title, total)
+    lines: list[str] = []
+    with TemporaryFile() as errors, _passing_on(progress) as interruption:
+        try:
+            # In a process group of its own: Ctrl-C reaches it once, from here, and none of the programs that it runs.
+            process = subprocess.Popen(
+                command,
+                cwd=project,
+                env={**around, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                errors="replace",
+                process_group=0,
+            )
+        except OSError as error:
+            raise EngineError(f"pulumi cannot be run: {error.strerror}") from None
+        interruption.reach(process)
+        with process, progress:
+            for line in process.stdout or ():
+                lines.append(line)
+                if event := read_event(line):
+                    progress.event(event)
+            status = process.wait()
+        errors.seek(0)
+        stderr = errors.read().decode(errors="replace").strip()
+    try:
+        said = read_events("".join(lines))
+    except EventsError:
+        if interruption.asked:
+            return _Ended(status, _NOTHING, stderr, interrupted=True)
+        raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
+    return _Ended(status, said, stderr, interruption.asked, progress.took)
+
+
+@dataclass
+class _Interruption:
+    """Ctrl-C, which is passed on to Pulumi once. asked: whether it was pressed."""
+
+    progress: "_Progress"
+    asked: bool = False
+    _process: subprocess.Popen[str] | None = None
+
+    def handle(self, _signal: int, _frame: object) -> None:
+        if self.asked:
+            self.progress.say("still waiting for pulumi to end in order")
+            return
+        self.asked = True
+        self.progress.say("stopping: pulumi finishes the steps that it is in")
+        if self._process:
+            self._process.send_signal(signal.SIGINT)
+
+    def reach(self, process: subprocess.Popen[str]) -> None:
+        """Passes on to a process, also what was pressed before it was started."""
+        self._process = process
+        if self.asked:
+            process.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _passing_on(progress: "_Progress") -> Iterator[_Interruption]:
+    """Handles Ctrl-C and SIGTERM from before Pulumi is started until it has ended."""
+    interruption = _Interruption(progress)
+    before = {number: signal.signal(number, interruption.handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _of_pulumi(error: str) -> str:
+    said = sentence(error.removeprefix("error: "))
+    return f"{said}; to remove the lock: pulumi cancel --yes" if "currently locked" in said else said
+
+
+@dataclass
+class _Progress:
+    """What runs now: one live line in a terminal, else a line for each step that took long. total: of resources."""
+
+    title: str
+    total: int
+    took: dict[str, float] = field(default_factory=dict)
+    _began: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _done: int = 0
+    _told: int = 0
+
+    def __post_init__(self) -> None:
+        self._console = Console(stderr=True)
+        self._live = self._console.status(self.title) if self._console.is_terminal else None
+        self._ended = threading.Event()
+
+    def __enter__(self) -> None:
+        if self._live:
+            self._live.start()
+            threading.Thread(target=self._tick, daemon=True).start()
+        else:
+            echo(self.title, err=True)
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._live:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        # A signal's handler calls this, perhaps within a write of standard error.
+        os.write(2, f"\n{text}\n".encode())
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        kind = next(
+            (kind for kind in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent") if kind in event), None
+        )
+        if not kind:
+            return
+        metadata = event[kind].get("metadata") or {}
+        urn, op = str(metadata.get("urn")), str(metadata.get("op"))
+        if kind == "resourcePreEvent":
+            self._began[urn] = (time.monotonic(), object_name(metadata))
+            return
+        began, name = self._began.pop(urn, (time.monotonic(), ""))
+        self._done += 1
+        seconds = time.monotonic() - began
+        if name and op not in ("same", "refresh"):
+            self.took[name] = self.took.get(name, 0.0) + seconds
+        slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
+        if slow and name and not self._live and self._told < _MOST_LINES:
+            echo(f"  {name} … {seconds:.0f} s", err=True)
+            self._told += 1
+
+    def _tick(self) -> None:
+        while not self._ended.wait(0.5):
+            now = time.monotonic()
+            running = [f"{name} {now - began:.0f} s" for began, name in list(self._began.values()) if name]
+            of = f" of {self.total}" if self.total else ""
+            if self._live:
+                done = min(self._done, self.total or self._done)
+                said = f"{self.title}: {done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
+                self._live.update(one_line(self._console, said))
+
+
+# What is told
+
+
+def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
+    """Prints the result: what changes, findings, warnings and errors."""
+    unchanged = sum(resource.op == "same" for resource in ended.said.resources.values())
+    echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged" if ended.began else head)
+    for line in lines_of(ended.said):
+        echo(f"  {line}")
+    for finding in ended.said.findings:
+        echo(f"{finding.level}: {finding.code} {on_one_line(finding.resource)}: {on_one_line(finding.message)}")
+        if finding.remedy:
+            echo(f"  remedy: {finding.remedy}")
+    for text in ended.said.notes:
+        echo(f"note: {sentence(text)}")
+    for text in dict.fromkeys(ended.said.warnings):
+        if would and text.startswith(_INTERRUPTED):
+            echo("note: an earlier update was interrupted; the next one goes on from there")
+        elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
+            echo(f"warning: {sentence(text)}")
+    if ended.failed and not (_stopped(ended) and not ended.said.failure):
+        failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
+        echo(f"error: {sentence(failure)}", err=True)
+
+
+def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
+    """How to follow, change and remove it."""
+    rows = [
+        *first,
+        ("follow it:", of.make("trace")),
+        ("change it:", f"edit stacks/Pulumi.{of.name}.yaml, then {of.make('up')}"),
+        ("remove it:", of.make("down")),
+    ]
+    for what, how in rows:
+        echo(f"  {what:11} {how}")
+
+
+def _ending(of: OpenedStack, patience: float = 0.0) -> int:
+    """Asks each route from this machine, and says how to go on. Returns the exit status.
+
+    patience: seconds in which a route that is not answered is asked again, after something changed.
+    """
+    from hops.cli.updates.routes import ask, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
+
+    intended = plan(of.settings)
+    urls = [path.url for path in intended.paths]
+    deadline = time.monotonic() + patience
+    answers = ask(of.settings, intended)
+    while time.monotonic() < deadline and not all(answer.well for answer in answers):
+        time.sleep(1)
+        answers = ask(of.settings, intended)
+    for url, answer in zip(urls, answers, strict=True):
+        echo(f"{url}  {answer}")
+    _how(of, [])
+    broken = [number for number, answer in enumerate(answers) if not answer.well]
+    if not broken:
+        return Status.ALL_WELL
+    for number in broken[:1]:
+        echo(verdict_of(of.name, of.settings, of.settings.services[number].host))
+    echo(f"every hop of it: {of.make('trace')}")
+    return Status.FINDINGS

@@ -1,0 +1,68 @@
+"""Finds what somebody changed in a stack's cluster, and removes what an update would leave."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hops.cli.programs.kubectl import ADMIN
+from hops.kubernetes.values import at
+from hops.model.settings import Settings
+from hops.observe.in_cluster.api import API, APIError
+from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
+from hops.observe.local import docker
+
+_PATIENCE = 60.0
+_STACK = "pulumi:pulumi:Stack"
+
+
+def drifted(settings: Settings, state: Mapping[str, Any]) -> list[Drift] | None:
+    """The objects of a stack that are not as declared; None if its cluster does not answer.
+
+    settings: the stack's settings.
+    state: as `pulumi stack export` prints it.
+
+    Waits up to a minute for objects that are being deleted.
+    """
+    root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
+    kubeconfig, objects = at(root, "outputs", "cluster", "kubeconfig"), declared(state)
+    if settings.cluster.existing or not kubeconfig or not objects or not Path(str(kubeconfig)).exists():
+        return None
+    try:
+        api = API(Path(str(kubeconfig)), f"kind-{settings.cluster.name}")
+    except APIError:
+        return None
+    deadline = time.monotonic() + _PATIENCE
+    try:
+        while True:
+            found = drift(api, objects)
+            if not any(each.going for each in found) or time.monotonic() > deadline:
+                return found
+            time.sleep(1)
+    except APIError:
+        return None
+    finally:
+        api.close()
+
+
+def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
+    """Removes the fields that somebody added, which Pulumi leaves. Returns the drifts whose fields are in a list."""
+    left = []
+    for each in drifts:
+        if not each.added:
+            continue
+        patch = removal(each.added)
+        if patch is None:
+            left.append(each)
+            continue
+        group, _, version = each.of.version.rpartition("/")
+        kind = f"{each.of.kind.lower()}.{version}.{group}" if group else each.of.kind.lower()
+        where = ["--namespace", each.of.namespace] if each.of.namespace else []
+        words = ["patch", kind, each.of.name, *where, "--type=merge", "--field-manager=ingress-hops"]
+        node = f"{settings.cluster.name}-control-plane"
+        try:
+            docker.run("exec", node, *ADMIN, *words, "--patch", json.dumps(patch))
+        except docker.DockerError:
+            left.append(each)
+    return left

@@ -1,0 +1,69 @@
+"""Asks each route of a stack once, from this machine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from hops.cli.trace import sight_of_stack
+from hops.cli.trace_text import verdict
+from hops.model.plan import Plan
+from hops.model.settings import Settings
+from hops.observe.local.host import Resolved
+from hops.observe.requests import from_client
+from hops.observe.timed_tasks import later
+from hops.trace.observed.observation import FollowedRequest, SentRequest
+from hops.trace.verdict import trace
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a route was answered.
+
+    text: a clause with the route as its subject.
+    well: whether its pod answered, or Envoy redirected to https for a service with TLS.
+    """
+
+    text: str
+    well: bool
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
+    """The answer of each service, in the order of the settings. A stack in an existing cluster is not asked."""
+    if settings.cluster.existing:
+        return [Answer("was not asked: its address is its load balancer's", well=True) for _ in settings.services]
+    listen = intended.door.listen
+    address = "127.0.0.1" if listen in (None, "0.0.0.0") else listen
+    asked = [
+        FollowedRequest(host=service.host, path=service.request, port=settings.cluster.http_port)
+        for service in settings.services
+    ]
+    sent = [later(partial(_first, each, str(address))) for each in asked]
+    return [
+        _answer(look.result(), tls=bool(service.tls)) for look, service in zip(sent, settings.services, strict=True)
+    ]
+
+
+def _first(asked: FollowedRequest, address: str) -> SentRequest:
+    return from_client(asked, Resolved((address,), 0.0), None)[0]
+
+
+def _answer(request: SentRequest, *, tls: bool) -> Answer:
+    if request.by_pod:
+        return Answer(f"is answered by its pod: {request.status}", well=True)
+    if tls and request.redirected:
+        return Answer(f"is redirected to https: {request.status}", well=True)
+    reason = f"{request.status} by Envoy" if request.status else f"{request.failure}: {request.error}"
+    return Answer(f"is not answered by its pod ({reason})", well=False)
+
+
+def verdict_of(name: str, settings: Settings, host: str) -> str:
+    """The verdict of a trace of one of a stack's routes, with the remedy.
+
+    name: the stack's name.
+    settings: the stack's settings.
+    host: host name of the route.
+    """
+    return verdict(trace(sight_of_stack(name, settings, host)))

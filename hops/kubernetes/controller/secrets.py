@@ -1,0 +1,91 @@
+"""Whether Contour can use a Secret as a certificate.
+
+From Contour 1.33: internal/dag.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.routing.targets import home
+from hops.kubernetes.values import JSON, Undecidable, at, mapping, matches, sequence, text, texts
+
+
+def secret_problem(
+    inventory: Inventory, user: str | None, namespace: str | None, name: str, given: Sequence[str]
+) -> str:
+    """Why Contour cannot use a Secret as a certificate, as a sentence without a full stop; "" if it can.
+
+    inventory: the declared objects.
+    user: namespace of the object that references the Secret.
+    namespace, name: the Secret.
+    given: patterns Secret/namespace/name of Secrets that exist outside the stack.
+    """
+    if user != namespace and not _delegated(inventory, user, namespace, name):
+        return f"no TLSCertificateDelegation in namespace {namespace} allows namespace {user} to use Secret {name}"
+    secret = inventory.find("Secret", namespace, name)
+    if secret is None:
+        made = (namespace, name) in inventory.once(made_secrets)
+        if made or any(matches(pattern, f"Secret/{namespace}/{name}") for pattern in given):
+            return ""
+        return f"Secret {name} does not exist in namespace {namespace}"
+    kind = text(at(secret.body, "type")) or "Opaque"
+    if kind not in ("kubernetes.io/tls", "Opaque"):
+        return f"{secret} has type {kind}; kubernetes.io/tls is required"
+    held = {**mapping(at(secret.body, "data")), **mapping(at(secret.body, "stringData"))}
+    missing = [key for key in ("tls.crt", "tls.key") if key not in held]
+    return f"{secret} has no {' and no '.join(missing)}" if missing else ""
+
+
+def _delegated(inventory: Inventory, user: str | None, namespace: str | None, name: str) -> bool:
+    delegated, unsure = inventory.once(_delegations)
+    allowed = delegated.get((namespace, name), set())
+    if user in allowed or _EVERY in allowed:
+        return True
+    if unsure & {None, namespace}:
+        raise Undecidable
+    return False
+
+
+CERTIFICATES = ("contourcert", "envoycert")
+"""The Secrets that `contour certgen` makes for Contour and Envoy (examples/contour/02-job-certgen.yaml)."""
+_EVERY = "*"
+
+
+def _delegations(inventory: Inventory) -> tuple[Mapping[tuple[str | None, JSON], set[str]], set[str | None]]:
+    """The namespaces that may use a Secret, by its namespace and name.
+
+    Beside them the namespaces, None for all, that have unknown delegations.
+    """
+    allowed: dict[tuple[str | None, JSON], set[str]] = defaultdict(set)
+    unsure: set[str | None] = set()
+    for resource in inventory.of_kind("TLSCertificateDelegation"):
+        if resource.unknown:
+            unsure.add(None if resource.nowhere else resource.namespace)
+            continue
+        for entry in sequence(at(resource.body, "spec", "delegations")):
+            listed, name = texts(at(entry, "targetNamespaces")), text(at(entry, "secretName"))
+            # Beside other names, * is a name.
+            allowed[resource.namespace, name].update(listed if listed == (_EVERY,) else set(listed) - {_EVERY})
+    return allowed, unsure
+
+
+def made_secrets(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
+    """The Secrets that controllers make of declared objects, by namespace and name."""
+    found: set[tuple[str | None, str | None]] = set()
+    for kind, group, keys in _MAKERS:
+        for resource in inventory.of_kind(kind):
+            if resource.api_version.startswith(group):
+                named_by = text(at(resource.body, *keys)) or text(at(resource.body, "metadata", "name"))
+                found.add((home(resource), named_by))
+    for pod in inventory.pods:
+        if any("certgen" in (*texts(c.body.get("command")), *texts(c.body.get("args"))) for c in pod.containers):
+            found |= {(pod.resource.namespace, name) for name in CERTIFICATES}
+    return frozenset(found)
+
+
+_MAKERS = (
+    ("Certificate", "cert-manager.io/", ("spec", "secretName")),
+    ("ExternalSecret", "external-secrets.io/", ("spec", "target", "name")),
+    ("SealedSecret", "bitnami.com/", ("spec", "template", "metadata", "name")),
+)

@@ -1,0 +1,137 @@
+"""The trees of HTTPProxies: roots and includes.
+
+From Contour 1.33: internal/dag.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from hops.kubernetes.controller.classes import owner_of
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.resource import Resource, Rivals
+from hops.kubernetes.routing.targets import home
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Include:
+    """An include of an HTTPProxy.
+
+    namespace, name: the included HTTPProxy.
+    proxy: the included object; None if it does not exist.
+    conditions: conditions of the include as JSON values.
+    pointer: JSON pointer of the include.
+    """
+
+    namespace: str | None
+    name: str
+    proxy: Resource | None
+    conditions: Sequence[JSON]
+    pointer: str
+
+
+def part(body: JSON, *keys: str) -> Mapping[str, JSON] | None:
+    """The mapping under the keys, which may be empty; None if there is none. Raises Undecidable if it is unknown."""
+    declared = at(body, *keys)
+    if declared is UNKNOWN:
+        raise Undecidable
+    return declared if isinstance(declared, dict) else None
+
+
+def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
+    """`spec.virtualhost` of an HTTPProxy, which makes it a root; None if there is none. Raises Undecidable."""
+    return part(proxy.body, "spec", "virtualhost")
+
+
+def status_messages(proxy: Resource) -> tuple[str, ...]:
+    """What Contour wrote into the status of a running HTTPProxy; empty if there is no problem."""
+    status = at(proxy.body, "status")
+    current, description = text(at(status, "currentStatus")), text(at(status, "description"))
+    return tuple(
+        f"{proxy} is {current or 'without status'}: {text(at(entry, 'message'))}"
+        for condition in sequence(at(status, "conditions"))
+        for key in ("errors", "warnings")
+        for entry in sequence(at(condition, key))
+    ) or ((f"{proxy}: {description}",) if description else ())
+
+
+def includes(proxy: Resource, inventory: Inventory) -> Iterator[Include]:
+    """The includes of an HTTPProxy, of routes and of tcpproxy."""
+    spec = at(proxy.body, "spec")
+    for index, entry in enumerate(sequence(at(spec, "includes"))):
+        yield _include(proxy, entry, f"/spec/includes/{index}", inventory)
+    for key in ("include", "includes"):
+        if at(spec, "tcpproxy", key):
+            yield _include(proxy, at(spec, "tcpproxy", key), f"/spec/tcpproxy/{key}", inventory)
+
+
+def _include(proxy: Resource, entry: JSON, base: str, inventory: Inventory) -> Include:
+    namespace, name = text(at(entry, "namespace")) or home(proxy), text(at(entry, "name")) or ""
+    found = inventory.find("HTTPProxy", namespace, name)
+    return Include(namespace, name, found, sequence(at(entry, "conditions")), base)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proxies:
+    """The trees of all HTTPProxies.
+
+    roots: the roots by owner (see `owner_of`) and host.
+    reached: all HTTPProxies that a root includes, directly or indirectly, and the roots.
+    circles: the includes that form a cycle, by HTTPProxy and JSON pointer.
+    whole: whether all includes are known.
+    """
+
+    roots: Mapping[tuple[str, str], Rivals[Resource]]
+    reached: frozenset[Resource]
+    circles: frozenset[tuple[Resource, str]]
+    whole: bool
+
+
+def proxies(inventory: Inventory) -> Proxies:
+    """The trees of all HTTPProxies. Call it as `inventory.once(proxies)`."""
+    roots: dict[tuple[str, str], Rivals[Resource]] = defaultdict(Rivals)
+    first: list[Resource] = []
+    edges: dict[Resource, list[Include]] = {}
+    whole = True
+    for proxy in inventory.of_kind("HTTPProxy"):
+        edges[proxy] = []
+        try:
+            host = virtual_host(proxy)
+            if host is not None:
+                first.append(proxy)
+            edges[proxy] += includes(proxy, inventory)
+            if host is not None:
+                roots[owner_of(proxy, inventory), (text(at(host, "fqdn")) or "").lower()].add(proxy, proxy)
+        except Undecidable:
+            # The proxy itself is reported as undecided, and so is every orphan.
+            whole = False
+    reached, circles = _walked(first, edges)
+    _, others = _walked([proxy for proxy in edges if proxy not in reached], edges)
+    return Proxies(roots, frozenset(reached), frozenset(circles | others), whole)
+
+
+def _walked(
+    starts: Iterable[Resource], edges: Mapping[Resource, Sequence[Include]]
+) -> tuple[set[Resource], set[tuple[Resource, str]]]:
+    """What can be reached, and the edges that lead back to where the walk came through."""
+    seen: set[Resource] = set()
+    circles: set[tuple[Resource, str]] = set()
+    for start in starts:
+        if start in seen:
+            continue
+        seen.add(start)
+        trail, open_ = [(start, iter(edges[start]))], {start}
+        while trail:
+            proxy, rest = trail[-1]
+            include = next(rest, None)
+            if include is None:
+                open_.discard(proxy)
+                trail.pop()
+            elif include.proxy in open_:
+                circles.add((proxy, include.pointer))
+            elif include.proxy is not None and include.proxy not in seen:
+                seen.add(include.proxy)
+                open_.add(include.proxy)
+                trail.append((include.proxy, iter(edges[include.proxy])))
+    return seen, circles

@@ -1,0 +1,120 @@
+"""Reads a running kind cluster through its nodes: its objects, and whether pods answer its routes."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hops.kubernetes.objects import full_name
+from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
+from hops.kubernetes.values import at
+from hops.model.hop import Backend
+from hops.observe.local import docker
+from hops.observe.local.docker import DockerError
+
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout", "10s")
+_SECONDS = 15
+_PAUSE = 0.3
+# An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
+_FROM_A_POD = "x-envoy-upstream-service-time:"
+
+
+@dataclass(frozen=True)
+class RouteAnswer:
+    """How one service answers.
+
+    answered: whether a pod answered the service's documented request.
+    pods: the state of each pod, by namespace/name.
+    logs: the last lines of the pods that are not ready, by namespace/name.
+    """
+
+    answered: bool
+    pods: Mapping[str, PodStart]
+    logs: Mapping[str, Sequence[str]]
+
+
+def cluster_objects(control_plane: str) -> list[dict[str, Any]]:
+    """The nodes, pods and Services of a kind cluster, as its API gives them; empty if it does not answer.
+
+    control_plane: name of the control plane's container.
+    """
+    printed = _in_node(control_plane, *_KUBECTL, "get", "nodes,pods,services", "--all-namespaces", "--output", "json")
+    try:
+        items = at(json.loads(printed), "items")
+    except ValueError:
+        return []
+    return [item for item in items or () if isinstance(item, dict)]
+
+
+async def answers(
+    control_plane: str,
+    worker: str,
+    port: int,
+    backends: Sequence[Backend],
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
+    """Waits until a pod of each backend has answered and all pods are ready, as long as `Patience` allows.
+
+    control_plane, worker: names of node containers. Requests go from the worker to its own `port`.
+    port: the port of the worker that leads to Envoy.
+    backends: the backends to ask.
+    clock: gives the current time in seconds. Default: a monotonic clock.
+
+    Returns the cluster's objects, and an answer for each backend in order.
+    """
+    patience = [Patience(clock()) for _ in backends]
+    answered, open_ = [False] * len(backends), set(range(len(backends)))
+    while True:
+        unasked = [number for number in sorted(open_) if not answered[number]]
+        asked = (asyncio.to_thread(_answers, worker, port, _url(backends[number])) for number in unasked)
+        for number, answer in zip(unasked, await asyncio.gather(*asked), strict=True):
+            answered[number] = answer
+        objects = await asyncio.to_thread(cluster_objects, control_plane)
+        states = [_states(objects, backend) for backend in backends]
+        for number in sorted(open_):
+            pods = list(states[number].values())
+            done = answered[number] and all(pod.ready for pod in pods)
+            if done or patience[number].spent(clock(), pods):
+                open_.remove(number)
+        if not open_:
+            break
+        await asyncio.sleep(_PAUSE)
+    results = []
+    for answer, starts in zip(answered, states, strict=True):
+        unready = [name for name, start in starts.items() if not start.ready]
+        logs = {name: await asyncio.to_thread(_log, control_plane, name) for name in unready}
+        results.append(RouteAnswer(answer, starts, logs))
+    return objects, results
+
+
+def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:
+    pods = {full_name(o): o for o in objects if o.get("kind") == "Pod"}
+    names = [f"{backend.namespace}/{name}" for name in backend.pods]
+    return {name: pod_start(pods.get(name)) for name in names}
+
+
+def _url(backend: Backend) -> str:
+    return f"http://{backend.host}{backend.request_path}"
+
+
+def _answers(worker: str, port: int, url: str) -> bool:
+    curl = ("curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
+    headers = _in_node(worker, *curl, "--connect-to", f"::{worker}:{port}", url)
+    return any(line.lower().startswith(_FROM_A_POD) for line in headers.splitlines())
+
+
+def _log(control_plane: str, pod: str) -> list[str]:
+    namespace, _, name = pod.partition("/")
+    return _in_node(
+        control_plane, *_KUBECTL, "logs", "--namespace", namespace, name, f"--tail={LOG_LINES}"
+    ).splitlines()
+
+
+def _in_node(node: str, *words: str) -> str:
+    """What a command in a node's container prints, even if it fails; "" if it cannot run."""
+    try:
+        return docker.run("exec", node, *words, seconds=_SECONDS)
+    except DockerError as error:
+        return error.output

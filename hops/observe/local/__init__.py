@@ -1,0 +1,1 @@
+"""This machine: Docker, ports, name resolution and files."""

@@ -1,0 +1,140 @@
+"""Reads the state of this machine before a cluster is made: tools, Docker, ports. Changes nothing."""
+
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hops.kubernetes.resources import docker_containers
+from hops.model.hop import Entrypoint
+from hops.model.preflight import DockerContainer, DockerDaemon, Machine
+from hops.observe.local import docker
+from hops.observe.local.docker import DockerError
+
+_SECONDS = 15
+
+
+def look(door: Entrypoint, folder: Path | None = None) -> Machine:
+    """The state of this machine.
+
+    door: the entrypoint whose ports must be free.
+    folder: the folder for kubeconfig files, which must be writable. Default: not checked.
+    """
+    missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
+    daemon, error = (None, "") if "docker" in missing else _daemon()
+    return Machine(
+        missing_tools=missing,
+        docker=daemon,
+        docker_error=error,
+        remote=None if "docker" in missing else _remote(_endpoint()),
+        kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
+        busy=tuple(m.host for m in door.mappings if door.listen and busy(door.listen, m.host)),
+        inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
+        inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
+        lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
+        folder_error=_unwritable(folder) if folder else "",
+    )
+
+
+def _daemon() -> tuple[DockerDaemon | None, str]:
+    """The Docker daemon; None and the reason if it does not answer."""
+    try:
+        return _facts(docker.info(_SECONDS), docker.containers(seconds=_SECONDS)), ""
+    except DockerError as error:
+        return None, str(error)
+
+
+def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> DockerDaemon:
+    root = Path(info.get("DockerRootDir") or "/nowhere")
+    # The daemon's folder shows its free disk only if the daemon shares this file system.
+    here = info.get("OperatingSystem") != "Docker Desktop" and root.exists()
+    return DockerDaemon(
+        product=str(info.get("OperatingSystem") or "") if "host" not in info else "Podman",
+        containers_os=str(info.get("OSType") or "linux"),
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        cgroup_version=int(info.get("CgroupVersion") or 2),
+        memory=info.get("MemTotal") or None,
+        disk_free=shutil.disk_usage(root).free if here else None,
+        containers=tuple(_container(item) for item in containers),
+    )
+
+
+def _container(item: Mapping[str, Any]) -> DockerContainer:
+    return DockerContainer(
+        name=docker_containers.name(item),
+        cluster=docker_containers.cluster(item),
+        state=str(docker_containers.state(item)),
+        binds=docker_containers.binds(item),
+        published=tuple(
+            (binding.address or "0.0.0.0", binding.port)
+            for binding in docker_containers.declared_ports(item)
+            if binding.protocol == "tcp" and binding.port
+        ),
+    )
+
+
+def _unwritable(folder: Path) -> str:
+    """Why no file can be written into a folder, which need not exist yet; "" if one can."""
+    parent = folder
+    while not os.path.lexists(parent) and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir():
+        return f"{parent} is no folder"
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return f"{parent} cannot be written by this user"
+    return ""
+
+
+def _endpoint() -> str:
+    """The address of the Docker daemon: DOCKER_HOST, or else that of the current context."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host
+    try:
+        return docker.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", seconds=_SECONDS).strip()
+    except DockerError:
+        return ""
+
+
+def _remote(host: str) -> str | None:
+    remote = host.startswith(("tcp:", "ssh:")) and "//127.0.0.1" not in host and "//localhost" not in host
+    return host if remote else None
+
+
+def busy(address: str, port: int) -> bool:
+    """Whether something listens on a port. A port that this user may not bind is tested by connecting to it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EACCES:
+                return _answers("127.0.0.1" if address == "0.0.0.0" else address, port)
+            # Docker itself reports an address that this machine does not have.
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def has_address(address: str) -> bool:
+    """Whether this machine has an address. Linux has all of 127.0.0.0/8; macOS has only 127.0.0.1 of them."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+def _answers(address: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((address, port)) == 0
+
+
+def _number(file: str) -> int | None:
+    try:
+        return int(Path(file).read_text())
+    except OSError:
+        return None

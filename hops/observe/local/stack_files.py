@@ -1,0 +1,40 @@
+"""Reads the files and folders that the stacks of a project have, and what others use beside a stack."""
+
+from pathlib import Path
+
+from hops.model.plan import plan
+from hops.model.preflight import ClusterState, Machine, cluster_state
+from hops.model.project_files import STACK_FILES, STACKS, kubeconfig_link, owner_folder, stack_of
+from hops.model.settings import Settings
+from hops.observe.local.machine import look
+from hops.rules.other_stacks import Others, joined, others, published
+
+
+def stack_files(project: Path) -> dict[str, bytes]:
+    """The stack files of a project by the stack's name. Raises OSError."""
+    return {stack_of(path.name): path.read_bytes() for path in sorted((project / STACKS).glob(STACK_FILES))}
+
+
+def kubeconfig_folder(project: Path, settings: Settings) -> Path:
+    """The folder of a stack's kubeconfig files; it may not exist."""
+    return (project / Path(settings.cluster.kubeconfig_folder).expanduser()).resolve()
+
+
+def kubeconfig(project: Path, stack: str, settings: Settings) -> Path | None:
+    """The kubeconfig of a stack's running cluster; None if there is none."""
+    link = kubeconfig_folder(project, settings) / kubeconfig_link(stack)
+    return link if link.exists() else None
+
+
+def own_state(project: Path, stack: str, settings: Settings, machine: Machine) -> ClusterState:
+    """The state of a stack's own cluster."""
+    owner = owner_folder(str(kubeconfig_folder(project, settings)), stack)
+    return cluster_state(machine, plan(settings), settings.cluster.name, owner)
+
+
+def fleet(project: Path, stack: str, settings: Settings) -> Others:
+    """The ports and names that the other stacks of the project use, and those of Docker. Raises OSError."""
+    machine = look(plan(settings).door)
+    found = others(stack_files(project), stack)
+    docker = published(machine, settings.cluster.name, own_state(project, stack, settings, machine))
+    return Others(joined(found.fleet, docker), found.unread)

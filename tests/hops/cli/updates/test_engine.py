@@ -1,0 +1,422 @@
+"""`hops up`, `preview` and `down` with a Pulumi that answers from files."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import hops
+from hops.cli.app import app
+from hops.cli.updates import engine, routes
+from hops.cli.updates.changes import sentence
+from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.rules.finding_text import told
+
+Event = dict[str, Any]
+SCRIPT = "set -eu\nnodes=$(docker ps)\nkind create cluster"
+PULUMI = """#!/bin/sh
+cd "{folder}"
+echo "$* REPLACE=$INGRESS_HOPS_REPLACE" >>calls
+case "$1 $2" in
+  version*) echo v3.259.0 ;;
+  "stack export") /bin/cat state.json 2>/dev/null || {{ echo "error: no stack named 'x' found" >&2; exit 6; }} ;;
+  "stack import") /bin/cat >imported.json ;;
+  stack*) ;;
+  *) /bin/cat "$1.jsonl"; exit "$(/bin/cat "$1.status")" ;;
+esac
+"""
+
+
+def urn(kind: str, name: str) -> str:
+    return f"urn:pulumi:local::ingress-hops::{kind}::{name}"
+
+
+def resource(
+    op: str, kind: str, name: str, inputs: Event, before: Event | None = None, *, component: str = ""
+) -> Event:
+    parent = urn(f"ingress-hops:index:{component}", "it") if component else urn("pulumi:pulumi:Stack", "local")
+    new = {"parent": parent, "inputs": inputs}
+    old = {"parent": parent, "inputs": before} if before is not None else None
+    metadata = {"op": op, "urn": urn(kind, name), "type": kind, "new": new, "old": old}
+    return {"resourcePreEvent": {"metadata": metadata}}
+
+
+def said(severity: str, message: str, **more: Any) -> Event:
+    return {"diagnosticEvent": {"severity": severity, "message": message, **more}}
+
+
+def finding(level: str) -> Event:
+    found = Finding(
+        code="SV01",
+        level=Level(level),
+        severity=Severity.HIGH,
+        hop=None,
+        resource=Identity("v1", "Service", "apps", "web"),
+        place=Place(),
+        path="",
+        message="no pod has its labels.",
+        remedy="give the pod the label.",
+    )
+    message = told(found)
+    return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
+
+
+SAME = resource("same", "kubernetes:core/v1:Pod", "p", {"metadata": {"name": "p"}}, {"metadata": {"name": "p"}})
+CREATED = resource("create", "kubernetes:core/v1:Pod", "p", {"metadata": {"name": "p", "namespace": "apps"}})
+DONE = {"summaryEvent": {"result": "succeeded"}}
+FAILED = {"summaryEvent": {"result": "failed"}}
+
+
+class Stack:
+    """The project with a stack `local`, and what Pulumi says of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin" / "pulumi").write_text(PULUMI.format(folder=folder))
+        (folder / "bin" / "kind").write_text("#!/bin/sh\necho kind v0.32.0\n")
+        for name in ("pulumi", "kind"):
+            (folder / "bin" / name).chmod(0o755)
+        (folder / "state.json").write_text('{"deployment": {"resources": []}}\n')
+        for command in ("preview", "up", "destroy"):
+            self.says(command, SAME, DONE)
+
+    def says(self, command: str, *events: Event, status: int = 0) -> None:
+        lines = [json.dumps({"sequence": number, **event}) for number, event in enumerate(events)]
+        (self.folder / f"{command}.jsonl").write_text("\n".join(lines) + "\n")
+        (self.folder / f"{command}.status").write_text(f"{status}\n")
+
+    @property
+    def ran(self) -> list[str]:
+        """Pulumi's commands, the first word of each; looks at versions are left out."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [line for line in lines if not line.startswith("version")]
+
+    def hops(self, *words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [*words])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.output
+
+
+@pytest.fixture
+def stack(alone: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(engine, "_PATIENCE", 0.0)
+    monkeypatch.setattr(
+        routes, "ask", lambda settings, _: [routes.Answer("is answered", well=True)] * len(settings.services)
+    )
+    return Stack(alone)
+
+
+def test_an_up_previews_then_updates_and_says_how_to_go_on(stack: Stack) -> None:
+    for command in ("preview", "up"):
+        stack.says(command, CREATED, DONE)
+    status, out = stack.hops("up", "local")
+    assert status == 0, out
+    assert [line.split()[0] for line in stack.ran] == ["stack", "preview", "up"]
+    assert "--policy-pack policy" in stack.ran[1]
+    assert "--yes --skip-preview --json --stack local --policy-pack policy" in stack.ran[2]
+    assert "1 created, 0 unchanged\n  + stack: Pod apps/p\n" in out
+    assert "http://my-service.localhost:8080/  is answered\n" in out
+    for line in (
+        "follow it:  make trace STACK=local",
+        "change it:  edit stacks/Pulumi.local.yaml, then make up STACK=local",
+        "remove it:  make down STACK=local",
+    ):
+        assert line in out
+    assert len(out.splitlines()) <= 24
+
+
+def test_a_new_stack_is_created_in_the_backend(stack: Stack) -> None:
+    (stack.folder / "state.json").unlink()
+    assert stack.hops("preview", "local")[0] == 0
+    assert "stack init local --no-select" in stack.ran[1]
+
+
+def test_only_the_option_lets_a_cluster_be_rebuilt(stack: Stack) -> None:
+    stack.hops("up", "local")
+    assert all(line.endswith("REPLACE=") for line in stack.ran)
+    stack.hops("up", "local", "--replace")
+    assert stack.ran[-1].endswith("REPLACE=1")
+
+
+UNREACHABLE = (
+    "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data in `x`- couldn't get version"
+)
+
+
+@pytest.mark.parametrize(("op", "warned"), [("replace", False), ("same", True)])
+def test_a_rebuild_goes_on_after_a_kill_without_the_warnings_of_the_old_cluster(
+    stack: Stack, op: str, *, warned: bool
+) -> None:
+    """The same words of a cluster that is still there are a warning."""
+    cluster = resource(op, "command:local:Command", "cluster-kind", {"triggers": [1]}, {"triggers": [0]})
+    stack.says("preview", cluster, said("warning", UNREACHABLE), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert ("unreachable" in shown) is warned
+
+
+CLUSTER = "urn:pulumi:local::ingress-hops::ingress-hops:index:KindCluster$command:local:Command::cluster-kind"
+POD = "urn:pulumi:local::ingress-hops::ingress-hops:index:Workload$kubernetes:core/v1:Pod::apps/example-pod"
+BUCKET = "urn:pulumi:local::ingress-hops::aws:s3/bucket:Bucket::files"
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_steps_that_a_killed_update_left_open_are_forgotten_but_a_users_own(stack: Stack, command: str) -> None:
+    """A bucket may exist in the cloud and be known to nobody."""
+    steps = [{"type": "creating", "resource": {"urn": urn}} for urn in (CLUSTER, POD, BUCKET)]
+    (stack.folder / "state.json").write_text(json.dumps({"version": 3, "deployment": {"pending_operations": steps}}))
+    assert "an earlier update was interrupted; this one goes on from there" in stack.hops(command, "local")[1]
+    kept = json.loads((stack.folder / "imported.json").read_text())
+    assert kept == {"version": 3, "deployment": {"pending_operations": steps[2:]}}
+    (stack.folder / "state.json").write_text(json.dumps(kept))
+    assert "interrupted" not in stack.hops(command, "local")[1]
+
+
+def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:
+    steps = [{"type": "creating", "resource": {"urn": POD}}]
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"pending_operations": steps}}))
+    engines = "Attempting to deploy or update resources with 1 pending operations from previous deployment.\n  * urn:x"
+    stack.says("preview", SAME, said("warning", engines), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert "note: an earlier update was interrupted; the next one goes on from there\n" in shown
+    assert "pending operations" not in shown
+    assert not (stack.folder / "imported.json").exists()
+
+
+def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> None:
+    before = {"spec": {"replicas": 1, "x": [1]}, "metadata": {"name": "web"}}
+    after = {"spec": {"replicas": 2, "x": [2]}, "metadata": {"name": "web"}}
+    stack.says(
+        "preview",
+        resource("update", "kubernetes:apps/v1:Deployment", "web", after, before, component="Contour"),
+        *(
+            resource("delete", "kubernetes:core/v1:Pod", name, {"metadata": {"name": name}}, {}, component="Workload")
+            for name in ("old", "older")
+        ),
+        *(resource("create", "kubernetes:core/v1:Pod", f"p{n}", {}, component="Calico") for n in range(30)),
+        resource("create", "ingress-hops:index:Calico", "calico", {}),
+        said("warning", "watch out"),
+        said("warning", "watch out"),
+        said("warning", "not ready yet", ephemeral=True),
+        finding("advisory"),
+        DONE,
+    )
+    status, out = stack.hops("preview", "local")
+    assert status == 0
+    assert "30 to create, 1 to update, 2 to delete, 0 unchanged" in out
+    assert "  + Calico: 30 objects\n  ~ Contour: Deployment web: spec.replicas, spec.x[]\n" in out
+    assert "\n  - workload it: Pod old, Pod older\n" in out
+    assert out.count("watch out") == 1
+    assert "not ready yet" not in out
+    assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
+    assert "do it:      make up STACK=local" in out
+
+
+def test_a_broken_rule_stops_an_up_before_anything_is_made(stack: Stack) -> None:
+    stack.says("preview", CREATED, finding("mandatory"), said("error", "preview failed"), FAILED, status=1)
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "mandatory: SV01" in out
+    assert "error:" not in out
+    assert not any(line.startswith("up ") for line in stack.ran)
+
+
+def test_a_program_that_cannot_start_ends_with_its_sentence_and_2(stack: Stack) -> None:
+    error = "ingress-hops:cluster.workers is 0\nan unhandled error occurred: the program exited with status 1"
+    stack.says("preview", said("error", error), FAILED, status=1)
+    for command in ("preview", "up"):
+        status, out = stack.hops(command, "local")
+        assert status == 2
+        assert "error: ingress-hops:cluster.workers is 0\n" in out
+        assert "unhandled" not in out
+
+
+def test_a_command_that_fails_does_not_print_its_script(stack: Stack) -> None:
+    stack.says("preview", CREATED, DONE)
+    failure = f"exit status 1: running {json.dumps(SCRIPT)}:\nERROR: no space left\n"
+    stack.says("up", CREATED, said("error", failure), FAILED, status=1)
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "ERROR: no space left" in out
+    assert "docker ps" not in out
+
+
+@pytest.mark.parametrize("quoted", [json.dumps(SCRIPT), repr(SCRIPT), SCRIPT])
+def test_a_script_is_cut_however_it_is_quoted(quoted: str) -> None:
+    assert sentence(f"exit status 1: running {quoted}:\nsad") == "exit status 1: sad"
+    assert sentence("nothing is running here") == "nothing is running here"
+
+
+def test_a_long_message_is_cut_in_the_middle() -> None:
+    lines = sentence("\n".join(f"line {number}" for number in range(50))).splitlines()
+    assert len(lines) <= 9
+    assert (lines[0], lines[-1]) == ("line 0", "line 49")
+
+
+def test_a_route_that_is_not_answered_is_a_failure_with_the_verdict(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "ask", lambda *_: [routes.Answer("is not answered by its pod", well=False)])
+    monkeypatch.setattr(routes, "verdict_of", lambda *_: "hop 7 (pod) is broken: T31\n  mend: do")
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "is not answered by its pod" in out
+    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: make trace STACK=local\n" in out
+
+
+def test_a_stack_that_is_not_there_needs_no_removal(stack: Stack) -> None:
+    (stack.folder / "state.json").unlink()
+    status, out = stack.hops("down", "nope")
+    assert status == 0
+    assert "there is no stack nope" in out
+    assert stack.hops("down", "local")[0] == 0
+
+
+def test_down_says_how_to_build_it_again(stack: Stack) -> None:
+    status, out = stack.hops("down", "local")
+    assert status == 0
+    assert "make up STACK=local" in out
+    assert stack.ran[-1].startswith("destroy --yes --skip-preview --stack local --non-interactive")
+
+
+def test_pulumi_that_says_nothing_is_told_by_its_error(stack: Stack) -> None:
+    (stack.folder / "preview.jsonl").write_text("")
+    (stack.folder / "preview.status").write_text("255\n")
+    status, out = stack.hops("preview", "local")
+    assert status == 2
+    assert "hops: pulumi preview ended with 255 and said nothing" in out
+
+
+def test_a_stack_without_a_file_is_named(stack: Stack) -> None:
+    status, out = stack.hops("up", "nope")
+    assert status == 2
+    assert "there is no stack nope. The stacks here are: ci, local, seed." in out
+
+
+def test_an_up_that_is_stopped_before_its_first_event_leaves_no_lock(
+    stack: Stack, wait_for: Callable[[Path], None]
+) -> None:
+    lock = stack.folder / ".ingress-hops/state/.pulumi/locks/organization/ingress-hops/local/one.json"
+    lock.parent.mkdir(parents=True)
+    held = json.dumps({"username": "bob", "hostname": socket.gethostname(), "timestamp": "2026-11-28T17:03:53Z"})
+    events = "\n".join(json.dumps({"sequence": number, **event}) for number, event in enumerate((CREATED, DONE)))
+    (stack.folder / "events").write_text(events)
+    (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
+case "$1" in
+  version) echo v3.259.0 ;;
+  stack) echo '{{"deployment": {{}}}}' ;;
+  preview) /bin/cat "{stack.folder}/events" ;;
+  cancel) /bin/rm "{lock}" ;;
+  *)
+    trap 'exit 130' INT
+    echo '{held[:-1]}, "pid": '$$'}}' >"{lock}"
+    : >"{stack.folder}/started"
+    while :; do /bin/sleep 0.1; done ;;
+esac
+""")
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "up", "local"]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(program, cwd=stack.folder, env=dict(os.environ), **streams) as up:
+        wait_for(stack.folder / "started")
+        up.send_signal(signal.SIGINT)
+        out, _ = up.communicate(timeout=60)
+    assert up.returncode == 2, out
+    assert "make up STACK=local goes on from there" in out
+    assert "said nothing" not in out
+    assert not lock.exists(), out
+
+
+def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
+    """Twice pressed, Pulumi is told once, and its orderly end is what counts."""
+    ending = json.dumps({"sequence": 1, "summaryEvent": {"result": "failed"}})
+    begun = json.dumps({"sequence": 0, **CREATED})
+    (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
+case "$1" in
+  version) echo v3.259.0 ;;
+  stack) echo '{{"deployment": {{}}}}' ;;
+  *)
+    trap 'echo interrupted >>"{stack.folder}/interrupts"' INT
+    echo '{begun}'
+    : >"{stack.folder}/started"
+    until test -e "{stack.folder}/go"; do /bin/sleep 0.1; done
+    echo '{ending}'; exit 1 ;;
+esac
+""")
+    program = [sys.executable, "-c", "from hops.cli.app import app; app()", "up", "local"]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(program, cwd=stack.folder, env=dict(os.environ), **streams) as up:
+        wait_for(stack.folder / "started")
+        for _ in range(2):
+            up.send_signal(signal.SIGINT)
+            wait_for(stack.folder / "interrupts")
+        (stack.folder / "go").touch()
+        out, _ = up.communicate(timeout=60)
+    assert (stack.folder / "interrupts").read_text() == "interrupted\n"
+    assert up.returncode == 2, out
+    assert "stopping: pulumi finishes the steps that it is in" in out
+    assert "Traceback" not in out
+
+
+def test_an_image_is_named_in_a_preview_and_is_no_cluster(stack: Stack) -> None:
+    """An old cluster's warning is still a warning while only an image is made."""
+    old, new = ({"environment": {"BUILT_IMAGE": f"x.invalid/web:{number}"}} for number in (1, 2))
+    image = resource("replace", "command:local:Command", "apps/web-image", new, old, component="Image")
+    stack.says("preview", image, said("warning", UNREACHABLE), DONE)
+    _, shown = stack.hops("preview", "local")
+    assert "± build it: image x.invalid/web:2" in shown
+    assert "unreachable" in shown
+
+
+def test_an_update_without_a_preview_says_how_long_each_object_took(stack: Stack) -> None:
+    image = resource("create", "command:local:Command", "i", {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}})
+    ended = {"resOutputsEvent": image["resourcePreEvent"]}
+    stack.says("up", image, ended, DONE)
+    with engine.opened("local") as of:
+        took = engine.update(of, "dev: apps/web")
+    assert list(took or {}) == ["image x.invalid/web:1"]
+    (ran,) = [line for line in stack.ran if line.startswith("up ")]
+    assert "--skip-preview" in ran
+    assert "--policy-pack" not in ran
+
+
+def test_an_update_that_fails_shows_why(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    stack.says("up", said("error", "the image of apps/web cannot be built"), FAILED, status=255)
+    with engine.opened("local") as of:
+        assert engine.update(of, "dev: apps/web") is None
+    assert "the image of apps/web cannot be built" in capsys.readouterr().err
+
+
+def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
+    """Docker keeps the others."""
+    (stack.folder / "bin" / "docker").write_text(f'#!/bin/sh\necho "$*" >>{stack.folder}/docker-calls\n')
+    (stack.folder / "bin" / "docker").chmod(0o755)
+    built = {"inputs": {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}}}
+    cluster = {"inputs": {"environment": {"IMAGE": "kindest/node:1"}}}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"resources": [built, cluster]}}))
+    status, _ = stack.hops("down", "local")
+    assert status == 0
+    assert (stack.folder / "docker-calls").read_text() == "image rm x.invalid/web:1\n"
+
+
+def test_a_build_that_fails_is_told_in_the_builders_words() -> None:
+    command = "/p/.venv/bin/python -I -m hops.cli.image_build make"
+    lines = ["the image of apps/web cannot be built. The last lines of docker build:", "#5 RUN false", "exit code: 1"]
+    text = f"exit status 1: running {json.dumps(command)}:\n" + "\n".join(lines)
+    assert sentence(text) == "exit status 1: " + "\n".join(lines)
+
+
+def test_a_repository_of_ones_own_is_judged_by_this_projects_pack(stack: Stack) -> None:
+    """It has no Makefile and no pack."""
+    (stack.folder / "policy").rmdir()
+    status, out = stack.hops("up", "local")
+    assert status == 0, out
+    assert f"--policy-pack {Path(hops.__file__).parents[1]}/policy " in stack.ran[1]
+    assert "hops trace local" in out
+    assert "make" not in out

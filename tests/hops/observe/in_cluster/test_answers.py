@@ -1,0 +1,100 @@
+"""What is asked of a running cluster, by a stand-in for Docker whose nodes run on this machine."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from hops.kubernetes.resources.pod_start import SECONDS_RUNNING
+from hops.model.hop import Backend
+from hops.observe.in_cluster import answers as module
+from hops.observe.in_cluster.answers import RouteAnswer, answers, cluster_objects
+from tests.hops.observe.conftest import StandIn
+
+READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+UNREADY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}]}
+
+_CURL = """#!/bin/sh
+printf 'curl %s\\n' "$*" >>"$STAND_IN/calls"
+for url; do :; done
+rm "$STAND_IN/deaf" 2>/dev/null && exit 7
+case "$url" in *silent*) exit 28 ;; *envoy*) printf 'HTTP/1.1 404 Not Found\\r\\nserver: envoy\\r\\n' ;;
+  *) printf 'HTTP/1.1 404 Not Found\\r\\nX-Envoy-Upstream-Service-Time: 3\\r\\n' ;; esac
+"""
+_KUBECTL = """#!/bin/sh
+case "$*" in *logs*) printf 'one\\ntwo\\n' ;; *) cat "$STAND_IN/objects" ;; esac
+"""
+
+
+def backend(name: str) -> Backend:
+    return Backend(name, "apps", f"{name}-ingress", f"{name}.local", "/", 80, 80, {}, (f"{name}-pod",))
+
+
+@pytest.fixture
+def nodes(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    (stand_in.bin / "curl").unlink(missing_ok=True)
+    for name, script in (("curl", _CURL), ("kubectl", _KUBECTL)):
+        stand_in.program(name, script)
+    (stand_in.bin / "rm").symlink_to("/bin/rm")
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    return stand_in
+
+
+def holds(nodes: StandIn, **pods: dict[str, Any]) -> list[dict[str, Any]]:
+    items = [
+        {"kind": "Pod", "metadata": {"namespace": "apps", "name": f"{name}-pod"}, "status": status}
+        for name, status in pods.items()
+    ]
+    (nodes.folder / "objects").write_text(json.dumps({"kind": "List", "items": items}))
+    return items
+
+
+def asked(*names: str, seconds: Iterator[float] | None = None) -> tuple[Any, list[RouteAnswer]]:
+    clock = seconds or iter(count())
+    return asyncio.run(answers("c-control-plane", "c-worker", 80, [backend(n) for n in names], lambda: next(clock)))
+
+
+def test_each_route_is_asked_until_a_pod_answers(nodes: StandIn) -> None:
+    items = holds(nodes, a=READY, b=READY)
+    (nodes.folder / "deaf").write_text("")
+    objects, found = asked("a", "b")
+    assert objects == items
+    assert [answer.answered for answer in found] == [True, True]
+    urls = [call.split()[-1] for call in nodes.calls if call.startswith("curl")]
+    assert len(urls) == 3, "one was deaf once, and no route is asked again after its answer"
+    assert set(urls) == {"http://a.local/", "http://b.local/"}
+    assert all("--connect-to ::c-worker:80" in call for call in nodes.calls if call.startswith("curl"))
+
+
+def test_envoys_own_answer_is_none_and_the_others_are_told(nodes: StandIn) -> None:
+    holds(nodes, a=READY, envoy=UNREADY)
+    _, (a, envoy) = asked("a", "envoy", seconds=iter(range(0, 9999, SECONDS_RUNNING)))
+    assert (a.answered, envoy.answered) == (True, False)
+    assert a.logs == {}
+    assert envoy.logs == {"apps/envoy-pod": ["one", "two"]}
+
+
+def test_an_answered_route_waits_for_its_other_pods(nodes: StandIn) -> None:
+    holds(nodes, a=UNREADY)
+    _, (a,) = asked("a", seconds=iter(range(0, 9999, SECONDS_RUNNING)))
+    assert a.answered
+    assert not a.pods["apps/a-pod"].ready
+
+
+def test_a_pod_that_does_not_exist_is_missing(nodes: StandIn) -> None:
+    holds(nodes)
+    _, (silent,) = asked("silent", seconds=iter(range(0, 9999, SECONDS_RUNNING)))
+    assert silent.pods["apps/silent-pod"].phase == "missing"
+
+
+def test_a_cluster_that_does_not_answer_holds_nothing(nodes: StandIn) -> None:
+    assert cluster_objects("c-control-plane") == []
+    (nodes.folder / "objects").write_text('{"items": null}')
+    assert cluster_objects("c-control-plane") == []
+    (nodes.folder / "objects").write_text("[]")
+    assert cluster_objects("c-control-plane") == []
+    (nodes.folder / "dead-c-control-plane").write_text("")
+    assert cluster_objects("c-control-plane") == []
