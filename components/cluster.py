@@ -70,6 +70,8 @@ mkdir -p "$OWNER"
 config=$(cat)
 {_WHOLE}
 if whole; then
+  # kind adds to the file that is there.
+  rm -f "$KUBECONFIG_FILE"
   kind export kubeconfig --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"
 else
   if [ -n "$nodes" ]; then kind delete cluster --name "$CLUSTER" --kubeconfig "$KUBECONFIG_FILE"; fi

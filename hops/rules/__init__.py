@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hops.rules.families import (
+    accepted_routes,
     api_server,
     clashes,
     exceptions,
@@ -10,6 +11,7 @@ from hops.rules.families import (
     host_ports,
     ingress,
     kind_clusters,
+    kind_configurations,
     request_path,
     services,
     tls,
@@ -22,8 +24,10 @@ RULES: Mapping[str, Rule] = {
         api_server,
         host_ports,
         kind_clusters,
+        kind_configurations,
         clashes,
         ingress,
+        accepted_routes,
         tls,
         services,
         request_path,

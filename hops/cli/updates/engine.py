@@ -27,10 +27,11 @@ from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
 from hops.cli.stacks.stack import StackError, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, object_name, sentence
-from hops.cli.updates.mend import drifted, remove_added
+from hops.cli.updates.mend import damaged_kubeconfig, drifted, remove_added, write_kubeconfig
 from hops.kubernetes.values import at
 from hops.model.finding import Level
 from hops.model.plan import plan
+from hops.model.project_files import kubeconfig_link
 from hops.model.settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.in_cluster.drift import Drift
@@ -275,7 +276,7 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
 def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
 
-    Creates the stack in the backend where it is new. Raises BackendError.
+    Creates the stack in the backend where it is new. Raises BackendError and EngineError.
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
@@ -289,10 +290,27 @@ def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     if forget:
         _forget_interrupted(of.project, of.name, kept)
     running = own_state(of.project, of.name, of.settings, machine.result()).running
+    if running:
+        _kubeconfig(of, kept, write=forget)
     found = drifted(of.settings, kept) if running else None
     for drift in found or ():
         echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
     return found or [], running
+
+
+def _kubeconfig(of: OpenedStack, kept: Mapping[str, Any], *, write: bool) -> None:
+    """Tells that the kubeconfig file of the running cluster is lost or damaged, and writes it again for an up."""
+    file = damaged_kubeconfig(kept)
+    if not file:
+        return
+    if not write:
+        echo(f"the kubeconfig file {file} is lost or damaged (an up writes it again)")
+        return
+    try:
+        write_kubeconfig(file, of.settings.cluster.name, kubeconfig_link(of.name))
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineError(f"the kubeconfig file {file} is lost and cannot be written again: {error}") from None
+    echo(f"the kubeconfig file {file} was lost or damaged; it is written again")
 
 
 def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:

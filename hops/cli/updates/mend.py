@@ -1,9 +1,12 @@
 """Finds what somebody changed in a stack's cluster, and removes what an update would leave."""
 
 import json
+import re
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hops.cli.programs.kubectl import ADMIN
@@ -14,6 +17,7 @@ from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resou
 from hops.observe.local import docker
 
 _PATIENCE = 60.0
+_SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 
 
@@ -66,3 +70,37 @@ def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
         except docker.DockerError:
             left.append(each)
     return left
+
+
+def damaged_kubeconfig(state: Mapping[str, Any]) -> Path | None:
+    """The kubeconfig file that a stack published, if it is missing or does not name the context; else None.
+
+    state: as `pulumi stack export` prints it.
+    """
+    root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
+    file, context = (at(root, "outputs", "cluster", key) for key in ("kubeconfig", "context"))
+    if not file or not context:
+        return None
+    try:
+        named = re.search(rf"^\s*name: {re.escape(str(context))}$", Path(str(file)).read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        named = None
+    return None if named else Path(str(file))
+
+
+def write_kubeconfig(file: Path, cluster: str, link: str) -> None:
+    """Writes the kubeconfig file of a running kind cluster again, for its owner only, and the link to it.
+
+    link: the link's name, beside the file.
+
+    Raises OSError, and subprocess.SubprocessError if kind fails.
+    """
+    with TemporaryDirectory(dir=file.parent) as scratch:
+        made = Path(scratch, file.name)
+        made.touch(mode=0o600)
+        words = ["kind", "export", "kubeconfig", "--name", cluster, "--kubeconfig", str(made)]
+        subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS)
+        made.replace(file)
+    beside = file.parent / link
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(file.name)

@@ -16,14 +16,12 @@ from hops.kubernetes.controller.classes import (
     served,
 )
 from hops.kubernetes.controller.contour import contours
-from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressPath
 from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.resources.services import DeclaredService
-from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
 from hops.kubernetes.routing.hosts import Named, bare, is_host_name, named
-from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host
+from hops.kubernetes.routing.proxies import virtual_host
 from hops.kubernetes.routing.routes import (
     ADAPTERS,
     CatchAll,
@@ -32,22 +30,19 @@ from hops.kubernetes.routing.routes import (
     everything_under,
     looks_like_regex,
     matched,
-    merged,
     routes,
 )
-from hops.kubernetes.routing.targets import GATEWAY_ROUTES, Target, granted, home, port_of, senders, targets
-from hops.kubernetes.values import Undecidable, at, flag, matches, pairs, pointer, sequence, text
+from hops.kubernetes.routing.targets import Target, granted, home, port_of, senders, targets
+from hops.kubernetes.values import Undecidable, at, matches, pairs, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings import Section
-from hops.rules.families.tls import Certificates
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
 
 _API = "https://kubernetes.io/docs/concepts/services-networking/ingress/"
 _CONTOUR = "https://projectcontour.io/docs/1.33/config/"
-_HTTPPROXY = "https://projectcontour.io/docs/1.33/config/fundamentals/"
 
-_SERVICE = """
+SERVICE = """
 apiVersion: v1
 kind: Service
 metadata: {name: web, namespace: apps}
@@ -97,8 +92,8 @@ def _set(path: str, value: Any) -> Mapping[str, Any]:
     "a Service in another namespace if a ReferenceGrant there allows it.",
     remedy="Correct the name of the Service in the route, or declare the Service in that namespace.",
     references=(_API, "https://gateway-api.sigs.k8s.io/api-types/referencegrant/"),
-    bad=_SERVICE + "---" + _INGRESS.replace("service: {name: web", "service: {name: wed"),
-    good=_SERVICE + "---" + _INGRESS,
+    bad=SERVICE + "---" + _INGRESS.replace("service: {name: web", "service: {name: wed"),
+    good=SERVICE + "---" + _INGRESS,
 )
 def service_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     resource = subject.resource
@@ -149,8 +144,8 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     "first matching port, drops the route if this port is not TCP, and reports this only in its log.",
     remedy="Set the port of the route to the number or name of a TCP port of the Service.",
     references=(_API,),
-    bad=_SERVICE + "---" + _INGRESS.replace("number: 80", "number: 8080"),
-    good=_SERVICE + "---" + _INGRESS,
+    bad=SERVICE + "---" + _INGRESS.replace("number: 80", "number: 8080"),
+    good=SERVICE + "---" + _INGRESS,
 )
 def port_exists(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for target in targets(subject):
@@ -669,7 +664,7 @@ metadata: {name: web, namespace: apps}
 spec: {type: ExternalName, externalName: intranet.example.com, ports: [{port: 80}]}
 ---"""
     + _INGRESS,
-    good=_SERVICE + "---" + _INGRESS,
+    good=SERVICE + "---" + _INGRESS,
 )
 def inside(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
     for target in targets(subject):
@@ -858,235 +853,3 @@ def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) ->
             path = pointer("/metadata/annotations", key)
             message = f"annotation {key} is copied into the controller's configuration."
             yield Breach(path, message, ({"op": "remove", "path": path},))
-
-
-@partial(
-    Rule,
-    code="IN17",
-    title="An HTTPProxy is valid",
-    severity=Severity.HIGH,
-    level=Level.MANDATORY,
-    scope=Scope.STACK,
-    of=kinds("HTTPProxy"),
-    hop=HopName.ROUTE,
-    parameters=Certificates,
-    parameters_of="TL04",
-    why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, if the "
-    "conditions of a route contradict each other, or if an included HTTPProxy, a Service or a certificate does not "
-    "exist. Contour then serves none of its routes, or an error, and reports this only in the object's status after "
-    "the update.",
-    remedy="Correct the field that the message names.",
-    references=(_HTTPPROXY, "https://projectcontour.io/docs/1.33/config/inclusion-delegation/"),
-    bad=_SERVICE
-    + """---
-apiVersion: projectcontour.io/v1
-kind: HTTPProxy
-metadata: {name: web, namespace: apps}
-spec:
-  virtualhost: {fqdn: web.localhost}
-  includes: [{name: api, conditions: [{prefix: /api}]}]
-  routes: [{services: [{name: web, port: 80}]}]
-""",
-    good=_SERVICE
-    + """---
-apiVersion: projectcontour.io/v1
-kind: HTTPProxy
-metadata: {name: web, namespace: apps}
-spec:
-  virtualhost: {fqdn: web.localhost}
-  includes: [{name: api, conditions: [{prefix: /api}]}]
-  routes: [{services: [{name: web, port: 80}]}]
----
-apiVersion: projectcontour.io/v1
-kind: HTTPProxy
-metadata: {name: api, namespace: apps}
-spec: {routes: [{services: [{name: web, port: 80}]}]}
-""",
-)
-def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
-    host = virtual_host(proxy)
-    if host is None:
-        tree = inventory.once(proxies)
-        # An include leads to the first of several with one name.
-        if (proxy if proxy.vague else inventory.find("HTTPProxy", proxy.namespace, proxy.name)) not in tree.reached:
-            if not tree.whole:
-                raise Undecidable
-            message = "the HTTPProxy has no virtualhost, and no root includes it."
-            yield Breach("/spec/virtualhost", message, absence=True)
-    else:
-        yield from _root(proxy, host, inventory, parameters)
-    yield from _included(proxy, inventory)
-    yield from _routed(proxy, inventory)
-
-
-def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
-    name = (text(host.get("fqdn")) or "").strip().lower()
-    if name:
-        rival = inventory.once(proxies).roots[owner_of(proxy, inventory), name].first
-        # The clash is reported once, at the later ones.
-        if rival and not rival.same_object(proxy):
-            yield Breach("/spec/virtualhost/fqdn", f"{rival} also has host {name}, so Contour serves neither.")
-    else:
-        yield Breach("/spec/virtualhost/fqdn", "virtualhost has no fqdn.")
-    spec = proxy.body.get("spec")
-    tcp, tls = part(spec, "tcpproxy"), part(host, "tls")
-    if tcp is None and not sequence(at(spec, "routes")) and not sequence(at(spec, "includes")):
-        yield Breach("/spec", "the HTTPProxy has neither routes nor includes.")
-    if tcp is not None and tls is None:
-        yield Breach("/spec/tcpproxy", "tcpproxy requires virtualhost.tls with secretName or passthrough.")
-    if tls is not None:
-        secret = text(tls.get("secretName"))
-        if bool(secret) == bool(flag(tls.get("passthrough"))):
-            both = "both secretName and" if secret else "neither secretName nor"
-            yield Breach("/spec/virtualhost/tls", f"virtualhost.tls sets {both} passthrough.")
-        elif secret:
-            namespace, _, plain = secret.rpartition("/")
-            own = home(proxy)
-            problem = secret_problem(inventory, own, namespace or own, plain, parameters.given)
-            if problem:
-                yield Breach("/spec/virtualhost/tls/secretName", f"{problem}.", evidence=secret, absence=True)
-
-
-def _included(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
-    seen: set[tuple[tuple[str, str], str]] = set()
-    for include in includes(proxy, inventory):
-        problem = _ill_included(proxy, include, inventory) or _ill_matched(include.conditions)
-        if problem:
-            yield Breach(include.pointer, f"{problem}.", absence=include.proxy is None)
-        key = merged(include.conditions)
-        # Contour lets several have no condition but the path /.
-        if key in seen and key != (("string", "/"), ""):
-            yield Breach(f"{include.pointer}/conditions", "an earlier include has the same conditions.")
-        seen.add(key)
-
-
-def _ill_included(proxy: Resource, include: Include, inventory: Inventory) -> str:
-    found = include.proxy
-    if found is None or owner_of(found, inventory) != owner_of(proxy, inventory):
-        if found:
-            return f"{found} is included but has another ingress class"
-        return f"HTTPProxy {include.name} does not exist in namespace {include.namespace}"
-    if virtual_host(found) is not None:
-        return f"the included {found} is a root (it has a virtualhost)"
-    if (proxy, include.pointer) in inventory.once(proxies).circles:
-        return f"the included {found} includes this HTTPProxy again"
-    if any(text(at(condition, key)) for condition in include.conditions for key in ("exact", "regex")):
-        return "an include has an exact or regex condition; only prefix is allowed"
-    return ""
-
-
-def _ill_matched(conditions: Sequence[Any]) -> str:
-    given = (text(at(condition, key)) for condition in conditions for key in ("prefix", "exact", "regex"))
-    paths = [path for path in given if path]
-    if len(paths) > 1:
-        return "more than one condition matches the path"
-    return f"path {paths[0]} of a condition does not start with /" if paths and paths[0][0] != "/" else ""
-
-
-def _contradictory(conditions: Sequence[Any]) -> str:
-    """Why no request can meet the conditions on headers and query parameters; "" if one can."""
-    seen: set[tuple[str, str]] = set()
-    given: set[tuple[str, str, str, str]] = set()
-    for condition in conditions:
-        for kind in ("header", "queryParameter"):
-            entry = at(condition, kind)
-            name = text(at(entry, "name")) or ""
-            name = name.lower() if kind == "header" else name
-            for key in ("exact", "notexact", "contains", "notcontains"):
-                if value := text(at(entry, key)):
-                    given.add((kind, name, key, value))
-            if text(at(entry, "exact")):
-                if (kind, name) in seen:
-                    return f"two exact conditions have the {'header' if kind == 'header' else 'query parameter'} {name}"
-                seen.add((kind, name))
-    for kind, name, key, value in sorted(given):
-        if (kind, name, f"not{key}", value) in given:
-            return f"the conditions {key} and not{key} on {name} contradict each other"
-    return ""
-
-
-def _ill_replaced(entries: Sequence[Any]) -> str:
-    """Why Contour rejects replacePrefix of a route; "" if it accepts it."""
-    prefixes = [text(at(entry, "prefix")) or "" for entry in entries]
-    twice = next((prefix for index, prefix in enumerate(prefixes) if prefix in prefixes[:index]), None)
-    return "" if twice is None else f"replacePrefix has two entries for {twice or 'every prefix'}"
-
-
-def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
-    for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
-        base = f"/spec/routes/{index}"
-        conditions = sequence(at(route, "conditions"))
-        problem = _ill_matched(conditions) or _contradictory(conditions)
-        if problem:
-            yield Breach(f"{base}/conditions", f"{problem}.")
-        mirrors = [service for service in sequence(at(route, "services")) if flag(at(service, "mirror"))]
-        if len(mirrors) > 1:
-            yield Breach(f"{base}/services", "a route has more than one mirror.")
-        problem = _ill_replaced(sequence(at(route, "pathRewritePolicy", "replacePrefix")))
-        if problem:
-            yield Breach(f"{base}/pathRewritePolicy/replacePrefix", f"{problem}.")
-        policies = [part(route, key) for key in ("requestRedirectPolicy", "directResponsePolicy")]
-        ends = bool(sequence(at(route, "services"))) + sum(policy is not None for policy in policies)
-        if ends != 1:
-            yield Breach(
-                base, "a route requires exactly one of services, requestRedirectPolicy and directResponsePolicy."
-            )
-    for target in targets(proxy):
-        if not target.service or not 1 <= (target.port_number or 0) <= 65535:
-            yield Breach(target.pointer, "a service entry has no name or no port from 1 to 65535.")
-            continue
-        namespace = home(proxy)
-        service = inventory.service(namespace, target.service)
-        if not service:
-            message = f"Service {target.service} does not exist in namespace {namespace}."
-            yield Breach(target.service_pointer, message, evidence=target.service, absence=True)
-        elif service.type != "ExternalName" and not port_of(service, target.port_number or 0):
-            yield Breach(target.port_pointer, f"{service.resource} has no TCP port {target.port_number}.")
-
-
-_GATEWAY = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: public, namespace: projectcontour}
-spec:
-  gatewayClassName: contour
-  listeners: [{name: http, protocol: HTTP, port: 80, allowedRoutes: {namespaces: {from: All}}}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: web, namespace: apps}
-spec:
-  parentRefs: [{name: public, namespace: projectcontour}]
-  hostnames: [web.localhost]
-  rules: [{backendRefs: [{name: web, port: 80}]}]
-"""
-
-
-@partial(
-    Rule,
-    code="IN18",
-    title="A Gateway accepts the route",
-    severity=Severity.HIGH,
-    level=Level.MANDATORY,
-    scope=Scope.STACK,
-    of=kinds(*GATEWAY_ROUTES),
-    hop=HopName.ROUTE,
-    why="A Gateway API route is served only by a listener that accepts it: the listener that parentRefs names, for the "
-    "route's kind, namespace and host names. By default a listener accepts routes from the Gateway's own namespace "
-    "only. A route that no listener accepts receives no request, and only its status reports this. If no Gateway is "
-    "declared, the rule does not apply.",
-    remedy="Correct the field that the message names, or let the listener accept the route in `allowedRoutes`.",
-    references=("https://gateway-api.sigs.k8s.io/concepts/api-overview/#attaching-routes-to-gateways",),
-    bad=_SERVICE + "---" + _GATEWAY.replace(", allowedRoutes: {namespaces: {from: All}}", ""),
-    good=_SERVICE + "---" + _GATEWAY,
-)
-def accepted(route: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
-    found = attachments(route, inventory)
-    if not found and inventory.once(gateways_known):
-        yield Breach("/spec/parentRefs", "the route has no parentRefs, so no Gateway accepts it.")
-    for one in found:
-        if one.problem:
-            yield Breach(one.pointer, f"{one.problem}.", absence=one.gateway is None)
-    for host, pointer_ in unserved_hosts(route, found):
-        message = f"no listener that accepts the route takes host {host}, so it is not served."
-        yield Breach(pointer_, message, evidence=host)
