@@ -121,7 +121,9 @@ def test_what_happened_is_shown_and_mended(running: Project, name: str) -> None:
     said = running.up(STACK)
     assert answer(running.outputs(STACK)["curl"])[0] == 200, said
     words = [".venv/bin/hops", "kubectl", STACK, "get", "pods", "--namespace", "apps"]
-    pods = subprocess.run(words, cwd=running.folder, env=running.environment, check=True, capture_output=True, text=True)
+    pods = subprocess.run(
+        words, cwd=running.folder, env=running.environment, check=True, capture_output=True, text=True
+    )
     assert "example-pod" in pods.stdout
     assert _kubeconfig(running).stat().st_mode & 0o077 == 0
     assert run("docker", "inspect", "--format", "{{.Created}}", *NODES) == created, "the cluster was made anew"
