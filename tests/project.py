@@ -71,6 +71,9 @@ def copy_project(folder: Path) -> None:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
+        # Older than any environment, so that `make` does not install the clone into the one that both share.
+        os.utime(folder / name, (0, 0))
     run("git", "init", "--quiet", str(folder))
     run("git", "-C", str(folder), "add", "--all")
 
