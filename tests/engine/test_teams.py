@@ -158,7 +158,9 @@ def test_another_program_reads_the_outputs(team: Clone, tmp_path: Path) -> None:
     theirs.pulumi("stack", "init", "reader")
     theirs.pulumi("up", "--yes", "--skip-preview", "--stack", "reader")
     seen = json.loads(theirs.pulumi("stack", "output", "--json", "--stack", "reader"))
-    assert seen == {"theirs": "http://my-service.alice.localhost:8082/", "hops": 12}
+    port = re.search(r"httpPort: (\d+)", (team.folder / "stacks/Pulumi.alice.yaml").read_text())
+    assert port
+    assert seen == {"theirs": f"http://my-service.alice.localhost:{port[1]}/", "hops": 12}
     (tmp_path / "__main__.py").write_text(program.replace("/alice", "/nobody"))
     failed = theirs.run("pulumi", "up", "--yes", "--skip-preview", "--stack", "reader", check=False)
     assert failed.returncode != 0

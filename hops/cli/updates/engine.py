@@ -27,7 +27,13 @@ from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
 from hops.cli.stacks.stack import StackError, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, object_name, sentence
-from hops.cli.updates.mend import damaged_kubeconfig, drifted, remove_added, write_kubeconfig
+from hops.cli.updates.mend import (
+    damaged_kubeconfig,
+    drifted,
+    published_kubeconfig,
+    remove_added,
+    write_kubeconfig,
+)
 from hops.kubernetes.values import at
 from hops.model.finding import Level
 from hops.model.plan import plan
@@ -75,9 +81,10 @@ class OpenedStack:
     settings: Settings
     environment: Mapping[str, str]
 
-    def around(self, drifts: Sequence[Drift]) -> Mapping[str, str]:
-        """The environment of a run: what somebody changed is taken back, which the provider else calls a conflict."""
-        return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if drifts else {})}
+    def around(self, seen: "_Seen") -> Mapping[str, str]:
+        """The environment of a run. It takes fields that others own, which the provider else calls a conflict."""
+        force = seen.drifts or seen.unknown
+        return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if force else {})}
 
     @property
     def pack(self) -> str:
@@ -197,8 +204,9 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
 
 def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
-    drifts, running = _look(of, forget=True)
-    around = of.around(drifts)
+    seen = _look(of, forget=True)
+    drifts = seen.drifts
+    around = of.around(seen)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *refresh]
@@ -212,7 +220,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
     left = remove_added(of.settings, drifts)
     patience = 0.0
-    if running and not drifts and not planned.changes and not planned.said.outputs_change:
+    if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
         patience = _PATIENCE
@@ -226,8 +234,8 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         if done.failed:
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        seen = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
-        echo(f"left as it is: {drift}; see: {seen}")
+        words = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        echo(f"left as it is: {drift}; see: {words}")
     return _ending(of, patience)
 
 
@@ -257,9 +265,9 @@ def _preview_words(of: OpenedStack, more: Sequence[str]) -> list[str]:
 
 
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
-    drifts, _ = _look(of)
-    around = of.around(drifts)
-    refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
+    seen = _look(of)
+    around = of.around(seen)
+    refresh = ["--refresh"] if any(drift.repaired for drift in seen.drifts) else []
     if verbose:
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
@@ -273,8 +281,22 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
     return Status.ALL_WELL
 
 
-def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
-    """The stack's objects that are not as declared, each told in a line, and whether all its nodes run.
+@dataclass(frozen=True)
+class _Seen:
+    """What a look at the stack found.
+
+    drifts: the objects that are not as declared.
+    running: whether all nodes of its cluster run.
+    unknown: whether they run and the state has published no cluster, so that an update takes the cluster over.
+    """
+
+    drifts: Sequence[Drift]
+    running: bool
+    unknown: bool
+
+
+def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
+    """Looks at the stack's cluster and state, and tells each drift in a line.
 
     Creates the stack in the backend where it is new. Raises BackendError and EngineError.
 
@@ -286,16 +308,16 @@ def _look(of: OpenedStack, *, forget: bool = False) -> tuple[list[Drift], bool]:
     kept = backend.state(of.project, of.name)
     if kept is None:
         backend.create(of.project, of.name)
-        return [], False
-    if forget:
+    elif forget:
         _forget_interrupted(of.project, of.name, kept)
     running = own_state(of.project, of.name, of.settings, machine.result()).running
-    if running:
-        _kubeconfig(of, kept, write=forget)
-    found = drifted(of.settings, kept) if running else None
-    for drift in found or ():
+    if not running or not published_kubeconfig(kept or {}):
+        return _Seen((), running, unknown=running)
+    _kubeconfig(of, kept or {}, write=forget)
+    found = drifted(of.settings, kept or {}) or ()
+    for drift in found:
         echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
-    return found or [], running
+    return _Seen(found, running, unknown=False)
 
 
 def _kubeconfig(of: OpenedStack, kept: Mapping[str, Any], *, write: bool) -> None:

@@ -72,20 +72,30 @@ def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
     return left
 
 
-def damaged_kubeconfig(state: Mapping[str, Any]) -> Path | None:
-    """The kubeconfig file that a stack published, if it is missing or does not name the context; else None.
+def published_kubeconfig(state: Mapping[str, Any]) -> tuple[Path, str] | None:
+    """The kubeconfig file and the context that a stack published; None before its first update has ended.
 
     state: as `pulumi stack export` prints it.
     """
     root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
     file, context = (at(root, "outputs", "cluster", key) for key in ("kubeconfig", "context"))
-    if not file or not context:
+    return (Path(str(file)), str(context)) if file and context else None
+
+
+def damaged_kubeconfig(state: Mapping[str, Any]) -> Path | None:
+    """The kubeconfig file that a stack published, if it is missing or does not name the context; else None.
+
+    state: as `pulumi stack export` prints it.
+    """
+    published = published_kubeconfig(state)
+    if not published:
         return None
+    file, context = published
     try:
-        named = re.search(rf"^\s*name: {re.escape(str(context))}$", Path(str(file)).read_text(), re.MULTILINE)
+        named = re.search(rf"^\s*name: {re.escape(context)}$", file.read_text(), re.MULTILINE)
     except (OSError, ValueError):
         named = None
-    return None if named else Path(str(file))
+    return None if named else file
 
 
 def write_kubeconfig(file: Path, cluster: str, link: str) -> None:

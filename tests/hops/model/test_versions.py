@@ -34,7 +34,8 @@ def locked(project: Path, lock: str) -> dict[str, str]:
 def test_the_pulumi_packages_are_an_extra_and_the_engine_is_the_locked_one(project: Path) -> None:
     table = tomllib.loads((project / "pyproject.toml").read_text())["project"]
     names = {Requirement(line).name for line in table["optional-dependencies"]["pulumi"]}
-    assert names == {"pulumi", "pulumi-command", "pulumi-kubernetes", "pulumi-policy"}
+    # watchfiles is what `hops dev` needs, which runs Pulumi.
+    assert names == {"pulumi", "pulumi-command", "pulumi-kubernetes", "pulumi-policy", "watchfiles"}
     assert locked(project, "requirements.txt")["pulumi"] == versions.PULUMI
 
 
