@@ -234,8 +234,8 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         if done.failed:
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        words = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
-        echo(f"left as it is: {drift}; see: {words}")
+        command = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        echo(f"left as it is: {drift}; see: {command}")
     return _ending(of, patience)
 
 
