@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -42,7 +42,7 @@ HITS = (
 )
 _PATTERNS = {
     "hops": "/bin/hops ",
-    "pulumi": "pulumi ",
+    "pulumi": "^pulumi ",
     "program": "pulumi-language-python-exec",
     "provider": "pulumi-resource-",
     "kind": "kind create",
@@ -138,28 +138,23 @@ def _below(root: int) -> dict[int, str]:
 
 
 def _hit(made: subprocess.Popen[str], moment: Moment) -> None:
-    if made.poll() is not None:
-        return
-    if moment.victim == "terminal":
-        # Ctrl-C reaches the whole foreground group.
-        os.killpg(made.pid, moment.number)
-        moment.hit = "make's process group"
-        return
-    below = _below(made.pid)
-    pattern = _PATTERNS.get(moment.victim)
-    victims = [pid for pid, words in below.items() if pattern is None or pattern in words]
-    if moment.victim == "pulumi":
-        victims = [pid for pid in victims if below[pid].startswith("pulumi ")]
-    if not victims:
-        moment.hit = f"no {moment.victim} was running; make itself"
-        victims = [made.pid, *below]
-    else:
-        moment.hit = f"{len(victims)} of {len(below)} processes"
-    for pid in victims:
-        try:
-            os.kill(pid, moment.number)
-        except ProcessLookupError:
-            continue
+    """Sends the signal as soon as there is somebody to take it."""
+    while made.poll() is None:
+        if moment.victim == "terminal":
+            # Ctrl-C reaches the whole foreground group.
+            os.killpg(made.pid, moment.number)
+            moment.hit = "make's process group"
+            return
+        below = _below(made.pid)
+        pattern = _PATTERNS.get(moment.victim, "")
+        victims = [pid for pid, words in below.items() if re.search(pattern, words)]
+        for pid in victims:
+            with suppress(ProcessLookupError):
+                os.kill(pid, moment.number)
+        if victims:
+            moment.hit = f"{len(victims)} of {len(below)} processes"
+            return
+        time.sleep(0.1)
 
 
 def _interrupted(project: Project, moment: Moment) -> str:
