@@ -27,6 +27,8 @@ ADDRESS = "ingress-hops/address"
 _NOBODY = 65534
 _NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
+_NO_INPUTS_IF_EMPTY = {"args", "env", "files", "resources"}
+"""Arguments that older versions did not have."""
 
 
 class WorkloadArgs(TypedDict):
@@ -40,6 +42,14 @@ class WorkloadArgs(TypedDict):
     """The image of the one container. It must run as any user and with a read-only root folder."""
     command: NotRequired[Sequence[str] | None]
     """The command of the container. Default: the image's own."""
+    args: NotRequired[Sequence[str]]
+    """The arguments of the command. Default: none, and then the image's own."""
+    env: NotRequired[Mapping[str, str]]
+    """The variables of the container's environment, by name. They are published with the pod. Default: none."""
+    files: NotRequired[Mapping[str, str]]
+    """The content of files in the container, by absolute path; at most 1,000,000 bytes. Default: none."""
+    resources: NotRequired[Mapping[str, Mapping[str, str]] | None]
+    """The quantities of cpu and memory in `requests` and `limits`. Default: None, no bounds."""
     port: NotRequired[int]
     """The TCP port that the process listens on and the Service offers, 1 to 65535. Default: 8080."""
     name: NotRequired[str]
@@ -67,6 +77,10 @@ class WorkloadArgs(TypedDict):
 class _Bounds(settings.Section):
     image: settings.ImageName
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    args: tuple[str, ...] = ()
+    env: dict[settings.VariableName, str] = Field(default_factory=dict)
+    files: settings.Files = Field(default_factory=dict)
+    resources: settings.Resources | None = None
     port: settings.Port = 8080
     name: settings.Label
     namespace: settings.Label = "default"
@@ -106,7 +120,11 @@ class Workload(pulumi.ComponentResource):
         values = checked(f"Workload {name}", {"name": name, **args}, _Bounds)
         values["pods"] = values["pods"] or [f"{values['name']}-pod"]
         values["selector"] = values["selector"] or {"service": values["pods"][0]}
-        inputs = {key: value for key, value in values.items() if key not in _NOT_INPUTS}
+        inputs = {
+            key: value
+            for key, value in values.items()
+            if key not in _NOT_INPUTS and (value or key not in _NO_INPUTS_IF_EMPTY)
+        }
         super().__init__("ingress-hops:index:Workload", name, inputs, opts)
         self._values, self._opts = values, opts
         namespace, labels = values["namespace"], values["selector"]
@@ -121,6 +139,17 @@ class Workload(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=named("account"),
         )
+        before: list[pulumi.Resource] = [account]
+        if values["files"]:
+            # Named after its content: another content is another pod, and the old pod keeps its files until it ends.
+            values["config_map"] = f"{values['name']}-{_digest(values['files'])[:8]}"
+            config_map = core.ConfigMap(
+                f"{namespace}/{values['name']}-files",
+                metadata=meta.ObjectMetaArgs(name=values["config_map"], namespace=namespace),
+                data={_key(number): content for number, content in enumerate(values["files"].values())},
+                opts=child(self, opts),
+            )
+            before.append(config_map)
         spec = _pod_spec(values)
         digest = (
             _digest(spec)
@@ -151,7 +180,7 @@ class Workload(pulumi.ComponentResource):
                 ),
                 spec=spec,
                 # Its name is fixed, so the old pod has to go first.
-                opts=named(pod, depends_on=[account], delete_before_replace=True, timeout="5m"),
+                opts=named(pod, depends_on=before, delete_before_replace=True, timeout="5m"),
             )
             for pod in values["pods"]
         ]
@@ -251,7 +280,16 @@ def _digest(spec: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _key(number: int) -> str:
+    """The key of a file in the ConfigMap."""
+    return f"file-{number}"
+
+
 def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
+    files = [
+        {"name": "files", "mount_path": path, "sub_path": _key(number), "read_only": True}
+        for number, path in enumerate(values["files"])
+    ]
     return {
         "service_account_name": values["pods"][0],
         "automount_service_account_token": False,
@@ -270,6 +308,13 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                 "image": values["image"],
                 "image_pull_policy": "IfNotPresent",
                 **({"command": list(values["command"])} if values["command"] else {}),
+                **({"args": list(values["args"])} if values["args"] else {}),
+                **(
+                    {"env": [{"name": name, "value": text} for name, text in values["env"].items()]}
+                    if values["env"]
+                    else {}
+                ),
+                **({"resources": values["resources"]} if values["resources"] else {}),
                 "ports": [{"name": "http", "container_port": values["port"]}],
                 "readiness_probe": {"tcp_socket": {"port": values["port"]}, "period_seconds": 1},
                 "security_context": {
@@ -277,10 +322,13 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                     "read_only_root_filesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "volume_mounts": [{"name": "scratch", "mount_path": "/tmp"}],  # noqa: S108 - in the pod
+                "volume_mounts": [{"name": "scratch", "mount_path": "/tmp"}, *files],  # noqa: S108 - in the pod
             }
         ],
-        "volumes": [{"name": "scratch", "empty_dir": {}}],
+        "volumes": [
+            {"name": "scratch", "empty_dir": {}},
+            *([{"name": "files", "config_map": {"name": values["config_map"]}}] if files else []),
+        ],
     }
 
 

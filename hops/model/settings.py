@@ -117,6 +117,16 @@ _IMAGE = "an image is [registry/]name[:tag][@digest]"
 ImageName = Annotated[str, AfterValidator(_matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
 _PATH = "a path starts with / and holds no space, ?, # or %"
 UrlPath = Annotated[str, AfterValidator(_matching(r"/[^\s?#%]*", _PATH)), _bounded(_PATH)]
+_VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
+VariableName = Annotated[str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
+_FILE = "a file's path in the container is absolute, without . or .. and without : and spaces"
+ContainerFile = Annotated[str, AfterValidator(_matching(r"(/(?!\.{1,2}(/|$))[^/\s:]+)+", _FILE)), _bounded(_FILE)]
+_MOST_FILE_BYTES = 1_000_000
+"""All files of a service together: an object of the API is bounded by 1 MiB."""
+_QUANTITY = "a quantity is a number with an optional unit: 100m, 0.5, 64Mi, 1Gi"
+Quantity = Annotated[
+    str, AfterValidator(_matching(r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?", _QUANTITY)), _bounded(_QUANTITY)
+]
 # kind appends "-control-plane", and a node's name is a DNS label of at most 63.
 _CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
 ClusterName = Annotated[
@@ -258,6 +268,50 @@ class BuildSettings(Section):
     )
 
 
+class Resources(Section):
+    """What the scheduler reserves for a container, and what it may use at most."""
+
+    requests: Mapping[Literal["cpu", "memory"], Quantity] = Field(
+        default_factory=dict, description="What is reserved.", examples=[{"cpu": "100m", "memory": "64Mi"}]
+    )
+    limits: Mapping[Literal["cpu", "memory"], Quantity] = Field(
+        default_factory=dict,
+        description="What may be used at most. More memory ends the container.",
+        examples=[{"memory": "128Mi"}],
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in sorted(self.requests.keys() & self.limits.keys()):
+            if amount(self.requests[name]) > amount(self.limits[name]):
+                raise ValueError(
+                    f"requests.{name} {self.requests[name]} is more than limits.{name} {self.limits[name]}; lower it"
+                )
+        return self
+
+
+_UNITS = {"": 1.0, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
+
+
+def amount(quantity: str) -> float:
+    """The number of a quantity: 0.1 for 100m, 1024 for 1Ki."""
+    number = quantity.rstrip("mkMGKi")
+    return float(number) * _UNITS[quantity[len(number) :]]
+
+
+def _fitting_files(files: Mapping[str, str]) -> Mapping[str, str]:
+    size = sum(len(content.encode()) for content in files.values())
+    if size > _MOST_FILE_BYTES:
+        raise ValueError(f"all files together have at most {_MOST_FILE_BYTES:,} bytes, here {size:,}; build them in")
+    for path in files:
+        if inside := next((other for other in files if other.startswith(f"{path}/")), None):
+            raise ValueError(f"{path} is a file and cannot hold {inside}; move one of them")
+    return files
+
+
+Files = Annotated[Mapping[ContainerFile, str], AfterValidator(_fitting_files)]
+
+
 class ServiceSettings(Section):
     """One workload, its Service and the Ingress that leads to it."""
 
@@ -281,6 +335,23 @@ class ServiceSettings(Section):
         description="The command of its container, one word an entry. It must listen on `port`. The default is "
         "`python -m http.server PORT --directory /srv`; with `build`, it is the image's own.",
         examples=[["python", "-m", "http.server", "8080"]],
+    )
+    args: tuple[str, ...] = Field(
+        (), description="The arguments of its command, one word an entry.", examples=[["--verbose"]]
+    )
+    env: Mapping[VariableName, str] = Field(
+        default_factory=dict,
+        description="Variables of its container's environment. They are published with the pod: no place for a secret.",
+        examples=[{"MODE": "development"}],
+    )
+    files: Files = Field(
+        default_factory=dict,
+        description="Files in its container, by absolute path, read-only; a ConfigMap holds them. At most "
+        f"{_MOST_FILE_BYTES:,} bytes together.",
+        examples=[{"/etc/shop/shop.ini": "colour = blue\n"}],
+    )
+    resources: Resources | None = Field(
+        None, description="What its container reserves and may use: see the keys of services[].resources."
     )
     port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
     replicas: Annotated[int, Field(ge=1, le=20)] = Field(1, description="How many pods run.", examples=[3])
@@ -465,7 +536,7 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     except ValidationError as error:
         problems = error.errors()
         # pydantic also reports a list as too short if its only entry is wrong.
-        inner = {problem["loc"][:-2] for problem in problems}
+        inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]) - 1)}
         wrong = {problem["loc"] for problem in problems}
         own = [
             p
@@ -510,8 +581,13 @@ def _follows(location: tuple[int | str, ...], services: Any, wrong: Iterable[tup
 
 def _sentence(problem: ErrorDetails) -> str:
     """Key, value, bound and remedy of one problem that pydantic reports."""
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
+    # pydantic ends the place of a mapping's wrong key with the key and this word.
+    of_key = problem["loc"][-1:] == ("[key]",)
+    place = problem["loc"][:-2] if of_key else problem["loc"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     bound = problem["msg"].removeprefix("Value error, ")
+    if of_key:
+        return f"{NAMESPACE}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
     if not key or (problem["type"] == "value_error" and isinstance(problem["input"], Mapping)):
         return f"{NAMESPACE}:{key or 'settings'}: {bound}"
     if problem["type"] == "extra_forbidden":
@@ -531,6 +607,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "calico": CalicoSettings,
         "contour": ContourSettings,
         "services": ServiceSettings,
+        "resources": Resources,
         "build": BuildSettings,
         "policy": PolicySettings,
         "rules": RuleSettings,

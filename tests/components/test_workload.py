@@ -286,3 +286,60 @@ def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[st
         run(lambda: Workload("web", args(**change)), recording)
     assert message in str(caught.value)
     assert recording.resources == []
+
+
+MORE: dict[str, Any] = {
+    "args": ["--verbose"],
+    "env": {"MODE": "dev"},
+    "files": {"/etc/shop/shop.ini": "a = 1\n", "/etc/motd": "hello"},
+    "resources": {"requests": {"memory": "64Mi"}, "limits": {}},
+}
+
+
+def test_what_a_container_is_given() -> None:
+    recording = recorded(**MORE)
+    (config_map,) = recording.of("ConfigMap")
+    assert config_map.name == "apps/my-service-files"
+    assert config_map.inputs["data"] == {"file-0": "a = 1\n", "file-1": "hello"}
+    spec = recording.of("Pod")[0].inputs["spec"]
+    (container,) = spec["containers"]
+    assert container["args"] == ["--verbose"]
+    assert container["env"] == [{"name": "MODE", "value": "dev"}]
+    assert container["resources"]["requests"] == {"memory": "64Mi"}
+    assert [
+        (mount["mountPath"], mount.get("subPath"), mount.get("readOnly")) for mount in container["volumeMounts"]
+    ] == [
+        ("/tmp", None, None),  # noqa: S108 - in the pod
+        ("/etc/shop/shop.ini", "file-0", True),
+        ("/etc/motd", "file-1", True),
+    ]
+    assert spec["volumes"][1] == {"name": "files", "configMap": {"name": config_map.inputs["metadata"]["name"]}}
+
+
+def test_another_content_of_a_file_is_another_pod() -> None:
+    """The pod's volume names the content, since a mounted file of a running pod never changes."""
+    specs = [
+        recorded(files={"/etc/motd": content}).of("Pod")[0].inputs["spec"]["volumes"][1] for content in ("a", "a", "b")
+    ]
+    assert specs[0] == specs[1] != specs[2]
+
+
+def test_without_them_a_workload_is_what_it_was() -> None:
+    recording = recorded()
+    assert recording.of("ConfigMap") == []
+    assert recording.resources[0].inputs.keys().isdisjoint(MORE)
+    (container,) = recording.of("Pod")[0].inputs["spec"]["containers"]
+    assert container.keys().isdisjoint({"args", "env", "resources"})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"env": {"A B": ""}}, "a variable's name"),
+        ({"files": {"motd": ""}}, "a file's path in the container is absolute"),
+        ({"resources": {"limits": {"memory": "1 GB"}}}, "a quantity is a number with an optional unit"),
+    ],
+)
+def test_what_a_container_cannot_be_given(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        recorded(**change)

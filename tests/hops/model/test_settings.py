@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hops.model import versions
-from hops.model.settings import Settings, SettingsError, settings
+from hops.model.settings import Settings, SettingsError, amount, settings
 
 
 def refusal(config: dict[str, Any], stack: str = "alice") -> str:
@@ -44,6 +44,10 @@ def test_every_default() -> None:
                 "image": "python:3.13-slim",
                 "build": None,
                 "command": ["python", "-m", "http.server", "8080", "--directory", "/srv"],
+                "args": [],
+                "env": {},
+                "files": {},
+                "resources": None,
                 "port": 8080,
                 "replicas": 1,
                 "host": "my-service.localhost",
@@ -120,6 +124,10 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "image", "python"),
     ("service", "build", {"context": "web", "dockerfile": "Dockerfile", "target": "prod", "args": {"KEY": "1"}}),
     ("service", "command", ["true"]),
+    ("service", "args", ["--verbose"]),
+    ("service", "env", {"MODE": "dev", "_x1": ""}),
+    ("service", "files", {"/etc/shop/shop.ini": "a = 1\n", "/etc/shop/.hidden": "", "/etc/a..b": ""}),
+    ("service", "resources", {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "0.1"}}),
     ("service", "port", 1),
     ("service", "replicas", 20),
     ("service", "host", "a.b-c.example"),
@@ -185,6 +193,10 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "ingress", "a.b", "1 to 63"),
     ("service", "image", "-", "registry/"),
     ("service", "build", "web", "object"),
+    ("service", "args", "--verbose", "array"),
+    ("service", "env", [], "object"),
+    ("service", "files", "/etc/motd", "object"),
+    ("service", "resources", "64Mi", "object"),
     ("service", "command", [], "at least one entry"),
     ("service", "command", "python", "array"),
     ("service", "port", 70000, "less than or equal to 65535"),
@@ -327,7 +339,7 @@ def test_rules_take_level_parameters_and_exceptions() -> None:
 @pytest.mark.parametrize(
     ("rules", "key"),
     [
-        ({"hp1": {}}, "policy.rules.hp1"),
+        ({"hp1": {}}, 'policy.rules has the key "hp1"'),
         ({"HP01": {"level": "strict"}}, "policy.rules.HP01.level"),
         ({"HP01": {"exceptions": [{}]}}, "policy.rules.HP01.exceptions[0].reason is missing; give it a value"),
         ({"HP01": {"exceptions": [{"expires": "soon"}]}}, "policy.rules.HP01.exceptions[0].expires"),
@@ -393,3 +405,34 @@ def test_a_service_that_is_built_runs_its_images_own_command() -> None:
 )
 def test_a_build_that_cannot_work(service: dict[str, Any], cluster: dict[str, Any], said: str) -> None:
     assert said in refusal({"services": [service], "cluster": cluster})
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ({"env": {"1": "a"}}, 'env has the key "1": a variable\'s name is letters, digits and underscores'),
+        ({"env": {"PORT": 1}}, "env.PORT is 1: Input should be a valid string"),
+        ({"files": {"etc/motd": ""}}, 'files has the key "etc/motd": a file\'s path in the container is absolute'),
+        ({"files": {"/etc/../motd": ""}}, 'files has the key "/etc/../motd": a file\'s path'),
+        ({"files": {"/etc/": ""}}, 'files has the key "/etc/": a file\'s path'),
+        ({"files": {"/etc": "", "/etc/motd": ""}}, "files: /etc is a file and cannot hold /etc/motd; move one of them"),
+        ({"files": {"/a": "x" * 600_000, "/b": "x" * 600_000}}, "at most 1,000,000 bytes, here 1,200,000"),
+        ({"resources": {"limits": {"memory": "64MB"}}}, 'resources.limits.memory is "64MB": a quantity is a number'),
+        ({"resources": {"limits": {"gpu": "1"}}}, "Input should be 'cpu' or 'memory'"),
+        ({"resources": {"limit": {}}}, "resources.limit: there is no such key; did you mean limits?"),
+        (
+            {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1000Mi"}}},
+            "resources: requests.memory 1Gi is more than limits.memory 1000Mi; lower it",
+        ),
+    ],
+)
+def test_what_a_container_cannot_be_given_is_told_in_one_line(service: dict[str, Any], said: str) -> None:
+    message = refusal({"services": [service]})
+    assert message.startswith("ingress-hops:services[0].")
+    assert said in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(("quantity", "number"), [("100m", 0.1), ("2", 2), ("1Ki", 1024), ("0.5G", 5e8), ("3M", 3e6)])
+def test_the_number_of_a_quantity(quantity: str, number: float) -> None:
+    assert amount(quantity) == pytest.approx(number)
