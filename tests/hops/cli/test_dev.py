@@ -60,6 +60,7 @@ def test_the_longest_of_the_parts_that_run_side_by_side_is_told() -> None:
 
 def test_a_stack_that_builds_nothing_has_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("hops.cli.updates.engine._tools", lambda _: None)
     monkeypatch.setattr(dev, "bring_up", lambda *_, **__: pytest.fail("it must not come up"))
     done = CliRunner().invoke(app, ["dev", "ci"])
     assert done.exit_code == 2
