@@ -159,6 +159,7 @@ def _interrupted(running: Project, stop: Callable[[subprocess.Popen[str], int], 
     return str(said)
 
 
+@pytest.mark.long
 def test_an_up_that_was_killed_is_gone_on_with(running: Project) -> None:
     _interrupted(running, lambda _, pulumi: os.kill(pulumi, signal.SIGKILL))
     again = running.up(STACK)
