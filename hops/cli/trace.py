@@ -29,14 +29,13 @@ from hops.observe.requests import from_client
 from hops.trace.facts.probes import SAFE
 from hops.trace.formats import as_json, junit
 from hops.trace.html.page import html
-from hops.trace.observed.observation import FollowedRequest, Observation, TracedStack
+from hops.trace.observed.observation import USUAL_PORTS, FollowedRequest, Observation, TracedStack
 from hops.trace.observed.redact import redacted
 from hops.trace.result import Trace
 from hops.trace.verdict import status, trace
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A method or the name of a header (RFC 9110, sections 5.6.2 and 9.1)."""
-_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]*[0-9A-Za-z])?")
 
 
@@ -207,10 +206,10 @@ def _by_url(url: str, request: _RequestOptions) -> _RequestOptions:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or parts.fragment:
+    if parts.scheme not in USUAL_PORTS or not parts.hostname or parts.username is not None or parts.fragment:
         raise OptionError("--url is not of the form http[s]://HOST[:PORT]/PATH; its user and fragment are not sent")
     path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-    where = {"scheme": parts.scheme, "host": parts.hostname, "path": path, "port": port or _PORTS[parts.scheme]}
+    where = {"scheme": parts.scheme, "host": parts.hostname, "path": path, "port": port or USUAL_PORTS[parts.scheme]}
     return replace(request, **where)  # type: ignore[arg-type]
 
 
@@ -254,7 +253,7 @@ def _alone(request: _RequestOptions) -> FollowedRequest:
         raise OptionError(
             "--kubeconfig without a stack needs --host too, or --url: the host name of the request to follow"
         )
-    return request.asked(request.host, "/", _PORTS[request.scheme or "http"])
+    return request.asked(request.host, "/", USUAL_PORTS[request.scheme or "http"])
 
 
 def _of_stack(

@@ -253,9 +253,7 @@ def _body(answer: http.client.HTTPResponse, deadline: float, connection: socket.
 
 
 def _head(asked: FollowedRequest, method: str) -> bytes:
-    usual = {"http": 80, "https": 443}[asked.scheme]
-    host = asked.host if asked.port == usual else f"{asked.host}:{asked.port}"
-    fields = {"Host": host, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
+    fields = {"Host": asked.authority, "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
     given = {name.lower() for name in asked.headers}
     kept = {name: value for name, value in fields.items() if name.lower() not in given}
     lines = [f"{method} {asked.path} HTTP/1.1", *(f"{n}: {v}" for n, v in {**kept, **asked.headers}.items()), "", ""]

@@ -5,10 +5,9 @@ import re
 from hops.trace.facts.declared_routes import every, takes_host
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.probes import SAFE
-from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest
+from hops.trace.observed.observation import USUAL_PORTS, FollowedRequest, Observation, SentRequest
 
 _MOVED = (301, 302, 303, 307, 308)
-_PORTS = {"http": 80, "https": 443}
 MOST_REDIRECTS = 5
 """How many redirects of one request are followed."""
 _ABSOLUTE = re.compile(
@@ -36,7 +35,7 @@ def target(asked: FollowedRequest, answer: SentRequest | None) -> FollowedReques
         folder = asked.path.partition("?")[0].rpartition("/")[0]
         return asked.model_copy(update={"path": path if path.startswith("/") else f"{folder}/{path}"})
     scheme = (whole["scheme"] or asked.scheme).lower()
-    port = int(whole["port"] or _PORTS[scheme])
+    port = int(whole["port"] or USUAL_PORTS[scheme])
     rest = whole["rest"] or "/"
     path = rest if rest.startswith("/") else f"/{rest}"
     return asked.model_copy(update={"scheme": scheme, "host": whole["host"].lower(), "port": port, "path": path})

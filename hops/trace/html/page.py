@@ -108,11 +108,9 @@ def _reached(trace: Trace) -> int:
 
 def _request(asked: FollowedRequest) -> str:
     """Without the values of its headers: a page is passed on, and they may be secrets."""
-    usual = {"http": 80, "https": 443}[asked.scheme]
-    authority = asked.host if asked.port == usual else f"{asked.host}:{asked.port}"
     headers = f", with {', '.join(asked.headers)}" if asked.headers else ""
     where = ", from the node" if asked.from_node else ""
-    return f"{asked.method} {asked.scheme}://{authority}{asked.path}{headers}{where}"
+    return f"{asked.method} {asked.scheme}://{asked.authority}{asked.path}{headers}{where}"
 
 
 def _answer(answer: SentRequest) -> str:

@@ -17,6 +17,9 @@ pod from its node, to the backend's pod from Envoy's network namespace, to the C
 Failure = Literal["no name", "refused", "timeout", "reset", "empty", "unreachable", "tls", "other"]
 """How a request ended without an answer."""
 
+USUAL_PORTS = {"http": 80, "https": 443}
+"""The port of a URL without one, by scheme (RFC 9110, sections 4.2.1 and 4.2.2)."""
+
 
 class Part(BaseModel):
     """A part of a sight: frozen, unknown keys refused."""
@@ -46,6 +49,11 @@ class FollowedRequest(Part):
     insecure: bool = False
     tls_max: Literal["1.2", "1.3"] | None = None
     follow: bool = True
+
+    @property
+    def authority(self) -> str:
+        """The host, with the port unless it is the scheme's usual one."""
+        return self.host if self.port == USUAL_PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
