@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,19 @@ class Project:
 
     def down(self, stack: str) -> str:
         return self.make("down", f"STACK={stack}")
+
+    @contextmanager
+    def running(self, stack: str) -> Iterator[None]:
+        """A stack of `hops stack new`, up and answering, and taken down afterwards."""
+        assert containers(f"ingress-hops-{stack}") == [], f"a cluster of {stack} is here already; a test needs its name"
+        command = (".venv/bin/hops", "stack", "new", stack)
+        subprocess.run(command, cwd=self.folder, env=self.environment, check=True, capture_output=True)
+        try:
+            self.up(stack)
+            yield
+        finally:
+            self.down(stack)
+            (self.folder / "stacks" / f"Pulumi.{stack}.yaml").unlink()
 
     def outputs(self, stack: str) -> dict[str, Any]:
         outputs: dict[str, Any] = json.loads(

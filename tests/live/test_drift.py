@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, answer, containers, run
+from tests.project import Project, answer, run
 
 pytestmark = pytest.mark.long
 
@@ -88,16 +88,8 @@ def _docker(verb: str, node: str) -> None:
 
 @pytest.fixture(scope="module")
 def running(project: Project) -> Iterator[Project]:
-    """The stack, up and answering, and taken down afterwards."""
-    assert containers(CLUSTER) == [], f"a cluster of {STACK} is here already; these tests need its name"
-    command = (".venv/bin/hops", "stack", "new", STACK)
-    subprocess.run(command, cwd=project.folder, env=project.environment, check=True, capture_output=True)
-    try:
-        project.up(STACK)
+    with project.running(STACK):
         yield project
-    finally:
-        project.down(STACK)
-        (project.folder / "stacks" / f"Pulumi.{STACK}.yaml").unlink()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.project import Project, answer, containers, run
+from tests.project import Project, answer, run
 
 STACK = "mend"
 CONTOUR = "projectcontour"
@@ -95,16 +95,8 @@ GONE = (
 
 @pytest.fixture(scope="module")
 def running(project: Project) -> Iterator[Project]:
-    """The stack, up and answering, and taken down afterwards."""
-    assert containers(f"ingress-hops-{STACK}") == [], f"a cluster of {STACK} is here already; these tests need its name"
-    command = (".venv/bin/hops", "stack", "new", STACK)
-    subprocess.run(command, cwd=project.folder, env=project.environment, check=True, capture_output=True)
-    try:
-        project.up(STACK)
+    with project.running(STACK):
         yield project
-    finally:
-        project.down(STACK)
-        (project.folder / "stacks" / f"Pulumi.{STACK}.yaml").unlink()
 
 
 def _as_declared(running: Project, changes: Sequence[Change]) -> None:

@@ -308,13 +308,14 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
     kept = backend.state(of.project, of.name)
     if kept is None:
         backend.create(of.project, of.name)
+        kept = {}
     elif forget:
         _forget_interrupted(of.project, of.name, kept)
     running = own_state(of.project, of.name, of.settings, machine.result()).running
-    if not running or not published_kubeconfig(kept or {}):
+    if not running or not published_kubeconfig(kept):
         return _Seen((), running, unknown=running)
-    _kubeconfig(of, kept or {}, write=forget)
-    found = drifted(of.settings, kept or {}) or ()
+    _kubeconfig(of, kept, write=forget)
+    found = drifted(of.settings, kept) or ()
     for drift in found:
         echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
     return _Seen(found, running, unknown=False)

@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hops.cli.programs.kubectl import ADMIN
@@ -15,6 +14,7 @@ from hops.model.settings import Settings
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
 from hops.observe.local import docker
+from hops.observe.local.files import write
 
 _PATIENCE = 60.0
 _SECONDS = 60
@@ -29,12 +29,11 @@ def drifted(settings: Settings, state: Mapping[str, Any]) -> list[Drift] | None:
 
     Waits up to a minute for objects that are being deleted.
     """
-    root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
-    kubeconfig, objects = at(root, "outputs", "cluster", "kubeconfig"), declared(state)
-    if settings.cluster.existing or not kubeconfig or not objects or not Path(str(kubeconfig)).exists():
+    published, objects = published_kubeconfig(state), declared(state)
+    if settings.cluster.existing or not published or not objects or not published[0].exists():
         return None
     try:
-        api = API(Path(str(kubeconfig)), f"kind-{settings.cluster.name}")
+        api = API(*published)
     except APIError:
         return None
     deadline = time.monotonic() + _PATIENCE
@@ -105,12 +104,8 @@ def write_kubeconfig(file: Path, cluster: str, link: str) -> None:
 
     Raises OSError, and subprocess.SubprocessError if kind fails.
     """
-    with TemporaryDirectory(dir=file.parent) as scratch:
-        made = Path(scratch, file.name)
-        made.touch(mode=0o600)
-        words = ["kind", "export", "kubeconfig", "--name", cluster, "--kubeconfig", str(made)]
-        subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS)
-        made.replace(file)
+    words = ["kind", "get", "kubeconfig", "--name", cluster]
+    write(file, subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout, private=True)
     beside = file.parent / link
     beside.unlink(missing_ok=True)
     beside.symlink_to(file.name)

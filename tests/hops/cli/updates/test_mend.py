@@ -46,7 +46,7 @@ def kind(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_file_and_its_link_are_written_for_their_owner(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind(file.parent / "bin", f'test "$4" = shop && printf "{WHOLE}" > "$6"', monkeypatch)
+    kind(file.parent / "bin", f'test "$*" = "get kubeconfig --name shop" && printf "{WHOLE}"', monkeypatch)
     file.write_text("nothing of use\n")
     write_kubeconfig(file, "shop", "shop.yaml")
     assert file.read_text() == WHOLE
