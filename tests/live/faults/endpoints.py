@@ -7,7 +7,7 @@ from random import Random
 from tests.live.faults.fault import ENDPOINT, POD, ROUTE, SERVICE, Broken, fault
 from tests.live.faults.kubernetes import Object, until
 from tests.live.faults.path import Path
-from tests.live.faults.pods import listening
+from tests.live.faults.pods import listening, running
 
 
 def changed_service(path: Path, change: Callable[[Object], None]) -> AbstractContextManager[None]:
@@ -63,4 +63,4 @@ def no_kube_proxy(path: Path, _: Random) -> Iterator[Broken]:
 @fault(50, "28 and 40 at once", "503", (ENDPOINT, "SV01"), (POD, "T40"), touches="service pod")
 def two(path: Path, chance: Random) -> Iterator[Broken]:
     with listening(path, chance), changed_service(path, misspelt):
-        yield Broken(lambda: not path.offers())
+        yield Broken(lambda: not path.offers() and running(path) and path.ask_pod().curl == 7)
