@@ -48,7 +48,7 @@ def pack(environment: dict[str, str]) -> Iterator[Pack]:
 
 def pod(port: object = 81, **metadata: str) -> dict[str, Any]:
     ports = [{"containerPort": 81, "hostPort": port}]
-    spec = {"automountServiceAccountToken": False, "containers": [{"name": "web", "ports": ports}]}
+    spec = {"automountServiceAccountToken": False, "containers": [{"name": "web", "image": "web", "ports": ports}]}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -165,7 +165,7 @@ def test_what_is_left_after_remediation_is_mandatory(pack: Pack) -> None:
     assert pack.mended(POD, pod()) is None
     pack.configure({code: {"level": "remediate"} for code in ("HP01", "HP02")})
     mended = pack.mended(POD, pod(UNKNOWN) | pod())
-    assert mended["spec"]["containers"] == [{"name": "web", "ports": [{"containerPort": 81.0}]}]
+    assert mended["spec"]["containers"] == [{"name": "web", "image": "web", "ports": [{"containerPort": 81.0}]}]
     assert mended["metadata"] == {"name": "web", "namespace": "apps"}
     assert pack.analyze(POD, mended) == []
     assert codes(pack.analyze(POD, pod())) == [("mandatory", "HP01")]

@@ -157,7 +157,9 @@ def _contradictory(conditions: Sequence[Any]) -> str:
         for kind in ("header", "queryParameter"):
             entry = at(condition, kind)
             name = text(at(entry, "name")) or ""
-            name = name.lower() if kind == "header" else name
+            # Contour compares the names of both without case (dag/conditions.go).
+            name = name.lower()
+            given |= {(kind, name, key, "") for key in ("present", "notpresent") if flag(at(entry, key))}
             for key in ("exact", "notexact", "contains", "notcontains"):
                 if value := text(at(entry, key)):
                     given.add((kind, name, key, value))

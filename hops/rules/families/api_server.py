@@ -358,6 +358,13 @@ def _pod(resource: Resource, pod: Pod) -> Iterator[Refusal]:
     claims = sequence(at(resource.body, "spec", "volumeClaimTemplates"))
     names |= {text(at(claim, "metadata", "name")) or "" for claim in claims}
     for container in pod.containers:
+        if container.body.get("image") is None:
+            yield Refusal(
+                Fault.VALUE,
+                f"{container.pointer}/image",
+                f"container {container.name} has no image.",
+                f"Set image of container {container.name}.",
+            )
         for index, mount in enumerate(sequence(container.body.get("volumeMounts"))):
             name = text(at(mount, "name"))
             if name and name not in names:

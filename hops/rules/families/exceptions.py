@@ -40,6 +40,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 8080, hostPort: !unknown }]
 """,
     good="""
@@ -100,7 +101,7 @@ spec:
   selector: {matchLabels: {app: nginx}}
   template:
     metadata: {labels: {app: nginx}}
-    spec: {containers: [{name: nginx}]}
+    spec: {containers: [{name: nginx, image: nginx:1}]}
 """,
 )
 def opaque(resource: Resource, _: Inventory, parameters: Opaque) -> Iterator[Breach]:
@@ -278,7 +279,7 @@ spec: {selector: {app: web}, ports: [{port: 81}]}
 apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: apps, labels: {app: web}}
-spec: {containers: [{name: web}]}
+spec: {containers: [{name: web, image: web:1}]}
 """,
     good="""
 apiVersion: v1
@@ -289,7 +290,7 @@ spec: {selector: {app: web}, ports: [{port: 80}]}
 apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: apps, labels: {app: web}}
-spec: {containers: [{name: web}]}
+spec: {containers: [{name: web, image: web:1}]}
 """,
 )
 def declared_once(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:

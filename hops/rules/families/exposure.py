@@ -72,6 +72,7 @@ spec:
   {spec or "terminationGracePeriodSeconds: 2"}
   containers:
   - name: web
+    image: web:1
     {container}
 """
     )
@@ -196,8 +197,8 @@ def _below(path: str, folder: str) -> bool:
     "false; the pod's value takes precedence.",
     remedy="Set automountServiceAccountToken in the pod spec to false.",
     references=(_ACCOUNTS,),
-    bad=_example("serviceAccountName: web", "image: web"),
-    good=_example("automountServiceAccountToken: false", "image: web"),
+    bad=_example("serviceAccountName: web", "ports: [{containerPort: 8080}]"),
+    good=_example("automountServiceAccountToken: false", "ports: [{containerPort: 8080}]"),
 )
 def token(subject: Exposed, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     pod = subject.pod
@@ -394,8 +395,8 @@ spec:
     remedy="Add a NetworkPolicy that admits only the namespaces of the parameter `namespaces`, by the label "
     "kubernetes.io/metadata.name.",
     references=(_POLICIES,),
-    bad=_example("automountServiceAccountToken: false", "image: web") + _policy("{}"),
-    good=_example("automountServiceAccountToken: false", "image: web")
+    bad=_example("automountServiceAccountToken: false", "ports: [{containerPort: 8080}]") + _policy("{}"),
+    good=_example("automountServiceAccountToken: false", "ports: [{containerPort: 8080}]")
     + _policy("{matchLabels: {kubernetes.io/metadata.name: projectcontour}}"),
 )
 def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Admission) -> Iterator[Breach]:
@@ -647,8 +648,9 @@ class Home(Section):
     "all of them, and the namespace cannot be deleted.",
     remedy="Set metadata.namespace of all objects of the application to a namespace of their own.",
     references=("https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/",),
-    bad="{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web}]}}",
-    good="{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: apps}, spec: {containers: [{name: web}]}}",
+    bad="{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: web, image: web}]}}",
+    good="{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: apps}, "
+    "spec: {containers: [{name: web, image: web}]}}",
 )
 def own_namespace(resource: Resource, inventory: Inventory, parameters: Home) -> Iterator[Breach]:
     if resource.namespace != "default":

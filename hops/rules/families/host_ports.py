@@ -113,6 +113,7 @@ spec:
     spec:
       containers:
       - name: envoy
+        image: envoyproxy/envoy:v1.38.3
         ports:
         - {containerPort: 8080, hostPort: 80}
         - {containerPort: 9001, hostPort: 9001}
@@ -128,6 +129,7 @@ spec:
     spec:
       containers:
       - name: envoy
+        image: envoyproxy/envoy:v1.38.3
         ports:
         - {containerPort: 8080, hostPort: 80}
         - {containerPort: 9001}
@@ -170,6 +172,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 8080, hostPort: 80}]
 """,
     good="""
@@ -179,6 +182,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 8080}]
 """,
 )
@@ -219,7 +223,7 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       hostNetwork: true
-      containers: [{name: web}]
+      containers: [{name: web, image: web:1}]
 """,
     good="""
 apiVersion: apps/v1
@@ -231,7 +235,7 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       hostNetwork: false
-      containers: [{name: web}]
+      containers: [{name: web, image: web:1}]
 """,
 )
 def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
@@ -269,6 +273,7 @@ spec:
       hostNetwork: true
       containers:
       - name: agent
+        image: agent:1
         ports: [{containerPort: 9100}]
 """,
     good="""
@@ -282,6 +287,7 @@ spec:
     spec:
       containers:
       - name: agent
+        image: agent:1
         ports: [{containerPort: 9100}]
 """,
 )
@@ -359,12 +365,12 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
+    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: nginx, namespace: apps}
-spec: {containers: [{name: nginx, ports: [{containerPort: 80, hostPort: 80}]}]}
+spec: {containers: [{name: nginx, image: nginx:1, ports: [{containerPort: 80, hostPort: 80}]}]}
 """,
     good="""
 apiVersion: apps/v1
@@ -374,12 +380,12 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
+    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 ---
 apiVersion: v1
 kind: Pod
 metadata: {name: nginx, namespace: apps}
-spec: {containers: [{name: nginx, ports: [{containerPort: 80, hostPort: 81}]}]}
+spec: {containers: [{name: nginx, image: nginx:1, ports: [{containerPort: 80, hostPort: 81}]}]}
 """,
 )
 def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
@@ -426,6 +432,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 8080, hostPort: 10250}]
 """,
     good="""
@@ -435,6 +442,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 10250}]
 """,
 )
@@ -480,7 +488,7 @@ nodes:
 apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: apps}
-spec: {containers: [{name: web, ports: [{containerPort: 8080, hostPort: 80, hostIP: 127.0.0.1}]}]}
+spec: {containers: [{name: web, image: web:1, ports: [{containerPort: 8080, hostPort: 80, hostIP: 127.0.0.1}]}]}
 """,
     good="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -493,7 +501,7 @@ nodes:
 apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: apps}
-spec: {containers: [{name: web, ports: [{containerPort: 8080, hostPort: 80}]}]}
+spec: {containers: [{name: web, image: web:1, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
 )
 def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
@@ -537,7 +545,7 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
+    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
     good="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -556,7 +564,7 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
+    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
 )
 def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
@@ -647,6 +655,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     readinessProbe: {httpGet: {host: 169.254.169.254, path: /, port: 80}}
 """,
     good="""
@@ -656,6 +665,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     readinessProbe: {httpGet: {path: /, port: 80}}
 """,
 )
@@ -697,6 +707,7 @@ spec:
   securityContext: {runAsUser: 1000}
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 80}]
 """,
     good="""
@@ -707,6 +718,7 @@ spec:
   securityContext: {runAsUser: 1000}
   containers:
   - name: web
+    image: web:1
     ports: [{containerPort: 8080}]
 """,
 )

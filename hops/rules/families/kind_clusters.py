@@ -19,6 +19,7 @@ from hops.kubernetes.resources.kind_nodes import (
 )
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.schemas.catalogue import minor_of
 from hops.kubernetes.values import (
     Undecidable,
     address,
@@ -50,7 +51,7 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{containerPort: 8080, hostPort: 80}]}]}
+    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """
 
 
@@ -475,7 +476,7 @@ spec:
   selector: {matchLabels: {app: calico-node}}
   template:
     metadata: {labels: {app: calico-node}}
-    spec: {containers: [{name: calico-node}]}
+    spec: {containers: [{name: calico-node, image: quay.io/calico/node:v3.31.0}]}
 """,
     good="""
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -495,7 +496,7 @@ spec:
   selector: {matchLabels: {app: calico-node}}
   template:
     metadata: {labels: {app: calico-node}}
-    spec: {containers: [{name: calico-node}]}
+    spec: {containers: [{name: calico-node, image: quay.io/calico/node:v3.31.0}]}
 """,
 )
 def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:
@@ -616,6 +617,8 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
             remedy="Set the label to latest or to a minor version such as v1.34.",
         )
         return
+    # An API server applies no standard that is newer than itself.
+    version = min(version, minor_of(inventory.kubernetes))
     if not level:
         value = _strictest(here, version)
         yield Breach(

@@ -97,7 +97,12 @@ spec:
   selector: {matchLabels: {app: contour}}
   template:
     metadata: {labels: {app: contour}}
-    spec: {containers: [{name: contour, command: [contour], args: [serve, --incluster]}]}
+    spec:
+      containers:
+      - name: contour
+        image: ghcr.io/projectcontour/contour:v1.33.6
+        command: [contour]
+        args: [serve, --incluster]
 """
 
 

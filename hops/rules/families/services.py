@@ -31,6 +31,7 @@ metadata: {name: web, namespace: apps, labels: {app: web}}
 spec:
   containers:
   - name: web
+    image: web:1
     ports: [{name: http, containerPort: 8080}]
 """
 
@@ -613,7 +614,7 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: webb}}
-    spec: {containers: [{name: web}]}
+    spec: {containers: [{name: web, image: web:1}]}
 """,
     good="""
 apiVersion: apps/v1
@@ -623,7 +624,7 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web, tier: front}}
-    spec: {containers: [{name: web}]}
+    spec: {containers: [{name: web, image: web:1}]}
 """,
 )
 def own_pods(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
@@ -682,6 +683,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     command: [python, -m, http.server, "8000", --directory, /srv]
     ports: [{containerPort: 8080}]
 """,
@@ -692,6 +694,7 @@ metadata: {name: web, namespace: apps}
 spec:
   containers:
   - name: web
+    image: web:1
     command: [python, -m, http.server, "8080", --directory, /srv]
     ports: [{containerPort: 8080}]
 """,

@@ -361,7 +361,11 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}
+    spec:
+      containers:
+      - name: envoy
+        image: envoyproxy/envoy:v1.38.3
+        ports: [{name: https, containerPort: 8443, hostPort: 443}]
 ---"""
     + _PLAIN,
     good="""
@@ -379,7 +383,11 @@ spec:
   selector: {matchLabels: {app: envoy}}
   template:
     metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, ports: [{name: https, containerPort: 8443, hostPort: 443}]}]}
+    spec:
+      containers:
+      - name: envoy
+        image: envoyproxy/envoy:v1.38.3
+        ports: [{name: https, containerPort: 8443, hostPort: 443}]
 ---"""
     + _SECURE,
 )

@@ -33,6 +33,7 @@ spec:
   automountServiceAccountToken: false
   containers:
   - name: web
+    image: web
     ports:
     - containerPort: 81   # plain
       hostPort: 81
@@ -73,7 +74,7 @@ def test_the_status_says_what_was_found(pod: Path, tmp_path: Path) -> None:
 
 def test_text_says_file_line_level_code_and_remedy(pod: Path) -> None:
     said = hops("check", pod, "--rule", "HP01").stdout.splitlines()
-    assert said[0].startswith(f"{pod}:11: mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP")
+    assert said[0].startswith(f"{pod}:12: mandatory: HP01 Pod/apps/web: container web uses hostPort 81/TCP")
     assert "Remove hostPort" in said[0]
     assert (
         said[1] == "1 mandatory and 0 advisory findings; files read: 1, not read: 0; --fix --unsafe-fixes can patch 1"
@@ -795,7 +796,7 @@ def test_the_same_sentence_is_printed_once(tmp_path: Path) -> None:
     (tmp_path / "pods.yaml").write_text("\n---\n".join(POD.replace("name: web,", f"name: web-{n},") for n in range(3)))
     said = hops("check", tmp_path, "--rule", "HP01").stdout.splitlines()
     assert len(said) == 3
-    assert said[1] == f"  also: {tmp_path}/pods.yaml:24 Pod/apps/web-1, {tmp_path}/pods.yaml:37 Pod/apps/web-2"
+    assert said[1] == f"  also: {tmp_path}/pods.yaml:26 Pod/apps/web-1, {tmp_path}/pods.yaml:40 Pod/apps/web-2"
     assert said[2].startswith("3 mandatory")
 
 

@@ -17,7 +17,7 @@ kind: Pod
 metadata: {{name: web, namespace: apps}}
 spec:
   automountServiceAccountToken: false
-  containers: [{{name: web, ports: [{{containerPort: 81{more}}}]}}]
+  containers: [{{name: web, image: web, ports: [{{containerPort: 81{more}}}]}}]
 """
 
 

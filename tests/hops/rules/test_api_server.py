@@ -383,6 +383,14 @@ kubeadmConfigPatches:
         ("/spec/listeners/0/protocol",),
     ),
     Case("AP04", "an address whose type is the default", gateway(spec="addresses: [{value: 10.0.0.1}], ")),
+    Case("AP04", "a container without an image", pod().replace(", image: web", ""), ("/spec/containers/0/image",)),
+    Case(
+        "AP04",
+        "a container with an empty image",
+        workload("Deployment", "").replace("image: web", "image: ''"),
+        ("/spec/template/spec/containers/0/image",),
+    ),
+    Case("AP04", "an image that is not known yet", pod().replace("image: web", "image: !unknown ")),
     Case("AP04", "no services port", proxy("").replace(", port: 80", ""), ("/spec/routes/0/services/0/port",)),
 ]
 

@@ -514,6 +514,7 @@ spec:
     {runAsNonRoot: true, runAsUser: 65534, runAsGroup: 65534, seccompProfile: {type: RuntimeDefault}}
   containers:
   - name: server
+    image: python:3.13-slim
     command: [python, -m, http.server, "8080", --directory, /srv]
     ports: [{name: http, containerPort: 8080}]
     readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}

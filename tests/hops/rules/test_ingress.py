@@ -523,6 +523,21 @@ CLASSES = [
                 ("/spec/routes/0/conditions",),
             ),
             (
+                "one query parameter twice, in any case",
+                "{queryParameter: {name: a, exact: '1'}}, {queryParameter: {name: A, exact: '2'}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "a header that is present and is not",
+                "{header: {name: a, present: true}}, {header: {name: A, notpresent: true}}",
+                ("/spec/routes/0/conditions",),
+            ),
+            (
+                "one header that is present and one that is not",
+                "{header: {name: a, present: true}}, {header: {name: b, notpresent: true}}",
+                (),
+            ),
+            (
                 "conditions on two headers",
                 "{header: {name: a, exact: '1'}}, {header: {name: b, exact: '1'}}, {header: {name: a, notcontains: z}}",
                 (),

@@ -155,6 +155,12 @@ CASES = [
         "a Windows pod needs no seccomp profile and no capabilities",
         secured(contained("securityContext: {runAsNonRoot: true}", "os: {name: windows},"), "restricted"),
     ),
+    Case(
+        "KN08",
+        "what 1.35 admits, on the pinned API server",
+        secured(contained("securityContext: {procMount: Unmasked}", "hostUsers: false,"), more=VERSION % "v1.35"),
+        LEVEL,
+    ),
     Case("KN08", "a level that does not exist", secured(contained(GOOD), "strict"), LEVEL),
     Case(
         "KN08",
