@@ -4,6 +4,7 @@ from components.arguments import ArgumentError
 from components.calico import Calico, CalicoArgs
 from components.cluster import KindCluster, KindClusterArgs
 from components.contour import Contour, ContourArgs
+from components.http_proxy import HTTPProxy, HTTPProxyArgs
 from components.image import Image, ImageArgs
 from components.ingress import Ingress, IngressArgs
 from components.workload import Workload, WorkloadArgs
@@ -14,6 +15,8 @@ __all__ = [
     "CalicoArgs",
     "Contour",
     "ContourArgs",
+    "HTTPProxy",
+    "HTTPProxyArgs",
     "Image",
     "ImageArgs",
     "Ingress",

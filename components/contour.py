@@ -78,6 +78,11 @@ class Contour(pulumi.ComponentResource):
         objects = patched(args, f"Contour {name}")
         super().__init__("ingress-hops:index:Contour", name, values, opts)
         resources = declare(objects, name, self, opts)
+        self._definitions = [
+            resource
+            for item, resource in zip(objects, resources, strict=True)
+            if item["kind"] == "CustomResourceDefinition"
+        ]
         self._envoy = resources[objects.index(find(objects, "DaemonSet", "envoy"))]
         status = resources[objects.index(find(objects, "Service", "envoy"))].status  # type: ignore[attr-defined]
         self.namespace = pulumi.Output.from_input(CONTOUR_NAMESPACE)
@@ -88,6 +93,11 @@ class Contour(pulumi.ComponentResource):
     def envoy(self) -> pulumi.Resource:
         """The DaemonSet envoy: requests are taken where it is ready."""
         return self._envoy
+
+    @property
+    def definitions(self) -> Sequence[pulumi.Resource]:
+        """The definitions of Contour's own kinds: an HTTPProxy has to wait for them."""
+        return self._definitions
 
 
 def _address(status: Mapping[str, Any] | None) -> str | None:

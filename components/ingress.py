@@ -1,6 +1,6 @@
 """Ingress: the host and path that lead to one Service. Owns hop 4's match."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import pulumi
 from pulumi_kubernetes.meta import v1 as meta
@@ -31,6 +31,12 @@ class IngressArgs(TypedDict):
     path: NotRequired[str]
     """The beginning of the path, by whole segments. Plain: policies compare it with other paths in a preview.
     Default: /."""
+    path_type: NotRequired[str]
+    """How path is compared: by whole segments, as a whole, or as a regular expression of Contour. Default: Prefix."""
+    timeout: NotRequired[str | None]
+    """How long the answer may take, such as 30s, or infinity. Default: None, Envoy's 15 s."""
+    websocket: NotRequired[bool]
+    """Whether a request may become a WebSocket. Default: false."""
     tls: NotRequired[pulumi.Input[str] | None]
     """The name of a Secret of type kubernetes.io/tls in the same namespace. Default: None, plain HTTP."""
 
@@ -41,8 +47,15 @@ class _Bounds(settings.Section):
     port: settings.Port
     name: settings.Label
     namespace: settings.Label = "default"
-    path: settings.UrlPath = "/"
+    path: settings.RoutePath = "/"
+    path_type: Literal["Prefix", "Exact", "Regex"] = "Prefix"
+    timeout: settings.Timeout | None = None
+    websocket: bool = False
     tls: settings.Label | None = None
+
+
+_PATH_TYPES = {"Prefix": "Prefix", "Exact": "Exact", "Regex": "ImplementationSpecific"}
+"""Contour takes a path of the last type for an expression if it has one of ^ + * [ ] % (dag/ingress_processor.go)."""
 
 
 class Ingress(pulumi.ComponentResource):
@@ -70,7 +83,9 @@ class Ingress(pulumi.ComponentResource):
                 port=networking.ServiceBackendPortArgs(number=values["port"]),
             ),
         )
-        path = networking.HTTPIngressPathArgs(path=values["path"], path_type="Prefix", backend=backend)
+        path = networking.HTTPIngressPathArgs(
+            path=values["path"], path_type=_PATH_TYPES[values["path_type"]], backend=backend
+        )
         self._ingress = networking.Ingress(
             f"{name}-ingress",
             metadata=meta.ObjectMetaArgs(
@@ -78,7 +93,11 @@ class Ingress(pulumi.ComponentResource):
                 namespace=values["namespace"],
                 # Contour 1.33.6 now and then never writes the status of an Ingress that it finds at its start, though
                 # it serves it (seen); a request that is answered is the better proof anyway.
-                annotations={"pulumi.com/skipAwait": "true"},
+                annotations={
+                    "pulumi.com/skipAwait": "true",
+                    **({"projectcontour.io/response-timeout": values["timeout"]} if values["timeout"] else {}),
+                    **({"projectcontour.io/websocket-routes": values["path"]} if values["websocket"] else {}),
+                },
             ),
             spec=networking.IngressSpecArgs(
                 rules=[

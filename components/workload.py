@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pulumi
 from pulumi.runtime.rpc import UNKNOWN
@@ -65,6 +65,8 @@ class WorkloadArgs(TypedDict):
     """The namespace whose pods may send requests; the pods' own node always may. Default: projectcontour."""
     cluster_ip: NotRequired[pulumi.Input[str] | None]
     """The Service's IPv4 address. Default: None, the cluster gives one."""
+    protocol: NotRequired[str]
+    """What Envoy speaks to the pods: HTTP/1.1, HTTP/2 without TLS (gRPC), or TLS. Default: http."""
     living: NotRequired[Mapping[str, str | None]]
     """For a preview: the pods of these names that run now, with the value of their annotation ingress-hops/spec.
     Default: none."""
@@ -88,6 +90,7 @@ class _Bounds(settings.Section):
     selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
     admit_from: settings.Label = CONTOUR_NAMESPACE
     cluster_ip: settings.Address | None = None
+    protocol: Literal["http", "h2c", "tls"] = "http"
     living: dict[str, str | None] = Field(default_factory=dict)
     living_address: str | None = None
     wait_for_ready: bool = True
@@ -191,6 +194,8 @@ class Workload(pulumi.ComponentResource):
         if address:
             # Another address replaces the Service, whose preview fails like that of a pod.
             annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
+        if values["protocol"] != "http":
+            annotations[f"projectcontour.io/upstream-protocol.{values['protocol']}"] = str(values["port"])
         self._service = core.Service(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(
@@ -232,6 +237,18 @@ class Workload(pulumi.ComponentResource):
         """In a preview: the names of the living pods that an update makes anew."""
         return self._replaced
 
+    @property
+    def beside(self) -> pulumi.ResourceOptions:
+        """The options of a resource beside the workload: its parent, provider and what it depends on."""
+        own = self._opts or pulumi.ResourceOptions()
+        return pulumi.ResourceOptions(
+            parent=own.parent,
+            provider=own.provider,
+            depends_on=own.depends_on,
+            deleted_with=own.deleted_with,
+            replacement_trigger=own.replacement_trigger,
+        )
+
     def expose(
         self,
         host: pulumi.Input[str],
@@ -239,28 +256,24 @@ class Workload(pulumi.ComponentResource):
         *,
         name: str | None = None,
         tls: pulumi.Input[str] | None = None,
+        path_type: str = "Prefix",
+        timeout: str | None = None,
+        websocket: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> Ingress:
         """Declares an Ingress that leads to this workload.
 
         host: the host name of the requests.
-        path: the beginning of the path, by whole segments.
+        path: the path of the requests; with path_type Prefix its beginning, by whole segments.
         name: the Ingress object's name, another one for each Ingress; default: the Service's name with -ingress.
         tls: the name of a Secret of type kubernetes.io/tls in the workload's namespace; default: None, plain HTTP.
+        path_type, timeout, websocket: as of an Ingress.
         opts: options beside those of the workload, which decide parent, provider and what the Ingress depends on.
 
         Raises ArgumentError for wrong arguments.
         """
         values = self._values
         name = name or f"{values['name']}-ingress"
-        own = self._opts or pulumi.ResourceOptions()
-        beside = pulumi.ResourceOptions(
-            parent=own.parent,
-            provider=own.provider,
-            depends_on=own.depends_on,
-            deleted_with=own.deleted_with,
-            replacement_trigger=own.replacement_trigger,
-        )
         return Ingress(
             f"{values['namespace']}/{name}",
             {
@@ -270,9 +283,12 @@ class Workload(pulumi.ComponentResource):
                 "path": path,
                 "service": values["name"],
                 "port": values["port"],
+                "path_type": path_type,
+                "timeout": timeout,
+                "websocket": websocket,
                 "tls": tls,
             },
-            pulumi.ResourceOptions.merge(beside, opts),
+            pulumi.ResourceOptions.merge(self.beside, opts),
         )
 
 

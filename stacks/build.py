@@ -10,19 +10,20 @@ import pulumi_kubernetes as kubernetes
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import Calico, Contour, Image, KindCluster, Workload
+from components import Calico, Contour, HTTPProxy, Image, KindCluster, Workload
+from components.http_proxy import HTTPProxyRoute
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
-from hops.model.hop import LiveAddresses
+from hops.model.hop import Backend, Hop, LiveAddresses, RequestPath
 from hops.model.image import Build
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings import Settings
+from hops.model.settings import RouteSettings, ServiceSettings, Settings
 from hops.observe.in_cluster.answers import RouteAnswer, answers
 
 
@@ -125,7 +126,9 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     contour = _contour(settings, ground, intended, inside)
     built = _built(settings, intended, before_pods, inside)
     images = _images(ground.builds, cluster)
-    pods, ingresses, replaced = _services(settings, intended, ground, built, images)
+    pods, ingresses, replaced = _services(
+        settings, intended, ground, built, images, after=contour.definitions if contour else ()
+    )
     outputs = _outputs(intended)
     outputs["cluster"] |= {
         "name": settings.cluster.name,
@@ -146,8 +149,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
 
 def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> LiveAddresses:
     """What an update will find: the addresses that stay, and UNKNOWN for those that it is the first to know."""
-    pods = {f"{backend.namespace}/{pod}": UNKNOWN for backend in intended.backends for pod in backend.pods}
-    services = {f"{backend.namespace}/{backend.service}": UNKNOWN for backend in intended.backends}
+    pods = {f"{backend.namespace}/{pod}": UNKNOWN for backend in intended.services for pod in backend.pods}
+    services = {f"{backend.namespace}/{backend.service}": UNKNOWN for backend in intended.services}
     return LiveAddresses(
         node=there.node or UNKNOWN,
         envoy=there.envoy or UNKNOWN,
@@ -159,15 +162,19 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
 async def _observed(settings: Settings, intended: Plan) -> Sequence[dict[str, Any]]:
     """The hops as they are when the routes are answered; warns of each that is not."""
     door = intended.door
+    # A service without a route is only waited for.
+    asked = [*intended.backends, *(service for service in intended.services if not service.host)]
     port = next(mapping.node for mapping in door.mappings)
-    objects, found_answers = await answers(str(intended.control_plane), str(door.node), port, intended.backends)
-    for number, answer in enumerate(found_answers):
-        if warning := _warning(settings, number, answer):
+    objects, found_answers = await answers(str(intended.control_plane), str(door.node), port, asked)
+    for backend, answer in zip(asked, found_answers, strict=True):
+        if warning := _warning(settings, intended, backend, answer):
             pulumi.log.warn(warning)
     return _hops(plan(settings, found(objects, door.node)))
 
 
-def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None:
+def _warning(settings: Settings, intended: Plan, backend: Backend, answer: RouteAnswer) -> str | None:
+    names = [(service.namespace, service.service) for service in intended.services]
+    number = names.index((backend.namespace, backend.service))
     service, key = settings.services[number], f"services[{number}]"
     waiting = [
         ServicePod(
@@ -184,7 +191,7 @@ def _warning(settings: Settings, number: int, answer: RouteAnswer) -> str | None
         if not start.ready
     ]
     if not answer.answered:
-        return unanswered(key, service.name, f"http://{service.host}{service.request}", waiting)
+        return unanswered(key, service.name, f"http://{backend.host}{backend.request_path}", waiting)
     return not_ready(key, service.name, waiting) if waiting else None
 
 
@@ -192,11 +199,12 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
     provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
     inside = pulumi.ResourceOptions(provider=provider)
     contour = _contour(settings, ground, intended, inside)
+    proxies = contour.definitions if contour else ()
     built = _built(settings, intended, (), inside)
-    pods, _, _ = _services(settings, intended, ground, built, {})
+    pods, _, _ = _services(settings, intended, ground, built, {}, after=proxies)
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
-        names = [f"{b.namespace}/{pod}" for b in intended.backends for pod in b.pods]
+        names = [f"{b.namespace}/{pod}" for b in intended.services for pod in b.pods]
         addresses = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods))
         whole = addresses.apply(
             lambda seen: plan(
@@ -292,17 +300,23 @@ def _services(
     ground: StackContext,
     built: BuiltStack,
     images: Mapping[str, Image],
+    *,
+    after: Sequence[pulumi.Resource],
 ) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
-    """The workloads and their Ingresses.
+    """The workloads, and the objects that declare their routes.
 
-    Returns the pods, the Ingresses, and the living pods that will be replaced, as NAMESPACE/NAME.
+    after: what HTTPProxies wait for.
+
+    Returns the pods, these objects, and the living pods that will be replaced, as NAMESPACE/NAME.
     """
     names = [service.name for service in settings.services]
     living, addresses = _digests(ground.objects), found(ground.objects, None).services
     pods: list[kubernetes.core.v1.Pod] = []
     replaced: list[str] = []
-    ingresses: list[pulumi.Resource] = []
-    for service, backend in zip(settings.services, intended.backends, strict=True):
+    objects_: list[pulumi.Resource] = []
+    proxies: dict[tuple[str, str], list[tuple[RouteSettings, ServiceSettings]]] = {}
+    beside: dict[tuple[str, str], pulumi.ResourceOptions] = {}
+    for service, backend in zip(settings.services, intended.services, strict=True):
         inside = built.inside_of(service.namespace)
         if image := images.get(f"{service.namespace}/{service.name}"):
             inside = pulumi.ResourceOptions.merge(inside, _pods_after([image.command]))
@@ -323,6 +337,7 @@ def _services(
                 "port": service.port,
                 "admit_from": CONTOUR_NAMESPACE,
                 "cluster_ip": backend.cluster_ip,
+                "protocol": next((route.protocol for route in service.routes if not route.redirect), "http"),
                 "living": living.get(service.namespace, {}),
                 "living_address": addresses.get(f"{service.namespace}/{service.name}"),
                 # In a cluster of its own the stack asks its routes itself, which tells more of a pod that never comes.
@@ -330,18 +345,54 @@ def _services(
             },
             inside,
         )
-        ingress = workload.expose(
-            service.host,
-            service.path,
-            name=service.ingress,
-            tls=service.tls,
-            # Earlier versions left the namespace out.
-            opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name=service.ingress)]),
-        )
+        for route in service.routes:
+            if route.kind == "HTTPProxy":
+                proxies.setdefault((service.namespace, route.host), []).append((route, service))
+                beside[service.namespace, route.host] = workload.beside
+                continue
+            ingress = workload.expose(
+                route.host,
+                route.path,
+                name=route.name,
+                path_type=route.path_type,
+                timeout=route.timeout,
+                websocket=route.websocket,
+                tls=route.tls,
+                # Earlier versions left the namespace out.
+                opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name=route.name)]),
+            )
+            objects_.append(ingress.ingress)
         pods += workload.pods
-        ingresses.append(ingress.ingress)
         replaced += [f"{service.namespace}/{pod}" for pod in workload.replaced]
-    return pods, ingresses, replaced
+    for (namespace, host), routes in proxies.items():
+        proxy = HTTPProxy(
+            f"{namespace}/{routes[0][0].name}",
+            {
+                "host": host,
+                "name": routes[0][0].name,
+                "namespace": namespace,
+                "routes": [_proxy_route(route, service) for route, service in routes],
+                "tls": routes[0][0].tls,
+            },
+            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=list(after))),
+        )
+        objects_.append(proxy.proxy)
+    return pods, objects_, replaced
+
+
+def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRoute:
+    matched: HTTPProxyRoute = {"path": route.path, "path_type": route.path_type}
+    if route.redirect:
+        redirect: Any = route.redirect.model_dump(exclude_none=True)
+        return {**matched, "redirect": redirect}
+    protocol = None if route.protocol == "http" else route.protocol
+    return {
+        **matched,
+        "backends": [{"service": service.name, "port": service.port, "protocol": protocol}],
+        "rewrite": route.rewrite,
+        "timeout": route.timeout,
+        "websocket": route.websocket,
+    }
 
 
 def _digests(live: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:
@@ -360,12 +411,23 @@ def _outputs(intended: Plan) -> dict[str, Any]:
         "hops": _hops(intended),
         "url": first.url,
         "curl": first.curl,
+        **({"routes": list(map(_route, intended.paths))} if len(intended.paths) > 1 or first.kind != "Ingress" else {}),
         "cluster": {"context": intended.context, "fixed": dict(intended.fixed)},
     }
 
 
 def _hops(of: Plan) -> Sequence[dict[str, Any]]:
-    return [_known(dataclasses.asdict(hop)) for path in of.paths for hop in path.hops]
+    return [_known(_hop(hop)) for path in of.paths for hop in path.hops]
+
+
+def _hop(hop: Hop) -> dict[str, Any]:
+    """A hop as JSON. The hops of a service's only route need no name of it."""
+    whole = dataclasses.asdict(hop)
+    return whole if hop.route else {key: value for key, value in whole.items() if key != "route"}
+
+
+def _route(path: RequestPath) -> dict[str, str]:
+    return {key: str(getattr(path, key)) for key in ("url", "curl", "kind", "host", "path", "service")}
 
 
 def _known(value: Any) -> Any:

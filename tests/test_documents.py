@@ -15,6 +15,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "docs/style.md",
     "docs/build.md",
+    "docs/routes.md",
     "docs/own-resources.md",
     "docs/pull-requests.md",
     "docs/teams.md",

@@ -154,12 +154,11 @@ class _Loop:
 
     def _stopped(self) -> None:
         self._well = False
-        answers = ask(self._of.settings, plan(self._of.settings))
-        broken = [
-            service.host for service, answer in zip(self._of.settings.services, answers, strict=True) if not answer.well
-        ]
+        intended = plan(self._of.settings)
+        answers = ask(self._of.settings, intended)
+        broken = [one for one, answer in zip(intended.backends, answers, strict=True) if not answer.well]
         if broken:
-            echo(verdict_of(self._of.name, self._of.settings, broken[0]))
+            echo(verdict_of(self._of.name, self._of.settings, broken[0].host, broken[0].request_path))
         else:
             echo("the version before it still answers")
 

@@ -20,7 +20,7 @@ from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.contexts import BuildError
 from hops.observe.local.published_files import PublishedFileError
-from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary
+from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary, title
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where
 from hops.rules import RULES
@@ -135,7 +135,7 @@ def main(
 def _lines(found: Difference) -> Iterator[str]:
     for pair in (pair for pair in found.hops if pair.changed):
         hop = pair.either
-        yield f"{hop['service']} {hop['number']} {hop['name']}"
+        yield f"{title(hop)} {hop['number']} {hop['name']}"
         yield from (f"  {mark} {where(side)}" for mark, side in (("-", pair.before), ("+", pair.after)) if side)
     for mark, located in (*(("+", one) for one in found.adds), *(("-", one) for one in found.fixes)):
         yield f"{mark} {located.finding.level}: {located.finding}"

@@ -142,8 +142,8 @@ def print_path(rows: Iterable[Sequence[object]], last: str, title: str | None = 
 
 
 def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
-    """Prints hops as the output `hops` holds them, a table for each service."""
-    for service, path in groupby(hops, key=lambda hop: hop["service"]):
+    """Prints hops as the output `hops` holds them, a table for each route."""
+    for (service, route), path in groupby(hops, key=lambda hop: (hop["service"], hop.get("route", ""))):
         rows = [
             [
                 hop["number"],
@@ -154,7 +154,7 @@ def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
             ]
             for hop in path
         ]
-        print_path(rows, "known at", f"request to {service}")
+        print_path(rows, "known at", f"request to {service}{f' by {route}' if route else ''}")
     echo(LEGEND)
 
 

@@ -263,16 +263,17 @@ def _of_stack(
     return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
 
 
-def sight_of_stack(name: str, settings: Settings, host: str) -> Observation:
+def sight_of_stack(name: str, settings: Settings, host: str, path: str | None = None) -> Observation:
     """Observes one of a stack's routes.
 
     name: the stack's name.
     settings: the stack's settings.
     host: host name of the route.
+    path: path to ask for. Default: None, the first route's of the host.
 
     Raises ToolError.
     """
-    request = _RequestOptions(host, None, None, "GET", {}, None, from_node=False)
+    request = _RequestOptions(host, path, None, "GET", {}, None, from_node=False)
     return _of_settings(name, settings, request, None, None)()
 
 
@@ -280,7 +281,10 @@ def _of_settings(
     name: str, settings: Settings, request: _RequestOptions, kubeconfig: Path | None, context: str | None
 ) -> Callable[[], Observation]:
     project = project_folder()
-    service = next((s for s in settings.services if request.host in (None, s.host)), settings.services[0])
+    every = [route for service in settings.services for route in service.routes]
+    of_host = [route for route in every if request.host in (None, route.host)]
+    of_path = [route for route in of_host if request.path is not None and request.path.startswith(route.path)]
+    route = max(of_path, key=lambda route: len(route.path), default=next(iter(of_host), every[0]))
     port: int | None = settings.cluster.http_port
     if request.scheme == "https" and request.port is None:
         port = settings.cluster.https_port
@@ -288,7 +292,7 @@ def _of_settings(
             raise OptionError(
                 f"--scheme https: the stack {name} publishes no https; set its cluster.httpsPort, or give --port"
             )
-    asked = request.asked(service.host, service.request, port or settings.cluster.http_port)
+    asked = request.asked(route.host, route.request, port or settings.cluster.http_port)
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Reading the outputs takes as long as all the rest, so a watch reads them once.

@@ -136,7 +136,8 @@ class Hop:
     address: where the hop is reached, None until `known_at`. port: TCP port, None where the hop has none.
     next: the address that the hop hands the request to, as text. details: further facts by name, as text, such as the
     interface. to: `next` where it is an address and a port. mappings: of the hops that publish ports, by scheme.
-    match: of the route. Programs read `to`, `mappings` and `match`; the texts are for people.
+    match: of the route. route: host and path of the route, where its service has several; "" where it has one.
+    Programs read `to`, `mappings`, `match` and `route`; the texts are for people.
     """
 
     service: str
@@ -153,19 +154,31 @@ class Hop:
     to: SocketAddress | None = None
     mappings: tuple[PortMapping, ...] = ()
     match: RouteMatch | None = None
+    route: str = ""
 
 
 @dataclass(frozen=True)
 class RequestPath:
-    """All hops of the requests to one service, in order, and the command that tries it.
+    """All hops of the requests of one route, in order, and the command that tries it.
 
-    url: its address on the host machine. curl: a command line that needs no line in a hosts file.
+    service: namespace/name of the Service. url: its address on the host machine. curl: a command line that needs no
+    line in a hosts file. kind: of the object that declares the route. host, path: what the route takes. route: as in
+    `Hop`.
     """
 
     service: str
     url: str
     curl: str
     hops: tuple[Hop, ...]
+    kind: str = "Ingress"
+    host: str = ""
+    path: str = "/"
+    route: str = ""
+
+    @property
+    def title(self) -> str:
+        """The path in a heading: its service, and its route where the service has several."""
+        return f"{self.service} by {self.route}" if self.route else self.service
 
 
 @dataclass(frozen=True)
@@ -187,7 +200,9 @@ class Backend:
 
     target_port: the port that the pods serve. pods: names. cluster_ip: None until known.
     request_path: the path that the documented request asks for. ingress, kind: name and kind of the object
-    that declares the route.
+    that declares the route. path_type: how `path` is compared: Prefix, Exact or Regex. redirect: where Envoy sends the
+    client instead of a pod, such as https://*/*; "" for no redirect. several: whether the service has other routes.
+    host: "" for a service without a route.
     """
 
     service: str
@@ -202,6 +217,14 @@ class Backend:
     cluster_ip: str | None = None
     request_path: str = "/"
     kind: str = "Ingress"
+    path_type: str = "Prefix"
+    redirect: str = ""
+    several: bool = False
+
+    @property
+    def route(self) -> str:
+        """Host and path, where the service has several routes; "" where it has one."""
+        return f"{self.host}{self.path}" if self.several else ""
 
 
 @dataclass(frozen=True)

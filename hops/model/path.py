@@ -1,4 +1,4 @@
-"""Draws the twelve hops of one service, wherever its door and its backend were learnt."""
+"""Draws the twelve hops of one route, wherever its door and its backend were learnt."""
 
 import hashlib
 import shlex
@@ -73,6 +73,7 @@ def request_path(
     published = f"docker {door.node}" if door.node else "load balancer"
     worker = f"worker {door.node}" if door.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
+    behind = SocketAddress(backend.service, backend.port)
     network_component = f"{POD_NETWORK.name} {interface}" if interface else POD_NETWORK.name
     inside = {**network} | ({"interface": interface} if interface else {})
     match = RouteMatch(
@@ -84,8 +85,11 @@ def request_path(
     )
     route = {
         "match": f"{match.host}{match.path}",
-        "backend": f"{match.service}:{match.port}",
-        "cluster": match.cluster,
+        **(
+            {"redirect": backend.redirect}
+            if backend.redirect
+            else {"backend": f"{match.service}:{match.port}", "cluster": match.cluster}
+        ),
     } | ({str(HopRole.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
     selector = {
         "dns": f"{backend.service}.{backend.namespace}.svc.cluster.local",
@@ -104,7 +108,7 @@ def request_path(
         ("resolver of the host machine", backend.host, http.host, at(client, http.host), {}),
         (published, entrance, http.host, SocketAddress(door.node, http.node) if door.node else envoy, ways),
         (worker, found.node, http.node, envoy, chains if door.node else {}),
-        (ingress, found.envoy, http.envoy, SocketAddress(backend.service, backend.port), route),
+        (ingress, found.envoy, http.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
         (network_component, pod_address, backend.target_port, interface, inside),
         (
@@ -144,11 +148,26 @@ def request_path(
             to=onward if isinstance(onward, SocketAddress) else None,
             mappings=mappings if kind.name in publishing else (),
             match=match if kind.name is HopName.ROUTE else None,
+            route=backend.route,
         )
         for kind, (component, address, port, onward, details) in zip(KINDS, rows, strict=True)
+        # Envoy itself answers a redirect.
+        if not (backend.redirect and kind.name in _BEHIND_ENVOY)
     )
     resolve = f"{_connect(backend.host, http.host, client)} " if client else ""
-    return RequestPath(service=name, url=url, curl=f"curl {resolve}{shlex.quote(url)}", hops=hops)
+    return RequestPath(
+        service=name,
+        url=url,
+        curl=f"curl {resolve}{shlex.quote(url)}",
+        hops=hops,
+        kind=backend.kind,
+        host=backend.host,
+        path=backend.path,
+        route=backend.route,
+    )
+
+
+_BEHIND_ENVOY = (HopName.SERVICE, HopName.ENDPOINT, HopName.POD, HopName.REPLY_ENDPOINT)
 
 
 def _connect(host: str, port: int, client: str) -> str:

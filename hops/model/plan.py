@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
@@ -32,8 +32,9 @@ class Plan:
 
     context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
     IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
-    cluster. manifests: the published files that it is made of. fixed: the settings behind the fingerprint, by key
-    without the namespace, such as cluster.httpPort; of an existing cluster its context alone.
+    cluster. services: one for each service of the settings; the host of one without a route is "". backends, paths: one
+    for each route, in order. manifests: the published files that it is made of. fixed: the settings behind the
+    fingerprint, by key without the namespace, such as cluster.httpPort; of an existing cluster its context alone.
     """
 
     context: str
@@ -42,6 +43,7 @@ class Plan:
     control_plane: str | None
     workers: tuple[str, ...]
     door: Entrypoint
+    services: tuple[Backend, ...]
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
     manifests: tuple[Manifest, ...]
@@ -72,7 +74,9 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
         )
         # One worker publishes: two containers of one machine cannot claim the same port.
         door = Entrypoint(str(cluster.listen_address), workers[0], mappings)
-    backends = tuple(_backend(service) for service in settings.services)
+    routed = [_backends(service) for service in settings.services]
+    services = tuple(of[0] for of in routed)
+    backends = tuple(backend for of in routed for backend in of if backend.host)
     network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
     # An existing cluster has a pod network already.
@@ -84,6 +88,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
         control_plane=control_plane,
         workers=workers,
         door=door,
+        services=services,
         backends=backends,
         paths=paths,
         manifests=manifests,
@@ -114,17 +119,32 @@ def _fingerprint(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _backend(service: ServiceSettings) -> Backend:
-    return Backend(
+def _backends(service: ServiceSettings) -> tuple[Backend, ...]:
+    """One backend for each route; the one of a service without a route has no host."""
+    base = Backend(
         service=service.name,
         namespace=service.namespace,
-        ingress=service.ingress,
-        host=service.host,
-        path=service.path,
+        ingress="",
+        host="",
+        path="/",
         port=service.port,
         target_port=service.port,
         selector={"service": service.pod},
         pods=service.pods,
         cluster_ip=str(service.cluster_ip) if service.cluster_ip else None,
-        request_path=service.request,
+        several=len(service.routes) > 1,
     )
+    routed = tuple(
+        replace(
+            base,
+            ingress=route.name,
+            host=route.host,
+            path=route.path,
+            path_type=route.path_type,
+            request_path=route.request,
+            kind=route.kind,
+            redirect=route.redirect.target if route.redirect else "",
+        )
+        for route in service.routes
+    )
+    return routed or (base,)

@@ -3,7 +3,7 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
@@ -15,7 +15,9 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -117,6 +119,14 @@ _IMAGE = "an image is [registry/]name[:tag][@digest]"
 ImageName = Annotated[str, AfterValidator(_matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
 _PATH = "a path starts with / and holds no space, ?, # or %"
 UrlPath = Annotated[str, AfterValidator(_matching(r"/[^\s?#%]*", _PATH)), _bounded(_PATH)]
+_ROUTE_PATH = "a path starts with / and holds no space or #; without pathType Regex also no ? or %"
+RoutePath = Annotated[str, AfterValidator(_matching(r"/[^\s#]*", _ROUTE_PATH)), _bounded(_ROUTE_PATH)]
+_TIMEOUT = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s; or infinity"
+Timeout = Annotated[
+    str,
+    AfterValidator(_matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
+    _bounded(_TIMEOUT),
+]
 _VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
 VariableName = Annotated[str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
 _FILE = "a file's path in the container is absolute, without . or .. and without : and spaces"
@@ -244,6 +254,127 @@ class ContourSettings(Section):
     )
 
 
+class RedirectSettings(Section):
+    """Where a route sends the client instead of a pod. What is not set stays as the client asked it."""
+
+    scheme: Literal["http", "https"] | None = Field(None, description="The new scheme.", examples=["https"])
+    host: HostName | None = Field(None, description="The new host name.", examples=["www.shop.localhost"])
+    port: Port | None = Field(None, description="The new port.", examples=[8443])
+    path: UrlPath | None = Field(None, description="The new path, as a whole.", examples=["/moved"])
+    prefix: UrlPath | None = Field(
+        None, description="What replaces the matched beginning of the path.", examples=["/v2"]
+    )
+    status: Literal[301, 302] = Field(302, description="The status of the answer.", examples=[301])
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if all(value is None for value in (self.scheme, self.host, self.port, self.path, self.prefix)):
+            raise ValueError("a redirect without a target ends where it began; set scheme, host, port, path or prefix")
+        if self.path and self.prefix:
+            raise ValueError("path and prefix are both set; remove one of them")
+        return self
+
+    @property
+    def target(self) -> str:
+        """Where it sends to, with * for parts of the request that stay, such as https://*/*."""
+        path = self.path or (f"{self.prefix.rstrip('/')}/*" if self.prefix else "/*")
+        return f"{self.scheme or '*'}://{self.host or '*'}{f':{self.port}' if self.port else ''}{path}"
+
+
+class RouteSettings(Section):
+    """One way in: the requests that an object sends to the service, and how."""
+
+    kind: Literal["Ingress", "HTTPProxy"] = Field(
+        "Ingress",
+        description="The kind of the object. Contour reads both; an HTTPProxy can do more.",
+        examples=["HTTPProxy"],
+    )
+    name: HostName = Field(
+        description="The object's name. The default of the first Ingress is `SERVICE-ingress`, of the next "
+        "`SERVICE-ingress-2`; of an HTTPProxy it is `host`. The HTTPProxy routes of one host are one object.",
+        examples=["shop-ingress"],
+    )
+    host: HostName = Field(
+        description="The host name of the requests. The default is `SERVICE.localhost`.", examples=["shop.localhost"]
+    )
+    path_type: Literal["Prefix", "Exact", "Regex"] = Field(
+        "Prefix",
+        description="How `path` is compared: `Prefix` by whole segments (of an HTTPProxy by characters), `Exact` as a "
+        "whole, `Regex` as a regular expression (RE2).",
+        examples=["Exact"],
+    )
+    path: RoutePath = Field("/", description="The path of the requests.", examples=["/shop"])
+    request: UrlPath = Field(
+        description="The path that the output `curl` asks for. The default is `path`; a regular expression has none.",
+        examples=["/shop/health"],
+    )
+    port: Port | Label | None = Field(
+        None, description="The port of the Service, by number or name. Null means the first.", examples=["http"]
+    )
+    timeout: Timeout | None = Field(
+        None,
+        description="How long the pod may take to answer, `infinity` for any time. Null means Envoy's 15 s.",
+        examples=["30s"],
+    )
+    websocket: bool = Field(default=False, description="Whether a request may become a WebSocket.", examples=[True])
+    protocol: Literal["http", "h2c", "tls"] = Field(
+        "http",
+        description="What Envoy speaks to the pod: HTTP/1.1, HTTP/2 without TLS (gRPC), or TLS. All routes to a port "
+        "have one.",
+        examples=["h2c"],
+    )
+    rewrite: UrlPath | None = Field(
+        None, description="HTTPProxy: what replaces `path` at the beginning of the pod's request.", examples=["/v1"]
+    )
+    redirect: RedirectSettings | None = Field(
+        None,
+        description="HTTPProxy: where Envoy sends the client. No pod is asked.",
+        examples=[{"scheme": "https", "status": 301}],
+    )
+    tls: Label | None = Field(
+        None,
+        description="The name of a Secret of type kubernetes.io/tls in the service's namespace. Null means plain HTTP.",
+        examples=["shop-certificate"],
+    )
+
+    @field_validator("path")
+    @classmethod
+    def _as_compared(cls, path: str, info: ValidationInfo) -> str:
+        regex = info.data.get("path_type") == "Regex"
+        if not regex and set("?%") & set(path):
+            raise ValueError(_PATH + ", unless pathType is Regex")
+        # Contour takes a path of an Ingress for an expression by these characters (dag/ingress_processor.go).
+        if regex and not set("^+*[]%") & set(path):
+            raise ValueError("a regular expression has one of ^ + * [ ]; for other paths set pathType to Prefix")
+        return path
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind == "Ingress":
+            for key in ("rewrite", "redirect"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"{key} is set, which an Ingress cannot express; set kind to HTTPProxy")
+        if self.redirect:
+            for key in ("port", "timeout", "rewrite"):
+                if getattr(self, key) is not None:
+                    raise ValueError(f"redirect and {key} are both set, and a redirect asks no pod; remove one of them")
+            if self.websocket or self.protocol != "http":
+                raise ValueError("redirect asks no pod; remove websocket and protocol")
+        if self.path_type != "Prefix" and (self.rewrite or (self.redirect and self.redirect.prefix)):
+            raise ValueError(
+                f"pathType is {self.path_type}, and only the beginning of a path can be replaced; set it to Prefix"
+            )
+        return self
+
+    @property
+    def where(self) -> str:
+        """Host and path, as findings and outputs tell routes apart."""
+        return f"{self.host}{self.path}"
+
+
+_SHORT_FORM = ("host", "path", "request", "ingress", "tls")
+
+
 class BuildSettings(Section):
     """How the image of a service is built from a folder of the project."""
 
@@ -313,7 +444,10 @@ Files = Annotated[Mapping[ContainerFile, str], AfterValidator(_fitting_files)]
 
 
 class ServiceSettings(Section):
-    """One workload, its Service and the Ingress that leads to it."""
+    """One workload, its Service and the routes that lead to it.
+
+    `host`, `path`, `request`, `ingress` and `tls` are the short form of one route of kind Ingress.
+    """
 
     name: Label = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
     namespace: Label = Field("apps", description="The namespace of all its objects.", examples=["shop"])
@@ -321,7 +455,9 @@ class ServiceSettings(Section):
         description="The name of its first pod; the next ones are `POD-2`, `POD-3`. The default is `NAME-pod`.",
         examples=["shop-pod"],
     )
-    ingress: Label = Field(description="The Ingress's name. The default is `NAME-ingress`.", examples=["shop-ingress"])
+    ingress: Label | None = Field(
+        None, description="The Ingress's name. Null means `NAME-ingress`.", examples=["shop-ingress"]
+    )
     image: ImageName = Field(
         versions.WORKLOAD_IMAGE, description="The image of its container.", examples=["nginx:1.29"]
     )
@@ -355,18 +491,28 @@ class ServiceSettings(Section):
     )
     port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
     replicas: Annotated[int, Field(ge=1, le=20)] = Field(1, description="How many pods run.", examples=[3])
-    host: HostName = Field(
-        description="The host name that the Ingress matches. The default is `NAME.localhost`.",
+    host: HostName | None = Field(
+        None,
+        description="The host name that the Ingress matches. Null means `NAME.localhost`.",
         examples=["shop.localhost"],
     )
-    path: UrlPath = Field("/", description="The path prefix that the Ingress matches.", examples=["/shop"])
-    request: UrlPath = Field(
-        "/", description="The path that the output `curl` asks for. The default is `path`.", examples=["/shop/health"]
+    path: UrlPath | None = Field(
+        None, description="The path prefix that the Ingress matches. Null means `/`.", examples=["/shop"]
+    )
+    request: UrlPath | None = Field(
+        None, description="The path that the output `curl` asks for. Null means `path`.", examples=["/shop/health"]
     )
     tls: Label | None = Field(
         None,
         description="The name of a Secret of type kubernetes.io/tls in the service's namespace. Null means plain HTTP.",
         examples=["shop-certificate"],
+    )
+    declared_routes: tuple[RouteSettings, ...] | None = Field(
+        None,
+        alias="routes",
+        description="The routes, instead of the short form of one; `[]` for a service that only others in the cluster "
+        "use. Null means the short form.",
+        examples=[[{"kind": "HTTPProxy", "path": "/api", "rewrite": "/"}]],
     )
     cluster_ip: Address | None = Field(
         None,
@@ -380,6 +526,41 @@ class ServiceSettings(Section):
         if self.build and "image" in self.model_fields_set:
             raise ValueError(f"{self.name} has image and build; remove one of them")
         return self
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        short = [key for key in _SHORT_FORM if getattr(self, key) is not None]
+        if self.declared_routes is not None and short:
+            raise ValueError(f"routes and {', '.join(short)} are both set; move {', '.join(short)} into a route")
+        for route in self.routes:
+            if route.port not in (None, self.port, "http"):
+                raise ValueError(
+                    f"the route {route.where} goes to the port {route.port}, and the Service has the port {self.port}, "
+                    "named http; take one of these, or remove port"
+                )
+        protocols = {route.protocol for route in self.routes if not route.redirect}
+        if len(protocols) > 1:
+            raise ValueError(
+                f"its routes to the port {self.port} have the protocols {' and '.join(sorted(protocols))}, and Contour "
+                "reads one of a port; set the same on all of them"
+            )
+        return self
+
+    @property
+    def routes(self) -> tuple[RouteSettings, ...]:
+        """Its routes, in order; empty for a service that only others in the cluster use."""
+        if self.declared_routes is not None:
+            return self.declared_routes
+        path = self.path or "/"
+        return (
+            RouteSettings(
+                name=self.ingress or f"{self.name}-ingress",
+                host=self.host or f"{self.name}.localhost",
+                path=path,
+                request=self.request or path,
+                tls=self.tls,
+            ),
+        )
 
     @property
     def pods(self) -> tuple[str, ...]:
@@ -448,8 +629,19 @@ class Settings(Section):
         problems = [
             *_twice("name", ((f"{s.namespace}/{s.name}", s.name) for s in self.services)),
             *_twice("pod", ((f"{s.namespace}/{pod}", s.name) for s in self.services for pod in s.pods)),
-            *_twice("ingress", ((f"{s.namespace}/{s.ingress}", s.name) for s in self.services)),
-            *_twice("host and path", ((f"{s.host}{s.path}", s.name) for s in self.services)),
+            *_twice(
+                "ingress",
+                ((f"{s.namespace}/{r.name}", s.name) for s in self.services for r in s.routes if r.kind == "Ingress"),
+            ),
+            *_twice(
+                "host and path",
+                (
+                    (f"{r.where}{'' if r.path_type == 'Prefix' else f' ({r.path_type})'}", s.name)
+                    for s in self.services
+                    for r in s.routes
+                ),
+            ),
+            *_proxies(self.services),
         ]
         problems += [
             f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "
@@ -474,6 +666,8 @@ class Settings(Section):
             for s in self.services
             if s.cluster_ip and s.cluster_ip not in self.cluster.service_subnet
         ]
+        if not any(s.routes for s in self.services):
+            problems.append("services: no service has a route, so no request comes in; give one of them a route")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -484,9 +678,29 @@ def _twice(what: str, claims: Iterable[tuple[str, str]]) -> list[str]:
     problems = []
     for claim, owner in claims:
         if claim in seen:
-            problems.append(f"services: {seen[claim]} and {owner} both claim the {what} {claim}; give one another")
+            who = f"{seen[claim]} and {owner} both" if seen[claim] != owner else f"two routes of {owner}"
+            problems.append(f"services: {who} claim the {what} {claim}; give one another")
         seen.setdefault(claim, owner)
     return problems
+
+
+def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
+    """What is wrong among HTTPProxies: Contour serves one of each host."""
+    first: dict[str, tuple[str, str, str | None]] = {}
+    for service in services:
+        for route in service.routes if service.declared_routes else ():
+            if route.kind != "HTTPProxy":
+                continue
+            own = (service.namespace, route.name, route.tls)
+            namespace, name, tls = first.setdefault(route.host, own)
+            if (namespace, name) != own[:2]:
+                yield (
+                    f"services: {route.host} has the HTTPProxies {namespace}/{name} and "
+                    f"{service.namespace}/{route.name}, and Contour serves one of a host; give their routes one name "
+                    "in one namespace, or kind Ingress"
+                )
+            elif tls != route.tls:
+                yield f"services: the HTTPProxy of {route.host} has two values of tls; set the same on all its routes"
 
 
 def own_values(config: Mapping[str, Any], secrets: Container[str] = ()) -> dict[str, Any]:
@@ -536,7 +750,7 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     except ValidationError as error:
         problems = error.errors()
         # pydantic also reports a list as too short if its only entry is wrong.
-        inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]) - 1)}
+        inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]))}
         wrong = {problem["loc"] for problem in problems}
         own = [
             p
@@ -553,30 +767,66 @@ def with_derived(service: Any) -> Any:
     """
     if not isinstance(service, Mapping):
         return service
-    name, port = service.get("name", "my-service"), service.get("port", 8080)
+    name, port, routes = service.get("name", "my-service"), service.get("port", 8080), service.get("routes")
+    short = {
+        "ingress": f"{name}-ingress",
+        "host": f"{name}.localhost",
+        "path": "/",
+        "request": service.get("path", "/"),
+    }
     return {
         "name": name,
         "pod": f"{name}-pod",
-        "ingress": f"{name}-ingress",
-        "host": f"{name}.localhost",
-        "request": service.get("path", "/"),
         # A folder of its own and never /: whatever lies under the served folder, a token included, is public.
         **(
             {"command": ["python", "-m", "http.server", str(port), "--directory", "/srv"]}
             if service.get("build") is None
             else {}
         ),
+        **(short if routes is None else {}),
         **service,
+        **({"routes": list(_derived_routes(name, routes))} if isinstance(routes, list) else {}),
     }
+
+
+def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
+    """The entries of `routes` with the defaults that depend on the service, the host and the path."""
+    ingresses = 0
+    for route in routes:
+        if not isinstance(route, Mapping):
+            yield route
+            continue
+        host = route.get("host", f"{service}.localhost")
+        proxy = route.get("kind") == "HTTPProxy"
+        ingresses += not proxy
+        ingress = f"{service}-ingress" + (f"-{ingresses}" if ingresses > 1 else "")
+        derived = {"host": host, "name": host if proxy else ingress}
+        if route.get("pathType") != "Regex":
+            derived["request"] = route.get("path", "/")
+        yield {**derived, **route}
+
+
+_SOURCES = {
+    "services": {"pod": "name", "ingress": "name", "host": "name", "request": "path"},
+    "routes": {"name": "host", "request": "path"},
+}
+"""Keys whose default depends on another key of the same entry."""
 
 
 def _follows(location: tuple[int | str, ...], services: Any, wrong: Iterable[tuple[int | str, ...]]) -> bool:
     """Whether the wrong value is a default that depends on another wrong value."""
-    if len(location) != 3 or location[0] != "services":
+    of_route = len(location) == 5 and location[2] == "routes"
+    if location[:1] != ("services",) or not (of_route or len(location) == 3):
         return False
-    _, number, key = location
-    source = {"pod": "name", "ingress": "name", "host": "name", "request": "path"}.get(str(key))
-    return source is not None and key not in services[number] and ("services", number, source) in wrong
+    *entry, key = location
+    given = services[entry[1]]
+    if of_route:
+        given = given["routes"][entry[3]]
+        of_service = ("services", entry[1], "name") in wrong
+        if of_service and key in ("host", "name") and key not in given:
+            return True
+    source = _SOURCES.get(str(entry[-2]), {}).get(str(key))
+    return source is not None and key not in given and (*entry, source) in wrong
 
 
 def _sentence(problem: ErrorDetails) -> str:
@@ -607,6 +857,8 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "calico": CalicoSettings,
         "contour": ContourSettings,
         "services": ServiceSettings,
+        "routes": RouteSettings,
+        "redirect": RedirectSettings,
         "resources": Resources,
         "build": BuildSettings,
         "policy": PolicySettings,

@@ -12,6 +12,8 @@ _SECTIONS = {
     "calico": "CalicoSettings",
     "contour": "ContourSettings",
     "services[]": "ServiceSettings",
+    "services[].routes[]": "RouteSettings",
+    "services[].routes[].redirect": "RedirectSettings",
     "services[].build": "BuildSettings",
     "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",
@@ -22,7 +24,8 @@ _SECTIONS = {
 def schema() -> dict[str, Any]:
     """The JSON schema of the settings; keys with a derived default are optional."""
     whole = Settings.model_json_schema(by_alias=True)
-    for section in (whole, whole["$defs"]["ClusterSettings"], whole["$defs"]["ServiceSettings"]):
+    derived = ("ClusterSettings", "ServiceSettings", "RouteSettings")
+    for section in (whole, *(whole["$defs"][name] for name in derived)):
         section.pop("required", None)
     return whole
 

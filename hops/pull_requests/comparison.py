@@ -54,7 +54,7 @@ class Difference:
 def difference(
     base_hops: Iterable[Hop], head_hops: Iterable[Hop], base: Sequence[Located], head: Sequence[Located]
 ) -> Difference:
-    """Hops are the same by service and number, findings by code, object and place in it."""
+    """Hops are the same by service, route and number, findings by code, object and place in it."""
     before, after = _by_number(base_hops), _by_number(head_hops)
     pairs = tuple(HopPair(before.get(key), after.get(key)) for key in dict.fromkeys((*after, *before)))
     adds, leaves = _split(head, base)
@@ -71,8 +71,14 @@ def summary(of: Difference) -> str:
     )
 
 
-def _by_number(hops: Iterable[Hop]) -> dict[tuple[str, int], Hop]:
-    return {(hop["service"], hop["number"]): hop for hop in hops}
+def title(hop: Hop) -> str:
+    """The service of a hop, and its route where the service has several."""
+    route = hop.get("route")
+    return f"{hop['service']} by {route}" if route else str(hop["service"])
+
+
+def _by_number(hops: Iterable[Hop]) -> dict[tuple[str, str, int], Hop]:
+    return {(hop["service"], hop.get("route", ""), hop["number"]): hop for hop in hops}
 
 
 def _key(located: Located) -> tuple[str, ...]:

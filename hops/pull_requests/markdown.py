@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from hops.model.finding import Level
-from hops.pull_requests.comparison import Changed, Difference, Hop, HopPair, summary
+from hops.pull_requests.comparison import Changed, Difference, Hop, HopPair, summary, title
 from hops.pull_requests.report import PullRequest
 from hops.rules import RULES
 from hops.rules.finding_text import urn_parts
@@ -140,10 +140,10 @@ def _findings(of: Difference, *, compared: bool) -> Iterator[_Section]:
     titles = {"adds": "Findings that the change adds" if compared else "Findings"}
     titles |= {"leaves": "Findings that it leaves", "fixes": "Findings that it fixes"}
     shares = {"adds": 0.5, "leaves": 0.12, "fixes": 0.05}
-    for name, title in titles.items():
+    for name, heading in titles.items():
         found = sorted(getattr(of, name), key=lambda located: -located.finding.level.strictness)
         rows = [_finding(located, gone=name == "fixes") for located in found]
-        yield _Section(f"{title} ({len(rows)})", rows, shares[name], left_out="findings")
+        yield _Section(f"{heading} ({len(rows)})", rows, shares[name], left_out="findings")
 
 
 def _finding(located: Located, *, gone: bool) -> str:
@@ -166,12 +166,12 @@ def _finding(located: Located, *, gone: bool) -> str:
 
 def _hops(pairs: Sequence[HopPair], *, compared: bool) -> Iterator[_Section]:
     """A table for each service whose path changes, or for every one where there is nothing to compare with."""
-    paths = [list(path) for _, path in groupby(pairs, key=lambda pair: pair.either["service"])]
+    paths = [list(path) for _, path in groupby(pairs, key=lambda pair: title(pair.either))]
     shown = [path for path in paths if not compared or any(pair.changed for pair in path)]
     columns = "before | after |\n|---|---|---|---|" if compared else "where |\n|---|---|---|"
     for path in shown[:_MOST_SERVICES]:
         rows = list(map(_pair if compared else _only, path))
-        yield _Section(f"Requests to {code(path[0].either['service'])}", rows, 0.06, f"| | hop | {columns}\n", "hops")
+        yield _Section(f"Requests to {code(title(path[0].either))}", rows, 0.06, f"| | hop | {columns}\n", "hops")
     if rest := len(shown[_MOST_SERVICES:]):
         told = f"Requests to {counted(rest, 'more service')} are left out here; `hops report --format json` has them."
         yield _Section("More requests", [told], 0.01)

@@ -53,7 +53,8 @@ def claims(stack: str, of: Settings) -> Fleet:
     of: its settings.
     """
     holder, cluster = f"the stack {stack}", of.cluster
-    hosts = tuple(NameClaim(holder, "host", host) for host in dict.fromkeys(service.host for service in of.services))
+    names = dict.fromkeys(route.host for service in of.services for route in service.routes)
+    hosts = tuple(NameClaim(holder, "host", host) for host in names)
     if cluster.existing:
         return Fleet((), (NameClaim(holder, "context", cluster.existing), *hosts))
     return Fleet(
@@ -107,9 +108,13 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
         nodes = [{"role": "control-plane"}, {"role": "worker", "extraPortMappings": ports}]
         yield {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
     for service in of.services:
-        metadata = {"name": service.ingress, "namespace": service.namespace}
-        spec = {"rules": [{"host": service.host}]}
-        yield {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}, Place()
+        for route in service.routes:
+            metadata = {"name": route.name, "namespace": service.namespace}
+            group, spec = {
+                "Ingress": ("networking.k8s.io", {"rules": [{"host": route.host}]}),
+                "HTTPProxy": ("projectcontour.io", {"virtualhost": {"fqdn": route.host}}),
+            }[route.kind]
+            yield {"apiVersion": f"{group}/v1", "kind": route.kind, "metadata": metadata, "spec": spec}, Place()
 
 
 def clashes(of: Settings, held: Fleet, today: date) -> list[Finding]:

@@ -123,10 +123,12 @@ def _planned(view: PathFacts) -> Mapping[HopName, Hop]:
         return {}
     service = f"{backend.namespace}/{backend.service}"
     outputs = view.sight.stack.outputs or {}
-    published = [hop for hop in published_hops(outputs.get("hops")) if hop.service == service]
+    published = [
+        hop for hop in published_hops(outputs.get("hops")) if hop.service == service and hop.route == backend.route
+    ]
     if len(published) == len(KINDS):
         return {hop.name.role: hop for hop in published}
-    path = next((path for path in view.planned.paths if path.service == service), None)
+    path = next((path for path in view.planned.paths if path.service == service and path.route == backend.route), None)
     return {hop.name.role: hop for hop in path.hops} if path else {}
 
 
@@ -139,7 +141,8 @@ def _declared(view: PathFacts) -> Mapping[HopName, Hop]:
     ]
     if entrance is None or not followed:
         return {}
-    path = request_path(entrance, followed[0], _addresses(view, entrance.node), {})
+    own = next((b for b in followed if wanted and (b.host, b.path) == (wanted.host, wanted.path)), followed[0])
+    path = request_path(entrance, own, _addresses(view, entrance.node), {})
     return {hop.name.role: hop for hop in path.hops}
 
 

@@ -260,6 +260,8 @@ def test_exposed_means_an_ingress_with_the_same_options() -> None:
         "namespace": "apps",
         "host": "web.localhost",
         "path": "/",
+        "path_type": "Prefix",
+        "websocket": False,
         "service": "my-service",
         "port": 8080,
     }

@@ -145,7 +145,9 @@ def running(
 
 def hops(of: Settings, found: LiveAddresses | None = None) -> Any:
     paths = (plan(of, found) if found else plan(of)).paths
-    return json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
+    every = json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
+    # The hops of a service's only route have no name of it.
+    return [{key: value for key, value in hop.items() if key != "route" or value} for hop in every]
 
 
 def without_unknown(value: Any) -> Any:
@@ -618,6 +620,64 @@ def test_a_built_stack_gives_what_a_resource_beside_it_needs(contour_objects: Ob
     own, calico = recording.one("Pod", "own"), recording.one("DaemonSet", "calico-daemonset-calico-node")
     assert own.request.provider == calico.request.provider
     assert {calico.urn, recording.one("Namespace", "apps").urn} <= set(own.request.dependencies)
+
+
+def test_the_routes_of_a_stack_are_objects_and_outputs(running: Run) -> None:
+    proxy = {"kind": "HTTPProxy", "host": "api.localhost", "path": "/v1"}
+    first = {**proxy, "rewrite": "/", "timeout": "30s", "websocket": True}
+    away = {"kind": "HTTPProxy", "host": "api.localhost", "path": "/old", "redirect": {"path": "/v1", "status": 301}}
+    services = [
+        {
+            "name": "web",
+            "routes": [
+                {"timeout": "5s", "websocket": True},
+                {"path": "/a.*", "pathType": "Regex", "request": "/a"},
+                first,
+            ],
+        },
+        {"name": "grpc", "routes": [{**proxy, "path": "/grpc", "protocol": "h2c"}, away]},
+        {"name": "db", "routes": []},
+    ]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    ingress, regex = (one for one in recording.of("Ingress") if one.type.startswith("kubernetes:"))
+    assert ingress.inputs["metadata"]["annotations"] == {
+        "pulumi.com/skipAwait": "true",
+        "projectcontour.io/response-timeout": "5s",
+        "projectcontour.io/websocket-routes": "/",
+    }
+    (path,) = regex.inputs["spec"]["rules"][0]["http"]["paths"]
+    assert (path["path"], path["pathType"]) == ("/a.*", "ImplementationSpecific")
+    (found,) = (one for one in recording.of("HTTPProxy") if one.type.startswith("kubernetes:"))
+    assert found.inputs["metadata"]["name"] == "api.localhost"
+    assert found.inputs["spec"] == {
+        "virtualhost": {"fqdn": "api.localhost"},
+        "routes": [
+            {
+                "conditions": [{"prefix": "/v1"}],
+                "services": [{"name": "web", "port": 8080}],
+                "pathRewritePolicy": {"replacePrefix": [{"replacement": "/"}]},
+                "timeoutPolicy": {"response": "30s"},
+                "enableWebsockets": True,
+            },
+            {"conditions": [{"prefix": "/grpc"}], "services": [{"name": "grpc", "port": 8080, "protocol": "h2c"}]},
+            {"conditions": [{"prefix": "/old"}], "requestRedirectPolicy": {"path": "/v1", "statusCode": 301}},
+        ],
+    }
+    annotated = {s.inputs["metadata"]["name"]: s.inputs["metadata"]["annotations"] for s in recording.of("Service")}
+    assert annotated["grpc"]["projectcontour.io/upstream-protocol.h2c"] == "8080"
+    assert set(annotated["web"]) == {"pulumi.com/skipAwait"}
+    assert sorted(pod.inputs["metadata"]["name"] for pod in recording.of("Pod")) == ["db-pod", "grpc-pod", "web-pod"]
+    outputs = recording.outputs
+    assert [(route["kind"], route["url"], route["service"]) for route in outputs["routes"]] == [
+        ("Ingress", "http://web.localhost/", "apps/web"),
+        ("Ingress", "http://web.localhost/a", "apps/web"),
+        ("HTTPProxy", "http://api.localhost/v1", "apps/web"),
+        ("HTTPProxy", "http://api.localhost/grpc", "apps/grpc"),
+        ("HTTPProxy", "http://api.localhost/old", "apps/grpc"),
+    ]
+    assert outputs["url"] == "http://web.localhost/"
+    assert len(outputs["hops"]) == 4 * 12 + 8
+    assert len({(hop["service"], hop["route"], hop["number"]) for hop in outputs["hops"]}) == 4 * 12 + 8
 
 
 def test_replicas_and_services_of_a_stack(running: Run) -> None:

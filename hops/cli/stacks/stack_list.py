@@ -110,7 +110,7 @@ class Seen:
             name=name,
             cluster=cluster.existing or cluster.name,
             address="its load balancer" if cluster.existing else _entrance(str(cluster.listen_address), ports),
-            hosts=tuple(dict.fromkeys(service.host for service in of.services)),
+            hosts=tuple(dict.fromkeys(route.host for service in of.services for route in service.routes)),
             file=stack_path(name),
             state=state,
             resources=None if self.kept is None else self.kept.get(name, 0),

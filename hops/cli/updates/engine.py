@@ -608,6 +608,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     if not broken:
         return Status.ALL_WELL
     for number in broken[:1]:
-        echo(verdict_of(of.name, of.settings, of.settings.services[number].host))
+        backend = intended.backends[number]
+        echo(verdict_of(of.name, of.settings, backend.host, backend.request_path))
     echo(f"every hop of it: {of.make('trace')}")
     return Status.FINDINGS

@@ -31,18 +31,20 @@ class Answer:
 
 
 def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
-    """The answer of each service, in the order of the settings. A stack in an existing cluster is not asked."""
+    """The answer of each route, in the order of the plan. A stack in an existing cluster is not asked."""
     if settings.cluster.existing:
-        return [Answer("was not asked: its address is its load balancer's", well=True) for _ in settings.services]
+        return [Answer("was not asked: its address is its load balancer's", well=True) for _ in intended.backends]
     listen = intended.door.listen
     address = "127.0.0.1" if listen in (None, "0.0.0.0") else listen
     asked = [
-        FollowedRequest(host=service.host, path=service.request, port=settings.cluster.http_port)
-        for service in settings.services
+        FollowedRequest(host=backend.host, path=backend.request_path, port=settings.cluster.http_port)
+        for backend in intended.backends
     ]
+    routes = [route for service in settings.services for route in service.routes]
     sent = [later(partial(_first, each, str(address))) for each in asked]
     return [
-        _answer(look.result(), tls=bool(service.tls)) for look, service in zip(sent, settings.services, strict=True)
+        _answer(look.result(), backend.redirect, tls=bool(route.tls))
+        for look, backend, route in zip(sent, intended.backends, routes, strict=True)
     ]
 
 
@@ -50,7 +52,10 @@ def _first(asked: FollowedRequest, address: str) -> SentRequest:
     return from_client(asked, Resolved((address,), 0.0), None)[0]
 
 
-def _answer(request: SentRequest, *, tls: bool) -> Answer:
+def _answer(request: SentRequest, redirect: str, *, tls: bool) -> Answer:
+    """redirect: where the route sends the client; "" for a route to a pod."""
+    if redirect and request.redirected:
+        return Answer(f"is redirected to {request.headers.get('location', redirect)}: {request.status}", well=True)
     if request.by_pod:
         return Answer(f"is answered by its pod: {request.status}", well=True)
     if tls and request.redirected:
@@ -59,11 +64,12 @@ def _answer(request: SentRequest, *, tls: bool) -> Answer:
     return Answer(f"is not answered by its pod ({reason})", well=False)
 
 
-def verdict_of(name: str, settings: Settings, host: str) -> str:
+def verdict_of(name: str, settings: Settings, host: str, path: str | None = None) -> str:
     """The verdict of a trace of one of a stack's routes, with the remedy.
 
     name: the stack's name.
     settings: the stack's settings.
     host: host name of the route.
+    path: path to ask for. Default: None, the first route's of the host.
     """
-    return verdict(trace(sight_of_stack(name, settings, host)))
+    return verdict(trace(sight_of_stack(name, settings, host, path)))

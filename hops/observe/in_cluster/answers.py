@@ -19,6 +19,7 @@ _SECONDS = 15
 _PAUSE = 0.3
 # An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
 _FROM_A_POD = "x-envoy-upstream-service-time:"
+_REDIRECTED = "location:"
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,11 @@ async def answers(
     Returns the cluster's objects, and an answer for each backend in order.
     """
     patience = [Patience(clock()) for _ in backends]
-    answered, open_ = [False] * len(backends), set(range(len(backends)))
+    # Nobody asks a service without a route.
+    answered, open_ = [not backend.host for backend in backends], set(range(len(backends)))
     while True:
         unasked = [number for number in sorted(open_) if not answered[number]]
-        asked = (asyncio.to_thread(_answers, worker, port, _url(backends[number])) for number in unasked)
+        asked = (asyncio.to_thread(_answers, worker, port, backends[number]) for number in unasked)
         for number, answer in zip(unasked, await asyncio.gather(*asked), strict=True):
             answered[number] = answer
         objects = await asyncio.to_thread(cluster_objects, control_plane)
@@ -99,10 +101,11 @@ def _url(backend: Backend) -> str:
     return f"http://{backend.host}{backend.request_path}"
 
 
-def _answers(worker: str, port: int, url: str) -> bool:
+def _answers(worker: str, port: int, backend: Backend) -> bool:
     curl = ("curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
-    headers = _in_node(worker, *curl, "--connect-to", f"::{worker}:{port}", url)
-    return any(line.lower().startswith(_FROM_A_POD) for line in headers.splitlines())
+    headers = _in_node(worker, *curl, "--connect-to", f"::{worker}:{port}", _url(backend))
+    sign = _REDIRECTED if backend.redirect else _FROM_A_POD
+    return any(line.lower().startswith(sign) for line in headers.splitlines())
 
 
 def _log(control_plane: str, pod: str) -> list[str]:

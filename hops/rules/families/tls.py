@@ -122,7 +122,11 @@ def secured(subject: DeclaredIngress | Resource, inventory: Inventory, parameter
 
 
 def _promised(inventory: Inventory) -> Sequence[str]:
-    return [s.host for s in inventory.settings.services if s.tls] if inventory.settings else []
+    return (
+        [route.host for s in inventory.settings.services for route in s.routes if route.tls]
+        if inventory.settings
+        else []
+    )
 
 
 def _with_tls(ingress: DeclaredIngress, hosts: Sequence[str], inventory: Inventory) -> _Operations:

@@ -256,7 +256,7 @@ def _mended(view: PathFacts, finding: Finding, route: Route) -> str:
     if finding.patch:
         return patched(view, who, *finding.patch.operations)
     if backend is None or view.planned is None or who.kind != "Ingress":
-        return kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
+        return mend(view, who, kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace))
     if who.namespace != backend.namespace:
         return f"{kubectl(view, 'delete', 'ingress', who.name, namespace=who.namespace)} && {_create(view)}"
     if view.service is None:
@@ -345,7 +345,8 @@ def _create(view: PathFacts) -> str:
         return ""
     rule = f"{view.asked.host}{backend.path}*={backend.service}:{backend.port}"
     words = ("create", "ingress", backend.ingress, "--class", "contour", "--rule", rule)
-    return mend(view, _subject(view), kubectl(view, *words, namespace=backend.namespace))
+    otherwise = kubectl(view, *words, namespace=backend.namespace) if backend.kind == "Ingress" else ""
+    return mend(view, _subject(view), otherwise)
 
 
 def _rule(pointer: str) -> str:

@@ -53,16 +53,19 @@ def every(view: PathFacts) -> list[Route]:
 
 
 def planned_ingress(view: PathFacts) -> Identity | None:
-    """The Ingress that the stack declares for the request; None where there is no stack."""
+    """The Ingress or HTTPProxy that the stack declares for the request; None where there is no stack."""
     if not view.planned or not view.backend:
         return None
-    return Identity("networking.k8s.io/v1", "Ingress", view.backend.namespace, view.backend.ingress)
+    group = {"HTTPProxy": "projectcontour.io"}.get(view.backend.kind, "networking.k8s.io")
+    return Identity(f"{group}/v1", view.backend.kind, view.backend.namespace, view.backend.ingress)
 
 
 def planned_ingress_missing(view: PathFacts) -> bool:
-    """Whether the stack declares an Ingress for the request and the cluster has none of that name."""
+    """Whether the stack declares an object for the request and the cluster has none of that name."""
     planned = planned_ingress(view)
-    return planned is not None and view.sees("Ingress") and not view.get("Ingress", planned.namespace, planned.name)
+    return (
+        planned is not None and view.sees(planned.kind) and not view.get(planned.kind, planned.namespace, planned.name)
+    )
 
 
 def sees_routes(view: PathFacts) -> bool:

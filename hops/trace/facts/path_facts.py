@@ -9,6 +9,7 @@ from typing import Any
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.regular_expressions import matches_whole
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
 from hops.kubernetes.resources.pods import as_pod
@@ -237,8 +238,10 @@ class PathFacts:
     def backend(self) -> Backend | None:
         """The backend for the request: as planned for its host and path, or else as an Ingress declares it."""
         known = self.planned.backends if self.planned else tuple(backends(self.inventory))
-        of_host = [b for b in known if b.host == self.asked.host and self.asked.path.startswith(b.path)]
-        longest = max(of_host, key=lambda b: len(b.path), default=None)
+        of_host = [b for b in known if b.host == self.asked.host and _takes(b, self.asked.path)]
+        # Envoy tries whole paths first, then expressions, then beginnings, the longest first.
+        order = ("Prefix", "Regex", "Exact")
+        longest = max(of_host, key=lambda b: (order.index(b.path_type), len(b.path)), default=None)
         return longest or (known[0] if self.planned else None)
 
     @cached_property
@@ -348,6 +351,16 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     if node := objects.node_of(pod):
         return node
     return as_pod(pod).required_node
+
+
+def _takes(backend: Backend, path: str) -> bool:
+    """Whether the route of a backend takes a path."""
+    asked = path.partition("?")[0]
+    if backend.path_type == "Exact":
+        return asked == backend.path
+    if backend.path_type == "Regex":
+        return matches_whole(backend.path, asked) is not False
+    return asked.startswith(backend.path)
 
 
 def container(name: str) -> Identity:

@@ -76,7 +76,7 @@ def _owns(view: PathFacts, who: Identity) -> bool:
     if stack is None or plan is None or stack.settings.cluster.existing:
         return False
     own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}
-    for backend in plan.backends:
+    for backend in (*plan.services, *plan.backends):
         own |= {("Pod", backend.namespace, pod) for pod in backend.pods}
-        own |= {("Service", backend.namespace, backend.service), ("Ingress", backend.namespace, backend.ingress)}
+        own |= {("Service", backend.namespace, backend.service), (backend.kind, backend.namespace, backend.ingress)}
     return (who.kind, who.namespace, who.name) in own

@@ -62,7 +62,7 @@ def plan_html(
             *(
                 part
                 for path, stops in zip(paths, drawn, strict=True)
-                for where in [f" to {path.service}" if several else ""]
+                for where in [f" to {path.title}" if several else ""]
                 for part in (*parts.path(stops, where, _PLAN_LINES), *parts.hops(stops, where))
             ),
             *parts.section("Advice", advisory),

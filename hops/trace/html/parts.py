@@ -70,7 +70,7 @@ def as_sentence(finding: Finding) -> Iterator[ET.Element]:
 
 def attempt(path: RequestPath, *, several: bool) -> ET.Element:
     """The command that tries a path. several: whether it has to be told which one."""
-    return element("div", *_command(f"After an up, try{f' {path.service}' if several else ''}", path.curl))
+    return element("div", *_command(f"After an up, try{f' {path.title}' if several else ''}", path.curl))
 
 
 def _command(label: str, command: str) -> Iterator[ET.Element]:

@@ -89,6 +89,7 @@ def test_the_fields_of_a_hop_are_an_interface() -> None:
         "to",
         "mappings",
         "match",
+        "route",
     ]
 
 

@@ -169,6 +169,36 @@ def test_several_services_share_the_door() -> None:
     assert hop(second, "pod").port == 9000
 
 
+def test_each_route_of_a_service_has_its_own_path() -> None:
+    routes = [{}, {"kind": "HTTPProxy", "host": "api.localhost", "path": "/v1", "rewrite": "/"}]
+    intended = plan(settings("alice", {"services": [{"name": "web", "routes": routes}, {"name": "db", "routes": []}]}))
+    assert [(path.service, path.route, path.url) for path in intended.paths] == [
+        ("apps/web", "web.localhost/", "http://web.localhost/"),
+        ("apps/web", "api.localhost/v1", "http://api.localhost/v1"),
+    ]
+    assert [hop(path, "route").component for path in intended.paths] == [
+        "ingress apps/web-ingress",
+        "httpproxy apps/api.localhost",
+    ]
+    assert [(one.service, one.host, one.pods) for one in intended.services] == [
+        ("web", "web.localhost", ("web-pod",)),
+        ("db", "", ("db-pod",)),
+    ]
+
+
+def test_the_only_route_of_a_service_needs_no_name() -> None:
+    (path,) = plan(settings("alice", {"services": [{"name": "web", "routes": [{"path": "/a"}]}]})).paths
+    assert {one.route for one in path.hops} == {path.route} == {""}
+
+
+def test_a_redirect_ends_at_envoy() -> None:
+    redirect = {"kind": "HTTPProxy", "redirect": {"scheme": "https", "prefix": "/v2", "port": 8443}}
+    (path,) = plan(settings("alice", {"services": [{"routes": [redirect]}]})).paths
+    assert [one.number for one in path.hops] == [1, 2, 3, 4, 9, 10, 11, 12]
+    assert hop(path, "route").details["redirect"] == "https://*:8443/v2/*"
+    assert hop(path, "route").next == "127.0.0.1"
+
+
 def test_workers_and_ports() -> None:
     intended = plan(settings("alice", {"cluster": {"name": "c", "workers": 3, "httpPort": 8081, "httpsPort": None}}))
     assert intended.nodes == ("c-control-plane", "c-worker", "c-worker2", "c-worker3")

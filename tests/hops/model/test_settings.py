@@ -55,6 +55,7 @@ def test_every_default() -> None:
                 "request": "/",
                 "tls": None,
                 "clusterIP": None,
+                "routes": None,
             }
         ],
         "policy": {"rules": {}},
@@ -135,11 +136,115 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "request", "/a/passwd"),
     ("service", "tls", "my-certificate"),
     ("service", "clusterIP", "10.96.106.9"),
+    ("service", "routes", None),
 ]
 
 
 def config_of(section: str, key: str, value: Any) -> dict[str, Any]:
     return {"services": [{key: value}]} if section == "service" else {section: {key: value}}
+
+
+GOOD_ROUTES: list[dict[str, Any]] = [
+    {"kind": "HTTPProxy", "path": "/a", "rewrite": "/"},
+    {"kind": "HTTPProxy", "redirect": {"scheme": "https", "status": 301}},
+    {"kind": "HTTPProxy", "redirect": {"prefix": "/v2"}},
+    {"pathType": "Exact", "path": "/a"},
+    {"pathType": "Regex", "path": "/a/.*?", "request": "/a/b"},
+    {"port": "http"},
+    {"port": 8080, "protocol": "h2c", "websocket": True},
+    {"timeout": "1m30s"},
+    {"timeout": "0.5s"},
+    {"timeout": "infinity"},
+    {"name": "any.name", "host": "a.b", "tls": "certificate"},
+]
+
+
+@pytest.mark.parametrize("route", GOOD_ROUTES)
+def test_routes_that_contour_can_serve_are_taken(route: dict[str, Any]) -> None:
+    (service,) = settings("alice", {"services": [{"name": "web", "routes": [route]}]}).services
+    (taken,) = service.routes
+    dumped = taken.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    assert {key: dumped[key] for key in route} == route
+    again = type(service).model_validate_json(service.model_dump_json(by_alias=True))
+    assert again.routes == service.routes
+
+
+@pytest.mark.parametrize(
+    ("route", "place", "bound"),
+    [
+        ({"kind": "HTTPRoute"}, ".kind", "'Ingress' or 'HTTPProxy'"),
+        ({"rewrite": "/"}, "", "an Ingress cannot express; set kind to HTTPProxy"),
+        ({"redirect": {"path": "/"}}, "", "an Ingress cannot express; set kind to HTTPProxy"),
+        ({"kind": "HTTPProxy", "redirect": {}}, ".redirect", "set scheme, host, port, path or prefix"),
+        ({"kind": "HTTPProxy", "redirect": {"path": "/", "prefix": "/"}}, ".redirect", "remove one of them"),
+        ({"kind": "HTTPProxy", "redirect": {"prt": 1}}, ".redirect.prt", "did you mean port?"),
+        ({"kind": "HTTPProxy", "redirect": {"port": 1}, "rewrite": "/"}, "", "a redirect asks no pod"),
+        ({"kind": "HTTPProxy", "redirect": {"port": 1}, "websocket": True}, "", "remove websocket and protocol"),
+        ({"kind": "HTTPProxy", "pathType": "Exact", "path": "/a", "rewrite": "/"}, "", "set it to Prefix"),
+        ({"pathType": "Regex", "path": "/a"}, ".path", "set pathType to Prefix"),
+        ({"pathType": "Regex", "path": "/a.*"}, ".request", "is missing"),
+        ({"path": "/a?b"}, ".path", "unless pathType is Regex"),
+        ({"path": "a"}, ".path", "starts with /"),
+        ({"timeout": "30"}, ".timeout", "numbers with the units"),
+        ({"timeout": "0s"}, ".timeout", "more than 0"),
+        ({"host": "Web"}, ".host", "lower-case"),
+        ({"websockets": True}, ".websockets", "did you mean websocket?"),
+    ],
+)
+def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bound: str) -> None:
+    message = refusal({"services": [{"name": "web", "routes": [route]}]})
+    assert "\n" not in message
+    assert message.startswith(f"ingress-hops:services[0].routes[0]{place}")
+    assert bound in message
+
+
+@pytest.mark.parametrize(
+    ("services", "bound"),
+    [
+        ([{"host": "a.b", "path": "/", "routes": []}, {"name": "b"}], "routes and host, path are both set"),
+        ([{"routes": []}], "no service has a route"),
+        ([{"routes": [{"port": 81}]}], "the port 81, and the Service has the port 8080"),
+        ([{"routes": [{"protocol": "h2c"}, {"path": "/b"}]}], "the protocols h2c and http"),
+        ([{"routes": [{}, {"kind": "HTTPProxy"}]}], "two routes of my-service claim the host and path"),
+        (
+            [{"name": "a", "host": "x"}, {"name": "b", "routes": [{"host": "x"}]}],
+            "a and b both claim the host and path",
+        ),
+        ([{"routes": [{"name": "a"}, {"name": "a", "path": "/b"}]}], "claim the ingress apps/a"),
+        (
+            [
+                {"name": "a", "routes": [{"kind": "HTTPProxy", "host": "x"}]},
+                {"name": "b", "namespace": "b", "routes": [{"kind": "HTTPProxy", "host": "x", "path": "/b"}]},
+            ],
+            "Contour serves one of a host",
+        ),
+        (
+            [{"routes": [{"kind": "HTTPProxy", "tls": "t"}, {"kind": "HTTPProxy", "path": "/b"}]}],
+            "has two values of tls",
+        ),
+    ],
+)
+def test_routes_that_contradict_each_other_are_told(services: list[dict[str, Any]], bound: str) -> None:
+    message = refusal({"services": services})
+    assert "\n" not in message
+    assert bound in message
+
+
+def test_routes_have_derived_names_hosts_and_requests() -> None:
+    proxy = {"kind": "HTTPProxy", "path": "/c"}
+    (web,) = settings("alice", {"services": [{"name": "web", "routes": [{}, {"path": "/b"}, proxy]}]}).services
+    assert [(route.name, route.where, route.request) for route in web.routes] == [
+        ("web-ingress", "web.localhost/", "/"),
+        ("web-ingress-2", "web.localhost/b", "/b"),
+        ("web.localhost", "web.localhost/c", "/c"),
+    ]
+
+
+def test_the_short_form_is_one_ingress() -> None:
+    short = {"name": "web", "host": "a.b", "path": "/c", "request": "/c/d", "ingress": "i", "tls": "t"}
+    (service,) = settings("alice", {"services": [short]}).services
+    (route,) = service.routes
+    assert (route.kind, route.name, route.where, route.request, route.tls) == ("Ingress", "i", "a.b/c", "/c/d", "t")
 
 
 @pytest.mark.parametrize(("section", "key", "value"), GOOD)
@@ -212,6 +317,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "request", "/a?b", "no space, ?"),
     ("service", "tls", "A", "1 to 63"),
     ("service", "clusterIP", "fd00::1", "IPv4 address"),
+    ("service", "routes", 3, "valid array"),
 ]
 
 

@@ -9,7 +9,7 @@ from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
 from tests.hops.trace.names import HOST, JSON
-from tests.hops.trace.observations import found, healthy, view, without
+from tests.hops.trace.observations import added, failed, found, healthy, view, without
 
 LISTENER = "Listener http of Gateway/projectcontour/public"
 
@@ -290,3 +290,44 @@ def test_a_condition_on_a_secret_is_taken_as_met(how: str, asked: JSON, taken: b
     one["spec"]["routes"][0]["conditions"] = [{"prefix": "/"}, {"header": {"name": "X-Token", how: "b"}}]
     sight["asked"]["headers"] = asked
     assert bool(claims(view(sight)).hit) is taken
+
+
+def planned_proxy() -> JSON:
+    """A stack whose route is an HTTPProxy."""
+    sight = healthy()
+    without(sight, "Ingress", "my-service-ingress")
+    (service,) = sight["stack"]["settings"]["services"]
+    route = {"kind": "HTTPProxy", "name": HOST, "host": HOST, "path": "/", "request": "/"}
+    for key in ("host", "path", "request", "ingress", "tls"):
+        service.pop(key, None)
+    service["routes"] = [route]
+    services = [{"name": "my-service", "port": 8080}]
+    proxy = {
+        "apiVersion": "projectcontour.io/v1",
+        "kind": "HTTPProxy",
+        "metadata": {"name": HOST, "namespace": "apps"},
+        "spec": {
+            "virtualhost": {"fqdn": HOST},
+            "routes": [{"conditions": [{"prefix": "/"}], "services": services}],
+        },
+        "status": {"currentStatus": "valid"},
+    }
+    added(sight, proxy)
+    return sight
+
+
+def test_a_planned_http_proxy_is_healthy() -> None:
+    assert told(planned_proxy()) == []
+
+
+def test_a_changed_http_proxy_of_a_stack_is_mended_by_its_update() -> None:
+    sight = planned_proxy()
+    proxy = found(sight, "HTTPProxy", HOST)
+    proxy["spec"]["routes"][0]["services"][0]["port"] = 9999
+    proxy["status"] = {"currentStatus": "invalid"}
+    sight["envoys"] = []
+    failed(sight, "503", "client", "node", "envoy")
+    findings = [one for one in trace(view(sight).sight).findings if one.code == "IN17"]
+    assert [(str(one.resource), one.remedy) for one in findings] == [
+        (f"HTTPProxy/apps/{HOST}", f"make up STACK={sight['stack']['name']}")
+    ]
