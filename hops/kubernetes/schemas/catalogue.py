@@ -125,8 +125,9 @@ def known_versions() -> tuple[str, ...]:
 
 def versions_with(api_version: str, kind: str) -> tuple[str, ...]:
     """The known minor versions of Kubernetes that serve a kind, oldest first."""
-    key = f"{api_version} {kind}"
-    return tuple(version for version in known_versions() if key in catalogue(version).served)
+    data = _data("kubernetes")
+    ranges = data["definitions"].get(data["kinds"].get(f"{api_version} {kind}"), {})
+    return tuple(version for version in known_versions() if any(_within(range_, version) for range_ in ranges))
 
 
 @cache
@@ -135,13 +136,12 @@ def catalogue(version: str) -> Catalogue:
     data = _data("kubernetes")
     if version not in data["versions"]:
         raise KeyError(version)
-    minor = minor_of(version)
-    found = {}
-    for name, ranges in data["definitions"].items():
-        for range_, schema in ranges.items():
-            first, last = map(minor_of, range_.split("-"))
-            if first <= minor <= last:
-                found[name] = _bounded(name, schema)
+    found = {
+        name: _bounded(name, schema)
+        for name, ranges in data["definitions"].items()
+        for range_, schema in ranges.items()
+        if _within(range_, version)
+    }
     served = {key: name for key, name in data["kinds"].items() if name in found}
     return Catalogue(version, served, found)
 
@@ -149,6 +149,12 @@ def catalogue(version: str) -> Catalogue:
 def minor_of(version: str) -> int:
     """The minor number of a version such as `1.34`."""
     return int(version.split(".")[1])
+
+
+def _within(range_: str, version: str) -> bool:
+    """Whether a range of minor versions such as `1.25-1.31` has a version."""
+    first, last = map(minor_of, range_.split("-"))
+    return first <= minor_of(version) <= last
 
 
 def _bounded(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
