@@ -23,8 +23,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hops.cli.output import as_text
-from hops.cli.stacks.stack import StackError
-from hops.cli.stacks.stack import read as read_stack
+from hops.cli.stacks.stack_file import StackError
+from hops.cli.stacks.stack_file import read as read_stack
 from hops.cli.trace import OptionError
 from hops.cli.trace import read_bundle as read_observation
 from hops.kubernetes.inventory import Inventory

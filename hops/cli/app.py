@@ -4,8 +4,9 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -106,6 +107,17 @@ def _without_project(command: str, module: str) -> Any:
 app = typer.Typer(cls=_OnDemand, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if wanted:
+        echo(f"hops {version('ingress-hops')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    *,
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """Where does my request go, and where does it stop?"""

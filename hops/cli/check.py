@@ -17,9 +17,9 @@ import typer
 
 from hops.cli.manifests import STDIN, File, Manifests, read
 from hops.cli.output import Status, echo, print_json, stop
-from hops.cli.programs.tools import ToolError, project_folder
-from hops.cli.stacks.stack import StackError, stack_file
-from hops.cli.stacks.stack import read as read_stack
+from hops.cli.programs.project import ProjectError, project_folder
+from hops.cli.stacks.stack_file import StackError, stack_file
+from hops.cli.stacks.stack_file import read as read_stack
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.kubernetes.schemas.catalogue import known_versions
@@ -133,7 +133,7 @@ def main(
         asked = CheckSession(
             policies, _stack(stack) if stack else None, manifests, rules, kubernetes, together=together
         )
-    except (OSError, StackError, ToolError, SettingsError) as error:
+    except (OSError, StackError, ProjectError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
     if fix or diff:
@@ -207,7 +207,7 @@ class _Stack:
 
 
 def _stack(name: str) -> _Stack:
-    """Raises OSError, StackError or ToolError."""
+    """Raises OSError, StackError or ProjectError."""
     project = project_folder()
     settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     others = fleet(project, name, settings)

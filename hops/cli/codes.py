@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Format, FormatOption, print_json, print_table, stop, write_pages
+from hops.cli.output import Format, FormatOption, print_json, stop, write_pages
+from hops.cli.tables import print_table
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import pages
 

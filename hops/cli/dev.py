@@ -13,7 +13,7 @@ import typer
 from watchfiles import watch
 
 from hops.cli.output import Status, echo, stop
-from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.updates.engine import OpenedStack, StackArgument, bring_up, opened, update
 from hops.cli.updates.routes import ask, verdict_of
 from hops.kubernetes import objects

@@ -13,8 +13,8 @@ import typer
 from hops.cli.check import CheckSession
 from hops.cli.manifests import read as read_manifests
 from hops.cli.output import Status, echo, needs_project, print_json, stop
-from hops.cli.programs.tools import ToolError, project_folder
-from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.programs.project import ProjectError, project_folder
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.kubernetes.declared_path import read as read_paths
 from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
@@ -68,7 +68,7 @@ def side(named: str) -> Side:
         if path.exists():
             return _manifests(named)
         return _stack(stack_file(project_folder(), named), named)
-    except (BuildError, OSError, ValueError, RecursionError, StackError, ToolError, PublishedFileError) as error:
+    except (BuildError, OSError, ValueError, RecursionError, StackError, ProjectError, PublishedFileError) as error:
         raise SideError(f"{named}: {error}") from None
 
 

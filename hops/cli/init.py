@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from hops.cli.output import echo, stop
-from hops.cli.stacks.stack import NewStack, StackError, create
+from hops.cli.stacks.stack import NewStack, create
+from hops.cli.stacks.stack_file import StackError
 from hops.model.project_files import STACKS, stack_path
 from hops.model.settings_page import file_schema
 from hops.observe.local.files import write

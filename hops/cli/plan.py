@@ -11,9 +11,10 @@ import pulumi
 import typer
 import yaml
 
-from hops.cli.output import Format, FormatOption, Status, echo, print_hops, print_json, stop
-from hops.cli.programs.tools import ToolError, project_folder
-from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
+from hops.cli.programs.project import ProjectError, project_folder
+from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.tables import print_hops
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level, Place
@@ -179,7 +180,7 @@ def main(
         if page:
             drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
             write_file(page, drawn)
-    except (BuildError, OSError, StackError, ToolError) as error:
+    except (BuildError, OSError, StackError, ProjectError) as error:
         stop(error)
     if form is Format.JSON:
         findings = [as_json(finding) for finding in found.findings]

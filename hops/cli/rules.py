@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Format, FormatOption, echo, print_json, print_table, stop, write_pages
+from hops.cli.output import Format, FormatOption, echo, print_json, stop, write_pages
+from hops.cli.tables import print_table
 from hops.rules import RULES
 from hops.rules.docs import page, pages
 from hops.trace import docs as codes

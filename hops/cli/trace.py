@@ -15,10 +15,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from hops.cli.output import as_text, echo, one_line, print_json, stop
-from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.output import as_text, echo, print_json, stop
+from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks.backend import outputs
-from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
 from hops.model.settings import Settings
 from hops.observe.local.files import write
@@ -137,7 +138,7 @@ def main(
         task = _Look(see, bundle, page)
         show_trace = show_short if short else partial(show, verbose=verbose)
         ended = _watch(task, form, count, every) if watch else _once(task, form, show_trace)
-    except (OptionError, StackError, ToolError) as error:
+    except (OptionError, StackError, ProjectError) as error:
         stop(error)
     raise typer.Exit(ended)
 
@@ -259,7 +260,7 @@ def _alone(request: _RequestOptions) -> FollowedRequest:
 def _of_stack(
     name: str, request: _RequestOptions, kubeconfig: Path | None, context: str | None
 ) -> Callable[[], Observation]:
-    """A function that observes the path of a stack. Raises OptionError, StackError, ToolError."""
+    """A function that observes the path of a stack. Raises OptionError, StackError, ProjectError."""
     return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
 
 
@@ -271,7 +272,7 @@ def sight_of_stack(name: str, settings: Settings, host: str, path: str | None = 
     host: host name of the route.
     path: path to ask for. Default: None, the first route's of the host.
 
-    Raises ToolError.
+    Raises ProjectError.
     """
     request = _RequestOptions(host, path, None, "GET", {}, None, from_node=False)
     return _of_settings(name, settings, request, None, None)()

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from textwrap import wrap
 
-from hops.cli.output import LEGEND, echo, print_path
+from hops.cli.output import echo
+from hops.cli.tables import LEGEND, print_path
 from hops.model.finding import Finding, Level
 from hops.model.visible import on_one_line
 from hops.trace.facts.evidence import shaken, told

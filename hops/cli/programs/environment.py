@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hops.cli.output import stop
-from hops.cli.programs.tools import ToolError, project_folder, search_path
+from hops.cli.programs.project import ProjectError, project_folder, search_path
 
 ENGINE_LOG = "INGRESS_HOPS_ENGINE_LOG"
 """The variable that, set to 1, turns the engine's debug log on."""
@@ -25,7 +25,7 @@ def environment(project: Path, inherited: Mapping[str, str] = os.environ) -> dic
     project: the project's folder.
     inherited: the caller's environment, which overrides every default except the Pulumi home.
 
-    Creates the project's Pulumi home. Raises ToolError if that is impossible.
+    Creates the project's Pulumi home. Raises ProjectError if that is impossible.
     """
     defaults = {
         "PULUMI_BACKEND_URL": f"file://{project}/{_FOLDER}/state",
@@ -65,7 +65,9 @@ def _home(project: Path, inherited: Mapping[str, str]) -> dict[str, str]:
             if entry.name not in _OWN:
                 _link(ours / entry.name, entry)
     except OSError as error:
-        raise ToolError(f"{ours} cannot be made ({error.strerror}); make it writable, or set {ENGINE_LOG}=1") from None
+        raise ProjectError(
+            f"{ours} cannot be made ({error.strerror}); make it writable, or set {ENGINE_LOG}=1"
+        ) from None
     return {"PULUMI_HOME": str(ours), **logins}
 
 
@@ -94,13 +96,13 @@ def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kube
     Exit status: 0 printed, 2 there is no project here.
     """
     # The import takes a third of a second, so it happens only here.
-    from hops.cli.stacks.stack import StackError, read, stack_file  # noqa: PLC0415
+    from hops.cli.stacks.stack_file import StackError, read, stack_file  # noqa: PLC0415
     from hops.observe.local.stack_files import kubeconfig  # noqa: PLC0415
 
     try:
         project = project_folder()
         found = environment(project)
-    except ToolError as error:
+    except ProjectError as error:
         stop(error)
     if folder := state_folder(project, found["PULUMI_BACKEND_URL"]):
         with suppress(OSError):

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from hops.cli.output import stop
-from hops.cli.programs.tools import ToolError, project_folder, search_path
-from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.programs.project import ProjectError, project_folder, search_path
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.observe.local.stack_files import kubeconfig
 
 ADMIN = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
@@ -29,7 +29,7 @@ def main(
     try:
         project = project_folder()
         settings = read(stack_file(project, stack))
-    except (StackError, ToolError) as error:
+    except (StackError, ProjectError) as error:
         stop(error)
     path = search_path(project, os.environ.get("PATH", os.defpath))
     if settings.cluster.existing:

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
+from hops.cli.programs.project import ProjectError, project_folder, search_path
 from hops.model import versions
 
 GITHUB = "https://github.com"
@@ -102,21 +103,6 @@ class InstalledTool:
     version: str | None
     where: str | None
     remedy: str | None = None
-
-
-def project_folder() -> Path:
-    """The folder of the project that the current folder belongs to. Raises ToolError."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "Pulumi.yaml").exists():
-            return folder
-    raise ToolError(f"there is no Pulumi.yaml in {here} or above it; go into the project's folder")
-
-
-def search_path(project: Path, path: str) -> str:
-    """A PATH that begins with the folders of the project's own programs, without duplicates of them."""
-    own = [f"{project}/.tools/bin", f"{project}/.venv/bin"]
-    return os.pathsep.join([*own, *(folder for folder in path.split(os.pathsep) if folder not in own)])
 
 
 def have(tool: Tool, project: Path, base: str = GITHUB) -> InstalledTool:
@@ -291,7 +277,7 @@ def main(
     for name in names:
         try:
             found.append(have(TOOLS[name], project_folder()) if name in TOOLS else docker())
-        except ToolError as error:
+        except (ProjectError, ToolError) as error:
             errors.append(str(error))
     if form is Format.JSON:
         print_json([dataclasses.asdict(tool) for tool in found])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hops.cli.programs.environment import environment
-from hops.cli.programs.tools import ToolError
+from hops.cli.programs.project import ProjectError
 
 _SECONDS = 60
 _REPEATED = re.compile(r"::[^:]*:index:(KindCluster|Image)\$command:local:Command::|[$:]kubernetes:")
@@ -123,7 +123,7 @@ def _pulumi(project: Path, failure: str, *words: str, text: str | None = None) -
             timeout=_SECONDS,
             check=False,
         )
-    except ToolError as error:
+    except ProjectError as error:
         raise BackendError(str(error)) from None
     except subprocess.TimeoutExpired:
         raise BackendError(f"{failure}: pulumi {words[0]} took longer than {_SECONDS} s") from None

@@ -1,9 +1,7 @@
 """`hops stack`: the stacks of the project, each with a cluster, ports and a host name of its own."""
 
-import difflib
 import json
 import re
-import shlex
 from dataclasses import asdict, dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
@@ -11,18 +9,19 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import Format, FormatOption, Status, echo, print_hops, print_json, stop
-from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
+from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks import backend, stack_list
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.stacks.stack_list import Seen, StackSummary, look_around
+from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.hop import Entrypoint
-from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
+from hops.model.project_files import stack_path
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.contexts import BuildError, builds
 from hops.observe.local.machine import busy, has_address, look
 from hops.observe.local.stack_files import own_state
-from hops.rules.configuration import configure
 from hops.rules.other_stacks import claims, joined, stack_settings
 
 app = typer.Typer(
@@ -64,47 +63,6 @@ _BUILT_SERVICE = """\
         # target: the stage to build; without it, the last one
         # args: build arguments by name; they are readable in the image, so no secrets
 """
-
-
-class StackError(RuntimeError):
-    """A stack that cannot be made, read or removed."""
-
-
-def stack_file(project: Path, name: str) -> Path:
-    """The file of a stack that exists.
-
-    project: the project's folder.
-    name: the stack's name.
-
-    Raises StackError if there is no such file. The text lists the stacks and the nearest name.
-    """
-    path = project / stack_path(name)
-    if path.is_file():
-        return path
-    names = sorted(stack_of(file.name) for file in (project / STACKS).glob(STACK_FILES))
-    close = difflib.get_close_matches(name, names, 1)
-    meant = f"; did you mean {close[0]}?" if close else "."
-    raise StackError(
-        f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
-        f"Make one with: {shlex.join(['hops', 'stack', 'new', name])}"
-    )
-
-
-def read(path: Path, node_image: str | None = None) -> Settings:
-    """The settings of a stack file.
-
-    path: the file.
-    node_image: the node image if the file names none.
-
-    Raises StackError.
-    """
-    name = stack_of(path.name)
-    try:
-        found = stack_settings(name, path.read_bytes(), node_image)
-        configure(found.policy)
-    except (OSError, SettingsError) as error:
-        raise StackError(f"{path}: {error}") from None
-    return found
 
 
 @dataclass(frozen=True)
@@ -256,7 +214,7 @@ def new(
     """
     try:
         stack, unseen = create(project_folder(), name, NewStack(address, http_port, https_port, host, build, port))
-    except (StackError, ToolError) as error:
+    except (StackError, ProjectError) as error:
         stop(error)
     if form is Format.JSON:
         print_json(asdict(stack))
@@ -290,7 +248,7 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
             # A stack without a file can still be up, so the backend is asked first.
             stack_file(project, name)
             raise
-    except (backend.BackendError, StackError, ToolError) as error:
+    except (backend.BackendError, StackError, ProjectError) as error:
         stop(error)
     if form is Format.JSON:
         print_json(hops or [])
@@ -356,5 +314,5 @@ def rm(
     """
     try:
         echo(remove(project_folder(), name, file=file))
-    except (OSError, backend.BackendError, StackError, ToolError) as error:
+    except (OSError, backend.BackendError, StackError, ProjectError) as error:
         stop(error)

@@ -10,9 +10,10 @@ from typing import Any
 
 import typer
 
-from hops.cli.output import Format, FormatOption, Status, echo, print_json, print_table, stop
-from hops.cli.programs.tools import ToolError, project_folder
+from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
+from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks import backend
+from hops.cli.tables import print_table
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
 from hops.model.hop import Entrypoint
@@ -151,7 +152,7 @@ def look_around(project: Path) -> Seen:
 def _look() -> Seen:
     try:
         return look_around(project_folder())
-    except (OSError, ToolError) as error:
+    except (OSError, ProjectError) as error:
         stop(error)
 
 

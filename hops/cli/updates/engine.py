@@ -19,13 +19,15 @@ import typer
 from rich.console import Console
 
 import hops
-from hops.cli.output import Status, echo, one_line, stop
+from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
-from hops.cli.programs.tools import KIND, PULUMI, ToolError, have, project_folder
+from hops.cli.programs.project import ProjectError, project_folder
+from hops.cli.programs.tools import KIND, PULUMI, ToolError, have
 from hops.cli.stacks import backend
 from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
-from hops.cli.stacks.stack import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.tables import one_line
 from hops.cli.updates.changes import brief, lines_of, object_name, sentence
 from hops.cli.updates.mend import (
     damaged_kubeconfig,
@@ -154,7 +156,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         ended = _run(project, words, around, f"down: removing the stack {stack}")
         if ended.interrupted:
             release(project, stack, around)
-    except (BackendError, EngineError, LockedError, ToolError) as error:
+    except (BackendError, EngineError, LockedError, ProjectError, ToolError) as error:
         stop(error)
     _tell(ended, f"removed in {time.monotonic() - began:.0f} s")
     if ended.failed:
@@ -186,7 +188,7 @@ def opened(name: str, *, replace: bool = False) -> Iterator[OpenedStack]:
         _state_folder(project, around)
         release(project, name, around)
         yield OpenedStack(project, name, settings, around)
-    except (BackendError, EngineError, LockedError, StackError, ToolError) as error:
+    except (BackendError, EngineError, LockedError, ProjectError, StackError, ToolError) as error:
         stop(error)
 
 

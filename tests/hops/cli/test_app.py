@@ -1,5 +1,7 @@
 """The command as a whole."""
 
+from importlib.metadata import version
+
 import pytest
 from typer.testing import CliRunner
 
@@ -23,3 +25,8 @@ def test_a_fault_of_hops_itself_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_healthy_command_is_left_alone() -> None:
     assert CliRunner().invoke(app, ["rules"]).exit_code == 0
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"hops {version('ingress-hops')}\n")

@@ -13,7 +13,8 @@ import yaml
 from typer.testing import CliRunner
 
 from hops.cli.app import app
-from hops.cli.stacks.stack import NewStack, create, read, stack_file
+from hops.cli.stacks.stack import NewStack, create
+from hops.cli.stacks.stack_file import read, stack_file
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.model.settings import settings

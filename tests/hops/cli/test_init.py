@@ -7,7 +7,7 @@ import yaml
 from typer.testing import CliRunner
 
 from hops.cli.app import app
-from hops.cli.stacks.stack import read
+from hops.cli.stacks.stack_file import read
 
 
 @pytest.fixture

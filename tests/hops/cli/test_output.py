@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from hops.cli.output import one_line, print_table
+from hops.cli.tables import one_line, print_table
 
 
 def test_a_live_line_is_never_wrapped() -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from hops.cli.app import app
 from hops.cli.programs.environment import environment, state_folder
-from hops.cli.programs.tools import ToolError
+from hops.cli.programs.project import ProjectError
 
 
 def listing(folder: Path) -> set[tuple[str, int]]:
@@ -99,7 +99,7 @@ def test_the_switch_brings_the_log_back(tmp_path: Path, home: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, home: Path) -> None:
     (tmp_path / ".ingress-hops").write_text("a file")
-    with pytest.raises(ToolError, match=r"pulumi-home cannot be made .*INGRESS_HOPS_ENGINE_LOG=1"):
+    with pytest.raises(ProjectError, match=r"pulumi-home cannot be made .*INGRESS_HOPS_ENGINE_LOG=1"):
         environment(tmp_path, {})
     assert home.is_dir()
 

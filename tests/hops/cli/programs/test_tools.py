@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from hops.cli.app import app
 from hops.cli.programs import tools
+from hops.cli.programs.project import ProjectError, project_folder, search_path
 from hops.cli.programs.tools import (
     PULUMI,
     InstalledTool,
@@ -21,8 +22,6 @@ from hops.cli.programs.tools import (
     docker,
     have,
     machine,
-    project_folder,
-    search_path,
 )
 
 KIND = dataclasses.replace(tools.KIND, sha256={})
@@ -324,7 +323,7 @@ def test_the_project_is_found_from_below(project: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(project / "stacks")
     assert project_folder() == project
     monkeypatch.chdir(project.parent)
-    with pytest.raises(ToolError, match="go into the project's folder"):
+    with pytest.raises(ProjectError, match="go into the project's folder"):
         project_folder()
 
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from hops.cli.app import app
 from hops.cli.stacks import stack
 from hops.cli.stacks.backend import outputs
-from hops.cli.stacks.stack import NewStack, StackError, create, read
+from hops.cli.stacks.stack import NewStack, create
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.model.settings import settings
@@ -50,7 +51,7 @@ def test_new_stacks_share_nothing(alone: Path) -> None:
 
 def test_a_new_stack_differs_from_the_default_one_by_its_own_names_only(alone: Path) -> None:
     create(alone, "alice", NewStack())
-    ours, pattern = (yaml.safe_load(stack.stack_file(alone, name).read_text())["config"] for name in ("alice", "local"))
+    ours, pattern = (yaml.safe_load(stack_file(alone, name).read_text())["config"] for name in ("alice", "local"))
     ours["ingress-hops:cluster"] |= {"httpPort": 8080}
     del ours["ingress-hops:cluster"]["name"], ours["ingress-hops:services"][0]["host"]
     assert ours == pattern
@@ -153,7 +154,7 @@ def test_what_a_stack_without_a_file_has_is_passed_over(alone: Path, pulumi: Pat
 def test_what_is_asked_for_is_taken(alone: Path) -> None:
     made, _ = create(alone, "alice", NewStack("127.0.0.2", 8080, 8443, "shop.test"))
     assert (made.address, made.hosts) == ("127.0.0.2:8080,8443", ("shop.test",))
-    assert str(read(stack.stack_file(alone, "alice")).cluster.listen_address) == "127.0.0.2"
+    assert str(read(stack_file(alone, "alice")).cluster.listen_address) == "127.0.0.2"
 
 
 @pytest.mark.parametrize(
@@ -422,7 +423,7 @@ def test_a_new_stack_can_build_its_service(alone: Path) -> None:
     (alone / "apps" / "My Shop").mkdir(parents=True)
     (alone / "apps" / "My Shop" / "Dockerfile").write_text("FROM python:3.13-slim\n")
     made, _ = create(alone, "alice", NewStack(build="./apps/My Shop", port=3000))
-    (service,) = read(stack.stack_file(alone, "alice")).services
+    (service,) = read(stack_file(alone, "alice")).services
     assert service.build is not None
     assert (service.name, service.port, service.build.context) == ("my-shop", 3000, "./apps/My Shop")
     assert service.host == "my-shop.alice.localhost" == made.hosts[0]
