@@ -116,7 +116,8 @@ class KindClusterArgs(TypedDict):
     listen_address: NotRequired[str]
     """The IPv4 address of the host machine that the ports are published on. Default: 127.0.0.1."""
     workers: NotRequired[int]
-    """The number of workers beside the one control plane, 1 to 9. Default: 1."""
+    """The number of workers beside the one control plane, 0 to 9. Without workers, the control plane publishes the ports
+    and runs all pods. Default: 1."""
     image: NotRequired[str]
     """The node image. Default: $INGRESS_HOPS_NODE_IMAGE, else kind's image of the pinned Kubernetes version."""
     pod_subnet: NotRequired[str]
@@ -146,7 +147,7 @@ class _Bounds(settings.Section):
     http_port: settings.Port = 80
     https_port: settings.Port | None = 443
     listen_address: settings.Address = settings.ClusterSettings.model_fields["listen_address"].default
-    workers: Annotated[int, Field(ge=1, le=9)] = 1
+    workers: Annotated[int, Field(ge=0, le=9)] = 1
     image: settings.ImageName = settings.ClusterSettings.model_fields["node_image"].default
     pod_subnet: settings.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
     service_subnet: settings.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
@@ -314,7 +315,8 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
         if values[f"{scheme}_port"]
     ]
     workers = [{"role": "worker", "extraMounts": mounts} for _ in range(values["workers"])]
-    workers[0] |= {"extraPortMappings": published}
+    nodes = [{"role": "control-plane", "extraMounts": mounts}, *workers]
+    nodes[min(len(workers), 1)] |= {"extraPortMappings": published}
     return {
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",
@@ -324,5 +326,5 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
             "podSubnet": values["pod_subnet"],
             "serviceSubnet": values["service_subnet"],
         },
-        "nodes": [{"role": "control-plane", "extraMounts": mounts}, *workers],
+        "nodes": nodes,
     }

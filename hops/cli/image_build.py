@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO, Any
 
-from hops.kubernetes.resources.docker_containers import KIND_LABEL
+from hops.kubernetes.resources.docker_containers import CONTROL_PLANE_ROLE, KIND_LABEL, KIND_ROLE_LABEL
 from hops.model.image import Build
 from hops.observe.contexts import BuildError, read_build
 from hops.observe.local import docker
@@ -73,7 +73,7 @@ def remove(build: Build) -> None:
     """Removes an image that no service runs any more from Docker and from the nodes of its cluster that run."""
     words: list[tuple[str, ...]] = [("image", "rm", build.image)]
     with suppress(DockerError):
-        words += [("exec", node, *_CTR.split(), "images", "rm", build.image) for node in _workers(build.cluster)]
+        words += [("exec", node, *_CTR.split(), "images", "rm", build.image) for node in _pod_nodes(build.cluster)]
     for each in [later(partial(docker.run, *one, seconds=_SECONDS)) for one in words]:
         # An image that is gone is what was asked for.
         each.exception()
@@ -83,16 +83,20 @@ def _of(build: Build) -> str:
     return f"the image of {build.service}"
 
 
-def _workers(cluster: str) -> list[str]:
-    """The workers of a kind cluster that run. No pod of a stack runs on the control plane."""
-    filters = ("--filter", f"label={KIND_LABEL}={cluster}", "--filter", "label=io.x-k8s.kind.role=worker")
-    return docker.run("ps", *filters, "--format", "{{.Names}}", seconds=_SECONDS).split()
+def _pod_nodes(cluster: str) -> list[str]:
+    """The running nodes of a kind cluster that run a stack's pods: its workers, or the control plane without any."""
+    form = f'{{{{.Label "{KIND_ROLE_LABEL}"}}}} {{{{.Names}}}} {{{{.State}}}}'
+    of_cluster = f"label={KIND_LABEL}={cluster}"
+    printed = docker.run("ps", "--all", "--filter", of_cluster, "--format", form, seconds=_SECONDS)
+    nodes = [line.split() for line in printed.splitlines()]
+    workers = [node for node in nodes if node[0] != CONTROL_PLANE_ROLE]
+    return [name for _, name, state in workers or nodes if state == "running"]
 
 
 def _nodes(build: Build) -> list[Node]:
     asked = [
         (name, later(partial(docker.run, "exec", name, "sh", "-c", _ASK, "sh", build.image, seconds=_SECONDS)))
-        for name in _workers(build.cluster)
+        for name in _pod_nodes(build.cluster)
     ]
     nodes = []
     for name, answer in asked:

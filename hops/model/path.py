@@ -71,7 +71,8 @@ def request_path(
     envoy = at(found.envoy, http.envoy)
     pod = at(pod_address, backend.target_port)
     published = f"docker {door.node}" if door.node else "load balancer"
-    worker = f"worker {door.node}" if door.node else "nodes of the cluster"
+    role = "control plane" if door.node and door.node.endswith("-control-plane") else "worker"
+    node = f"{role} {door.node}" if door.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
     behind = SocketAddress(backend.service, backend.port)
     network_component = f"{POD_NETWORK.name} {interface}" if interface else POD_NETWORK.name
@@ -107,7 +108,7 @@ def request_path(
     rows: list[tuple[str, str | None, int | None, SocketAddress | str | None, dict[str, str]]] = [
         ("resolver of the host machine", backend.host, http.host, at(client, http.host), {}),
         (published, entrance, http.host, SocketAddress(door.node, http.node) if door.node else envoy, ways),
-        (worker, found.node, http.node, envoy, chains if door.node else {}),
+        (node, found.node, http.node, envoy, chains if door.node else {}),
         (ingress, found.envoy, http.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
         (network_component, pod_address, backend.target_port, interface, inside),
@@ -120,7 +121,7 @@ def request_path(
         ),
         (network_component, pod_address, backend.target_port, found.envoy, {}),
         (ingress, found.envoy, http.envoy, found.node, {}),
-        (worker, found.node, http.node, client, {}),
+        (node, found.node, http.node, client, {}),
         (published, entrance, http.host, client, {}),
         ("client", client, None, None, {}),
     ]

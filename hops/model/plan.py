@@ -72,8 +72,8 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
         workers = tuple(
             f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
         )
-        # One worker publishes: two containers of one machine cannot claim the same port.
-        door = Entrypoint(str(cluster.listen_address), workers[0], mappings)
+        # One node publishes: two containers of one machine cannot claim the same port.
+        door = Entrypoint(str(cluster.listen_address), (*workers, control_plane)[0], mappings)
     routed = [_backends(service) for service in settings.services]
     services = tuple(of[0] for of in routed)
     backends = tuple(backend for of in routed for backend in of if backend.host)

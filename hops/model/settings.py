@@ -173,7 +173,12 @@ class ClusterSettings(Section):
     name: ClusterName = Field(
         description="The kind cluster's name. The default is `ingress-hops-STACK`.", examples=["ingress-hops-alice"]
     )
-    workers: Annotated[int, Field(ge=1, le=9)] = Field(1, description="How many worker nodes run.", examples=[2])
+    workers: Annotated[int, Field(ge=0, le=9)] = Field(
+        1,
+        description="How many worker nodes run. With 0, the control plane publishes the ports and runs all pods: it "
+        "starts sooner and needs less memory.",
+        examples=[2],
+    )
     node_image: ImageName = Field(
         versions.NODE_IMAGE,
         description="The image of kind's nodes. `INGRESS_HOPS_NODE_IMAGE` replaces the default.",

@@ -75,6 +75,12 @@ def test_every_node_carries_the_mark_and_the_first_worker_the_ports() -> None:
     assert ["extraPortMappings" in node for node in nodes] == [False, True, False, False]
 
 
+def test_a_control_plane_alone_has_the_ports() -> None:
+    (node,) = kind_config(resolved("cluster", args(workers=0)))["nodes"]
+    assert node["role"] == "control-plane"
+    assert [mapping["containerPort"] for mapping in node["extraPortMappings"]] == [80, 443]
+
+
 def test_the_children_are_the_components() -> None:
     recording = recorded()
     component, *children = recording.resources

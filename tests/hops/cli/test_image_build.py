@@ -18,8 +18,8 @@ DOCKER = """\
 echo "$*" >> "$CALLS"
 here=$(dirname "$0")
 case "$1 $2" in
-  "ps --filter") cat "$here/nodes" ;;
-  "exec worker") if [ "$3" = sh ]; then cat "$here/worker"; fi ;;
+  "ps --all") cat "$here/nodes" ;;
+  "exec worker" | "exec control") if [ "$3" = sh ]; then cat "$here/worker"; fi ;;
   "exec --interactive") cat > "$here/loaded" ;;
   "image inspect")
     if [ "$4" = "{{.Architecture}}" ]; then cat "$here/architecture"; exit; fi
@@ -58,7 +58,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     (folder / "docker").write_text(DOCKER)
     (folder / "docker").chmod(0o755)
-    (folder / "nodes").write_text("worker\n")
+    (folder / "nodes").write_text("control-plane control running\nworker worker running\n")
     (folder / "worker").write_text(f"x86_64\n{DIFFS[0]}\n")
     (folder / "architecture").write_text("amd64\n")
     (folder / "saved").write_bytes(saved())
@@ -102,6 +102,25 @@ def test_a_node_that_has_the_image_is_left_alone(machine: Path, build: Build) ->
     assert make(build) == "every node has the image"
     assert not calls(machine, "build")
     assert not calls(machine, "save")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked"),
+    [
+        ("control-plane control running\n", ["exec control sh"]),
+        ("control-plane control running\nworker worker exited\nworker worker2 running\n", ["exec worker2 sh"]),
+        ("control-plane control running\nworker worker exited\n", []),
+    ],
+    ids=["alone", "one-of-two", "stopped"],
+)
+def test_the_control_plane_gets_the_image_where_it_runs_the_pods(
+    machine: Path, build: Build, nodes: str, asked: list[str]
+) -> None:
+    (machine / "nodes").write_text(nodes)
+    (machine / "docker").write_text(DOCKER.replace('"exec control"', '"exec control" | "exec worker2"'))
+    (machine / "worker").write_text(f"x86_64\n{build.image}\n")
+    make(build)
+    assert [" ".join(line.split()[:3]) for line in calls(machine, "exec")] == asked
 
 
 def test_an_image_that_docker_has_is_not_built_again(machine: Path, build: Build) -> None:

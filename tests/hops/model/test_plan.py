@@ -206,6 +206,13 @@ def test_workers_and_ports() -> None:
     assert [(m.scheme, m.host, m.node, m.envoy) for m in intended.door.mappings] == [("http", 8081, 80, 8080)]
 
 
+def test_without_workers_the_control_plane_publishes() -> None:
+    intended = plan(settings("alice", {"cluster": {"name": "c", "workers": 0}}))
+    assert intended.nodes == ("c-control-plane",)
+    assert intended.door.node == "c-control-plane"
+    assert hop(intended.paths[0], "host-port").component == "control plane c-control-plane"
+
+
 def test_contours_address_follows_the_subnet() -> None:
     assert plan(settings("alice", {"cluster": {"serviceSubnet": "172.20.0.0/16"}})).xds == "172.20.0.8"
 

@@ -262,7 +262,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("cluster", "name", "a" * 50, "1 to 49"),
     ("cluster", "name", "-a", "1 to 49"),
     ("cluster", "name", 7, "valid string"),
-    ("cluster", "workers", 0, "greater than or equal to 1"),
+    ("cluster", "workers", -1, "greater than or equal to 0"),
     ("cluster", "workers", 10, "less than or equal to 9"),
     ("cluster", "workers", "1", "valid integer"),
     ("cluster", "workers", 1.5, "valid integer"),
@@ -382,7 +382,7 @@ def test_a_stack_needs_a_service() -> None:
 
 
 def test_all_problems_come_in_one_message_a_line_each() -> None:
-    message = refusal({"cluster": {"workers": 0, "httpPort": 0}, "calico": {"blockSize": 1}})
+    message = refusal({"cluster": {"workers": -1, "httpPort": 0}, "calico": {"blockSize": 1}})
     assert [re.match(r"\S+", line)[0] for line in message.splitlines()] == [  # type: ignore[index]
         "ingress-hops:cluster.workers",
         "ingress-hops:cluster.httpPort",
