@@ -116,8 +116,8 @@ class KindClusterArgs(TypedDict):
     listen_address: NotRequired[str]
     """The IPv4 address of the host machine that the ports are published on. Default: 127.0.0.1."""
     workers: NotRequired[int]
-    """The number of workers beside the one control plane, 0 to 9. Without workers, the control plane publishes the ports
-    and runs all pods. Default: 1."""
+    """The number of workers beside the one control plane, 0 to 9. With 0, the control plane publishes ports and runs
+    all pods. Default: 1."""
     image: NotRequired[str]
     """The node image. Default: $INGRESS_HOPS_NODE_IMAGE, else kind's image of the pinned Kubernetes version."""
     pod_subnet: NotRequired[str]

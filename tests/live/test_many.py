@@ -77,10 +77,15 @@ def each_answers_its_own_name_alone(team: Project, names: Iterable[str]) -> None
 
 
 def test_two_stacks_come_up_at_once(team: Project) -> None:
-    """Made by `hops stack new`, brought up by plain Pulumi; a second `up` of one is refused meanwhile."""
+    """Made by `hops stack new`, brought up by plain Pulumi; a second `up` of one is refused meanwhile.
+
+    The cluster of bob has a control plane alone.
+    """
     for name in TWO:
         hops(team, "new", name)
         team.pulumi("stack", "init", name)
+    bob = team.folder / "stacks/Pulumi.bob.yaml"
+    bob.write_text(bob.read_text().replace("    httpPort:", "    workers: 0\n    httpPort:"))
     with ThreadPoolExecutor() as pool:
         ups = [pool.submit(as_documented, team, UP, name) for name in TWO]
         locks = team.folder / ".ingress-hops/state/.pulumi/locks/organization/ingress-hops/alice"
@@ -93,6 +98,7 @@ def test_two_stacks_come_up_at_once(team: Project) -> None:
     for up in ups:
         assert " created" in up.result()
     each_answers_its_own_name_alone(team, TWO)
+    assert containers("ingress-hops-bob") == ["ingress-hops-bob-control-plane"]
     assert {name: states(team)[name] for name in TWO} == dict.fromkeys(TWO, "running")
     assert clashing(team).isdisjoint(TWO)
 
