@@ -632,16 +632,16 @@ class Settings(Section):
     def _consistent(self) -> Self:
         first = int(self.cluster.service_subnet.network_address)
         problems = [
-            *_twice("name", ((f"{s.namespace}/{s.name}", s.name) for s in self.services)),
-            *_twice("pod", ((f"{s.namespace}/{pod}", s.name) for s in self.services for pod in s.pods)),
+            *_twice("name", ((f"{s.namespace}/{s.name}", s) for s in self.services)),
+            *_twice("pod", ((f"{s.namespace}/{pod}", s) for s in self.services for pod in s.pods)),
             *_twice(
                 "ingress",
-                ((f"{s.namespace}/{r.name}", s.name) for s in self.services for r in s.routes if r.kind == "Ingress"),
+                ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == "Ingress"),
             ),
             *_twice(
                 "host and path",
                 (
-                    (f"{r.where}{'' if r.path_type == 'Prefix' else f' ({r.path_type})'}", s.name)
+                    (f"{r.where}{'' if r.path_type == 'Prefix' else f' ({r.path_type})'}", s)
                     for s in self.services
                     for r in s.routes
                 ),
@@ -659,7 +659,7 @@ class Settings(Section):
                 f"calico.blockSize /{self.calico.block_size} does not fit into cluster.podSubnet "
                 f"{self.cluster.pod_subnet}; take a number from {max(20, self.cluster.pod_subnet.prefixlen)} to 32"
             )
-        problems += _twice("clusterIP", ((str(s.cluster_ip), s.name) for s in self.services if s.cluster_ip))
+        problems += _twice("clusterIP", ((str(s.cluster_ip), s) for s in self.services if s.cluster_ip))
         problems += [
             f"services: clusterIP {s.cluster_ip} of {s.name} is {RESERVED[int(s.cluster_ip) - first]}'s; take another"
             for s in self.services
@@ -678,12 +678,12 @@ class Settings(Section):
         return self
 
 
-def _twice(what: str, claims: Iterable[tuple[str, str]]) -> list[str]:
-    seen: dict[str, str] = {}
+def _twice(what: str, claims: Iterable[tuple[str, ServiceSettings]]) -> list[str]:
+    seen: dict[str, ServiceSettings] = {}
     problems = []
     for claim, owner in claims:
-        if claim in seen:
-            who = f"{seen[claim]} and {owner} both" if seen[claim] != owner else f"two routes of {owner}"
+        if first := seen.get(claim):
+            who = f"two routes of {owner.name}" if first is owner else f"{first.name} and {owner.name} both"
             problems.append(f"services: {who} claim the {what} {claim}; give one another")
         seen.setdefault(claim, owner)
     return problems

@@ -105,7 +105,7 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
             for port in (cluster.http_port, cluster.https_port)
             if port
         ]
-        nodes = [{"role": "control-plane"}, *({"role": "worker"} for _ in range(cluster.workers))]
+        nodes: list[dict[str, Any]] = [{"role": "control-plane"}, *({"role": "worker"} for _ in range(cluster.workers))]
         nodes[min(cluster.workers, 1)]["extraPortMappings"] = ports
         yield {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
     for service in of.services:

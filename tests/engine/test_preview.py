@@ -40,8 +40,10 @@ def without_unknown(value: Any, planned: Any) -> Any:
 
 
 def hops(stack: str) -> Any:
+    """The planned hops of a stack whose services have one route, which its hops do not name."""
     paths = plan(settings(stack, stack_config(stack))).paths
-    return json.loads(json.dumps([dataclasses.asdict(hop) for path in paths for hop in path.hops]))
+    planned = [dataclasses.asdict(hop) for path in paths for hop in path.hops]
+    return json.loads(json.dumps([{k: v for k, v in hop.items() if k != "route"} for hop in planned]))
 
 
 def one(preview: Preview, kind: str, name: str) -> dict[str, Any]:
