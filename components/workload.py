@@ -12,7 +12,7 @@ from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 from pydantic import Field
 
-from components.arguments import checked
+from components.arguments import ArgumentError, checked
 from components.children import child
 from components.ingress import Ingress
 from hops.model import settings
@@ -24,10 +24,9 @@ DIGEST = "ingress-hops/spec"
 ADDRESS = "ingress-hops/address"
 """The annotation of a Service that holds its fixed address."""
 
-_NOBODY = 65534
 _NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
-_NO_INPUTS_IF_EMPTY = {"args", "env", "files", "resources"}
+_NO_INPUTS_BY_DEFAULT = {"args", "env", "files", "resources", "probes", "volumes", "user", "read_only_root"}
 """Arguments that older versions did not have."""
 
 
@@ -39,7 +38,7 @@ class WorkloadArgs(TypedDict):
     """
 
     image: pulumi.Input[str]
-    """The image of the one container. It must run as any user and with a read-only root folder."""
+    """The image of the one container."""
     command: NotRequired[Sequence[str] | None]
     """The command of the container. Default: the image's own."""
     args: NotRequired[Sequence[str]]
@@ -50,6 +49,15 @@ class WorkloadArgs(TypedDict):
     """The content of files in the container, by absolute path; at most 1,000,000 bytes. Default: none."""
     resources: NotRequired[Mapping[str, Mapping[str, str]] | None]
     """The quantities of cpu and memory in `requests` and `limits`. Default: None, no bounds."""
+    probes: NotRequired[Mapping[str, Any] | None]
+    """Probes by `readiness`, `liveness` and `startup`, each with one of `http`, `tcp`, `exec` and `grpc`, and with
+    `port` and `period` in seconds. Default: readiness by a TCP connection to the port."""
+    volumes: NotRequired[Sequence[Mapping[str, str]]]
+    """Empty folders that live as long as the pod, each with its absolute `path`. /tmp is always one. Default: none."""
+    user: NotRequired[int]
+    """The user and group that the container runs as, 0 to 2147483647. Default: 65534."""
+    read_only_root: NotRequired[bool]
+    """Whether the container's root file system is read-only. Default: true."""
     port: NotRequired[int]
     """The TCP port that the process listens on and the Service offers, 1 to 65535. Default: 8080."""
     name: NotRequired[str]
@@ -83,6 +91,10 @@ class _Bounds(settings.Section):
     env: dict[settings.VariableName, str] = Field(default_factory=dict)
     files: settings.Files = Field(default_factory=dict)
     resources: settings.Resources | None = None
+    probes: settings.ProbesSettings | None = None
+    volumes: tuple[settings.VolumeSettings, ...] = ()
+    user: settings.UserId = settings.NOBODY
+    read_only_root: bool = True
     port: settings.Port = 8080
     name: settings.Label
     namespace: settings.Label = "default"
@@ -121,12 +133,15 @@ class Workload(pulumi.ComponentResource):
         Raises ArgumentError for wrong arguments.
         """
         values = checked(f"Workload {name}", {"name": name, **args}, _Bounds)
+        if problems := settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
+            raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
         values["pods"] = values["pods"] or [f"{values['name']}-pod"]
         values["selector"] = values["selector"] or {"service": values["pods"][0]}
+        defaults = _Bounds(image="image", name="name").model_dump(mode="json", include=_NO_INPUTS_BY_DEFAULT)
         inputs = {
             key: value
             for key, value in values.items()
-            if key not in _NOT_INPUTS and (value or key not in _NO_INPUTS_IF_EMPTY)
+            if key not in _NOT_INPUTS and not (key in defaults and value == defaults[key])
         }
         super().__init__("ingress-hops:index:Workload", name, inputs, opts)
         self._values, self._opts = values, opts
@@ -306,6 +321,7 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
         {"name": "files", "mount_path": path, "sub_path": _key(number), "read_only": True}
         for number, path in enumerate(values["files"])
     ]
+    folders = [(f"volume-{number}", volume["path"]) for number, volume in enumerate(values["volumes"])]
     return {
         "service_account_name": values["pods"][0],
         "automount_service_account_token": False,
@@ -313,9 +329,9 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
         # A process that is number 1 and handles no signal is otherwise waited for 30 s.
         "termination_grace_period_seconds": 2,
         "security_context": {
-            "run_as_non_root": True,
-            "run_as_user": _NOBODY,
-            "run_as_group": _NOBODY,
+            "run_as_non_root": values["user"] != 0,
+            "run_as_user": values["user"],
+            "run_as_group": values["user"],
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
         "containers": [
@@ -332,20 +348,49 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                 ),
                 **({"resources": values["resources"]} if values["resources"] else {}),
                 "ports": [{"name": "http", "container_port": values["port"]}],
-                "readiness_probe": {"tcp_socket": {"port": values["port"]}, "period_seconds": 1},
+                **_probes(values),
                 "security_context": {
                     "allow_privilege_escalation": False,
-                    "read_only_root_filesystem": True,
+                    "read_only_root_filesystem": values["read_only_root"],
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "volume_mounts": [{"name": "scratch", "mount_path": "/tmp"}, *files],  # noqa: S108 - in the pod
+                "volume_mounts": [
+                    {"name": "scratch", "mount_path": "/tmp"},  # noqa: S108 - in the pod
+                    *({"name": name, "mount_path": path} for name, path in folders),
+                    *files,
+                ],
             }
         ],
         "volumes": [
             {"name": "scratch", "empty_dir": {}},
+            *({"name": name, "empty_dir": {}} for name, _ in folders),
             *([{"name": "files", "config_map": {"name": values["config_map"]}}] if files else []),
         ],
     }
+
+
+def _probes(values: Mapping[str, Any]) -> dict[str, Any]:
+    declared = {kind: probe for kind, probe in (values["probes"] or {}).items() if probe}
+    return {
+        f"{kind}_probe": _probe(kind, probe, values["port"])
+        for kind, probe in ({"readiness": {"tcp": True}} | declared).items()
+    }
+
+
+def _probe(kind: str, probe: Mapping[str, Any], own_port: int) -> dict[str, Any]:
+    port = own_port if probe.get("port") is None else probe["port"]
+    period = probe.get("period") or (10 if kind == "liveness" else 1)
+    if probe.get("http") is not None:
+        action: dict[str, Any] = {"http_get": {"path": probe["http"], "port": port}}
+    elif probe.get("exec") is not None:
+        action = {"exec_": {"command": probe["exec"]}}
+    elif probe.get("grpc") is not None:
+        action = {"grpc": {"port": own_port if port == "http" else port, "service": probe["grpc"]}}
+    else:
+        action = {"tcp_socket": {"port": port}}
+    # A slow start has the 5 minutes that the pod has.
+    patience = {"failure_threshold": -(-300 // period)} if kind == "startup" else {}
+    return {**action, "period_seconds": period, **patience}
 
 
 def _admission(labels: Mapping[str, str], namespace: str, port: int) -> networking.NetworkPolicySpecArgs:

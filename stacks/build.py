@@ -16,6 +16,7 @@ from components.upstream import MAKE_PODS
 from components.workload import DIGEST
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
+from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
 from hops.model.hop import Backend, Hop, LiveAddresses, RequestPath
 from hops.model.image import Build
@@ -82,6 +83,8 @@ class BuiltStack:
 def build(settings: Settings, ground: StackContext) -> BuiltStack:
     """Declares the stack."""
     intended = plan(settings)
+    for relaxation in settings.relaxations:
+        pulumi.log.info(relaxation)
     if settings.cluster.existing:
         return _on_existing(settings, intended, ground)
     return _on_kind(settings, intended, ground)
@@ -227,7 +230,7 @@ def _built(
         namespaces={
             name: kubernetes.core.v1.Namespace(
                 name,
-                metadata=ObjectMetaArgs(name=name, labels={"pod-security.kubernetes.io/enforce": "restricted"}),
+                metadata=ObjectMetaArgs(name=name, labels={ENFORCE: _level(settings, name)}),
                 opts=inside,
             )
             for name in sorted({service.namespace for service in settings.services} - {"default"})
@@ -237,6 +240,12 @@ def _built(
         ports={mapping.scheme: mapping.host for mapping in door.mappings},
         outputs={},
     )
+
+
+def _level(settings: Settings, namespace: str) -> str:
+    """The pod security level that a namespace enforces."""
+    rooted = any(service.user == 0 for service in settings.services if service.namespace == namespace)
+    return "baseline" if rooted else "restricted"
 
 
 def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
@@ -334,6 +343,10 @@ def _services(
                 "env": service.env,
                 "files": service.files,
                 "resources": service.resources.model_dump() if service.resources else None,
+                "probes": service.probes.model_dump(mode="json") if service.probes else None,
+                "volumes": [{"path": volume.path} for volume in service.volumes],
+                "user": service.user,
+                "read_only_root": service.read_only_root,
                 "port": service.port,
                 "admit_from": CONTOUR_NAMESPACE,
                 "cluster_ip": backend.cluster_ip,

@@ -16,6 +16,7 @@ DOCUMENTS = (
     "docs/style.md",
     "docs/build.md",
     "docs/routes.md",
+    "docs/services.md",
     "docs/own-resources.md",
     "docs/pull-requests.md",
     "docs/teams.md",

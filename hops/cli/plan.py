@@ -201,6 +201,8 @@ def main(
         if page:
             echo(f"The path is drawn in {page}")
         echo(f"After an up, try: {found.outputs['curl']}")
+        for relaxation in settings.relaxations:
+            echo(f"note: {relaxation}")
         for finding in found.findings:
             echo(f"{finding.level}: {finding}")
     if found.left_out and form is Format.JSON:

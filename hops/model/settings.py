@@ -129,14 +129,23 @@ Timeout = Annotated[
 ]
 _VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
 VariableName = Annotated[str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
+_CONTAINER_PATH = r"(/(?!\.{1,2}(/|$))[^/\s:]+)+"
 _FILE = "a file's path in the container is absolute, without . or .. and without : and spaces"
-ContainerFile = Annotated[str, AfterValidator(_matching(r"(/(?!\.{1,2}(/|$))[^/\s:]+)+", _FILE)), _bounded(_FILE)]
+ContainerFile = Annotated[str, AfterValidator(_matching(_CONTAINER_PATH, _FILE)), _bounded(_FILE)]
+_FOLDER = "a folder in the container is absolute, not / itself, without . or .. and without : and spaces"
+ContainerFolder = Annotated[str, AfterValidator(_matching(_CONTAINER_PATH, _FOLDER)), _bounded(_FOLDER)]
 _MOST_FILE_BYTES = 1_000_000
 """All files of a service together: an object of the API is bounded by 1 MiB."""
 _QUANTITY = "a quantity is a number with an optional unit: 100m, 0.5, 64Mi, 1Gi"
 Quantity = Annotated[
-    str, AfterValidator(_matching(r"[0-9]+(\.[0-9]+)?(m|k|M|G|Ki|Mi|Gi)?", _QUANTITY)), _bounded(_QUANTITY)
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) in {int, float} else value),
+    AfterValidator(_matching(r"[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?", _QUANTITY)),
+    WithJsonSchema({"type": ["string", "number"], "bound": _QUANTITY}),
 ]
+UserId = Annotated[int, Field(ge=0, le=2147483647)]
+NOBODY = 65534
+"""The user and group that a container runs as by default."""
 # kind appends "-control-plane", and a node's name is a DNS label of at most 63.
 _CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
 ClusterName = Annotated[
@@ -407,10 +416,10 @@ class BuildSettings(Section):
 class Resources(Section):
     """What the scheduler reserves for a container, and what it may use at most."""
 
-    requests: Mapping[Literal["cpu", "memory"], Quantity] = Field(
+    requests: Mapping[Literal["cpu", "memory", "ephemeral-storage"], Quantity] = Field(
         default_factory=dict, description="What is reserved.", examples=[{"cpu": "100m", "memory": "64Mi"}]
     )
-    limits: Mapping[Literal["cpu", "memory"], Quantity] = Field(
+    limits: Mapping[Literal["cpu", "memory", "ephemeral-storage"], Quantity] = Field(
         default_factory=dict,
         description="What may be used at most. More memory ends the container.",
         examples=[{"memory": "128Mi"}],
@@ -426,12 +435,19 @@ class Resources(Section):
         return self
 
 
-_UNITS = {"": 1.0, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
+_PREFIXES = "KMGTPE"
+_UNITS = {
+    "": 1.0,
+    "m": 0.001,
+    "k": 1e3,
+    **{prefix: 1e3**power for power, prefix in enumerate(_PREFIXES, 1)},
+    **{f"{prefix}i": 2.0 ** (10 * power) for power, prefix in enumerate(_PREFIXES, 1)},
+}
 
 
 def amount(quantity: str) -> float:
     """The number of a quantity: 0.1 for 100m, 1024 for 1Ki."""
-    number = quantity.rstrip("mkMGKi")
+    number = quantity.rstrip(f"mki{_PREFIXES}")
     return float(number) * _UNITS[quantity[len(number) :]]
 
 
@@ -446,6 +462,87 @@ def _fitting_files(files: Mapping[str, str]) -> Mapping[str, str]:
 
 
 Files = Annotated[Mapping[ContainerFile, str], AfterValidator(_fitting_files)]
+
+
+class ProbeSettings(Section):
+    """A probe of the kubelet: exactly one of http, tcp, exec and grpc."""
+
+    http: UrlPath | None = Field(None, description="The path of an HTTP request.", examples=["/health"])
+    tcp: Literal[True] | None = Field(None, description="A TCP connection.", examples=[True])
+    exec: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="A command in the container that ends with status 0.", examples=[["pg_isready"]]
+    )
+    grpc: str | None = Field(
+        None,
+        description="The service's name in the gRPC health protocol; an empty text asks for the whole server.",
+        examples=[""],
+    )
+    port: Port | Label | None = Field(
+        None,
+        description="The port of an http, tcp or grpc probe, by number or name. Null means the service's `port`.",
+        examples=["http"],
+    )
+    period: Annotated[int, Field(ge=1, le=3600)] | None = Field(
+        None,
+        description="The seconds between two probes. Null means 1 for readiness and startup, and 10 for liveness.",
+        examples=[5],
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        kinds = [kind for kind in ("http", "tcp", "exec", "grpc") if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            raise ValueError(f"a probe has one of http, tcp, exec and grpc, here {' and '.join(kinds) or 'none'}")
+        if self.exec and self.port:
+            raise ValueError("an exec probe has no port; remove port")
+        return self
+
+
+class ProbesSettings(Section):
+    """The probes of a container."""
+
+    readiness: ProbeSettings | None = Field(
+        None,
+        description="When the pod takes requests. Null means a TCP connection to `port`.",
+        examples=[{"http": "/"}],
+    )
+    liveness: ProbeSettings | None = Field(
+        None, description="When the container is restarted. Null means no probe.", examples=[{"tcp": True}]
+    )
+    startup: ProbeSettings | None = Field(
+        None,
+        description="When the other probes begin; the container has 5 minutes. Null means no probe.",
+        examples=[{"http": "/ready"}],
+    )
+
+    @property
+    def declared(self) -> dict[str, ProbeSettings]:
+        """The probes that are set, by the name of their key."""
+        probes = {"readiness": self.readiness, "liveness": self.liveness, "startup": self.startup}
+        return {kind: probe for kind, probe in probes.items() if probe}
+
+
+class VolumeSettings(Section):
+    """An empty folder that lives as long as its pod."""
+
+    path: ContainerFolder = Field(description="The folder in the container.", examples=["/cache"])
+
+
+def mount_problems(files: Iterable[str], volumes: Iterable[str]) -> list[str]:
+    """The reasons why files and volumes cannot be mounted together.
+
+    files: absolute paths of files.
+    volumes: absolute paths of folders.
+    """
+    used = {"/tmp": "the writable folder of every service"}  # noqa: S108 - in the pod
+    files, problems = list(files), []
+    for path, what in [*((path, "a volume") for path in volumes), *((path, "a file") for path in files)]:
+        if path in used:
+            problems.append(f"{what} is mounted at {path}, where {used[path]} is mounted already; give it another path")
+        used.setdefault(path, what)
+        if what == "a volume" and (file := next((file for file in files if path.startswith(f"{file}/")), None)):
+            problems.append(f"{file} is a file and cannot hold the volume {path}; move one of them")
+    return problems
 
 
 class ServiceSettings(Section):
@@ -473,8 +570,8 @@ class ServiceSettings(Section):
     )
     command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         (),
-        description="The command of its container, one word an entry. It must listen on `port`. The default is "
-        "`python -m http.server PORT --directory /srv`; with `build`, it is the image's own.",
+        description="The command of its container, one word an entry. It must listen on `port`. The default is the "
+        "image's own; without `image`, `build` and `args`, it is `python -m http.server PORT --directory /srv`.",
         examples=[["python", "-m", "http.server", "8080"]],
     )
     args: tuple[str, ...] = Field(
@@ -493,6 +590,21 @@ class ServiceSettings(Section):
     )
     resources: Resources | None = Field(
         None, description="What its container reserves and may use: see the keys of services[].resources."
+    )
+    probes: ProbesSettings | None = Field(
+        None, description="Probes of its container: see the keys of services[].probes."
+    )
+    volumes: tuple[VolumeSettings, ...] = Field(
+        (), description="Empty folders that live as long as the pod.", examples=[[{"path": "/cache"}]]
+    )
+    user: UserId = Field(
+        NOBODY,
+        description="The user and group that its container runs as. 0 is root: the namespace then enforces the level "
+        "`baseline` instead of `restricted`.",
+        examples=[1000],
+    )
+    read_only_root: bool = Field(
+        default=True, description="Whether its container's root file system is read-only.", examples=[False]
     )
     port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
     replicas: Annotated[int, Field(ge=1, le=20)] = Field(1, description="How many pods run.", examples=[3])
@@ -533,6 +645,18 @@ class ServiceSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _possible_container(self) -> Self:
+        if problems := mount_problems(self.files, [volume.path for volume in self.volumes]):
+            raise ValueError(f"{self.name}: {'; '.join(problems)}")
+        for kind, probe in (self.probes.declared if self.probes else {}).items():
+            if isinstance(probe.port, str) and probe.port != "http":
+                raise ValueError(
+                    f"{self.name}: the {kind} probe asks the port {probe.port}, and the container has the port "
+                    f"{self.port}, named http; take one of these, or another number"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _one_form(self) -> Self:
         short = [key for key in _SHORT_FORM if getattr(self, key) is not None]
         if self.declared_routes is not None and short:
@@ -565,6 +689,14 @@ class ServiceSettings(Section):
                 request=self.request or path,
                 tls=self.tls,
             ),
+        )
+
+    @property
+    def relaxations(self) -> tuple[str, ...]:
+        """What its container may do beyond the default, each as a sentence."""
+        return (
+            *(("user is 0: the container runs as root",) if self.user == 0 else ()),
+            *(() if self.read_only_root else ("readOnlyRoot is false: the container can write its root file system",)),
         )
 
     @property
@@ -627,6 +759,15 @@ class Settings(Section):
     policy: PolicySettings = Field(
         default_factory=PolicySettings, description="Levels, parameters and exceptions of the rules."
     )
+
+    @property
+    def relaxations(self) -> tuple[str, ...]:
+        """What containers may do beyond the default, each with the key of its service."""
+        return tuple(
+            f"{NAMESPACE}:services[{number}] ({service.name}): {sentence}"
+            for number, service in enumerate(self.services)
+            for sentence in service.relaxations
+        )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -785,7 +926,7 @@ def with_derived(service: Any) -> Any:
         # A folder of its own and never /: whatever lies under the served folder, a token included, is public.
         **(
             {"command": ["python", "-m", "http.server", str(port), "--directory", "/srv"]}
-            if service.get("build") is None
+            if all(service.get(key) in (None, []) for key in ("image", "build", "args"))
             else {}
         ),
         **(short if routes is None else {}),
@@ -865,6 +1006,11 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "routes": RouteSettings,
         "redirect": RedirectSettings,
         "resources": Resources,
+        "probes": ProbesSettings,
+        "readiness": ProbeSettings,
+        "liveness": ProbeSettings,
+        "startup": ProbeSettings,
+        "volumes": VolumeSettings,
         "build": BuildSettings,
         "policy": PolicySettings,
         "rules": RuleSettings,

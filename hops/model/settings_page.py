@@ -15,6 +15,10 @@ _SECTIONS = {
     "services[].routes[]": "RouteSettings",
     "services[].routes[].redirect": "RedirectSettings",
     "services[].build": "BuildSettings",
+    "services[].resources": "Resources",
+    "services[].probes": "ProbesSettings",
+    "services[].probes.KIND": "ProbeSettings",
+    "services[].volumes[]": "VolumeSettings",
     "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",
     "policy.rules.CODE.exceptions[]": "RuleException",
@@ -76,7 +80,8 @@ def _bounds(of: Mapping[str, Any]) -> str:
         return " or ".join(_bounds(one) for one in of["anyOf"])
     if "enum" in of:
         return ", ".join(f"`{one}`" for one in of["enum"])
-    kind = str(of.get("type", "object"))
+    kinds = of.get("type", "object")
+    kind = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
     if "minimum" in of:
         return f"{kind}, {of['minimum']} to {of['maximum']}"
     if "minLength" in of:

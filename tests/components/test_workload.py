@@ -295,6 +295,14 @@ MORE: dict[str, Any] = {
     "env": {"MODE": "dev"},
     "files": {"/etc/shop/shop.ini": "a = 1\n", "/etc/motd": "hello"},
     "resources": {"requests": {"memory": "64Mi"}, "limits": {}},
+    "probes": {
+        "readiness": {"http": "/health", "port": "http", "period": 5},
+        "liveness": {"grpc": "", "port": "http"},
+        "startup": {"exec": ["true"], "period": 7},
+    },
+    "volumes": [{"path": "/cache"}],
+    "user": 1000,
+    "read_only_root": False,
 }
 
 
@@ -312,10 +320,19 @@ def test_what_a_container_is_given() -> None:
         (mount["mountPath"], mount.get("subPath"), mount.get("readOnly")) for mount in container["volumeMounts"]
     ] == [
         ("/tmp", None, None),  # noqa: S108 - in the pod
+        ("/cache", None, None),
         ("/etc/shop/shop.ini", "file-0", True),
         ("/etc/motd", "file-1", True),
     ]
-    assert spec["volumes"][1] == {"name": "files", "configMap": {"name": config_map.inputs["metadata"]["name"]}}
+    assert spec["volumes"][1] == {"name": "volume-0", "emptyDir": {}}
+    assert container["volumeMounts"][1]["name"] == "volume-0"
+    assert container["readinessProbe"] == {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 5}
+    # The kubelet takes the port of a gRPC probe by number only.
+    assert container["livenessProbe"] == {"grpc": {"port": 8080, "service": ""}, "periodSeconds": 10}
+    assert container["startupProbe"] == {"exec": {"command": ["true"]}, "periodSeconds": 7, "failureThreshold": 43}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is False
+    assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["runAsGroup"]) == (1000, 1000)
+    assert spec["volumes"][2] == {"name": "files", "configMap": {"name": config_map.inputs["metadata"]["name"]}}
 
 
 def test_another_content_of_a_file_is_another_pod() -> None:
@@ -331,7 +348,14 @@ def test_without_them_a_workload_is_what_it_was() -> None:
     assert recording.of("ConfigMap") == []
     assert recording.resources[0].inputs.keys().isdisjoint(MORE)
     (container,) = recording.of("Pod")[0].inputs["spec"]["containers"]
-    assert container.keys().isdisjoint({"args", "env", "resources"})
+    assert container.keys().isdisjoint({"args", "env", "resources", "livenessProbe", "startupProbe"})
+    # The digest of released versions: another one would replace every running pod.
+    assert digest() == "27fab265bae184aa"
+
+
+def test_only_the_user_0_is_root() -> None:
+    contexts = [recorded(user=user).of("Pod")[0].inputs["spec"]["securityContext"] for user in (0, 1)]
+    assert [(context["runAsUser"], context["runAsNonRoot"]) for context in contexts] == [(0, False), (1, True)]
 
 
 @pytest.mark.parametrize(
@@ -340,6 +364,8 @@ def test_without_them_a_workload_is_what_it_was() -> None:
         ({"env": {"A B": ""}}, "a variable's name"),
         ({"files": {"motd": ""}}, "a file's path in the container is absolute"),
         ({"resources": {"limits": {"memory": "1 GB"}}}, "a quantity is a number with an optional unit"),
+        ({"volumes": [{"path": "/tmp"}]}, "Workload web: a volume is mounted at /tmp"),  # noqa: S108
+        ({"probes": {"liveness": {"http": "/", "tcp": True}}}, "here http and tcp"),
     ],
 )
 def test_what_a_container_cannot_be_given(change: dict[str, Any], said: str) -> None:

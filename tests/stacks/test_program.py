@@ -686,3 +686,26 @@ def test_replicas_and_services_of_a_stack(running: Run) -> None:
     assert sorted(pod.inputs["metadata"]["name"] for pod in recording.of("Pod")) == ["a-pod", "a-pod-2", "b-pod"]
     assert {n.name for n in recording.of("Namespace")} == {"contour-namespace-projectcontour", "apps", "other"}
     assert len(recording.outputs["hops"]) == 24
+
+
+def test_a_relaxed_container_is_named_and_its_namespace_admits_it(running: Run) -> None:
+    services = [
+        {"name": "a", "namespace": "rooted", "user": 0},
+        {"name": "b", "readOnlyRoot": False, "volumes": [{"path": "/cache"}], "probes": {"liveness": {"http": "/"}}},
+    ]
+    recording = running("local", config={"ingress-hops:services": json.dumps(services)}, preview=True)
+    said = [text for _, text in recording.logs if "ingress-hops:services[" in text]
+    assert said == [
+        "ingress-hops:services[0] (a): user is 0: the container runs as root",
+        "ingress-hops:services[1] (b): readOnlyRoot is false: the container can write its root file system",
+    ]
+    levels = {
+        namespace.name: namespace.inputs["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for namespace in recording.of("Namespace")
+        if namespace.name in ("rooted", "apps")
+    }
+    assert levels == {"rooted": "baseline", "apps": "restricted"}
+    (relaxed,) = (pod for pod in recording.of("Pod") if pod.inputs["metadata"]["name"] == "b-pod")
+    (container,) = relaxed.inputs["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/", "port": 8080}
+    assert container["volumeMounts"][1] == {"name": "volume-0", "mountPath": "/cache"}

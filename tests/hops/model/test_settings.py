@@ -48,6 +48,10 @@ def test_every_default() -> None:
                 "env": {},
                 "files": {},
                 "resources": None,
+                "probes": None,
+                "volumes": [],
+                "user": 65534,
+                "readOnlyRoot": True,
                 "port": 8080,
                 "replicas": 1,
                 "host": "my-service.localhost",
@@ -129,6 +133,20 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "env", {"MODE": "dev", "_x1": ""}),
     ("service", "files", {"/etc/shop/shop.ini": "a = 1\n", "/etc/shop/.hidden": "", "/etc/a..b": ""}),
     ("service", "resources", {"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "0.1"}}),
+    ("service", "resources", {"requests": {"ephemeral-storage": "1Ti"}, "limits": {}}),
+    (
+        "service",
+        "probes",
+        {
+            "readiness": {"http": "/", "tcp": None, "exec": None, "grpc": None, "port": "http", "period": 5},
+            "liveness": None,
+            "startup": None,
+        },
+    ),
+    ("service", "volumes", [{"path": "/cache"}]),
+    ("service", "user", 0),
+    ("service", "user", 2147483647),
+    ("service", "readOnlyRoot", False),
     ("service", "port", 1),
     ("service", "replicas", 20),
     ("service", "host", "a.b-c.example"),
@@ -302,6 +320,11 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "env", [], "object"),
     ("service", "files", "/etc/motd", "object"),
     ("service", "resources", "64Mi", "object"),
+    ("service", "probes", "/health", "object"),
+    ("service", "volumes", "/cache", "array"),
+    ("service", "user", -1, "greater than or equal to 0"),
+    ("service", "user", 2147483648, "less than or equal to 2147483647"),
+    ("service", "readOnlyRoot", "no", "valid boolean"),
     ("service", "command", [], "at least one entry"),
     ("service", "command", "python", "array"),
     ("service", "port", 70000, "less than or equal to 65535"),
@@ -524,7 +547,7 @@ def test_a_build_that_cannot_work(service: dict[str, Any], cluster: dict[str, An
         ({"files": {"/etc": "", "/etc/motd": ""}}, "files: /etc is a file and cannot hold /etc/motd; move one of them"),
         ({"files": {"/a": "x" * 600_000, "/b": "x" * 600_000}}, "at most 1,000,000 bytes, here 1,200,000"),
         ({"resources": {"limits": {"memory": "64MB"}}}, 'resources.limits.memory is "64MB": a quantity is a number'),
-        ({"resources": {"limits": {"gpu": "1"}}}, "Input should be 'cpu' or 'memory'"),
+        ({"resources": {"limits": {"gpu": "1"}}}, "Input should be 'cpu', 'memory' or 'ephemeral-storage'"),
         ({"resources": {"limit": {}}}, "resources.limit: there is no such key; did you mean limits?"),
         (
             {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "1000Mi"}}},
@@ -542,3 +565,51 @@ def test_what_a_container_cannot_be_given_is_told_in_one_line(service: dict[str,
 @pytest.mark.parametrize(("quantity", "number"), [("100m", 0.1), ("2", 2), ("1Ki", 1024), ("0.5G", 5e8), ("3M", 3e6)])
 def test_the_number_of_a_quantity(quantity: str, number: float) -> None:
     assert amount(quantity) == pytest.approx(number)
+
+
+@pytest.mark.parametrize(
+    ("service", "bound"),
+    [
+        ({"volumes": [{"path": "/a"}, {"path": "/a"}]}, "a volume is mounted at /a, where a volume is mounted already"),
+        ({"volumes": [{"path": "/a"}], "files": {"/a": ""}}, "a file is mounted at /a, where a volume is mounted"),
+        ({"volumes": [{"path": "/tmp"}]}, "a volume is mounted at /tmp, where the writable folder"),  # noqa: S108
+        ({"volumes": [{"path": "/a/b"}], "files": {"/a": ""}}, "/a is a file and cannot hold the volume /a/b"),
+        ({"volumes": [{"path": "cache"}]}, '.volumes[0].path is "cache": a folder in the container is absolute'),
+        ({"volumes": [{"path": "/"}]}, '.volumes[0].path is "/": a folder in the container is absolute'),
+        ({"volumes": [{"pth": "/a"}]}, "did you mean path?"),
+        ({"probes": {"liveness": {"http": "/", "tcp": True}}}, "here http and tcp"),
+        ({"probes": {"liveness": {"port": 80}}}, "here none"),
+        ({"probes": {"startup": {"exec": ["true"], "port": 80}}}, "an exec probe has no port"),
+        ({"probes": {"readiness": {"tcp": True, "port": "metrics"}}}, "the readiness probe asks the port metrics"),
+        ({"probes": {"readiness": {"tpc": True}}}, "did you mean tcp?"),
+        ({"resources": {"limits": {"disk": "1Gi"}}}, "ephemeral-storage"),
+    ],
+)
+def test_a_container_that_cannot_be_is_told_in_one_line(service: dict[str, Any], bound: str) -> None:
+    message = refusal({"services": [{"name": "web", **service}]})
+    assert bound in message
+    assert "services[0]" in message
+
+
+def test_a_number_is_a_quantity() -> None:
+    resources = {"requests": {"cpu": 1, "memory": "64Mi"}, "limits": {"cpu": 1.5}}
+    (service,) = settings("alice", {"services": [{"resources": resources}]}).services
+    assert service.resources
+    assert (service.resources.requests["cpu"], service.resources.limits["cpu"]) == ("1", "1.5")
+
+
+def test_the_default_command_is_of_the_default_image_only() -> None:
+    def command(**service: Any) -> tuple[str, ...]:
+        return settings("alice", {"services": [service]}).services[0].command
+
+    assert command()[:3] == ("python", "-m", "http.server")
+    assert command(args=[], image=versions.WORKLOAD_IMAGE) == command(args=["-V"]) == command(image="web:1") == ()
+    assert command(image="web:1", command=["serve"]) == ("serve",)
+
+
+def test_relaxations_are_named_with_the_key_of_their_service() -> None:
+    found = settings("alice", {"services": [{}, {"name": "web", "user": 0, "readOnlyRoot": False}]})
+    assert found.relaxations == (
+        "ingress-hops:services[1] (web): user is 0: the container runs as root",
+        "ingress-hops:services[1] (web): readOnlyRoot is false: the container can write its root file system",
+    )
