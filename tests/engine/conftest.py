@@ -19,6 +19,10 @@ DOCKER = """#!/bin/sh
 """
 
 
+POLICY = ("--policy-pack", "policy")
+"""The options of a preview with the policies on."""
+
+
 @dataclass(frozen=True)
 class Preview:
     """What the engine said in a preview. events: its own, in order."""
@@ -32,6 +36,13 @@ class Preview:
 
     def messages(self, severity: str) -> list[str]:
         return [e["message"].strip() for e in self.of("diagnosticEvent") if e["severity"] == severity]
+
+    @property
+    def reported(self) -> set[tuple[str, str, str]]:
+        """Level, code and resource of what the policy pack reports."""
+        events = self.of("policyEvent")
+        heads = [(event["enforcementLevel"], event["message"].splitlines()[1].split(": ")[0]) for event in events]
+        return {(level, *head.split(" ")[:2]) for level, head in heads}
 
     @property
     def resources(self) -> list[dict[str, Any]]:

@@ -1,16 +1,14 @@
 """The pack in previews of the real engine, and over a state by itself."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hops.pull_requests.events import read
-from tests.engine.conftest import Clone, Preview, clone_of
-
-POLICY = ("--policy-pack", "policy")
+from tests.engine.conftest import POLICY, Clone, Preview, clone_of
 
 PROGRAM = """
 import pulumi
@@ -47,46 +45,10 @@ def foreign(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return there
 
 
-@pytest.fixture
-def stacks(clone: Clone) -> Iterator[Clone]:
-    for stack in ("local", "ci", "seed"):
-        clone.pulumi("stack", "init", stack)
-    yield clone
-    for stack in ("local", "ci", "seed"):
-        clone.pulumi("stack", "rm", stack, "--yes", "--preserve-config")
-
-
 def preview(clone: Clone, stack: str, folder: Path, rules: Mapping[str, Any]) -> Preview:
     config = folder / "config.json"
     config.write_text(json.dumps({"ingress-hops": {"rules": rules}}))
-    words = ("pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *POLICY)
-    more = ("--policy-pack-config", str(config)) if rules else ()
-    done = clone.run(*words, *more, check=False, PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true")
-    events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
-    return Preview(done.returncode, events, done.stdout + done.stderr)
-
-
-def said(found: Preview) -> set[tuple[str, str, str]]:
-    """Level, code and resource of what the pack reports."""
-    events = found.of("policyEvent")
-    lines = [
-        (event["enforcementLevel"], *event["message"].splitlines()[1].split(": ")[0].split(" ")) for event in events
-    ]
-    return {(level, code, resource) for level, code, resource, *_ in lines}
-
-
-def test_the_stacks_of_the_project(stacks: Clone, tmp_path: Path) -> None:
-    for stack in ("local", "ci"):
-        healthy = preview(stacks, stack, tmp_path, {})
-        assert (healthy.returncode, said(healthy)) == (0, set())
-    documented = preview(stacks, "seed", tmp_path, {})
-    assert documented.returncode == 0, documented.text
-    assert {level for level, *_ in said(documented)} == {"advisory"}
-    assert {code for _, code, _ in said(documented)} == {"EX01", "EX07", "IN14", "KN05", "TL05"}
-    # The stricter of pack and stack holds.
-    stricter = preview(stacks, "seed", tmp_path, {"KN05": {"level": "mandatory"}})
-    assert stricter.returncode != 0
-    assert ("mandatory", "KN05", "Cluster/sam-test-cluster") in said(stricter)
+    return clone.preview(stack, *POLICY, *(("--policy-pack-config", str(config)) if rules else ()))
 
 
 def claiming(name: str, port: int, host: str) -> dict[str, Any]:
@@ -115,7 +77,7 @@ def test_what_two_developers_claim_is_told_before_anything_is_made(
     clone.write_config("bob", claiming(**{**BOB, **shared}))
     clone.pulumi("stack", "init", "bob")
     found = preview(clone, "bob", tmp_path, {})
-    assert said(found) == {("mandatory", *one) for one in wanted}
+    assert found.reported == {("mandatory", *one) for one in wanted}
     assert (found.returncode != 0) == bool(wanted), found.text
     assert all("is already used by the stack alice" in event["message"] for event in found.of("policyEvent"))
 
@@ -128,15 +90,15 @@ def test_two_stacks_on_one_existing_cluster_are_told(origin: Path, manifests: Pa
     clone.pulumi("stack", "init", "bob")
     found = preview(clone, "bob", tmp_path, {})
     assert found.returncode != 0
-    assert ("mandatory", "XS03", "pulumi:providers:kubernetes/default/existing") in said(found), found.text
+    assert ("mandatory", "XS03", "pulumi:providers:kubernetes/default/existing") in found.reported, found.text
     clone.write_config("alice", {"cluster": {"existing": "home"}, "services": [{"host": "a.localhost"}]})
-    assert "XS03" not in {code for _, code, _ in said(preview(clone, "bob", tmp_path, {}))}
+    assert "XS03" not in {code for _, code, _ in preview(clone, "bob", tmp_path, {}).reported}
 
 
 def test_neither_unknown_values_nor_an_unconfigured_provider_let_anything_pass(foreign: Clone, tmp_path: Path) -> None:
     found = preview(foreign, "dev", tmp_path, {})
     assert found.returncode != 0
-    assert {(level, code, resource) for level, code, resource in said(found) if level == "mandatory"} == {
+    assert {(level, code, resource) for level, code, resource in found.reported if level == "mandatory"} == {
         ("mandatory", "HP01", "Pod/apps/known"),
         ("mandatory", "PK01", "Pod/apps/unknown"),
     }
@@ -149,7 +111,7 @@ def test_remediation_changes_what_would_be_made(foreign: Clone, tmp_path: Path) 
     assert [values for urn, values in read(found.text).mended.items() if urn.endswith("::known")] == [
         ("/spec/containers/0/ports/0/hostPort",)
     ]
-    assert {(code, resource) for level, code, resource in said(found) if level == "mandatory"} == {
+    assert {(code, resource) for level, code, resource in found.reported if level == "mandatory"} == {
         ("PK01", "Pod/apps/unknown")
     }
 

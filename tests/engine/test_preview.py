@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,33 @@ from pulumi.runtime.rpc import UNKNOWN
 from hops.model.plan import plan
 from hops.model.settings import settings
 from tests.conftest import stack_config
-from tests.engine.conftest import Clone, Preview, clone_of
+from tests.engine.conftest import POLICY, Clone, Preview, clone_of
 
-
-def made(clone: Clone, stack: str) -> Preview:
-    clone.pulumi("stack", "init", stack)
-    preview = clone.preview(stack)
-    assert preview.returncode == 0, preview.text
-    clone.pulumi("stack", "rm", stack, "--yes", "--preserve-config")
-    return preview
+STACKS = ("seed", "local", "ci")
 
 
 @pytest.fixture(scope="module")
-def seed_preview(clone: Clone) -> Preview:
-    return made(clone, "seed")
+def stacks(clone: Clone) -> Iterator[Clone]:
+    """The clone with the project's stacks."""
+    for stack in STACKS:
+        clone.pulumi("stack", "init", stack)
+    yield clone
+    for stack in STACKS:
+        clone.pulumi("stack", "rm", stack, "--yes", "--preserve-config")
+
+
+@pytest.fixture(scope="module")
+def previews(stacks: Clone) -> Mapping[str, Preview]:
+    """A preview of each of the project's stacks with the policies on."""
+    made = {stack: stacks.preview(stack, *POLICY) for stack in STACKS}
+    for preview in made.values():
+        assert preview.returncode == 0, preview.text
+    return made
+
+
+@pytest.fixture
+def seed_preview(previews: Mapping[str, Preview]) -> Preview:
+    return previews["seed"]
 
 
 def without_unknown(value: Any, planned: Any) -> Any:
@@ -83,22 +97,31 @@ def test_a_new_seed_publishes_its_hops(seed_preview: Preview) -> None:
     assert warnings == seed_preview.messages("error") == []
 
 
+def test_the_policies_advise_on_the_documents_stack(stacks: Clone, seed_preview: Preview, tmp_path: Path) -> None:
+    assert {level for level, *_ in seed_preview.reported} == {"advisory"}
+    assert {code for _, code, _ in seed_preview.reported} == {"EX01", "EX07", "IN14", "KN05", "TL05"}
+    # The stricter level of pack and stack holds.
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"ingress-hops": {"rules": {"KN05": {"level": "mandatory"}}}}))
+    stricter = stacks.preview("seed", *POLICY, "--policy-pack-config", str(config))
+    assert stricter.returncode != 0
+    assert ("mandatory", "KN05", "Cluster/sam-test-cluster") in stricter.reported
+
+
 def test_every_object_is_deployed_by_the_clusters_provider(seed_preview: Preview) -> None:
     objects = [r for r in seed_preview.resources if r["type"].startswith("kubernetes:")]
     assert {r["provider"].split("::")[-2] for r in objects} == {"cluster-kubernetes"}
 
 
-def test_two_previews_are_equal_and_one_can_be_saved(clone: Clone, tmp_path: Path) -> None:
+def test_two_previews_are_equal_and_one_can_be_saved(stacks: Clone, tmp_path: Path) -> None:
     """Nothing in a preview of a stack without a cluster comes from a clock."""
-    clone.pulumi("stack", "init", "local")
     plans = []
     for name in ("first", "second"):
         file = tmp_path / name
-        clone.run("pulumi", "preview", "--stack", "local", "--save-plan", str(file), PULUMI_EXPERIMENTAL="true")
+        stacks.run("pulumi", "preview", "--stack", "local", "--save-plan", str(file), PULUMI_EXPERIMENTAL="true")
         saved = json.loads(file.read_text())["resourcePlans"]
         # Seeds are the engine's own, and dependencies are a set.
         plans.append({urn: (r["goal"].get("inputDiff"), r["goal"].get("outputDiff")) for urn, r in saved.items()})
-    clone.pulumi("stack", "rm", "local", "--yes", "--preserve-config")
     assert plans[0] == plans[1]
     assert any(urn.endswith("cluster-kind") for urn in plans[0])
 
@@ -113,8 +136,9 @@ def test_a_file_in_the_kubeconfig_folders_way_is_told(origin: Path, manifests: P
 
 
 @pytest.mark.parametrize("stack", ["local", "ci"])
-def test_the_other_stacks(clone: Clone, stack: str) -> None:
-    preview = made(clone, stack)
+def test_the_other_stacks(previews: Mapping[str, Preview], stack: str) -> None:
+    preview = previews[stack]
+    assert preview.reported == set()
     assert len(preview.resources) == 73, "and the namespace apps"
     assert without_unknown(preview.outputs["hops"], hops(stack)) == hops(stack)
 
@@ -157,10 +181,8 @@ def without_docker(folder: Path) -> str:
     return os.pathsep.join(entries)
 
 
-def test_a_preview_needs_no_docker(clone: Clone, tmp_path: Path) -> None:
-    clone.pulumi("stack", "init", "ci")
-    preview = clone.preview("ci", PATH=without_docker(tmp_path))
-    clone.pulumi("stack", "rm", "ci", "--yes", "--preserve-config")
+def test_a_preview_needs_no_docker(stacks: Clone, tmp_path: Path) -> None:
+    preview = stacks.preview("ci", PATH=without_docker(tmp_path))
     assert preview.returncode == 0, preview.text
     assert len(preview.resources) == 73
     warnings = preview.messages("warning")
