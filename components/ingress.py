@@ -32,7 +32,7 @@ class IngressArgs(TypedDict):
     """The beginning of the path, by whole segments. Plain: policies compare it with other paths in a preview.
     Default: /."""
     path_type: NotRequired[str]
-    """How path is compared: by whole segments, as a whole, or as a regular expression of Contour. Default: Prefix."""
+    """How path is compared: Prefix by whole segments, Exact as a whole. Default: Prefix."""
     timeout: NotRequired[str | None]
     """How long the answer may take, such as 30s, or infinity. Default: None, Envoy's 15 s."""
     websocket: NotRequired[bool]
@@ -47,15 +47,11 @@ class _Bounds(settings.Section):
     port: settings.Port
     name: settings.Label
     namespace: settings.Label = "default"
-    path: settings.RoutePath = "/"
-    path_type: Literal["Prefix", "Exact", "Regex"] = "Prefix"
+    path: settings.UrlPath = "/"
+    path_type: Literal["Prefix", "Exact"] = "Prefix"
     timeout: settings.Timeout | None = None
     websocket: bool = False
     tls: settings.Label | None = None
-
-
-_PATH_TYPES = {"Prefix": "Prefix", "Exact": "Exact", "Regex": "ImplementationSpecific"}
-"""Contour takes a path of the last type for an expression if it has one of ^ + * [ ] % (dag/ingress_processor.go)."""
 
 
 class Ingress(pulumi.ComponentResource):
@@ -83,9 +79,7 @@ class Ingress(pulumi.ComponentResource):
                 port=networking.ServiceBackendPortArgs(number=values["port"]),
             ),
         )
-        path = networking.HTTPIngressPathArgs(
-            path=values["path"], path_type=_PATH_TYPES[values["path_type"]], backend=backend
-        )
+        path = networking.HTTPIngressPathArgs(path=values["path"], path_type=values["path_type"], backend=backend)
         self._ingress = networking.Ingress(
             f"{name}-ingress",
             metadata=meta.ObjectMetaArgs(

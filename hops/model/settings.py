@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from hops.model import versions
+from hops.model.regular_expressions import matches_whole
 
 NAMESPACE = "ingress-hops"
 """The configuration namespace, which is the project's name."""
@@ -314,7 +315,7 @@ class RouteSettings(Section):
     path_type: Literal["Prefix", "Exact", "Regex"] = Field(
         "Prefix",
         description="How `path` is compared: `Prefix` by whole segments (of an HTTPProxy by characters), `Exact` as a "
-        "whole, `Regex` as a regular expression (RE2).",
+        "whole, `Regex` as a regular expression (RE2), of an HTTPProxy only.",
         examples=["Exact"],
     )
     path: RoutePath = Field("/", description="The path of the requests.", examples=["/shop"])
@@ -357,9 +358,8 @@ class RouteSettings(Section):
         regex = info.data.get("path_type") == "Regex"
         if not regex and set("?%") & set(path):
             raise ValueError(_PATH + ", unless pathType is Regex")
-        # Contour takes a path of an Ingress for an expression by these characters (dag/ingress_processor.go).
-        if regex and not set("^+*[]%") & set(path):
-            raise ValueError("a regular expression has one of ^ + * [ ]; for other paths set pathType to Prefix")
+        if regex and matches_whole(path, "/") is None:
+            raise ValueError("pathType is Regex, and Envoy cannot read path as a regular expression (RE2)")
         return path
 
     @model_validator(mode="after")
@@ -368,6 +368,8 @@ class RouteSettings(Section):
             for key in ("rewrite", "redirect"):
                 if getattr(self, key) is not None:
                     raise ValueError(f"{key} is set, which an Ingress cannot express; set kind to HTTPProxy")
+            if self.path_type == "Regex":
+                raise ValueError("pathType is Regex, which an Ingress cannot express; set kind to HTTPProxy")
         if self.redirect:
             for key in ("port", "timeout", "rewrite"):
                 if getattr(self, key) is not None:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from hops.kubernetes.regular_expressions import matches_whole
 from hops.kubernetes.routing.routes import ADAPTERS, Route, RouteCondition, led_to, routes
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
+from hops.model.regular_expressions import matches_whole
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest
 from hops.trace.observed.redact import GONE

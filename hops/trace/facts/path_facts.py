@@ -9,7 +9,6 @@ from typing import Any
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import backends, door
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.regular_expressions import matches_whole
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
 from hops.kubernetes.resources.pods import as_pod
@@ -20,6 +19,7 @@ from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
+from hops.model.regular_expressions import matches_whole
 from hops.trace.observed.observation import (
     FollowedRequest,
     Namespace,

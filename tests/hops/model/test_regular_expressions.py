@@ -2,7 +2,7 @@
 
 import pytest
 
-from hops.kubernetes.regular_expressions import matches_whole
+from hops.model.regular_expressions import matches_whole
 
 
 @pytest.mark.parametrize(

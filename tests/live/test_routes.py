@@ -1,0 +1,197 @@
+"""A stack whose services have several routes, or none: each is asked, traced, changed and broken."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.certificates import issued
+from tests.live.conftest import a_clone
+from tests.project import Project, answer
+
+STACK, PORT = "routes", 8190
+SERVER = (Path(__file__).parent / "echo_server.py").read_text(encoding="utf-8")
+
+
+def service(name: str, protocol: str, routes: list[dict[str, Any]], **files: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "command": ["python", "/app/server.py", protocol, "8080"],
+        "files": {"/app/server.py": SERVER} | {f"/app/{key}.pem": text for key, text in files.items()},
+        "routes": routes,
+    }
+
+
+def config() -> dict[str, Any]:
+    pod = issued("pod", None, "secure")
+    proxy = {"kind": "HTTPProxy", "host": "api.localhost"}
+    services = [
+        service(
+            "web",
+            "http",
+            [
+                {"host": "web.localhost"},
+                {"host": "web.localhost", "path": "/exact", "pathType": "Exact"},
+                {"host": "web.localhost", "path": "/live", "websocket": True},
+                {"host": "web.localhost", "path": "/patient", "timeout": "1s"},
+            ],
+        ),
+        service(
+            "api",
+            "http",
+            [
+                {**proxy, "path": "/v1", "rewrite": "/inner"},
+                {**proxy, "path": "/item-[0-9]+", "pathType": "Regex", "request": "/item-7"},
+                {**proxy, "path": "/old", "redirect": {"path": "/v1/new", "status": 301}},
+            ],
+        ),
+        service("stream", "h2c", [{"protocol": "h2c"}]),
+        service(
+            "secure",
+            "tls",
+            [{"kind": "HTTPProxy", "protocol": "tls"}],
+            certificate=pod.pem,
+            key=pod.key_pem,
+        ),
+        service("database", "http", []),
+    ]
+    cluster = {"httpPort": PORT, "httpsPort": None, "workers": 0}
+    return {"cluster": cluster, "services": services}
+
+
+def write(project: Project, of: dict[str, Any]) -> None:
+    whole = {"config": {f"ingress-hops:{key}": value for key, value in of.items()}}
+    (project.folder / "stacks" / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(whole))
+
+
+@pytest.fixture(scope="module")
+def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    with a_clone(tmp_path_factory.mktemp("project")) as clone:
+        write(clone, config())
+        clone.up(STACK)
+        yield clone
+
+
+def ask(host: str, path: str) -> tuple[int, str]:
+    return answer(f"curl --resolve {host}:{PORT}:127.0.0.1 http://{host}:{PORT}{path}")
+
+
+def seen(host: str, path: str) -> Any:
+    """What reached the pod."""
+    status, body = ask(host, path)
+    assert status == 200, body
+    return json.loads(body)
+
+
+def trace(project: Project, host: str, path: str, *, status: int = 0) -> dict[str, Any]:
+    words = [".venv/bin/hops", "trace", STACK, "--host", host, "--path", path, "--format", "json"]
+    done = subprocess.run(
+        words, cwd=project.folder, env=project.environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    traced: dict[str, Any] = json.loads(done.stdout)
+    return traced
+
+
+def websocket(path: str) -> bytes:
+    """What a WebSocket to the path says first."""
+    with socket.create_connection(("127.0.0.1", PORT), timeout=10) as client:
+        lines = [
+            f"GET {path} HTTP/1.1",
+            f"Host: web.localhost:{PORT}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ]
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+        received = b""
+        while part := client.recv(4096):
+            received += part
+            if b"hello" in received or (b"\r\n\r\n" in received and b" 101 " not in received):
+                break
+        return received
+
+
+@pytest.mark.usefixtures("routed")
+def test_every_route_leads_where_it_says() -> None:
+    assert seen("web.localhost", "/any") == {"path": "/any", "tls": False}
+    assert seen("web.localhost", "/exact")["path"] == "/exact"
+    assert seen("api.localhost", "/item-12")["path"] == "/item-12"
+    assert seen("api.localhost", "/v1/things") == {"path": "/inner/things", "tls": False}
+    assert ask("api.localhost", "/old")[0] == 301
+    assert ask("api.localhost", "/other")[0] == 404
+    assert ask("stream.localhost", "/") == (200, "over HTTP/2")
+    assert seen("secure.localhost", "/")["tls"] is True
+    assert ask("database.localhost", "/")[0] == 404
+
+
+@pytest.mark.usefixtures("routed")
+def test_a_websocket_opens_on_its_route_alone() -> None:
+    assert b" 101 " in (opened := websocket("/live")), opened
+    assert b"hello" in opened
+    assert b" 403 " in websocket("/")
+
+
+@pytest.mark.usefixtures("routed")
+def test_a_timeout_ends_the_answer_on_its_route_alone() -> None:
+    assert ask("web.localhost", "/patient/slow")[0] == 504
+    assert ask("web.localhost", "/slow")[0] == 200
+
+
+def test_the_outputs_tell_the_routes_apart(routed: Project) -> None:
+    outputs = routed.outputs(STACK)
+    urls = [route["url"] for route in outputs["routes"]]
+    assert f"http://api.localhost:{PORT}/item-7" in urls
+    assert len(urls) == len(set(urls)) == 9
+    for route in outputs["routes"]:
+        assert answer(route["curl"])[0] in {200, 301}, route
+    assert {hop["route"] for hop in outputs["hops"] if hop["service"] == "apps/api"} == {
+        "api.localhost/v1",
+        "api.localhost/item-[0-9]+",
+        "api.localhost/old",
+    }
+    assert not [hop for hop in outputs["hops"] if hop["service"] == "apps/database"]
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "kind"),
+    [
+        ("web.localhost", "/exact", "Ingress"),
+        ("api.localhost", "/v1/a", "HTTPProxy"),
+        ("stream.localhost", "/", "Ingress"),
+        ("secure.localhost", "/", "HTTPProxy"),
+    ],
+)
+def test_the_trace_follows_the_route_of_the_request(routed: Project, host: str, path: str, kind: str) -> None:
+    traced = trace(routed, host, path)
+    assert traced["first"] is None, traced["findings"]
+    assert traced["hops"][3]["component"].startswith(kind.lower())
+
+
+def test_an_unchanged_stack_stays_and_a_changed_route_changes_alone(routed: Project) -> None:
+    assert "no changes" in routed.up(STACK)
+    changed = config()
+    changed["services"][1]["routes"][0]["rewrite"] = "/elsewhere"
+    # The certificate of the service `secure` is made anew each time.
+    changed["services"][3] = yaml.safe_load((routed.folder / "stacks" / f"Pulumi.{STACK}.yaml").read_text())["config"][
+        "ingress-hops:services"
+    ][3]
+    write(routed, changed)
+    assert "1 updated" in routed.up(STACK)
+    assert seen("api.localhost", "/v1/things")["path"] == "/elsewhere/things"
+
+
+def test_a_route_without_its_service_is_named_and_mended(routed: Project) -> None:
+    routed.kubectl(STACK, "delete", "service", "--namespace", "apps", "api")
+    traced = trace(routed, "api.localhost", "/v1/a", status=1)
+    assert traced["first"] in {4, 5}
+    assert traced["findings"][0]["resource"]["kind"] == "HTTPProxy"
+    assert trace(routed, "web.localhost", "/any")["first"] is None
+    routed.up(STACK)
+    assert seen("api.localhost", "/v1/a")["tls"] is False
