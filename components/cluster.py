@@ -93,9 +93,27 @@ if [ -L "$link" ] && [ "$(readlink "$link")" = "$(basename "$KUBECONFIG_FILE")" 
 if [ -d "$OWNER" ]; then rmdir "$OWNER"; fi
 """
 
-# The control plane first: Docker gives out addresses in the order of starting, and the workers know the first one.
+# NODES: NAME, or NAME=ADDRESS for a node that needs the address that its cluster was made with. All nodes give their
+# addresses back before the first one takes its own. A Docker that takes no address gives out the lowest free one.
 _START = """set -eu
-for node in $NODES; do docker unpause "$node" >/dev/null 2>&1 || docker start "$node" >/dev/null; done
+needs() { case $1 in *=*) return 0 ;; *) return 1 ;; esac; }
+for entry in $NODES; do
+  if needs "$entry"; then
+    node=${entry%%=*}
+    docker unpause "$node" >/dev/null 2>&1 || true
+    docker stop "$node" >/dev/null
+    networks='{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}'
+    for network in $(docker inspect --format "$networks" "$node"); do docker network disconnect "$network" "$node"; done
+  fi
+done
+for entry in $NODES; do
+  node=${entry%%=*}
+  if needs "$entry"; then
+    network=${KIND_EXPERIMENTAL_DOCKER_NETWORK:-kind}
+    docker network connect --ip "${entry#*=}" "$network" "$node" || docker network connect "$network" "$node"
+  fi
+  docker unpause "$node" >/dev/null 2>&1 || docker start "$node" >/dev/null
+done
 deadline=$(($(date +%s) + 120))
 until docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do
   if [ "$(date +%s)" -gt "$deadline" ]; then echo "the API server did not answer for 120 s" >&2; exit 1; fi
@@ -139,7 +157,11 @@ class KindClusterArgs(TypedDict):
     """The absolute path of the kubeconfig file to write, another one for each generation.
     Default: NAME-GENERATION.yaml in the folder."""
     stopped: NotRequired[Sequence[str]]
-    """The containers of the cluster that an `up` has to start, control plane first. Default: those that do not run."""
+    """The containers of the cluster that an `up` has to start, in this order. Default: those that do not run, and those
+    that run at another address than the cluster was made with."""
+    addresses: NotRequired[Mapping[str, str]]
+    """The IPv4 address that each of these containers needs, by its name. Default: the one that the cluster was made
+    with, where the node's image keeps it."""
 
 
 class _Bounds(settings.Section):
@@ -157,6 +179,7 @@ class _Bounds(settings.Section):
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
     kubeconfig: settings.FolderName | None = None
     stopped: tuple[str, ...] | None = None
+    addresses: Mapping[str, settings.Address] | None = None
 
 
 class KindCluster(pulumi.ComponentResource):
@@ -180,7 +203,7 @@ class KindCluster(pulumi.ComponentResource):
         """
         values = resolved(name, args)
         # Which containers are stopped changes from run to run and makes no other cluster.
-        inputs = {key: value for key, value in values.items() if key != "stopped"}
+        inputs = {key: value for key, value in values.items() if key not in ("stopped", "addresses")}
         super().__init__("ingress-hops:index:KindCluster", name, inputs, opts)
         self._generation: int = values["generation"]
         config = kind_config(values)
@@ -208,9 +231,10 @@ class KindCluster(pulumi.ComponentResource):
         )
         kubeconfig: pulumi.Input[str] = values["kubeconfig"]
         if values["stopped"] and not pulumi.runtime.is_dry_run():
+            entries = [f"{node}={at}" if (at := values["addresses"].get(node)) else node for node in values["stopped"]]
             started = command.local.run_output(
                 command=_START,
-                environment={"NODES": " ".join(values["stopped"]), "CONTROL_PLANE": f"{values['name']}-control-plane"},
+                environment={"NODES": " ".join(entries), "CONTROL_PLANE": f"{values['name']}-control-plane"},
                 opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self._kind]),
             )
             kubeconfig = started.stdout.apply(lambda _: values["kubeconfig"])
@@ -273,8 +297,10 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
         state = cluster_state(look(intended.door), intended, cluster, values["owner"])
         kept = generations(cluster, (file.name for file in folder.glob("*.yaml")))
         values["generation"] = generation(state, PublishedCluster(), kept)
-        values["stopped"] = state.stopped if values["stopped"] is None else values["stopped"]
+        if values["stopped"] is None:
+            values["stopped"], values["addresses"] = state.to_start, state.addresses
     values["stopped"] = values["stopped"] or ()
+    values["addresses"] = {node: str(address) for node, address in (values["addresses"] or {}).items()}
     values["kubeconfig"] = values["kubeconfig"] or f"{folder}/{kubeconfig_file(cluster, values['generation'])}"
     return values
 

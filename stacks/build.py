@@ -107,7 +107,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             "generation": ground.generation,
             "fingerprint": intended.fingerprint,
             "kubeconfig": kubeconfig,
-            "stopped": ground.state.stopped,
+            "stopped": ground.state.to_start,
+            "addresses": ground.state.addresses,
         },
     )
     inside = cluster.inside

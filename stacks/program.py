@@ -9,7 +9,17 @@ from typing import Any
 import pulumi
 
 from hops.model.plan import Plan, plan
-from hops.model.preflight import cluster_state, consent, generation, problems, published_cluster, rebuild
+from hops.model.preflight import (
+    ClusterState,
+    Machine,
+    PublishedCluster,
+    cluster_state,
+    consent,
+    generation,
+    problems,
+    published_cluster,
+    rebuild,
+)
 from hops.model.project_files import generations, owner_folder
 from hops.model.settings import Settings
 from hops.observe.contexts import builds, with_images
@@ -62,12 +72,7 @@ def run() -> BuiltStack:
             if not pulumi.runtime.is_dry_run():
                 raise pulumi.RunError(f"nothing was changed: {lost}")
         pulumi.log.warn(lost)
-    if state.stopped:
-        pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")
-    if state.running and not before.generation:
-        pulumi.log.info(
-            f"the cluster {settings.cluster.name} runs, and this state knows nothing of it: an up takes it over"
-        )
+    _announce(machine, settings, state, before)
     ground = StackContext(
         folder=str(folder),
         owner=owner,
@@ -82,6 +87,22 @@ def run() -> BuiltStack:
     for name, value in built.outputs.items():
         pulumi.export(name, value)
     return built
+
+
+def _announce(machine: Machine, settings: Settings, state: ClusterState, before: PublishedCluster) -> None:
+    """Says what an up does to the containers of the stack's cluster."""
+    if state.stopped:
+        pulumi.log.info(f"stopped, and started again by an up: {', '.join(state.stopped)}")
+    for node in machine.nodes(settings.cluster.name):
+        if node.name in state.moved:
+            pulumi.log.info(
+                f"{node.name} has the address {node.address}, and its cluster was made with {node.kept_address}, "
+                "because Docker gives out addresses in the order of starting: an up starts it again with the old one"
+            )
+    if state.running and not before.generation:
+        pulumi.log.info(
+            f"the cluster {settings.cluster.name} runs, and this state knows nothing of it: an up takes it over"
+        )
 
 
 def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:

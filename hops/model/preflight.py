@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -25,7 +25,9 @@ class DockerContainer:
     """A Docker container.
 
     cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
-    published: IPv4 address and TCP port on the host machine, which it has while it runs.
+    published: IPv4 address and TCP port on the host machine, which it has while it runs. address: the IPv4 address that
+    Docker gave it, "" while it does not run. kept_address: the one that a kind node's kubelet is configured with, ""
+    where it is not known, or where the node's image configures it at each start.
     """
 
     name: str
@@ -33,6 +35,8 @@ class DockerContainer:
     state: str
     binds: tuple[str, ...]
     published: tuple[tuple[str, int], ...]
+    address: str = ""
+    kept_address: str = ""
 
     @property
     def holds(self) -> tuple[tuple[str, int], ...]:
@@ -85,7 +89,9 @@ class ClusterState:
 
     generation: which one of them it is, None where none can be kept. foreign: one exists and is somebody else's.
     outdated: it was made by settings that cannot change in it. stopped: containers that exist and do not run.
-    marked: the highest generation that a node of this stack carries, 0 without one.
+    marked: the highest generation that a node of this stack carries, 0 without one. moved: containers that run at
+    another address than the cluster was made with, which therefore does not answer. addresses: the address that each of
+    the stopped and moved containers needs, where it is known.
     """
 
     generation: int | None = None
@@ -93,10 +99,21 @@ class ClusterState:
     outdated: bool = False
     stopped: tuple[str, ...] = ()
     marked: int = 0
+    moved: tuple[str, ...] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
-        return self.generation is not None and not self.stopped
+        return self.generation is not None and not self.stopped and not self.moved
+
+    @property
+    def to_start(self) -> tuple[str, ...]:
+        """The containers to start or to start again, in the order of their addresses, those without one first.
+
+        Docker gives out the lowest free address.
+        """
+        names = (*self.stopped, *self.moved)
+        return tuple(sorted(names, key=lambda name: _octets(self.addresses.get(name, ""))))
 
 
 class ClusterStatus(StrEnum):
@@ -186,7 +203,17 @@ def cluster_state(
     if {node.name for node in nodes} != set(plan.nodes) or len(marks) > 1:
         return ClusterState(marked=marked)
     stopped = tuple(node.name for node in nodes if node.state != "running")
-    return ClusterState(generation=marked, stopped=stopped, marked=marked)
+    needed = {node.name: node.kept_address for node in nodes if _has_moved(node)}
+    elsewhere = tuple(name for name in needed if name not in stopped)
+    return ClusterState(generation=marked, stopped=stopped, marked=marked, moved=elsewhere, addresses=needed)
+
+
+def _has_moved(node: DockerContainer) -> bool:
+    return bool(node.kept_address) and node.kept_address != node.address
+
+
+def _octets(address: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in address.split(".") if part.isdecimal())
 
 
 def _mark(node: DockerContainer, owner: str) -> tuple[int, str] | None:
@@ -274,6 +301,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
         )
     else:
         yield from _taken(plan, machine, machine.docker, settings.cluster.name)
+        yield from _occupied(machine.docker, settings.cluster.name, state)
 
 
 _KEY = f"{NAMESPACE}:cluster"
@@ -355,6 +383,17 @@ def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> 
             yield (
                 f"{key} is {mapping.host}, and {who} has that port on {plan.door.listen}; "
                 f"free it, or set {key} to another"
+            )
+
+
+def _occupied(docker: DockerDaemon, cluster: str, state: ClusterState) -> Iterator[str]:
+    # The stack's own nodes give their addresses back.
+    others = {container.address: container.name for container in docker.containers if container.cluster != cluster}
+    for name, address in state.addresses.items():
+        if owner := others.get(address):
+            yield (
+                f"{name} needs the address {address}, which its cluster was made with, and the container {owner} has "
+                f"it; stop that one: docker stop {owner}; or remove the cluster by make down, and build it by make up"
             )
 
 

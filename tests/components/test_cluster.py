@@ -5,7 +5,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,13 @@ def test_an_up_starts_what_is_stopped() -> None:
     assert given["command"] == _START
     assert given["environment"] == {"NODES": " ".join(STOPPED), "CONTROL_PLANE": STOPPED[0]}
     assert recording.one("kubernetes").inputs["kubeconfig"] == "/folder/seed-17.yaml"
+
+
+def test_an_up_gives_a_container_the_address_that_it_needs() -> None:
+    recording = recorded(stopped=STOPPED, addresses={STOPPED[1]: "172.18.0.2"})
+    ((_, given),) = recording.calls
+    assert given["environment"]["NODES"] == f"{STOPPED[0]} {STOPPED[1]}=172.18.0.2"
+    assert command(stopped=STOPPED, addresses={STOPPED[1]: "172.18.0.2"}).inputs == command().inputs
 
 
 def test_a_preview_starts_nothing() -> None:
@@ -396,6 +403,36 @@ def test_start_keeps_the_order_and_waits_for_the_api(room: Room) -> None:
     assert all("get --raw /readyz" in call for call in asked)
 
 
+def test_start_gives_nodes_their_addresses_back(room: Room) -> None:
+    """All of them leave the network first, because each may have the address of another."""
+    for node in ("sam-worker", "sam-control-plane"):
+        (room.nodes / node).write_text("kind\n")
+    done = room.run(_START, NODES="sam-worker=172.18.0.2 sam-control-plane=172.18.0.3 sam-worker2")
+    assert done.returncode == 0
+    changing = ("stop", "network", "start")
+    assert [call for call in room.calls("docker") if call.startswith(changing)] == [
+        "stop sam-worker",
+        "network disconnect kind sam-worker",
+        "stop sam-control-plane",
+        "network disconnect kind sam-control-plane",
+        "network connect --ip 172.18.0.2 kind sam-worker",
+        "start sam-worker",
+        "network connect --ip 172.18.0.3 kind sam-control-plane",
+        "start sam-control-plane",
+        "start sam-worker2",
+    ]
+
+
+def test_start_takes_the_lowest_address_where_docker_takes_none(room: Room) -> None:
+    script = (room.folder / "bin" / "docker").read_text()
+    refuses = 'case "$*" in "network connect --ip"*) exit 1 ;; esac\ncase "$1" in'
+    (room.folder / "bin" / "docker").write_text(script.replace('case "$1" in', refuses, 1))
+    (room.nodes / "sam-worker").write_text("kind\n")
+    assert room.run(_START, NODES="sam-worker=172.18.0.2").returncode == 0
+    calls = room.calls("docker")
+    assert calls.index("network connect kind sam-worker") < calls.index("start sam-worker")
+
+
 def test_start_wakes_a_paused_node(room: Room) -> None:
     script = (room.folder / "bin" / "docker").read_text().replace("unpause) exit 1", "unpause) exit 0")
     (room.folder / "bin" / "docker").write_text(script)
@@ -467,6 +504,15 @@ def test_a_stopped_cluster_is_started(docker_of: Callable[..., None], tmp_path: 
     docker_of(*nodes(tmp_path, 5, "exited"))
     ((_, given),) = few().calls
     assert given["environment"]["NODES"] == "demo-control-plane demo-worker"
+
+
+def test_a_cluster_whose_nodes_have_other_addresses_is_started_again(
+    docker_of: Callable[..., None], tmp_path: Path
+) -> None:
+    old = zip(nodes(tmp_path, 5), ("172.18.0.3", "172.18.0.2"), strict=True)
+    docker_of(*(replace(node, address="172.18.0.9", kept_address=kept) for node, kept in old))
+    ((_, given),) = few().calls
+    assert given["environment"]["NODES"] == "demo-worker=172.18.0.2 demo-control-plane=172.18.0.3"
 
 
 def test_a_cluster_that_was_deleted_by_hand_is_made_anew(docker_of: Callable[..., None], tmp_path: Path) -> None:  # noqa: ARG001

@@ -26,6 +26,26 @@ def _stop_all(_: Project) -> None:
     run("docker", "stop", "--time", "2", *NODES)
 
 
+def _addresses() -> dict[str, str]:
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return dict(zip(NODES, run("docker", "inspect", "--format", form, *NODES).split(), strict=True))
+
+
+def _swap(_: Project) -> None:
+    """The nodes start in the order in which each gets the address of the other, as after a restart of Docker."""
+    if not subprocess.run(["docker", "exec", NODES[0], "test", "-e", "/kind/old-ipv4"], check=False).returncode:
+        pytest.skip("this node image configures its nodes anew when their addresses change")
+    before = _addresses()
+    run("docker", "stop", "--time", "2", *NODES)
+    for node in NODES:
+        # Without the address that an earlier `up` may have fixed.
+        run("docker", "network", "disconnect", "kind", node)
+        run("docker", "network", "connect", "kind", node)
+    for node in sorted(NODES, key=lambda node: int(before[node].rpartition(".")[2]), reverse=True):
+        run("docker", "start", node)
+    assert _addresses() == {NODES[0]: before[NODES[1]], NODES[1]: before[NODES[0]]}
+
+
 def _lose_kubeconfig(project: Project) -> None:
     _kubeconfig(project).unlink()
 
@@ -75,6 +95,7 @@ CASES = {
     "the worker is paused": Case(lambda _: _docker("pause", NODES[1]), "started again by an up", "paused"),
     "the control plane is stopped": Case(lambda _: _docker("stop", NODES[0]), "started again by an up"),
     "every node is stopped": Case(_stop_all, "started again by an up", "port-mapping"),
+    "the nodes swapped their addresses": Case(_swap, "and its cluster was made with 172.", "T46"),
     "the kubeconfig is lost": Case(_lose_kubeconfig, "is lost or damaged (an up writes it again)"),
     "the kubeconfig is overwritten": Case(_overwrite_kubeconfig, "is lost or damaged (an up writes it again)"),
     "an Ingress is applied over the stack's": Case(_collide, "Ingress apps/my-service-ingress"),

@@ -443,6 +443,20 @@ def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path
     assert after.one("Command").inputs == before.one("Command").inputs
 
 
+def test_a_node_with_another_address_is_announced_and_started_again(running: Run, tmp_path: Path) -> None:
+    own = own_cluster(tmp_path, control_plane="running", worker="running")
+    assert own.docker
+    worker = replace(own.docker.containers[1], address="172.18.0.4", kept_address="172.18.0.2")
+    moved = replace(own, docker=replace(own.docker, containers=(own.docker.containers[0], worker)))
+    before = running(machine=moved, preview=True)
+    told = "sam-test-cluster-worker has the address 172.18.0.4, and its cluster was made with 172.18.0.2"
+    assert any(told in text for _, text in before.logs)
+    assert not any(function == "command:local:run" for function, _ in before.calls)
+    after = running(machine=moved)
+    (given,) = [given for function, given in after.calls if function == "command:local:run"]
+    assert given["environment"]["NODES"] == "sam-test-cluster-worker=172.18.0.2"
+
+
 DOWN = Machine(docker_error="Cannot connect")
 
 

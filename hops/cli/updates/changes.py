@@ -19,6 +19,7 @@ _BOOKKEEPING = ("metadata.annotations.ingress-hops~1spec", "metadata.annotations
 """Annotations that a preview compares: see components/workload.py."""
 _LINES, _LINES_OF_A_BUILD = 8, 16
 _BUILD = "hops.cli.image_build"
+_INVOKED = "invocation of command:local:run returned an error: "
 _OWN_COMMANDS = ("set -", _BUILD)
 """What the commands of components/ contain. They are left out of messages."""
 
@@ -110,6 +111,8 @@ def object_name(metadata: Mapping[str, Any]) -> str:
 
 def sentence(text: str) -> str:
     """A message without the shell script of the command that failed, and of a few lines at most."""
+    # What a command says that the program runs ends a traceback of the program.
+    text = text.rpartition(_INVOKED)[2]
     most = _LINES_OF_A_BUILD if _BUILD in text else _LINES
     if "running " in text and any(word in text for word in _OWN_COMMANDS):
         head, _, rest = text.partition("running ")

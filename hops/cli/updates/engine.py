@@ -55,6 +55,8 @@ _TOLD_SECONDS = 5.0
 """A step that takes longer has a line of its own where no terminal shows a live one."""
 _MOST_LINES = 10
 _PATIENCE = 10.0
+_STARTED_PATIENCE = 60.0
+"""For pods whose nodes have just been started."""
 _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
 
@@ -225,7 +227,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
-        patience = _PATIENCE
+        patience = _PATIENCE if seen.running else _STARTED_PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")

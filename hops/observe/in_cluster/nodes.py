@@ -30,6 +30,9 @@ part sysctls sysctls /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/for
   /proc/sys/net/ipv4/conf/*/rp_filter /proc/sys/net/ipv4/conf/*/route_localnet \\
   /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max \\
   /proc/sys/fs/inotify/max_user_instances /proc/sys/fs/inotify/max_user_watches
+# kind configures a kubelet with its node's address.
+address() {{ grep --no-messages --only-matching -- '--node-ip=[^," ]*' /var/lib/kubelet/kubeadm-flags.env; true; }}
+part kubelet address
 for file in /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist; do
   test -f "$file" && part "cni ${{file##*/}}" cat "$file"
 done
@@ -55,6 +58,7 @@ def node(name: str, unseen: MutableMapping[str, str]) -> ObservedNode:
         sysctls=dict(_sysctls(parts.get("sysctls", ""))),
         cni={key.removeprefix("cni "): text for key, text in parts.items() if key.startswith("cni ")},
         namespaces=tuple(_namespaces(parts)),
+        kubelet_address=parts.get("kubelet", "").strip().removeprefix("--node-ip="),
     )
 
 

@@ -2,9 +2,12 @@
 
 import errno
 import os
+import re
 import shutil
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,13 @@ from hops.model.hop import Entrypoint
 from hops.model.preflight import DockerContainer, DockerDaemon, Machine
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
+from hops.observe.timed_tasks import later
 
 _SECONDS = 15
+_KUBELET = "/var/lib/kubelet/kubeadm-flags.env"
+_REWRITTEN = "/kind/old-ipv4"
+"""kind's own node images keep their last address here, and configure the node anew when they start with another one
+(images/base/files/usr/local/bin/entrypoint)."""
 
 
 def look(door: Entrypoint, folder: Path | None = None) -> Machine:
@@ -24,7 +32,7 @@ def look(door: Entrypoint, folder: Path | None = None) -> Machine:
     folder: the folder for kubeconfig files, which must be writable. Default: not checked.
     """
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
-    daemon, error = (None, "") if "docker" in missing else _daemon()
+    daemon, error = (None, "") if "docker" in missing else _daemon(door.node)
     return Machine(
         missing_tools=missing,
         docker=daemon,
@@ -39,15 +47,42 @@ def look(door: Entrypoint, folder: Path | None = None) -> Machine:
     )
 
 
-def _daemon() -> tuple[DockerDaemon | None, str]:
-    """The Docker daemon; None and the reason if it does not answer."""
+def _daemon(node: str | None) -> tuple[DockerDaemon | None, str]:
+    """The Docker daemon; None and the reason if it does not answer.
+
+    node: a node of the kind cluster whose nodes' own addresses are read.
+    """
     try:
-        return _facts(docker.info(_SECONDS), docker.containers(seconds=_SECONDS)), ""
+        info = docker.info(_SECONDS)
+        found = [_container(item) for item in docker.containers(seconds=_SECONDS)]
+        return _facts(info, _with_addresses(found, node)), ""
     except DockerError as error:
         return None, str(error)
 
 
-def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> DockerDaemon:
+def _with_addresses(containers: Sequence[DockerContainer], node: str | None) -> list[DockerContainer]:
+    cluster = next((one.cluster for one in containers if one.name == node), None)
+    nodes = [one.name for one in containers if cluster and one.cluster == cluster]
+    reads = {name: later(partial(_kept_address, name)) for name in nodes}
+    return [replace(one, kept_address=reads[one.name].result()) if one.name in reads else one for one in containers]
+
+
+def _kept_address(node: str) -> str:
+    """The IPv4 address that a kind node's kubelet is configured with; "" where the image changes it, or it is unknown.
+
+    `docker cp` reads the files of a stopped container as well.
+    """
+    looks = [
+        later(partial(docker.run, "cp", f"{node}:{file}", "-", seconds=_SECONDS)) for file in (_KUBELET, _REWRITTEN)
+    ]
+    flags, rewritten = [look.exception() or look.result() for look in looks]
+    if not isinstance(rewritten, DockerError):
+        return ""
+    found = re.search(r"--node-ip=(\d+(?:\.\d+){3})\b", str(flags))
+    return found[1] if found else ""
+
+
+def _facts(info: Mapping[str, Any], containers: Iterable[DockerContainer]) -> DockerDaemon:
     root = Path(info.get("DockerRootDir") or "/nowhere")
     # The daemon's folder shows its free disk only if the daemon shares this file system.
     here = info.get("OperatingSystem") != "Docker Desktop" and root.exists()
@@ -58,7 +93,7 @@ def _facts(info: Mapping[str, Any], containers: Iterable[Mapping[str, Any]]) -> 
         cgroup_version=int(info.get("CgroupVersion") or 2),
         memory=info.get("MemTotal") or None,
         disk_free=shutil.disk_usage(root).free if here else None,
-        containers=tuple(_container(item) for item in containers),
+        containers=tuple(containers),
     )
 
 
@@ -73,6 +108,7 @@ def _container(item: Mapping[str, Any]) -> DockerContainer:
             for binding in docker_containers.declared_ports(item)
             if binding.protocol == "tcp" and binding.port
         ),
+        address=next(docker_containers.addresses(item), ""),
     )
 
 

@@ -14,7 +14,7 @@ from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.path_facts import PathFacts, container
-from hops.trace.facts.remedies import command
+from hops.trace.facts.remedies import command, make
 
 _LIMITS = {"max_user_instances": INOTIFY_INSTANCES_PER_NODE, "max_user_watches": INOTIFY_WATCHES_PER_NODE}
 _ROOM = 4
@@ -27,9 +27,11 @@ T46 = Code(
     title="A node has another address than its cluster believes",
     symptom="kubectl fails or nodes are NotReady; requests may still be answered.",
     cause="Docker gives addresses in the order in which containers start, and a restart swapped them.",
-    told_apart="The node's InternalIP in the API, or its address in the stack's outputs where no API answers, is not "
-    "that of its container in Docker.",
-    remedy="Stop the nodes and start them in the order of their old addresses.",
+    told_apart="The address in the node's kubelet configuration is not that of its container in Docker. Where the "
+    "configuration was not seen, the node's InternalIP in the API is compared, or its address in the stack's outputs. "
+    "The node images of kind rewrite the configuration at each start.",
+    remedy="`make up` gives the nodes their old addresses back. For other clusters: stop the nodes, and start them in "
+    "the order of their old addresses.",
     references=("https://github.com/kubernetes-sigs/kind/issues/2045",),
 )
 T47 = Code(
@@ -74,7 +76,9 @@ def swapped(view: PathFacts) -> Iterator[Finding]:
     message = f"The cluster believes {name} at {min(believed)}, and Docker has it at {min(actual)}."
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
-    remedy = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
+    restart = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
+    own = view.sight.stack and not view.sight.stack.settings.cluster.existing
+    remedy = make(view) if own else restart
     yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view), about=[_cluster(view)])
 
 
@@ -152,7 +156,10 @@ def _addresses(item: Mapping[str, Any]) -> set[str]:
 
 
 def _believed(view: PathFacts, node: str) -> set[str]:
-    """The addresses of a node as the API has them, or the publishing one's as the stack published it."""
+    """The address of a node's kubelet, or else its addresses in the API, or else as the stack published it."""
+    seen = view.node(node)
+    if seen and seen.kubelet_address:
+        return {seen.kubelet_address}
     found = set(view.internal_addresses(node))
     if found or view.sight.cluster or not view.sight.stack or node != (view.door.node if view.door else None):
         return found

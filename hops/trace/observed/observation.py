@@ -131,6 +131,7 @@ class ObservedNode(Part):
     nat, filter: of `iptables-save --counters`, before the requests; nat_after: after them. links: of
     `ip -json -details address`. routes: of `ip -json route`. conntrack: its entries of the node's port, after the
     requests. sysctls: by name with dots. cni: configuration files by name. namespaces: of the pods on it.
+    kubelet_address: the address that its kubelet is configured with; "" where none is.
     """
 
     name: str
@@ -143,6 +144,7 @@ class ObservedNode(Part):
     sysctls: Mapping[str, int] = {}
     cni: Mapping[str, str] = {}
     namespaces: tuple[Namespace, ...] = ()
+    kubelet_address: str = ""
 
 
 class ObservedCluster(Part):

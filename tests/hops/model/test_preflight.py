@@ -270,6 +270,52 @@ STATES: list[tuple[str, tuple[DockerContainer, ...], ClusterState]] = [
 ]
 
 
+def _swapped(*, running: bool) -> tuple[DockerContainer, ...]:
+    """Nodes whose cluster was made with .3 and .2, and that Docker gave .2 and .3."""
+    nodes = (("control-plane", "172.18.0.2", "172.18.0.3"), ("worker", "172.18.0.3", "172.18.0.2"))
+    return tuple(
+        node(
+            role,
+            published=(("0.0.0.0", 80), ("0.0.0.0", 443)) if role == "worker" else (),
+            state="running" if running else "exited",
+            address=now if running else "",
+            kept_address=kept,
+        )
+        for role, now, kept in nodes
+    )
+
+
+def test_nodes_with_swapped_addresses_do_not_run(seed: Settings) -> None:
+    state = cluster_state(with_docker(containers=_swapped(running=True)), plan(seed), CLUSTER, OWNER)
+    assert not state.running
+    assert (state.stopped, state.moved) == ((), (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker"))
+    assert state.to_start == (f"{CLUSTER}-worker", f"{CLUSTER}-control-plane")
+    right = [replace(one, address=one.kept_address) for one in _swapped(running=True)]
+    assert cluster_state(with_docker(containers=tuple(right)), plan(seed), CLUSTER, OWNER).running
+
+
+def test_stopped_nodes_start_in_the_order_of_their_addresses(seed: Settings) -> None:
+    state = cluster_state(with_docker(containers=_swapped(running=False)), plan(seed), CLUSTER, OWNER)
+    assert state.moved == ()
+    assert state.to_start == (f"{CLUSTER}-worker", f"{CLUSTER}-control-plane")
+    assert state.addresses == {f"{CLUSTER}-control-plane": "172.18.0.3", f"{CLUSTER}-worker": "172.18.0.2"}
+
+
+def test_nodes_whose_image_configures_them_anew_start_control_plane_first(seed: Settings) -> None:
+    nodes = tuple(replace(one, kept_address="") for one in _swapped(running=False))
+    state = cluster_state(with_docker(containers=nodes), plan(seed), CLUSTER, OWNER)
+    assert (state.to_start, state.addresses) == ((f"{CLUSTER}-control-plane", f"{CLUSTER}-worker"), {})
+
+
+def test_an_address_that_another_container_has_is_named(seed: Settings) -> None:
+    other = DockerContainer("other", None, "running", (), (), address="172.18.0.2")
+    (problem,) = found(seed, with_docker(containers=(*_swapped(running=False), other)))
+    assert problem.startswith(f"{CLUSTER}-worker needs the address 172.18.0.2, which its cluster was made with")
+    assert "docker stop other;" in problem
+    assert found(seed, with_docker(containers=_swapped(running=True))) == []
+    assert found(seed, with_docker(containers=(*_swapped(running=False), replace(other, address="172.18.0.4")))) == []
+
+
 @pytest.mark.parametrize(("containers", "state"), [s[1:] for s in STATES], ids=[s[0] for s in STATES])
 def test_whose_a_cluster_is(seed: Settings, containers: tuple[DockerContainer, ...], state: ClusterState) -> None:
     seen = cluster_state(with_docker(containers=containers), plan(seed), CLUSTER, OWNER)

@@ -254,6 +254,14 @@ def test_a_script_is_cut_however_it_is_quoted(quoted: str) -> None:
     assert sentence("nothing is running here") == "nothing is running here"
 
 
+def test_a_command_that_the_program_runs_fails_without_the_program_s_traceback() -> None:
+    said = (
+        "Program failed with an unhandled exception:\nTraceback (most recent call last):\n  File x\nException: invoke "
+        "of command:local:run failed: invocation of command:local:run returned an error: exit status 1: no API"
+    )
+    assert sentence(said) == "exit status 1: no API"
+
+
 def test_a_long_message_is_cut_in_the_middle() -> None:
     lines = sentence("\n".join(f"line {number}" for number in range(50))).splitlines()
     assert len(lines) <= 9

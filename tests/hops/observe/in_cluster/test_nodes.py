@@ -20,14 +20,18 @@ def inside(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     stand_in.program("nsenter", '#!/bin/sh\nprintf "in %s " "$1"\nshift\nexec "$@"\n')
     root = tmp_path / "root"
     script = nodes._SCRIPT
-    for folder in ("/etc/cni/net.d", "/var/run/netns", "/proc/sys/net/ipv4/conf/cali.1"):
+    folders = ("/etc/cni/net.d", "/var/run/netns", "/proc/sys/net/ipv4/conf/cali.1", "/var/lib/kubelet")
+    for folder in folders:
         (root / folder.lstrip("/")).mkdir(parents=True)
-    for folder in ("/etc/cni/net.d", "/var/run/netns", "/proc/sys"):
+    for folder in ("/etc/cni/net.d", "/var/run/netns", "/proc/sys", "/var/lib/kubelet"):
         script = script.replace(folder, f"{root}{folder}")
     monkeypatch.setattr(nodes, "_SCRIPT", script)
     monkeypatch.setattr(nodes, "_SYSCTLS", f"{root}/proc/sys/")
     (root / "etc/cni/net.d/10-calico.conflist").write_text('{"name": "k8s-pod-network"}')
     (root / "etc/cni/net.d/calico-kubeconfig").write_text("token: hidden")
+    (root / "var/lib/kubelet/kubeadm-flags.env").write_text(
+        'KUBELET_KUBEADM_ARGS="--node-ip=172.18.0.2 --node-labels="'
+    )
     (root / "proc/sys/net/ipv4/ip_forward").write_text("1\n")
     (root / "proc/sys/net/ipv4/conf/cali.1/rp_filter").write_text("0\n")
     for name in ("cni-1", "cni-2"):
@@ -44,6 +48,7 @@ def test_a_node_from_inside(inside: Path) -> None:
     assert seen.filter == "iptables-save --counters --table filter\n"
     assert seen.links == "ip -json -details address\n"
     assert seen.routes == "ip -json route\n"
+    assert seen.kubelet_address == "172.18.0.2"
     assert seen.cni == {"10-calico.conflist": '{"name": "k8s-pod-network"}'}
     assert seen.sysctls == {"net.ipv4.ip_forward": 1, "net.ipv4.conf.cali.1.rp_filter": 0}
     assert [space.name for space in seen.namespaces] == ["cni-1", "cni-2"]
@@ -51,6 +56,13 @@ def test_a_node_from_inside(inside: Path) -> None:
     assert seen.namespaces[1].routes == "ip -netns cni-2 -json route\n"
     sockets = f"in --net={inside}/var/run/netns/cni-1 ss --no-header --listening --tcp --numeric\n"
     assert seen.namespaces[0].sockets == sockets
+
+
+def test_a_node_of_another_maker_has_no_configured_address(inside: Path) -> None:
+    (inside / "var/lib/kubelet/kubeadm-flags.env").unlink()
+    unseen: dict[str, str] = {}
+    assert node("web-worker", unseen).kubelet_address == ""
+    assert unseen == {}
 
 
 def test_no_kubeconfig_of_the_network_is_read(inside: Path) -> None:

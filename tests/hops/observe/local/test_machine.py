@@ -33,6 +33,7 @@ case "$1" in
   info) cat "$STAND_IN/info" ;;
   ps) cat "$STAND_IN/ps" ;;
   inspect) cat "$STAND_IN/inspect"; exit "$(cat "$STAND_IN/rc")" ;;
+  cp) cat "$STAND_IN/copied${2##*/}" ;;
   context) cat "$STAND_IN/context" ;;
 esac
 """
@@ -227,6 +228,39 @@ def test_containers(answering: Answering) -> None:
         DockerContainer("c-worker", "c", "running", tuple(binds), (("127.0.0.1", 8080),)),
         DockerContainer("c-control-plane", "c", "exited", (), (("127.0.0.1", 8080),)),
     )
+
+
+def _with_address(item: dict[str, Any], address: str) -> dict[str, Any]:
+    return item | {"NetworkSettings": {"Networks": {"kind": {"IPAddress": address}}}}
+
+
+_KEPT = [
+    ("of an image that keeps its address", {"kubeadm-flags.env": 'ARGS="--node-ip=172.18.0.2 --x"'}, "172.18.0.2"),
+    ("of an image of kind", {"kubeadm-flags.env": 'ARGS="--node-ip=172.18.0.2"', "old-ipv4": "172.18.0.2"}, ""),
+    ("without an address", {"kubeadm-flags.env": 'ARGS="--v=2"'}, ""),
+    ("that cannot be read", {}, ""),
+]
+
+
+@pytest.mark.parametrize(("files", "kept"), [case[1:] for case in _KEPT], ids=[case[0] for case in _KEPT])
+def test_the_address_that_a_node_keeps(answering: Answering, tmp_path: Path, files: dict[str, str], kept: str) -> None:
+    for name, content in files.items():
+        (tmp_path / f"copied{name}").write_text(content)
+    listed = [
+        _with_address(container("c-worker", "c"), "172.18.0.3"),
+        container("c-control-plane", "c", status="exited"),
+        container("d-worker", "d"),
+        container("web"),
+    ]
+    seen = answering(listed, door=Entrypoint("127.0.0.1", "c-worker", ()))
+    assert seen.docker
+    found = {one.name: (one.address, one.kept_address) for one in seen.docker.containers}
+    assert found == {
+        "c-worker": ("172.18.0.3", kept),
+        "c-control-plane": ("", kept),
+        "d-worker": ("", ""),
+        "web": ("", ""),
+    }
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,35 @@ def _swapped() -> JSON:
 def test_nodes_that_swapped_their_addresses_are_told_and_started_in_the_old_order() -> None:
     (finding,) = found(_swapped())
     assert (finding.code, finding.hop, finding.level) == ("T46", None, Level.ADVISORY)
-    assert finding.remedy == f"docker stop {WORKER} {CONTROL} && docker start {WORKER} {CONTROL}"
+    assert finding.remedy == "make up STACK=local"
     assert CONTROL_IP in finding.message
     broken = _swapped()
     failed(broken, "503", "client")
     assert [finding.level for finding in found(broken) if finding.code == "T46"] == [Level.MANDATORY]
+
+
+def test_nodes_of_no_stack_are_started_in_the_order_of_their_old_addresses() -> None:
+    sight = _swapped()
+    sight["stack"] = None
+    (finding,) = [finding for finding in found(sight) if finding.code == "T46"]
+    assert finding.remedy == f"docker stop {WORKER} {CONTROL} && docker start {WORKER} {CONTROL}"
+
+
+def test_the_kubelets_tell_the_old_addresses_where_no_api_answers() -> None:
+    sight = _swapped()
+    sight["cluster"] = None
+    for node, address in zip(sight["nodes"], (CONTROL_IP, WORKER_IP), strict=True):
+        assert node["name"] in (CONTROL, WORKER)
+        node["kubelet_address"] = address if node["name"] == CONTROL else WORKER_IP
+    assert codes(sight) == ["T46"]
+
+
+def test_a_kubelet_that_its_image_configured_anew_is_where_docker_has_it() -> None:
+    """The API follows a moment later."""
+    sight = _swapped()
+    for node in sight["nodes"]:
+        node["kubelet_address"] = WORKER_IP if node["name"] == CONTROL else CONTROL_IP
+    assert codes(sight) == []
 
 
 def test_the_stack_s_outputs_tell_the_old_address_where_no_api_answers() -> None:
