@@ -118,7 +118,7 @@ class _Bounds(settings.Section):
     routes: Annotated[tuple[_Route, ...], Field(min_length=1)]
     name: settings.HostName
     namespace: settings.Label = "default"
-    tls: settings.Label | None = None
+    tls: settings.HostName | None = None
 
 
 class HTTPProxy(pulumi.ComponentResource):

@@ -39,6 +39,9 @@ class IngressArgs(TypedDict):
     """Whether a request may become a WebSocket. Default: false."""
     tls: NotRequired[pulumi.Input[str] | None]
     """The name of a Secret of type kubernetes.io/tls in the same namespace. Default: None, plain HTTP."""
+    redirect: NotRequired[bool | None]
+    """Whether Contour redirects plain HTTP to https. Envoy keeps a port other than 80 in the address, so this works
+    only where HTTP is published at port 80 and https at 443. Default: None, no redirect."""
 
 
 class _Bounds(settings.Section):
@@ -51,7 +54,8 @@ class _Bounds(settings.Section):
     path_type: Literal["Prefix", "Exact"] = "Prefix"
     timeout: settings.Timeout | None = None
     websocket: bool = False
-    tls: settings.Label | None = None
+    tls: settings.HostName | None = None
+    redirect: bool | None = None
 
 
 class Ingress(pulumi.ComponentResource):
@@ -91,6 +95,7 @@ class Ingress(pulumi.ComponentResource):
                     "pulumi.com/skipAwait": "true",
                     **({"projectcontour.io/response-timeout": values["timeout"]} if values["timeout"] else {}),
                     **({"projectcontour.io/websocket-routes": values["path"]} if values["websocket"] else {}),
+                    **({"ingress.kubernetes.io/force-ssl-redirect": "true"} if values["redirect"] else {}),
                 },
             ),
             spec=networking.IngressSpecArgs(

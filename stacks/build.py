@@ -1,5 +1,6 @@
 """Wires the components in hop order."""
 
+import base64
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
+from hops.model.certificates import KeyPair
 from hops.model.hop import Backend, Hop, LiveAddresses, RequestPath
 from hops.model.image import Build
 from hops.model.path import CONTOUR_NAMESPACE
@@ -37,6 +39,7 @@ class StackContext:
     upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
     objects: what a preview found in the running cluster, as its API gives it. engine: whether an engine previews, which
     can be told that an address is not known yet. builds: of the services that are built, by NAMESPACE/NAME.
+    certificates: of the hosts with `tls: true`, by host. authority: the file of the authority that signed them.
     """
 
     folder: str
@@ -47,6 +50,8 @@ class StackContext:
     objects: Sequence[Mapping[str, Any]] = ()
     engine: bool = False
     builds: Mapping[str, Build] = field(default_factory=dict)
+    certificates: Mapping[str, KeyPair] = field(default_factory=dict)
+    authority: str | None = None
 
     def kubeconfig(self, stack: str) -> str:
         """Another file for each generation: objects of an older cluster must never be looked up in this one."""
@@ -82,7 +87,7 @@ class BuiltStack:
 
 def build(settings: Settings, ground: StackContext) -> BuiltStack:
     """Declares the stack."""
-    intended = plan(settings)
+    intended = plan(settings, authority=ground.authority)
     for relaxation in settings.relaxations:
         pulumi.log.info(relaxation)
     if settings.cluster.existing:
@@ -142,11 +147,12 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     }
     if pulumi.runtime.is_dry_run():
         there = found(ground.objects, intended.door.node)
-        outputs["hops"] = _hops(plan(settings, _expected(intended, there, replaced) if ground.engine else there))
+        seen = _expected(intended, there, replaced) if ground.engine else there
+        outputs["hops"] = _hops(plan(settings, seen, ground.authority))
     else:
         after = [*pods, *ingresses, *([contour.envoy] if contour else [])]
         outputs["hops"] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
-            lambda _: _observed(settings, intended)
+            lambda _: _observed(settings, intended, ground.authority)
         )
     return dataclasses.replace(built, outputs=outputs)
 
@@ -163,17 +169,16 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
     )
 
 
-async def _observed(settings: Settings, intended: Plan) -> Sequence[dict[str, Any]]:
+async def _observed(settings: Settings, intended: Plan, authority: str | None) -> Sequence[dict[str, Any]]:
     """The hops as they are when the routes are answered; warns of each that is not."""
     door = intended.door
     # A service without a route is only waited for.
     asked = [*intended.backends, *(service for service in intended.services if not service.host)]
-    port = next(mapping.node for mapping in door.mappings)
-    objects, found_answers = await answers(str(intended.control_plane), str(door.node), port, asked)
+    objects, found_answers = await answers(str(intended.control_plane), door, asked)
     for backend, answer in zip(asked, found_answers, strict=True):
         if warning := _warning(settings, intended, backend, answer):
             pulumi.log.warn(warning)
-    return _hops(plan(settings, found(objects, door.node)))
+    return _hops(plan(settings, found(objects, door.node), authority))
 
 
 def _warning(settings: Settings, intended: Plan, backend: Backend, answer: RouteAnswer) -> str | None:
@@ -195,7 +200,7 @@ def _warning(settings: Settings, intended: Plan, backend: Backend, answer: Route
         if not start.ready
     ]
     if not answer.answered:
-        return unanswered(key, service.name, f"http://{backend.host}{backend.request_path}", waiting)
+        return unanswered(key, service.name, f"{backend.scheme}://{backend.host}{backend.request_path}", waiting)
     return not_ready(key, service.name, waiting) if waiting else None
 
 
@@ -212,7 +217,9 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
         addresses = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods))
         whole = addresses.apply(
             lambda seen: plan(
-                settings, LiveAddresses(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True)))
+                settings,
+                LiveAddresses(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True))),
+                ground.authority,
             )
         )
         outputs["hops"] = whole.apply(_hops)
@@ -321,6 +328,8 @@ def _services(
     """
     names = [service.name for service in settings.services]
     living, addresses = _digests(ground.objects), found(ground.objects, None).services
+    secrets = _secrets(settings, ground.certificates, built)
+    published = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
     pods: list[kubernetes.core.v1.Pod] = []
     replaced: list[str] = []
     objects_: list[pulumi.Resource] = []
@@ -371,14 +380,20 @@ def _services(
                 path_type=route.path_type,
                 timeout=route.timeout,
                 websocket=route.websocket,
-                tls=route.tls,
-                # Earlier versions left the namespace out.
-                opts=pulumi.ResourceOptions(aliases=[pulumi.Alias(name=route.name)]),
+                tls=route.secret,
+                # Envoy keeps any other port in the address that it redirects to, which leads https to a plain port.
+                redirect=route.tls is True and published == {"http": 80, "https": 443},
+                opts=pulumi.ResourceOptions(
+                    # Earlier versions left the namespace out.
+                    aliases=[pulumi.Alias(name=route.name)],
+                    depends_on=[secrets[service.namespace, route.host]] if route.tls is True else [],
+                ),
             )
             objects_.append(ingress.ingress)
         pods += workload.pods
         replaced += [f"{service.namespace}/{pod}" for pod in workload.replaced]
     for (namespace, host), routes in proxies.items():
+        first = [*after, *([secrets[namespace, host]] if routes[0][0].tls is True else [])]
         proxy = HTTPProxy(
             f"{namespace}/{routes[0][0].name}",
             {
@@ -386,9 +401,9 @@ def _services(
                 "name": routes[0][0].name,
                 "namespace": namespace,
                 "routes": [_proxy_route(route, service) for route, service in routes],
-                "tls": routes[0][0].tls,
+                "tls": routes[0][0].secret,
             },
-            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=list(after))),
+            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=first)),
         )
         objects_.append(proxy.proxy)
     return pods, objects_, replaced
@@ -407,6 +422,29 @@ def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRou
         "timeout": route.timeout,
         "websocket": route.websocket,
     }
+
+
+def _secrets(
+    settings: Settings, certificates: Mapping[str, KeyPair], built: BuiltStack
+) -> dict[tuple[str, str], kubernetes.core.v1.Secret]:
+    """The Secret of each host with `tls: true`, by namespace and host. A renewed certificate replaces it."""
+
+    def secret(namespace: str, host: str) -> kubernetes.core.v1.Secret:
+        pair = certificates[host]
+        return kubernetes.core.v1.Secret(
+            f"{namespace}/{host}",
+            metadata=ObjectMetaArgs(name=host, namespace=namespace),
+            type="kubernetes.io/tls",
+            data={
+                "tls.crt": base64.b64encode(pair.certificate.encode()).decode(),
+                "tls.key": pulumi.Output.secret(base64.b64encode(pair.key.encode()).decode()),
+            },
+            # The SDK marks `data` as a secret in the outputs too.
+            opts=built.inside_of(namespace),
+        )
+
+    hosts = sorted({(s.namespace, r.host) for s in settings.services for r in s.routes if r.tls is True})
+    return {of: secret(*of) for of in hosts}
 
 
 def _digests(live: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str | None]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from hops.model.certificates import KeyPair
 from hops.model.plan import Plan, plan
 from hops.model.preflight import (
     ClusterState,
@@ -25,6 +26,7 @@ from hops.model.settings import Settings
 from hops.observe.contexts import builds, with_images
 from hops.observe.in_cluster.answers import cluster_objects
 from hops.observe.in_cluster.api import API, APIError
+from hops.observe.local.authority import AuthorityError, authority_file, authority_folder, certificates
 from hops.observe.local.machine import look
 from hops.observe.local.published_files import manifests_folder, published
 from stacks import config
@@ -82,6 +84,8 @@ def run() -> BuiltStack:
         objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
         engine=True,
         builds=images,
+        certificates=_certificates(settings),
+        authority=str(authority_file(authority_folder())),
     )
     built = build(settings, ground)
     for name, value in built.outputs.items():
@@ -103,6 +107,14 @@ def _announce(machine: Machine, settings: Settings, state: ClusterState, before:
         pulumi.log.info(
             f"the cluster {settings.cluster.name} runs, and this state knows nothing of it: an up takes it over"
         )
+
+
+def _certificates(settings: Settings) -> Mapping[str, KeyPair]:
+    """The certificates of the hosts with `tls: true`. Only an `up` writes files."""
+    try:
+        return certificates(authority_folder(), settings.own_hosts, keep=not pulumi.runtime.is_dry_run())
+    except AuthorityError as error:
+        raise pulumi.RunError(str(error)) from None
 
 
 def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:

@@ -17,12 +17,14 @@ from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import print_hops
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
+from hops.model.certificates import KeyPair
 from hops.model.finding import Finding, Level, Place
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import owner_folder
 from hops.model.settings import NAMESPACE, Settings
 from hops.observe.contexts import BuildError, builds, with_images
+from hops.observe.local.authority import authority_file, authority_folder, certificates
 from hops.observe.local.files import write as write_file
 from hops.observe.local.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.local.stack_files import fleet, kubeconfig_folder
@@ -86,7 +88,9 @@ def _manifest(token: str, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> Any:
-    """Restores whole numbers: the mock runtime makes every number a float."""
+    """Restores whole numbers, which the mock runtime makes floats, and opens what is marked as a secret."""
+    if pulumi.runtime.rpc.is_rpc_secret(value):
+        return _whole(pulumi.runtime.rpc.unwrap_rpc_secret(value))
     if isinstance(value, dict):
         return {key: _whole(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -114,12 +118,24 @@ def planned(stack: str, settings: Settings, project: Path, held: Fleet | None = 
             upstream[manifest.name] = published(manifest, manifests_folder())
         except PublishedFileError as error:
             left_out.append(f"all objects of {manifest.name}: {error}")
+    kept = certificates(authority_folder(), settings.own_hosts, keep=False)
+    # The manifests are written to files that anybody may read, so they hold no private key.
+    pairs = {host: KeyPair(pair.certificate, "left out of a plan") for host, pair in kept.items()}
     recorder = _Recorder()
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
         owner = owner_folder(str(folder), stack)
-        ground = StackContext(str(folder), owner, 1, ClusterState(), upstream, builds=images)
+        ground = StackContext(
+            str(folder),
+            owner,
+            1,
+            ClusterState(),
+            upstream,
+            builds=images,
+            certificates=pairs,
+            authority=str(authority_file(authority_folder())),
+        )
         outputs.update(build(settings, ground).outputs)
 
     # Pulumi asks for the thread's event loop. Since Python 3.14 there is none until somebody makes it.

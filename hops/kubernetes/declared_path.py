@@ -10,7 +10,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Port
 from hops.kubernetes.resources.services import ServicePort
-from hops.kubernetes.routing.routes import led_to, routes
+from hops.kubernetes.routing.routes import RouteTLS, led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
@@ -119,6 +119,7 @@ def backends(inventory: Inventory) -> Iterator[Backend]:
                     cluster_ip=objects.cluster_ip(service.resource.body),
                     request_path=route.path,
                     kind=route.resource.kind,
+                    tls=route.tls.secret if isinstance(route.tls, RouteTLS) else None,
                 )
 
 

@@ -163,10 +163,11 @@ class RequestPath:
 
     service: namespace/name of the Service. url: its address on the host machine. curl: a command line that needs no
     line in a hosts file. kind: of the object that declares the route. host, path: what the route takes. route: as in
-    `Hop`.
+    `Hop`. scheme: http or https.
     """
 
     service: str
+    scheme: str
     url: str
     curl: str
     hops: tuple[Hop, ...]
@@ -202,7 +203,9 @@ class Backend:
     request_path: the path that the documented request asks for. ingress, kind: name and kind of the object
     that declares the route. path_type: how `path` is compared: Prefix, Exact or Regex. redirect: where Envoy sends the
     client instead of a pod, such as https://*/*; "" for no redirect. several: whether the service has other routes.
-    host: "" for a service without a route.
+    host: "" for a service without a route. tls: the name of the Secret with the certificate of the host,
+    in the same namespace; None for plain HTTP. authority: the file of the authority that signed the certificate; None
+    if curl knows the authority itself.
     """
 
     service: str
@@ -220,11 +223,18 @@ class Backend:
     path_type: str = "Prefix"
     redirect: str = ""
     several: bool = False
+    tls: str | None = None
+    authority: str | None = None
 
     @property
     def route(self) -> str:
         """Host and path, where the service has several routes; "" where it has one."""
         return f"{self.host}{self.path}" if self.several else ""
+
+    @property
+    def scheme(self) -> str:
+        """Http or https."""
+        return "https" if self.tls else "http"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 XDS_PORT = 8001
 """Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
 _EDS_NAME_LENGTH = 60
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+"""The ports that a URL need not name."""
+_INSIDE_TLS = (HopName.ROUTE, HopName.REPLY_ROUTE, HopName.REPLY_CLIENT)
+"""The hops whose HTTP is inside of TLS: Envoy ends the TLS of the client, and speaks plain HTTP to the pod."""
 
 
 def envoy_cluster(namespace: str, service: str, port: int) -> str:
@@ -54,7 +58,8 @@ def request_path(
     IPv4 address of Contour's Service, from which Envoy has its routes.
     """
     mappings = door.mappings
-    http = next(mapping for mapping in mappings if mapping.scheme == "http")
+    # An entrance without https, as objects may declare it, leaves a route with a certificate its plain port.
+    entry = next((mapping for mapping in mappings if mapping.scheme == backend.scheme), mappings[0])
     name = f"{backend.namespace}/{backend.service}"
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
     pod_address = next(iter(pods.values()), None)
@@ -62,13 +67,14 @@ def request_path(
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
     interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods else None
-    authority = backend.host if http.host == 80 else f"{backend.host}:{http.host}"
-    url = f"http://{authority}{backend.request_path}"
+    authority = backend.host if entry.host == _DEFAULT_PORTS[entry.scheme] else f"{backend.host}:{entry.host}"
+    url = f"{entry.scheme}://{authority}{backend.request_path}"
+    secure = entry.scheme == "https"
 
     def at(address: str | None, port: int | None) -> SocketAddress | None:
         return SocketAddress(address, port) if address and port else None
 
-    envoy = at(found.envoy, http.envoy)
+    envoy = at(found.envoy, entry.envoy)
     pod = at(pod_address, backend.target_port)
     published = f"docker {door.node}" if door.node else "load balancer"
     role = "control plane" if door.node and door.node.endswith("-control-plane") else "worker"
@@ -92,6 +98,8 @@ def request_path(
             else {"backend": f"{match.service}:{match.port}", "cluster": match.cluster}
         ),
     } | ({str(HopRole.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
+    if backend.tls and secure:
+        route["certificate"] = f"secret {backend.namespace}/{backend.tls}"
     selector = {
         "dns": f"{backend.service}.{backend.namespace}.svc.cluster.local",
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
@@ -106,10 +114,10 @@ def request_path(
 
     # component, address, port, next, details; in the order of KINDS
     rows: list[tuple[str, str | None, int | None, SocketAddress | str | None, dict[str, str]]] = [
-        ("resolver of the host machine", backend.host, http.host, at(client, http.host), {}),
-        (published, entrance, http.host, SocketAddress(door.node, http.node) if door.node else envoy, ways),
-        (node, found.node, http.node, envoy, chains if door.node else {}),
-        (ingress, found.envoy, http.envoy, client if backend.redirect else behind, route),
+        ("resolver of the host machine", backend.host, entry.host, at(client, entry.host), {}),
+        (published, entrance, entry.host, SocketAddress(door.node, entry.node) if door.node else envoy, ways),
+        (node, found.node, entry.node, envoy, chains if door.node else {}),
+        (ingress, found.envoy, entry.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
         (network_component, pod_address, backend.target_port, interface, inside),
         (
@@ -120,9 +128,9 @@ def request_path(
             addresses,
         ),
         (network_component, pod_address, backend.target_port, found.envoy, {}),
-        (ingress, found.envoy, http.envoy, found.node, {}),
-        (node, found.node, http.node, client, {}),
-        (published, entrance, http.host, client, {}),
+        (ingress, found.envoy, entry.envoy, found.node, {}),
+        (node, found.node, entry.node, client, {}),
+        (published, entrance, entry.host, client, {}),
         ("client", client, None, None, {}),
     ]
     in_preview = {
@@ -141,7 +149,7 @@ def request_path(
             component=component,
             address=address,
             port=port,
-            protocol=kind.protocol,
+            protocol="HTTPS" if secure and kind.name in _INSIDE_TLS else kind.protocol,
             next=None if onward is None else str(onward),
             standing=kind.standing,
             known_at=KnownAt.PREVIEW if in_preview.get(kind.name) else KnownAt.UP,
@@ -155,11 +163,13 @@ def request_path(
         # Envoy itself answers a redirect.
         if not (backend.redirect and kind.name in _BEHIND_ENVOY)
     )
-    resolve = f"{_connect(backend.host, http.host, client)} " if client else ""
+    trust = f"--cacert {shlex.quote(backend.authority)} " if secure and backend.authority else ""
+    resolve = f"{_connect(backend.host, entry.host, client)} " if client else ""
     return RequestPath(
         service=name,
+        scheme=entry.scheme,
         url=url,
-        curl=f"curl {resolve}{shlex.quote(url)}",
+        curl=f"curl {trust}{resolve}{shlex.quote(url)}",
         hops=hops,
         kind=backend.kind,
         host=backend.host,

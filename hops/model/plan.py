@@ -54,8 +54,14 @@ class Plan:
         return (self.control_plane, *self.workers) if self.control_plane else ()
 
 
-def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
-    """The plan of a stack: complete where `found` holds what its running cluster says."""
+def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: str | None = None) -> Plan:
+    """The plan of a stack.
+
+    settings: the stack's settings.
+    found: the addresses of its running cluster. Default: none.
+    authority: the file of the certificate authority that signs the certificates of services with `tls: true`; the
+      output `curl` names it. Default: None, no such file is named.
+    """
     cluster = settings.cluster
     published = {"http": cluster.http_port, "https": cluster.https_port}
     mappings = tuple(
@@ -74,7 +80,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND) -> Plan:
         )
         # One node publishes: two containers of one machine cannot claim the same port.
         door = Entrypoint(str(cluster.listen_address), (*workers, control_plane)[0], mappings)
-    routed = [_backends(service) for service in settings.services]
+    routed = [_backends(service, authority) for service in settings.services]
     services = tuple(of[0] for of in routed)
     backends = tuple(backend for of in routed for backend in of if backend.host)
     network = POD_NETWORK.facts(settings)
@@ -119,7 +125,7 @@ def _fingerprint(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _backends(service: ServiceSettings) -> tuple[Backend, ...]:
+def _backends(service: ServiceSettings, authority: str | None) -> tuple[Backend, ...]:
     """One backend for each route; the one of a service without a route has no host."""
     base = Backend(
         service=service.name,
@@ -143,6 +149,8 @@ def _backends(service: ServiceSettings) -> tuple[Backend, ...]:
             path_type=route.path_type,
             request_path=route.request,
             kind=route.kind,
+            tls=route.secret,
+            authority=authority if route.tls is True else None,
             redirect=route.redirect.target if route.redirect else "",
         )
         for route in service.routes

@@ -14,6 +14,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -159,6 +160,23 @@ PodSubnet = Annotated[
 # kubeadm takes no service subnet larger than a /12.
 ServiceSubnet = Annotated[
     IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24)), _bounded("an IPv4 network of /12 to /24")
+]
+_TLS = "true, false, or the name of a Secret: 1 to 63 lower-case letters, digits and hyphens"
+
+
+def _tls_source(value: object) -> Literal[True] | str | None:
+    if value is None or isinstance(value, bool):
+        return True if value else None
+    # "true" in quotes is a mistake far more often than the name of a Secret.
+    if isinstance(value, str) and DNS_LABEL.fullmatch(value) and value not in ("true", "false"):
+        return value
+    raise ValueError(_TLS)
+
+
+TLSSource = Annotated[
+    Literal[True] | str | None,
+    PlainValidator(_tls_source),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "bound": _LABEL}, {"type": "null"}]}),
 ]
 Address = Annotated[IPv4Address, BeforeValidator(_address), _bounded("an IPv4 address")]
 FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -346,10 +364,11 @@ class RouteSettings(Section):
         description="HTTPProxy: where Envoy sends the client. No pod is asked.",
         examples=[{"scheme": "https", "status": 301}],
     )
-    tls: Label | None = Field(
+    tls: TLSSource = Field(
         None,
-        description="The name of a Secret of type kubernetes.io/tls in the service's namespace. Null means plain HTTP.",
-        examples=["shop-certificate"],
+        description="`true`: https with a certificate of this machine's own authority (docs/tls.md). A text: https "
+        "with the Secret of this name, of type kubernetes.io/tls, in the service's namespace. Null: plain HTTP.",
+        examples=[True],
     )
 
     @field_validator("path")
@@ -386,6 +405,11 @@ class RouteSettings(Section):
     def where(self) -> str:
         """Host and path, as findings and outputs tell routes apart."""
         return f"{self.host}{self.path}"
+
+    @property
+    def secret(self) -> str | None:
+        """The name of the Secret with the certificate; None for plain HTTP. `tls: true` names it by the host."""
+        return self.host if self.tls is True else self.tls
 
 
 _SHORT_FORM = ("host", "path", "request", "ingress", "tls")
@@ -621,10 +645,11 @@ class ServiceSettings(Section):
     request: UrlPath | None = Field(
         None, description="The path that the output `curl` asks for. Null means `path`.", examples=["/shop/health"]
     )
-    tls: Label | None = Field(
+    tls: TLSSource = Field(
         None,
-        description="The name of a Secret of type kubernetes.io/tls in the service's namespace. Null means plain HTTP.",
-        examples=["shop-certificate"],
+        description="`true`: https with a certificate of this machine's own authority (docs/tls.md). A text: https "
+        "with the Secret of this name, of type kubernetes.io/tls, in the service's namespace. Null: plain HTTP.",
+        examples=[True],
     )
     declared_routes: tuple[RouteSettings, ...] | None = Field(
         None,
@@ -771,6 +796,11 @@ class Settings(Section):
             for sentence in service.relaxations
         )
 
+    @property
+    def own_hosts(self) -> tuple[str, ...]:
+        """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
+        return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         first = int(self.cluster.service_subnet.network_address)
@@ -790,6 +820,7 @@ class Settings(Section):
                 ),
             ),
             *_proxies(self.services),
+            *_certificates(self.services),
         ]
         problems += [
             f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "
@@ -816,6 +847,12 @@ class Settings(Section):
         ]
         if not any(s.routes for s in self.services):
             problems.append("services: no service has a route, so no request comes in; give one of them a route")
+        problems += [
+            f"services: {s.name} has tls, and cluster.httpsPort is null, so nothing listens for https; "
+            "set httpsPort, to 8443 for example, or remove tls"
+            for s in self.services
+            if self.cluster.https_port is None and any(route.tls for route in s.routes)
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -834,7 +871,7 @@ def _twice(what: str, claims: Iterable[tuple[str, ServiceSettings]]) -> list[str
 
 def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
     """What is wrong among HTTPProxies: Contour serves one of each host."""
-    first: dict[str, tuple[str, str, str | None]] = {}
+    first: dict[str, tuple[str, str, Literal[True] | str | None]] = {}
     for service in services:
         for route in service.routes if service.declared_routes else ():
             if route.kind != "HTTPProxy":
@@ -849,6 +886,15 @@ def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
                 )
             elif tls != route.tls:
                 yield f"services: the HTTPProxy of {route.host} has two values of tls; set the same on all its routes"
+
+
+def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
+    """The hosts with two certificates: Contour serves one of a host."""
+    first: dict[str, Literal[True] | str] = {}
+    for route in (route for service in services for route in service.routes if route.tls):
+        if route.tls and first.setdefault(route.host, route.tls) != route.tls:
+            both = " and ".join(json.dumps(value) for value in (first[route.host], route.tls))
+            yield f"services: {route.host} has the certificates {both} (tls); set the same on all routes of the host"
 
 
 def own_values(config: Mapping[str, Any], secrets: Container[str] = ()) -> dict[str, Any]:

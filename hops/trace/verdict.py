@@ -184,9 +184,9 @@ def _address(hop: Hop | None, scheme: str) -> HopAddress | None:
 
 
 def _of_scheme(hop: Hop, scheme: str) -> Hop:
-    """The hop with the ports of a scheme: what is published is that of plain HTTP, with all mappings beside it."""
+    """The hop with the ports of a scheme: what is published is that of the route, with all mappings beside it."""
     own = next((mapping for mapping in hop.mappings if mapping.scheme == scheme), None)
-    if own is None or scheme == "http":
+    if own is None:
         return hop
     ports = (own.host, own.node) if hop.name.role is HopName.PORT_MAPPING else (own.node, own.envoy)
     onward = f"{hop.next.rpartition(':')[0]}:{ports[1]}" if hop.next else None

@@ -1,5 +1,6 @@
 """The whole stack without an engine: what it declares, what it publishes, what stops it."""
 
+import base64
 import copy
 import dataclasses
 import json
@@ -22,6 +23,7 @@ from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Ma
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, Manifest
 from hops.observe.in_cluster.answers import RouteAnswer
+from hops.observe.local.authority import FOLDER
 from stacks import program
 from stacks.build import BuiltStack, StackContext, build
 from tests.conftest import committed, stack_config
@@ -84,10 +86,10 @@ class Cluster:
         return self.objects
 
     async def answer(
-        self, control_plane: str, worker: str, port: int, backends: Sequence[Backend]
+        self, control_plane: str, door: Entrypoint, backends: Sequence[Backend]
     ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
         requests = [f"{backend.host}{backend.request_path}" for backend in backends]
-        self.asked.append((control_plane, worker, port, requests))
+        self.asked.append((control_plane, door.node, door.mappings[0].node, requests))
         return self.objects, self.answers or [RouteAnswer(answered=True, pods={}, logs={}) for _ in backends]
 
 
@@ -723,3 +725,104 @@ def test_a_relaxed_container_is_named_and_its_namespace_admits_it(running: Run) 
     (container,) = relaxed.inputs["spec"]["containers"]
     assert container["livenessProbe"]["httpGet"] == {"path": "/", "port": 8080}
     assert container["volumeMounts"][1] == {"name": "volume-0", "mountPath": "/cache"}
+
+
+@pytest.fixture
+def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The folder of an authority that is not there yet."""
+    monkeypatch.setenv(FOLDER, str(tmp_path / "ca"))
+    return tmp_path / "ca"
+
+
+def with_tls(http: int = 8080, https: int = 8443) -> dict[str, str]:
+    return {
+        "ingress-hops:cluster": json.dumps({"httpPort": http, "httpsPort": https}),
+        "ingress-hops:services": json.dumps([{"name": "web", "host": "web.localhost", "tls": True}, {"name": "plain"}]),
+    }
+
+
+def test_a_host_with_tls_has_a_secret_whose_key_is_nowhere_in_clear(running: Run, authority: Path) -> None:
+    recording = running("alice", config=with_tls())
+    secret, ingress = (
+        recording.one("Secret", "apps/web.localhost"),
+        recording.one("Ingress", "apps/web-ingress-ingress"),
+    )
+    assert secret.inputs["type"] == "kubernetes.io/tls"
+    assert secret.inputs["metadata"] == {"name": "web.localhost", "namespace": "apps"}
+    assert "data" in secret.request.additionalSecretOutputs
+    assert ingress.inputs["spec"]["tls"] == [{"hosts": ["web.localhost"], "secretName": "web.localhost"}]
+    # What a component depends on holds back its children.
+    (component,) = (r for r in recording.resources if r.urn == ingress.parent)
+    assert secret.urn in component.request.dependencies
+    # The engine encrypts what carries the mark of a secret.
+    data = secret.request.object["data"]
+    assert data["4dabf18193072939515e22adb298388d"] == "1b47061264138c4ac30d75fd1eb44270"
+    planted = (authority / "hosts" / "web.localhost.pem").read_text().partition("-----BEGIN PRIVATE KEY-----")[2]
+    line = planted.split()[0]
+    encoded = base64.b64encode(("-----BEGIN PRIVATE KEY-----" + planted).encode()).decode()
+    assert data["value"]["tls.key"] == encoded
+    for text in (
+        *(json.dumps(resource.inputs) for resource in recording.resources if resource is not secret),
+        json.dumps(recording.registered),
+        repr(recording.logs),
+    ):
+        assert line not in text
+        assert encoded not in text
+
+
+@pytest.mark.usefixtures("authority")
+def test_the_routes_of_one_host_share_its_certificate(running: Run) -> None:
+    routes = [
+        {"host": "a.localhost", "tls": True},
+        {"host": "a.localhost", "path": "/b", "tls": True},
+        {"kind": "HTTPProxy", "host": "c.localhost", "tls": True},
+        {"host": "d.localhost"},
+    ]
+    recording = running("alice", config={"ingress-hops:services": json.dumps([{"name": "web", "routes": routes}])})
+    assert [secret.name for secret in recording.of("Secret")] == ["apps/a.localhost", "apps/c.localhost"]
+    named = {
+        ingress.inputs["metadata"]["name"]: [entry["secretName"] for entry in ingress.inputs["spec"].get("tls") or []]
+        for ingress in recording.of("Ingress")
+        if "spec" in ingress.inputs
+    }
+    assert named == {"web-ingress": ["a.localhost"], "web-ingress-2": ["a.localhost"], "web-ingress-3": []}
+    proxy = recording.one("HTTPProxy", "apps/c.localhost-proxy")
+    assert proxy.inputs["spec"]["virtualhost"]["tls"] == {"secretName": "c.localhost"}
+    (component,) = (r for r in recording.resources if r.urn == proxy.parent)
+    assert recording.one("Secret", "apps/c.localhost").urn in component.request.dependencies
+
+
+def test_a_preview_of_a_stack_with_tls_writes_nothing(running: Run, authority: Path) -> None:
+    recording = running("alice", config=with_tls(), preview=True)
+    assert recording.one("Secret", "apps/web.localhost")
+    assert not authority.exists()
+
+
+def test_a_second_up_declares_the_same_certificate(running: Run, authority: Path) -> None:
+    first = running("alice", config=with_tls()).one("Secret", "apps/web.localhost").inputs
+    assert running("alice", config=with_tls()).one("Secret", "apps/web.localhost").inputs == first
+    assert authority.exists()
+
+
+def test_the_outputs_of_a_stack_with_tls(running: Run, authority: Path) -> None:
+    outputs = running("alice", config=with_tls()).outputs
+    assert outputs["url"] == "https://web.localhost:8443/"
+    assert outputs["curl"] == (
+        f"curl --cacert {authority}/authority.pem --resolve web.localhost:8443:127.0.0.1 https://web.localhost:8443/"
+    )
+
+
+@pytest.mark.parametrize(("http", "https", "redirects"), [(80, 443, True), (8080, 8443, False), (80, 8443, False)])
+@pytest.mark.usefixtures("authority")
+def test_http_is_redirected_only_at_the_usual_ports(running: Run, http: int, https: int, redirects: bool) -> None:  # noqa: FBT001
+    recording = running("alice", config=with_tls(http, https))
+    annotation = "ingress.kubernetes.io/force-ssl-redirect"
+    assert (
+        annotation in recording.one("Ingress", "apps/web-ingress-ingress").inputs["metadata"]["annotations"]
+    ) is redirects
+    assert annotation not in recording.one("Ingress", "apps/plain-ingress-ingress").inputs["metadata"]["annotations"]
+
+
+def test_a_stack_without_tls_makes_no_authority(running: Run, authority: Path) -> None:
+    assert not running().of("Secret:kubernetes")
+    assert not authority.exists()

@@ -8,6 +8,7 @@ from hops.cli.trace import sight_of_stack
 from hops.cli.trace_text import verdict
 from hops.model.plan import Plan
 from hops.model.settings import Settings
+from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.host import Resolved
 from hops.observe.requests import from_client
 from hops.observe.timed_tasks import later
@@ -20,7 +21,7 @@ class Answer:
     """How a route was answered.
 
     text: a clause with the route as its subject.
-    well: whether its pod answered, or Envoy redirected to https for a service with TLS.
+    well: whether its pod answered, or Envoy redirected as the route declares.
     """
 
     text: str
@@ -36,30 +37,35 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
         return [Answer("was not asked: its address is its load balancer's", well=True) for _ in intended.backends]
     listen = intended.door.listen
     address = "127.0.0.1" if listen in (None, "0.0.0.0") else listen
-    asked = [
-        FollowedRequest(host=backend.host, path=backend.request_path, port=settings.cluster.http_port)
-        for backend in intended.backends
-    ]
+    ports = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
+    authority = str(authority_file(authority_folder()))
     routes = [route for service in settings.services for route in service.routes]
-    sent = [later(partial(_first, each, str(address))) for each in asked]
-    return [
-        _answer(look.result(), backend.redirect, tls=bool(route.tls))
-        for look, backend, route in zip(sent, intended.backends, routes, strict=True)
+    asked = [
+        FollowedRequest(
+            scheme="https" if route.tls else "http",
+            host=route.host,
+            path=route.request,
+            port=ports["https" if route.tls else "http"],
+            ca_file=authority if route.tls is True else None,
+            # Nobody knows which authority signed the certificate of a given Secret.
+            insecure=isinstance(route.tls, str),
+        )
+        for route in routes
     ]
+    sent = [later(partial(_first, each, str(address))) for each in asked]
+    return [_answer(look.result(), backend.redirect) for look, backend in zip(sent, intended.backends, strict=True)]
 
 
 def _first(asked: FollowedRequest, address: str) -> SentRequest:
     return from_client(asked, Resolved((address,), 0.0), None)[0]
 
 
-def _answer(request: SentRequest, redirect: str, *, tls: bool) -> Answer:
+def _answer(request: SentRequest, redirect: str) -> Answer:
     """redirect: where the route sends the client; "" for a route to a pod."""
     if redirect and request.redirected:
         return Answer(f"is redirected to {request.headers.get('location', redirect)}: {request.status}", well=True)
     if request.by_pod:
         return Answer(f"is answered by its pod: {request.status}", well=True)
-    if tls and request.redirected:
-        return Answer(f"is redirected to https: {request.status}", well=True)
     reason = f"{request.status} by Envoy" if request.status else f"{request.failure}: {request.error}"
     return Answer(f"is not answered by its pod ({reason})", well=False)
 

@@ -10,7 +10,7 @@ from typing import Any
 from hops.kubernetes.objects import full_name
 from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
-from hops.model.hop import Backend
+from hops.model.hop import Backend, Entrypoint
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 
@@ -51,15 +51,14 @@ def cluster_objects(control_plane: str) -> list[dict[str, Any]]:
 
 async def answers(
     control_plane: str,
-    worker: str,
-    port: int,
+    door: Entrypoint,
     backends: Sequence[Backend],
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
     """Waits until a pod of each backend has answered and all pods are ready, as long as `Patience` allows.
 
-    control_plane, worker: names of node containers. Requests go from the worker to its own `port`.
-    port: the port of the worker that leads to Envoy.
+    control_plane: name of the control plane's container.
+    door: the entrypoint. Requests go from its node to the node's own ports.
     backends: the backends to ask.
     clock: gives the current time in seconds. Default: a monotonic clock.
 
@@ -70,7 +69,7 @@ async def answers(
     answered, open_ = [not backend.host for backend in backends], set(range(len(backends)))
     while True:
         unasked = [number for number in sorted(open_) if not answered[number]]
-        asked = (asyncio.to_thread(_answers, worker, port, backends[number]) for number in unasked)
+        asked = (asyncio.to_thread(_answers, door, backends[number]) for number in unasked)
         for number, answer in zip(unasked, await asyncio.gather(*asked), strict=True):
             answered[number] = answer
         objects = await asyncio.to_thread(cluster_objects, control_plane)
@@ -97,13 +96,13 @@ def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str,
     return {name: pod_start(pods.get(name)) for name in names}
 
 
-def _url(backend: Backend) -> str:
-    return f"http://{backend.host}{backend.request_path}"
-
-
-def _answers(worker: str, port: int, backend: Backend) -> bool:
-    curl = ("curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
-    headers = _in_node(worker, *curl, "--connect-to", f"::{worker}:{port}", _url(backend))
+def _answers(door: Entrypoint, backend: Backend) -> bool:
+    node = str(door.node)
+    port = next(mapping.node for mapping in door.mappings if mapping.scheme == backend.scheme)
+    # The node has no copy of the authority's certificate. The question is whether a pod answers.
+    curl = ("curl", "--silent", "--insecure", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
+    url = f"{backend.scheme}://{backend.host}{backend.request_path}"
+    headers = _in_node(node, *curl, "--connect-to", f"::{node}:{port}", url)
     sign = _REDIRECTED if backend.redirect else _FROM_A_POD
     return any(line.lower().startswith(sign) for line in headers.splitlines())
 

@@ -1,5 +1,6 @@
 """`hops plan`: the whole program without engine, cluster or Docker."""
 
+import base64
 import html
 import json
 import re
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from hops.model.finding import label
+from hops.observe.local.authority import certificates
 from hops.rules import RULES
 from hops.rules.rule import Scope
 
@@ -208,3 +210,27 @@ def test_a_service_that_is_built_is_planned_with_the_name_of_its_image(tmp_path:
     status, _, said = hops_plan("alice", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
     assert status == 2
     assert "ingress-hops:services[0].build.context is wob: there is no folder" in said
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_stack_with_tls_that_was_never_up_breaks_no_rule_of_certificates(
+    kept: bool,  # noqa: FBT001
+    manifests: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "Pulumi.yaml").touch()
+    service = "{name: web, namespace: apps, host: web.localhost, tls: true}"
+    (tmp_path / "stacks").mkdir()
+    cluster = "ingress-hops:cluster: {name: alice}"
+    (tmp_path / "stacks" / "Pulumi.alice.yaml").write_text(f"config: {{{cluster}, ingress-hops:services: [{service}]}}")
+    folder = tmp_path / "ca"
+    key = certificates(folder, ["web.localhost"], keep=True)["web.localhost"].key if kept else "PRIVATE KEY"
+    _, plan, said = hops_plan(
+        "alice", tmp_path / "out", project=tmp_path, INGRESS_HOPS_CA=str(folder), INGRESS_HOPS_MANIFESTS=str(manifests)
+    )
+    assert plan["complete"], said
+    assert {finding["code"] for finding in plan["findings"] if finding["code"].startswith("TL")} == set()
+    (written,) = [file for file in (tmp_path / "out").iterdir() if "kubernetes.io/tls" in file.read_text()]
+    encoded = base64.b64encode(key.encode()).decode()
+    assert all(text not in written.read_text() for text in (encoded, "PRIVATE KEY", "LS0tLS1CRUdJTiBQUklWQVRF"))
+    assert folder.exists() is kept

@@ -39,6 +39,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"services": [{"replicas": 3, "path": "/shop", "port": 9000, "clusterIP": "10.96.1.1"}]},
     {"services": [{"name": "a"}, {"name": "b", "namespace": "other"}], "calico": {"encapsulation": "None"}},
     {"cluster": {"existing": "team-a"}},
+    {"services": [{"name": "a", "tls": "a-tls"}, {"name": "b"}]},
 ]
 
 

@@ -143,6 +143,45 @@ def test_a_command_line_that_a_shell_takes_as_it_is() -> None:
     assert shlex.split(path.curl)[-1] == "http://my-service.localhost/a'b&c"
 
 
+def test_a_service_with_a_certificate_is_reached_over_https_at_every_hop() -> None:
+    config = {"cluster": {"httpPort": 8080, "httpsPort": 8443}, "services": [{"tls": True}, {"name": "b"}]}
+    secure, plain = plan(settings("alice", config), authority="/home/a b/ca.pem").paths
+    assert (secure.scheme, secure.url) == ("https", "https://my-service.localhost:8443/")
+    assert secure.curl == (
+        "curl --cacert '/home/a b/ca.pem' --resolve my-service.localhost:8443:127.0.0.1 "
+        "https://my-service.localhost:8443/"
+    )
+    assert [(h.number, h.port, h.protocol) for h in secure.hops] == [
+        (1, 8443, "DNS"),
+        (2, 8443, "TCP"),
+        (3, 443, "TCP"),
+        (4, 8443, "HTTPS"),
+        (5, 8080, "TCP"),
+        (6, 8080, "TCP"),
+        (7, 8080, "HTTP"),
+        (8, 8080, "TCP"),
+        (9, 8443, "HTTPS"),
+        (10, 443, "TCP"),
+        (11, 8443, "TCP"),
+        (12, None, "HTTPS"),
+    ]
+    assert hop(secure, "port-mapping").next == "ingress-hops-alice-worker:443"
+    assert hop(secure, "route").details["certificate"] == "secret apps/my-service.localhost"
+    assert (plain.scheme, plain.url) == ("http", "http://b.localhost:8080/")
+    assert "certificate" not in hop(plain, "route").details
+
+
+def test_a_url_names_no_port_that_is_https_s_own() -> None:
+    (path,) = plan(settings("alice", {"services": [{"tls": True}]})).paths
+    assert path.url == "https://my-service.localhost/"
+
+
+def test_no_authority_is_named_for_the_certificate_of_somebody_else() -> None:
+    (path,) = plan(settings("alice", {"services": [{"tls": "mine"}]}), authority="/ca.pem").paths
+    assert path.curl == "curl --resolve my-service.localhost:443:127.0.0.1 https://my-service.localhost/"
+    assert hop(path, "route").details["certificate"] == "secret apps/mine"
+
+
 def test_another_address_to_listen_on_is_where_the_client_goes() -> None:
     (path,) = plan(settings("alice", {"cluster": {"listenAddress": "192.0.2.1"}})).paths
     assert hop(path, "name").next == "192.0.2.1:80"

@@ -153,6 +153,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "path", "/a/b"),
     ("service", "request", "/a/passwd"),
     ("service", "tls", "my-certificate"),
+    ("service", "tls", True),
     ("service", "clusterIP", "10.96.106.9"),
     ("service", "routes", None),
 ]
@@ -344,6 +345,8 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "path", "/a b", "no space"),
     ("service", "request", "/a?b", "no space, ?"),
     ("service", "tls", "A", "1 to 63"),
+    ("service", "tls", "true", "true, false, or the name of a Secret"),
+    ("service", "tls", 1, "true, false, or the name of a Secret"),
     ("service", "clusterIP", "fd00::1", "IPv4 address"),
     ("service", "routes", 3, "valid array"),
 ]
@@ -518,6 +521,41 @@ def test_whatever_a_stack_file_holds_is_settings_or_a_clear_refusal(config: dict
         assert all(line.startswith("ingress-hops:") for line in re.split(r"\n(?=ingress-hops:)", str(error)))  # noqa: PT017
     else:
         assert settings("alice", json.loads(taken.model_dump_json(by_alias=True))) == taken
+
+
+def test_tls_without_a_port_for_https_is_an_error_with_its_remedy() -> None:
+    message = refusal({"cluster": {"httpsPort": None}, "services": [{"name": "web", "tls": True}]})
+    assert message == (
+        "ingress-hops:settings: services: web has tls, and cluster.httpsPort is null, so nothing listens for https; "
+        "set httpsPort, to 8443 for example, or remove tls"
+    )
+    assert settings("alice", {"cluster": {"httpsPort": None}, "services": [{"tls": False}]}).services[0].tls is None
+
+
+def test_the_secret_of_a_certificate() -> None:
+    services = [{"name": "a", "tls": True}, {"name": "b", "tls": "mine"}, {"name": "c"}]
+    found = [service.routes[0].secret for service in settings("alice", {"services": services}).services]
+    assert found == ["a.localhost", "mine", None]
+
+
+def test_the_certificates_of_routes() -> None:
+    routes = [{"tls": True}, {"host": "shop.localhost", "tls": "mine"}, {"kind": "HTTPProxy", "host": "b.localhost"}]
+    found = settings("alice", {"services": [{"name": "a", "routes": routes}]})
+    assert [route.secret for route in found.services[0].routes] == ["a.localhost", "mine", None]
+    assert found.own_hosts == ("a.localhost",)
+
+
+@pytest.mark.parametrize(("first", "second", "wrong"), [(True, True, False), (True, None, False), (True, "b", True)])
+def test_a_host_has_one_certificate(first: object, second: object, wrong: bool) -> None:  # noqa: FBT001
+    routes = [{"tls": first}, {"path": "/b", "tls": second}]
+    config = {"services": [{"name": "a", "routes": routes}]}
+    if wrong:
+        assert refusal(config) == (
+            'ingress-hops:settings: services: a.localhost has the certificates true and "b" (tls); set the same on all '
+            "routes of the host"
+        )
+    else:
+        assert settings("alice", config)
 
 
 def test_a_service_that_is_built_runs_its_images_own_command() -> None:

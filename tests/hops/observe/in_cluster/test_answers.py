@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hops.kubernetes.resources.pod_start import SECONDS_RUNNING
-from hops.model.hop import Backend
+from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.observe.in_cluster import answers as module
 from hops.observe.in_cluster.answers import RouteAnswer, answers, cluster_objects
 from tests.hops.observe.conftest import StandIn
@@ -29,8 +29,11 @@ case "$*" in *logs*) printf 'one\\ntwo\\n' ;; *) cat "$STAND_IN/objects" ;; esac
 """
 
 
-def backend(name: str) -> Backend:
-    return Backend(name, "apps", f"{name}-ingress", f"{name}.local", "/", 80, 80, {}, (f"{name}-pod",))
+DOOR = Entrypoint("127.0.0.1", "c-worker", (PortMapping("http", 8080, 80, 8080), PortMapping("https", 8443, 443, 8443)))
+
+
+def backend(name: str, tls: str | None = None) -> Backend:
+    return Backend(name, "apps", f"{name}-ingress", f"{name}.local", "/", 80, 80, {}, (f"{name}-pod",), tls=tls)
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def holds(nodes: StandIn, **pods: dict[str, Any]) -> list[dict[str, Any]]:
 
 def asked(*names: str, seconds: Iterator[float] | None = None) -> tuple[Any, list[RouteAnswer]]:
     clock = seconds or iter(count())
-    return asyncio.run(answers("c-control-plane", "c-worker", 80, [backend(n) for n in names], lambda: next(clock)))
+    return asyncio.run(answers("c-control-plane", DOOR, [backend(n) for n in names], lambda: next(clock)))
 
 
 def test_each_route_is_asked_until_a_pod_answers(nodes: StandIn) -> None:
@@ -67,6 +70,15 @@ def test_each_route_is_asked_until_a_pod_answers(nodes: StandIn) -> None:
     assert len(urls) == 3, "one was deaf once, and no route is asked again after its answer"
     assert set(urls) == {"http://a.local/", "http://b.local/"}
     assert all("--connect-to ::c-worker:80" in call for call in nodes.calls if call.startswith("curl"))
+
+
+def test_a_route_with_a_certificate_is_asked_over_https(nodes: StandIn) -> None:
+    holds(nodes, a=READY)
+    clock = count()
+    _, (a,) = asyncio.run(answers("c-control-plane", DOOR, [backend("a", "a-tls")], lambda: next(clock)))
+    assert a.answered
+    (call,) = (call for call in nodes.calls if call.startswith("curl"))
+    assert call.endswith("--connect-to ::c-worker:443 https://a.local/")
 
 
 def test_envoys_own_answer_is_none_and_the_others_are_told(nodes: StandIn) -> None:

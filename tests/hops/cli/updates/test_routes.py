@@ -1,0 +1,31 @@
+"""The requests that an update sends to its routes."""
+
+from pathlib import Path
+
+import pytest
+
+from hops.cli.updates import routes
+from hops.model.plan import plan
+from hops.model.settings import settings
+from hops.observe.local.authority import FOLDER
+from hops.trace.observed.observation import FollowedRequest, SentRequest
+
+
+def test_each_route_is_asked_as_its_url_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    asked: list[FollowedRequest] = []
+
+    def first(request: FollowedRequest, _: str) -> SentRequest:
+        asked.append(request)
+        return SentRequest(where="client", address="127.0.0.1", port=request.port, status=200)
+
+    monkeypatch.setattr(routes, "_first", first)
+    monkeypatch.setattr(routes, "_answer", lambda *_: routes.Answer("is answered", well=True))
+    of = settings("alice", {"services": [{"name": "a", "tls": True}, {"name": "b", "tls": "mine"}, {"name": "c"}]})
+    routes.ask(of, plan(of))
+    found = {r.host: (r.scheme, r.port, r.ca_file, r.insecure) for r in asked}
+    assert found == {
+        "a.localhost": ("https", of.cluster.https_port, str(tmp_path / "authority.pem"), False),
+        "b.localhost": ("https", of.cluster.https_port, None, True),
+        "c.localhost": ("http", of.cluster.http_port, None, False),
+    }
