@@ -655,7 +655,8 @@ def test_the_routes_of_a_stack_are_objects_and_outputs(running: Run) -> None:
         {"name": "db", "routes": []},
     ]
     recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
-    ingress, exact = (one for one in recording.of("Ingress") if one.type.startswith("kubernetes:"))
+    ingresses = [one for one in recording.of("Ingress") if one.type.startswith("kubernetes:")]
+    ingress, exact = sorted(ingresses, key=lambda one: str(one.inputs["metadata"]["name"]))
     assert ingress.inputs["metadata"]["annotations"] == {
         "pulumi.com/skipAwait": "true",
         "projectcontour.io/response-timeout": "5s",
