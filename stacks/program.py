@@ -33,6 +33,8 @@ from stacks import config
 from stacks.build import BuiltStack, StackContext, build
 
 _REPLACE = "INGRESS_HOPS_REPLACE"
+_FORCE = "PULUMI_K8S_ENABLE_PATCH_FORCE"
+"""With "true", the Kubernetes provider takes fields over that others own; `hops up` sets it where it is needed."""
 _PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds between the questions for a state that is being written."""
 
@@ -107,6 +109,12 @@ def _announce(machine: Machine, settings: Settings, state: ClusterState, before:
         pulumi.log.info(
             f"the cluster {settings.cluster.name} runs, and this state knows nothing of it: an up takes it over"
         )
+        if os.environ.get(_FORCE) != "true":
+            stack = pulumi.get_stack()
+            pulumi.log.warn(
+                "plain pulumi up ends with field conflicts here, because the objects in the cluster have other owners; "
+                f"use make up STACK={stack}, or {_FORCE}=true pulumi up --stack {stack}"
+            )
 
 
 def _certificates(settings: Settings) -> Mapping[str, KeyPair]:

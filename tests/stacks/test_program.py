@@ -424,14 +424,24 @@ def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> 
     assert running().warnings == []
 
 
-def test_a_running_cluster_that_the_state_has_lost_is_taken_over(running: Run, tmp_path: Path) -> None:
+def test_a_running_cluster_that_the_state_has_lost_is_taken_over(
+    running: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = own_cluster(tmp_path, control_plane="running", worker="running")
     lost = running(machine=there, preview=True, before={})
     announced = "the cluster sam-test-cluster runs, and this state knows nothing of it: an up takes it over"
     assert announced in [text for _, text in lost.logs]
     assert lost.outputs["cluster"]["generation"] == 17
+    warned = "make up STACK=seed, or PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --stack seed"
+    assert any(warned in text for _, text in lost.logs)
+    monkeypatch.setenv("PULUMI_K8S_ENABLE_PATCH_FORCE", "true")
+    forced = running(machine=there, preview=True, before={})
+    assert announced in [text for _, text in forced.logs]
+    assert not any(warned in text for _, text in forced.logs)
+    monkeypatch.delenv("PULUMI_K8S_ENABLE_PATCH_FORCE")
     known = running(machine=there, preview=True, before=running(machine=there).outputs)
     assert announced not in [text for _, text in known.logs]
+    assert not any(warned in text for _, text in known.logs)
 
 
 def test_a_stopped_cluster_is_announced_and_started(running: Run, tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def swapped(view: PathFacts) -> Iterator[Finding]:
     restart = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
     own = view.sight.stack and not view.sight.stack.settings.cluster.existing
     remedy = make(view) if own else restart
-    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view), about=[_cluster(view)])
+    about = [_cluster(view), *map(container, moved)]
+    yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view), about=about)
 
 
 def blind(view: PathFacts) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ not_running = Code(
     f"log. A pod that waits for a network while {POD_NETWORK.title} is away is T37.",
     remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
-    yields_to=("T37", "T49"),
+    yields_to=("T37", "T49", "T65"),
 )
 
 refused_by_app = Code(

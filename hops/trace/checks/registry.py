@@ -11,6 +11,7 @@ from hops.trace.checks import (
     host_port,
     machine,
     name,
+    node,
     pod,
     pod_interfaces,
     port_conflicts,
@@ -26,6 +27,7 @@ Check = Callable[[PathFacts], Iterator[Finding]]
 
 _MODULES = (
     machine,
+    node,
     name,
     port_mapping,
     port_conflicts,

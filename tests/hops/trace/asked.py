@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("T53", "T54", "T55", "T58", "T61", "T63"), (_MEND, _LOOK)
     ),  # Without a known object nothing is mended.
+    **dict.fromkeys(("T64", "T65"), (_BOTH, _LOOK)),  # Kubernetes itself ends a lack of disk or memory.
     **dict.fromkeys(("T59", "T60"), (_BOTH, _LOOK)),  # A pod's own redirect is mended in its code.
 }
 """Which commands the findings of a code bring; of any other code a remedy alone."""

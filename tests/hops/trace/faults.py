@@ -171,6 +171,27 @@ def stopped(sight: JSON) -> None:
     failed(sight, "refused", "client")
 
 
+def unready_node(sight: JSON) -> None:
+    """The worker's kubelet stopped a minute ago: its pods are out of service, and still answer."""
+    ready = next(one for one in found(sight, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
+    ready |= {"status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
+    for name in (POD, ENVOY, CONTOUR):
+        next(one for one in status(sight, name)["conditions"] if one["type"] == "Ready")["status"] = "False"
+    failed(sight, "503", "client", "node", "envoy")
+
+
+def pending(sight: JSON, message: str) -> None:
+    """The scheduler finds no node for the pod."""
+    pod = found(sight, "Pod", POD)
+    pod["spec"].pop("nodeName", None)
+    pod["status"] = {
+        "phase": "Pending",
+        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}],
+    }
+    failed(sight, "503", "client", "node", "envoy")
+    failed(sight, "unreachable", *DIRECT)
+
+
 def redirected(sight: JSON, to: str = f"https://{HOST}/") -> None:
     """Envoy's own redirect in the place of each answer."""
     for place in THROUGH_ENVOY:

@@ -288,6 +288,11 @@ def _no_api(sight: JSON) -> None:
     sight["stack"]["outputs"]["hops"] = [hop]
 
 
+def _tainted(sight: JSON) -> None:
+    found(sight, "Node", WORKER)["spec"]["taints"] = [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]
+    faults.pending(sight, "0/2 nodes are available: 1 node(s) had untolerated taint {dedicated: gpu}.")
+
+
 def _stopped(sight: JSON) -> None:
     faults.stopped(sight)
     listeners = sight["host"]["listeners"]
@@ -357,7 +362,7 @@ _FAULTS = (
     _Fault("T17", _no_ingress, "objects ingress", "ingress"),
     _Fault("T18", _https_only, "objects ingress", "ingress"),
     _Fault("T20", _contour, "objects", "connection contour"),
-    _Fault("T20", faults.unrouted, "objects ingress tables", "ingress"),
+    _Fault("T20", faults.unrouted, "objects ingress tables status", "ingress"),
     _Fault("T21", _certificate, "objects", "tables door chain"),
     _Fault("T21", _expired, "objects connection"),
     _Fault("T22", _host, "objects ingress", "ingress"),
@@ -365,18 +370,20 @@ _FAULTS = (
     _Fault("IN01", _no_service, "objects ingress", "ingress"),
     _Fault("IN05", faults.claimed_twice, "objects ingress", "ingress"),
     _Fault("IN09", _class, "objects ingress", "ingress"),
-    _Fault("T45", _kube_proxy, "objects inside"),
+    _Fault("T45", _kube_proxy, "objects inside status"),
     _Fault("SV01", _selector, "objects"),
     _Fault("SV02", _target_port, "objects pod"),
     _Fault("T34", _interface, "objects inside pod wire", "probe"),
     _Fault("T37", _calico, "objects pod", "wire"),
     _Fault("T37", _calico_of_envoy, "objects start", "tables door chain"),
     _Fault("T37", _calico_of_contour, "objects contour", "connection"),
-    _Fault("T32", faults.unready, "objects inside pod probe"),
-    _Fault("T32", _unready_and_unasked, "objects inside pod"),
+    _Fault("T32", faults.unready, "objects inside pod probe status"),
+    _Fault("T32", _unready_and_unasked, "objects inside pod status"),
     _Fault("T40", _loopback, "objects inside pod sockets", "sockets"),
     _Fault("T41", _other_port, "objects inside pod sockets", "sockets"),
     _Fault("T42", _crash, "objects pod"),
+    _Fault("T64", faults.unready_node, "objects inside", "status"),
+    _Fault("T65", _tainted, "objects pod", "pod"),
     _Fault("T42", _no_pod, "objects", "pod"),
 )
 

@@ -26,6 +26,8 @@ SAMPLE = 12
 PAIRS = 100
 ENCRYPTION = range(51, 62)
 """The faults of TLS and redirects, by number. Most are about another port than the others, so they make no pairs."""
+NODES = range(62, 64)
+"""The faults of a node of the path, by number."""
 _OF_ENCRYPTION = 2
 """How many of them the gate takes."""
 

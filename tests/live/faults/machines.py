@@ -9,6 +9,7 @@ from random import Random
 import yaml
 
 from tests.live.faults.fault import Broken, fault
+from tests.live.faults.kubernetes import ready
 from tests.live.faults.path import STACK, Path
 from tests.project import run
 
@@ -55,6 +56,17 @@ def another_cluster(path: Path, _: Random) -> Iterator[Broken]:
         yield Broken(lambda: True)
     finally:
         file.write_bytes(own)
+
+
+@fault(62, "the kubelet of the publishing node is stopped", "503", (None, "T64"), touches="docker", hides="pod",
+       slow=True)  # fmt: skip
+def no_kubelet(path: Path, _: Random) -> Iterator[Broken]:
+    """After 50 s without a report Kubernetes takes the node for lost, and its pods for not ready."""
+    path.node("systemctl", "stop", "kubelet")
+    try:
+        yield Broken(lambda: path.ask().status == 503 and not ready(path.get("node", path.worker, "default")))
+    finally:
+        path.node("systemctl", "start", "kubelet")
 
 
 def not_root() -> str | None:

@@ -10,7 +10,7 @@ from hops.cli.codes import EVIDENCE
 from hops.cli.output import write_pages
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import INDEX, pages
-from tests.live.faults.catalogue import ENCRYPTION, PAIRS
+from tests.live.faults.catalogue import ENCRYPTION, NODES, PAIRS
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.run import FOLDER
@@ -22,6 +22,10 @@ COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
 RESULTS = ROOT / "docs" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
 CODE_PAGES = ROOT / "docs" / "codes"
+
+_PARTS = {"encryption": ENCRYPTION, "nodes": NODES}
+"""The sections that a run of their own faults can renew without the others, by their faults' numbers."""
+_TITLES = {"faults": "One fault", "encryption": "TLS and redirects", "nodes": "Nodes"}
 
 Results = dict[str, Any]
 
@@ -41,7 +45,8 @@ are those of the trace, then those with the fault's coming and going.
 def page(results: Mapping[str, Any]) -> str:
     """The page of a set of results, Markdown."""
     parts = [_INTRODUCTION]
-    for faults, title in ((results.get("faults"), "One fault"), (results.get("encryption"), "TLS and redirects")):
+    for section, title in _TITLES.items():
+        faults = results.get(section)
         if not faults:
             continue
         rows = _by_number(faults)
@@ -112,7 +117,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def evidence(results: Mapping[str, Any]) -> dict[str, str]:
     """What the pages of the codes say of the results: Markdown by code, and by `INDEX`."""
-    sections = [results[name] for name in ("faults", "encryption") if name in results]
+    sections = [results[name] for name in _TITLES if name in results]
     told: dict[str, str] = {}
     for faults, row in ((section, row) for section in sections for row in _by_number(section)):
         for code in (place.rpartition(" ")[2] for place in row.expected):
@@ -141,12 +146,13 @@ def main() -> int:
         else:
             _say(f"{section}: {len(found['rows'])} of {size} were tried, so its results stay as they are")
         if section == "faults":
-            own = [row for row in found["rows"] if int(row["name"]) in ENCRYPTION]
-            if section in taken:
-                results.pop("encryption", None)
-            elif len(own) == len(ENCRYPTION):
-                results["encryption"] = found | {"rows": own}
-                taken.append("encryption")
+            for part, numbers in _PARTS.items():
+                own = [row for row in found["rows"] if int(row["name"]) in numbers]
+                if section in taken:
+                    results.pop(part, None)
+                elif len(own) == len(numbers):
+                    results[part] = found | {"rows": own}
+                    taken.append(part)
     if not taken:
         return 1
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")

@@ -116,6 +116,26 @@ def not_running(path: Path, chance: Random) -> Iterator[Broken]:
         yield Broken(there)
 
 
+@fault(63, "the publishing node is tainted or cordoned, and the pod is made anew", "503", (POD, "T65"), touches="pod",
+       hides="veth")  # fmt: skip
+def kept_off(path: Path, chance: Random) -> Iterator[Broken]:
+    taint = ("taint", "node", path.worker, "dedicated=others:NoSchedule")
+    off, on = chance.choice(
+        [(taint, (*taint[:3], f"{taint[3]}-")), (("cordon", path.worker), ("uncordon", path.worker))]
+    )
+
+    def there() -> bool:
+        conditions = path.workload()["status"].get("conditions", [])
+        return any(c["type"] == "PodScheduled" and c["status"] == "False" for c in conditions)
+
+    path.kubectl(*off)
+    try:
+        with path.another_pod(lambda _: None):
+            yield Broken(there)
+    finally:
+        path.kubectl(*on)
+
+
 @fault(43, "the server was started in another directory", "the app's 404", (POD, "T43"), touches="pod")
 def another_directory(path: Path, _: Random) -> Iterator[Broken]:
     with path.another_pod(serving("8080", "--directory", "/tmp")):  # noqa: S108 - in the pod

@@ -1,0 +1,114 @@
+"""A node that is not ready, and nodes that take no pod: T64 and T65."""
+
+import pytest
+
+from hops.model.finding import Level
+from tests.hops.trace import faults
+from tests.hops.trace.asked import codes, found
+from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, WORKER
+from tests.hops.trace.observations import container, healthy
+from tests.hops.trace.observations import found as get
+
+KUBECTL = ".venv/bin/hops kubectl local"
+
+
+def test_a_node_whose_kubelet_stopped_is_told_and_the_kubelet_started_again() -> None:
+    sight = healthy()
+    faults.unready_node(sight)
+    (finding,) = found(sight)
+    assert (finding.code, finding.hop, finding.level) == ("T64", None, Level.MANDATORY)
+    assert finding.message == f"The node {WORKER} is not ready: its kubelet reports no more."
+    assert finding.remedy == f"docker exec {WORKER} systemctl restart kubelet"
+    assert finding.look.startswith(f"docker exec {WORKER} journalctl --unit kubelet")
+
+
+def test_a_node_that_says_why_it_is_not_ready_is_only_looked_at() -> None:
+    sight = healthy()
+    faults.unready_node(sight)
+    sight["docker"]["containers"] = []
+    sight["cluster_name"] = sight["stack"] = None
+    ready = next(one for one in get(sight, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
+    ready |= {"status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}
+    finding = next(one for one in found(sight) if one.code == "T64")
+    assert "KubeletNotReady: container runtime is down" in finding.message
+    assert finding.remedy == ""
+    assert finding.look.endswith(f"describe node {WORKER}")
+
+
+def test_a_node_that_no_request_passes_is_left_alone() -> None:
+    sight = healthy()
+    next(one for one in get(sight, "Node", CONTROL)["status"]["conditions"])["status"] = "False"
+    assert codes(sight) == []
+
+
+def test_a_stopped_node_and_one_with_another_address_are_told_as_that() -> None:
+    stopped = healthy()
+    faults.stopped(stopped)
+    assert "T64" not in codes(stopped)
+    moved = healthy()
+    faults.unready_node(moved)
+    container(moved, WORKER)["NetworkSettings"]["Networks"]["kind"]["IPAddress"] = CONTROL_IP
+    assert "T46" in codes(moved)
+    assert "T64" not in codes(moved)
+
+
+_UNTOLERATED = (
+    "0/2 nodes are available: 1 node(s) had untolerated taint {{{taint}}}, "
+    "1 node(s) had untolerated taint {{node-role.kubernetes.io/control-plane: }}."
+)
+_PRESSURE = "node.kubernetes.io/disk-pressure"
+_CASES = [
+    (
+        {"taints": [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]},
+        _UNTOLERATED.format(taint="dedicated: gpu"),
+        "has the taint dedicated=gpu:NoSchedule",
+        f"{KUBECTL} taint node {WORKER} dedicated=gpu:NoSchedule-",
+    ),
+    (
+        {"taints": [{"key": "drain", "effect": "NoExecute"}]},
+        _UNTOLERATED.format(taint="drain: "),
+        "has the taint drain:NoExecute",
+        f"{KUBECTL} taint node {WORKER} drain:NoExecute-",
+    ),
+    (
+        {"unschedulable": True, "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]},
+        "0/2 nodes are available: 1 node(s) were unschedulable.",
+        "is cordoned",
+        f"{KUBECTL} uncordon {WORKER}",
+    ),
+    (
+        {"taints": [{"key": _PRESSURE, "effect": "NoSchedule"}]},
+        _UNTOLERATED.format(taint=f"{_PRESSURE}: "),
+        "has disk-pressure",
+        "",
+    ),
+]
+
+
+def _kept_off(spec: JSON, message: str) -> JSON:
+    sight = healthy()
+    get(sight, "Node", CONTROL)["spec"]["taints"] = [
+        {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
+    ]
+    get(sight, "Node", WORKER)["spec"] |= spec
+    faults.pending(sight, message)
+    return sight
+
+
+@pytest.mark.parametrize(("spec", "message", "what", "remedy"), _CASES)
+def test_what_keeps_a_pod_off_the_nodes_is_told(spec: JSON, message: str, what: str, remedy: str) -> None:
+    (finding,) = found(_kept_off(spec, message))
+    assert (finding.code, finding.hop) == ("T65", "pod")
+    assert finding.message == f"No node takes the pod: {WORKER} {what}."
+    assert finding.remedy == remedy
+
+
+def test_a_pod_that_no_node_takes_for_another_reason_does_not_run() -> None:
+    sight = _kept_off({}, "0/2 nodes are available: 2 Insufficient memory.")
+    assert codes(sight) == ["T42"]
+
+
+def test_a_taint_that_keeps_nothing_off_is_left_alone() -> None:
+    sight = healthy()
+    get(sight, "Node", WORKER)["spec"]["taints"] = [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]
+    assert codes(sight) == []
