@@ -140,7 +140,7 @@ NOT_ASKED: Mapping[str, Mapping[str, str]] = {
 
 REASONS: Mapping[str, str] = {
     "kube-linter/privileged-ports": "The container may be root, and root can listen on port 80. HP10 applies if "
-    "runAsNonRoot or runAsUser exclude root.",
+    "runAsNonRoot or runAsUser exclude root and the runtime lets only root listen on low ports (`lowPorts: root`).",
 }
 """Reasons for different verdicts, by corpus/check or corpus/check/case."""
 

@@ -29,6 +29,14 @@ WILDCARDS = ("", "0.0.0.0", "::")
 # `node-labels: "a=b"`, and `name: node-labels` with `value: "a=b"`.
 _NODE_LABELS = re.compile(r"node-labels['\"]?(?::|\s*[,\n]\s*['\"]?value['\"]?:)\s*['\"]?([^'\"\n}]+)")
 
+_TAG = re.compile(r":v1\.(\d+)(?:\.(\d+))?")
+_CONTAINERD_2 = {29: 14, 30: 10, 31: 6, 32: 2}
+"""The first patch version of each Kubernetes minor whose node image has containerd 2.
+
+kind 0.27 built these images with containerd 2.0 (images/base/Dockerfile); later minors have no older image.
+"""
+_PATCHED_PORTS = re.compile(r"enable_unprivileged_ports['\"]?\s*[=:]\s*(true|false)")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mapped:
@@ -217,6 +225,40 @@ def overlap(one: str, other: str) -> bool:
     if ":" in one or ":" in other:
         return one == other or (":" in one and ":" in other and "::" in (one, other))
     return one == other or one in WILDCARDS or other in WILDCARDS
+
+
+def low_ports_for_all(inventory: Inventory) -> bool | None:
+    """Whether any user of a pod may listen on a port below 1024; None if this is not known.
+
+    containerd 2 sets the sysctl net.ipv4.ip_unprivileged_port_start to 0 in the network namespace of a pod;
+    containerd 1 does so only if enable_unprivileged_ports is set. Source: containerd, internal/cri/config/
+    config_unix.go. Call it as `inventory.once(low_ports_for_all)`.
+    """
+    settings = inventory.settings
+    declared = [resource.body for resource in inventory.of_kind("Cluster")]
+    if settings and settings.cluster.existing and not declared:
+        return None
+    pinned = settings.cluster.node_image if settings else f":v{inventory.kubernetes}"
+    answers: set[bool | None] = set()
+    for body in declared:
+        patched = _PATCHED_PORTS.findall("\n".join(texts(body.get("containerdConfigPatches"))))
+        if patched:
+            answers.add(patched[-1] == "true")
+            continue
+        images = [text(at(node, "image")) or pinned for node in sequence(body.get("nodes"))]
+        answers |= {_has_containerd_2(image) for image in images or [pinned]}
+    if not declared:
+        answers.add(_has_containerd_2(pinned))
+    return answers.pop() if len(answers) == 1 else None
+
+
+def _has_containerd_2(image: str) -> bool | None:
+    tag = _TAG.search(image)
+    if not tag:
+        return None
+    # A tag without a patch version stands for the newest patch version.
+    minor, patch = int(tag[1]), int(tag[2]) if tag[2] else 1000
+    return minor > max(_CONTAINERD_2) or patch >= _CONTAINERD_2.get(minor, 1001)
 
 
 def _cluster(resource: Resource) -> KindConfiguration:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.kind_nodes import Placement
+from hops.kubernetes.resources.kind_nodes import Placement, low_ports_for_all
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
@@ -686,20 +686,41 @@ def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
                     )
 
 
+class LowPorts(Section):
+    """Parameters of HP10.
+
+    low_ports: who may listen on a port below 1024 in a pod: `all` or `root`. If none, the node image of the kind
+        cluster decides: since v1.29.14, v1.30.10, v1.31.6 and v1.32.2 it has containerd 2, which allows all.
+    """
+
+    low_ports: Literal["all", "root"] | None = None
+
+
 @partial(
     Rule,
     code="HP10",
     title="A container can listen on its port",
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
-    scope=Scope.RESOURCE,
+    scope=Scope.STACK,
     of=pods,
     hop=HopName.POD,
-    why="A process that is not root cannot listen on a port below 1024 unless a capability or a sysctl allows it, and "
-    "exits. Port 22 is the SSH port, which no workload requires.",
+    parameters=LowPorts,
+    why="Unless the container runtime, a capability or a sysctl allows it, a process that is not root cannot listen on "
+    "a port below 1024, and exits. containerd 2, which kind's node images have since kind 0.27, allows it in a pod "
+    "with its own network; containerd 1 and hostNetwork do not. Port 22 is the SSH port, which no workload requires.",
     remedy="Change containerPort to 1024 or higher, and set the Service's targetPort to it.",
-    references=("https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/",),
+    references=(
+        "https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/",
+        "https://github.com/containerd/containerd/blob/v2.0.2/internal/cri/config/config_unix.go",
+        "https://github.com/kubernetes-sigs/kind/blob/v0.27.0/images/base/Dockerfile",
+    ),
     bad="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes: [{role: control-plane, image: "kindest/node:v1.31.4"}]
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: apps}
@@ -711,6 +732,11 @@ spec:
     ports: [{containerPort: 80}]
 """,
     good="""
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes: [{role: control-plane, image: "kindest/node:v1.31.6"}]
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: web, namespace: apps}
@@ -719,10 +745,14 @@ spec:
   containers:
   - name: web
     image: web:1
-    ports: [{containerPort: 8080}]
+    ports: [{containerPort: 80}]
 """,
 )
-def privileged_port(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+def privileged_port(pod: Pod, inventory: Inventory, parameters: LowPorts) -> Iterator[Breach]:
+    given = parameters.low_ports
+    for_all = given == "all" if given else inventory.once(low_ports_for_all)
+    if pod.host_network:
+        for_all = False
     for container in pod.containers:
         for port in container.ports:
             if port.container_port == 22:
@@ -731,10 +761,15 @@ def privileged_port(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
                     f"container {container.name} opens port 22, the SSH port.",
                     remedy="Remove the port and the SSH server, and use `kubectl exec`.",
                 )
-            elif port.container_port and port.container_port < 1024 and _unprivileged(pod, container.body):
+            elif for_all or not port.container_port or port.container_port >= 1024:
+                continue
+            elif _unprivileged(pod, container.body):
+                effect = f"and cannot listen on port {port.container_port}"
+                if for_all is None:
+                    effect = f"and it is not known whether the runtime lets it listen on port {port.container_port}"
                 yield Breach(
                     f"{port.pointer}/containerPort",
-                    f"container {container.name} is not root and cannot listen on port {port.container_port}.",
+                    f"container {container.name} is not root {effect}.",
                     _lower_bound(pod),
                 )
 
@@ -754,7 +789,7 @@ def _unprivileged(pod: Pod, container: Mapping[str, Any]) -> bool:
 
 
 def _lower_bound(pod: Pod) -> tuple[Mapping[str, Any], ...]:
-    """Lets any user of the pod open any port, which is safe since the pod has a network of its own."""
+    """Lets any user of the pod open any port, which is safe because the pod has a network of its own."""
     if pod.host_network:
         return ()
     base, sysctl = f"{pod.pointer}/securityContext", {"name": _SYSCTL, "value": "0"}

@@ -39,6 +39,27 @@ apiVersion: ingress-hops/v1
 kind: Policy
 rules: {HP01: {parameters: {allowed: [{workload: Pod/apps/web, port: 9000, protocol: UDP}]}}}
 """
+OLD_NODES = """
+---
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes: [{role: control-plane, image: "kindest/node:v1.31.4"}]
+"""
+MIXED_NODES = OLD_NODES.replace("nodes: [", 'nodes: [{role: worker, image: "kindest/node:v1.34.0"}, ')
+PATCHED = """containerdConfigPatches:
+- |-
+  [plugins.'io.containerd.cri.v1.runtime']
+    enable_unprivileged_ports = true
+"""
+LOW_PORTS = """
+---
+apiVersion: ingress-hops/v1
+kind: Policy
+rules: {{HP10: {{parameters: {{lowPorts: {}}}}}}}
+"""
+LOW_PORT = "{securityContext: {runAsUser: 1000}, containers: [{ports: [{containerPort: 80}]}]}"
+LOW_PORT_PATH = "/spec/containers/0/ports/0/containerPort"
 
 ENVOY = deployment("{containers: [{name: a, image: 'docker.io/envoyproxy/envoy:v1.35.0', ports: [{hostPort: 80}]}]}")
 
@@ -262,11 +283,12 @@ spec:
         pod("{containers: [{lifecycle: {preStop: {httpGet: {host: example.com, port: 1}}}}]}"),
         ("/spec/containers/0/lifecycle/preStop/httpGet/host",),
     ),
-    Case("HP10", "root may", pod("{containers: [{ports: [{containerPort: 80}]}]}")),
+    Case("HP10", "root may", OLD_NODES + pod("{containers: [{ports: [{containerPort: 80}]}]}")),
     Case(
         "HP10",
         "the container's user wins",
-        pod(
+        OLD_NODES
+        + pod(
             "{securityContext: {runAsUser: 0}, containers: [{securityContext: {runAsUser: 7}, "
             "ports: [{containerPort: 80}]}]}"
         ),
@@ -275,7 +297,8 @@ spec:
     Case(
         "HP10",
         "the capability helps",
-        pod(
+        OLD_NODES
+        + pod(
             "{securityContext: {runAsNonRoot: true}, containers: [{securityContext: {capabilities: {add: "
             "[NET_BIND_SERVICE]}}, ports: [{containerPort: 80}]}]}"
         ),
@@ -283,7 +306,8 @@ spec:
     Case(
         "HP10",
         "so does the sysctl",
-        pod(
+        OLD_NODES
+        + pod(
             '{securityContext: {runAsUser: 1, sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "0"}]}, '
             "containers: [{ports: [{containerPort: 80}]}]}"
         ),
@@ -294,6 +318,34 @@ spec:
         pod("{containers: [{ports: [{containerPort: 22}]}]}"),
         ("/spec/containers/0/ports/0/containerPort",),
     ),
+    Case("HP10", "the node image of the stack has containerd 2", pod(LOW_PORT)),
+    Case("HP10", "the runtime is containerd 1", OLD_NODES + pod(LOW_PORT), (LOW_PORT_PATH,)),
+    Case("HP10", "one node of several has containerd 1", MIXED_NODES + pod(LOW_PORT), (LOW_PORT_PATH,)),
+    Case("HP10", "an image without a version", OLD_NODES.replace("v1.31.4", "mine") + pod(LOW_PORT), (LOW_PORT_PATH,)),
+    Case("HP10", "the first patch version with containerd 2", OLD_NODES.replace("v1.31.4", "v1.31.6") + pod(LOW_PORT)),
+    Case(
+        "HP10",
+        "Kubernetes 1.32.0 has containerd 1",
+        OLD_NODES.replace("1.31.4", "1.32.0") + pod(LOW_PORT),
+        (LOW_PORT_PATH,),
+    ),
+    Case(
+        "HP10",
+        "Kubernetes 1.28 never had containerd 2",
+        OLD_NODES.replace("1.31.4", "1.28.15") + pod(LOW_PORT),
+        (LOW_PORT_PATH,),
+    ),
+    Case("HP10", "Kubernetes 1.33 never had containerd 1", OLD_NODES.replace("1.31.4", "1.33.0") + pod(LOW_PORT)),
+    Case("HP10", "a patch of containerd allows it", OLD_NODES + PATCHED + pod(LOW_PORT)),
+    Case(
+        "HP10",
+        "a patch of containerd forbids it",
+        NODES + PATCHED.replace("true", "false") + pod(LOW_PORT),
+        (LOW_PORT_PATH,),
+    ),
+    Case("HP10", "the host's network keeps its bound", pod("{hostNetwork: true, " + LOW_PORT[1:]), (LOW_PORT_PATH,)),
+    Case("HP10", "the configuration says all", OLD_NODES + pod(LOW_PORT) + LOW_PORTS.format("all")),
+    Case("HP10", "the configuration says root", pod(LOW_PORT) + LOW_PORTS.format("root"), (LOW_PORT_PATH,)),
 ]
 
 
