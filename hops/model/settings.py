@@ -15,10 +15,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
+    model_serializer,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -664,6 +666,12 @@ class ServiceSettings(Section):
         description="The Service's address inside cluster.serviceSubnet. Null lets Kubernetes choose one.",
         examples=["10.96.0.50"],
     )
+
+    @model_serializer(mode="wrap")
+    def _as_read(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves out what the validators refuse: a command without a word, and an image beside build."""
+        refused = {*(() if self.command else ("command",)), *(("image",) if self.build else ())}
+        return {key: value for key, value in fields(self).items() if key not in refused}
 
     @model_validator(mode="after")
     def _one_image(self) -> Self:

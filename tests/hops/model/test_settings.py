@@ -558,6 +558,23 @@ def test_a_host_has_one_certificate(first: object, second: object, wrong: bool) 
         assert settings("alice", config)
 
 
+@pytest.mark.parametrize(
+    "service",
+    [
+        {},
+        {"image": "web:1"},
+        {"build": {"context": "web"}},
+        {"build": {"context": "web"}, "command": ["serve"]},
+        {"image": "web:1", "args": ["--verbose"], "routes": []},
+        {"routes": [{"kind": "HTTPProxy", "path": "/a.*", "pathType": "Regex", "request": "/ab"}]},
+        {"probes": {"liveness": {"grpc": ""}}, "resources": {"requests": {"cpu": 1}}, "user": 0},
+    ],
+)
+def test_settings_can_be_written_and_read_again(service: dict[str, Any]) -> None:
+    whole = settings("alice", {"services": [service, {"name": "other"}]})
+    assert Settings.model_validate_json(whole.model_dump_json(by_alias=True)) == whole
+
+
 def test_a_service_that_is_built_runs_its_images_own_command() -> None:
     (service,) = settings("alice", {"services": [{"name": "web", "build": {"context": "web"}}]}).services
     assert service.command == ()
