@@ -1,4 +1,4 @@
-"""Workload: the pods that answer and the Service that names them. Owns hop 5, the Service, and hop 7, the pod."""
+"""Workload: the pods that answer, or their Deployment, and their Service. Owns hop 5 and hop 7, the pod."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pulumi
 from pulumi.runtime.rpc import UNKNOWN
+from pulumi_kubernetes.apps import v1 as apps
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
@@ -26,8 +27,15 @@ ADDRESS = "ingress-hops/address"
 
 _NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
-_NO_INPUTS_BY_DEFAULT = {"args", "env", "files", "resources", "probes", "volumes", "user", "read_only_root"}
+_NO_INPUTS_BY_DEFAULT = {
+    *("args", "env", "files", "resources", "probes", "volumes", "user", "read_only_root"),
+    *("kind", "replicas"),
+}
 """Arguments that older versions did not have."""
+_DRAIN_SECONDS = 5
+"""How long an ending pod goes on serving: Contour takes its endpoint from Envoy meanwhile."""
+_GRACE_SECONDS = 30
+"""How long an ending pod of a Deployment has in all, as is Kubernetes' default. Nothing waits for it."""
 
 
 class WorkloadArgs(TypedDict):
@@ -64,11 +72,17 @@ class WorkloadArgs(TypedDict):
     """The Service's name. Default: the component's name."""
     namespace: NotRequired[str]
     """The namespace of all objects; it has to exist. Default: default."""
-    pods: NotRequired[Sequence[str]]
-    """The pods' names, at least one. They are Pods and no Deployment, because a pod's name decides its interface.
+    pods: NotRequired[Sequence[str] | None]
+    """The pods' names, at least one. A pod's name decides the name of its interface. Not with the kind Deployment.
     Default: the Service's name with -pod."""
+    kind: NotRequired[str]
+    """What makes the pods: Pod for bare pods with names of their own, or Deployment, which replaces pods without losing
+    a request. Default: Pod."""
+    replicas: NotRequired[int]
+    """How many pods a Deployment runs, 1 to 20. Default: 1."""
     selector: NotRequired[Mapping[str, str]]
-    """The labels that pods and Service share. Default: service with the first pod's name."""
+    """The labels that pods and Service share. Default: service with the first pod's name; for a Deployment with the
+    Service's name and -pod."""
     admit_from: NotRequired[pulumi.Input[str]]
     """The namespace whose pods may send requests; the pods' own node always may. Default: projectcontour."""
     cluster_ip: NotRequired[pulumi.Input[str] | None]
@@ -76,8 +90,7 @@ class WorkloadArgs(TypedDict):
     protocol: NotRequired[str]
     """What Envoy speaks to the pods: HTTP/1.1, HTTP/2 without TLS (gRPC), or TLS. Default: http."""
     living: NotRequired[Mapping[str, str | None]]
-    """For a preview: the pods of these names that run now, with the value of their annotation ingress-hops/spec.
-    Default: none."""
+    """For a preview: the pods that run now, with the value of their annotation ingress-hops/spec. Default: none."""
     living_address: NotRequired[str | None]
     """For a preview: the IPv4 address that the Service has now. Default: None, it does not exist."""
     wait_for_ready: NotRequired[bool]
@@ -99,6 +112,8 @@ class _Bounds(settings.Section):
     name: settings.Label
     namespace: settings.Label = "default"
     pods: Annotated[tuple[settings.Label, ...], Field(min_length=1)] | None = None
+    kind: Literal["Deployment", "Pod"] = "Pod"
+    replicas: settings.Replicas = 1
     selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
     admit_from: settings.Label = CONTOUR_NAMESPACE
     cluster_ip: settings.Address | None = None
@@ -135,6 +150,14 @@ class Workload(pulumi.ComponentResource):
         values = checked(f"Workload {name}", {"name": name, **args}, _Bounds)
         if problems := settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
             raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
+        if values["kind"] == "Deployment" and values["pods"]:
+            raise ArgumentError(
+                f"Workload {name}: the argument pods names bare pods, and kind is Deployment; remove pods"
+            )
+        if values["kind"] == "Pod" and values["replicas"] != 1:
+            raise ArgumentError(
+                f"Workload {name}: the argument replicas is of a Deployment; give as many names in pods"
+            )
         values["pods"] = values["pods"] or [f"{values['name']}-pod"]
         values["selector"] = values["selector"] or {"service": values["pods"][0]}
         defaults = _Bounds(image="image", name="name").model_dump(mode="json", include=_NO_INPUTS_BY_DEFAULT)
@@ -175,33 +198,37 @@ class Workload(pulumi.ComponentResource):
             else values["image"].apply(lambda image: _digest(_pod_spec(values | {"image": image})))
         )
         living = values["living"]
-        self._replaced = [
-            pod for pod in values["pods"] if isinstance(digest, str) and living.get(pod, digest) != digest
-        ]
-        self._pods = [
-            core.Pod(
-                f"{namespace}/{pod}",
+        known = values["pods"] if values["kind"] == "Pod" else living
+        self._replaced = [pod for pod in known if isinstance(digest, str) and living.get(pod, digest) != digest]
+        self._pods: list[core.Pod] = []
+        self._deployment: apps.Deployment | None = None
+        if values["kind"] == "Deployment":
+            # The SDK takes a dictionary here as well as for a Pod, and does not say so in its types.
+            template: Any = {"metadata": {"labels": labels, "annotations": {DIGEST: digest}}, "spec": spec}
+            self._deployment = apps.Deployment(
+                f"{namespace}/{values['name']}",
                 metadata=meta.ObjectMetaArgs(
-                    name=pod,
+                    name=values["name"],
                     namespace=namespace,
                     labels=labels,
-                    annotations={
-                        # The provider previews a replacement as a dry-run apply on the living pod, which the API
-                        # forbids; an input that is not known yet makes it leave the dry run out (4.25.0).
-                        DIGEST: UNKNOWN if pod in self._replaced else digest,
-                        # The provider's own awaiter of pods starts its timeout again with every event of the pod. The
-                        # second condition holds at once; skipAwait would also leave out the wait for the old pod's end.
-                        "pulumi.com/waitFor": "condition=Ready"
-                        if values["wait_for_ready"]
-                        else "jsonpath={.metadata.uid}",
-                    },
+                    annotations={} if values["wait_for_ready"] else {"pulumi.com/skipAwait": "true"},
                 ),
-                spec=spec,
-                # Its name is fixed, so the old pod has to go first.
-                opts=named(pod, depends_on=before, delete_before_replace=True, timeout="5m"),
+                spec=apps.DeploymentSpecArgs(
+                    replicas=values["replicas"],
+                    selector=meta.LabelSelectorArgs(match_labels=labels),
+                    # No old pod goes before a new one is ready.
+                    strategy=apps.DeploymentStrategyArgs(
+                        type="RollingUpdate",
+                        rolling_update=apps.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
+                    ),
+                    progress_deadline_seconds=300,
+                    revision_history_limit=2,
+                    template=template,
+                ),
+                opts=child(self, opts, before, timeout="5m"),
             )
-            for pod in values["pods"]
-        ]
+        else:
+            self._pods = [self._pod(pod, spec, digest, named(pod, depends_on=before)) for pod in values["pods"]]
         address = values["cluster_ip"]
         annotations: dict[str, pulumi.Input[str]] = {
             "pulumi.com/skipAwait": "true"
@@ -237,10 +264,44 @@ class Workload(pulumi.ComponentResource):
         self.port = pulumi.Output.from_input(values["port"])
         self.register_outputs({"name": self.name, "namespace": self.namespace, "port": self.port})
 
+    def _pod(
+        self, name: str, spec: core.PodSpecArgsDict, digest: pulumi.Input[str], opts: pulumi.ResourceOptions
+    ) -> core.Pod:
+        values = self._values
+        return core.Pod(
+            f"{values['namespace']}/{name}",
+            metadata=meta.ObjectMetaArgs(
+                name=name,
+                namespace=values["namespace"],
+                labels=values["selector"],
+                annotations={
+                    # The provider previews a replacement as a dry-run apply on the living pod, which the API forbids;
+                    # an input that is not known yet makes it leave the dry run out (4.25.0).
+                    DIGEST: UNKNOWN if name in self._replaced else digest,
+                    # The provider's own awaiter of pods starts its timeout again with every event of the pod. The
+                    # second condition holds at once; skipAwait would also leave out the wait for the old pod's end.
+                    "pulumi.com/waitFor": "condition=Ready" if values["wait_for_ready"] else "jsonpath={.metadata.uid}",
+                },
+            ),
+            spec=spec,
+            # Its name is fixed, so the old pod has to go first.
+            opts=pulumi.ResourceOptions.merge(
+                opts,
+                pulumi.ResourceOptions(
+                    delete_before_replace=True, custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m")
+                ),
+            ),
+        )
+
     @property
     def pods(self) -> list[core.Pod]:
-        """The Pod objects, one for each name."""
+        """The Pod objects, one for each name; none of a Deployment."""
         return self._pods
+
+    @property
+    def deployment(self) -> apps.Deployment | None:
+        """The Deployment object; None for bare pods."""
+        return self._deployment
 
     @property
     def service(self) -> core.Service:
@@ -325,12 +386,13 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
         for number, path in enumerate(values["files"])
     ]
     folders = [(f"volume-{number}", volume["path"]) for number, volume in enumerate(values["volumes"])]
+    deployed = values["kind"] == "Deployment"
     return {
         "service_account_name": values["pods"][0],
         "automount_service_account_token": False,
         "enable_service_links": False,
         # A process that is number 1 and handles no signal is otherwise waited for 30 s.
-        "termination_grace_period_seconds": 2,
+        "termination_grace_period_seconds": _GRACE_SECONDS if deployed else 2,
         "security_context": {
             "run_as_non_root": values["user"] != 0,
             "run_as_user": values["user"],
@@ -352,6 +414,7 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                 **({"resources": values["resources"]} if values["resources"] else {}),
                 "ports": [{"name": "http", "container_port": values["port"]}],
                 **_probes(values),
+                **({"lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}} if deployed else {}),
                 "security_context": {
                     "allow_privilege_escalation": False,
                     "read_only_root_filesystem": values["read_only_root"],

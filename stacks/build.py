@@ -20,14 +20,14 @@ from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
 from hops.model.certificates import KeyPair
-from hops.model.hop import Backend, Hop, LiveAddresses, RequestPath
+from hops.model.hop import NOTHING_FOUND, Backend, Hop, LiveAddresses, RequestPath
 from hops.model.image import Build
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings import RouteSettings, ServiceSettings, Settings
-from hops.observe.in_cluster.answers import RouteAnswer, answers
+from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     contour = _contour(settings, ground, intended, inside)
     built = _built(settings, intended, before_pods, inside)
     images = _images(ground.builds, cluster)
-    pods, ingresses, replaced = _services(
+    made, ingresses, replaced = _services(
         settings, intended, ground, built, images, after=contour.definitions if contour else ()
     )
     outputs = _outputs(intended)
@@ -150,7 +150,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
         seen = _expected(intended, there, replaced) if ground.engine else there
         outputs["hops"] = _hops(plan(settings, seen, ground.authority))
     else:
-        after = [*pods, *ingresses, *([contour.envoy] if contour else [])]
+        after = [*made, *ingresses, *([contour.envoy] if contour else [])]
         outputs["hops"] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
             lambda _: _observed(settings, intended, ground.authority)
         )
@@ -166,6 +166,12 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
         envoy=there.envoy or UNKNOWN,
         services=services | dict(there.services),
         pods=pods | {name: address for name, address in there.pods.items() if name not in replaced},
+        deployed={
+            name: kept
+            for name, pods_ in there.deployed.items()
+            if (kept := tuple(pod for pod in pods_ if f"{name.partition('/')[0]}/{pod}" not in replaced))
+        },
+        unnamed=UNKNOWN,
     )
 
 
@@ -192,6 +198,7 @@ def _warning(settings: Settings, intended: Plan, backend: Backend, answer: Route
             image=service.image,
             command=service.command,
             port=service.port,
+            probed=bool(service.probes and service.probes.readiness),
             start=start,
             log=answer.logs.get(name, ()),
             cluster=settings.cluster.name,
@@ -210,18 +217,23 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
     contour = _contour(settings, ground, intended, inside)
     proxies = contour.definitions if contour else ()
     built = _built(settings, intended, (), inside)
-    pods, _, _ = _services(settings, intended, ground, built, {}, after=proxies)
+    made, _, _ = _services(settings, intended, ground, built, {}, after=proxies)
     outputs = _outputs(intended)
     if contour and not pulumi.runtime.is_dry_run():
         names = [f"{b.namespace}/{pod}" for b in intended.services for pod in b.pods]
-        addresses = pulumi.Output.all(contour.load_balancer, *(pod.status.pod_ip for pod in pods))
-        whole = addresses.apply(
-            lambda seen: plan(
-                settings,
-                LiveAddresses(load_balancer=seen[0], pods=dict(zip(names, seen[1:], strict=True))),
-                ground.authority,
-            )
+        deployments = [one for one in made if not isinstance(one, kubernetes.core.v1.Pod)]
+        addresses = pulumi.Output.all(
+            contour.load_balancer,
+            *(pod.status.pod_ip for pod in made if isinstance(pod, kubernetes.core.v1.Pod)),
+            *(deployment.urn for deployment in deployments),
         )
+
+        def complete(seen: Sequence[Any]) -> Plan:
+            there = found(context_objects(intended.context), None) if deployments else NOTHING_FOUND
+            pods = {**there.pods, **dict(zip(names, seen[1:], strict=False))}
+            return plan(settings, dataclasses.replace(there, load_balancer=seen[0], pods=pods), ground.authority)
+
+        whole = addresses.apply(complete)
         outputs["hops"] = whole.apply(_hops)
         outputs["curl"] = whole.apply(lambda of: of.paths[0].curl)
     return dataclasses.replace(built, outputs=outputs)
@@ -319,18 +331,18 @@ def _services(
     images: Mapping[str, Image],
     *,
     after: Sequence[pulumi.Resource],
-) -> tuple[list[kubernetes.core.v1.Pod], list[pulumi.Resource], list[str]]:
+) -> tuple[list[pulumi.CustomResource], list[pulumi.Resource], list[str]]:
     """The workloads, and the objects that declare their routes.
 
     after: what HTTPProxies wait for.
 
-    Returns the pods, these objects, and the living pods that will be replaced, as NAMESPACE/NAME.
+    Returns the pods and Deployments, these objects, and the living pods that will be replaced, as NAMESPACE/NAME.
     """
     names = [service.name for service in settings.services]
-    living, addresses = _digests(ground.objects), found(ground.objects, None).services
+    living, there = _digests(ground.objects), found(ground.objects, None)
     secrets = _secrets(settings, ground.certificates, built)
     published = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
-    pods: list[kubernetes.core.v1.Pod] = []
+    made: list[pulumi.CustomResource] = []
     replaced: list[str] = []
     objects_: list[pulumi.Resource] = []
     proxies: dict[tuple[str, str], list[tuple[RouteSettings, ServiceSettings]]] = {}
@@ -345,7 +357,9 @@ def _services(
             {
                 "name": service.name,
                 "namespace": service.namespace,
-                "pods": backend.pods,
+                "kind": "Deployment" if backend.deployment else "Pod",
+                "pods": service.pods or None,
+                "replicas": service.replicas if backend.deployment else 1,
                 "selector": backend.selector,
                 "image": service.image,
                 "command": service.command or None,
@@ -361,8 +375,12 @@ def _services(
                 "admit_from": CONTOUR_NAMESPACE,
                 "cluster_ip": backend.cluster_ip,
                 "protocol": next((route.protocol for route in service.routes if not route.redirect), "http"),
-                "living": living.get(service.namespace, {}),
-                "living_address": addresses.get(f"{service.namespace}/{service.name}"),
+                "living": {
+                    pod: digest
+                    for pod, digest in living.get(service.namespace, {}).items()
+                    if pod in (service.pods or there.deployed.get(f"{service.namespace}/{service.name}", ()))
+                },
+                "living_address": there.services.get(f"{service.namespace}/{service.name}"),
                 # In a cluster of its own the stack asks its routes itself, which tells more of a pod that never comes.
                 "wait_for_ready": bool(settings.cluster.existing),
             },
@@ -390,7 +408,7 @@ def _services(
                 ),
             )
             objects_.append(ingress.ingress)
-        pods += workload.pods
+        made += [workload.deployment] if workload.deployment else workload.pods
         replaced += [f"{service.namespace}/{pod}" for pod in workload.replaced]
     for (namespace, host), routes in proxies.items():
         first = [*after, *([secrets[namespace, host]] if routes[0][0].tls is True else [])]
@@ -406,7 +424,7 @@ def _services(
             pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=first)),
         )
         objects_.append(proxy.proxy)
-    return pods, objects_, replaced
+    return made, objects_, replaced
 
 
 def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRoute:

@@ -24,8 +24,7 @@ from hops.model.preflight import (
 from hops.model.project_files import generations, owner_folder
 from hops.model.settings import Settings
 from hops.observe.contexts import builds, with_images
-from hops.observe.in_cluster.answers import cluster_objects
-from hops.observe.in_cluster.api import API, APIError
+from hops.observe.in_cluster.answers import cluster_objects, context_objects
 from hops.observe.local.authority import AuthorityError, authority_file, authority_folder, certificates
 from hops.observe.local.machine import look
 from hops.observe.local.published_files import manifests_folder, published
@@ -128,12 +127,7 @@ def _certificates(settings: Settings) -> Mapping[str, KeyPair]:
 def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:
     """What the cluster holds now, empty where it cannot be asked."""
     if settings.cluster.existing:
-        try:
-            api = API(None, intended.context)
-            listed = {kind: api.json(path) for kind, path in (("Pod", "/api/v1/pods"), ("Service", "/api/v1/services"))}
-        except APIError:
-            return []
-        return [{"kind": kind, **item} for kind, answer in listed.items() for item in answer.get("items") or ()]
+        return context_objects(intended.context)
     return cluster_objects(str(intended.control_plane)) if running else []
 
 

@@ -209,7 +209,8 @@ def _rolled_out(pods: Sequence[Mapping[str, Any]], build: Build) -> bool:
     images = [
         container.get("image")
         for pod in pods
-        if any(c.get("type") == "Ready" and c.get("status") == "True" for c in at(pod, "status", "conditions") or ())
+        if not objects.deleting(pod)
+        and any(c.get("type") == "Ready" and c.get("status") == "True" for c in at(pod, "status", "conditions") or ())
         for container in at(pod, "spec", "containers") or ()
         if str(container.get("image")).startswith(f"{build.repository}:")
     ]

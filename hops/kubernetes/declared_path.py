@@ -7,6 +7,7 @@ from typing import Any
 from hops.kubernetes import objects
 from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.deployments import current_pods
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Port
 from hops.kubernetes.resources.services import ServicePort
@@ -22,12 +23,13 @@ from hops.model.pod_network import POD_NETWORK
 def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresses:
     """Reads the addresses of a running cluster.
 
-    listed: its nodes, pods and Services as the API returns them. A headless Service has no address.
+    listed: its nodes, pods, Services and Deployments as the API returns them. A headless Service has no address.
     node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
     """
     everything = [item for item in listed if isinstance(item, Mapping)]
     pods = [item for item in everything if item.get("kind") == "Pod"]
     services = [item for item in everything if item.get("kind") == "Service"]
+    deployments = [item for item in everything if item.get("kind") == "Deployment"]
     envoy = (
         objects.address(pod)
         for pod in pods
@@ -47,6 +49,11 @@ def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresse
         envoy=next(envoy, None),
         services={objects.full_name(item): ip for item in services if (ip := objects.cluster_ip(item))},
         pods={objects.full_name(item): ip for item in pods if (ip := objects.address(item))},
+        deployed={
+            objects.full_name(item): tuple(map(objects.name, current))
+            for item in deployments
+            if (current := current_pods(item, pods))
+        },
     )
 
 

@@ -39,6 +39,14 @@ def controller(item: Mapping[str, JSON]) -> tuple[str, str] | None:
     return (kind, owner_name) if kind and owner_name else None
 
 
+def workload(item: Mapping[str, JSON]) -> tuple[str, str] | None:
+    """The kind and name of the workload that made a pod, which is the Deployment of a ReplicaSet; None without one."""
+    kind, owner = controller(item) or ("", "")
+    if kind == "ReplicaSet":
+        return "Deployment", owner.rpartition("-")[0]
+    return (kind, owner) if kind else None
+
+
 def deleting(item: Mapping[str, JSON]) -> bool:
     """Whether the object is being deleted."""
     return bool(at(_body(item), "metadata", "deletionTimestamp"))

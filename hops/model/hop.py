@@ -199,7 +199,8 @@ class Entrypoint:
 class Backend:
     """What a route leads to: a Service and its pods.
 
-    target_port: the port that the pods serve. pods: names. cluster_ip: None until known.
+    target_port: the port that the pods serve. pods: names. deployment: whether a Deployment of the Service's name makes
+    the pods; their names are then empty until they run. cluster_ip: None until known.
     request_path: the path that the documented request asks for. ingress, kind: name and kind of the object
     that declares the route. path_type: how `path` is compared: Prefix, Exact or Regex. redirect: where Envoy sends the
     client instead of a pod, such as https://*/*; "" for no redirect. several: whether the service has other routes.
@@ -223,6 +224,7 @@ class Backend:
     path_type: str = "Prefix"
     redirect: str = ""
     several: bool = False
+    deployment: bool = False
     tls: str | None = None
     authority: str | None = None
 
@@ -241,7 +243,9 @@ class Backend:
 class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
-    node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name".
+    node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name". deployed:
+    the names of the current pods of each Deployment, by "namespace/name". unnamed: the address of a pod that a
+    Deployment has not made yet.
     """
 
     node: str | None = None
@@ -249,6 +253,8 @@ class LiveAddresses:
     load_balancer: str | None = None
     services: Mapping[str, str] = field(default_factory=dict)
     pods: Mapping[str, str] = field(default_factory=dict)
+    deployed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unnamed: str | None = None
 
 
 NOTHING_FOUND = LiveAddresses()

@@ -62,7 +62,7 @@ def request_path(
     entry = next((mapping for mapping in mappings if mapping.scheme == backend.scheme), mappings[0])
     name = f"{backend.namespace}/{backend.service}"
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
-    pod_address = next(iter(pods.values()), None)
+    pod_address = next(iter(pods.values()), found.unnamed if backend.deployment else None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
@@ -74,6 +74,11 @@ def request_path(
     def at(address: str | None, port: int | None) -> SocketAddress | None:
         return SocketAddress(address, port) if address and port else None
 
+    onward = interface or ("an interface named at up" if backend.deployment else None)
+    if backend.pods:
+        server = f"pod {backend.namespace}/{backend.pods[0]}"
+    else:
+        server = f"deployment {name}" if backend.deployment else "pod"
     envoy = at(found.envoy, entry.envoy)
     pod = at(pod_address, backend.target_port)
     published = f"docker {door.node}" if door.node else "load balancer"
@@ -119,14 +124,8 @@ def request_path(
         (node, found.node, entry.node, envoy, chains if door.node else {}),
         (ingress, found.envoy, entry.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
-        (network_component, pod_address, backend.target_port, interface, inside),
-        (
-            f"pod {backend.namespace}/{backend.pods[0]}" if backend.pods else "pod",
-            pod_address,
-            backend.target_port,
-            found.envoy,
-            addresses,
-        ),
+        (network_component, pod_address, backend.target_port, onward, inside),
+        (server, pod_address, backend.target_port, found.envoy, addresses),
         (network_component, pod_address, backend.target_port, found.envoy, {}),
         (ingress, found.envoy, entry.envoy, found.node, {}),
         (node, found.node, entry.node, client, {}),
@@ -150,16 +149,16 @@ def request_path(
             address=address,
             port=port,
             protocol="HTTPS" if secure and kind.name in _INSIDE_TLS else kind.protocol,
-            next=None if onward is None else str(onward),
+            next=None if to is None else str(to),
             standing=kind.standing,
             known_at=KnownAt.PREVIEW if in_preview.get(kind.name) else KnownAt.UP,
             details=details,
-            to=onward if isinstance(onward, SocketAddress) else None,
+            to=to if isinstance(to, SocketAddress) else None,
             mappings=mappings if kind.name in publishing else (),
             match=match if kind.name is HopName.ROUTE else None,
             route=backend.route,
         )
-        for kind, (component, address, port, onward, details) in zip(KINDS, rows, strict=True)
+        for kind, (component, address, port, to, details) in zip(KINDS, rows, strict=True)
         # Envoy itself answers a redirect.
         if not (backend.redirect and kind.name in _BEHIND_ENVOY)
     )

@@ -80,7 +80,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
         )
         # One node publishes: two containers of one machine cannot claim the same port.
         door = Entrypoint(str(cluster.listen_address), (*workers, control_plane)[0], mappings)
-    routed = [_backends(service, authority) for service in settings.services]
+    routed = [_backends(service, found, authority) for service in settings.services]
     services = tuple(of[0] for of in routed)
     backends = tuple(backend for of in routed for backend in of if backend.host)
     network = POD_NETWORK.facts(settings)
@@ -125,7 +125,7 @@ def _fingerprint(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _backends(service: ServiceSettings, authority: str | None) -> tuple[Backend, ...]:
+def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | None) -> tuple[Backend, ...]:
     """One backend for each route; the one of a service without a route has no host."""
     base = Backend(
         service=service.name,
@@ -136,7 +136,8 @@ def _backends(service: ServiceSettings, authority: str | None) -> tuple[Backend,
         port=service.port,
         target_port=service.port,
         selector={"service": service.pod},
-        pods=service.pods,
+        pods=service.pods or found.deployed.get(f"{service.namespace}/{service.name}", ()),
+        deployment=service.kind == "Deployment",
         cluster_ip=str(service.cluster_ip) if service.cluster_ip else None,
         several=len(service.routes) > 1,
     )

@@ -147,6 +147,7 @@ Quantity = Annotated[
     AfterValidator(_matching(r"[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?", _QUANTITY)),
     WithJsonSchema({"type": ["string", "number"], "bound": _QUANTITY}),
 ]
+Replicas = Annotated[int, Field(ge=1, le=20)]
 UserId = Annotated[int, Field(ge=0, le=2147483647)]
 NOBODY = 65534
 """The user and group that a container runs as by default."""
@@ -581,8 +582,15 @@ class ServiceSettings(Section):
 
     name: Label = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
     namespace: Label = Field("apps", description="The namespace of all its objects.", examples=["shop"])
+    kind: Literal["Deployment", "Pod"] | None = Field(
+        None,
+        description="What makes its pods. A Deployment replaces them without losing a request and names them itself. "
+        "Null means `Deployment` if the service has `image` or `build` and no `pod`, otherwise `Pod`.",
+        examples=["Deployment"],
+    )
     pod: Label = Field(
-        description="The name of its first pod; the next ones are `POD-2`, `POD-3`. The default is `NAME-pod`.",
+        description="The name of its first pod, if `kind` is `Pod`; the next ones are `POD-2`, `POD-3`. The default is "
+        "`NAME-pod`.",
         examples=["shop-pod"],
     )
     ingress: Label | None = Field(
@@ -635,7 +643,7 @@ class ServiceSettings(Section):
         default=True, description="Whether its container's root file system is read-only.", examples=[False]
     )
     port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
-    replicas: Annotated[int, Field(ge=1, le=20)] = Field(1, description="How many pods run.", examples=[3])
+    replicas: Replicas = Field(1, description="How many pods run.", examples=[3])
     host: HostName | None = Field(
         None,
         description="The host name that the Ingress matches. Null means `NAME.localhost`.",
@@ -677,6 +685,15 @@ class ServiceSettings(Section):
     def _one_image(self) -> Self:
         if self.build and "image" in self.model_fields_set:
             raise ValueError(f"{self.name} has image and build; remove one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _named_pods(self) -> Self:
+        if self.kind == "Deployment" and self.pod != f"{self.name}-pod":
+            raise ValueError(
+                f"{self.name} has kind Deployment and pod {self.pod}, and a Deployment names its pods; remove pod, or "
+                "set kind to Pod"
+            )
         return self
 
     @model_validator(mode="after")
@@ -736,7 +753,9 @@ class ServiceSettings(Section):
 
     @property
     def pods(self) -> tuple[str, ...]:
-        """The names of its pods: `example-pod`, `example-pod-2`, …"""
+        """The names of its pods: `example-pod`, `example-pod-2`, …; empty for a Deployment."""
+        if self.kind == "Deployment":
+            return ()
         return (self.pod, *(f"{self.pod}-{number}" for number in range(2, self.replicas + 1)))
 
 
@@ -814,7 +833,8 @@ class Settings(Section):
         first = int(self.cluster.service_subnet.network_address)
         problems = [
             *_twice("name", ((f"{s.namespace}/{s.name}", s) for s in self.services)),
-            *_twice("pod", ((f"{s.namespace}/{pod}", s) for s in self.services for pod in s.pods)),
+            # The pods of a Deployment have its label and its account.
+            *_twice("pod", ((f"{s.namespace}/{pod}", s) for s in self.services for pod in s.pods or (s.pod,))),
             *_twice(
                 "ingress",
                 ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == "Ingress"),
@@ -976,17 +996,19 @@ def with_derived(service: Any) -> Any:
         "path": "/",
         "request": service.get("path", "/"),
     }
+    imaged = service.get("image") is not None or service.get("build") is not None
     return {
         "name": name,
         "pod": f"{name}-pod",
         # A folder of its own and never /: whatever lies under the served folder, a token included, is public.
         **(
             {"command": ["python", "-m", "http.server", str(port), "--directory", "/srv"]}
-            if all(service.get(key) in (None, []) for key in ("image", "build", "args"))
+            if not imaged and not service.get("args")
             else {}
         ),
         **(short if routes is None else {}),
         **service,
+        "kind": service.get("kind") or ("Deployment" if imaged and service.get("pod") is None else "Pod"),
         **({"routes": list(_derived_routes(name, routes))} if isinstance(routes, list) else {}),
     }
 

@@ -371,3 +371,77 @@ def test_only_the_user_0_is_root() -> None:
 def test_what_a_container_cannot_be_given(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ArgumentError, match=said):
         recorded(**change)
+
+
+def deployment(**changes: Any) -> dict[str, Any]:
+    recording = recorded(kind="Deployment", **{"pods": None, **changes})
+    assert recording.of("Pod") == []
+    return dict(recording.one("Deployment").inputs)
+
+
+def test_a_deployment_loses_no_request() -> None:
+    spec = deployment(replicas=3)["spec"]
+    assert spec["replicas"] == 3
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    drained = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert 0 < drained < pod["terminationGracePeriodSeconds"]
+    assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"] == {"service": "example-pod"}
+    bare = recorded().of("Pod")[0].inputs["spec"]
+    assert {key: pod[key] for key in ("securityContext", "volumes")} == {
+        key: bare[key] for key in ("securityContext", "volumes")
+    }
+
+
+def test_a_deployments_objects_are_named_after_the_service() -> None:
+    recording = recorded(kind="Deployment", pods=None, selector=None)
+    names = {(r.type.rsplit(":", 1)[1], r.name) for r in recording.resources[1:]}
+    assert names == {
+        ("Deployment", "apps/my-service"),
+        ("NetworkPolicy", "apps/my-service"),
+        ("Service", "apps/my-service"),
+        ("ServiceAccount", "apps/my-service-pod"),
+    }
+    assert recording.one("Service").inputs["spec"]["selector"] == {"service": "my-service-pod"}
+    made = recording.one("Deployment")
+    assert recording.one("ServiceAccount").urn in made.request.dependencies
+    assert made.request.customTimeouts.update == "5m"
+
+
+def test_another_spec_is_another_version_of_a_deployment() -> None:
+    def version(**changes: Any) -> str:
+        return str(deployment(**changes)["spec"]["template"]["metadata"]["annotations"][DIGEST])
+
+    assert version() == version(replicas=2) != version(env={"A": "1"})
+
+
+def test_who_waits_for_a_deployment() -> None:
+    assert deployment(wait_for_ready=False)["metadata"]["annotations"] == {"pulumi.com/skipAwait": "true"}
+    assert "pulumi.com/skipAwait" not in deployment()["metadata"].get("annotations", {})
+
+
+def test_the_living_pods_of_another_version_are_replaced() -> None:
+    version = deployment()["spec"]["template"]["metadata"]["annotations"][DIGEST]
+    seen: list[str] = []
+
+    def program() -> None:
+        living = {"my-service-1-a": version, "my-service-0-b": "0"}
+        seen.extend(Workload("web", args(kind="Deployment", pods=None, living=living)).replaced)
+
+    run(program, Recording())
+    assert seen == ["my-service-0-b"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "Deployment"}, "the argument pods names bare pods, and kind is Deployment; remove pods"),
+        ({"replicas": 2}, "the argument replicas is of a Deployment; give as many names in pods"),
+        ({"kind": "StatefulSet"}, 'the argument kind is "StatefulSet"'),
+        ({"kind": "Deployment", "pods": None, "replicas": 0}, "the argument replicas is 0"),
+    ],
+)
+def test_a_kind_without_sense_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        recorded(**change)

@@ -738,6 +738,57 @@ def test_a_relaxed_container_is_named_and_its_namespace_admits_it(running: Run) 
     assert container["volumeMounts"][1] == {"name": "volume-0", "mountPath": "/cache"}
 
 
+WEB = {"ingress-hops:services": json.dumps([{"name": "web", "image": "web:1", "replicas": 2}])}
+
+
+def deployed(version: str) -> list[dict[str, Any]]:
+    """A Deployment and its pod in a running cluster. version: the digest of the pod's spec."""
+    template = {"metadata": {"annotations": {DIGEST: version}}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"service": "web-pod"}}, "template": template}
+    metadata = {
+        "namespace": "apps",
+        "name": "web-1-a",
+        "labels": {"service": "web-pod"},
+        "annotations": {DIGEST: version},
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True}],
+    }
+    return [
+        {"kind": "Deployment", "metadata": {"namespace": "apps", "name": "web"}, "spec": spec},
+        {"kind": "Pod", "metadata": metadata, "status": {"podIP": "10.244.0.5"}},
+    ]
+
+
+def pod_of(recording: Recording) -> dict[str, Any]:
+    return next(hop for hop in recording.outputs["hops"] if hop["name"] == "pod")
+
+
+def test_a_deployment_is_declared_and_its_pod_is_published_by_an_up(running: Run, cluster: Cluster) -> None:
+    before = running("local", config=WEB, preview=True)
+    assert (pod_of(before)["component"], pod_of(before)["address"]) == ("deployment apps/web", UNKNOWN)
+    spec = before.one("Deployment", "apps/web").inputs["spec"]
+    assert spec["replicas"] == 2
+    assert not [pod for pod in before.of("Pod") if pod.inputs["metadata"]["namespace"] == "apps"]
+    digest = spec["template"]["metadata"]["annotations"][DIGEST]
+    cluster.objects += deployed(digest)
+    done = running("local", config=WEB)
+    assert (pod_of(done)["component"], pod_of(done)["address"]) == ("pod apps/web-1-a", "10.244.0.5")
+
+
+def test_a_preview_knows_the_pod_of_an_unchanged_deployment_only(
+    running: Run, tmp_path: Path, cluster: Cluster
+) -> None:
+    config = committed("seed") | WEB
+    spec = running(config=config, preview=True).one("Deployment", "apps/web").inputs["spec"]
+    objects = list(cluster.objects)
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    cluster.objects[:] = objects + deployed(spec["template"]["metadata"]["annotations"][DIGEST])
+    same = running(machine=there, config=config, preview=True)
+    assert pod_of(same)["address"] == "10.244.0.5"
+    cluster.objects[:] = objects + deployed("another")
+    changed = running(machine=there, config=config, preview=True)
+    assert (pod_of(changed)["component"], pod_of(changed)["address"]) == ("deployment apps/web", UNKNOWN)
+
+
 @pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of an authority that is not there yet."""

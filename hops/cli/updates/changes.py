@@ -15,7 +15,11 @@ _FOLDED = 5
 """A component with more objects of one change is told by their number."""
 _MOST_LINES = 12
 _FIELDS = 3
-_BOOKKEEPING = ("metadata.annotations.ingress-hops~1spec", "metadata.annotations.ingress-hops~1address")
+_BOOKKEEPING = (
+    "metadata.annotations.ingress-hops~1spec",
+    "metadata.annotations.ingress-hops~1address",
+    "spec.template.metadata.annotations.ingress-hops~1spec",
+)
 """Annotations that a preview compares: see components/workload.py."""
 _LINES, _LINES_OF_A_BUILD = 8, 16
 _BUILD = "hops.cli.image_build"

@@ -596,7 +596,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    from hops.cli.updates.routes import ask, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
+    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
 
     intended = plan(of.settings)
     urls = [path.url for path in intended.paths]
@@ -609,8 +609,11 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
         echo(f"{url}  {answer}")
     _how(of, [])
     broken = [number for number, answer in enumerate(answers) if not answer.well]
+    stuck = unfinished(of.settings, intended)
+    for problem in stuck:
+        echo(problem)
     if not broken:
-        return Status.ALL_WELL
+        return Status.FINDINGS if stuck else Status.ALL_WELL
     for number in broken[:1]:
         backend = intended.backends[number]
         echo(verdict_of(of.name, of.settings, backend.host, backend.request_path))

@@ -8,6 +8,7 @@ from hops.cli.trace import sight_of_stack
 from hops.cli.trace_text import verdict
 from hops.model.plan import Plan
 from hops.model.settings import Settings
+from hops.observe.in_cluster.answers import rollouts
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.host import Resolved
 from hops.observe.requests import from_client
@@ -54,6 +55,18 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
     ]
     sent = [later(partial(_first, each, str(address))) for each in asked]
     return [_answer(look.result(), backend.redirect) for look, backend in zip(sent, intended.backends, strict=True)]
+
+
+def unfinished(settings: Settings, intended: Plan) -> list[str]:
+    """A sentence about each Deployment of a stack of which a pod is not ready. An existing cluster is not asked."""
+    if settings.cluster.existing or not any(backend.deployment for backend in intended.services):
+        return []
+    waiting = rollouts(str(intended.control_plane), intended.services)
+    return [
+        f"Deployment {name}: its new version is not ready, and what is ready goes on serving: "
+        + "; ".join(f"{pod}: {start.reason or start.phase}" for pod, start in pods.items())
+        for name, pods in waiting.items()
+    ]
 
 
 def _first(asked: FollowedRequest, address: str) -> SentRequest:

@@ -110,6 +110,7 @@ class ServicePod:
     start: state of the pod.
     log: last lines of its log.
     cluster: name of the kind cluster.
+    probed: whether the service declares its own readiness probe.
     """
 
     key: str
@@ -120,6 +121,7 @@ class ServicePod:
     start: PodStart
     log: Sequence[str]
     cluster: str
+    probed: bool = False
 
 
 def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> str:
@@ -139,7 +141,10 @@ def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> 
 def not_ready(key: str, service: str, pods: Sequence[ServicePod]) -> str:
     """The message about pods that do not serve although their route is answered: the reasons, and what to change."""
     return "\n".join(
-        [f"ingress-hops:{key} ({service}): not all pods are ready", *(x for pod in pods for x in _pod(pod))]
+        [
+            f"ingress-hops:{key} ({service}): not all pods are ready",
+            *(x for pod in pods for x in _pod(pod)),
+        ]
     )
 
 
@@ -163,7 +168,9 @@ def _printable(line: str) -> str:
 
 def _remedy(pod: ServicePod) -> str:
     start, command = pod.start, " ".join(pod.command)
-    if start.phase == "missing":
+    if start.reason == "FailedCreate":
+        remedy = "The API server refuses the pod: correct what its message names"
+    elif start.phase == "missing":
         remedy = "The pod does not exist: another make up makes it again."
     elif start.reason in _IMAGE:
         remedy = (
@@ -178,6 +185,8 @@ def _remedy(pod: ServicePod) -> str:
         remedy = f"The process does not stay up: correct {pod.key}.command, which is: {command}"
     elif start.starting:
         remedy = f"It is still being started, from the image {pod.image}: the next make up waits for it again"
+    elif pod.probed:
+        remedy = f"The process runs, and its readiness probe fails: correct {pod.key}.probes.readiness, or the process"
     else:
         remedy = (
             f"The process runs and does not listen on port {pod.port}: let {pod.key}.command listen there, on 0.0.0.0, "

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from hops.kubernetes.objects import full_name
+from hops.kubernetes.resources.deployments import rollout
 from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend, Entrypoint
+from hops.observe.in_cluster.api import API, APIError
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout", "10s")
+_KINDS = "nodes,pods,services,deployments"
+_COLLECTIONS = {"Pod": "/api/v1/pods", "Service": "/api/v1/services", "Deployment": "/apis/apps/v1/deployments"}
 _SECONDS = 15
 _PAUSE = 0.3
 # An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
@@ -37,16 +41,29 @@ class RouteAnswer:
 
 
 def cluster_objects(control_plane: str) -> list[dict[str, Any]]:
-    """The nodes, pods and Services of a kind cluster, as its API gives them; empty if it does not answer.
+    """The nodes, pods, Services and Deployments of a kind cluster, as its API gives them; empty if it does not answer.
 
     control_plane: name of the control plane's container.
     """
-    printed = _in_node(control_plane, *_KUBECTL, "get", "nodes,pods,services", "--all-namespaces", "--output", "json")
+    printed = _in_node(control_plane, *_KUBECTL, "get", _KINDS, "--all-namespaces", "--output", "json")
     try:
         items = at(json.loads(printed), "items")
     except ValueError:
         return []
     return [item for item in items or () if isinstance(item, dict)]
+
+
+def context_objects(context: str) -> list[dict[str, Any]]:
+    """The pods, Services and Deployments of a cluster, as its API gives them; empty if it does not answer.
+
+    context: of the kubeconfig.
+    """
+    try:
+        api = API(None, context)
+        listed = {kind: api.json(path) for kind, path in _COLLECTIONS.items()}
+    except APIError:
+        return []
+    return [{"kind": kind, **item} for kind, answer in listed.items() for item in answer.get("items") or ()]
 
 
 async def answers(
@@ -90,8 +107,28 @@ async def answers(
     return objects, results
 
 
+def rollouts(control_plane: str, backends: Sequence[Backend]) -> dict[str, dict[str, PodStart]]:
+    """The pods of each Deployment that are not ready, by the Deployment's NAMESPACE/NAME and by their own.
+
+    control_plane: name of the control plane's container.
+    backends: the services of a stack.
+    """
+    objects = cluster_objects(control_plane)
+    states = {
+        f"{backend.namespace}/{backend.service}": _states(objects, backend)
+        for backend in backends
+        if backend.deployment
+    }
+    waiting = {name: {pod: s for pod, s in of.items() if not s.ready} for name, of in states.items()}
+    return {name: of for name, of in waiting.items() if of}
+
+
 def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:
     pods = {full_name(o): o for o in objects if o.get("kind") == "Pod"}
+    if backend.deployment:
+        name = f"{backend.namespace}/{backend.service}"
+        found = (o for o in objects if o.get("kind") == "Deployment" and full_name(o) == name)
+        return rollout(name, next(found, None), pods.values())
     names = [f"{backend.namespace}/{name}" for name in backend.pods]
     return {name: pod_start(pods.get(name)) for name in names}
 

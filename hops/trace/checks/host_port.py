@@ -258,7 +258,5 @@ def _without(door: _Door, why: str) -> str:
 def _removal(view: PathFacts, pod: Mapping[str, JSON]) -> str:
     """The command that takes a pod away, together with what would make it again."""
     namespace, name = objects.namespace(pod), objects.name(pod)
-    kind, made_by = objects.controller(pod) or ("Pod", name)
-    if kind == "ReplicaSet":
-        kind, made_by = "Deployment", made_by.rpartition("-")[0]
+    kind, made_by = objects.workload(pod) or ("Pod", name)
     return kubectl(view, "delete", kind.lower(), made_by, namespace=str(namespace))

@@ -110,10 +110,13 @@ def _not_running(view: PathFacts) -> Iterator[Finding]:
             yield _stopped(view, pod, problem)
     for name in _missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
+        message = "There is no such pod."
+        if backend.deployment:
+            who, message = Identity("apps/v1", "Deployment", backend.namespace, name), "The Deployment has no pod."
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
         # A Service whose pods are all missing selects none, whatever its selector is.
         unselected = [Identity("v1", "Service", backend.namespace, backend.service)] if not view.pods else []
-        yield not_running.finding(who, "There is no such pod.", _created(view, who), look=look, about=unselected)
+        yield not_running.finding(who, message, _created(view, who), look=look, about=unselected)
 
 
 def _stopped(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Finding:
@@ -134,9 +137,11 @@ def _stopped(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Find
 
 
 def _missing(view: PathFacts) -> tuple[str, ...]:
-    """The planned pods that are not there."""
+    """The planned pods that are not there; of a Deployment without pods its own name."""
     if not view.planned or view.backend is None:
         return ()
+    if view.backend.deployment:
+        return () if view.pods else (view.backend.service,)
     there = {objects.name(pod) for pod in view.pods}
     return tuple(name for name in view.backend.pods if name not in there)
 
@@ -146,6 +151,8 @@ def _created(view: PathFacts, who: Identity) -> str:
     service = _service(view)
     if service is None or view.backend is None:
         return ""
+    if view.backend.deployment:
+        return make(view)
     labels = ",".join(f"{key}={value}" for key, value in view.backend.selector.items())
     options = ("--image", service.image, "--port", service.port, "--labels", labels)
     words = ("run", who.name, *options, "--command", "--", *service.command)
@@ -221,11 +228,12 @@ def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, s
     """
     service = _service(view)
     runs = [(each.image, each.command) for each in as_pod(pod).lasting]
-    if service and runs == [(service.image, service.command)]:
+    if service and runs == [(service.image, (*service.command, *service.args))]:
         return make(view), setting(view, key)
-    kind, name = objects.controller(pod) or ("Pod", objects.name(pod))
+    kind, name = objects.workload(pod) or ("Pod", objects.name(pod))
     who = identity(pod)
-    return mend(view, who, kubectl(view, "edit", kind.lower(), name, namespace=who.namespace)), ""
+    made_by = Identity("apps/v1", kind, who.namespace, name) if kind == "Deployment" else who
+    return mend(view, made_by, kubectl(view, "edit", kind.lower(), name, namespace=who.namespace)), ""
 
 
 # It runs and isn't ready

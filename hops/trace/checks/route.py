@@ -260,9 +260,9 @@ def _mended(view: PathFacts, finding: Finding, route: Route) -> str:
     if who.namespace != backend.namespace:
         return f"{kubectl(view, 'delete', 'ingress', who.name, namespace=who.namespace)} && {_create(view)}"
     if view.service is None:
-        pod = backend.pods[0]
+        pod = ("deployment", backend.service) if backend.deployment else ("pod", backend.pods[0])
         ports = ("--port", backend.port, "--target-port", backend.target_port)
-        words = ("expose", "pod", pod, "--name", backend.service, *ports)
+        words = ("expose", *pod, "--name", backend.service, *ports)
         return mend(view, who, kubectl(view, *words, namespace=who.namespace))
     meant = {"service": {"name": backend.service, "port": {"number": backend.port}}}
     change = {"op": "replace", "path": f"{route.pointer}/backend", "value": meant}

@@ -260,9 +260,12 @@ class PathFacts:
 
     @cached_property
     def pods(self) -> tuple[dict[str, JSON], ...]:
-        """The pods of the backend: those that the plan names, or else those that the Service selects."""
+        """The pods of the backend: those that the plan names or labels, or else those that the Service selects."""
         if self.backend is None:
             return ()
+        if self.planned and self.backend.deployment:
+            pods = self.labelled("Pod", self.backend.namespace, **self.backend.selector)
+            return tuple(pod for pod in pods if not objects.deleting(pod))
         if self.planned:
             found = (self.get("Pod", self.backend.namespace, name) for name in self.backend.pods)
             return tuple(pod for pod in found if pod)

@@ -78,5 +78,6 @@ def _owns(view: PathFacts, who: Identity) -> bool:
     own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}
     for backend in (*plan.services, *plan.backends):
         own |= {("Pod", backend.namespace, pod) for pod in backend.pods}
+        own |= {("Deployment", backend.namespace, backend.service)} if backend.deployment else set()
         own |= {("Service", backend.namespace, backend.service), (backend.kind, backend.namespace, backend.ingress)}
     return (who.kind, who.namespace, who.name) in own

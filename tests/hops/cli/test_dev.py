@@ -32,6 +32,7 @@ def pod(image: str, ready: str = "True") -> dict[str, Any]:
         ([pod(BUILD.image)], True),
         ([pod(BUILD.image, "False")], False),
         ([pod(BUILD.image), pod(OLD)], False),
+        ([pod(BUILD.image), pod(OLD) | {"metadata": {"deletionTimestamp": "2026-11-29T05:00:00Z"}}], True),
         ([pod(BUILD.image), pod(OLD, "False"), pod("postgres:17")], True),
     ],
 )

@@ -200,8 +200,8 @@ def test_a_service_that_is_built_is_planned_with_the_name_of_its_image(tmp_path:
     file.write_text("config: {ingress-hops:services: [{name: web, build: {context: web}}]}\n")
     status, plan, _ = hops_plan("alice", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
     assert (status, plan["leftOut"] != []) == (1, True)
-    (pod,) = (yaml.safe_load(path.read_text()) for path in (tmp_path / "plan").glob("*-pod-*.yaml"))
-    (container,) = pod["spec"]["containers"]
+    (pod,) = (yaml.safe_load(path.read_text()) for path in (tmp_path / "plan").glob("*-deployment-web.yaml"))
+    (container,) = pod["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith("ingress-hops.invalid/ingress-hops-alice/apps/web:")
     assert "command" not in container, "the image's own runs"
     kinds = [path.name.split("-")[1] for path in (tmp_path / "plan").glob("*.yaml")]

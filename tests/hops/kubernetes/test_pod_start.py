@@ -1,6 +1,7 @@
 """How far a pod has come, how long it is waited for, and what is said of one that never serves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -118,6 +119,16 @@ REMEDIES = [
 @pytest.mark.parametrize(("start", "remedy"), REMEDIES)
 def test_what_to_change_follows_from_the_state(start: PodStart, remedy: str) -> None:
     assert remedy in unanswered("services[1]", "web", "http://web.localhost/", [of(start)]).splitlines()[-1]
+
+
+def test_a_probe_of_its_own_that_fails_is_what_to_correct() -> None:
+    said = not_ready("services[1]", "web", [replace(of(RUNNING), probed=True)])
+    assert "its readiness probe fails: correct services[1].probes.readiness" in said
+
+
+def test_the_message_of_the_api_server_says_why_there_is_no_pod() -> None:
+    said = not_ready("services[1]", "web", [of(PodStart("missing", reason="FailedCreate", message="too many pods"))])
+    assert "too many pods\n  The API server refuses the pod" in said
 
 
 def test_an_unanswered_route_is_told_with_key_state_and_log() -> None:

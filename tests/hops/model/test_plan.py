@@ -300,3 +300,27 @@ def test_a_path_is_plain_data(seed: Settings) -> None:
     (path,) = plan(seed).paths
     for found in path.hops:
         assert json.loads(json.dumps(dataclasses.asdict(found)))["standing"] in {"on path", "beside the path"}
+
+
+def test_the_pod_of_a_deployment_is_known_at_up() -> None:
+    of = settings("alice", {"services": [{"name": "web", "image": "web:1"}]})
+    (path,) = plan(of).paths
+    endpoint, pod = hop(path, "endpoint"), hop(path, "pod")
+    assert (endpoint.component, endpoint.address, endpoint.known_at) == ("calico", None, KnownAt.UP)
+    assert (endpoint.next, "interface" in endpoint.details) == ("an interface named at up", False)
+    assert (pod.component, pod.address) == ("deployment apps/web", None)
+    there = LiveAddresses(
+        pods={"apps/web-1-a": "10.244.0.5", "apps/web-1-b": "10.244.0.6"}, deployed={"apps/web": ("web-1-a", "web-1-b")}
+    )
+    (path,) = plan(of, there).paths
+    endpoint, pod = hop(path, "endpoint"), hop(path, "pod")
+    assert endpoint.component == f"calico {endpoint.details['interface']}"
+    assert (endpoint.address, pod.component, pod.address) == ("10.244.0.5", "pod apps/web-1-a", "10.244.0.5")
+    assert pod.details == {"pods": "web-1-a=10.244.0.5 web-1-b=10.244.0.6"}
+
+
+def test_only_a_deployment_has_pods_without_a_name() -> None:
+    unnamed = LiveAddresses(unnamed="?")
+    services = [{"name": "web", "image": "web:1"}, {"name": "plain", "pod": "plain"}]
+    first, second = plan(settings("alice", {"services": services}), unnamed).paths
+    assert (hop(first, "pod").address, hop(second, "pod").address) == ("?", None)

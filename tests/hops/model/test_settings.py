@@ -39,6 +39,7 @@ def test_every_default() -> None:
             {
                 "name": "my-service",
                 "namespace": "apps",
+                "kind": "Pod",
                 "pod": "my-service-pod",
                 "ingress": "my-service-ingress",
                 "image": "python:3.13-slim",
@@ -124,6 +125,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("contour", "envoyLogLevel", "debug"),
     ("service", "name", "a" * 55),
     ("service", "namespace", "default"),
+    ("service", "kind", "Deployment"),
+    ("service", "kind", "Pod"),
     ("service", "pod", "p"),
     ("service", "ingress", "i"),
     ("service", "image", "python"),
@@ -318,6 +321,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("contour", "envoyLogLevel", "loud", "debug"),
     ("service", "name", "My_Service", "1 to 63 lower-case letters"),
     ("service", "namespace", "a" * 64, "1 to 63"),
+    ("service", "kind", "StatefulSet", "'Deployment' or 'Pod'"),
     ("service", "pod", "", "1 to 63"),
     ("service", "ingress", "a.b", "1 to 63"),
     ("service", "image", "-", "registry/"),
@@ -673,3 +677,35 @@ def test_relaxations_are_named_with_the_key_of_their_service() -> None:
         "ingress-hops:services[1] (web): user is 0: the container runs as root",
         "ingress-hops:services[1] (web): readOnlyRoot is false: the container can write its root file system",
     )
+
+
+@pytest.mark.parametrize(
+    ("service", "kind"),
+    [
+        ({}, "Pod"),
+        ({"pod": "web"}, "Pod"),
+        ({"command": ["serve"]}, "Pod"),
+        ({"image": "web:1"}, "Deployment"),
+        ({"build": {"context": "web"}}, "Deployment"),
+        ({"image": "web:1", "pod": "web"}, "Pod"),
+        ({"image": "web:1", "kind": "Pod"}, "Pod"),
+        ({"image": "web:1", "kind": None}, "Deployment"),
+        ({"kind": "Deployment"}, "Deployment"),
+    ],
+)
+def test_an_image_of_ones_own_without_a_pods_name_is_a_deployment(service: dict[str, Any], kind: str) -> None:
+    (found,) = settings("alice", {"services": [{"name": "web", "replicas": 2, **service}]}).services
+    assert found.kind == kind
+    assert len(found.pods) == (0 if kind == "Deployment" else 2)
+
+
+def test_a_deployment_has_no_names_for_its_pods() -> None:
+    message = refusal({"services": [{"name": "web", "kind": "Deployment", "pod": "mine"}]})
+    assert "web has kind Deployment and pod mine" in message
+    assert "\n" not in message
+
+
+def test_the_label_of_a_deployments_pods_is_its_own() -> None:
+    message = refusal({"services": [{"name": "a", "image": "a:1"}, {"name": "b", "pod": "a-pod"}]})
+    assert "a and b" in message.replace("services[0] (a)", "a").replace("services[1] (b)", "b")
+    assert "apps/a-pod" in message

@@ -17,6 +17,7 @@ import hops
 from hops.cli.app import app
 from hops.cli.updates import engine, routes
 from hops.cli.updates.changes import sentence
+from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.finding import Finding, Identity, Level, Place, Severity
 from hops.rules.finding_text import told
 
@@ -277,6 +278,22 @@ def test_a_route_that_is_not_answered_is_a_failure_with_the_verdict(
     assert status == 1
     assert "is not answered by its pod" in out
     assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: make trace STACK=local\n" in out
+
+
+def test_a_version_that_is_not_ready_is_a_failure_although_the_old_one_answers(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = stack.folder / "stacks" / "Pulumi.local.yaml"
+    file.write_text(file.read_text().replace("pod: example-pod", "image: web:1"))
+    waiting = {"apps/my-service": {"apps/my-service-1-a": PodStart("Running", reason="CrashLoopBackOff")}}
+    monkeypatch.setattr(routes, "rollouts", lambda *_: waiting)
+    status, out = stack.hops("up", "local")
+    assert status == 1
+    assert "is answered\n" in out
+    assert "Deployment apps/my-service: its new version is not ready, and what is ready goes on serving: " in out
+    assert "apps/my-service-1-a: CrashLoopBackOff\n" in out
+    monkeypatch.setattr(routes, "rollouts", lambda *_: {})
+    assert stack.hops("up", "local")[0] == 0
 
 
 def test_a_stack_that_is_not_there_needs_no_removal(stack: Stack) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hops.kubernetes.resources.pod_start import SECONDS_RUNNING
 from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.observe.in_cluster import answers as module
-from hops.observe.in_cluster.answers import RouteAnswer, answers, cluster_objects
+from hops.observe.in_cluster.answers import RouteAnswer, answers, cluster_objects, rollouts
 from tests.hops.observe.conftest import StandIn
 
 READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
@@ -110,3 +110,63 @@ def test_a_cluster_that_does_not_answer_holds_nothing(nodes: StandIn) -> None:
     assert cluster_objects("c-control-plane") == []
     (nodes.folder / "dead-c-control-plane").write_text("")
     assert cluster_objects("c-control-plane") == []
+
+
+DEPLOYED = Backend("web", "apps", "web-ingress", "web.local", "/", 80, 80, {"service": "web-pod"}, (), deployment=True)
+
+
+def deployed(nodes: StandIn, *pods: tuple[str, dict[str, Any]], observed: int = 1) -> None:
+    """A Deployment of one pod. pods: version and status of each pod."""
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": {"service": "web-pod"}},
+        "template": {"metadata": {"annotations": {"ingress-hops/spec": "new"}}},
+    }
+    metadata = {"namespace": "apps", "name": "web", "generation": 1}
+    items = [
+        {"kind": "Deployment", "metadata": metadata, "spec": spec, "status": {"observedGeneration": observed}},
+        *(
+            {
+                "kind": "Pod",
+                "metadata": {
+                    "namespace": "apps",
+                    "name": f"web-{version}",
+                    "labels": {"service": "web-pod"},
+                    "annotations": {"ingress-hops/spec": version},
+                    "ownerReferences": [{"kind": "ReplicaSet", "name": "web-1", "controller": True}],
+                },
+                "status": status,
+            }
+            for version, status in pods
+        ),
+    ]
+    (nodes.folder / "objects").write_text(json.dumps({"kind": "List", "items": items}))
+
+
+def wait_for(backend: Backend) -> RouteAnswer:
+    seconds = count(0, 10)
+    _, (answer,) = asyncio.run(answers("c-control-plane", DOOR, [backend], lambda: next(seconds)))
+    return answer
+
+
+def test_a_deployment_is_waited_for_until_its_new_pods_are_ready(nodes: StandIn) -> None:
+    deployed(nodes, ("old", READY), ("new", READY))
+    answer = wait_for(DEPLOYED)
+    assert (answer.answered, list(answer.pods)) == (True, ["apps/web-new"])
+    assert rollouts("c-control-plane", [DEPLOYED]) == {}
+
+
+def test_a_deployment_whose_new_pod_is_not_ready_ends_the_wait(nodes: StandIn) -> None:
+    deployed(nodes, ("old", READY), ("new", UNREADY))
+    answer = wait_for(DEPLOYED)
+    assert answer.answered, "the old version still answers"
+    assert [(name, start.ready) for name, start in answer.pods.items()] == [("apps/web-new", False)]
+    assert answer.logs == {"apps/web-new": ["one", "two"]}
+    assert list(rollouts("c-control-plane", [backend("a"), DEPLOYED])["apps/web"]) == ["apps/web-new"]
+
+
+def test_a_deployment_that_is_not_rolled_out_yet_is_not_done(nodes: StandIn) -> None:
+    deployed(nodes, ("new", READY), observed=0)
+    assert list(wait_for(DEPLOYED).pods) == ["apps/web"]
+    deployed(nodes)
+    assert wait_for(DEPLOYED).pods["apps/web"].phase == "missing"

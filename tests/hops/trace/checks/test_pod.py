@@ -366,3 +366,33 @@ def test_a_node_that_is_not_ready_takes_its_pods_readiness_along() -> None:
     conditions = found(sight, "Node", WORKER)["status"]["conditions"]
     next(one for one in conditions if one["type"] == "Ready")["status"] = "Unknown"
     assert ("pod", "T32") not in told(sight)
+
+
+def deployed() -> JSON:
+    """A healthy path to the pod of a Deployment."""
+    sight = healthy()
+    service = sight["stack"]["settings"]["services"][0]
+    service |= {"name": "my-service", "kind": "Deployment", "pod": "my-service-pod"}
+    metadata = found(sight, "Pod", POD)["metadata"]
+    metadata["labels"]["service"] = "my-service-pod"
+    metadata["ownerReferences"] = [{"kind": "ReplicaSet", "name": "my-service-1", "controller": True}]
+    found(sight, "Service", "my-service")["spec"]["selector"] = {"service": "my-service-pod"}
+    return sight
+
+
+def test_the_pods_of_a_deployment_are_those_with_its_label() -> None:
+    assert told(deployed()) == []
+    sight = deployed()
+    faults.listening(sight, ("127.0.0.1", 8080))
+    assert told(sight) == [("pod", "T40")]
+    assert first(sight)[1] == UP
+    assert shlex.split(first(faults.unowned(sight))[1])[-3:] == ["edit", "deployment", "my-service"]
+
+
+def test_a_deployment_without_a_pod() -> None:
+    sight = deployed()
+    without(sight, "Pod", POD)
+    faults.no_endpoints(sight)
+    failed(sight, "unreachable", *faults.DIRECT)
+    assert told(sight) == [("pod", "T42")]
+    assert first(sight)[:2] == ("The Deployment has no pod.", UP)

@@ -1,0 +1,52 @@
+"""The pods of a Deployment: those of its current template, and how far its rollout is."""
+
+from collections.abc import Iterable, Mapping
+
+from hops.kubernetes import objects
+from hops.kubernetes.resources.pod_start import PodStart, pod_start
+from hops.kubernetes.values import JSON, at, number, pairs, text
+
+
+def current_pods(deployment: Mapping[str, JSON], pods: Iterable[Mapping[str, JSON]]) -> list[Mapping[str, JSON]]:
+    """The pods that a Deployment made from its current template and that are not being deleted, by name.
+
+    deployment: the Deployment. Its template has an annotation that changes with the pod's spec, as a Workload's has.
+    pods: pods of the cluster.
+    """
+    labels = pairs(at(dict(deployment), "spec", "selector", "matchLabels")).items()
+    annotations = pairs(at(dict(deployment), "spec", "template", "metadata", "annotations")).items()
+    own = (
+        pod
+        for pod in pods
+        if objects.namespace(pod) == objects.namespace(deployment)
+        and labels <= objects.labels(pod).items()
+        and annotations <= objects.annotations(pod).items()
+        and (objects.controller(pod) or ("",))[0] == "ReplicaSet"
+        and not objects.deleting(pod)
+    )
+    return sorted(own, key=objects.name)
+
+
+def rollout(
+    name: str, deployment: Mapping[str, JSON] | None, pods: Iterable[Mapping[str, JSON]]
+) -> dict[str, PodStart]:
+    """The state of each current pod of a Deployment, by NAMESPACE/NAME; under its own name that of a pod it lacks.
+
+    name: NAMESPACE/NAME of the Deployment.
+    deployment: the Deployment; None if it does not exist.
+    pods: pods of the cluster.
+    """
+    if deployment is None:
+        return {name: PodStart("missing")}
+    body = dict(deployment)
+    if (number(at(body, "status", "observedGeneration")) or 0) < (number(at(body, "metadata", "generation")) or 0):
+        return {name: PodStart("Pending")}
+    current = current_pods(deployment, pods)
+    states = {objects.full_name(pod): pod_start(dict(pod)) for pod in current}
+    # A pod that is not ready keeps the Deployment from making the next one.
+    if all(state.ready for state in states.values()) and len(current) < (number(at(body, "spec", "replicas")) or 0):
+        failure = objects.condition(deployment, "ReplicaFailure") or {}
+        states[name] = PodStart(
+            "missing", reason=text(failure.get("reason")) or "", message=text(failure.get("message")) or ""
+        )
+    return states

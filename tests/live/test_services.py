@@ -1,0 +1,135 @@
+"""A service with an image of its own in a real cluster: its container, and rollouts that lose no request."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.live.conftest import a_clone
+from tests.project import Project, answer
+
+STACK = "services"
+PORT = 8494
+HOST = "web.services.localhost"
+WEB: dict[str, Any] = {
+    "name": "web",
+    "image": "python:3.13-slim",
+    "host": HOST,
+    "command": ["python", "-m", "http.server", "8080", "--directory", "/srv/www"],
+    "files": {"/srv/www/index.html": "version 1"},
+    "volumes": [{"path": "/cache"}],
+    "user": 1000,
+    "probes": {"readiness": {"http": "/", "port": "http"}, "liveness": {"exec": ["touch", "/cache/alive"]}},
+}
+
+
+@dataclass(frozen=True)
+class Running:
+    """The stack of these tests, which is up."""
+
+    project: Project
+    file: Path
+
+    def write(self, **changes: Any) -> None:
+        config = {
+            "ingress-hops:cluster": {"name": f"ingress-hops-{STACK}", "httpPort": PORT, "httpsPort": None},
+            "ingress-hops:services": [{**WEB, **changes}],
+        }
+        self.file.write_text(yaml.safe_dump({"config": config}))
+
+    def said(self) -> str:
+        status, body = answer(f"curl --resolve {HOST}:{PORT}:127.0.0.1 http://{HOST}:{PORT}/")
+        assert status == 200
+        return body
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with a_clone(tmp_path_factory.mktemp("project")) as clone:
+        of = Running(clone, clone.folder / "stacks" / f"Pulumi.{STACK}.yaml")
+        of.write()
+        clone.up(STACK)
+        yield of
+
+
+@dataclass
+class Load:
+    """Requests that are sent all the time. answers: how often each answer or failure was seen."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+
+    def ask(self) -> None:
+        connection = HTTPConnection("127.0.0.1", PORT, timeout=10)
+        try:
+            connection.request("GET", "/", headers={"Host": HOST})
+            response = connection.getresponse()
+            self.answers[f"{response.status} {response.read().decode()}"] += 1
+        except (HTTPException, OSError) as error:
+            self.answers[repr(error)] += 1
+        finally:
+            connection.close()
+
+
+@contextmanager
+def under_load() -> Iterator[Load]:
+    load, ended = Load(), threading.Event()
+
+    def send() -> None:
+        while not ended.wait(0.02):
+            load.ask()
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield load
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_the_pod_of_a_deployment_is_published_and_traced(running: Running) -> None:
+    assert running.said() == "version 1"
+    hops = {hop["name"]: hop for hop in running.project.outputs(STACK)["hops"]}
+    name = hops["pod"]["component"].removeprefix("pod apps/")
+    assert name.startswith("web-")
+    pod = running.project.kubectl(STACK, "get", "pod", "--namespace", "apps", name, "--output=jsonpath={.status.podIP}")
+    assert pod == hops["pod"]["address"] == hops["endpoint"]["address"]
+    assert "no changes" in running.project.preview(STACK)
+    assert "all is well" in running.project.make("trace", f"STACK={STACK}")
+
+
+@pytest.mark.long
+def test_a_rollout_loses_no_request(running: Running) -> None:
+    with under_load() as load:
+        running.write(files={"/srv/www/index.html": "version 2"}, replicas=2)
+        assert "1 updated" in running.project.up(STACK)
+        # The old pod serves on for a moment, and ends after it.
+        time.sleep(10)
+    assert set(load.answers) == {"200 version 1", "200 version 2"}, load.answers
+    assert running.said() == "version 2"
+
+
+@pytest.mark.long
+def test_a_version_that_never_gets_ready_leaves_the_old_one_serving(running: Running) -> None:
+    before = running.said()
+    running.write(files={"/srv/www/index.html": "version 3"}, probes={"readiness": {"http": "/missing"}})
+    with under_load() as load:
+        failed = running.project.up(STACK, fails=True)
+        again = running.project.up(STACK, fails=True)
+    assert "its readiness probe fails: correct services[0].probes.readiness" in failed
+    for said in (failed, again):
+        assert "Deployment apps/web: its new version is not ready, and what is ready goes on serving" in said
+    assert set(load.answers) == {f"200 {before}"}, load.answers
+    running.write(files={"/srv/www/index.html": "version 4"})
+    running.project.up(STACK)
+    assert running.said() == "version 4"
