@@ -245,6 +245,8 @@ class KindCluster(pulumi.ComponentResource):
             cluster_identifier=f"{values['name']}-{values['generation']}",
             # Objects of a cluster that is gone are gone too.
             delete_unreachable=True,
+            # A renewed certificate is patched in place. A replaced Secret leaves its host without https for a second.
+            enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._kind], replacement_trigger=values["generation"]),
         )
         self.kubeconfig = pulumi.Output.from_input(values["kubeconfig"])

@@ -39,9 +39,10 @@ class IngressArgs(TypedDict):
     """Whether a request may become a WebSocket. Default: false."""
     tls: NotRequired[pulumi.Input[str] | None]
     """The name of a Secret of type kubernetes.io/tls in the same namespace. Default: None, plain HTTP."""
-    redirect: NotRequired[bool | None]
-    """Whether Contour redirects plain HTTP to https. Envoy keeps a port other than 80 in the address, so this works
-    only where HTTP is published at port 80 and https at 443. Default: None, no redirect."""
+    plain_http: NotRequired[str]
+    """What happens to plain HTTP where tls is set: served, redirected or refused. Envoy keeps a port other than 80 in
+    the address that it redirects to, so redirected works only where HTTP is published at port 80 and https at 443.
+    Default: served."""
 
 
 class _Bounds(settings.Section):
@@ -55,7 +56,14 @@ class _Bounds(settings.Section):
     timeout: settings.Timeout | None = None
     websocket: bool = False
     tls: settings.HostName | None = None
-    redirect: bool | None = None
+    plain_http: Literal["served", "redirected", "refused"] = "served"
+
+
+_PLAIN_HTTP = {
+    "served": {},
+    "redirected": {"ingress.kubernetes.io/force-ssl-redirect": "true"},
+    "refused": {"kubernetes.io/ingress.allow-http": "false"},
+}
 
 
 class Ingress(pulumi.ComponentResource):
@@ -95,7 +103,7 @@ class Ingress(pulumi.ComponentResource):
                     "pulumi.com/skipAwait": "true",
                     **({"projectcontour.io/response-timeout": values["timeout"]} if values["timeout"] else {}),
                     **({"projectcontour.io/websocket-routes": values["path"]} if values["websocket"] else {}),
-                    **({"ingress.kubernetes.io/force-ssl-redirect": "true"} if values["redirect"] else {}),
+                    **_PLAIN_HTTP[values["plain_http"]],
                 },
             ),
             spec=networking.IngressSpecArgs(

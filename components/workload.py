@@ -335,7 +335,7 @@ class Workload(pulumi.ComponentResource):
         path_type: str = "Prefix",
         timeout: str | None = None,
         websocket: bool = False,
-        redirect: bool = False,
+        plain_http: str = "served",
         opts: pulumi.ResourceOptions | None = None,
     ) -> Ingress:
         """Declares an Ingress that leads to this workload.
@@ -345,7 +345,7 @@ class Workload(pulumi.ComponentResource):
         name: the Ingress object's name, another one for each Ingress; default: the Service's name with -ingress.
         tls: the name of a Secret of type kubernetes.io/tls in the workload's namespace; default: None, plain HTTP.
         path_type, timeout, websocket: as of an Ingress.
-        redirect: whether Contour redirects plain HTTP to https; see IngressArgs.
+        plain_http: what happens to plain HTTP where tls is set; see IngressArgs.
         opts: options beside those of the workload, which decide parent, provider and what the Ingress depends on.
 
         Raises ArgumentError for wrong arguments.
@@ -365,7 +365,7 @@ class Workload(pulumi.ComponentResource):
                 "timeout": timeout,
                 "websocket": websocket,
                 "tls": tls,
-                "redirect": redirect or None,
+                "plain_http": plain_http,
             },
             pulumi.ResourceOptions.merge(self.beside, opts),
         )

@@ -212,7 +212,9 @@ def _warning(settings: Settings, intended: Plan, backend: Backend, answer: Route
 
 
 def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> BuiltStack:
-    provider = kubernetes.Provider("existing", context=intended.context, delete_unreachable=False)
+    provider = kubernetes.Provider(
+        "existing", context=intended.context, delete_unreachable=False, enable_secret_mutable=True
+    )
     inside = pulumi.ResourceOptions(provider=provider)
     contour = _contour(settings, ground, intended, inside)
     proxies = contour.definitions if contour else ()
@@ -342,6 +344,8 @@ def _services(
     living, there = _digests(ground.objects), found(ground.objects, None)
     secrets = _secrets(settings, ground.certificates, built)
     published = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
+    # Envoy keeps any other port in the address that it redirects to, which leads https to a plain port.
+    plain_http = "redirected" if published == {"http": 80, "https": 443} else "refused"
     made: list[pulumi.CustomResource] = []
     replaced: list[str] = []
     objects_: list[pulumi.Resource] = []
@@ -399,8 +403,7 @@ def _services(
                 timeout=route.timeout,
                 websocket=route.websocket,
                 tls=route.secret,
-                # Envoy keeps any other port in the address that it redirects to, which leads https to a plain port.
-                redirect=route.tls is True and published == {"http": 80, "https": 443},
+                plain_http=plain_http if route.tls is True else "served",
                 opts=pulumi.ResourceOptions(
                     # Earlier versions left the namespace out.
                     aliases=[pulumi.Alias(name=route.name)],
@@ -445,7 +448,7 @@ def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRou
 def _secrets(
     settings: Settings, certificates: Mapping[str, KeyPair], built: BuiltStack
 ) -> dict[tuple[str, str], kubernetes.core.v1.Secret]:
-    """The Secret of each host with `tls: true`, by namespace and host. A renewed certificate replaces it."""
+    """The Secret of each host with `tls: true`, by namespace and host."""
 
     def secret(namespace: str, host: str) -> kubernetes.core.v1.Secret:
         pair = certificates[host]

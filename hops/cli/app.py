@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from hops.cli.output import Status, echo, needs_project, stop
 
 _COMMANDS = {
+    "ca": "hops.cli.ca:app",
     "check": "hops.cli.check:main",
     "codes": "hops.cli.codes:main",
     "comment": "hops.cli.reviews.comment:main",

@@ -22,6 +22,7 @@ from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
 from hops.model.settings import Settings
+from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.files import write
 from hops.observe.local.host import resolve
 from hops.observe.local.stack_files import kubeconfig_folder
@@ -71,7 +72,9 @@ def main(
     *,
     form: Annotated[TraceFormat, typer.Option("--format", help="How to print the trace.")] = TraceFormat.TEXT,
     url: Annotated[str | None, typer.Option(metavar="URL", help="Host, port, path and scheme in one.")] = None,
-    scheme: Annotated[Scheme | None, typer.Option(help="http or https; without it http.")] = None,
+    scheme: Annotated[
+        Scheme | None, typer.Option(help="http or https; without it https for a route with tls, otherwise http.")
+    ] = None,
     host: Annotated[str | None, typer.Option(help="The request's host name; without it the stack's first.")] = None,
     path: Annotated[
         str | None, typer.Option(help="Its path; without it the one that the stack's curl asks for.")
@@ -287,6 +290,13 @@ def _of_settings(
     of_path = [route for route in of_host if request.path is not None and request.path.startswith(route.path)]
     route = max(of_path, key=lambda route: len(route.path), default=next(iter(of_host), every[0]))
     port: int | None = settings.cluster.http_port
+    if request.scheme is None and route.tls and request.port in (None, settings.cluster.https_port):
+        # Nobody knows which authority signed the certificate of a given Secret.
+        insecure = request.insecure or (isinstance(route.tls, str) and request.ca_file is None)
+        request = replace(request, scheme="https", insecure=insecure)
+    if request.scheme == "https" and route.tls is True and request.ca_file is None:
+        own = authority_file(authority_folder())
+        request = replace(request, ca_file=str(own) if own.exists() else None)
     if request.scheme == "https" and request.port is None:
         port = settings.cluster.https_port
         if port is None:

@@ -30,6 +30,27 @@ class KeyPair:
         return "KeyPair(certificate=…, key=…)"
 
 
+@dataclass(frozen=True)
+class CertificateFacts:
+    """What people compare of a certificate.
+
+    name: its common name. fingerprint: SHA-256 of the certificate, as pairs of hexadecimal digits joined by colons.
+    ends: when it ends to be valid, an aware time.
+    """
+
+    name: str
+    fingerprint: str
+    ends: datetime
+
+
+def facts(certificate: str) -> CertificateFacts:
+    """The facts of a certificate in PEM. Raises ValueError if it cannot be read."""
+    one = x509.load_pem_x509_certificate(certificate.encode())
+    names = one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    digest = one.fingerprint(hashes.SHA256()).hex(":").upper()
+    return CertificateFacts(str(names[0].value) if names else "", digest, one.not_valid_after_utc)
+
+
 def make_authority(name: str, now: datetime) -> KeyPair:
     """Makes an authority that signs certificates of hosts, and no other authority's.
 

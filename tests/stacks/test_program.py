@@ -876,13 +876,18 @@ def test_the_outputs_of_a_stack_with_tls(running: Run, authority: Path) -> None:
 
 @pytest.mark.parametrize(("http", "https", "redirects"), [(80, 443, True), (8080, 8443, False), (80, 8443, False)])
 @pytest.mark.usefixtures("authority")
-def test_http_is_redirected_only_at_the_usual_ports(running: Run, http: int, https: int, redirects: bool) -> None:  # noqa: FBT001
+def test_http_is_redirected_at_the_usual_ports_and_refused_at_others(
+    running: Run,
+    http: int,
+    https: int,
+    redirects: bool,  # noqa: FBT001
+) -> None:
     recording = running("alice", config=with_tls(http, https))
-    annotation = "ingress.kubernetes.io/force-ssl-redirect"
-    assert (
-        annotation in recording.one("Ingress", "apps/web-ingress-ingress").inputs["metadata"]["annotations"]
-    ) is redirects
-    assert annotation not in recording.one("Ingress", "apps/plain-ingress-ingress").inputs["metadata"]["annotations"]
+    annotations = recording.one("Ingress", "apps/web-ingress-ingress").inputs["metadata"]["annotations"]
+    assert (annotations.get("ingress.kubernetes.io/force-ssl-redirect") == "true") is redirects
+    assert (annotations.get("kubernetes.io/ingress.allow-http") == "false") is not redirects
+    plain = recording.one("Ingress", "apps/plain-ingress-ingress").inputs["metadata"]["annotations"]
+    assert list(plain) == ["pulumi.com/skipAwait"]
 
 
 def test_a_stack_without_tls_makes_no_authority(running: Run, authority: Path) -> None:

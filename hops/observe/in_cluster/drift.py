@@ -20,6 +20,8 @@ _PULUMI = re.compile(r"pulumi")
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _PLURALS = {"Endpoints": "endpoints"}
 _SHOWN = 3
+_SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key of a secret value in a state, which holds its ciphertext only (Pulumi, sdk/go/common/resource/sig)."""
 _IDENTITY = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("status",)}
 """Fields that no manager owns."""
 
@@ -182,6 +184,10 @@ def _compared(of: DeclaredObject, candidates: Sequence[tuple[str, Path]], whole:
     for manager, path in candidates:
         if _RESTARTED in path:
             continue
+        if secret := next((path[:n] for n in range(1, len(path) + 1) if _is_secret(_value(of.inputs, path[:n]))), None):
+            # Nobody can compare it, and whoever owns a field of it changed that field.
+            changed[_name(secret)] = (manager, secret)
+            continue
         for place, extra in _differences(_value(of.inputs, path), _value(whole, path), path):
             (added if extra else changed).setdefault(_name(place), (manager, place))
     if not changed and not added:
@@ -211,10 +217,17 @@ def _lost(value: Any, kept: set[Path], path: Path = ()) -> Iterator[Path]:
         place = (*path, key)
         if below in (None, {}, []) or place in _IDENTITY:
             continue
-        if place == ("metadata",) or any(each[:-1] == place for each in kept):
+        if _is_secret(below):
+            if not any(each[: len(place)] == place for each in kept):
+                yield place
+        elif place == ("metadata",) or any(each[:-1] == place for each in kept):
             yield from _lost(below, kept, place)
         elif place not in kept:
             yield place
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and _SIGNATURE in value
 
 
 def _owner(managers: Mapping[str, Sequence[Path]], path: Path) -> str:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +36,35 @@ def authority_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def authority_file(folder: Path) -> Path:
     """The file of the authority's certificate, which holds no key."""
     return folder / "authority.pem"
+
+
+def host_files(folder: Path) -> Sequence[Path]:
+    """The files of the hosts' certificates and keys, by host name.
+
+    folder: the authority's folder.
+    """
+    return sorted((folder / "hosts").glob("*.pem"))
+
+
+def remove_files(folder: Path) -> int:
+    """Removes the authority and the certificates that it signed. Returns how many files were removed.
+
+    folder: the authority's folder. Other files in it stay.
+
+    Raises AuthorityError.
+    """
+    # The certificate goes first: if this is interrupted, a key alone lets the next up make a new authority.
+    own = [authority_file(folder), folder / "authority-key.pem", *host_files(folder)]
+    there = [file for file in own if file.exists()]
+    try:
+        for file in there:
+            file.unlink()
+        for empty in (folder / "hosts", folder):
+            if empty.is_dir() and not any(empty.iterdir()):
+                empty.rmdir()
+    except OSError as error:
+        raise AuthorityError(f"{error.filename} cannot be removed: {error.strerror}; mend its rights") from None
+    return len(there)
 
 
 def certificates(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from hops.cli import kubectl_plugin
 from hops.cli import trace as module
 from hops.cli.app import app
+from hops.observe.local.authority import FOLDER, certificates
 from hops.observe.look import Way
 from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest, TracedStack
 from tests.hops.trace.faults import redirected, secure
@@ -319,6 +320,38 @@ def test_https_of_a_stack_needs_its_port(looked: Looked) -> None:
     assert (looked.asked[0].scheme, looked.asked[0].port) == ("https", 8443)
     trace("seed", "--scheme", "https")
     assert looked.asked[1].port == 443
+
+
+def test_a_route_with_tls_is_asked_over_https(
+    looked: Looked, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text((project / "Pulumi.yaml").read_text())
+    services = [{"name": "own", "tls": True}, {"name": "given", "tls": "mine"}, {"name": "plain"}]
+    config = {"config": {"ingress-hops:cluster": {"httpPort": 81, "httpsPort": 444}, "ingress-hops:services": services}}
+    (tmp_path / "stacks" / "Pulumi.there.yaml").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(FOLDER, str(tmp_path / "ca"))
+
+    def asked(*words: str) -> tuple[str, int, str | None, bool]:
+        trace("there", *words)
+        last = looked.asked[-1]
+        return last.scheme, last.port, last.ca_file, last.insecure
+
+    # Before the first up there is no authority.
+    assert asked() == ("https", 444, None, False)
+    certificates(tmp_path / "ca", ["own.localhost"], keep=True)
+    authority = str(tmp_path / "ca" / "authority.pem")
+    assert asked() == ("https", 444, authority, False)
+    assert asked("--scheme", "https", "--port", "445") == ("https", 445, authority, False)
+    assert asked("--insecure") == ("https", 444, authority, True)
+    (tmp_path / "other.pem").write_text((tmp_path / "ca" / "authority.pem").read_text())
+    assert asked("--cacert", "other.pem") == ("https", 444, str(tmp_path / "other.pem"), False)
+    assert asked("--scheme", "http") == ("http", 81, None, False)
+    assert asked("--port", "81") == ("http", 81, None, False)
+    assert asked("--host", "given.localhost") == ("https", 444, None, True)
+    assert asked("--host", "given.localhost", "--scheme", "https") == ("https", 444, None, False)
+    assert asked("--host", "plain.localhost") == ("http", 81, None, False)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ PATHS = {
     "Service": "/api/v1/services",
     "Deployment": "/apis/apps/v1/deployments",
     "ServiceAccount": "/api/v1/serviceaccounts",
+    "Secret": "/api/v1/secrets",
 }
 
 
@@ -198,6 +199,40 @@ def test_what_was_added_to_a_list_is_left(deployment: Cluster, connect: Connect)
     (told,) = deployment.told(connect)
     assert not told.repaired
     assert removal(told.added) is None
+
+
+SECRET: Object = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "web", "namespace": "apps"},
+    "type": "kubernetes.io/tls",
+    # As a state holds a secret value.
+    "data": {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"},
+}
+
+
+@pytest.fixture
+def secret(server: Server) -> Cluster:
+    cluster = Cluster(server, SECRET, {"f:type": {}, "f:data": {"f:tls.crt": {}, "f:tls.key": {}}})
+    cluster.live["data"] = {"tls.crt": "b25l", "tls.key": "dHdv"}
+    return cluster
+
+
+def test_a_secret_value_is_not_compared_with_its_ciphertext(secret: Cluster, connect: Connect) -> None:
+    assert secret.told(connect) == []
+
+
+def test_a_secret_value_that_somebody_changed_is_restored_and_not_removed(secret: Cluster, connect: Connect) -> None:
+    secret.by("kubectl-patch", {"f:data": {"f:tls.key": {}}})
+    (found,) = secret.told(connect)
+    assert str(found) == "Secret apps/web has data changed by kubectl-patch"
+    assert (found.repaired, found.added) == (True, ())
+
+
+def test_a_secret_value_whose_fields_pulumi_lost_is_told(secret: Cluster, connect: Connect) -> None:
+    secret.live["metadata"]["managedFields"] = [owns("pulumi-kubernetes-1a2b", {"f:type": {}})]
+    (found,) = secret.told(connect)
+    assert str(found) == "Secret apps/web has data changed by somebody"
 
 
 def test_an_api_that_says_no_is_an_error(server: Server, connect: Connect) -> None:
