@@ -261,7 +261,9 @@ def test_exposed_means_an_ingress_with_the_same_options() -> None:
         "host": "web.localhost",
         "path": "/",
         "path_type": "Prefix",
+        "plain_http": "served",
         "websocket": False,
+        "plain_http": "served",
         "service": "my-service",
         "port": 8080,
     }
