@@ -40,8 +40,11 @@ def write(path: Path, content: str | bytes, *, private: bool = False, expected: 
             os.fsync(file.fileno())
         part.chmod(mode)
         part.replace(target)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            # An error of a full disk names no file.
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -86,7 +86,7 @@ def kept_off(view: PathFacts) -> Iterator[Finding]:
         reason = unscheduled(pod)
         if reason is None or not re.search("untolerated taint|unschedulable", reason.message):
             continue
-        found = [(node, *cause) for node in view.of("Node") for cause in _causes(view, node, reason.message)]
+        found = [(node, *cause) for node in view.of("Node") for cause in _causes(view, node, pod)]
         if not found:
             continue
         node, what, remedy, look = found[0]
@@ -95,7 +95,7 @@ def kept_off(view: PathFacts) -> Iterator[Finding]:
         yield T65.finding(identity(pod), message, remedy, evidence, look=look)
 
 
-def _causes(view: PathFacts, node: Mapping[str, JSON], message: str) -> Iterator[tuple[str, str, str]]:
+def _causes(view: PathFacts, node: Mapping[str, JSON], pod: Mapping[str, JSON]) -> Iterator[tuple[str, str, str]]:
     """What keeps a pod off a node, the command that mends it, and the one that looks."""
     name = objects.name(node)
     look = kubectl(view, "describe", "node", name)
@@ -107,9 +107,24 @@ def _causes(view: PathFacts, node: Mapping[str, JSON], message: str) -> Iterator
             disk = command("docker", "exec", name, "df", "--human-readable", "/var")
             on_disk = key == _SHORT[0] and name in view.node_containers
             yield f"has {key.removeprefix(_OWN)}", "", disk if on_disk else look
-        elif key in message and key != CONTROL_PLANE and not key.startswith(_OWN) and effect != "PreferNoSchedule":
+        elif (
+            key != CONTROL_PLANE
+            and not key.startswith(_OWN)
+            and effect != "PreferNoSchedule"
+            and not _tolerated(pod, key, value, effect)
+        ):
             written = f"{key}={value}:{effect}" if value else f"{key}:{effect}"
             yield f"has the taint {written}", kubectl(view, "taint", "node", name, f"{written}-"), look
+
+
+def _tolerated(pod: Mapping[str, JSON], key: str, value: str, effect: str) -> bool:
+    """Whether a pod tolerates a taint (core/v1, Toleration)."""
+    for toleration in sequence(at(dict(pod), "spec", "tolerations")):
+        its = {name: text(at(toleration, name)) or "" for name in ("key", "value", "effect", "operator")}
+        same = its["operator"] == "Exists" or its["value"] == value
+        if its["effect"] in ("", effect) and its["key"] in ("", key) and same:
+            return True
+    return False
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unready, kept_off)

@@ -5,7 +5,7 @@ import pytest
 from hops.model.finding import Level
 from tests.hops.trace import faults
 from tests.hops.trace.asked import codes, found
-from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, WORKER
+from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, POD, WORKER
 from tests.hops.trace.observations import container, healthy
 from tests.hops.trace.observations import found as get
 
@@ -35,6 +35,15 @@ def test_a_node_that_says_why_it_is_not_ready_is_only_looked_at() -> None:
     assert finding.look.endswith(f"describe node {WORKER}")
 
 
+def test_a_kubelet_that_reports_is_not_started_again() -> None:
+    sight = healthy()
+    faults.unready_node(sight)
+    ready = next(one for one in get(sight, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
+    ready |= {"status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}
+    (finding,) = found(sight)
+    assert (finding.remedy, finding.look.split()[:3]) == ("", ["docker", "exec", WORKER])
+
+
 def test_a_node_that_no_request_passes_is_left_alone() -> None:
     sight = healthy()
     next(one for one in get(sight, "Node", CONTROL)["status"]["conditions"])["status"] = "False"
@@ -56,6 +65,8 @@ _UNTOLERATED = (
     "0/2 nodes are available: 1 node(s) had untolerated taint {{{taint}}}, "
     "1 node(s) had untolerated taint {{node-role.kubernetes.io/control-plane: }}."
 )
+_NEWER = "0/2 nodes are available: 2 node(s) had untolerated taint(s). no new claims to deallocate."
+"""Since Kubernetes 1.34."""
 _PRESSURE = "node.kubernetes.io/disk-pressure"
 _CASES = [
     (
@@ -66,7 +77,7 @@ _CASES = [
     ),
     (
         {"taints": [{"key": "drain", "effect": "NoExecute"}]},
-        _UNTOLERATED.format(taint="drain: "),
+        _NEWER,
         "has the taint drain:NoExecute",
         f"{KUBECTL} taint node {WORKER} drain:NoExecute-",
     ),
@@ -101,6 +112,25 @@ def test_what_keeps_a_pod_off_the_nodes_is_told(spec: JSON, message: str, what: 
     assert (finding.code, finding.hop) == ("T65", "pod")
     assert finding.message == f"No node takes the pod: {WORKER} {what}."
     assert finding.remedy == remedy
+
+
+@pytest.mark.parametrize(
+    "toleration",
+    [
+        {"operator": "Exists"},
+        {"key": "dedicated", "operator": "Exists"},
+        {"key": "dedicated", "value": "gpu", "effect": "NoSchedule"},
+    ],
+)
+def test_a_taint_that_the_pod_tolerates_is_not_the_cause(toleration: JSON) -> None:
+    taints = [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}, {"key": "other", "effect": "NoSchedule"}]
+    sight = _kept_off({"taints": taints}, _NEWER)
+    get(sight, "Pod", POD)["spec"]["tolerations"] = [toleration]
+    if "key" in toleration:
+        assert "has the taint other:NoSchedule" in found(sight)[0].message
+        assert "dedicated" not in found(sight)[0].evidence.partition("taint(s)")[2]
+    else:
+        assert codes(sight) == ["T42"]
 
 
 def test_a_pod_that_no_node_takes_for_another_reason_does_not_run() -> None:
