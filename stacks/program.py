@@ -28,6 +28,7 @@ from hops.observe.in_cluster.answers import cluster_objects, context_objects
 from hops.observe.local.authority import AuthorityError, authority_file, authority_folder, certificates
 from hops.observe.local.machine import look
 from hops.observe.local.published_files import manifests_folder, published
+from hops.observe.local.stack_files import has_makefile
 from stacks import config
 from stacks.build import BuiltStack, StackContext, build
 
@@ -71,7 +72,7 @@ def run() -> BuiltStack:
             node.state == "running" for node in machine.nodes(settings.cluster.name)
         )
         if inhabited and os.environ.get(_REPLACE) != "1":
-            lost = f"{lost}\n{consent(stack)}"
+            lost = f"{lost}\n{consent(stack, makefile=has_makefile(Path.cwd()))}"
             if not pulumi.runtime.is_dry_run():
                 raise pulumi.RunError(f"nothing was changed: {lost}")
         pulumi.log.warn(lost)

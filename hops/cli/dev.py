@@ -45,7 +45,7 @@ def main(stack: StackArgument = "local") -> None:
         signal.signal(number, signal.default_int_handler)
     with opened(stack) as of:
         if not any(service.build for service in of.settings.services):
-            stop(f"no service of the stack {stack} has build; add it to its file, see docs/build.md")
+            stop(f"no service of the stack {stack} has build; add it to its file, as `hops settings` describes it")
         if status := bring_up(of, verbose=False):
             raise typer.Exit(status)
         with suppress(KeyboardInterrupt):

@@ -25,7 +25,7 @@ from hops.model.settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.files import write
 from hops.observe.local.host import resolve
-from hops.observe.local.stack_files import kubeconfig_folder
+from hops.observe.local.stack_files import has_makefile, kubeconfig_folder
 from hops.observe.look import Way, look
 from hops.observe.requests import from_client
 from hops.trace.facts.probes import SAFE
@@ -307,7 +307,8 @@ def _of_settings(
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Reading the outputs takes as long as all the rest, so a watch reads them once.
-    return partial(_look, asked, way, TracedStack(name=name, settings=settings), cache(partial(outputs, project, name)))
+    stack = TracedStack(name=name, settings=settings, makefile=has_makefile(project))
+    return partial(_look, asked, way, stack, cache(partial(outputs, project, name)))
 
 
 # Looking

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from hops.model.commands import of_stack
 from hops.model.plan import Plan
 from hops.model.settings import NAMESPACE, Settings
 
@@ -259,9 +260,14 @@ def rebuild(plan: Plan, folder: str, published: PublishedCluster, objects: int |
     return "\n".join(lines)
 
 
-def consent(stack: str) -> str:
-    """How to allow a rebuild."""
-    return f"To go on: make up STACK={stack} REPLACE=1. To keep the cluster, set the old values again."
+def consent(stack: str, *, makefile: bool) -> str:
+    """How to allow a rebuild.
+
+    stack: the stack's name.
+    makefile: whether the project has the Makefile of ingress-hops.
+    """
+    command = of_stack("up", stack, makefile=makefile, replace=True)
+    return f"To go on: {command}. To keep the cluster, set the old values again."
 
 
 def _shown(value: Any) -> str:
@@ -284,7 +290,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
     if "docker" in machine.missing_tools:
         yield "docker is not on PATH; install Docker Engine or Docker Desktop"
     if "kind" in machine.missing_tools:
-        yield "kind is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager"
+        yield "kind is not on PATH; `hops tools` fetches it into .tools/bin, or install it by your package manager"
     if machine.kind_provider not in (None, "", "docker"):
         yield f"KIND_EXPERIMENTAL_PROVIDER is {machine.kind_provider}; ingress-hops works with Docker: unset it"
     if not machine.docker:
@@ -393,7 +399,7 @@ def _occupied(docker: DockerDaemon, cluster: str, state: ClusterState) -> Iterat
         if owner := others.get(address):
             yield (
                 f"{name} needs the address {address}, which its cluster was made with, and the container {owner} has "
-                f"it; stop that one: docker stop {owner}; or remove the cluster by make down, and build it by make up"
+                f"it; stop that one: docker stop {owner}; or take the stack down, and bring it up again"
             )
 
 

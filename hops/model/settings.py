@@ -198,7 +198,7 @@ class ClusterSettings(Section):
         None,
         min_length=1,
         description="The kubeconfig context of a cluster that exists. The stack then makes no kind cluster. "
-        "Run `make down` before you change it.",
+        "Take the stack down before you change it.",
         examples=["my-context"],
     )
     name: ClusterName = Field(
@@ -236,8 +236,8 @@ class ClusterSettings(Section):
     )
     kubeconfig_folder: FolderName = Field(
         ".ingress-hops/kubeconfig",
-        description="The folder for the kubeconfig file, relative to the project's folder. Run `make down` before you "
-        "change it.",
+        description="The folder for the kubeconfig file, relative to the project's folder. Take the stack down "
+        "before you change it.",
         examples=["/home/alice/kubeconfigs"],
     )
 

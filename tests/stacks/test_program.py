@@ -383,7 +383,7 @@ def test_an_up_asks_before_it_replaces_a_running_cluster(
     first, *_, last = str(caught.value).splitlines()
     assert first == "nothing was changed: settings changed that the running cluster sam-test-cluster cannot take:"
     assert "(2 objects of this stack)" in str(caught.value)
-    assert last == "To go on: make up STACK=seed REPLACE=1. To keep the cluster, set the old values again."
+    assert last == "To go on: hops up seed --replace. To keep the cluster, set the old values again."
     assert recording.resources == []
     monkeypatch.setenv("INGRESS_HOPS_REPLACE", "1")
     replaced = running(machine=there, config=committed("seed") | CHANGED, before=before)
@@ -486,7 +486,7 @@ def test_an_up_refuses_before_anything_is_declared(running: Run) -> None:
         running(machine=replace(DOWN, missing_tools=("kind",)), recording=recording)
     assert str(caught.value).splitlines() == [
         "nothing was changed, because",
-        "- kind is not on PATH; `make tools` fetches it into .tools/bin, or install it by your package manager",
+        "- kind is not on PATH; `hops tools` fetches it into .tools/bin, or install it by your package manager",
         "- Docker does not answer (Cannot connect); start it and check with: docker info",
     ]
     assert recording.resources == []

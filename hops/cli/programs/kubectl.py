@@ -10,7 +10,8 @@ import typer
 from hops.cli.output import stop
 from hops.cli.programs.project import ProjectError, project_folder, search_path
 from hops.cli.stacks.stack_file import StackError, read, stack_file
-from hops.observe.local.stack_files import kubeconfig
+from hops.model.commands import of_stack
+from hops.observe.local.stack_files import has_makefile, kubeconfig
 
 ADMIN = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl inside a control-plane node of kind."""
@@ -35,7 +36,8 @@ def main(
     if settings.cluster.existing:
         command = ["kubectl", "--context", settings.cluster.existing, *words]
     elif (file := kubeconfig(project, stack, settings)) is None:
-        stop(f"the stack {stack} has no cluster here; build it with: make up STACK={stack}")
+        up = of_stack("up", stack, makefile=has_makefile(project))
+        stop(f"the stack {stack} has no cluster here; build it with: {up}")
     elif shutil.which("kubectl", path=path):
         command = ["kubectl", "--kubeconfig", str(file), *words]
     else:

@@ -9,6 +9,8 @@ from typing import Any
 
 from hops.cli.programs.environment import environment
 from hops.cli.programs.project import ProjectError
+from hops.model.commands import of_stack
+from hops.observe.local.stack_files import has_makefile
 
 _SECONDS = 60
 _REPEATED = re.compile(r"::[^:]*:index:(KindCluster|Image)\$command:local:Command::|[$:]kubernetes:")
@@ -42,7 +44,8 @@ def outputs(project: Path, name: str) -> dict[str, Any]:
     try:
         printed = _pulumi(project, _unread(project, name), "stack", "output", "--json", f"--stack={name}")
     except _PulumiError as error:
-        raise BackendError(f"{error}; bring it up with: make up STACK={name}") from None
+        up = of_stack("up", name, makefile=has_makefile(project))
+        raise BackendError(f"{error}; bring it up with: {up}") from None
     return dict(_json(printed, f"the stack {name}"))
 
 
@@ -128,7 +131,7 @@ def _pulumi(project: Path, failure: str, *words: str, text: str | None = None) -
     except subprocess.TimeoutExpired:
         raise BackendError(f"{failure}: pulumi {words[0]} took longer than {_SECONDS} s") from None
     except OSError:
-        raise BackendError("pulumi is not on PATH; `make tools` fetches it into .tools/bin") from None
+        raise BackendError("pulumi is not on PATH; `hops tools` fetches it into .tools/bin") from None
     if done.returncode:
         raise _PulumiError(f"{failure}: {done.stderr.strip().removeprefix('error: ')}")
     return done.stdout

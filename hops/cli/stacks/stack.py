@@ -16,12 +16,13 @@ from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.stacks.stack_list import Seen, StackSummary, look_around
 from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
+from hops.model.commands import of_stack
 from hops.model.hop import Entrypoint
 from hops.model.project_files import stack_path
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.contexts import BuildError, builds
 from hops.observe.local.machine import busy, has_address, look
-from hops.observe.local.stack_files import own_state
+from hops.observe.local.stack_files import has_makefile, own_state
 from hops.rules.other_stacks import claims, joined, stack_settings
 
 app = typer.Typer(
@@ -37,7 +38,7 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
 # yaml-language-server: $schema=stack.schema.json
 # Made by hops stack new {name}: a cluster, a port and a host name that no other stack here has.
-# docs/settings.md describes every key.
+# The command hops settings describes every key.
 config:
   {namespace}:cluster:
     name: {cluster}
@@ -109,7 +110,7 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
     _check_address(options.address, host)
     try:
         seen = look_around(project)
-        _check_others(seen, name)
+        _check_others(project, seen, name)
         http = _http_port(seen, options)
         text = _NEW.format(
             name=name,
@@ -158,13 +159,14 @@ def _check_address(address: str, host: str) -> None:
         )
 
 
-def _check_others(seen: Seen, name: str) -> None:
+def _check_others(project: Path, seen: Seen, name: str) -> None:
     if seen.unusable:
         raise StackError("\n".join(seen.unusable))
     if resources := (seen.kept or {}).get(name):
+        down = of_stack("down", name, makefile=has_makefile(project))
         raise StackError(
             f"the backend has a stack {name} of {resources} resources, whose file is gone; choose another name, or "
-            f"take that one down first: make down STACK={name}"
+            f"take that one down first: {down}"
         )
 
 
@@ -213,14 +215,15 @@ def new(
     Exit status: 0 written, 2 not written, and why.
     """
     try:
-        stack, unseen = create(project_folder(), name, NewStack(address, http_port, https_port, host, build, port))
+        project = project_folder()
+        stack, unseen = create(project, name, NewStack(address, http_port, https_port, host, build, port))
     except (StackError, ProjectError) as error:
         stop(error)
     if form is Format.JSON:
         print_json(asdict(stack))
     else:
         echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
-        echo(f"Bring it up with: make up STACK={name}")
+        echo(f"Bring it up with: {of_stack('up', name, makefile=has_makefile(project))}")
         if build:
             echo(f"Then build and roll out at each save: hops dev {name}")
         if not stack.hosts[0].endswith(".localhost"):
@@ -255,7 +258,8 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
     elif hops:
         print_hops(hops)
     if not hops:
-        echo(f"hops: the stack {name} is not up; bring it up with: make up STACK={name}", err=True)
+        up = of_stack("up", name, makefile=has_makefile(project))
+        echo(f"hops: the stack {name} is not up; bring it up with: {up}", err=True)
         raise typer.Exit(Status.FINDINGS)
 
 
@@ -273,7 +277,8 @@ def remove(project: Path, name: str, *, file: bool = False) -> str:
     path = project / stack_path(name) if name in kept else stack_file(project, name)
     # One resource is the stack itself.
     if (resources := kept.get(name, 0)) > 1:
-        raise StackError(f"the stack {name} has {resources} resources; take it down first: make down STACK={name}")
+        down = of_stack("down", name, makefile=has_makefile(project))
+        raise StackError(f"the stack {name} has {resources} resources; take it down first: {down}")
     if path.is_file():
         _check_cluster(project, name, read(path))
     if name in kept:
@@ -297,9 +302,8 @@ def _check_cluster(project: Path, name: str, of: Settings) -> None:
         raise StackError(f"whether the cluster of {name} is there is not known: {why}; start Docker and try again")
     # A cluster that is stopped, incomplete or of older settings counts, too.
     if machine.nodes(of.cluster.name) and not own_state(project, name, of, machine).foreign:
-        raise StackError(
-            f"the cluster {of.cluster.name} of the stack {name} is there; take it down first: make down STACK={name}"
-        )
+        down = of_stack("down", name, makefile=has_makefile(project))
+        raise StackError(f"the cluster {of.cluster.name} of the stack {name} is there; take it down first: {down}")
 
 
 @app.command("rm")

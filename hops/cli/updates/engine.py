@@ -37,6 +37,7 @@ from hops.cli.updates.mend import (
     write_kubeconfig,
 )
 from hops.kubernetes.values import at
+from hops.model.commands import of_stack
 from hops.model.finding import Level
 from hops.model.plan import plan
 from hops.model.project_files import kubeconfig_link
@@ -46,7 +47,7 @@ from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 from hops.observe.local.machine import look
-from hops.observe.local.stack_files import own_state
+from hops.observe.local.stack_files import has_makefile, own_state
 from hops.observe.timed_tasks import later
 from hops.pull_requests.events import EventsError, Preview, read_event
 from hops.pull_requests.events import read as read_events
@@ -97,8 +98,8 @@ class OpenedStack:
         return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
 
     def make(self, target: str) -> str:
-        """The command for a target of the Makefile, which only this project has."""
-        return f"make {target} STACK={self.name}" if self.pack == "policy" else f"hops {target} {self.name}"
+        """The command for a target of the Makefile, as the project's user types it."""
+        return of_stack(target, self.name, makefile=has_makefile(self.project))
 
 
 # The commands
@@ -164,7 +165,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
     if ended.failed:
         raise typer.Exit(Status.FINDINGS)
     _remove_images(kept)
-    echo(f"  build it again:  make up STACK={stack}")
+    echo(f"  build it again:  {of_stack('up', stack, makefile=has_makefile(project))}")
     echo(f"  forget it:       hops stack rm {stack} (its file stays)")
 
 

@@ -171,7 +171,7 @@ def _remedy(pod: ServicePod) -> str:
     if start.reason == "FailedCreate":
         remedy = "The API server refuses the pod: correct what its message names"
     elif start.phase == "missing":
-        remedy = "The pod does not exist: another make up makes it again."
+        remedy = "The pod does not exist: the next up makes it again."
     elif start.reason in _IMAGE:
         remedy = (
             f"The image {pod.image} cannot be pulled: correct {pod.key}.image, or load it into the cluster: "
@@ -184,7 +184,7 @@ def _remedy(pod: ServicePod) -> str:
     elif start.failing:
         remedy = f"The process does not stay up: correct {pod.key}.command, which is: {command}"
     elif start.starting:
-        remedy = f"It is still being started, from the image {pod.image}: the next make up waits for it again"
+        remedy = f"It is still being started, from the image {pod.image}: the next up waits for it again"
     elif pod.probed:
         remedy = f"The process runs, and its readiness probe fails: correct {pod.key}.probes.readiness, or the process"
     else:

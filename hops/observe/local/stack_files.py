@@ -15,6 +15,11 @@ def stack_files(project: Path) -> dict[str, bytes]:
     return {stack_of(path.name): path.read_bytes() for path in sorted((project / STACKS).glob(STACK_FILES))}
 
 
+def has_makefile(project: Path) -> bool:
+    """Whether the project has the Makefile of ingress-hops; one that `hops init` made has none, or another."""
+    return (project / "Makefile").is_file() and (project / "hops" / "cli").is_dir()
+
+
 def kubeconfig_folder(project: Path, settings: Settings) -> Path:
     """The folder of a stack's kubeconfig files; it may not exist."""
     return (project / Path(settings.cluster.kubeconfig_folder).expanduser()).resolve()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from hops.model.commands import hops
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
@@ -71,4 +72,5 @@ def _again(view: PathFacts) -> str:
     if cluster and cluster.kubeconfig and not stack:
         options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]
     given = [word for name, value in options if value for word in (name, value)]
-    return command(".venv/bin/hops", "trace", *([stack.name] if stack else []), *given, "--bundle", "trace.json")
+    program = hops(makefile=stack is None or stack.makefile)
+    return command(program, "trace", *([stack.name] if stack else []), *given, "--bundle", "trace.json")

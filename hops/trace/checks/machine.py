@@ -9,6 +9,7 @@ from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
 from hops.kubernetes.resources.pod_status import container_statuses, init_container_statuses
 from hops.kubernetes.values import at, sequence, text
+from hops.model.commands import env
 from hops.model.finding import Finding, Identity, Level
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.trace.code import Code
@@ -30,8 +31,8 @@ T46 = Code(
     told_apart="The address in the node's kubelet configuration is not that of its container in Docker. Where the "
     "configuration was not seen, the node's InternalIP in the API is compared, or its address in the stack's outputs. "
     "The node images of kind rewrite the configuration at each start.",
-    remedy="`make up` gives the nodes their old addresses back. For other clusters: stop the nodes, and start them in "
-    "the order of their old addresses.",
+    remedy="The next up of the stack gives the nodes their old addresses back. For other clusters: stop the nodes, and "
+    "start them in the order of their old addresses.",
     references=("https://github.com/kubernetes-sigs/kind/issues/2045",),
 )
 T47 = Code(
@@ -196,7 +197,7 @@ def _export(view: PathFacts) -> str:
     )
     # In a fresh shell kind is found by the environment of the stack only.
     return (
-        f'eval "$({command("make", "-s", "env", f"STACK={view.sight.stack.name}")})" && {export}'
+        f'eval "$({env(view.sight.stack.name, makefile=view.sight.stack.makefile)})" && {export}'
         if view.sight.stack
         else export
     )

@@ -2,6 +2,7 @@
 
 import shlex
 
+from hops.model.commands import hops, of_stack
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
@@ -27,7 +28,7 @@ def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> st
     """
     inside = ("--namespace", namespace) if namespace else ()
     if view.sight.stack:
-        return command(".venv/bin/hops", "kubectl", view.sight.stack.name, *inside, *words)
+        return command(hops(makefile=view.sight.stack.makefile), "kubectl", view.sight.stack.name, *inside, *words)
     cluster = view.sight.cluster
     given = (("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)) if cluster else ()
     options = (word for name, value in given if value for word in (name, value))
@@ -35,8 +36,9 @@ def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> st
 
 
 def make(view: PathFacts, target: str = "up") -> str:
-    """A make command for the trace's stack."""
-    return command("make", target, f"STACK={view.sight.stack.name if view.sight.stack else ''}")
+    """The command for the trace's stack: `up`, or another target of the Makefile."""
+    stack = view.sight.stack
+    return of_stack(target, stack.name if stack else "", makefile=stack is None or stack.makefile)
 
 
 def rebuild(view: PathFacts) -> str:

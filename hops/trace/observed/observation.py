@@ -62,11 +62,16 @@ class FollowedRequest(Part):
 
 
 class TracedStack(Part):
-    """The stack whose path it is. outputs: what the stack published, None where that could not be read."""
+    """The stack whose path it is.
+
+    outputs: what the stack published, None where that could not be read.
+    makefile: whether its project has the Makefile of ingress-hops. Default: true.
+    """
 
     name: str
     settings: Settings
     outputs: Mapping[str, Any] | None = None
+    makefile: bool = True
 
 
 class Lookup(Part):

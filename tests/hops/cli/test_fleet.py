@@ -111,7 +111,7 @@ def test_what_cannot_be_seen_is_told_and_is_not_absent(alone: Path, command: str
     status, said, errors = run(command)
     assert status == 0
     assert errors.splitlines() == [
-        "hops: what the backend keeps is not seen: pulumi is not on PATH; `make tools` fetches it into .tools/bin",
+        "hops: what the backend keeps is not seen: pulumi is not on PATH; `hops tools` fetches it into .tools/bin",
         "hops: what Docker publishes and which clusters run is not seen: docker is not on PATH",
     ]
     assert "absent" not in said

@@ -83,7 +83,7 @@ CASES: list[tuple[str, Machine, str, Machine]] = [
     (
         "no kind",
         replace(HEALTHY, missing_tools=("kind",)),
-        "kind is not on PATH; `make tools` fetches it",
+        "kind is not on PATH; `hops tools` fetches it",
         replace(HEALTHY, missing_tools=()),
     ),
     (

@@ -2,7 +2,7 @@
 
 import shlex
 
-from hops.trace.facts.remedies import command
+from hops.trace.facts.remedies import command, kubectl, make
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.names import JSON, POD
@@ -47,3 +47,11 @@ def test_a_setting_is_named_only_where_the_pod_runs_what_it_says() -> None:
     assert first(sight)[:2] == ("", "make up STACK=local")
     kubectl = f".venv/bin/hops kubectl local --namespace apps edit pod {POD}"
     assert first(faults.unowned(sight))[:2] == ("", kubectl)
+
+
+def test_remedies_of_a_project_without_a_makefile_are_commands_of_hops() -> None:
+    sight = healthy()
+    sight["stack"]["makefile"] = False
+    facts = view(sight)
+    assert make(facts) == "hops up local"
+    assert kubectl(facts, "get", "pods") == "hops kubectl local get pods"

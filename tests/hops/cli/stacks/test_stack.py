@@ -147,7 +147,7 @@ def test_what_a_stack_without_a_file_has_is_passed_over(alone: Path, pulumi: Pat
     assert create(alone, "carol", NewStack())[0].address == "127.0.0.1:8083"
     with pytest.raises(StackError, match=r"8082, and the stack bob .* has that port on 127.0.0.9; name another"):
         create(alone, "dave", NewStack(address="127.0.0.9", http_port=8082))
-    with pytest.raises(StackError, match=r"has a stack bob of 73 resources.*make down STACK=bob"):
+    with pytest.raises(StackError, match=r"has a stack bob of 73 resources.*hops down bob"):
         create(alone, "bob", NewStack())
 
 
@@ -247,7 +247,7 @@ def test_new_says_what_it_wrote_and_how_to_bring_it_up(alone: Path) -> None:
     done = CliRunner().invoke(app, ["stack", "new", "alice"])
     assert done.stdout.splitlines() == [
         "stacks/Pulumi.alice.yaml is written: cluster ingress-hops-alice, my-service.alice.localhost on 127.0.0.1:8082",
-        "Bring it up with: make up STACK=alice",
+        "Bring it up with: hops up alice",
     ]
     again = CliRunner().invoke(app, ["stack", "new", "alice"])
     assert (again.exit_code, again.stdout) == (2, "")
@@ -283,7 +283,7 @@ def test_show_asks_for_the_named_stack_where_make_keeps_it(pulumi: Path, alone: 
 @pytest.mark.parametrize(
     ("script", "status", "message"),
     [
-        ("echo '{}'", 1, "the stack local is not up; bring it up with: make up STACK=local"),
+        ("echo '{}'", 1, "the stack local is not up; bring it up with: hops up local"),
         ("echo \"error: no stack named 'local' found\" >&2; exit 255", 2, "no stack named 'local' found; bring it up"),
         ("echo no json", 2, "pulumi printed nothing useful about the stack local"),
     ],
@@ -368,7 +368,7 @@ def test_rm_of_what_exists_only_in_part(alone: Path, removed: Removed) -> None:
 
 
 def test_rm_refuses_while_the_backend_keeps_resources(alone: Path, removed: Removed) -> None:
-    said = "hops: the stack up has 7 resources; take it down first: make down STACK=up"
+    said = "hops: the stack up has 7 resources; take it down first: hops down up"
     assert removed("up", "--file") == (2, said, [])
     assert (alone / "stacks" / "Pulumi.up.yaml").exists()
 
@@ -378,7 +378,7 @@ def test_rm_refuses_while_the_cluster_is_there(alone: Path, removed: Removed, do
     of = read(alone / "stacks" / "Pulumi.alice.yaml")
     owner = f"{(alone / of.cluster.kubeconfig_folder).resolve()}/alice.owner"
     docker(node("ingress-hops-alice-worker", "ingress-hops-alice", f"{owner}:{mark(7, '0123abcd')}:ro"))
-    said = "hops: the cluster ingress-hops-alice of the stack alice is there; take it down first: make down STACK=alice"
+    said = "hops: the cluster ingress-hops-alice of the stack alice is there; take it down first: hops down alice"
     assert removed("alice", "--file") == (2, said, [])
     assert (alone / "stacks" / "Pulumi.alice.yaml").exists()
     docker(node("ingress-hops-alice-control-plane", "ingress-hops-alice"))
@@ -397,7 +397,7 @@ def test_show_without_pulumi_says_how_to_get_it(pulumi: Path) -> None:
     done = CliRunner().invoke(app, ["stack", "show"])
     assert (done.exit_code, done.stderr) == (
         2,
-        "hops: pulumi is not on PATH; `make tools` fetches it into .tools/bin\n",
+        "hops: pulumi is not on PATH; `hops tools` fetches it into .tools/bin\n",
     )
 
 

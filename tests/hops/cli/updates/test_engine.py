@@ -126,9 +126,9 @@ def test_an_up_previews_then_updates_and_says_how_to_go_on(stack: Stack) -> None
     assert "1 created, 0 unchanged\n  + stack: Pod apps/p\n" in out
     assert "http://my-service.localhost:8080/  is answered\n" in out
     for line in (
-        "follow it:  make trace STACK=local",
-        "change it:  edit stacks/Pulumi.local.yaml, then make up STACK=local",
-        "remove it:  make down STACK=local",
+        "follow it:  hops trace local",
+        "change it:  edit stacks/Pulumi.local.yaml, then hops up local",
+        "remove it:  hops down local",
     ):
         assert line in out
     assert len(out.splitlines()) <= 24
@@ -217,7 +217,7 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     assert out.count("watch out") == 1
     assert "not ready yet" not in out
     assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
-    assert "do it:      make up STACK=local" in out
+    assert "do it:      hops up local" in out
 
 
 def test_a_broken_rule_stops_an_up_before_anything_is_made(stack: Stack) -> None:
@@ -277,7 +277,7 @@ def test_a_route_that_is_not_answered_is_a_failure_with_the_verdict(
     status, out = stack.hops("up", "local")
     assert status == 1
     assert "is not answered by its pod" in out
-    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: make trace STACK=local\n" in out
+    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: hops trace local\n" in out
 
 
 def test_a_version_that_is_not_ready_is_a_failure_although_the_old_one_answers(
@@ -307,7 +307,7 @@ def test_a_stack_that_is_not_there_needs_no_removal(stack: Stack) -> None:
 def test_down_says_how_to_build_it_again(stack: Stack) -> None:
     status, out = stack.hops("down", "local")
     assert status == 0
-    assert "make up STACK=local" in out
+    assert "hops up local" in out
     assert stack.ran[-1].startswith("destroy --yes --skip-preview --stack local --non-interactive")
 
 
@@ -353,7 +353,7 @@ esac
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=60)
     assert up.returncode == 2, out
-    assert "make up STACK=local goes on from there" in out
+    assert "hops up local goes on from there" in out
     assert "said nothing" not in out
     assert not lock.exists(), out
 
