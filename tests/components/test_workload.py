@@ -263,7 +263,6 @@ def test_exposed_means_an_ingress_with_the_same_options() -> None:
         "path_type": "Prefix",
         "plain_http": "served",
         "websocket": False,
-        "plain_http": "served",
         "service": "my-service",
         "port": 8080,
     }
