@@ -127,11 +127,21 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
         builds(project, of)
         if found := seen.clashes(name, of):
             raise StackError(f"{path} is not written: " + "\n".join(map(str, found)))
-        with path.open("x") as file:
-            file.write(text)
+        _create(path, text)
     except (BuildError, OSError, SettingsError) as error:
         raise StackError(f"{path} is not written: {error}") from None
     return seen.stack(name, of), seen.unseen
+
+
+def _create(path: Path, text: str) -> None:
+    """Writes a file that must not exist yet. Raises OSError and leaves no file then."""
+    with path.open("x") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 def _service_name(project: Path, build: str | None) -> str:
