@@ -12,7 +12,13 @@ from hops.kubernetes.values import JSON, Undecidable, at, mapping, matches, sequ
 
 
 def secret_problem(
-    inventory: Inventory, user: str | None, namespace: str | None, name: str, given: Sequence[str]
+    inventory: Inventory,
+    user: str | None,
+    namespace: str | None,
+    name: str,
+    given: Sequence[str],
+    *,
+    required: Sequence[str] = ("tls.crt", "tls.key"),
 ) -> str:
     """Why Contour cannot use a Secret as a certificate, as a sentence without a full stop; "" if it can.
 
@@ -20,6 +26,7 @@ def secret_problem(
     user: namespace of the object that references the Secret.
     namespace, name: the Secret.
     given: patterns Secret/namespace/name of Secrets that exist outside the stack.
+    required: the keys that the Secret must have. Default: those of a server certificate.
     """
     if user != namespace and not _delegated(inventory, user, namespace, name):
         return f"no TLSCertificateDelegation in namespace {namespace} allows namespace {user} to use Secret {name}"
@@ -33,7 +40,7 @@ def secret_problem(
     if kind not in ("kubernetes.io/tls", "Opaque"):
         return f"{secret} has type {kind}; kubernetes.io/tls is required"
     held = {**mapping(at(secret.body, "data")), **mapping(at(secret.body, "stringData"))}
-    missing = [key for key in ("tls.crt", "tls.key") if key not in held]
+    missing = [key for key in required if key not in held]
     return f"{secret} has no {' and no '.join(missing)}" if missing else ""
 
 

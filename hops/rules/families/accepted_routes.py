@@ -4,17 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.controller.classes import (
-    owner_of,
-)
+from hops.kubernetes.controller.classes import owner_of
+from hops.kubernetes.controller.proxy_fields import condition_problem, host_problems, route_problems
 from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
 from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host
-from hops.kubernetes.routing.routes import (
-    merged,
-)
+from hops.kubernetes.routing.routes import merged
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES, home, port_of, targets
 from hops.kubernetes.values import Undecidable, at, flag, sequence, text
 from hops.model.finding import Level, Severity
@@ -38,9 +35,9 @@ _HTTPPROXY = "https://projectcontour.io/docs/1.33/config/fundamentals/"
     parameters=Certificates,
     parameters_of="TL04",
     why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, if the "
-    "conditions of a route contradict each other, or if an included HTTPProxy, a Service or a certificate does not "
-    "exist. Contour then serves none of its routes, or an error, and reports this only in the object's status after "
-    "the update.",
+    "conditions of a route contradict each other, if fields exclude each other or have a value that Contour cannot "
+    "parse, or if an included HTTPProxy, a Service or a certificate does not exist. Contour then serves "
+    "none of its routes, or an error, and reports this only in the object's status after the update.",
     remedy="Correct the field that the message names.",
     references=(_HTTPPROXY, "https://projectcontour.io/docs/1.33/config/inclusion-delegation/"),
     bad=SERVICE
@@ -81,8 +78,50 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
             yield Breach("/spec/virtualhost", message, absence=True)
     else:
         yield from _root(proxy, host, inventory, parameters)
+        for path, problem in host_problems(host):
+            yield Breach(path, f"{problem}.")
     yield from _included(proxy, inventory)
-    yield from _routed(proxy, inventory)
+    yield from _tunnelled(proxy)
+    yield from _routed(proxy)
+    yield from _served(proxy, inventory)
+    for path, reference, required in _authorities(proxy, host):
+        namespace, _, name = reference.rpartition("/")
+        own = home(proxy)
+        problem = secret_problem(inventory, own, namespace or own, name, parameters.given, required=required)
+        if problem:
+            yield Breach(path, f"{problem}.", evidence=reference, absence=True)
+
+
+_AUTHORITY, _REVOKED = ("ca.crt",), ("crl.pem",)
+"""The keys of a Secret with certificates of an authority, and with revoked ones. Source: internal/dag/dag.go."""
+
+
+def _authorities(proxy: Resource, host: Mapping[str, Any] | None) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """The Secrets with which Contour lets Envoy check certificates: JSON pointer, [namespace/]name, required keys."""
+    validation = at(host, "tls", "clientValidation")
+    for key, required in (("caSecret", _AUTHORITY), ("crlSecret", _REVOKED)):
+        if name := text(at(validation, key)):
+            yield f"/spec/virtualhost/tls/clientValidation/{key}", name, required
+    for index, provider in enumerate(sequence(at(host, "jwtProviders"))):
+        if name := text(at(provider, "remoteJWKS", "validation", "caSecret")):
+            yield f"/spec/virtualhost/jwtProviders/{index}/remoteJWKS/validation/caSecret", name, _AUTHORITY
+    spec = proxy.body.get("spec")
+    owners = [(f"/spec/routes/{i}", route) for i, route in enumerate(sequence(at(spec, "routes")))]
+    for base, owner in [*owners, ("/spec/tcpproxy", at(spec, "tcpproxy"))]:
+        for index, service in enumerate(sequence(at(owner, "services"))):
+            name = text(at(service, "validation", "caSecret"))
+            if name and text(at(service, "protocol")) in ("tls", "h2"):
+                yield f"{base}/services/{index}/validation/caSecret", name, _AUTHORITY
+
+
+def _tunnelled(proxy: Resource) -> Iterator[Breach]:
+    tcp = part(proxy.body.get("spec"), "tcpproxy")
+    if tcp is None:
+        return
+    included, services = tcp.get("include") or tcp.get("includes"), sequence(tcp.get("services"))
+    if bool(included) == bool(services):
+        both = "both services and an include" if services else "neither services nor an include"
+        yield Breach("/spec/tcpproxy", f"tcpproxy has {both}.")
 
 
 def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
@@ -106,6 +145,7 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
             both = "both secretName and" if secret else "neither secretName nor"
             yield Breach("/spec/virtualhost/tls", f"virtualhost.tls sets {both} passthrough.")
         elif secret:
+            yield from _authorized(proxy, host, inventory)
             namespace, _, plain = secret.rpartition("/")
             own = home(proxy)
             problem = secret_problem(inventory, own, namespace or own, plain, parameters.given)
@@ -113,10 +153,24 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
                 yield Breach("/spec/virtualhost/tls/secretName", f"{problem}.", evidence=secret, absence=True)
 
 
+def _authorized(proxy: Resource, host: Mapping[str, Any], inventory: Inventory) -> Iterator[Breach]:
+    reference = at(host, "authorization", "extensionRef")
+    name, namespace = text(at(reference, "name")), text(at(reference, "namespace")) or home(proxy)
+    if name and not inventory.find("ExtensionService", namespace, name):
+        path = "/spec/virtualhost/authorization/extensionRef"
+        message = f"ExtensionService {name} does not exist in namespace {namespace}."
+        yield Breach(f"{path}/name", message, evidence=name, absence=True)
+
+
 def _included(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
     seen: set[tuple[tuple[str, str], str]] = set()
     for include in includes(proxy, inventory):
-        problem = _ill_included(proxy, include, inventory) or _ill_matched(include.conditions)
+        problem = (
+            _ill_included(proxy, include, inventory)
+            or _ill_matched(include.conditions)
+            or condition_problem(include.conditions)
+            or _contradictory(include.conditions)
+        )
         if problem:
             yield Breach(include.pointer, f"{problem}.", absence=include.proxy is None)
         key = merged(include.conditions)
@@ -180,13 +234,24 @@ def _ill_replaced(entries: Sequence[Any]) -> str:
     return "" if twice is None else f"replacePrefix has two entries for {twice or 'every prefix'}"
 
 
-def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
+def _providers(proxy: Resource) -> frozenset[str] | None:
+    """The names of the root's jwtProviders; None where Contour does not compare the routes with them."""
+    host, tcp = virtual_host(proxy), part(proxy.body.get("spec"), "tcpproxy")
+    if not host or tcp is not None or not text(at(host, "tls", "secretName")):
+        return None
+    return frozenset(text(at(provider, "name")) or "" for provider in sequence(at(host, "jwtProviders")))
+
+
+def _routed(proxy: Resource) -> Iterator[Breach]:
+    providers = _providers(proxy)
     for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
         base = f"/spec/routes/{index}"
         conditions = sequence(at(route, "conditions"))
-        problem = _ill_matched(conditions) or _contradictory(conditions)
+        problem = _ill_matched(conditions) or condition_problem(conditions) or _contradictory(conditions)
         if problem:
             yield Breach(f"{base}/conditions", f"{problem}.")
+        for path, problem in route_problems(route, base, providers):
+            yield Breach(path, f"{problem}.")
         mirrors = [service for service in sequence(at(route, "services")) if flag(at(service, "mirror"))]
         if len(mirrors) > 1:
             yield Breach(f"{base}/services", "a route has more than one mirror.")
@@ -199,6 +264,9 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
             yield Breach(
                 base, "a route requires exactly one of services, requestRedirectPolicy and directResponsePolicy."
             )
+
+
+def _served(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
     for target in targets(proxy):
         if not target.service or not 1 <= (target.port_number or 0) <= 65535:
             yield Breach(target.pointer, "a service entry has no name or no port from 1 to 65535.")

@@ -228,6 +228,8 @@ def _dropped(view: PathFacts) -> Iterator[Finding]:
     meant = claimed.served or claimed.hit or _of_planned(view)
     of_request = {(str(route.resource), route.pointer) for route in meant}
     for finding in [*judged(view, "IN01", "IN02", "IN17"), *_once_there(view)]:
+        if finding.path.endswith(("Secret", "secretName")) and not view.sees("Secret"):
+            continue
         own = [pointer for resource, pointer in of_request if resource == str(finding.resource)]
         if any(finding.path.startswith(pointer) or finding.code == "IN17" for pointer in own):
             route = next(r for r in meant if str(r.resource) == str(finding.resource))

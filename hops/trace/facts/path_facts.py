@@ -185,11 +185,11 @@ class PathFacts:
         return Inventory(declared, today=taken, settings=settings, live=live)
 
     def _with_entries(self, item: dict[str, JSON]) -> dict[str, JSON]:
-        """A Secret with the entries of a certificate: an observation holds no data, and the rules ask for the keys."""
+        """A Secret with all keys that the rules require: an observation contains no data."""
         unusable = self.sight.cluster.unusable if self.sight.cluster else {}
         if item.get("kind") != "Secret" or unusable.get(f"{objects.namespace(item)}/{objects.name(item)}"):
             return item
-        return {**item, "data": {"tls.crt": "", "tls.key": ""}}
+        return {**item, "data": dict.fromkeys(("tls.crt", "tls.key", "ca.crt", "crl.pem"), "")}
 
     def _kind_cluster(self) -> Iterator[dict[str, JSON]]:
         """The configuration of the kind cluster, derived from its containers."""

@@ -69,7 +69,24 @@ _WORKLOAD = {
     "status": {"*": VALUE},
 }
 _PROXY_CONDITIONS = {**_values("prefix", "exact", "regex"), "header": WHOLE, "queryParameter": WHOLE}
-_PROXY_SERVICES = _values("name", "namespace", "kind", "group", "port", "protocol", "weight", "mirror")
+_HEADERS = {"set": _values("name"), "remove": VALUE}
+_REWRITES = {
+    **dict.fromkeys(("requestHeadersPolicy", "responseHeadersPolicy"), _HEADERS),
+    "cookieRewritePolicies": {**_values("name", "secure", "sameSite"), "pathRewrite": WHOLE, "domainRewrite": WHOLE},
+}
+_PROXY_SERVICES = {
+    **_values("name", "namespace", "kind", "group", "port", "protocol", "weight", "mirror"),
+    **_REWRITES,
+    "validation": _values("caSecret", "subjectName", "subjectNames"),
+    "slowStartPolicy": {},
+}
+_BOUNDS = {
+    **dict.fromkeys(("ipAllowPolicy", "ipDenyPolicy"), _values("cidr")),
+    "rateLimitPolicy": {
+        "local": {"responseHeadersToAdd": _values("name")},
+        "global": {"disabled": VALUE, "descriptors": {"entries": {"*": {}}}},
+    },
+}
 _PROXY_INCLUDE = {**_values("name", "namespace"), "conditions": _PROXY_CONDITIONS}
 _LISTENER = {
     **_values("name", "hostname", "port", "protocol"),
@@ -113,12 +130,26 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
             "ingressClassName": VALUE,
             "virtualhost": {
                 "fqdn": VALUE,
+                **_BOUNDS,
+                "corsPolicy": _values("allowOrigin"),
+                "jwtProviders": {
+                    **_values("name", "default"),
+                    "remoteJWKS": {"uri": VALUE, "validation": _values("caSecret")},
+                },
                 "tls": {
-                    **_values("secretName", "passthrough", "minimumProtocolVersion"),
-                    "clientValidation": _values("caSecret", "optionalClientCertificate"),
+                    **_values("secretName", "passthrough", "minimumProtocolVersion", "maximumProtocolVersion"),
+                    "enableFallbackCertificate": VALUE,
+                    "clientValidation": _values(
+                        "caSecret", "crlSecret", "optionalClientCertificate", "skipClientCertValidation"
+                    ),
                 },
             },
             "routes": {
+                **_BOUNDS,
+                **_REWRITES,
+                "jwtVerificationPolicy": _values("require", "disabled"),
+                "loadBalancerPolicy": _values("strategy"),
+                "pathRewritePolicy": {"replacePrefix": _values("prefix")},
                 "permitInsecure": VALUE,
                 "conditions": _PROXY_CONDITIONS,
                 "services": _PROXY_SERVICES,

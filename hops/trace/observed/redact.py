@@ -20,8 +20,8 @@ _WORDS = (
 )
 _NAME = re.compile(_WORDS, re.IGNORECASE)
 """What the names of variables, options and fields with secrets hold."""
-_REFERENCE = re.compile(r"(?:name|ref|path|file|type|seconds)$|^caSecret$", re.IGNORECASE)
-"""How a name ends that only leads to a secret, such as `secretName`; caSecret of an HTTPProxy does so, too."""
+_REFERENCE = re.compile(r"(?:name|ref|path|file|type|seconds)$|^(?:ca|crl)Secret$", re.IGNORECASE)
+"""How a name ends that refers to a secret, such as `secretName`, `caSecret` and `crlSecret`."""
 _FORMS = tuple(
     (hint, re.compile(form, re.DOTALL))
     for hint, form in (

@@ -848,6 +848,338 @@ PROXIES = [
 ]
 
 
+TLS = "tls: {secretName: certs/web"
+SIGNED = """
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: ca, namespace: apps}
+data: {ca.crt: a}
+"""
+REVOKED = SIGNED.replace("name: ca", "name: crl").replace("ca.crt", "crl.pem")
+EXTENSION = """
+---
+apiVersion: projectcontour.io/v1alpha1
+kind: ExtensionService
+metadata: {name: login, namespace: apps}
+spec: {services: [{name: web, port: 80}]}
+"""
+JWKS = "remoteJWKS: {uri: 'https://issuer.localhost/keys'}"
+
+
+def host_with(fields: str, route: str = SERVICES) -> str:
+    """An HTTPProxy with these fields of virtualhost, the Secrets that it may use, and one route."""
+    root = f"virtualhost: {{fqdn: web.localhost, {fields}}}"
+    others = CERTIFICATE + delegation("apps", "web") + SIGNED + REVOKED + EXTENSION
+    return service() + others + proxy(f"{{{root}, routes: [{{{route}}}]}}")
+
+
+def fields_case(about: str, text: str, *paths_: str) -> Case:
+    return Case("IN17", about, text, paths_)
+
+
+VIRTUAL_HOST = "/spec/virtualhost"
+ROUTE = "/spec/routes/0"
+FIELDS = [
+    *(
+        fields_case(about, host_with(fields), *(f"{VIRTUAL_HOST}/{path_}" for path_ in paths_))
+        for about, fields, *paths_ in (
+            ("tokens over TLS", f"{TLS}}}, jwtProviders: [{{name: a, {JWKS}}}]"),
+            ("tokens without TLS", f"jwtProviders: [{{name: a, {JWKS}}}]", "jwtProviders"),
+            ("two providers of tokens", f"{TLS}}}, jwtProviders: [{{name: a, {JWKS}}}, {{name: b, {JWKS}}}]"),
+            (
+                "two providers of one name",
+                f"{TLS}}}, jwtProviders: [{{name: a, {JWKS}}}, {{name: a, {JWKS}}}]",
+                "jwtProviders/1/name",
+            ),
+            ("one default", f"{TLS}}}, jwtProviders: [{{name: a, default: true, {JWKS}}}, {{name: b, {JWKS}}}]"),
+            (
+                "two defaults",
+                f"{TLS}}}, jwtProviders: [{{name: a, default: true, {JWKS}}}, {{name: b, default: true, {JWKS}}}]",
+                "jwtProviders/1/default",
+            ),
+            (
+                "keys over FTP",
+                f"{TLS}}}, jwtProviders: [{{name: a, {JWKS.replace('https', 'ftp')}}}]",
+                "jwtProviders/0/remoteJWKS/uri",
+            ),
+            (
+                "keys at a port that is none",
+                f"{TLS}}}, jwtProviders: [{{name: a, {JWKS.replace('localhost', 'localhost:x')}}}]",
+                "jwtProviders/0/remoteJWKS/uri",
+            ),
+            (
+                "keys with a certificate",
+                f"{TLS}}}, jwtProviders: [{{name: a, {JWKS[:-1]}, validation: {{caSecret: ca, subjectName: a}}}}}}]",
+            ),
+            (
+                "keys with a certificate over http",
+                (
+                    f"{TLS}}}, jwtProviders: [{{name: a, "
+                    f"{JWKS[:-1].replace('https', 'http')}, validation: {{caSecret: ca, subjectName: a}}}}}}]"
+                ),
+                "jwtProviders/0/remoteJWKS/validation",
+            ),
+            (
+                "keys with a certificate that is not there",
+                f"{TLS}}}, jwtProviders: [{{name: a, {JWKS[:-1]}, validation: {{caSecret: gone, subjectName: a}}}}}}]",
+                "jwtProviders/0/remoteJWKS/validation/caSecret",
+            ),
+            ("authorization over TLS", f"{TLS}}}, authorization: {{extensionRef: {{name: login}}}}"),
+            ("authorization without TLS", "authorization: {extensionRef: {name: login}}", "authorization"),
+            (
+                "authorization by nobody",
+                f"{TLS}}}, authorization: {{extensionRef: {{name: logn}}}}",
+                "authorization/extensionRef/name",
+            ),
+            ("TLS 1.3 only", f"{TLS}, minimumProtocolVersion: '1.3', maximumProtocolVersion: '1.3'}}"),
+            (
+                "a minimum above the maximum",
+                f"{TLS}, minimumProtocolVersion: '1.3', maximumProtocolVersion: '1.2'}}",
+                "tls/minimumProtocolVersion",
+            ),
+            ("a fallback certificate", f"{TLS}, enableFallbackCertificate: true}}"),
+            (
+                "a fallback certificate and clients' certificates",
+                f"{TLS}, enableFallbackCertificate: true, clientValidation: {{caSecret: ca}}}}",
+                "tls/enableFallbackCertificate",
+            ),
+            (
+                "a fallback certificate and authorization",
+                f"{TLS}, enableFallbackCertificate: true}}, authorization: {{extensionRef: {{name: login}}}}",
+                "tls/enableFallbackCertificate",
+            ),
+            (
+                "a fallback certificate and tokens",
+                f"{TLS}, enableFallbackCertificate: true}}, jwtProviders: [{{name: a, {JWKS}}}]",
+                "tls/enableFallbackCertificate",
+            ),
+            (
+                "passthrough and a fallback certificate",
+                "tls: {passthrough: true, enableFallbackCertificate: true}",
+                "tls/enableFallbackCertificate",
+            ),
+            (
+                "passthrough and clients' certificates",
+                "tls: {passthrough: true, clientValidation: {skipClientCertValidation: true}}",
+                "tls/clientValidation",
+            ),
+            ("clients' certificates", f"{TLS}, clientValidation: {{caSecret: ca, crlSecret: crl}}}}"),
+            ("clients' certificates unchecked", f"{TLS}, clientValidation: {{skipClientCertValidation: true}}}}"),
+            ("clients' certificates of nobody", f"{TLS}, clientValidation: {{}}}}", "tls/clientValidation"),
+            (
+                "an authority without its certificate",
+                f"{TLS}, clientValidation: {{caSecret: crl}}}}",
+                "tls/clientValidation/caSecret",
+            ),
+            (
+                "a revocation list that is not there",
+                f"{TLS}, clientValidation: {{caSecret: ca, crlSecret: gone}}}}",
+                "tls/clientValidation/crlSecret",
+            ),
+            ("filters", "ipAllowPolicy: [{cidr: 10.0.0.0/8, source: Peer}, {cidr: '::1', source: Peer}]"),
+            (
+                "both filters",
+                "ipAllowPolicy: [{cidr: 10.0.0.0/8, source: Peer}], ipDenyPolicy: [{cidr: 10.0.0.1, source: Peer}]",
+                "ipDenyPolicy",
+            ),
+            ("a filter of no network", "ipDenyPolicy: [{cidr: 10.0.0.0/33, source: Peer}]", "ipDenyPolicy/0/cidr"),
+            (
+                "a filter with a netmask",
+                "ipDenyPolicy: [{cidr: 10.0.0.0/255.0.0.0, source: Peer}]",
+                "ipDenyPolicy/0/cidr",
+            ),
+            (
+                "origins",
+                "corsPolicy: {allowMethods: [GET], allowOrigin: ['*', 'https://a.b:8', 'https://.*[.]b', '.*[.]c']}",
+            ),
+            (
+                "an origin that is no expression",
+                "corsPolicy: {allowMethods: [GET], allowOrigin: ['*.b']}",
+                "corsPolicy/allowOrigin/0",
+            ),
+            (
+                "a rate limit",
+                "rateLimitPolicy: {global: {descriptors: [{entries: [{remoteAddress: {}}]}]}}",
+            ),
+            (
+                "a rate limit of nothing",
+                "rateLimitPolicy: {global: {descriptors: [{entries: [{}]}]}}",
+                "rateLimitPolicy/global/descriptors/0/entries/0",
+            ),
+            (
+                "a rate limit of two things",
+                "rateLimitPolicy: {global: {descriptors: [{entries: [{remoteAddress: {}, genericKey: {value: a}}]}]}}",
+                "rateLimitPolicy/global/descriptors/0/entries/0",
+            ),
+            ("no rate limit", "rateLimitPolicy: {global: {disabled: true, descriptors: [{entries: [{}]}]}}"),
+            (
+                "a header of a rate limit twice",
+                (
+                    "rateLimitPolicy: {local: {requests: 1, unit: second, "
+                    "responseHeadersToAdd: [{name: x-a, value: b}, {name: X-A, value: c}]}}"
+                ),
+                "rateLimitPolicy/local/responseHeadersToAdd/1",
+            ),
+        )
+    ),
+    *(
+        fields_case(
+            about,
+            host_with(f"{TLS}}}, jwtProviders: [{{name: a, {JWKS}}}]", f"{SERVICES}, {fields}"),
+            *(f"{ROUTE}/{path_}" for path_ in paths_),
+        )
+        for about, fields, *paths_ in (
+            ("a token", "jwtVerificationPolicy: {require: a}"),
+            ("a token of nobody", "jwtVerificationPolicy: {require: b}", "jwtVerificationPolicy/require"),
+            (
+                "a token that is not required",
+                "jwtVerificationPolicy: {require: a, disabled: true}",
+                "jwtVerificationPolicy",
+            ),
+            ("headers", "requestHeadersPolicy: {set: [{name: Host, value: a}], remove: [X-B]}"),
+            (
+                "a header set twice",
+                "requestHeadersPolicy: {set: [{name: X-A, value: a}, {name: x-a, value: b}]}",
+                "requestHeadersPolicy/set/1",
+            ),
+            ("a header removed twice", "requestHeadersPolicy: {remove: [X-A, x-a]}", "requestHeadersPolicy/remove/1"),
+            (
+                "a header with a space",
+                "requestHeadersPolicy: {set: [{name: X A, value: a}]}",
+                "requestHeadersPolicy/set/0",
+            ),
+            (
+                "the host in an answer",
+                "responseHeadersPolicy: {set: [{name: host, value: a}]}",
+                "responseHeadersPolicy/set",
+            ),
+            ("cookies", "cookieRewritePolicies: [{name: a, secure: false}, {name: b, sameSite: Lax}]"),
+            (
+                "a cookie twice",
+                "cookieRewritePolicies: [{name: a, secure: true}, {name: a, sameSite: Lax}]",
+                "cookieRewritePolicies",
+            ),
+            ("a cookie without a change", "cookieRewritePolicies: [{name: a}]", "cookieRewritePolicies/0"),
+            ("a filter of a route", "ipAllowPolicy: [{cidr: 10.0.0.1, source: Remote}]"),
+            (
+                "a filter of a route with a name",
+                "ipAllowPolicy: [{cidr: localhost, source: Remote}]",
+                "ipAllowPolicy/0/cidr",
+            ),
+            (
+                "a rate limit of a route",
+                "rateLimitPolicy: {global: {descriptors: [{entries: [{}]}]}}",
+                "rateLimitPolicy/global/descriptors/0/entries/0",
+            ),
+            (
+                "a prefix replaced under a prefix",
+                "conditions: [{prefix: /a}], pathRewritePolicy: {replacePrefix: [{replacement: /}]}",
+            ),
+            (
+                "a prefix replaced under an exact path",
+                "conditions: [{exact: /a}], pathRewritePolicy: {replacePrefix: [{replacement: /}]}",
+                "pathRewritePolicy/replacePrefix",
+            ),
+            ("an expression", "conditions: [{regex: '/a.*'}, {header: {name: a, regex: '[a-z]+'}}]"),
+            ("a path that is no expression", "conditions: [{regex: '/a(?=b)'}]", "conditions"),
+            ("a header that is no expression", "conditions: [{header: {name: a, regex: '*'}}]", "conditions"),
+            ("a parameter", "conditions: [{queryParameter: {name: a, present: true}}]"),
+            ("a parameter without a condition", "conditions: [{queryParameter: {name: a}}]", "conditions"),
+            (
+                "a parameter with two conditions",
+                "conditions: [{queryParameter: {name: a, prefix: b, suffix: c}}]",
+                "conditions",
+            ),
+        )
+    ),
+    *(
+        fields_case(about, host_with("", route_), *(f"{ROUTE}/{path_}" for path_ in paths_))
+        for about, route_, *paths_ in (
+            ("a redirect to a path", "requestRedirectPolicy: {path: /a}"),
+            (
+                "a redirect to a path and a prefix",
+                "requestRedirectPolicy: {path: /a, prefix: /b}",
+                "requestRedirectPolicy",
+            ),
+            (
+                "a slow start",
+                (
+                    "services: [{name: web, port: 80, slowStartPolicy: {window: 5s}}], "
+                    "loadBalancerPolicy: {strategy: WeightedLeastRequest}"
+                ),
+            ),
+            (
+                "a slow start of sessions",
+                (
+                    "services: [{name: web, port: 80, slowStartPolicy: {window: 5s}}], "
+                    "loadBalancerPolicy: {strategy: Cookie}"
+                ),
+                "services/0/slowStartPolicy",
+            ),
+            (
+                "a header of a service twice",
+                "services: [{name: web, port: 80, requestHeadersPolicy: {remove: [a, A]}}]",
+                "services/0/requestHeadersPolicy/remove/1",
+            ),
+            (
+                "a cookie of a service without a change",
+                "services: [{name: web, port: 80, cookieRewritePolicies: [{name: a}]}]",
+                "services/0/cookieRewritePolicies/0",
+            ),
+            (
+                "a checked service",
+                "services: [{name: web, port: 80, protocol: tls, validation: {caSecret: ca, subjectName: a}}]",
+            ),
+            (
+                "a service checked by nobody",
+                "services: [{name: web, port: 80, protocol: tls, validation: {caSecret: gone, subjectName: a}}]",
+                "services/0/validation/caSecret",
+            ),
+            (
+                "a service that is not checked over http",
+                "services: [{name: web, port: 80, validation: {caSecret: gone, subjectName: a}}]",
+            ),
+            (
+                "a service of another first subject",
+                "services: [{name: web, port: 80, validation: {caSecret: ca, subjectName: a, subjectNames: [b, a]}}]",
+                "services/0/validation/subjectNames",
+            ),
+            ("tokens without TLS are not compared", f"{SERVICES}, jwtVerificationPolicy: {{require: b}}"),
+        )
+    ),
+    fields_case(
+        "a tcpproxy with services and an include",
+        host_with("tls: {passthrough: true}").replace(
+            "routes: [", f"tcpproxy: {{{SERVICES}, include: {{name: leaf}}}}, routes: ["
+        )
+        + proxy(f"{{tcpproxy: {{{SERVICES}}}}}", "leaf"),
+        "/spec/tcpproxy",
+    ),
+    fields_case(
+        "a tcpproxy with nothing",
+        host_with("tls: {passthrough: true}").replace("routes: [", "tcpproxy: {}, routes: ["),
+        "/spec/tcpproxy",
+    ),
+    fields_case(
+        "a tcpproxy with an include",
+        host_with("tls: {passthrough: true}").replace("routes: [", "tcpproxy: {include: {name: leaf}}, routes: [")
+        + proxy(f"{{tcpproxy: {{{SERVICES}}}}}", "leaf"),
+    ),
+    fields_case(
+        "an include with conditions that exclude each other",
+        tree("{name: leaf, conditions: [{header: {name: a, present: true}}, {header: {name: A, notpresent: true}}]}")
+        + proxy(LEAF, "leaf"),
+        "/spec/includes/0",
+    ),
+    fields_case(
+        "an include with conditions",
+        tree("{name: leaf, conditions: [{header: {name: a, present: true}}, {header: {name: B, notpresent: true}}]}")
+        + proxy(LEAF, "leaf"),
+    ),
+]
+
+
 def gateway(listeners: str = "{name: http, protocol: HTTP, port: 80}", namespace: str = "apps") -> str:
     return f"""
 ---
@@ -972,7 +1304,7 @@ GATEWAYS = [
 ]
 
 
-CASES = [*BACKENDS, *HOSTS, *PATHS, *CLASSES, *PROXIES, *GATEWAYS]
+CASES = [*BACKENDS, *HOSTS, *PATHS, *CLASSES, *PROXIES, *FIELDS, *GATEWAYS]
 
 
 @pytest.mark.parametrize(

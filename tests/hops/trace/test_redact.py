@@ -8,9 +8,11 @@ import pytest
 from hops.trace.observed.observation import Observation
 from hops.trace.observed.redact import redacted
 from hops.trace.verdict import trace
+from tests.hops.rules.cases import Case, documents, verdict
+from tests.hops.rules.test_ingress import FIELDS
 from tests.hops.trace.faults import secure
 from tests.hops.trace.names import JSON, WORKER
-from tests.hops.trace.observations import healthy, node
+from tests.hops.trace.observations import added, healthy, node
 
 HIDDEN = "hunter2-hunter2"
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJl"  # noqa: S105 - nobody's
@@ -179,3 +181,16 @@ def test_the_observation_behind_a_redirect_is_redacted_too() -> None:
     assert "bWluZQ" not in text
     assert "session=mine" not in text
     assert '"hosts":["my-service.localhost"]' in text
+
+
+@pytest.mark.parametrize("case", FIELDS, ids=str)
+def test_an_httpproxy_is_judged_alike_before_and_after(case: Case) -> None:
+    bodies = documents(case.text)
+    certificates = [body for body in bodies if body["kind"] in ("Secret", "TLSCertificateDelegation")]
+    sight = healthy()
+    sight["cluster"]["objects"] = []
+    added(sight, *(body for body in bodies if body not in certificates))
+    left = json.loads(after(sight))["cluster"]["objects"]
+    # An observation has no ExtensionServices, so it keeps no reference to one.
+    paths = [path for path in case.paths if "authorization" not in path and "and authorization" not in case.about]
+    assert [finding.path for finding in verdict([*left, *certificates], rules=["IN17"])] == paths

@@ -9,6 +9,7 @@ from tests.hops.trace import faults
 from tests.hops.trace.faults import SECRET, certificate, distrusted, refused_handshake, secure, told, unowned
 from tests.hops.trace.names import ENVOY, HOST, JSON
 from tests.hops.trace.nodes import host_port, nat
+from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, container, failed, found, healthy, node, request, view, without
 
 ISSUER, LEAF = "CN=Example Issuing CA,O=Example", "CN=leaf"
@@ -212,11 +213,21 @@ def test_a_minimum_version_of_a_proxy() -> None:
 def test_a_certificate_of_the_client_is_wanted(failure: str) -> None:
     sight = secure(healthy())
     by_proxy(sight, clientValidation={"caSecret": "clients"})
+    added(sight, {**thing("v1", "Secret", "clients", "apps"), "type": "Opaque"})
     refused_handshake(sight, "tlsv13 alert certificate required", failure, wants_client=True)
     assert told(sight) == [("route", "T62")]
     one = finding(sight)
     assert one["resource"] == "HTTPProxy/apps/web"
     assert "a certificate of clients" in one["message"]
+
+
+def test_a_secret_that_may_not_be_read_is_not_reported_as_missing() -> None:
+    sight = secure(healthy())
+    by_proxy(sight, clientValidation={"caSecret": "clients"})
+    refused_handshake(sight, "tlsv13 alert certificate required", wants_client=True)
+    assert told(sight) == [("route", "IN17"), ("route", "T62")]
+    sight["unseen"]["cluster: Secret"] = "forbidden"
+    assert told(sight) == [("route", "T62")]
 
 
 def test_an_optional_certificate_of_the_client_is_no_fault() -> None:
