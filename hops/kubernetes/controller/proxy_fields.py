@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from hops.kubernetes.regular_expressions import matches_whole
 from hops.kubernetes.values import JSON, at, flag, mapping, network, sequence, text, texts
+from hops.model.regular_expressions import matches_whole
 
 Problem = tuple[str, str]
 
