@@ -785,7 +785,7 @@ class RuleSettings(Section):
     parameters: Mapping[str, Any] = Field(
         default_factory=dict,
         description="The rule's parameters; the page of each rule lists them.",
-        examples=[{"allowed": [80, 443]}],
+        examples=[{"allowed": [{"port": 80}, {"port": "5000-6000"}]}],
     )
     exceptions: tuple[RuleException, ...] = Field((), description="Resources to which the rule does not apply.")
 

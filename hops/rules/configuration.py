@@ -19,7 +19,7 @@ from hops.model.settings import (
     nearest,
 )
 from hops.rules import RULES
-from hops.rules.rule import Rule
+from hops.rules.rule import Rule, example
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,35 @@ def _wrong(problem: Mapping[str, Any], at: str) -> str:
         return f"{key} is missing"
     if not problem["loc"]:
         return f"{at.removesuffix('.') or 'the policy'} is {problem['input']!r}: a mapping with the key rules"
-    return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    form = _FORMS.get((len(problem["loc"]), problem["loc"][-1])) or _FORMS.get((len(problem["loc"]), None))
+    return f"{key} is {problem['input']!r}: {_said(problem)}" + (f"; for example {form}" if form else "")
+
+
+_FORMS: Mapping[tuple[int, Any], str] = {
+    (1, "rules"): "rules: {HP01: {level: advisory}}",
+    (2, None): "HP01: {level: advisory}",
+    (3, "level"): "level: advisory",
+    (3, "parameters"): "parameters: {allowed: [{port: 80}]}",
+    (3, "exceptions"): "exceptions: [{resource: Pod/apps/web, reason: why, owner: me, expires: 2027-06-30}]",
+    (5, "expires"): "expires: 2027-06-30",
+}
+"""The right form of a part of a policy, by the number of its keys and the last key; None for any."""
+_TYPES: Mapping[str, str] = {
+    "model_type": "a mapping",
+    "mapping_type": "a mapping",
+    "dict_type": "a mapping",
+    "tuple_type": "a list",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+}
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    """What a value must be, in words of a configuration."""
+    if problem["type"] == "literal_error":
+        return f"one of {problem['ctx']['expected']}"
+    return _TYPES.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
 
 
 def configure(*policies: PolicySettings, at: str = OF_STACK) -> Configuration:
@@ -138,4 +166,8 @@ def _sentence(rule: Rule, problem: Mapping[str, Any], at: str) -> str:
     key = at + ".".join(["rules", rule.code, "parameters", *map(str, problem["loc"])])
     if problem["type"] == "extra_forbidden" and len(problem["loc"]) == 1:
         return f"{key}: there is no such parameter; {nearest(problem['loc'][0], keys(rule.parameters), 'parameters')}"
-    return f"{key} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    if not problem["loc"]:
+        return f"{key} is {problem['input']!r}: a mapping of parameters"
+    name = problem["loc"][0]
+    form = json.dumps({name: example(rule.parameters, name)}) if name in keys(rule.parameters) else ""
+    return f"{key} is {problem['input']!r}: {_said(problem)}" + (f"; for example {form}" if form else "")

@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hops.model.settings import Section
+import yaml
+
+from hops.model.settings import Section, keys
 from hops.rules import RULES
 from hops.rules.installed import INSTALLED
-from hops.rules.rule import NoParameters, Rule, Scope
+from hops.rules.rule import NoParameters, Rule, Scope, example
 
 FAMILIES: Mapping[str, str] = {
     "AP": "what the API server refuses",
@@ -63,10 +65,15 @@ def _sections(rule: Rule) -> Iterator[str]:
     yield f"## Example that follows the rule\n\n```yaml\n{rule.good.strip()}\n```"
     if parameters := _parameters(rule):
         yield f"## Parameters\n\n{parameters}"
+        yield f"```yaml\n{_set(rule)}```"
     if excepted := [entry for entry in INSTALLED if entry.code == rule.code]:
         lines = [f"- `{entry.resource}` at `{entry.path}`: {entry.reason}" for entry in excepted]
         yield "## Built-in exceptions\n\n" + "\n".join(lines)
-    yield f"## Change the level\n\n```yaml\nrules:\n  {rule.code}:\n    level: advisory\n```"
+    yield (
+        f"## Change the level\n\n```yaml\nrules:\n  {rule.code}:\n    level: advisory\n```\n\n"
+        "`rules` is a key of the file of `hops check --config`, of the policy pack's configuration, and of "
+        "`ingress-hops:policy` of a stack."
+    )
     if rule.references:
         yield "## References\n\n" + "\n".join(f"- <{address}>" for address in rule.references)
     yield "[All rules](README.md)"
@@ -84,6 +91,13 @@ def _parameters(rule: Rule) -> str:
         key = field.alias or name
         lines.append(f"| `{key}` | {meanings[name]} | {_shown(defaults[key])} |")
     return "\n".join(lines)
+
+
+def _set(rule: Rule) -> str:
+    """How a configuration sets the parameters of a rule, as YAML."""
+    owner = RULES[rule.parameters_of] if rule.parameters_of else rule
+    values = {key: example(owner.parameters, key) for key in keys(owner.parameters)}
+    return yaml.safe_dump({"rules": {owner.code: {"parameters": values}}}, sort_keys=False, width=100)
 
 
 def _meanings(section: type[Section]) -> Mapping[str, str]:

@@ -51,6 +51,16 @@ class NoParameters(Section):
     """The parameters of a rule without parameters."""
 
 
+def example(parameters: type[Section], name: str) -> Any:
+    """A value of a parameter as JSON: its example, otherwise its default.
+
+    name: the key of the parameter in a configuration.
+    """
+    named = {field.alias or key: field for key, field in parameters.model_fields.items()}
+    given = named[name].examples
+    return given[0] if given else parameters().model_dump(mode="json", by_alias=True)[name]
+
+
 @dataclass(frozen=True)
 class Rule:
     """The declaration of one rule.

@@ -7,7 +7,6 @@ repeated here. Each function yields problems as (JSON pointer, sentence without 
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from hops.kubernetes.values import JSON, at, flag, mapping, network, sequence, text, texts
 from hops.model.regular_expressions import matches_whole
@@ -15,8 +14,11 @@ from hops.model.regular_expressions import matches_whole
 Problem = tuple[str, str]
 
 _HEADER = re.compile(r"[-A-Za-z0-9!#$%&'*+.^_`|~]+")
+_URL = re.compile(
+    r"(https?)://(?:[^\s/?#@]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#:\[\]]*)(?::[0-9]*)?(?:[/?#]\S*)?", re.IGNORECASE
+)
+"""A URL with the scheme http or https: user, host, port and the rest, as Go's url.Parse accepts them."""
 _BARE = re.compile(r"[0-9.]+|[0-9A-Fa-f:.]+")
-_PREFIX = re.compile(r"/[0-9]+")
 
 
 def host_problems(host: Mapping[str, JSON]) -> Iterator[Problem]:
@@ -79,20 +81,11 @@ def _tokens(host: Mapping[str, JSON], base: str) -> Iterator[Problem]:
                 yield f"{base}/{index}/default", f"{default} and {name} are both the default of jwtProviders"
             default = default or name
         address = text(at(provider, "remoteJWKS", "uri")) or ""
-        scheme = address.partition(":")[0].lower()
-        if not _url(address) or scheme not in ("http", "https"):
+        url = _URL.fullmatch(address)
+        if not url:
             yield f"{base}/{index}/remoteJWKS/uri", f"{address} is not a URL with the scheme http or https"
-        elif scheme == "http" and isinstance(at(provider, "remoteJWKS", "validation"), dict):
+        elif url[1].lower() == "http" and isinstance(at(provider, "remoteJWKS", "validation"), dict):
             yield f"{base}/{index}/remoteJWKS/validation", "validation requires a URI with the scheme https"
-
-
-def _url(address: str) -> bool:
-    try:
-        # The port is parsed when it is read.
-        _ = urlsplit(address).port
-    except ValueError:
-        return False
-    return True
 
 
 def route_problems(route: JSON, base: str, providers: frozenset[str] | None) -> Iterator[Problem]:

@@ -8,6 +8,8 @@ from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
+from pydantic import Field
+
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import NameClaim, PortClaim
 from hops.kubernetes.resources.ingresses import declared_ingress
@@ -292,7 +294,7 @@ class Owned(Section):
     stacks: the stacks that the program may reference, as patterns organization/project/stack.
     """
 
-    stacks: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = Field((), examples=[["organization/network/dev"]])
 
 
 @partial(

@@ -70,7 +70,7 @@ class Opaque(Section):
         *("Application", "ApplicationSet", "HelmChart", "HelmRelease", "Kustomization"),
         *("command:remote:Command", "kubernetes:helm.sh/v3:Release"),
     )
-    seen: tuple[str, ...] = ()
+    seen: tuple[str, ...] = Field((), examples=[["HelmRelease/apps/*"]])
 
 
 @partial(

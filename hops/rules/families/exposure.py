@@ -364,7 +364,7 @@ class Admission(Controllers):
     """
 
     namespaces: tuple[Label, ...] = ("projectcontour",)
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] = Field((), examples=[["app=web"]])
 
 
 def _policy(sender: str) -> str:

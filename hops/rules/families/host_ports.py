@@ -7,7 +7,7 @@ from itertools import chain
 from math import ceil, floor
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator, WithJsonSchema
 
 from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
@@ -26,29 +26,53 @@ _PSS = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"
 _PORTMAP = "https://www.cni.dev/plugins/current/meta/portmap/"
 
 
+def _ports(value: Any) -> int | str:
+    """A port, or a range as its first and last port, such as 5000-6000. Raises ValueError for any other value."""
+    first, _, last = str(value).partition("-")
+    known = (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, str) and last)
+    if not (
+        known and first.isdecimal() and (last or first).isdecimal() and 1 <= int(first) <= int(last or first) <= 65535
+    ):
+        raise ValueError("a port is a number from 1 to 65535, or a range such as 5000-6000")
+    return value  # type: ignore[no-any-return]
+
+
+_PORTS = {
+    "anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, {"type": "string", "pattern": "^[0-9]+-[0-9]+$"}]
+}
+
+
 class AllowedPort(Section):
-    """A hostPort that workloads may use.
+    """A hostPort, or a range of them, that workloads may use.
 
     workload: pattern Kind/namespace/name, in which * matches any text. Default: every workload.
-    port: number, 1 to 65535.
+    port: number from 1 to 65535, or a range such as 5000-6000.
     protocol: TCP (default), UDP or SCTP.
     """
 
     workload: str = "*"
-    port: PortNumber
+    port: Annotated[int | str, PlainValidator(_ports), WithJsonSchema(_PORTS)]
     protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+
+    def covers(self, port: int | None, protocol: str) -> bool:
+        first, _, last = str(self.port).partition("-")
+        return port is not None and int(first) <= port <= int(last or first) and self.protocol == protocol
 
 
 class AllowedPorts(Section):
     """Parameters of HP01 and HP04.
 
-    allowed: the hostPorts that workloads may use, each with workload, port and protocol.
+    allowed: the hostPorts that workloads may use, each with workload, port (a number or a range such as 5000-6000)
+        and protocol.
     """
 
-    allowed: tuple[AllowedPort, ...] = (AllowedPort(port=80), AllowedPort(port=443))
+    allowed: tuple[AllowedPort, ...] = Field(
+        (AllowedPort(port=80), AllowedPort(port=443)),
+        examples=[[{"port": 80}, {"port": "5000-6000", "workload": "DaemonSet/apps/*"}]],
+    )
 
     def allow(self, workload: Resource, port: int | None, protocol: str) -> bool:
-        return workload.means(a.workload for a in self.allowed if a.port == port and a.protocol == protocol)
+        return workload.means(a.workload for a in self.allowed if a.covers(port, protocol))
 
     def __str__(self) -> str:
         return ", ".join(f"{a.port}/{a.protocol}" for a in self.allowed) or "none"
@@ -693,7 +717,7 @@ class LowPorts(Section):
         cluster decides: since v1.29.14, v1.30.10, v1.31.6 and v1.32.2 it has containerd 2, which allows all.
     """
 
-    low_ports: Literal["all", "root"] | None = None
+    low_ports: Literal["all", "root"] | None = Field(None, examples=["root"])
 
 
 @partial(

@@ -6,6 +6,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from pydantic import Field
+
 from hops.kubernetes.controller.classes import (
     CLASS_ANNOTATIONS,
     DEFAULT_CLASS,
@@ -479,7 +481,7 @@ class Classes(Section):
         rule reads the classes from the declared Contour; without a declared Contour it judges no class.
     """
 
-    classes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = Field((), examples=[["contour"]])
 
 
 def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
@@ -644,7 +646,7 @@ class ExternalNames(Section):
         configuration of Contour.
     """
 
-    external_names: bool = False
+    external_names: bool = Field(default=False, examples=[True])
 
 
 @partial(
@@ -696,7 +698,7 @@ class Suffixes(Section):
     suffixes: allowed suffixes of hosts, such as alice.localhost. If empty, every host is allowed.
     """
 
-    suffixes: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = Field((), examples=[["alice.localhost"]])
 
 
 @partial(

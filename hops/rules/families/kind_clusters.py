@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from pydantic import Field
+
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.pod_security import ENFORCE, ENFORCE_VERSION, LEVELS, minor, refusals
 from hops.kubernetes.resources.kind_nodes import (
@@ -318,7 +320,7 @@ class Listeners(Section):
     addresses: listen addresses that are allowed in addition to loopback addresses.
     """
 
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = Field((), examples=[["192.168.1.10"]])
 
 
 @partial(

@@ -6,7 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv6Address
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from hops.kubernetes.commands import server
 from hops.kubernetes.controller.contour import serves
@@ -15,7 +17,7 @@ from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort, service_of
-from hops.kubernetes.routing.exposed import OUTSIDE, routed
+from hops.kubernetes.routing.exposed import routed
 from hops.kubernetes.values import UNKNOWN, Undecidable, address, at, number, pairs, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -232,9 +234,13 @@ class Outside(Section):
 
     outside: the Services that may have type NodePort or LoadBalancer, as patterns Kind/namespace/name, in addition to
         Services whose pods all run Envoy or Contour.
+    types: the types that other Services may not have: NodePort, LoadBalancer or both.
     """
 
     outside: tuple[str, ...] = (CONTROLLER.replace("DaemonSet", "Service"),)
+    types: tuple[Literal["NodePort", "LoadBalancer"], ...] = Field(
+        ("NodePort", "LoadBalancer"), examples=[["LoadBalancer"]]
+    )
 
 
 @partial(
@@ -259,7 +265,7 @@ class Outside(Section):
     good=_POD + _example("{type: ClusterIP, selector: {app: web}, ports: [{port: 8080}]}"),
 )
 def not_outside(service: DeclaredService, inventory: Inventory, parameters: Outside) -> Iterator[Breach]:
-    if service.type not in OUTSIDE or service.resource.means(parameters.outside):
+    if service.type not in parameters.types or service.resource.means(parameters.outside):
         return
     selected = inventory.pods_of(service)
     if selected and all(serves(pod) for pod in selected):
@@ -299,7 +305,7 @@ class ExternalAddresses(Section):
     addresses: the external IPs that a Service may have.
     """
 
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = Field((), examples=[["192.0.2.10"]])
 
 
 @partial(

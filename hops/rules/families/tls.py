@@ -7,6 +7,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
+from pydantic import Field
+
 from hops.kubernetes.controller.classes import class_of, owner_of, served
 from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
@@ -75,7 +77,7 @@ class SecuredHosts(Section):
     hosts: patterns of hosts that require TLS, in addition to the hosts of services with `tls` in the stack's settings.
     """
 
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = Field((), examples=[["*.example.com"]])
 
 
 @partial(
@@ -273,7 +275,7 @@ class Certificates(Section):
     given: Secrets that exist outside the stack, as patterns Secret/namespace/name.
     """
 
-    given: tuple[str, ...] = ()
+    given: tuple[str, ...] = Field((), examples=[["Secret/apps/web-tls"]])
 
 
 _ISSUED = ("cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernetes.io/tls-acme")

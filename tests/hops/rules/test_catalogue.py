@@ -4,12 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import hops.rules.families
 from hops.kubernetes.values import unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import KINDS
+from hops.model.settings import PolicySettings, keys
 from hops.rules import RULES
+from hops.rules.configuration import configure
 from hops.rules.docs import FAMILIES as FAMILY_TITLES
 from hops.rules.docs import page
 from hops.rules.patches import patched
@@ -78,6 +81,20 @@ def test_the_page_of_a_rule_describes_every_parameter(code: str) -> None:
         return
     for name, field in rule.parameters.model_fields.items():
         assert re.search(rf"^\| `{field.alias or name}` \| \w.* \| .+ \|$", page(rule), re.MULTILINE)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_page_of_a_rule_sets_every_parameter_to_a_value_that_is_accepted(code: str) -> None:
+    rule = RULES[code]
+    if rule.parameters is NoParameters:
+        return
+    _, _, after = page(rule).partition("## Parameters")
+    shown = yaml.safe_load(after.partition("```yaml\n")[2].partition("```")[0])
+    ((owner, settings),) = shown["rules"].items()
+    assert owner == (rule.parameters_of or code)
+    assert set(settings["parameters"]) == set(keys(rule.parameters))
+    assert all(value not in ([], None, "") for value in settings["parameters"].values())
+    configure(PolicySettings.model_validate(shown, strict=False))
 
 
 @pytest.mark.parametrize("code", CODES)

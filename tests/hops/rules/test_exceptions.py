@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from hops.model.finding import Level
 from hops.model.settings import PolicySettings, SettingsError
 from hops.rules import RULES
-from hops.rules.configuration import configure
+from hops.rules.configuration import configure, read
 from hops.rules.installed import INSTALLED
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 
@@ -191,6 +191,41 @@ def test_remediate_is_for_rules_that_can_and_leaves_the_rest_mandatory() -> None
             "ingress-hops:policy.rules.HP03.parameters.x: there is no such parameter; (parameters: none)",
         ),
         ("HP06", {"nodePorts": [1]}, "ingress-hops:policy.rules.HP06.parameters.nodePorts"),
+        (
+            "HP01",
+            {"allowed": [80]},
+            (
+                "ingress-hops:policy.rules.HP01.parameters.allowed.0 is 80: a mapping; for example "
+                '{"allowed": [{"port": 80}, {"port": "5000-6000", '
+            ),
+        ),
+        *(
+            (
+                "HP01",
+                {"allowed": [{"port": port}]},
+                (
+                    f"ingress-hops:policy.rules.HP01.parameters.allowed.0.port is {port!r}: a port is a number from 1 "
+                    "to 65535, or a range such as 5000-6000; for example "
+                ),
+            )
+            for port in (0, 65536, "6000-5000", "1-70000", "-", "a-b", "5000-", True, 1.5)
+        ),
+        (
+            "SV03",
+            {"types": ["ClusterIP"]},
+            (
+                "ingress-hops:policy.rules.SV03.parameters.types.0 is 'ClusterIP': one of 'NodePort' or 'LoadBalancer'"
+                '; for example {"types": ["LoadBalancer"]}'
+            ),
+        ),
+        (
+            "IN12",
+            {"externalNames": "yes"},
+            (
+                "ingress-hops:policy.rules.IN12.parameters.externalNames is 'yes': true or false; "
+                'for example {"externalNames": true}'
+            ),
+        ),
     ],
 )
 def test_a_wrong_parameter_is_an_error_that_names_the_key(code: str, parameters: object, said: str) -> None:
@@ -226,3 +261,33 @@ spec: {containers: [{name: web, image: web}]}
 def test_what_a_second_declaration_causes_is_told_with_it(about: str, text: str, told: list[str]) -> None:
     found = verdict(documents(text + WEB_POD), rules=("PK05", "SV01"))
     assert sorted(f"{finding.level} {finding.code}" for finding in found) == sorted(told), about
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"rule": {}}, "policy.rule: there is no such key; did you mean rules? (keys: rules)"),
+        ({"rules": ["HP01"]}, "policy.rules is ['HP01']: a mapping; for example rules: {HP01: {level: advisory}}"),
+        ({"rules": {"HP01": "off"}}, "policy.rules.HP01 is 'off': a mapping; for example HP01: {level: advisory}"),
+        (
+            {"rules": {"HP01": {"level": "off"}}},
+            (
+                "policy.rules.HP01.level is 'off': one of 'mandatory', 'advisory', 'remediate' or 'disabled'; "
+                "for example level: advisory"
+            ),
+        ),
+        (
+            {"rules": {"HP01": {"parameters": []}}},
+            "policy.rules.HP01.parameters is []: a mapping; for example parameters: {allowed: [{port: 80}]}",
+        ),
+        (
+            {"rules": {"HP01": {"exceptions": {}}}},
+            "policy.rules.HP01.exceptions is {}: a list; for example exceptions: [{resource: Pod/apps/web, ",
+        ),
+        ({"rules": {"hp01": {}}}, "policy.rules.hp01 is 'hp01': a rule's code is two letters and two digits"),
+    ],
+)
+def test_a_wrong_policy_names_the_right_form(given: object, said: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        read(given, "policy.")
+    assert str(error.value).startswith(said)

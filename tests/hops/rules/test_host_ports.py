@@ -58,6 +58,14 @@ apiVersion: ingress-hops/v1
 kind: Policy
 rules: {{HP10: {{parameters: {{lowPorts: {}}}}}}}
 """
+RANGED = "{{containers: [{{ports: [{{containerPort: 8080, hostPort: {}}}]}}]}}"
+RANGED_PATH = "/spec/containers/0/ports/0/hostPort"
+ALLOW_RANGE = """
+---
+apiVersion: ingress-hops/v1
+kind: Policy
+rules: {HP01: {parameters: {allowed: [{port: 5000-6000}]}}}
+"""
 LOW_PORT = "{securityContext: {runAsUser: 1000}, containers: [{ports: [{containerPort: 80}]}]}"
 LOW_PORT_PATH = "/spec/containers/0/ports/0/containerPort"
 
@@ -317,6 +325,16 @@ spec:
         "22 even for root",
         pod("{containers: [{ports: [{containerPort: 22}]}]}"),
         ("/spec/containers/0/ports/0/containerPort",),
+    ),
+    Case("HP01", "the first port of a range", pod(RANGED.format(5000)) + ALLOW_RANGE),
+    Case("HP01", "the last port of a range", pod(RANGED.format(6000)) + ALLOW_RANGE),
+    Case("HP01", "a port below a range", pod(RANGED.format(4999)) + ALLOW_RANGE, (RANGED_PATH,)),
+    Case("HP01", "a port above a range", pod(RANGED.format(6001)) + ALLOW_RANGE, (RANGED_PATH,)),
+    Case(
+        "HP01",
+        "a port of a range of another protocol",
+        pod(RANGED.format("5000, protocol: UDP")) + ALLOW_RANGE,
+        (RANGED_PATH,),
     ),
     Case("HP10", "the node image of the stack has containerd 2", pod(LOW_PORT)),
     Case("HP10", "the runtime is containerd 1", OLD_NODES + pod(LOW_PORT), (LOW_PORT_PATH,)),

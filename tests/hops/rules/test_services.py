@@ -61,6 +61,11 @@ def serving(command: str, ports: str = "[{containerPort: 8080}]", more: str = ""
     return workload("Pod", f"[{{name: web, {command}, ports: {ports}{more}}}]")
 
 
+ONLY_BALANCERS = """
+---
+{apiVersion: ingress-hops/v1, kind: Policy, rules: {SV03: {parameters: {types: [LoadBalancer]}}}}
+"""
+
 CASES = [
     *(
         Case("SV01", f"the pods of a {kind} count", workload(kind) + service(ON_80))
@@ -231,6 +236,8 @@ CASES = [
         service("{type: NodePort}")
         + "---\n{apiVersion: ingress-hops/v1, kind: Policy, rules: {SV03: {parameters: {outside: [Service/apps/*]}}}}",
     ),
+    Case("SV03", "a type that is allowed", service("{type: NodePort}") + ONLY_BALANCERS),
+    Case("SV03", "a type that alone is forbidden", service("{type: LoadBalancer}") + ONLY_BALANCERS, ("/spec/type",)),
     Case("SV03", "an unknown type", service("{type: !unknown }"), undecided=True),
     Case("SV04", "an empty list", service("{externalIPs: []}")),
     Case("SV04", "one that isn't known yet", service("{externalIPs: [10.0.0.1, !unknown ]}"), undecided=True),
