@@ -49,7 +49,7 @@ class _Bounds(settings.Section):
     host: settings.HostName
     service: settings.Label
     port: settings.Port
-    name: settings.Label
+    name: settings.HostName
     namespace: settings.Label = "default"
     path: settings.UrlPath = "/"
     path_type: Literal["Prefix", "Exact"] = "Prefix"

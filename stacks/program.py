@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from hops.model.certificates import KeyPair
+from hops.model.commands import of_stack
 from hops.model.plan import Plan, plan
 from hops.model.preflight import (
     ClusterState,
@@ -111,9 +112,10 @@ def _announce(machine: Machine, settings: Settings, state: ClusterState, before:
         )
         if os.environ.get(_FORCE) != "true":
             stack = pulumi.get_stack()
+            up = of_stack("up", stack, makefile=has_makefile(Path.cwd()))
             pulumi.log.warn(
                 "plain pulumi up ends with field conflicts here, because the objects in the cluster have other owners; "
-                f"use make up STACK={stack}, or {_FORCE}=true pulumi up --stack {stack}"
+                f"use {up}, or {_FORCE}=true pulumi up --stack {stack}"
             )
 
 

@@ -91,7 +91,7 @@ def untrust() -> None:
 
 @app.command()
 def remove() -> None:
-    """Removes the authority from the stores, and then its files. The next make up makes a new authority.
+    """Removes the authority from the stores, and then its files. The next up makes a new authority.
 
     Exit status: 0 removed, 1 a store still trusts it and the files stay, 2 there is no authority.
     """
@@ -104,7 +104,7 @@ def remove() -> None:
         removed = remove_files(folder)
     except AuthorityError as error:
         stop(error)
-    echo(f"{folder}: {removed} files are removed; the next make up of a stack with tls: true makes a new authority")
+    echo(f"{folder}: {removed} files are removed; the next up of a stack with tls: true makes a new authority")
 
 
 def _authority() -> CertificateFacts:
@@ -112,7 +112,7 @@ def _authority() -> CertificateFacts:
     try:
         return facts(file.read_text(encoding="ascii", errors="replace"))
     except FileNotFoundError:
-        stop(f"there is no authority: {file} does not exist; make up of a stack with tls: true makes one")
+        stop(f"there is no authority: {file} does not exist; an up of a stack with tls: true makes one")
     except OSError as error:
         stop(f"{file} cannot be read: {error.strerror}")
     except ValueError:
@@ -127,7 +127,7 @@ def _hosts() -> dict[str, CertificateFacts]:
     except OSError as error:
         stop(f"{error.filename} cannot be read: {error.strerror}")
     except ValueError:
-        stop(f"{file} holds no certificate in PEM; remove it, and the next make up makes it again")
+        stop(f"{file} holds no certificate in PEM; remove it, and the next up makes it again")
     return found
 
 

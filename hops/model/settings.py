@@ -112,6 +112,20 @@ def _bounded(bound: str) -> WithJsonSchema:
 Port = Annotated[int, Field(ge=1, le=65535)]
 _LABEL = "a name is 1 to 63 lower-case letters, digits and hyphens"
 Label = Annotated[str, AfterValidator(_matching(DNS_LABEL.pattern, _LABEL)), _bounded(_LABEL)]
+# The API server takes a Service's name for a label of RFC 1035.
+_SERVICE = "a Service's name is 1 to 63 lower-case letters, digits and hyphens, and begins with a letter"
+ServiceName = Annotated[
+    str, AfterValidator(_matching(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", _SERVICE)), _bounded(_SERVICE)
+]
+_SYSTEM_NAMESPACE = re.compile(r"kube-.*|projectcontour|calico-.*|tigera-operator|local-path-storage")
+
+
+def _own_namespace(name: str) -> str:
+    if _SYSTEM_NAMESPACE.fullmatch(name):
+        raise ValueError("the namespace of a part of the cluster itself; take one of your own, such as apps")
+    return name
+
+
 HostName = Annotated[
     str, AfterValidator(_host_name), _bounded("lower-case DNS labels joined by dots; no IP address, no wildcard")
 ]
@@ -121,8 +135,10 @@ Registry = Annotated[
 ]
 _IMAGE = "an image is [registry/]name[:tag][@digest]"
 ImageName = Annotated[str, AfterValidator(_matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
-_PATH = "a path starts with / and holds no space, ?, # or %"
-UrlPath = Annotated[str, AfterValidator(_matching(r"/[^\s?#%]*", _PATH)), _bounded(_PATH)]
+_PATH = "a path starts with / and holds no space, ?, # or %, and no //, /./ or /../"
+# The API server refuses empty and dot segments in the path of an Ingress; clients such as curl remove dot segments.
+_SEGMENTS = r"(?!.*(//|/\.{1,2}(/|$)))"
+UrlPath = Annotated[str, AfterValidator(_matching(_SEGMENTS + r"/[^\s?#%]*", _PATH)), _bounded(_PATH)]
 _ROUTE_PATH = "a path starts with / and holds no space or #; without pathType Regex also no ? or %"
 RoutePath = Annotated[str, AfterValidator(_matching(r"/[^\s#]*", _ROUTE_PATH)), _bounded(_ROUTE_PATH)]
 _TIMEOUT = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s; or infinity"
@@ -380,6 +396,8 @@ class RouteSettings(Section):
         regex = info.data.get("path_type") == "Regex"
         if not regex and set("?%") & set(path):
             raise ValueError(_PATH + ", unless pathType is Regex")
+        if not regex and re.match(_SEGMENTS, path) is None:
+            raise ValueError(_PATH)
         if regex and matches_whole(path, "/") is None:
             raise ValueError("pathType is Regex, and Envoy cannot read path as a regular expression (RE2)")
         return path
@@ -580,8 +598,12 @@ class ServiceSettings(Section):
     `host`, `path`, `request`, `ingress` and `tls` are the short form of one route of kind Ingress.
     """
 
-    name: Label = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
-    namespace: Label = Field("apps", description="The namespace of all its objects.", examples=["shop"])
+    name: ServiceName = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
+    namespace: Annotated[Label, AfterValidator(_own_namespace)] = Field(
+        "apps",
+        description="The namespace of all its objects; none of Kubernetes, Contour or Calico.",
+        examples=["shop"],
+    )
     kind: Literal["Deployment", "Pod"] | None = Field(
         None,
         description="What makes its pods. A Deployment replaces them without losing a request and names them itself. "
@@ -694,6 +716,16 @@ class ServiceSettings(Section):
                 f"{self.name} has kind Deployment and pod {self.pod}, and a Deployment names its pods; remove pod, or "
                 "set kind to Pod"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _possible_names(self) -> Self:
+        if (last := max(self.pods, key=len, default="")) and len(last) > 63:
+            raise ValueError(
+                f"{self.name}: the pod {last} has a name of {len(last)} characters, and 63 are possible; shorten pod"
+            )
+        if (self.namespace, self.name) == ("default", "kubernetes"):
+            raise ValueError("default/kubernetes is the Service of the Kubernetes API; give the service another name")
         return self
 
     @model_validator(mode="after")

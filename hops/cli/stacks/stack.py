@@ -145,11 +145,12 @@ def _create(path: Path, text: str) -> None:
 
 
 def _service_name(project: Path, build: str | None) -> str:
-    """The name of the service: that of the folder from which it is built."""
+    """The name of the service: that of the folder from which it is built, as far as a Service can have it."""
     if not build:
         return "my-service"
-    folder = re.sub(r"[^a-z0-9]+", "-", (project / build).resolve().name.lower()).strip("-")
-    return folder[:63].strip("-") or "my-service"
+    folder = re.sub(r"[^a-z0-9]+", "-", (project / build).resolve().name.lower()).lstrip("-0123456789")
+    # The Ingress is named after it, with -ingress.
+    return folder[:55].strip("-") or "my-service"
 
 
 def _check_address(address: str, host: str) -> None:

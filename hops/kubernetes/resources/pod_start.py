@@ -167,7 +167,7 @@ def _printable(line: str) -> str:
 
 
 def _remedy(pod: ServicePod) -> str:
-    start, command = pod.start, " ".join(pod.command)
+    start, command = pod.start, " ".join(pod.command) or "that of the image"
     if start.reason == "FailedCreate":
         remedy = "The API server refuses the pod: correct what its message names"
     elif start.phase == "missing":

@@ -287,6 +287,7 @@ def kept(whole: Mapping[str, Any]) -> dict[str, Any]:
     found["requests"] = [_headers(request, _ANSWER_HEADERS) for request in whole["requests"]]
     if stack := whole["stack"]:
         settings = {key: value for key, value in stack["settings"].items() if key != "policy"}
+        settings["services"] = [_service(service) for service in settings["services"]]
         outputs = stack["outputs"] and (_part(stack["outputs"], _OUTPUTS) or {"hops": []})
         found["stack"] = {**stack, "settings": settings, "outputs": outputs}
     if docker := whole["docker"]:
@@ -298,6 +299,13 @@ def kept(whole: Mapping[str, Any]) -> dict[str, Any]:
     if then := whole.get("then"):
         found["then"] = kept(then)
     return found
+
+
+def _service(service: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """A service's settings without the texts that only its container reads."""
+    found = {key: value for key, value in service.items() if key not in {"env", "files"}}
+    build = service.get("build")
+    return {**found, "build": {**build, "args": {}}} if isinstance(build, Mapping) else found
 
 
 def _object(item: Mapping[str, JSON]) -> JSON:

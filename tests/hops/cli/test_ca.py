@@ -107,7 +107,7 @@ def test_without_an_authority_each_command_says_how_to_make_one(machine: Machine
     done = ca(*words)
     assert done.exit_code == 2
     assert done.stderr == (
-        f"hops: there is no authority: {machine.ca}/authority.pem does not exist; make up of a stack with tls: true "
+        f"hops: there is no authority: {machine.ca}/authority.pem does not exist; an up of a stack with tls: true "
         "makes one\n"
     )
     assert machine.calls == []

@@ -42,6 +42,19 @@ MADE = {
 }
 
 
+@pytest.mark.parametrize(("folder", "service"), [("2024-shop", "shop"), ("123", "my-service"), ("a" * 70, "a" * 55)])
+def test_a_service_of_any_folder_has_a_possible_name(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, service: str
+) -> None:
+    assert alone
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
+    monkeypatch.chdir(tmp_path / folder)
+    done = CliRunner().invoke(app, ["init", "--host", "shop.localhost"])
+    assert done.exit_code == 0, done.output
+    assert f"- name: {service}\n" in (tmp_path / folder / "stacks/Pulumi.local.yaml").read_text()
+
+
 def test_it_writes_what_a_stack_needs(repository: Path) -> None:
     status, out = init("alice", "--port", "5000")
     assert status == 0, out

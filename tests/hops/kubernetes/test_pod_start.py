@@ -150,3 +150,9 @@ def test_a_replica_that_is_not_ready_is_told() -> None:
         "ingress-hops:services[1] (web): not all pods are ready",
         "pod apps/web: Running, not ready",
     ]
+
+
+def test_a_container_without_a_command_of_its_own_runs_that_of_the_image() -> None:
+    start = PodStart("Running", reason="CrashLoopBackOff", restarts=3, exit_code=1)
+    pod = ServicePod("services[1]", "apps/web", "web:1", [], 8080, start, (), "team")
+    assert "correct services[1].command, which is: that of the image" in not_ready("services[1]", "web", [pod])

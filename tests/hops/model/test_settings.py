@@ -563,6 +563,38 @@ def test_a_host_has_one_certificate(first: object, second: object, wrong: bool) 
 
 
 @pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        ({"name": "1web"}, 'services[0].name is "1web": a Service\'s name is 1 to 63'),
+        ({"namespace": "kube-system"}, "the namespace of a part of the cluster itself; take one of your own"),
+        ({"namespace": "projectcontour"}, "the namespace of a part of the cluster itself"),
+        ({"pod": "a" * 62, "kind": "Pod", "replicas": 2}, "-2 has a name of 64 characters, and 63 are possible"),
+        ({"namespace": "default", "name": "kubernetes"}, "is the Service of the Kubernetes API"),
+        ({"path": "/a//b"}, "no //, /./ or /../"),
+        ({"routes": [{"path": "/a/.."}]}, "no //, /./ or /../"),
+        ({"routes": [{"path": "/a/./b", "pathType": "Exact"}]}, "no //, /./ or /../"),
+        ({"routes": [{"kind": "HTTPProxy", "rewrite": "/../a"}]}, "no //, /./ or /../"),
+    ],
+)
+def test_what_the_api_server_refuses_is_refused_before(service: dict[str, Any], said: str) -> None:
+    assert said in refusal({"services": [service]})
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        {"name": "web1", "namespace": "1st"},
+        {"namespace": "kubernetes", "pod": "a" * 61, "kind": "Pod", "replicas": 9},
+        {"namespace": "default"},
+        {"path": "/a/..b/.c/d..e/"},
+        {"routes": [{"kind": "HTTPProxy", "path": "/a//.+", "pathType": "Regex", "request": "/ab"}]},
+    ],
+)
+def test_what_the_api_server_takes_is_taken(service: dict[str, Any]) -> None:
+    assert settings("alice", {"services": [service]})
+
+
+@pytest.mark.parametrize(
     "service",
     [
         {},

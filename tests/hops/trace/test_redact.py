@@ -66,6 +66,18 @@ def test_what_a_pod_is_given(spec: dict[str, Any]) -> None:
     assert TOKEN not in after(sight)
 
 
+def test_what_a_service_s_container_is_given() -> None:
+    sight = healthy()
+    (service,) = sight["stack"]["settings"]["services"]
+    del service["image"]
+    service |= {
+        "env": {"MODE": "plainword"},
+        "files": {"/etc/shop.ini": "plainword"},
+        "build": {"context": ".", "args": {"A": "plainword"}},
+    }
+    assert "plainword" not in after(sight)
+
+
 def test_annotations() -> None:
     sight = healthy()
     annotations = {
