@@ -1,5 +1,6 @@
 """Workload: the pods that answer, or their Deployment, and their Service. Owns hop 5 and hop 7, the pod."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ from hops.model.path import CONTOUR_NAMESPACE
 DIGEST = "ingress-hops/spec"
 """The annotation of a pod that holds a digest of its spec."""
 
+_ENVIRONMENT = "ingress-hops/env"
+"""The annotation of a pod that holds the name of the Secret with its variables."""
+
 ADDRESS = "ingress-hops/address"
 """The annotation of a Service that holds its fixed address."""
 
@@ -29,7 +33,7 @@ _NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
 _NO_INPUTS_BY_DEFAULT = {
     *("args", "env", "files", "resources", "probes", "volumes", "user", "read_only_root"),
-    *("kind", "replicas"),
+    *("kind", "replicas", "secret_variables"),
 }
 """Arguments that older versions did not have."""
 _DRAIN_SECONDS = 5
@@ -53,6 +57,8 @@ class WorkloadArgs(TypedDict):
     """The arguments of the command. Default: none, and then the image's own."""
     env: NotRequired[Mapping[str, str]]
     """The variables of the container's environment, by name. They are published with the pod. Default: none."""
+    secret_env: NotRequired[Mapping[str, pulumi.Input[str]]]
+    """Further variables whose values are secrets. A Secret holds them; another value makes new pods. Default: none."""
     files: NotRequired[Mapping[str, str]]
     """The content of files in the container, by absolute path; at most 1,000,000 bytes. Default: none."""
     resources: NotRequired[Mapping[str, Mapping[str, str]] | None]
@@ -102,6 +108,7 @@ class _Bounds(settings.Section):
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     args: tuple[str, ...] = ()
     env: dict[settings.VariableName, str] = Field(default_factory=dict)
+    secret_variables: tuple[settings.VariableName, ...] = ()
     files: settings.Files = Field(default_factory=dict)
     resources: settings.Resources | None = None
     probes: settings.ProbesSettings | None = None
@@ -147,18 +154,8 @@ class Workload(pulumi.ComponentResource):
 
         Raises ArgumentError for wrong arguments.
         """
-        values = checked(f"Workload {name}", {"name": name, **args}, _Bounds)
-        if problems := settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
-            raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
-        if values["kind"] == "Deployment" and values["pods"]:
-            raise ArgumentError(
-                f"Workload {name}: the argument pods names bare pods, and kind is Deployment; remove pods"
-            )
-        if values["kind"] == "Pod" and values["replicas"] != 1:
-            raise ArgumentError(
-                f"Workload {name}: the argument replicas is of a Deployment; give as many names in pods"
-            )
-        values["pods"] = values["pods"] or [f"{values['name']}-pod"]
+        secret_env = args.get("secret_env") or {}
+        values = _checked(name, args, secret_env)
         values["selector"] = values["selector"] or {"service": values["pods"][0]}
         defaults = _Bounds(image="image", name="name").model_dump(mode="json", include=_NO_INPUTS_BY_DEFAULT)
         inputs = {
@@ -191,44 +188,28 @@ class Workload(pulumi.ComponentResource):
                 opts=child(self, opts),
             )
             before.append(config_map)
+        versions: dict[str, pulumi.Input[str]] = {}
+        if secret_env:
+            secret = self._secret(secret_env)
+            before.append(secret)
+            # Another value is another Secret with a random name: from a digest of the value, somebody could guess it.
+            values["secret"] = versions[_ENVIRONMENT] = secret.metadata.apply(lambda of: of.name or "")
         spec = _pod_spec(values)
         digest = (
-            _digest(spec)
+            _digest(_pod_spec(values | {"secret": ""}))
             if not isinstance(values["image"], pulumi.Output)
-            else values["image"].apply(lambda image: _digest(_pod_spec(values | {"image": image})))
+            else values["image"].apply(lambda image: _digest(_pod_spec(values | {"image": image, "secret": ""})))
         )
         living = values["living"]
         known = values["pods"] if values["kind"] == "Pod" else living
         self._replaced = [pod for pod in known if isinstance(digest, str) and living.get(pod, digest) != digest]
         self._pods: list[core.Pod] = []
         self._deployment: apps.Deployment | None = None
+        versions[DIGEST] = digest
         if values["kind"] == "Deployment":
-            # The SDK takes a dictionary here as well as for a Pod, and does not say so in its types.
-            template: Any = {"metadata": {"labels": labels, "annotations": {DIGEST: digest}}, "spec": spec}
-            self._deployment = apps.Deployment(
-                f"{namespace}/{values['name']}",
-                metadata=meta.ObjectMetaArgs(
-                    name=values["name"],
-                    namespace=namespace,
-                    labels=labels,
-                    annotations={} if values["wait_for_ready"] else {"pulumi.com/skipAwait": "true"},
-                ),
-                spec=apps.DeploymentSpecArgs(
-                    replicas=values["replicas"],
-                    selector=meta.LabelSelectorArgs(match_labels=labels),
-                    # No old pod goes before a new one is ready.
-                    strategy=apps.DeploymentStrategyArgs(
-                        type="RollingUpdate",
-                        rolling_update=apps.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
-                    ),
-                    progress_deadline_seconds=300,
-                    revision_history_limit=2,
-                    template=template,
-                ),
-                opts=child(self, opts, before, timeout="5m"),
-            )
+            self._deployment = self._deployed(spec, versions, before)
         else:
-            self._pods = [self._pod(pod, spec, digest, named(pod, depends_on=before)) for pod in values["pods"]]
+            self._pods = [self._pod(pod, spec, versions, named(pod, depends_on=before)) for pod in values["pods"]]
         address = values["cluster_ip"]
         annotations: dict[str, pulumi.Input[str]] = {
             "pulumi.com/skipAwait": "true"
@@ -264,8 +245,54 @@ class Workload(pulumi.ComponentResource):
         self.port = pulumi.Output.from_input(values["port"])
         self.register_outputs({"name": self.name, "namespace": self.namespace, "port": self.port})
 
+    def _secret(self, variables: Mapping[str, pulumi.Input[str]]) -> core.Secret:
+        namespace = self._values["namespace"]
+        return core.Secret(
+            # The provider makes the object's name of it, and a slash can be in none.
+            f"{namespace}.{self._values['name']}.env",
+            metadata=meta.ObjectMetaArgs(namespace=namespace),
+            data={key: pulumi.Output.secret(value).apply(_encoded) for key, value in variables.items()},
+            opts=child(self, self._opts),
+        )
+
+    def _deployed(
+        self,
+        spec: core.PodSpecArgsDict,
+        versions: Mapping[str, pulumi.Input[str]],
+        before: Sequence[pulumi.Resource],
+    ) -> apps.Deployment:
+        values, labels = self._values, self._values["selector"]
+        # The SDK takes a dictionary here as well as for a Pod, and does not say so in its types.
+        template: Any = {"metadata": {"labels": labels, "annotations": versions}, "spec": spec}
+        return apps.Deployment(
+            f"{values['namespace']}/{values['name']}",
+            metadata=meta.ObjectMetaArgs(
+                name=values["name"],
+                namespace=values["namespace"],
+                labels=labels,
+                annotations={} if values["wait_for_ready"] else {"pulumi.com/skipAwait": "true"},
+            ),
+            spec=apps.DeploymentSpecArgs(
+                replicas=values["replicas"],
+                selector=meta.LabelSelectorArgs(match_labels=labels),
+                # No old pod goes before a new one is ready.
+                strategy=apps.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=apps.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
+                ),
+                progress_deadline_seconds=300,
+                revision_history_limit=2,
+                template=template,
+            ),
+            opts=child(self, self._opts, before, timeout="5m"),
+        )
+
     def _pod(
-        self, name: str, spec: core.PodSpecArgsDict, digest: pulumi.Input[str], opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        spec: core.PodSpecArgsDict,
+        versions: Mapping[str, pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
     ) -> core.Pod:
         values = self._values
         return core.Pod(
@@ -277,7 +304,8 @@ class Workload(pulumi.ComponentResource):
                 annotations={
                     # The provider previews a replacement as a dry-run apply on the living pod, which the API forbids;
                     # an input that is not known yet makes it leave the dry run out (4.25.0).
-                    DIGEST: UNKNOWN if name in self._replaced else digest,
+                    **versions,
+                    **({DIGEST: UNKNOWN} if name in self._replaced else {}),
                     # The provider's own awaiter of pods starts its timeout again with every event of the pod. The
                     # second condition holds at once; skipAwait would also leave out the wait for the old pod's end.
                     "pulumi.com/waitFor": "condition=Ready" if values["wait_for_ready"] else "jsonpath={.metadata.uid}",
@@ -288,7 +316,8 @@ class Workload(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 opts,
                 pulumi.ResourceOptions(
-                    delete_before_replace=True, custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m")
+                    delete_before_replace=True,
+                    custom_timeouts=pulumi.CustomTimeouts(create="5m", update="5m"),
                 ),
             ),
         )
@@ -371,6 +400,26 @@ class Workload(pulumi.ComponentResource):
         )
 
 
+def _checked(name: str, args: WorkloadArgs, secret_env: Mapping[str, Any]) -> dict[str, Any]:
+    # Values are quoted in messages, so those of secrets are not checked.
+    given = {key: value for key, value in args.items() if key != "secret_env"}
+    values = checked(f"Workload {name}", {"name": name, **given, "secret_variables": list(secret_env)}, _Bounds)
+    if problems := settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
+        raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
+    if values["kind"] == "Deployment" and values["pods"]:
+        raise ArgumentError(f"Workload {name}: the argument pods names bare pods, and kind is Deployment; remove pods")
+    if values["kind"] == "Pod" and values["replicas"] != 1:
+        raise ArgumentError(f"Workload {name}: the argument replicas is of a Deployment; give as many names in pods")
+    values["pods"] = values["pods"] or [f"{values['name']}-pod"]
+    if both := sorted(secret_env.keys() & values["env"].keys()):
+        raise ArgumentError(f"Workload {name}: env and secret_env both have {', '.join(both)}; remove one of them")
+    return values
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
+
+
 def _digest(spec: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -387,6 +436,11 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
     ]
     folders = [(f"volume-{number}", volume["path"]) for number, volume in enumerate(values["volumes"])]
     deployed = values["kind"] == "Deployment"
+    env: list[Any] = [{"name": name, "value": text} for name, text in values["env"].items()]
+    env += [
+        {"name": name, "value_from": {"secret_key_ref": {"name": values["secret"], "key": name}}}
+        for name in values["secret_variables"]
+    ]
     return {
         "service_account_name": values["pods"][0],
         "automount_service_account_token": False,
@@ -406,11 +460,7 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                 "image_pull_policy": "IfNotPresent",
                 **({"command": list(values["command"])} if values["command"] else {}),
                 **({"args": list(values["args"])} if values["args"] else {}),
-                **(
-                    {"env": [{"name": name, "value": text} for name, text in values["env"].items()]}
-                    if values["env"]
-                    else {}
-                ),
+                **({"env": env} if env else {}),
                 **({"resources": values["resources"]} if values["resources"] else {}),
                 "ports": [{"name": "http", "container_port": values["port"]}],
                 **_probes(values),

@@ -50,6 +50,7 @@ class StackContext:
     objects: Sequence[Mapping[str, Any]] = ()
     engine: bool = False
     builds: Mapping[str, Build] = field(default_factory=dict)
+    secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     certificates: Mapping[str, KeyPair] = field(default_factory=dict)
     authority: str | None = None
 
@@ -368,7 +369,9 @@ def _services(
                 "image": service.image,
                 "command": service.command or None,
                 "args": service.args,
-                "env": service.env,
+                "env": service.plain_env,
+                # A plan has no values.
+                "secret_env": {name: ground.secrets.get(of, "") for name, of in service.secret_env.items()},
                 "files": service.files,
                 "resources": service.resources.model_dump() if service.resources else None,
                 "probes": service.probes.model_dump(mode="json") if service.probes else None,

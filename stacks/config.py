@@ -1,17 +1,38 @@
 """The only place that reads Pulumi's configuration."""
 
+import json
 import os
+from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import get_config_env
 
-from hops.model.settings import Settings, own_values, settings
+from hops.kubernetes.values import at
+from hops.model.project_files import stack_path
+from hops.model.settings import NAMESPACE, SECRETS, Settings, own_values, secret_names, settings
 from hops.rules.configuration import configure
+from hops.rules.files.documents import documents
+
+
+def secrets() -> dict[str, pulumi.Output[str]]:
+    """The values of the stack's secrets by name, each marked as a secret."""
+    try:
+        values = json.loads(get_config_env().get(f"{NAMESPACE}:{SECRETS}") or "{}")
+    except ValueError:
+        values = {}
+    return (
+        {name: pulumi.Output.secret(str(value)) for name, value in values.items()} if isinstance(values, dict) else {}
+    )
 
 
 def read() -> Settings:
-    """The settings of the current stack. Raises SettingsError."""
+    """The settings of the current stack. Raises SettingsError, which holds no secret."""
     config = get_config_env()
+    file = Path(stack_path(pulumi.get_stack()))
+    if file.is_file():
+        # The engine marks the whole key as secret if one of its values is.
+        for document in documents(file.read_text(encoding="utf-8")):
+            secret_names(at(document, "config", f"{NAMESPACE}:{SECRETS}") or {})
     values = own_values(config, [key for key in config if pulumi.runtime.is_config_secret(key)])
     found = settings(pulumi.get_stack(), values, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     # The policy pack reports nothing about a stack that the program refuses. So the program checks the policy, too.

@@ -87,6 +87,7 @@ def run() -> BuiltStack:
         objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
         engine=True,
         builds=images,
+        secrets=config.secrets(),
         certificates=_certificates(settings),
         authority=str(authority_file(authority_folder())),
     )

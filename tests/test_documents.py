@@ -60,6 +60,9 @@ MANY = (
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
+    "pulumi config set --secret --path ingress-hops:secrets.db-password --stack alice": (
+        "tests/live/test_services.py, with the value on standard input"
+    ),
     ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/stacks/test_stack.py: it writes a file",
     ".venv/bin/hops dev shop": "tests/live/test_build.py",
     "python3 -m venv .venv": "it downloads packages",

@@ -68,7 +68,10 @@ class _Recorder(pulumi.runtime.Mocks):
         if args.typ == "command:local:Command" and "CLUSTER" in args.inputs["environment"]:
             self.manifests.insert(0, yaml.safe_load(args.inputs["stdin"]))
         elif args.typ.startswith(_KUBERNETES):
-            self.manifests.append(_manifest(args.typ, args.inputs))
+            manifest = _manifest(args.typ, args.inputs)
+            # The provider makes a random name of it.
+            manifest["metadata"].setdefault("name", args.name)
+            self.manifests.append(manifest)
         return args.name, args.inputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:

@@ -10,12 +10,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    PlainSerializer,
     PlainValidator,
     SerializerFunctionWrapHandler,
+    Tag,
     ValidationError,
     ValidationInfo,
     WithJsonSchema,
@@ -31,6 +35,9 @@ from hops.model.regular_expressions import matches_whole
 
 NAMESPACE = "ingress-hops"
 """The configuration namespace, which is the project's name."""
+
+SECRETS = "secrets"
+"""The key under which a stack's file keeps its secrets."""
 
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -163,6 +170,23 @@ Quantity = Annotated[
     AfterValidator(_matching(r"[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?", _QUANTITY)),
     WithJsonSchema({"type": ["string", "number"], "bound": _QUANTITY}),
 ]
+SecretNames = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, Mapping | list) else value),
+    PlainSerializer(lambda names: {name: {"secure": ""} for name in names}),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"secure": {"type": "string"}},
+                "required": ["secure"],
+                "additionalProperties": False,
+            },
+            "bound": "each value is encrypted by Pulumi: {secure: …}",
+        }
+    ),
+]
 Replicas = Annotated[int, Field(ge=1, le=20)]
 UserId = Annotated[int, Field(ge=0, le=2147483647)]
 NOBODY = 65534
@@ -205,6 +229,26 @@ class Section(BaseModel):
     """A part of the settings: frozen, camelCase in files, snake_case in code. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class SecretReference(Section):
+    """A value that one of the stack's secrets has."""
+
+    # A trace takes out what stands under `secret`. A name ends in Name there.
+    secret: Label = Field(
+        validation_alias=AliasChoices("secret", "secretName"),
+        serialization_alias="secretName",
+        description="A name in ingress-hops:secrets.",
+        examples=["db-password"],
+    )
+
+
+_TEXT, _REFERENCE = "[text]", "[secret]"
+"""What pydantic adds to the place of a problem with a variable."""
+Variable = Annotated[
+    Annotated[str, Tag(_TEXT)] | Annotated[SecretReference, Tag(_REFERENCE)],
+    Discriminator(lambda value: _REFERENCE if isinstance(value, Mapping | SecretReference) else _TEXT),
+]
 
 
 class ClusterSettings(Section):
@@ -635,10 +679,11 @@ class ServiceSettings(Section):
     args: tuple[str, ...] = Field(
         (), description="The arguments of its command, one word an entry.", examples=[["--verbose"]]
     )
-    env: Mapping[VariableName, str] = Field(
+    env: Mapping[VariableName, Variable] = Field(
         default_factory=dict,
-        description="Variables of its container's environment. They are published with the pod: no place for a secret.",
-        examples=[{"MODE": "development"}],
+        description="Variables of its container's environment. A text is published with the pod; `{secret: NAME}` "
+        "takes the value from ingress-hops:secrets.",
+        examples=[{"MODE": "development", "PASSWORD": {"secret": "db-password"}}],
     )
     files: Files = Field(
         default_factory=dict,
@@ -776,6 +821,16 @@ class ServiceSettings(Section):
         )
 
     @property
+    def plain_env(self) -> dict[str, str]:
+        """The variables whose values are no secrets."""
+        return {name: value for name, value in self.env.items() if isinstance(value, str)}
+
+    @property
+    def secret_env(self) -> dict[str, str]:
+        """The names of secrets by variable."""
+        return {name: value.secret for name, value in self.env.items() if isinstance(value, SecretReference)}
+
+    @property
     def relaxations(self) -> tuple[str, ...]:
         """What its container may do beyond the default, each as a sentence."""
         return (
@@ -842,6 +897,9 @@ class Settings(Section):
     services: Annotated[tuple[ServiceSettings, ...], Field(min_length=1)] = Field(
         description="The services that answer requests."
     )
+    secrets: SecretNames = Field(
+        (), description="The names of the stack's secrets. Their values are nowhere in the settings."
+    )
     policy: PolicySettings = Field(
         default_factory=PolicySettings, description="Levels, parameters and exceptions of the rules."
     )
@@ -881,6 +939,13 @@ class Settings(Section):
             ),
             *_proxies(self.services),
             *_certificates(self.services),
+        ]
+        problems += [
+            f"services[{number}].env.{variable} takes the secret {name}, and there is no such secret; "
+            f"{nearest(name, self.secrets, 'secrets')}; {_set_secret(name)}"
+            for number, s in enumerate(self.services)
+            for variable, name in s.secret_env.items()
+            if name not in self.secrets
         ]
         problems += [
             f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "
@@ -957,20 +1022,30 @@ def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
             yield f"services: {route.host} has the certificates {both} (tls); set the same on all routes of the host"
 
 
-def own_values(config: Mapping[str, Any], secrets: Container[str] = ()) -> dict[str, Any]:
+def _set_secret(name: str) -> str:
+    return f"set it with: pulumi config set --secret --path {NAMESPACE}:{SECRETS}.{name}"
+
+
+def own_values(config: Mapping[str, Any], secrets: Container[str] | None = None) -> dict[str, Any]:
     """The values of this project in Pulumi's configuration, by key without the namespace.
 
     config: texts by `namespace:key`, as the engine gives them. Objects are JSON.
-    secrets: the keys of secret values. Default: none.
+    secrets: the keys of secret values. Default: None, not known.
 
-    Raises SettingsError for a secret.
+    The values under `secrets` are left out, and only their names stay. Raises SettingsError for any other secret, and
+    for secrets in clear.
     """
     values: dict[str, Any] = {}
     for key, value in config.items():
         namespace, _, name = key.partition(":")
         if namespace != NAMESPACE:
             continue
-        if key in secrets:
+        if name == SECRETS:
+            if secrets is not None and key not in secrets and value not in ("", "{}", "null"):
+                raise SettingsError(f"{key} is in clear; {_remove_and_set('NAME')}")
+            values[name] = {each: {"secure": ""} for each in _names(value)}
+            continue
+        if secrets is not None and key in secrets:
             raise SettingsError(
                 f"{key} is a secret, and settings are published in outputs: "
                 f"remove it with pulumi config rm {key} and set it without --secret"
@@ -980,6 +1055,35 @@ def own_values(config: Mapping[str, Any], secrets: Container[str] = ()) -> dict[
         except (ValueError, RecursionError, TypeError):
             values[name] = value
     return values
+
+
+def _names(value: Any) -> list[str]:
+    """The keys of a JSON object; none of another text, which is told by nobody, since it may hold a secret."""
+    try:
+        whole = json.loads(value)
+    except (ValueError, RecursionError, TypeError):
+        return []
+    return list(whole) if isinstance(whole, dict) else []
+
+
+def _remove_and_set(name: str) -> str:
+    return f"remove it with pulumi config rm --path {NAMESPACE}:{SECRETS}.{name}, and {_set_secret(name)}"
+
+
+def secret_names(given: Any) -> list[str]:
+    """The names of secrets as a stack's file has them. Raises SettingsError, which never holds a value."""
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{NAMESPACE}:{SECRETS} is no mapping of names to secrets; {_set_secret('NAME')}")
+    clear = [
+        str(name)
+        for name, value in given.items()
+        if not (isinstance(value, Mapping) and set(value) == {"secure"} and isinstance(value["secure"], str))
+    ]
+    if clear:
+        raise SettingsError(
+            "\n".join(f"{NAMESPACE}:{SECRETS}.{name} is in clear; {_remove_and_set(name)}" for name in clear)
+        )
+    return [str(name) for name in given]
 
 
 def settings(stack: str, config: Mapping[str, Any], node_image: str | None = None) -> Settings:
@@ -994,8 +1098,10 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     cluster_name = re.sub(r"[^a-z0-9-]", "-", f"ingress-hops-{stack}".lower())
     derived = {"name": cluster_name} | ({"nodeImage": node_image} if node_image else {})
     cluster, services = config.get("cluster", {}), config.get("services", [{}])
+    secrets = {SECRETS: secret_names(config[SECRETS])} if config.get(SECRETS) is not None else {}
     whole = {
         **config,
+        **secrets,
         "cluster": {**derived, **cluster} if isinstance(cluster, Mapping) else cluster,
         "services": [with_derived(s) for s in services] if isinstance(services, list) else services,
     }
@@ -1090,6 +1196,7 @@ def _sentence(problem: ErrorDetails) -> str:
     # pydantic ends the place of a mapping's wrong key with the key and this word.
     of_key = problem["loc"][-1:] == ("[key]",)
     place = problem["loc"][:-2] if of_key else problem["loc"]
+    place = tuple(part for part in place if part not in (_TEXT, _REFERENCE))
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     bound = problem["msg"].removeprefix("Value error, ")
     if of_key:
@@ -1115,6 +1222,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "services": ServiceSettings,
         "routes": RouteSettings,
         "redirect": RedirectSettings,
+        _REFERENCE: SecretReference,
         "resources": Resources,
         "probes": ProbesSettings,
         "readiness": ProbeSettings,

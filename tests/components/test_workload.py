@@ -1,5 +1,7 @@
 """Workload: pods that may do little, their Service, and who may send to them."""
 
+import base64
+import json
 from typing import Any
 
 import pulumi
@@ -446,3 +448,47 @@ def test_the_living_pods_of_another_version_are_replaced() -> None:
 def test_a_kind_without_sense_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ArgumentError, match=said):
         recorded(**change)
+
+
+_MARK = "4dabf18193072939515e22adb298388d"
+PLANTED = "hunter2-planted"
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+def test_a_secret_is_in_a_secret_only(kind: str) -> None:
+    change: dict[str, Any] = {"kind": kind, "pods": None if kind == "Deployment" else ("example-pod",)}
+    recording = recorded(env={"MODE": "dev"}, secret_env={"PASSWORD": PLANTED}, **change)
+    secret = recording.one("Secret")
+    # Without a name, the provider makes one that is new for each value.
+    assert (secret.name, secret.inputs["metadata"]) == ("apps.my-service.env", {"namespace": "apps"})
+    data = secret.request.object["data"]
+    assert _MARK in data, "the engine encrypts what carries this mark"
+    assert data["value"] == {"PASSWORD": base64.b64encode(PLANTED.encode()).decode()}
+    made = recording.one(kind)
+    assert secret.urn in made.request.dependencies
+    spec = made.inputs["spec"]
+    (container,) = (spec["template"]["spec"] if kind == "Deployment" else spec)["containers"]
+    plain, hidden = container["env"]
+    assert plain == {"name": "MODE", "value": "dev"}
+    assert (hidden["name"], hidden["valueFrom"]["secretKeyRef"]["key"]) == ("PASSWORD", "PASSWORD")
+    for text in (
+        *(json.dumps(resource.inputs) for resource in recording.resources if resource is not secret),
+        json.dumps(recording.registered),
+        repr(recording.logs),
+    ):
+        assert PLANTED not in text
+        assert data["value"]["PASSWORD"] not in text
+
+
+def test_the_digest_says_nothing_of_a_secret() -> None:
+    def version(value: str) -> Any:
+        of = recorded(kind="Deployment", pods=None, secret_env={"PASSWORD": value}).one("Deployment")
+        return of.inputs["spec"]["template"]["metadata"]["annotations"][DIGEST]
+
+    assert version("a") == version("b") != deployment()["spec"]["template"]["metadata"]["annotations"][DIGEST]
+
+
+def test_a_variable_has_one_value() -> None:
+    with pytest.raises(ArgumentError, match="env and secret_env both have A") as caught:
+        recorded(env={"A": "1"}, secret_env={"A": PLANTED})
+    assert PLANTED not in str(caught.value)

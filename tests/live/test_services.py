@@ -1,5 +1,7 @@
 """A service with an image of its own in a real cluster: its container, and rollouts that lose no request."""
 
+import base64
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -106,6 +108,31 @@ def test_the_pod_of_a_deployment_is_published_and_traced(running: Running) -> No
     assert pod == hops["pod"]["address"] == hops["endpoint"]["address"]
     assert "no changes" in running.project.preview(STACK)
     assert "all is well" in running.project.make("trace", f"STACK={STACK}")
+
+
+@pytest.mark.long
+def test_a_secret_reaches_the_container_and_is_nowhere_in_clear(running: Running) -> None:
+    planted = "hunter2-planted-8812"
+    show = 'printf %s "$PASSWORD" > /tmp/index.html; exec python -m http.server 8080 --directory /tmp'
+    before = running.file.read_text()
+    running.write(command=["sh", "-c", show], env={"PASSWORD": {"secret": "db-password"}})
+    missing = running.project.preview(STACK, fails=True)
+    assert "takes the secret db-password, and there is no such secret" in missing
+    words = ["pulumi", "config", "set", "--secret", "--path", "ingress-hops:secrets.db-password", "--stack", STACK]
+    environment = running.project.environment
+    subprocess.run(words, cwd=running.project.folder, env=environment, check=True, input=planted, text=True)
+    said = [running.project.preview(STACK), running.project.up(STACK), running.project.preview(STACK)]
+    assert running.said() == planted
+    assert "no changes" in said[2]
+    assert "changed in the cluster" not in said[2]
+    trace = running.project.make("trace", f"STACK={STACK}", "VERBOSE=1")
+    state = running.project.pulumi("stack", "export", "--stack", STACK)
+    encoded = base64.b64encode(planted.encode()).decode()
+    for text in (*said, trace, state, str(running.project.outputs(STACK)), running.file.read_text()):
+        assert planted not in text
+        assert encoded not in text
+    running.file.write_text(before)
+    running.project.up(STACK)
 
 
 @pytest.mark.long

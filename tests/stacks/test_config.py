@@ -1,6 +1,7 @@
 """Pulumi's configuration as settings."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +71,30 @@ def test_the_node_image_comes_from_the_environment(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("stack", ["seed", "local", "ci"])
 def test_the_committed_stacks_are_settings(stack: str) -> None:
     assert read(committed(stack), stack=stack).services[0].pods == ("example-pod",)
+
+
+PLANTED = "hunter2-planted"
+SECRETS = "ingress-hops:secrets"
+
+
+def test_secrets_are_names_to_the_settings() -> None:
+    taken = read({SECRETS: json.dumps({"db-password": PLANTED})}, (SECRETS,))
+    assert taken.secrets == ("db-password",)
+    assert PLANTED not in taken.model_dump_json()
+    assert read({SECRETS: "{}"}).secrets == ()
+
+
+def test_secrets_in_clear_are_refused_unseen() -> None:
+    with pytest.raises(SettingsError, match="ingress-hops:secrets is in clear") as caught:
+        read({SECRETS: json.dumps({"db-password": PLANTED})})
+    assert PLANTED not in str(caught.value)
+
+
+def test_one_secret_in_clear_beside_another_is_refused_unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "stacks").mkdir()
+    file = tmp_path / "stacks" / "Pulumi.alice.yaml"
+    file.write_text(f"config: {{{SECRETS}: {{a: {{secure: v1:x}}, b: {PLANTED}}}}}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match=r"ingress-hops:secrets\.b is in clear") as caught:
+        read({SECRETS: json.dumps({"a": "x", "b": PLANTED})}, (SECRETS,))
+    assert PLANTED not in str(caught.value)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hops.model import versions
-from hops.model.settings import Settings, SettingsError, amount, settings
+from hops.model.settings import Settings, SettingsError, amount, own_values, settings
 
 
 def refusal(config: dict[str, Any], stack: str = "alice") -> str:
@@ -63,6 +63,7 @@ def test_every_default() -> None:
                 "routes": None,
             }
         ],
+        "secrets": {},
         "policy": {"rules": {}},
     }
 
@@ -377,7 +378,7 @@ def test_every_key_has_a_good_and_a_bad_value() -> None:
 @pytest.mark.parametrize(
     ("config", "key", "known"),
     [
-        ({"clusters": {}}, "clusters", "cluster, calico, contour, services, policy"),
+        ({"clusters": {}}, "clusters", "cluster, calico, contour, services, secrets, policy"),
         ({"cluster": {"http_port": 1, "ports": 1}}, "cluster.ports", "httpPort, httpsPort"),
         ({"calico": {"mtu": 1}}, "calico.mtu", "encapsulation, blockSize, registry"),
         ({"contour": {"mtu": 1}}, "contour.mtu", "replicas, registry, envoyLogLevel"),
@@ -741,3 +742,72 @@ def test_the_label_of_a_deployments_pods_is_its_own() -> None:
     message = refusal({"services": [{"name": "a", "image": "a:1"}, {"name": "b", "pod": "a-pod"}]})
     assert "a and b" in message.replace("services[0] (a)", "a").replace("services[1] (b)", "b")
     assert "apps/a-pod" in message
+
+
+KEPT = {"secure": "v1:abc"}
+PLANTED = "hunter2-planted"
+
+
+def with_secret(**secrets: Any) -> dict[str, Any]:
+    services = [{"name": "web", "env": {"MODE": "dev", "PASSWORD": {"secret": "db-password"}}}]
+    return {"services": services, "secrets": secrets}
+
+
+def test_a_variable_takes_a_secret_by_its_name() -> None:
+    found = settings("alice", with_secret(**{"db-password": KEPT}))
+    (service,) = found.services
+    assert (service.plain_env, service.secret_env) == ({"MODE": "dev"}, {"PASSWORD": "db-password"})
+    assert found.secrets == ("db-password",)
+    assert "v1:abc" not in found.model_dump_json()
+
+
+def test_settings_with_a_secret_survive_a_saved_trace() -> None:
+    found = settings("alice", with_secret(**{"db-password": KEPT}))
+    again = Settings.model_validate_json(found.model_dump_json(by_alias=True))
+    assert again == found
+    assert again.services[0].secret_env == {"PASSWORD": "db-password"}
+    assert "secretName" in found.model_dump_json(by_alias=True), "a trace takes out what stands under `secret`"
+
+
+def test_a_missing_secret_is_told_with_the_nearest_and_the_command() -> None:
+    message = refusal(with_secret(**{"db-pasword": KEPT}))
+    assert "services[0].env.PASSWORD takes the secret db-password, and there is no such secret" in message
+    assert "did you mean db-pasword?" in message
+    assert "pulumi config set --secret --path ingress-hops:secrets.db-password" in message
+
+
+@pytest.mark.parametrize(
+    "clear", [PLANTED, {"secure": PLANTED, "more": 1}, {"value": PLANTED}, [PLANTED], 7, {"secure": {"a": PLANTED}}]
+)
+def test_a_secret_in_clear_is_refused_unseen(clear: Any) -> None:
+    message = refusal(with_secret(**{"db-password": clear, "other": KEPT}))
+    assert message.startswith("ingress-hops:secrets.db-password is in clear; remove it")
+    assert PLANTED not in message
+    message = refusal({"secrets": [PLANTED]})
+    assert "no mapping" in message
+    assert PLANTED not in message
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"A": {"secret": "db password"}}, 'env.A.secret is "db password": a name is'),
+        ({"A": {"secrt": "x"}}, "env.A.secrt: there is no such key"),
+        ({"A": {}}, "env.A.secret is missing"),
+        ({"A": 1}, "env.A is 1: Input should be a valid string"),
+    ],
+)
+def test_a_wrong_variable_is_told_in_words(env: dict[str, Any], said: str) -> None:
+    assert said in refusal({"services": [{"name": "web", "env": env}]})
+
+
+def test_own_values_hold_the_names_of_secrets_only() -> None:
+    key = "ingress-hops:secrets"
+    for marked in ((key,), None):
+        values = own_values({key: json.dumps({"db-password": PLANTED})}, marked)
+        assert values == {"secrets": {"db-password": {"secure": ""}}}
+    assert own_values({key: "{}"}, ()) == {"secrets": {}}
+    for clear in (json.dumps({"db-password": PLANTED}), PLANTED):
+        with pytest.raises(SettingsError, match="ingress-hops:secrets is in clear") as caught:
+            own_values({key: clear}, ())
+        assert PLANTED not in str(caught.value)
