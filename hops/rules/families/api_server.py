@@ -24,6 +24,8 @@ _DEPRECATED = "https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 _REFERENCE = "https://kubernetes.io/docs/reference/kubernetes-api/"
 _NAMES = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
 
+_NO_CEL = "The AP rules do not evaluate the CEL expressions (x-kubernetes-validations) of CustomResourceDefinitions."
+
 REFUSED = "AP"
 """The family's letters. A finding of another rule about a value that the API server refuses yields to the refusal."""
 
@@ -119,7 +121,8 @@ served = Rule(
     scope=Scope.RESOURCE,
     of=_ap01,
     why="Each version of Kubernetes serves a fixed set of API versions. An object of a removed version, or of a kind "
-    "that is misspelled, is refused with `no matches for kind`, and nothing of it is created.",
+    "that is misspelled, is refused with `no matches for kind`, and nothing of it is created. "
+    f"{_NO_CEL}",
     remedy="Change apiVersion and kind to ones that the API server has.",
     references=(_DEPRECATED,),
     bad="""
@@ -143,7 +146,8 @@ fields = Rule(
     scope=Scope.RESOURCE,
     of=_ap02,
     why="kubectl asks the API server to refuse unknown fields. Other clients do not, and the server drops the field: "
-    "the object is created without what the misspelled or misplaced field was to configure.",
+    "the object is created without what the misspelled or misplaced field was to configure. "
+    f"{_NO_CEL}",
     remedy="Correct the name of the field, or move it to its place.",
     references=("https://kubernetes.io/docs/reference/using-api/api-concepts/#field-validation", _REFERENCE),
     bad=_SERVICE.replace("selector:", "selectors:"),
@@ -159,7 +163,8 @@ types = Rule(
     scope=Scope.RESOURCE,
     of=_ap03,
     why="YAML reads 8080, true and 1.10 as a number, a boolean and the number 1.1. Labels, annotations, selectors and "
-    "the values of variables are strings, and the API server refuses the object.",
+    "the values of variables are strings, and the API server refuses the object. "
+    f"{_NO_CEL}",
     remedy="Write the value in the type of the field; put a string that looks like a number or boolean in quotes.",
     references=(_REFERENCE,),
     bad=_ANNOTATED.replace('"true"', "true"),

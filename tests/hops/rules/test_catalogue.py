@@ -97,6 +97,11 @@ def test_the_page_of_a_rule_sets_every_parameter_to_a_value_that_is_accepted(cod
     configure(PolicySettings.model_validate(shown, strict=False))
 
 
+@pytest.mark.parametrize("code", [code for code in CODES if code.startswith("AP")])
+def test_the_page_of_a_rule_on_the_api_server_names_what_it_does_not_evaluate(code: str) -> None:
+    assert re.search(r"not evaluate .*CEL expressions \(x-kubernetes-validations\)", page(RULES[code]))
+
+
 @pytest.mark.parametrize("code", CODES)
 def test_the_bad_example_breaks_its_rule_and_the_good_one_does_not(code: str) -> None:
     bad = verdict(documents(RULES[code].bad), rules=CODES)
