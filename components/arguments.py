@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from hops.model.settings import Section
+from hops.model.setting_types import Section
 
 
 class ArgumentError(pulumi.RunError):

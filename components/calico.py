@@ -16,7 +16,7 @@ from components.upstream import (
     started_by_readiness,
     without_waiting,
 )
-from hops.model import settings
+from hops.model import setting_types, settings
 from hops.model.pod_network import CALICO_NETWORK
 from hops.model.versions import CALICO
 
@@ -37,7 +37,7 @@ class CalicoArgs(TypedDict):
 
 
 class _Bounds(settings.CalicoSettings):
-    pod_subnet: settings.PodSubnet = IPv4Network("10.244.0.0/16")
+    pod_subnet: setting_types.PodSubnet = IPv4Network("10.244.0.0/16")
 
 
 class Calico(pulumi.ComponentResource):

@@ -16,7 +16,7 @@ import pulumi_kubernetes as kubernetes
 from pydantic import Field
 
 from components.arguments import ArgumentError, checked
-from hops.model import settings
+from hops.model import setting_types, settings
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
@@ -164,22 +164,22 @@ class KindClusterArgs(TypedDict):
     with, where the node's image keeps it."""
 
 
-class _Bounds(settings.Section):
-    name: settings.ClusterName
-    http_port: settings.Port = 80
-    https_port: settings.Port | None = 443
-    listen_address: settings.Address = settings.ClusterSettings.model_fields["listen_address"].default
+class _Bounds(setting_types.Section):
+    name: setting_types.ClusterName
+    http_port: setting_types.Port = 80
+    https_port: setting_types.Port | None = 443
+    listen_address: setting_types.Address = settings.ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=0, le=9)] = 1
-    image: settings.ImageName = settings.ClusterSettings.model_fields["node_image"].default
-    pod_subnet: settings.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
-    service_subnet: settings.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
-    folder: settings.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
-    owner: settings.FolderName | None = None
+    image: setting_types.ImageName = settings.ClusterSettings.model_fields["node_image"].default
+    pod_subnet: setting_types.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
+    service_subnet: setting_types.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    folder: setting_types.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
+    owner: setting_types.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
-    kubeconfig: settings.FolderName | None = None
+    kubeconfig: setting_types.FolderName | None = None
     stopped: tuple[str, ...] | None = None
-    addresses: Mapping[str, settings.Address] | None = None
+    addresses: Mapping[str, setting_types.Address] | None = None
 
 
 class KindCluster(pulumi.ComponentResource):

@@ -18,7 +18,7 @@ from components.upstream import (
     started_by_readiness,
     without_waiting,
 )
-from hops.model import settings
+from hops.model import setting_types, settings
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import NODE_PORTS
 from hops.model.versions import CONTOUR
@@ -48,12 +48,12 @@ class ContourArgs(TypedDict):
 
 
 class _Bounds(settings.ContourSettings):
-    host_ports: dict[Literal["http", "https"], settings.Port] = Field(
+    host_ports: dict[Literal["http", "https"], setting_types.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
     )
-    xds_address: settings.Address | None = None
+    xds_address: setting_types.Address | None = None
     service_type: Literal["ClusterIP", "LoadBalancer"] = "ClusterIP"
-    status_address: settings.Address | None = None
+    status_address: setting_types.Address | None = None
 
 
 class Contour(pulumi.ComponentResource):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from components.arguments import checked
 from components.children import child
-from hops.model import settings
+from hops.model import service_settings, setting_types
 
 
 class HTTPProxyBackend(TypedDict):
@@ -83,22 +83,22 @@ class HTTPProxyArgs(TypedDict):
     Default: None, plain HTTP."""
 
 
-class _Backend(settings.Section):
-    service: settings.Label
-    port: settings.Port
+class _Backend(setting_types.Section):
+    service: setting_types.Label
+    port: setting_types.Port
     weight: Annotated[int, Field(ge=0)] | None = None
     mirror: bool = False
     protocol: Literal["h2", "h2c", "tls"] | None = None
 
 
-class _Route(settings.Section):
+class _Route(setting_types.Section):
     path_type: Literal["Prefix", "Exact", "Regex"] = "Prefix"
-    path: settings.RoutePath = "/"
+    path: setting_types.RoutePath = "/"
     conditions: tuple[dict[str, Any], ...] = ()
     backends: tuple[_Backend, ...] = ()
-    rewrite: settings.UrlPath | None = None
-    redirect: settings.RedirectSettings | None = None
-    timeout: settings.Timeout | None = None
+    rewrite: setting_types.UrlPath | None = None
+    redirect: service_settings.RedirectSettings | None = None
+    timeout: setting_types.Timeout | None = None
     retries: Annotated[int, Field(ge=0, le=100)] | None = None
     websocket: bool = False
 
@@ -113,12 +113,12 @@ class _Route(settings.Section):
         return self
 
 
-class _Bounds(settings.Section):
-    host: settings.HostName
+class _Bounds(setting_types.Section):
+    host: setting_types.HostName
     routes: Annotated[tuple[_Route, ...], Field(min_length=1)]
-    name: settings.HostName
-    namespace: settings.Label = "default"
-    tls: settings.HostName | None = None
+    name: setting_types.HostName
+    namespace: setting_types.Label = "default"
+    tls: setting_types.HostName | None = None
 
 
 class HTTPProxy(pulumi.ComponentResource):

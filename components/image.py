@@ -14,7 +14,7 @@ from pydantic import Field
 
 from components.arguments import ArgumentError, checked
 from components.children import child
-from hops.model import settings
+from hops.model import service_settings, setting_types
 from hops.model.image import Build
 from hops.observe.contexts import BuildError, read_build
 
@@ -38,8 +38,8 @@ class ImageArgs(TypedDict):
     """The digest of everything that goes into the image. Default: None, the files are read."""
 
 
-class _Bounds(settings.BuildSettings):
-    cluster: settings.ClusterName
+class _Bounds(service_settings.BuildSettings):
+    cluster: setting_types.ClusterName
     service: str = Field(pattern="^[a-z0-9]([-a-z0-9/]*[a-z0-9])?$")
     digest: str | None = Field(None, pattern="^[0-9a-f]{16}$")
 

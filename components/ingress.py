@@ -8,7 +8,7 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from components.arguments import checked
 from components.children import child
-from hops.model import settings
+from hops.model import setting_types
 
 
 class IngressArgs(TypedDict):
@@ -45,17 +45,17 @@ class IngressArgs(TypedDict):
     Default: served."""
 
 
-class _Bounds(settings.Section):
-    host: settings.HostName
-    service: settings.Label
-    port: settings.Port
-    name: settings.HostName
-    namespace: settings.Label = "default"
-    path: settings.UrlPath = "/"
+class _Bounds(setting_types.Section):
+    host: setting_types.HostName
+    service: setting_types.Label
+    port: setting_types.Port
+    name: setting_types.HostName
+    namespace: setting_types.Label = "default"
+    path: setting_types.UrlPath = "/"
     path_type: Literal["Prefix", "Exact"] = "Prefix"
-    timeout: settings.Timeout | None = None
+    timeout: setting_types.Timeout | None = None
     websocket: bool = False
-    tls: settings.HostName | None = None
+    tls: setting_types.HostName | None = None
     plain_http: Literal["served", "redirected", "refused"] = "served"
 
 

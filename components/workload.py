@@ -17,7 +17,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from components.children import child
 from components.ingress import Ingress
-from hops.model import settings
+from hops.model import service_settings, setting_types
 from hops.model.path import CONTOUR_NAMESPACE
 
 DIGEST = "ingress-hops/spec"
@@ -103,27 +103,27 @@ class WorkloadArgs(TypedDict):
     """Whether a pod counts as made only when it is ready; it fails after 5 minutes. Default: true."""
 
 
-class _Bounds(settings.Section):
-    image: settings.ImageName
+class _Bounds(setting_types.Section):
+    image: setting_types.ImageName
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     args: tuple[str, ...] = ()
-    env: dict[settings.VariableName, str] = Field(default_factory=dict)
-    secret_variables: tuple[settings.VariableName, ...] = ()
-    files: settings.Files = Field(default_factory=dict)
-    resources: settings.Resources | None = None
-    probes: settings.ProbesSettings | None = None
-    volumes: tuple[settings.VolumeSettings, ...] = ()
-    user: settings.UserId = settings.NOBODY
+    env: dict[setting_types.VariableName, str] = Field(default_factory=dict)
+    secret_variables: tuple[setting_types.VariableName, ...] = ()
+    files: service_settings.Files = Field(default_factory=dict)
+    resources: service_settings.Resources | None = None
+    probes: service_settings.ProbesSettings | None = None
+    volumes: tuple[service_settings.VolumeSettings, ...] = ()
+    user: setting_types.UserId = setting_types.NOBODY
     read_only_root: bool = True
-    port: settings.Port = 8080
-    name: settings.Label
-    namespace: settings.Label = "default"
-    pods: Annotated[tuple[settings.Label, ...], Field(min_length=1)] | None = None
+    port: setting_types.Port = 8080
+    name: setting_types.Label
+    namespace: setting_types.Label = "default"
+    pods: Annotated[tuple[setting_types.Label, ...], Field(min_length=1)] | None = None
     kind: Literal["Deployment", "Pod"] = "Pod"
-    replicas: settings.Replicas = 1
+    replicas: setting_types.Replicas = 1
     selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
-    admit_from: settings.Label = CONTOUR_NAMESPACE
-    cluster_ip: settings.Address | None = None
+    admit_from: setting_types.Label = CONTOUR_NAMESPACE
+    cluster_ip: setting_types.Address | None = None
     protocol: Literal["http", "h2c", "tls"] = "http"
     living: dict[str, str | None] = Field(default_factory=dict)
     living_address: str | None = None
@@ -404,7 +404,7 @@ def _checked(name: str, args: WorkloadArgs, secret_env: Mapping[str, Any]) -> di
     # Values are quoted in messages, so those of secrets are not checked.
     given = {key: value for key, value in args.items() if key != "secret_env"}
     values = checked(f"Workload {name}", {"name": name, **given, "secret_variables": list(secret_env)}, _Bounds)
-    if problems := settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
+    if problems := service_settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
         raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
     if values["kind"] == "Deployment" and values["pods"]:
         raise ArgumentError(f"Workload {name}: the argument pods names bare pods, and kind is Deployment; remove pods")

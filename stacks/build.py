@@ -26,7 +26,8 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings import RouteSettings, ServiceSettings, Settings
+from hops.model.service_settings import RouteSettings, ServiceSettings
+from hops.model.settings import Settings
 from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import request_path
 from hops.model.pod_network import POD_NETWORK
-from hops.model.settings import RESERVED, ServiceSettings, Settings
+from hops.model.service_settings import ServiceSettings
+from hops.model.settings import RESERVED, Settings
 from hops.model.versions import CONTOUR, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}

@@ -3,101 +3,59 @@
 import difflib
 import json
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
-    PlainSerializer,
-    PlainValidator,
-    SerializerFunctionWrapHandler,
-    Tag,
     ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_serializer,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from hops.model import versions
-from hops.model.regular_expressions import matches_whole
+from hops.model.service_settings import (
+    REFERENCE,
+    TEXT,
+    BuildSettings,
+    ProbeSettings,
+    ProbesSettings,
+    RedirectSettings,
+    Resources,
+    RouteSettings,
+    SecretReference,
+    ServiceSettings,
+    VolumeSettings,
+)
+from hops.model.setting_types import (
+    Address,
+    ClusterName,
+    FolderName,
+    ImageName,
+    PodSubnet,
+    Port,
+    Registry,
+    SecretNames,
+    Section,
+    ServiceSubnet,
+    matching,
+)
 
 NAMESPACE = "ingress-hops"
 """The configuration namespace, which is the project's name."""
 
 SECRETS = "secrets"
 """The key under which a stack's file keeps its secrets."""
-
-DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
-
 RESERVED = {0: "the subnet itself", 1: "the Kubernetes API", 8: "Contour", 10: "the cluster's DNS"}
 """Host numbers in the service subnet that are already in use, with their users."""
 
 
 class SettingsError(ValueError):
     """Settings that cannot work. The text has one line per problem: key, value, bound and remedy."""
-
-
-def _matching(pattern: str, bound: str) -> Callable[[str], str]:
-    compiled = re.compile(pattern)
-
-    def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise ValueError(bound)
-        return text
-
-    return check
-
-
-def _host_name(text: str) -> str:
-    if len(text) > 253 or not all(DNS_LABEL.fullmatch(label) for label in text.split(".")):
-        raise ValueError(
-            "a host name is lower-case letters, digits and hyphens in labels of at most 63, joined by dots"
-        )
-    if re.fullmatch(r"[0-9.]+", text):
-        raise ValueError("a host name is not an IP address, since an Ingress matches names only")
-    return text
-
-
-def _address(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            IPv4Address(value)
-        except ValueError:
-            raise ValueError("an IPv4 address such as 127.0.0.1") from None
-    return value
-
-
-def _network(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            network = IPv4Network(value, strict=False)
-        except ValueError:
-            raise ValueError("an IPv4 network such as 10.244.0.0/16") from None
-        if value != str(network):
-            raise ValueError(f"an IPv4 network ends in zero bits and its prefix, here {network}")
-    return value
-
-
-def _sized(shortest: int, longest: int) -> Callable[[IPv4Network], IPv4Network]:
-    def check(subnet: IPv4Network) -> IPv4Network:
-        if not shortest <= subnet.prefixlen <= longest:
-            raise ValueError(f"the prefix is /{shortest} to /{longest} here")
-        return subnet
-
-    return check
 
 
 def nearest(word: object, known: Iterable[str], what: str) -> str:
@@ -109,146 +67,6 @@ def nearest(word: object, known: Iterable[str], what: str) -> str:
     close = difflib.get_close_matches(str(word), words, 1)
     listed = f"({what}: {', '.join(words) or 'none'})"
     return f"did you mean {close[0]}? {listed}" if close else listed
-
-
-def _bounded(bound: str) -> WithJsonSchema:
-    """The JSON schema of a text whose bound is checked by a function."""
-    return WithJsonSchema({"type": "string", "bound": bound})
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-_LABEL = "a name is 1 to 63 lower-case letters, digits and hyphens"
-Label = Annotated[str, AfterValidator(_matching(DNS_LABEL.pattern, _LABEL)), _bounded(_LABEL)]
-# The API server takes a Service's name for a label of RFC 1035.
-_SERVICE = "a Service's name is 1 to 63 lower-case letters, digits and hyphens, and begins with a letter"
-ServiceName = Annotated[
-    str, AfterValidator(_matching(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", _SERVICE)), _bounded(_SERVICE)
-]
-_SYSTEM_NAMESPACE = re.compile(r"kube-.*|projectcontour|calico-.*|tigera-operator|local-path-storage")
-
-
-def _own_namespace(name: str) -> str:
-    if _SYSTEM_NAMESPACE.fullmatch(name):
-        raise ValueError("the namespace of a part of the cluster itself; take one of your own, such as apps")
-    return name
-
-
-HostName = Annotated[
-    str, AfterValidator(_host_name), _bounded("lower-case DNS labels joined by dots; no IP address, no wildcard")
-]
-_REGISTRY = "a registry is host[:port][/path], without a scheme"
-Registry = Annotated[
-    str, AfterValidator(_matching(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*", _REGISTRY)), _bounded(_REGISTRY)
-]
-_IMAGE = "an image is [registry/]name[:tag][@digest]"
-ImageName = Annotated[str, AfterValidator(_matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
-_PATH = "a path starts with / and holds no space, ?, # or %, and no //, /./ or /../"
-# The API server refuses empty and dot segments in the path of an Ingress; clients such as curl remove dot segments.
-_SEGMENTS = r"(?!.*(//|/\.{1,2}(/|$)))"
-UrlPath = Annotated[str, AfterValidator(_matching(_SEGMENTS + r"/[^\s?#%]*", _PATH)), _bounded(_PATH)]
-_ROUTE_PATH = "a path starts with / and holds no space or #; without pathType Regex also no ? or %"
-RoutePath = Annotated[str, AfterValidator(_matching(r"/[^\s#]*", _ROUTE_PATH)), _bounded(_ROUTE_PATH)]
-_TIMEOUT = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s; or infinity"
-Timeout = Annotated[
-    str,
-    AfterValidator(_matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
-    _bounded(_TIMEOUT),
-]
-_VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
-VariableName = Annotated[str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
-_CONTAINER_PATH = r"(/(?!\.{1,2}(/|$))[^/\s:]+)+"
-_FILE = "a file's path in the container is absolute, without . or .. and without : and spaces"
-ContainerFile = Annotated[str, AfterValidator(_matching(_CONTAINER_PATH, _FILE)), _bounded(_FILE)]
-_FOLDER = "a folder in the container is absolute, not / itself, without . or .. and without : and spaces"
-ContainerFolder = Annotated[str, AfterValidator(_matching(_CONTAINER_PATH, _FOLDER)), _bounded(_FOLDER)]
-_MOST_FILE_BYTES = 1_000_000
-"""All files of a service together: an object of the API is bounded by 1 MiB."""
-_QUANTITY = "a quantity is a number with an optional unit: 100m, 0.5, 64Mi, 1Gi"
-Quantity = Annotated[
-    str,
-    BeforeValidator(lambda value: str(value) if type(value) in {int, float} else value),
-    AfterValidator(_matching(r"[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?", _QUANTITY)),
-    WithJsonSchema({"type": ["string", "number"], "bound": _QUANTITY}),
-]
-SecretNames = Annotated[
-    tuple[Label, ...],
-    BeforeValidator(lambda value: tuple(value) if isinstance(value, Mapping | list) else value),
-    PlainSerializer(lambda names: {name: {"secure": ""} for name in names}),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "properties": {"secure": {"type": "string"}},
-                "required": ["secure"],
-                "additionalProperties": False,
-            },
-            "bound": "each value is encrypted by Pulumi: {secure: …}",
-        }
-    ),
-]
-Replicas = Annotated[int, Field(ge=1, le=20)]
-UserId = Annotated[int, Field(ge=0, le=2147483647)]
-NOBODY = 65534
-"""The user and group that a container runs as by default."""
-# kind appends "-control-plane", and a node's name is a DNS label of at most 63.
-_CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
-ClusterName = Annotated[
-    str, AfterValidator(_matching(r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?", _CLUSTER)), _bounded(_CLUSTER)
-]
-# Each node takes a /24 of it (kube-controller-manager's --node-cidr-mask-size).
-PodSubnet = Annotated[
-    IPv4Network, BeforeValidator(_network), AfterValidator(_sized(8, 22)), _bounded("an IPv4 network of /8 to /22")
-]
-# kubeadm takes no service subnet larger than a /12.
-ServiceSubnet = Annotated[
-    IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24)), _bounded("an IPv4 network of /12 to /24")
-]
-_TLS = "true, false, or the name of a Secret: 1 to 63 lower-case letters, digits and hyphens"
-
-
-def _tls_source(value: object) -> Literal[True] | str | None:
-    if value is None or isinstance(value, bool):
-        return True if value else None
-    # "true" in quotes is a mistake far more often than the name of a Secret.
-    if isinstance(value, str) and DNS_LABEL.fullmatch(value) and value not in ("true", "false"):
-        return value
-    raise ValueError(_TLS)
-
-
-TLSSource = Annotated[
-    Literal[True] | str | None,
-    PlainValidator(_tls_source),
-    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "bound": _LABEL}, {"type": "null"}]}),
-]
-Address = Annotated[IPv4Address, BeforeValidator(_address), _bounded("an IPv4 address")]
-FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
-
-
-class Section(BaseModel):
-    """A part of the settings: frozen, camelCase in files, snake_case in code. Unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class SecretReference(Section):
-    """A value that one of the stack's secrets has."""
-
-    # A trace takes out what stands under `secret`. A name ends in Name there.
-    secret: Label = Field(
-        validation_alias=AliasChoices("secret", "secretName"),
-        serialization_alias="secretName",
-        description="A name in ingress-hops:secrets.",
-        examples=["db-password"],
-    )
-
-
-_TEXT, _REFERENCE = "[text]", "[secret]"
-"""What pydantic adds to the place of a problem with a variable."""
-Variable = Annotated[
-    Annotated[str, Tag(_TEXT)] | Annotated[SecretReference, Tag(_REFERENCE)],
-    Discriminator(lambda value: _REFERENCE if isinstance(value, Mapping | SecretReference) else _TEXT),
-]
 
 
 class ClusterSettings(Section):
@@ -350,502 +168,6 @@ class ContourSettings(Section):
     )
 
 
-class RedirectSettings(Section):
-    """Where a route sends the client instead of a pod. What is not set stays as the client asked it."""
-
-    scheme: Literal["http", "https"] | None = Field(None, description="The new scheme.", examples=["https"])
-    host: HostName | None = Field(None, description="The new host name.", examples=["www.shop.localhost"])
-    port: Port | None = Field(None, description="The new port.", examples=[8443])
-    path: UrlPath | None = Field(None, description="The new path, as a whole.", examples=["/moved"])
-    prefix: UrlPath | None = Field(
-        None, description="What replaces the matched beginning of the path.", examples=["/v2"]
-    )
-    status: Literal[301, 302] = Field(302, description="The status of the answer.", examples=[301])
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if all(value is None for value in (self.scheme, self.host, self.port, self.path, self.prefix)):
-            raise ValueError("a redirect without a target ends where it began; set scheme, host, port, path or prefix")
-        if self.path and self.prefix:
-            raise ValueError("path and prefix are both set; remove one of them")
-        return self
-
-    @property
-    def target(self) -> str:
-        """Where it sends to, with * for parts of the request that stay, such as https://*/*."""
-        path = self.path or (f"{self.prefix.rstrip('/')}/*" if self.prefix else "/*")
-        return f"{self.scheme or '*'}://{self.host or '*'}{f':{self.port}' if self.port else ''}{path}"
-
-
-class RouteSettings(Section):
-    """One way in: the requests that an object sends to the service, and how."""
-
-    kind: Literal["Ingress", "HTTPProxy"] = Field(
-        "Ingress",
-        description="The kind of the object. Contour reads both; an HTTPProxy can do more.",
-        examples=["HTTPProxy"],
-    )
-    name: HostName = Field(
-        description="The object's name. The default of the first Ingress is `SERVICE-ingress`, of the next "
-        "`SERVICE-ingress-2`; of an HTTPProxy it is `host`. The HTTPProxy routes of one host are one object.",
-        examples=["shop-ingress"],
-    )
-    host: HostName = Field(
-        description="The host name of the requests. The default is `SERVICE.localhost`.", examples=["shop.localhost"]
-    )
-    path_type: Literal["Prefix", "Exact", "Regex"] = Field(
-        "Prefix",
-        description="How `path` is compared: `Prefix` by whole segments (of an HTTPProxy by characters), `Exact` as a "
-        "whole, `Regex` as a regular expression (RE2), of an HTTPProxy only.",
-        examples=["Exact"],
-    )
-    path: RoutePath = Field("/", description="The path of the requests.", examples=["/shop"])
-    request: UrlPath = Field(
-        description="The path that the output `curl` asks for. The default is `path`; a regular expression has none.",
-        examples=["/shop/health"],
-    )
-    port: Port | Label | None = Field(
-        None, description="The port of the Service, by number or name. Null means the first.", examples=["http"]
-    )
-    timeout: Timeout | None = Field(
-        None,
-        description="How long the pod may take to answer, `infinity` for any time. Null means Envoy's 15 s.",
-        examples=["30s"],
-    )
-    websocket: bool = Field(default=False, description="Whether a request may become a WebSocket.", examples=[True])
-    protocol: Literal["http", "h2c", "tls"] = Field(
-        "http",
-        description="What Envoy speaks to the pod: HTTP/1.1, HTTP/2 without TLS (gRPC), or TLS. All routes to a port "
-        "have one.",
-        examples=["h2c"],
-    )
-    rewrite: UrlPath | None = Field(
-        None, description="HTTPProxy: what replaces `path` at the beginning of the pod's request.", examples=["/v1"]
-    )
-    redirect: RedirectSettings | None = Field(
-        None,
-        description="HTTPProxy: where Envoy sends the client. No pod is asked.",
-        examples=[{"scheme": "https", "status": 301}],
-    )
-    tls: TLSSource = Field(
-        None,
-        description="`true`: https with a certificate of this machine's own authority (docs/tls.md). A text: https "
-        "with the Secret of this name, of type kubernetes.io/tls, in the service's namespace. Null: plain HTTP.",
-        examples=[True],
-    )
-
-    @field_validator("path")
-    @classmethod
-    def _as_compared(cls, path: str, info: ValidationInfo) -> str:
-        regex = info.data.get("path_type") == "Regex"
-        if not regex and set("?%") & set(path):
-            raise ValueError(_PATH + ", unless pathType is Regex")
-        if not regex and re.match(_SEGMENTS, path) is None:
-            raise ValueError(_PATH)
-        if regex and matches_whole(path, "/") is None:
-            raise ValueError("pathType is Regex, and Envoy cannot read path as a regular expression (RE2)")
-        return path
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.kind == "Ingress":
-            for key in ("rewrite", "redirect"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"{key} is set, which an Ingress cannot express; set kind to HTTPProxy")
-            if self.path_type == "Regex":
-                raise ValueError("pathType is Regex, which an Ingress cannot express; set kind to HTTPProxy")
-        if self.redirect:
-            for key in ("port", "timeout", "rewrite"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"redirect and {key} are both set, and a redirect asks no pod; remove one of them")
-            if self.websocket or self.protocol != "http":
-                raise ValueError("redirect asks no pod; remove websocket and protocol")
-        if self.path_type != "Prefix" and (self.rewrite or (self.redirect and self.redirect.prefix)):
-            raise ValueError(
-                f"pathType is {self.path_type}, and only the beginning of a path can be replaced; set it to Prefix"
-            )
-        return self
-
-    @property
-    def where(self) -> str:
-        """Host and path, as findings and outputs tell routes apart."""
-        return f"{self.host}{self.path}"
-
-    @property
-    def secret(self) -> str | None:
-        """The name of the Secret with the certificate; None for plain HTTP. `tls: true` names it by the host."""
-        return self.host if self.tls is True else self.tls
-
-
-_SHORT_FORM = ("host", "path", "request", "ingress", "tls")
-
-
-class BuildSettings(Section):
-    """How the image of a service is built from a folder of the project."""
-
-    context: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
-        description="The folder that the build reads, relative to the project's folder and inside it.",
-        examples=["./web"],
-    )
-    dockerfile: Annotated[str, Field(min_length=1, max_length=1024)] = Field(
-        "Dockerfile", description="The Dockerfile, relative to the context.", examples=["docker/Dockerfile"]
-    )
-    target: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
-        None, description="The stage to build. Null means the last one.", examples=["prod"]
-    )
-    args: Mapping[
-        Annotated[str, AfterValidator(_matching(r"[A-Za-z_][A-Za-z0-9_]*", "a build argument is a variable's name"))],
-        str,
-    ] = Field(
-        default_factory=dict,
-        description="The build arguments. They are readable in the image's history and in Pulumi's state: they are no "
-        "place for a secret.",
-        examples=[{"VERSION": "1.2"}],
-    )
-
-
-class Resources(Section):
-    """What the scheduler reserves for a container, and what it may use at most."""
-
-    requests: Mapping[Literal["cpu", "memory", "ephemeral-storage"], Quantity] = Field(
-        default_factory=dict, description="What is reserved.", examples=[{"cpu": "100m", "memory": "64Mi"}]
-    )
-    limits: Mapping[Literal["cpu", "memory", "ephemeral-storage"], Quantity] = Field(
-        default_factory=dict,
-        description="What may be used at most. More memory ends the container.",
-        examples=[{"memory": "128Mi"}],
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        for name in sorted(self.requests.keys() & self.limits.keys()):
-            if amount(self.requests[name]) > amount(self.limits[name]):
-                raise ValueError(
-                    f"requests.{name} {self.requests[name]} is more than limits.{name} {self.limits[name]}; lower it"
-                )
-        return self
-
-
-_PREFIXES = "KMGTPE"
-_UNITS = {
-    "": 1.0,
-    "m": 0.001,
-    "k": 1e3,
-    **{prefix: 1e3**power for power, prefix in enumerate(_PREFIXES, 1)},
-    **{f"{prefix}i": 2.0 ** (10 * power) for power, prefix in enumerate(_PREFIXES, 1)},
-}
-
-
-def amount(quantity: str) -> float:
-    """The number of a quantity: 0.1 for 100m, 1024 for 1Ki."""
-    number = quantity.rstrip(f"mki{_PREFIXES}")
-    return float(number) * _UNITS[quantity[len(number) :]]
-
-
-def _fitting_files(files: Mapping[str, str]) -> Mapping[str, str]:
-    size = sum(len(content.encode()) for content in files.values())
-    if size > _MOST_FILE_BYTES:
-        raise ValueError(f"all files together have at most {_MOST_FILE_BYTES:,} bytes, here {size:,}; build them in")
-    for path in files:
-        if inside := next((other for other in files if other.startswith(f"{path}/")), None):
-            raise ValueError(f"{path} is a file and cannot hold {inside}; move one of them")
-    return files
-
-
-Files = Annotated[Mapping[ContainerFile, str], AfterValidator(_fitting_files)]
-
-
-class ProbeSettings(Section):
-    """A probe of the kubelet: exactly one of http, tcp, exec and grpc."""
-
-    http: UrlPath | None = Field(None, description="The path of an HTTP request.", examples=["/health"])
-    tcp: Literal[True] | None = Field(None, description="A TCP connection.", examples=[True])
-    exec: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
-        None, description="A command in the container that ends with status 0.", examples=[["pg_isready"]]
-    )
-    grpc: str | None = Field(
-        None,
-        description="The service's name in the gRPC health protocol; an empty text asks for the whole server.",
-        examples=[""],
-    )
-    port: Port | Label | None = Field(
-        None,
-        description="The port of an http, tcp or grpc probe, by number or name. Null means the service's `port`.",
-        examples=["http"],
-    )
-    period: Annotated[int, Field(ge=1, le=3600)] | None = Field(
-        None,
-        description="The seconds between two probes. Null means 1 for readiness and startup, and 10 for liveness.",
-        examples=[5],
-    )
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        kinds = [kind for kind in ("http", "tcp", "exec", "grpc") if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            raise ValueError(f"a probe has one of http, tcp, exec and grpc, here {' and '.join(kinds) or 'none'}")
-        if self.exec and self.port:
-            raise ValueError("an exec probe has no port; remove port")
-        return self
-
-
-class ProbesSettings(Section):
-    """The probes of a container."""
-
-    readiness: ProbeSettings | None = Field(
-        None,
-        description="When the pod takes requests. Null means a TCP connection to `port`.",
-        examples=[{"http": "/"}],
-    )
-    liveness: ProbeSettings | None = Field(
-        None, description="When the container is restarted. Null means no probe.", examples=[{"tcp": True}]
-    )
-    startup: ProbeSettings | None = Field(
-        None,
-        description="When the other probes begin; the container has 5 minutes. Null means no probe.",
-        examples=[{"http": "/ready"}],
-    )
-
-    @property
-    def declared(self) -> dict[str, ProbeSettings]:
-        """The probes that are set, by the name of their key."""
-        probes = {"readiness": self.readiness, "liveness": self.liveness, "startup": self.startup}
-        return {kind: probe for kind, probe in probes.items() if probe}
-
-
-class VolumeSettings(Section):
-    """An empty folder that lives as long as its pod."""
-
-    path: ContainerFolder = Field(description="The folder in the container.", examples=["/cache"])
-
-
-def mount_problems(files: Iterable[str], volumes: Iterable[str]) -> list[str]:
-    """The reasons why files and volumes cannot be mounted together.
-
-    files: absolute paths of files.
-    volumes: absolute paths of folders.
-    """
-    used = {"/tmp": "the writable folder of every service"}  # noqa: S108 - in the pod
-    files, problems = list(files), []
-    for path, what in [*((path, "a volume") for path in volumes), *((path, "a file") for path in files)]:
-        if path in used:
-            problems.append(f"{what} is mounted at {path}, where {used[path]} is mounted already; give it another path")
-        used.setdefault(path, what)
-        if what == "a volume" and (file := next((file for file in files if path.startswith(f"{file}/")), None)):
-            problems.append(f"{file} is a file and cannot hold the volume {path}; move one of them")
-    return problems
-
-
-class ServiceSettings(Section):
-    """One workload, its Service and the routes that lead to it.
-
-    `host`, `path`, `request`, `ingress` and `tls` are the short form of one route of kind Ingress.
-    """
-
-    name: ServiceName = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
-    namespace: Annotated[Label, AfterValidator(_own_namespace)] = Field(
-        "apps",
-        description="The namespace of all its objects; none of Kubernetes, Contour or Calico.",
-        examples=["shop"],
-    )
-    kind: Literal["Deployment", "Pod"] | None = Field(
-        None,
-        description="What makes its pods. A Deployment replaces them without losing a request and names them itself. "
-        "Null means `Deployment` if the service has `image` or `build` and no `pod`, otherwise `Pod`.",
-        examples=["Deployment"],
-    )
-    pod: Label = Field(
-        description="The name of its first pod, if `kind` is `Pod`; the next ones are `POD-2`, `POD-3`. The default is "
-        "`NAME-pod`.",
-        examples=["shop-pod"],
-    )
-    ingress: Label | None = Field(
-        None, description="The Ingress's name. Null means `NAME-ingress`.", examples=["shop-ingress"]
-    )
-    image: ImageName = Field(
-        versions.WORKLOAD_IMAGE, description="The image of its container.", examples=["nginx:1.29"]
-    )
-    build: BuildSettings | None = Field(
-        None,
-        description="How its image is built, instead of `image`: see the keys of services[].build.",
-        examples=[{"context": "./web"}],
-    )
-    command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        (),
-        description="The command of its container, one word an entry. It must listen on `port`. The default is the "
-        "image's own; without `image`, `build` and `args`, it is `python -m http.server PORT --directory /srv`.",
-        examples=[["python", "-m", "http.server", "8080"]],
-    )
-    args: tuple[str, ...] = Field(
-        (), description="The arguments of its command, one word an entry.", examples=[["--verbose"]]
-    )
-    env: Mapping[VariableName, Variable] = Field(
-        default_factory=dict,
-        description="Variables of its container's environment. A text is published with the pod; `{secret: NAME}` "
-        "takes the value from ingress-hops:secrets.",
-        examples=[{"MODE": "development", "PASSWORD": {"secret": "db-password"}}],
-    )
-    files: Files = Field(
-        default_factory=dict,
-        description="Files in its container, by absolute path, read-only; a ConfigMap holds them. At most "
-        f"{_MOST_FILE_BYTES:,} bytes together.",
-        examples=[{"/etc/shop/shop.ini": "colour = blue\n"}],
-    )
-    resources: Resources | None = Field(
-        None, description="What its container reserves and may use: see the keys of services[].resources."
-    )
-    probes: ProbesSettings | None = Field(
-        None, description="Probes of its container: see the keys of services[].probes."
-    )
-    volumes: tuple[VolumeSettings, ...] = Field(
-        (), description="Empty folders that live as long as the pod.", examples=[[{"path": "/cache"}]]
-    )
-    user: UserId = Field(
-        NOBODY,
-        description="The user and group that its container runs as. 0 is root: the namespace then enforces the level "
-        "`baseline` instead of `restricted`.",
-        examples=[1000],
-    )
-    read_only_root: bool = Field(
-        default=True, description="Whether its container's root file system is read-only.", examples=[False]
-    )
-    port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
-    replicas: Replicas = Field(1, description="How many pods run.", examples=[3])
-    host: HostName | None = Field(
-        None,
-        description="The host name that the Ingress matches. Null means `NAME.localhost`.",
-        examples=["shop.localhost"],
-    )
-    path: UrlPath | None = Field(
-        None, description="The path prefix that the Ingress matches. Null means `/`.", examples=["/shop"]
-    )
-    request: UrlPath | None = Field(
-        None, description="The path that the output `curl` asks for. Null means `path`.", examples=["/shop/health"]
-    )
-    tls: TLSSource = Field(
-        None,
-        description="`true`: https with a certificate of this machine's own authority (docs/tls.md). A text: https "
-        "with the Secret of this name, of type kubernetes.io/tls, in the service's namespace. Null: plain HTTP.",
-        examples=[True],
-    )
-    declared_routes: tuple[RouteSettings, ...] | None = Field(
-        None,
-        alias="routes",
-        description="The routes, instead of the short form of one; `[]` for a service that only others in the cluster "
-        "use. Null means the short form.",
-        examples=[[{"kind": "HTTPProxy", "path": "/api", "rewrite": "/"}]],
-    )
-    cluster_ip: Address | None = Field(
-        None,
-        alias="clusterIP",
-        description="The Service's address inside cluster.serviceSubnet. Null lets Kubernetes choose one.",
-        examples=["10.96.0.50"],
-    )
-
-    @model_serializer(mode="wrap")
-    def _as_read(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what the validators refuse: a command without a word, and an image beside build."""
-        refused = {*(() if self.command else ("command",)), *(("image",) if self.build else ())}
-        return {key: value for key, value in fields(self).items() if key not in refused}
-
-    @model_validator(mode="after")
-    def _one_image(self) -> Self:
-        if self.build and "image" in self.model_fields_set:
-            raise ValueError(f"{self.name} has image and build; remove one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _named_pods(self) -> Self:
-        if self.kind == "Deployment" and self.pod != f"{self.name}-pod":
-            raise ValueError(
-                f"{self.name} has kind Deployment and pod {self.pod}, and a Deployment names its pods; remove pod, or "
-                "set kind to Pod"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _possible_names(self) -> Self:
-        if (last := max(self.pods, key=len, default="")) and len(last) > 63:
-            raise ValueError(
-                f"{self.name}: the pod {last} has a name of {len(last)} characters, and 63 are possible; shorten pod"
-            )
-        if (self.namespace, self.name) == ("default", "kubernetes"):
-            raise ValueError("default/kubernetes is the Service of the Kubernetes API; give the service another name")
-        return self
-
-    @model_validator(mode="after")
-    def _possible_container(self) -> Self:
-        if problems := mount_problems(self.files, [volume.path for volume in self.volumes]):
-            raise ValueError(f"{self.name}: {'; '.join(problems)}")
-        for kind, probe in (self.probes.declared if self.probes else {}).items():
-            if isinstance(probe.port, str) and probe.port != "http":
-                raise ValueError(
-                    f"{self.name}: the {kind} probe asks the port {probe.port}, and the container has the port "
-                    f"{self.port}, named http; take one of these, or another number"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _one_form(self) -> Self:
-        short = [key for key in _SHORT_FORM if getattr(self, key) is not None]
-        if self.declared_routes is not None and short:
-            raise ValueError(f"routes and {', '.join(short)} are both set; move {', '.join(short)} into a route")
-        for route in self.routes:
-            if route.port not in (None, self.port, "http"):
-                raise ValueError(
-                    f"the route {route.where} goes to the port {route.port}, and the Service has the port {self.port}, "
-                    "named http; take one of these, or remove port"
-                )
-        protocols = {route.protocol for route in self.routes if not route.redirect}
-        if len(protocols) > 1:
-            raise ValueError(
-                f"its routes to the port {self.port} have the protocols {' and '.join(sorted(protocols))}, and Contour "
-                "reads one of a port; set the same on all of them"
-            )
-        return self
-
-    @property
-    def routes(self) -> tuple[RouteSettings, ...]:
-        """Its routes, in order; empty for a service that only others in the cluster use."""
-        if self.declared_routes is not None:
-            return self.declared_routes
-        path = self.path or "/"
-        return (
-            RouteSettings(
-                name=self.ingress or f"{self.name}-ingress",
-                host=self.host or f"{self.name}.localhost",
-                path=path,
-                request=self.request or path,
-                tls=self.tls,
-            ),
-        )
-
-    @property
-    def plain_env(self) -> dict[str, str]:
-        """The variables whose values are no secrets."""
-        return {name: value for name, value in self.env.items() if isinstance(value, str)}
-
-    @property
-    def secret_env(self) -> dict[str, str]:
-        """The names of secrets by variable."""
-        return {name: value.secret for name, value in self.env.items() if isinstance(value, SecretReference)}
-
-    @property
-    def relaxations(self) -> tuple[str, ...]:
-        """What its container may do beyond the default, each as a sentence."""
-        return (
-            *(("user is 0: the container runs as root",) if self.user == 0 else ()),
-            *(() if self.read_only_root else ("readOnlyRoot is false: the container can write its root file system",)),
-        )
-
-    @property
-    def pods(self) -> tuple[str, ...]:
-        """The names of its pods: `example-pod`, `example-pod-2`, …; empty for a Deployment."""
-        if self.kind == "Deployment":
-            return ()
-        return (self.pod, *(f"{self.pod}-{number}" for number in range(2, self.replicas + 1)))
-
-
 class RuleException(Section):
     """A resource to which a rule does not apply: why, who answers for it, and until when."""
 
@@ -881,7 +203,7 @@ class PolicySettings(Section):
     """Levels, parameters and exceptions of the rules, by code."""
 
     rules: Mapping[
-        Annotated[str, AfterValidator(_matching(r"[A-Z]{2}[0-9]{2}", "a rule's code is two letters and two digits"))],
+        Annotated[str, AfterValidator(matching(r"[A-Z]{2}[0-9]{2}", "a rule's code is two letters and two digits"))],
         RuleSettings,
     ] = Field(default_factory=dict, description="What the stack says of each rule, by the rule's code.")
 
@@ -1196,7 +518,7 @@ def _sentence(problem: ErrorDetails) -> str:
     # pydantic ends the place of a mapping's wrong key with the key and this word.
     of_key = problem["loc"][-1:] == ("[key]",)
     place = problem["loc"][:-2] if of_key else problem["loc"]
-    place = tuple(part for part in place if part not in (_TEXT, _REFERENCE))
+    place = tuple(part for part in place if part not in (TEXT, REFERENCE))
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     bound = problem["msg"].removeprefix("Value error, ")
     if of_key:
@@ -1222,7 +544,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "services": ServiceSettings,
         "routes": RouteSettings,
         "redirect": RedirectSettings,
-        _REFERENCE: SecretReference,
+        REFERENCE: SecretReference,
         "resources": Resources,
         "probes": ProbesSettings,
         "readiness": ProbeSettings,

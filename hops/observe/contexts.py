@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hops.model.dockerignore import Ignored, IgnoreError
 from hops.model.image import Build, ContextFile, digest, ignored_by, problem
-from hops.model.settings import NAMESPACE, BuildSettings, ServiceSettings, Settings
+from hops.model.service_settings import BuildSettings, ServiceSettings
+from hops.model.settings import NAMESPACE, Settings
 
 _CHUNK = 1 << 20
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from hops.model.settings import Section, keys
+from hops.model.setting_types import Section
+from hops.model.settings import keys
 from hops.rules import RULES
 from hops.rules.installed import INSTALLED
 from hops.rules.rule import NoParameters, Rule, Scope, example

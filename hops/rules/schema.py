@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from hops.model.settings import RuleSettings, Section
+from hops.model.setting_types import Section
+from hops.model.settings import RuleSettings
 from hops.rules import RULES
 from hops.rules.rule import Rule
 

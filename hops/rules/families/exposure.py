@@ -36,8 +36,8 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.settings import Label, Section
-from hops.model.settings import Port as PortNumber
+from hops.model.setting_types import Label, Section
+from hops.model.setting_types import Port as PortNumber
 from hops.rules.families.host_ports import Controllers
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 

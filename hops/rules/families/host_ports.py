@@ -18,8 +18,8 @@ from hops.kubernetes.values import Undecidable, address, at, flag, mapping, numb
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
-from hops.model.settings import Port as PortNumber
-from hops.model.settings import Section
+from hops.model.setting_types import Port as PortNumber
+from hops.model.setting_types import Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods
 
 _PSS = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"

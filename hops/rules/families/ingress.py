@@ -38,7 +38,7 @@ from hops.kubernetes.routing.targets import Target, granted, home, port_of, send
 from hops.kubernetes.values import Undecidable, at, matches, pairs, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.settings import Section
+from hops.model.setting_types import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
 
 _API = "https://kubernetes.io/docs/concepts/services-networking/ingress/"

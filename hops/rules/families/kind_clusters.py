@@ -37,8 +37,8 @@ from hops.kubernetes.values import (
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.project_files import stack_path
-from hops.model.settings import Port as PortNumber
-from hops.model.settings import Section
+from hops.model.setting_types import Port as PortNumber
+from hops.model.setting_types import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.families.kind_configurations import CLUSTER, KIND, declared, ip_family
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds, pods

@@ -46,7 +46,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity, label
 from hops.model.hop import HopName
-from hops.model.settings import Section
+from hops.model.setting_types import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods, services
 
 _POLICIES = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"

@@ -21,7 +21,7 @@ from hops.kubernetes.routing.exposed import routed
 from hops.kubernetes.values import UNKNOWN, Undecidable, address, at, number, pairs, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.settings import DNS_LABEL, Section
+from hops.model.setting_types import DNS_LABEL, Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods, services
 
 _SERVICES = "https://kubernetes.io/docs/concepts/services-networking/service/"

@@ -24,7 +24,7 @@ from hops.kubernetes.routing.targets import granted, home
 from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.settings import Section
+from hops.model.setting_types import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
 

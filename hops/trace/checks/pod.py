@@ -8,7 +8,7 @@ from hops.kubernetes.values import JSON, at
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
-from hops.model.settings import ServiceSettings
+from hops.model.service_settings import ServiceSettings
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told

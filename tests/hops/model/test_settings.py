@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hops.model import versions
-from hops.model.settings import Settings, SettingsError, amount, own_values, settings
+from hops.model.service_settings import amount
+from hops.model.settings import Settings, SettingsError, own_values, settings
 
 
 def refusal(config: dict[str, Any], stack: str = "alice") -> str:

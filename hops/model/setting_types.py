@@ -1,0 +1,186 @@
+"""The types of values that settings have, each with its bound in words."""
+
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def matching(pattern: str, bound: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise ValueError(bound)
+        return text
+
+    return check
+
+
+def _host_name(text: str) -> str:
+    if len(text) > 253 or not all(DNS_LABEL.fullmatch(label) for label in text.split(".")):
+        raise ValueError(
+            "a host name is lower-case letters, digits and hyphens in labels of at most 63, joined by dots"
+        )
+    if re.fullmatch(r"[0-9.]+", text):
+        raise ValueError("a host name is not an IP address, since an Ingress matches names only")
+    return text
+
+
+def _address(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            IPv4Address(value)
+        except ValueError:
+            raise ValueError("an IPv4 address such as 127.0.0.1") from None
+    return value
+
+
+def _network(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            network = IPv4Network(value, strict=False)
+        except ValueError:
+            raise ValueError("an IPv4 network such as 10.244.0.0/16") from None
+        if value != str(network):
+            raise ValueError(f"an IPv4 network ends in zero bits and its prefix, here {network}")
+    return value
+
+
+def _sized(shortest: int, longest: int) -> Callable[[IPv4Network], IPv4Network]:
+    def check(subnet: IPv4Network) -> IPv4Network:
+        if not shortest <= subnet.prefixlen <= longest:
+            raise ValueError(f"the prefix is /{shortest} to /{longest} here")
+        return subnet
+
+    return check
+
+
+def _bounded(bound: str) -> WithJsonSchema:
+    """The JSON schema of a text whose bound is checked by a function."""
+    return WithJsonSchema({"type": "string", "bound": bound})
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+_LABEL = "a name is 1 to 63 lower-case letters, digits and hyphens"
+Label = Annotated[str, AfterValidator(matching(DNS_LABEL.pattern, _LABEL)), _bounded(_LABEL)]
+# The API server takes a Service's name for a label of RFC 1035.
+_SERVICE = "a Service's name is 1 to 63 lower-case letters, digits and hyphens, and begins with a letter"
+ServiceName = Annotated[str, AfterValidator(matching(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", _SERVICE)), _bounded(_SERVICE)]
+_SYSTEM_NAMESPACE = re.compile(r"kube-.*|projectcontour|calico-.*|tigera-operator|local-path-storage")
+
+
+def own_namespace(name: str) -> str:
+    if _SYSTEM_NAMESPACE.fullmatch(name):
+        raise ValueError("the namespace of a part of the cluster itself; take one of your own, such as apps")
+    return name
+
+
+HostName = Annotated[
+    str, AfterValidator(_host_name), _bounded("lower-case DNS labels joined by dots; no IP address, no wildcard")
+]
+_REGISTRY = "a registry is host[:port][/path], without a scheme"
+Registry = Annotated[
+    str, AfterValidator(matching(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*", _REGISTRY)), _bounded(_REGISTRY)
+]
+_IMAGE = "an image is [registry/]name[:tag][@digest]"
+ImageName = Annotated[str, AfterValidator(matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
+PATH_BOUND = "a path starts with / and holds no space, ?, # or %, and no //, /./ or /../"
+# The API server refuses empty and dot segments in the path of an Ingress; clients such as curl remove dot segments.
+PATH_SEGMENTS = r"(?!.*(//|/\.{1,2}(/|$)))"
+UrlPath = Annotated[str, AfterValidator(matching(PATH_SEGMENTS + r"/[^\s?#%]*", PATH_BOUND)), _bounded(PATH_BOUND)]
+_ROUTE_PATH = "a path starts with / and holds no space or #; without pathType Regex also no ? or %"
+RoutePath = Annotated[str, AfterValidator(matching(r"/[^\s#]*", _ROUTE_PATH)), _bounded(_ROUTE_PATH)]
+_TIMEOUT = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s; or infinity"
+Timeout = Annotated[
+    str,
+    AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
+    _bounded(_TIMEOUT),
+]
+_VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
+VariableName = Annotated[str, AfterValidator(matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
+_CONTAINER_PATH = r"(/(?!\.{1,2}(/|$))[^/\s:]+)+"
+_FILE = "a file's path in the container is absolute, without . or .. and without : and spaces"
+ContainerFile = Annotated[str, AfterValidator(matching(_CONTAINER_PATH, _FILE)), _bounded(_FILE)]
+_FOLDER = "a folder in the container is absolute, not / itself, without . or .. and without : and spaces"
+ContainerFolder = Annotated[str, AfterValidator(matching(_CONTAINER_PATH, _FOLDER)), _bounded(_FOLDER)]
+# kind appends "-control-plane", and a node's name is a DNS label of at most 63.
+_CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
+ClusterName = Annotated[
+    str, AfterValidator(matching(r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?", _CLUSTER)), _bounded(_CLUSTER)
+]
+# Each node takes a /24 of it (kube-controller-manager's --node-cidr-mask-size).
+PodSubnet = Annotated[
+    IPv4Network, BeforeValidator(_network), AfterValidator(_sized(8, 22)), _bounded("an IPv4 network of /8 to /22")
+]
+# kubeadm takes no service subnet larger than a /12.
+ServiceSubnet = Annotated[
+    IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24)), _bounded("an IPv4 network of /12 to /24")
+]
+_TLS = "true, false, or the name of a Secret: 1 to 63 lower-case letters, digits and hyphens"
+
+
+def _tls_source(value: object) -> Literal[True] | str | None:
+    if value is None or isinstance(value, bool):
+        return True if value else None
+    # "true" in quotes is a mistake far more often than the name of a Secret.
+    if isinstance(value, str) and DNS_LABEL.fullmatch(value) and value not in ("true", "false"):
+        return value
+    raise ValueError(_TLS)
+
+
+TLSSource = Annotated[
+    Literal[True] | str | None,
+    PlainValidator(_tls_source),
+    WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "bound": _LABEL}, {"type": "null"}]}),
+]
+_QUANTITY = "a quantity is a number with an optional unit: 100m, 0.5, 64Mi, 1Gi"
+Quantity = Annotated[
+    str,
+    BeforeValidator(lambda value: str(value) if type(value) in {int, float} else value),
+    AfterValidator(matching(r"[0-9]+(\.[0-9]+)?(m|k|[MGTPE]|[KMGTPE]i)?", _QUANTITY)),
+    WithJsonSchema({"type": ["string", "number"], "bound": _QUANTITY}),
+]
+SecretNames = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(lambda value: tuple(value) if isinstance(value, Mapping | list) else value),
+    PlainSerializer(lambda names: {name: {"secure": ""} for name in names}),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"secure": {"type": "string"}},
+                "required": ["secure"],
+                "additionalProperties": False,
+            },
+            "bound": "each value is encrypted by Pulumi: {secure: …}",
+        }
+    ),
+]
+Replicas = Annotated[int, Field(ge=1, le=20)]
+UserId = Annotated[int, Field(ge=0, le=2147483647)]
+NOBODY = 65534
+"""The user and group that a container runs as by default."""
+Address = Annotated[IPv4Address, BeforeValidator(_address), _bounded("an IPv4 address")]
+FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, camelCase in files, snake_case in code. Unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
