@@ -252,7 +252,9 @@ class Workload(pulumi.ComponentResource):
             f"{namespace}.{self._values['name']}.env",
             metadata=meta.ObjectMetaArgs(namespace=namespace),
             data={key: pulumi.Output.secret(value).apply(_encoded) for key, value in variables.items()},
-            opts=child(self, self._opts),
+            opts=pulumi.ResourceOptions.merge(
+                child(self, self._opts), pulumi.ResourceOptions(replace_on_changes=["data"])
+            ),
         )
 
     def _deployed(

@@ -461,6 +461,7 @@ def test_a_secret_is_in_a_secret_only(kind: str) -> None:
     secret = recording.one("Secret")
     # Without a name, the provider makes one that is new for each value.
     assert (secret.name, secret.inputs["metadata"]) == ("apps.my-service.env", {"namespace": "apps"})
+    assert list(secret.request.replaceOnChanges) == ["data"]
     data = secret.request.object["data"]
     assert _MARK in data, "the engine encrypts what carries this mark"
     assert data["value"] == {"PASSWORD": base64.b64encode(PLANTED.encode()).decode()}
