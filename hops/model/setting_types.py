@@ -21,6 +21,7 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def matching(pattern: str, bound: str) -> Callable[[str], str]:
+    """A validator of texts that match a regular expression as a whole. bound: the bound in words, which is the error."""
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:
@@ -85,6 +86,7 @@ _SYSTEM_NAMESPACE = re.compile(r"kube-.*|projectcontour|calico-.*|tigera-operato
 
 
 def own_namespace(name: str) -> str:
+    """A namespace that a service may have. Raises ValueError for one of a part of the cluster."""
     if _SYSTEM_NAMESPACE.fullmatch(name):
         raise ValueError("the namespace of a part of the cluster itself; take one of your own, such as apps")
     return name
