@@ -21,7 +21,7 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def matching(pattern: str, bound: str) -> Callable[[str], str]:
-    """A validator of texts that match a regular expression as a whole. bound: the bound in words, which is the error."""
+    """A validator of texts that match a regular expression as a whole. bound: the error, which names the bound."""
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:

@@ -110,27 +110,33 @@ def test_the_pod_of_a_deployment_is_published_and_traced(running: Running) -> No
     assert "all is well" in running.project.make("trace", f"STACK={STACK}")
 
 
+def set_secret(project: Project, value: str) -> None:
+    words = ["pulumi", "config", "set", "--secret", "--path", "ingress-hops:secrets.db-password", "--stack", STACK]
+    subprocess.run(words, cwd=project.folder, env=project.environment, check=True, input=value, text=True)
+
+
 @pytest.mark.long
 def test_a_secret_reaches_the_container_and_is_nowhere_in_clear(running: Running) -> None:
-    planted = "hunter2-planted-8812"
+    planted, rotated = "hunter2-planted-8812", "hunter3-rotated-1190"
     show = 'printf %s "$PASSWORD" > /tmp/index.html; exec python -m http.server 8080 --directory /tmp'
     before = running.file.read_text()
     running.write(command=["sh", "-c", show], env={"PASSWORD": {"secret": "db-password"}})
     missing = running.project.preview(STACK, fails=True)
     assert "takes the secret db-password, and there is no such secret" in missing
-    words = ["pulumi", "config", "set", "--secret", "--path", "ingress-hops:secrets.db-password", "--stack", STACK]
-    environment = running.project.environment
-    subprocess.run(words, cwd=running.project.folder, env=environment, check=True, input=planted, text=True)
+    set_secret(running.project, planted)
     said = [running.project.preview(STACK), running.project.up(STACK), running.project.preview(STACK)]
     assert running.said() == planted
+    set_secret(running.project, rotated)
+    said.append(running.project.up(STACK))
+    assert running.said() == rotated, "another value is other pods"
     assert "no changes" in said[2]
     assert "changed in the cluster" not in said[2]
     trace = running.project.make("trace", f"STACK={STACK}", "VERBOSE=1")
     state = running.project.pulumi("stack", "export", "--stack", STACK)
-    encoded = base64.b64encode(planted.encode()).decode()
     for text in (*said, trace, state, str(running.project.outputs(STACK)), running.file.read_text()):
-        assert planted not in text
-        assert encoded not in text
+        for value in (planted, rotated):
+            assert value not in text
+            assert base64.b64encode(value.encode()).decode() not in text
     running.file.write_text(before)
     running.project.up(STACK)
 
