@@ -174,6 +174,7 @@ def test_the_trace_follows_the_route_of_the_request(routed: Project, host: str, 
     assert traced["hops"][3]["component"].startswith(kind.lower())
 
 
+@pytest.mark.long
 def test_an_unchanged_stack_stays_and_a_changed_route_changes_alone(routed: Project) -> None:
     assert "no changes" in routed.up(STACK)
     changed = config()
@@ -187,6 +188,7 @@ def test_an_unchanged_stack_stays_and_a_changed_route_changes_alone(routed: Proj
     assert seen("api.localhost", "/v1/things")["path"] == "/elsewhere/things"
 
 
+@pytest.mark.long
 def test_a_route_without_its_service_is_named_and_mended(routed: Project) -> None:
     routed.kubectl(STACK, "delete", "service", "--namespace", "apps", "api")
     traced = trace(routed, "api.localhost", "/v1/a", status=1)

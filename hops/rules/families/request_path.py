@@ -1,5 +1,6 @@
 """RP: rules for what keeps a request from its pod between the ingress controller and the process."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -466,10 +467,28 @@ def complete(subject: Exposed, inventory: Inventory, parameters: Given) -> Itera
         if found is None:
             if kind == "Secret" and (namespace, name) in inventory.once(made_secrets):
                 continue
+            if (kind, namespace, _RANDOM.sub("", name)) in inventory.once(_named_by_pulumi):
+                continue
             seen.add(shown)
             yield Breach(path, f"{kind} {name} does not exist in namespace {namespace}.", absence=True, evidence=name)
         elif key and kind == "ConfigMap" and key not in _keys(found):
             yield Breach(path, f"{found} has no key {key}.", evidence=key)
+
+
+_RANDOM = re.compile(r"-[0-9a-f]{8}$")
+
+
+def _named_by_pulumi(inventory: Inventory) -> frozenset[tuple[str, str | None, str]]:
+    """Objects whose names Pulumi ends at random: kind, namespace, and the name without that ending.
+
+    A preview that replaces such an object shows it by its old name, and what refers to it by the new one.
+    """
+    return frozenset(
+        (kind, home(resource), _RANDOM.sub("", text(at(resource.body, "metadata", "name")) or ""))
+        for kind in ("ConfigMap", "Secret")
+        for resource in inventory.of_kind(kind)
+        if at(resource.body, "metadata", "annotations", "pulumi.com/autonamed") == "true"
+    )
 
 
 def _keys(resource: Resource) -> frozenset[str]:

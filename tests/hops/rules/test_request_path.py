@@ -284,6 +284,20 @@ CASES = [
         + ingress()
         + "---\n{apiVersion: external-secrets.io/v1, kind: ExternalSecret, metadata: {name: a, namespace: apps}}",
     ),
+    *(
+        Case(
+            "RP04",
+            f"a Secret that a preview replaces, named by {'Pulumi' if ours else 'its user'}",
+            workload("envFrom: [{secretRef: {name: a-22222222}}]")
+            + service()
+            + ingress()
+            + "---\n{apiVersion: v1, kind: Secret, metadata: {name: a-11111111, namespace: apps"
+            + (", annotations: {pulumi.com/autonamed: 'true'}" if ours else "")
+            + "}}",
+            () if ours else (f"{CONTAINER}/envFrom/0/secretRef/name",),
+        )
+        for ours in (True, False)
+    ),
     Case(
         "RP04",
         "given from outside",
