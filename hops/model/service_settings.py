@@ -364,7 +364,7 @@ class ServiceSettings(Section):
     name: ServiceName = Field(description="The Service's name. The default is `my-service`.", examples=["shop"])
     namespace: Annotated[Label, AfterValidator(own_namespace)] = Field(
         "apps",
-        description="The namespace of all its objects; none of Kubernetes, Contour or Calico.",
+        description="The namespace of all its objects; none of the cluster itself, such as kube-system.",
         examples=["shop"],
     )
     kind: Literal["Deployment", "Pod"] | None = Field(
