@@ -532,8 +532,11 @@ def _sentence(problem: ErrorDetails) -> str:
         return f"{NAMESPACE}:{key} is missing; give it a value"
     if problem["type"] == "too_short" and isinstance(problem["input"], list):
         bound = "at least one entry"
-    remedy = f"pulumi config set --path '{NAMESPACE}:{key}' VALUE"
-    return f"{NAMESPACE}:{key} is {json.dumps(problem['input'])}: {bound}. Set it with: {remedy}"
+    given = json.dumps(problem["input"])
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
+        # `pulumi config set` would write it without quotes again.
+        return f'{NAMESPACE}:{key} is {given}: {bound}. Write it in quotes in the stack\'s file: "{given}"'
+    return f"{NAMESPACE}:{key} is {given}: {bound}. Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

@@ -365,7 +365,16 @@ def test_a_wrong_value_is_told_with_key_value_bound_and_remedy(section: str, key
     assert message.count("\n") == 0
     assert message.startswith(f"ingress-hops:{place} is {json.dumps(value)}: ")
     assert bound in message
-    assert message.endswith(f"pulumi config set --path 'ingress-hops:{place}' VALUE")
+    if "valid string" in message and isinstance(value, bool | int | float):
+        assert message.endswith(f'Write it in quotes in the stack\'s file: "{json.dumps(value)}"')
+    else:
+        assert message.endswith(f"pulumi config set --path 'ingress-hops:{place}' VALUE")
+
+
+def test_a_number_of_a_variable_wants_quotes() -> None:
+    message = refusal({"services": [{"env": {"PORT": 8080}}]})
+    assert message.startswith("ingress-hops:services[0].env.PORT is 8080: ")
+    assert message.endswith('Write it in quotes in the stack\'s file: "8080"')
 
 
 def test_every_key_has_a_good_and_a_bad_value() -> None:
