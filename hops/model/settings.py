@@ -301,7 +301,7 @@ class Settings(Section):
             if self.cluster.https_port is None and any(route.tls for route in s.routes)
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
 
@@ -523,8 +523,11 @@ def _sentence(problem: ErrorDetails) -> str:
     bound = problem["msg"].removeprefix("Value error, ")
     if of_key:
         return f"{NAMESPACE}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
-    if not key or (problem["type"] == "value_error" and isinstance(problem["input"], Mapping)):
-        return f"{NAMESPACE}:{key or 'settings'}: {bound}"
+    if not key:
+        # What is wrong between sections: each line begins with its key.
+        return "\n".join(f"{NAMESPACE}:{line}" for line in bound.splitlines())
+    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):
+        return f"{NAMESPACE}:{key}: {bound}"
     if problem["type"] == "extra_forbidden":
         known = _known_keys(problem["loc"][:-1])
         return f"{NAMESPACE}:{key}: there is no such key; {nearest(problem['loc'][-1], known, 'keys')}"

@@ -214,7 +214,7 @@ def bad(origin: Path, manifests: Path, tmp_path_factory: pytest.TempPathFactory)
             "ingress-hops:cluster: httpPort and httpsPort are both 443; give each its own",
         ),
         ({"services": []}, "ingress-hops:services is []: at least one entry"),
-        ({"services": [{}, {}]}, "ingress-hops:settings: services: my-service and my-service both claim the name"),
+        ({"services": [{}, {}]}, "ingress-hops:services: my-service and my-service both claim the name"),
         ({"cluster": "text"}, "ingress-hops:cluster"),
         ({"services": {"name": "a"}}, "ingress-hops:services"),
     ],

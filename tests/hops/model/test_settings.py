@@ -541,7 +541,7 @@ def test_whatever_a_stack_file_holds_is_settings_or_a_clear_refusal(config: dict
 def test_tls_without_a_port_for_https_is_an_error_with_its_remedy() -> None:
     message = refusal({"cluster": {"httpsPort": None}, "services": [{"name": "web", "tls": True}]})
     assert message == (
-        "ingress-hops:settings: services: web has tls, and cluster.httpsPort is null, so nothing listens for https; "
+        "ingress-hops:services: web has tls, and cluster.httpsPort is null, so nothing listens for https; "
         "set httpsPort, to 8443 for example, or remove tls"
     )
     assert settings("alice", {"cluster": {"httpsPort": None}, "services": [{"tls": False}]}).services[0].tls is None
@@ -566,7 +566,7 @@ def test_a_host_has_one_certificate(first: object, second: object, wrong: bool) 
     config = {"services": [{"name": "a", "routes": routes}]}
     if wrong:
         assert refusal(config) == (
-            'ingress-hops:settings: services: a.localhost has the certificates true and "b" (tls); set the same on all '
+            'ingress-hops:services: a.localhost has the certificates true and "b" (tls); set the same on all '
             "routes of the host"
         )
     else:
