@@ -535,11 +535,11 @@ def _sentence(problem: ErrorDetails) -> str:
         return f"{NAMESPACE}:{key} is missing; give it a value"
     if problem["type"] == "too_short" and isinstance(problem["input"], list):
         bound = "at least one entry"
-    given = json.dumps(problem["input"])
+    given, remedy = json.dumps(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
         # `pulumi config set` would write it without quotes again.
-        return f'{NAMESPACE}:{key} is {given}: {bound}. Write it in quotes in the stack\'s file: "{given}"'
-    return f"{NAMESPACE}:{key} is {given}: {bound}. Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
+        remedy = f'Write it in quotes in the stack\'s file: "{given}"'
+    return f"{NAMESPACE}:{key} is {given}: {bound}. {remedy}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
