@@ -86,7 +86,7 @@ class KindNode:
         named = text(at(spec, "nodeName"))
         if named and named != self.name:
             return f"the pod is bound to node {named}"
-        if self.tainted and not any(_tolerates(toleration) for toleration in sequence(at(spec, "tolerations"))):
+        if self.tainted and not tolerates(spec, CONTROL_PLANE):
             return f"the pod does not tolerate the taint {CONTROL_PLANE}:NoSchedule"
         for key, value in pod.node_selector.items():
             if not self._selected(key, "In", [value]):
@@ -339,12 +339,18 @@ def _mapped(entry: Mapping[str, JSON], base: str) -> Mapped:
     )
 
 
-def _tolerates(toleration: JSON) -> bool:
-    """Whether a toleration covers the control-plane's taint (core/v1, Toleration)."""
-    key, effect = text(at(toleration, "key")) or "", text(at(toleration, "effect")) or ""
-    operator = text(at(toleration, "operator")) or "Equal"
-    if effect not in ("", "NoSchedule"):
-        return False
-    if operator == "Exists":
-        return key in ("", CONTROL_PLANE)
-    return key == CONTROL_PLANE and not text(at(toleration, "value"))
+def tolerates(spec: JSON, key: str, value: str = "", effect: str = "NoSchedule") -> bool:
+    """Whether a pod tolerates a taint (core/v1, Toleration).
+
+    spec: the pod's spec.
+    key, value, effect: the taint. Default: no value, NoSchedule.
+
+    Raises Undecidable if a toleration is unknown.
+    """
+    for toleration in sequence(at(spec, "tolerations")):
+        its = {name: text(at(toleration, name)) or "" for name in ("key", "operator", "value", "effect")}
+        if its["effect"] not in ("", effect):
+            continue
+        if its["key"] in ("", key) if its["operator"] == "Exists" else (its["key"], its["value"]) == (key, value):
+            return True
+    return False

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
-from hops.kubernetes.resources.kind_nodes import CONTROL_PLANE
+from hops.kubernetes.resources.kind_nodes import CONTROL_PLANE, tolerates
 from hops.kubernetes.resources.pod_status import unscheduled
 from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.finding import Finding
@@ -111,20 +111,10 @@ def _causes(view: PathFacts, node: Mapping[str, JSON], pod: Mapping[str, JSON]) 
             key != CONTROL_PLANE
             and not key.startswith(_OWN)
             and effect != "PreferNoSchedule"
-            and not _tolerated(pod, key, value, effect)
+            and not tolerates(at(dict(pod), "spec"), key, value, effect)
         ):
             written = f"{key}={value}:{effect}" if value else f"{key}:{effect}"
             yield f"has the taint {written}", kubectl(view, "taint", "node", name, f"{written}-"), look
-
-
-def _tolerated(pod: Mapping[str, JSON], key: str, value: str, effect: str) -> bool:
-    """Whether a pod tolerates a taint (core/v1, Toleration)."""
-    for toleration in sequence(at(dict(pod), "spec", "tolerations")):
-        its = {name: text(at(toleration, name)) or "" for name in ("key", "value", "effect", "operator")}
-        same = its["operator"] == "Exists" or its["value"] == value
-        if its["effect"] in ("", effect) and its["key"] in ("", key) and same:
-            return True
-    return False
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unready, kept_off)
