@@ -32,8 +32,17 @@ ADDRESS = "ingress-hops/address"
 _NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
 _NO_INPUTS_BY_DEFAULT = {
-    *("args", "env", "files", "resources", "probes", "volumes", "user", "read_only_root"),
-    *("kind", "replicas", "secret_variables"),
+    "args",
+    "env",
+    "files",
+    "kind",
+    "probes",
+    "read_only_root",
+    "replicas",
+    "resources",
+    "secret_variables",
+    "user",
+    "volumes",
 }
 """Arguments that older versions did not have."""
 _DRAIN_SECONDS = 5

@@ -11,7 +11,14 @@ import typer
 from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
 from hops.cli.trust_stores import Store, Trust, as_root, run, stores
 from hops.model.certificates import CertificateFacts, facts
-from hops.observe.local.authority import AuthorityError, authority_file, authority_folder, host_files, remove_files
+from hops.observe.local.authority import (
+    AuthorityError,
+    authority_file,
+    authority_folder,
+    host_files,
+    key_file,
+    remove_files,
+)
 from hops.observe.local.files import write
 
 app = typer.Typer(
@@ -108,7 +115,8 @@ def remove() -> None:
 
 
 def _authority() -> CertificateFacts:
-    file = authority_file(authority_folder())
+    folder = authority_folder()
+    file = authority_file(folder)
     try:
         return facts(file.read_text(encoding="ascii", errors="replace"))
     except FileNotFoundError:
@@ -116,7 +124,7 @@ def _authority() -> CertificateFacts:
     except OSError as error:
         stop(f"{file} cannot be read: {error.strerror}")
     except ValueError:
-        stop(f"{file} holds no certificate in PEM; remove it and {file.with_name('authority-key.pem')}")
+        stop(f"{file} holds no certificate in PEM; remove it and {key_file(folder)}")
 
 
 def _hosts() -> dict[str, CertificateFacts]:

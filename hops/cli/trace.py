@@ -291,8 +291,7 @@ def _of_settings(
     route = max(of_path, key=lambda route: len(route.path), default=next(iter(of_host), every[0]))
     port: int | None = settings.cluster.http_port
     if request.scheme is None and route.tls and request.port in (None, settings.cluster.https_port):
-        # Nobody knows which authority signed the certificate of a given Secret.
-        insecure = request.insecure or (isinstance(route.tls, str) and request.ca_file is None)
+        insecure = request.insecure or (route.signed_elsewhere and request.ca_file is None)
         request = replace(request, scheme="https", insecure=insecure)
     if request.scheme == "https" and route.tls is True and request.ca_file is None:
         own = authority_file(authority_folder())

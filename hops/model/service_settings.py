@@ -191,6 +191,11 @@ class RouteSettings(Section):
         """The name of the Secret with the certificate; None for plain HTTP. `tls: true` names it by the host."""
         return self.host if self.tls is True else self.tls
 
+    @property
+    def signed_elsewhere(self) -> bool:
+        """Whether its certificate is in a Secret of somebody else: nobody here knows which authority signed it."""
+        return isinstance(self.tls, str)
+
 
 _SHORT_FORM = ("host", "path", "request", "ingress", "tls")
 

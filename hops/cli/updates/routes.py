@@ -43,15 +43,14 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
     routes = [route for service in settings.services for route in service.routes]
     asked = [
         FollowedRequest(
-            scheme="https" if route.tls else "http",
-            host=route.host,
-            path=route.request,
-            port=ports["https" if route.tls else "http"],
+            scheme=backend.scheme,
+            host=backend.host,
+            path=backend.request_path,
+            port=ports[backend.scheme],
             ca_file=authority if route.tls is True else None,
-            # Nobody knows which authority signed the certificate of a given Secret.
-            insecure=isinstance(route.tls, str),
+            insecure=route.signed_elsewhere,
         )
-        for route in routes
+        for route, backend in zip(routes, intended.backends, strict=True)
     ]
     sent = [later(partial(_first, each, str(address))) for each in asked]
     return [_answer(look.result(), backend.redirect) for look, backend in zip(sent, intended.backends, strict=True)]

@@ -38,6 +38,11 @@ def authority_file(folder: Path) -> Path:
     return folder / "authority.pem"
 
 
+def key_file(folder: Path) -> Path:
+    """The file of the authority's key, which only its owner can read."""
+    return folder / "authority-key.pem"
+
+
 def host_files(folder: Path) -> Sequence[Path]:
     """The files of the hosts' certificates and keys, by host name.
 
@@ -54,7 +59,7 @@ def remove_files(folder: Path) -> int:
     Raises AuthorityError.
     """
     # The certificate goes first: if this is interrupted, a key alone lets the next up make a new authority.
-    own = [authority_file(folder), folder / "authority-key.pem", *host_files(folder)]
+    own = [authority_file(folder), key_file(folder), *host_files(folder)]
     there = [file for file in own if file.exists()]
     try:
         for file in there:
@@ -104,7 +109,7 @@ def _certificates(folder: Path, hosts: Iterable[str], now: datetime, *, keep: bo
 
 
 def _authority(folder: Path, now: datetime, *, keep: bool) -> KeyPair:
-    file, key = authority_file(folder), folder / "authority-key.pem"
+    file, key = authority_file(folder), key_file(folder)
     # The key is written first: a certificate without its key was not left by an interrupted up.
     if file.exists():
         private = key.read_text(encoding="ascii", errors="replace") if key.exists() else ""
