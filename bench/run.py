@@ -1,12 +1,14 @@
-"""How long `pulumi` takes, beside a plain script that builds the same path; prints a Markdown table.
+"""How long `make preview`, `make up` and `make down` take, beside a plain script that builds the same path.
 
-Both run in turns on this machine. The script: `kind create cluster`, everything applied at once as published, then one
-request a second until it is answered with 200. Run it with nothing else on the machine: `make bench`.
+All run in turns on this machine; a Markdown table is printed. The script: `kind create cluster`, everything applied at
+once as published, then one request a second until it is answered with 200. Run it with nothing else on the machine:
+`make bench`.
 """
 
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -29,24 +31,24 @@ ROOT = Path(__file__).parents[1]
 STACK = "bench"
 CLUSTER = f"ingress-hops-{STACK}"
 PORT = 8099
-URL = f"http://my-service.localhost:{PORT}/"
+HOST = "my-service.bench.localhost"
+URL = f"http://{HOST}:{PORT}/"
+SERVICES = [{"name": "my-service", "pod": "example-pod", "host": HOST}]
+NODES = {"two nodes": {}, "one node": {"workers": 0}}
 PHASES = {
-    "cluster-kind": "kind create",
-    "calico-daemonset-calico-node": "Calico ready",
-    "contour-deployment-contour": "Contour ready",
-    "contour-daemonset-envoy": "Envoy ready",
+    "kind cluster": "kind create",
+    "DaemonSet kube-system/calico-node": "Calico ready",
+    "Deployment projectcontour/contour": "Contour ready",
+    "DaemonSet projectcontour/envoy": "Envoy ready",
 }
-AFTERWARDS = {
-    "preview of an existing stack": ["preview"],
-    "unchanged `up`": ["up", "--yes", "--skip-preview"],
-    "`down`": ["destroy", "--yes", "--skip-preview"],
-}
+"""The lines of steps that took five seconds or more."""
+PROGRAMS = ("Python program", "engine", "plugins", "hops")
 GOALS = {
-    "`pulumi up`, first 200": "0.8 of the script",
-    "preview of a new stack": "5 s",
-    "preview of an existing stack": "5 s",
-    "unchanged `up`": "5 s",
-    "`down`": "6 s",
+    "first 200": "0.75 of the script",
+    "preview of a new stack": "3 s",
+    "preview of a running stack": "3 s",
+    "unchanged `make up`": "5 s",
+    "`make down`": "6 s",
 }
 
 
@@ -60,23 +62,31 @@ def main() -> None:
         for _ in range(rounds):
             for phase, seconds in _script(Path(folder)):
                 taken.setdefault(phase, []).append(seconds)
-            for phase, seconds in _pulumi(clone, environment):
-                taken.setdefault(phase, []).append(seconds)
+            for name, cluster in NODES.items():
+                _write_stack(clone, cluster)
+                for phase, seconds in _make(clone, environment):
+                    taken.setdefault(f"{name}: {phase}", []).append(seconds)
     _print(taken, rounds)
 
 
 def _clone(folder: Path) -> tuple[Path, dict[str, str]]:
-    """What is committed, with a stack and a state of its own, and the environment for it."""
+    """What is committed, with a state of its own, and the environment for it."""
     clone, state = folder / "project", folder / "state"
     _run(["git", "clone", "--quiet", str(ROOT), str(clone)])
     (clone / ".venv").symlink_to(sys.prefix)
+    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
+        # Older than the environment, so that `make` does not install the clone into it.
+        os.utime(clone / name, (0, 0))
     state.mkdir()
+    return clone, dict(os.environ) | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": ""}
+
+
+def _write_stack(clone: Path, cluster: dict[str, int]) -> None:
     config = {
-        "ingress-hops:cluster": {"httpPort": PORT, "httpsPort": None},
-        "ingress-hops:services": [{"name": "my-service", "pod": "example-pod"}],
+        "ingress-hops:cluster": {"httpPort": PORT, "httpsPort": None, **cluster},
+        "ingress-hops:services": SERVICES,
     }
     (clone / "stacks" / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump({"config": config}))
-    return clone, dict(os.environ) | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": ""}
 
 
 @contextmanager
@@ -93,7 +103,7 @@ def _wait_for_200(pause: float) -> None:
 
 def _script(folder: Path) -> Iterator[tuple[str, float]]:
     image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
-    of = settings(STACK, {"cluster": {"httpPort": PORT, "httpsPort": None}}, image)
+    of = settings(STACK, {"cluster": {"httpPort": PORT, "httpsPort": None}, "services": SERVICES}, image)
     plan = planned(STACK, of, folder)
     cluster = plan.manifests[0]
     for node in cluster["nodes"]:
@@ -115,11 +125,10 @@ def _script(folder: Path) -> Iterator[tuple[str, float]]:
     _run(["kind", "delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(kubeconfig)])
 
 
-def _pulumi(clone: Path, environment: dict[str, str]) -> Iterator[tuple[str, float]]:
-    stack = ["--stack", STACK, "--non-interactive", "--cwd", str(clone)]
-    _run(["pulumi", "stack", "select", "--create", STACK, "--cwd", str(clone)], None, environment)
+def _make(clone: Path, environment: dict[str, str]) -> Iterator[tuple[str, float]]:
+    make = ["make", "--no-print-directory", "-C", str(clone), f"STACK={STACK}"]
     with _clock() as taken:
-        _run(["pulumi", "preview", *stack], None, environment)
+        _run([*make, "preview"], None, environment)
         yield "preview of a new stack", taken()
     peak = _Peak()
     with _clock() as taken:
@@ -131,54 +140,85 @@ def _pulumi(clone: Path, environment: dict[str, str]) -> Iterator[tuple[str, flo
 
         asking = threading.Thread(target=ask)
         asking.start()
-        up = ["pulumi", "up", "--yes", "--skip-preview", *stack]
-        process = subprocess.Popen(up, env=environment, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*make, "up"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         for line in process.stdout or ():
-            for name, phase in PHASES.items():
-                if f" {name} created (" in line:
-                    yield f"`pulumi up`: {phase}", taken()
+            for begin, phase in PHASES.items():
+                if re.match(rf"\s+{begin}.* … \d+ s$", line):
+                    yield phase, taken()
         if process.wait():
-            sys.exit("pulumi up failed")
+            sys.exit("make up failed")
         finished = taken()
         asking.join()
-    yield "`pulumi up`, first 200", answered[0]
-    yield "`pulumi up`, finished", finished
-    for phase, words in AFTERWARDS.items():
+    yield "first 200", answered[0]
+    yield "`make up`, finished", finished
+    for name, mib in peak.stop().items():
+        yield f"largest memory of {name}, MiB", mib
+    yield "memory of the nodes at rest, MiB", _memory()
+    for phase, target in {"preview of a running stack": "preview", "unchanged `make up`": "up"}.items():
         with _clock() as taken:
-            _run(["pulumi", *words, *stack], None, environment)
+            _run([*make, target], None, environment)
             yield phase, taken()
-    yield "peak memory of the Python program, MiB", peak.stop()
+    with _clock() as taken:
+        _run([*make, "down"], None, environment)
+        yield "`make down`", taken()
+
+
+def _memory() -> float:
+    """What the processes of the cluster's nodes use, without the cache of files, in MiB."""
+    nodes = _run(["docker", "ps", "--filter", f"label=io.x-k8s.kind.cluster={CLUSTER}", "--format", "{{.Names}}"])
+    used = _run(["docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", *nodes.split()])
+    units = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
+    return sum(float(number) * units[unit] for number, unit in re.findall(r"^([\d.]+)(\w+)", used, re.MULTILINE))
 
 
 class _Peak:
-    """Watches the largest resident size of Pulumi's Python programs, in MiB, from the kernel's own high-water mark."""
+    """Watches the largest sum of resident sizes of each kind of process, in MiB."""
 
     def __init__(self) -> None:
-        self._largest = 0
+        self._largest = dict.fromkeys(PROGRAMS, 0.0)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._done.wait(0.1):
+        while not self._done.wait(0.5):
+            now = dict.fromkeys(PROGRAMS, 0.0)
             for process in Path("/proc").glob("[0-9]*"):
                 try:
-                    if b"pulumi-language-python-exec" in (process / "cmdline").read_bytes():
-                        status = (process / "status").read_text()
-                        self._largest = max(self._largest, int(status.split("VmHWM:")[1].split()[0]))
-                except (OSError, IndexError):
+                    command = (process / "cmdline").read_bytes()
+                    resident = re.search(r"VmRSS:\s*(\d+)", (process / "status").read_text())
+                except OSError:
                     continue
+                if name := _program(command):
+                    now[name] += int(resident[1]) / 1024 if resident else 0
+            self._largest = {name: max(self._largest[name], now[name]) for name in PROGRAMS}
 
-    def stop(self) -> float:
+    def stop(self) -> dict[str, float]:
         self._done.set()
         self._thread.join()
-        return self._largest / 1024
+        return self._largest
 
 
-def _run(words: list[str], text: str | None = None, environment: dict[str, str] | None = None) -> None:
+def _program(command: bytes) -> str | None:
+    """Which of PROGRAMS a command line belongs to."""
+    first, _, rest = command.partition(b"\0")
+    if b"pulumi-language-python-exec" in command:
+        return "Python program"
+    name = first.rpartition(b"/")[2]
+    if name == b"pulumi":
+        return "engine"
+    if name.startswith(b"pulumi-"):
+        return "plugins"
+    return "hops" if rest.partition(b"\0")[0].endswith(b"/hops") else None
+
+
+def _run(words: list[str], text: str | None = None, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(words, input=text, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(words)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+    return done.stdout
 
 
 def _print(taken: dict[str, list[float]], rounds: int) -> None:
@@ -188,9 +228,8 @@ def _print(taken: dict[str, list[float]], rounds: int) -> None:
     for phase, values in taken.items():
         median = statistics.median(values)
         ratio = f"{median / script:.2f}" if phase.endswith("first 200") else ""
-        print(
-            f"| {phase} | {median:.1f} | {', '.join(f'{v:.1f}' for v in values)} | {ratio} | {GOALS.get(phase, '')} |"
-        )
+        goal = GOALS.get(phase.partition(": ")[2], "")
+        print(f"| {phase} | {median:.1f} | {', '.join(f'{v:.1f}' for v in values)} | {ratio} | {goal} |")
 
 
 if __name__ == "__main__":
