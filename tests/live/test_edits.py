@@ -143,6 +143,8 @@ EDITS = (
         requests=BOTH,
     ),
     Edit("service removed", last_removed, deleted=SECOND),
+)
+LONG_EDITS = (
     Edit(
         "namespace",
         service(0, namespace="shop"),
@@ -150,8 +152,6 @@ EDITS = (
         deleted=FIRST | {"Namespace/apps"},
     ),
     Edit("replicas up", service(0, replicas=3), created=MORE_PODS),
-)
-LONG_EDITS = (
     Edit("replicas down", service(0, replicas=1), deleted=MORE_PODS),
     Edit("path", service(0, path="/share", request="/share/")),
     # Its pod keeps its name, so the pod may not go with the old Service.
@@ -268,7 +268,7 @@ def test_a_service_that_does_not_listen_ends_the_up(running: Running) -> None:
     assert running.objects() == before
 
 
-def test_a_rebuild_is_announced_and_happens_only_when_it_is_allowed(running: Running) -> None:
+def test_a_rebuild_is_announced_and_refused(running: Running) -> None:
     before = running.objects()
     running.edit(section("cluster", httpPort=OTHER_PORT, listenAddress=OTHER_ADDRESS))
     running.edit(section("calico", blockSize=27))
@@ -282,5 +282,10 @@ def test_a_rebuild_is_announced_and_happens_only_when_it_is_allowed(running: Run
             assert f"ingress-hops:{key}: {old} -> {new}" in said
         assert "REPLACE=1" in said
     assert running.objects() == before
+
+
+@pytest.mark.long
+def test_a_rebuild_that_is_allowed_happens(running: Running) -> None:
+    """The file is the one that the test before has left."""
     running.make("up", "REPLACE=1")
     assert statuses(EDITS[-1].requests, OTHER_PORT, OTHER_ADDRESS) == [200]

@@ -27,7 +27,7 @@ CLUSTER = f"ingress-hops-{STACK}"
 CYCLE = ("up", "change", "preview", "change", "rebuild", "change", "up", "down")
 """The commands of a cycle. `change` is an up after an edit, `rebuild` one with REPLACE=1."""
 CYCLES = 5
-SECONDS = {"up": 90.0, "change": 25.0, "preview": 8.0, "rebuild": 90.0, "down": 8.0}
+SECONDS = {"up": 65.0, "change": 25.0, "preview": 8.0, "rebuild": 65.0, "down": 8.0}
 """How long a command runs undisturbed at most; the first `up` of a running stack changes nothing and is shorter."""
 HITS = (
     ("terminal", signal.SIGINT),
@@ -55,6 +55,7 @@ config:
   ingress-hops:cluster:
     httpPort: 8097
     httpsPort: null
+    workers: 0
   ingress-hops:calico:
     blockSize: 26
   ingress-hops:contour:

@@ -134,6 +134,7 @@ def test_a_changed_workload_changes_nothing_else(seed: Project) -> None:
     seed.up("seed")
 
 
+@pytest.mark.long
 def test_two_stacks_answer_side_by_side(seed: Project) -> None:
     """`local` cleans up what a broken start of its own left, answers on its own port, and goes without a trace."""
     owner = seed.folder / ".ingress-hops" / "kubeconfig" / "local.owner"

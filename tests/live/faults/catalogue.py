@@ -21,7 +21,7 @@ from tests.live.faults.fault import FAULTS, Fault
 
 SEED = int(os.environ.get("INGRESS_HOPS_SEED") or SystemRandom().randrange(1_000_000))
 """Of everything that a run leaves to chance."""
-SAMPLE = 12
+SAMPLE = 9
 """How many faults the gate takes."""
 PAIRS = 100
 ENCRYPTION = range(51, 62)
