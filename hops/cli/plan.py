@@ -165,11 +165,20 @@ def _file(number: int, manifest: dict[str, Any]) -> str:
 def write(manifests: list[dict[str, Any]], folder: Path) -> None:
     """Writes a file for each object, numbered in order. Files of an earlier plan go; all others stay."""
     folder.mkdir(parents=True, exist_ok=True)
+    # Calico's definitions are long: libyaml, where PyYAML was built with it, takes a tenth of the time.
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    texts = {
+        _file(number, manifest): _WRITTEN + yaml.dump(manifest, Dumper=dumper, sort_keys=False)
+        for number, manifest in enumerate(manifests)
+    }
     for old in folder.glob("[0-9][0-9][0-9]-*.yaml"):
-        if old.read_text(encoding="utf-8", errors="replace").startswith(_WRITTEN):
+        text = old.read_text(encoding="utf-8", errors="replace")
+        if text == texts.get(old.name):
+            del texts[old.name]
+        elif text.startswith(_WRITTEN):
             old.unlink()
-    for number, manifest in enumerate(manifests):
-        write_file(folder / _file(number, manifest), _WRITTEN + yaml.safe_dump(manifest, sort_keys=False))
+    for name, text in texts.items():
+        write_file(folder / name, text)
 
 
 def main(
