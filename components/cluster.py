@@ -16,15 +16,18 @@ import pulumi_kubernetes as kubernetes
 from pydantic import Field
 
 from components.arguments import ArgumentError, checked
+from hops.kubernetes.resources.docker_containers import KIND_LABEL
 from hops.model import setting_types, settings
+from hops.model.kind_names import CONTROL_PLANE, KUBECTL, context, control_plane
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.model.project_files import generations, kubeconfig_file, owner_folder
 from hops.observe.local.machine import look
 
-_NODES = """
-nodes=$(docker ps --all --quiet --filter "label=io.x-k8s.kind.cluster=$CLUSTER")
+_NODES = f"""
+nodes=$(docker ps --all --quiet --filter "label={KIND_LABEL}=$CLUSTER")"""
+_NODES += """
 foreign=
 for node in $nodes; do
   # From the line's first character: another owner's folder may end like this one.
@@ -40,8 +43,9 @@ if [ -e "$KUBECONFIG_FILE" ]; then ln -sf "$(basename "$KUBECONFIG_FILE")" "${KU
 
 # Whether the cluster that is to be made runs already, because the state was lost or an update ended early. Its nodes
 # all run, carry the mark of the configuration and have joined, and kind's last step is done, the storage class.
-_WHOLE = """
-in_cluster() { docker exec "$CLUSTER-control-plane" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@" 2>/dev/null; }
+_WHOLE = f"""
+in_cluster() {{ docker exec "{control_plane("$CLUSTER")}" {" ".join(KUBECTL)} "$@" 2>/dev/null; }}"""
+_WHOLE += """
 whole() {
   marked=$(printf '%s' "$config" | sed -n 's/.*"containerPath": "\\([^"]*\\)".*/\\1/p')
   declared=$(printf '%s' "$config" | grep -o '"role"' | wc -l)
@@ -114,8 +118,9 @@ for entry in $NODES; do
   fi
   docker unpause "$node" >/dev/null 2>&1 || docker start "$node" >/dev/null
 done
-deadline=$(($(date +%s) + 120))
-until docker exec "$CONTROL_PLANE" kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do
+"""
+_START += f"""deadline=$(($(date +%s) + 120))
+until docker exec "$CONTROL_PLANE" {" ".join(KUBECTL)} get --raw /readyz >/dev/null 2>&1; do
   if [ "$(date +%s)" -gt "$deadline" ]; then echo "the API server did not answer for 120 s" >&2; exit 1; fi
   sleep 1
 done
@@ -234,14 +239,14 @@ class KindCluster(pulumi.ComponentResource):
             entries = [f"{node}={at}" if (at := values["addresses"].get(node)) else node for node in values["stopped"]]
             started = command.local.run_output(
                 command=_START,
-                environment={"NODES": " ".join(entries), "CONTROL_PLANE": f"{values['name']}-control-plane"},
+                environment={"NODES": " ".join(entries), "CONTROL_PLANE": control_plane(values["name"])},
                 opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self._kind]),
             )
             kubeconfig = started.stdout.apply(lambda _: values["kubeconfig"])
         self._kubernetes = kubernetes.Provider(
             f"{name}-kubernetes",
             kubeconfig=kubeconfig,
-            context=f"kind-{values['name']}",
+            context=context(values["name"]),
             cluster_identifier=f"{values['name']}-{values['generation']}",
             # Objects of a cluster that is gone are gone too.
             delete_unreachable=True,
@@ -250,7 +255,7 @@ class KindCluster(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._kind], replacement_trigger=values["generation"]),
         )
         self.kubeconfig = pulumi.Output.from_input(values["kubeconfig"])
-        self.context = pulumi.Output.from_input(f"kind-{values['name']}")
+        self.context = pulumi.Output.from_input(context(values["name"]))
         self.service_subnet = pulumi.Output.from_input(values["service_subnet"])
         self.register_outputs(
             {"kubeconfig": self.kubeconfig, "context": self.context, "service_subnet": self.service_subnet}
@@ -343,7 +348,7 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
         if values[f"{scheme}_port"]
     ]
     workers = [{"role": "worker", "extraMounts": mounts} for _ in range(values["workers"])]
-    nodes = [{"role": "control-plane", "extraMounts": mounts}, *workers]
+    nodes = [{"role": CONTROL_PLANE, "extraMounts": mounts}, *workers]
     nodes[min(len(workers), 1)] |= {"extraPortMappings": published}
     return {
         "apiVersion": "kind.x-k8s.io/v1alpha4",

@@ -11,7 +11,8 @@ from hops.kubernetes.resources.deployments import current_pods
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Port
 from hops.kubernetes.resources.services import ServicePort
-from hops.kubernetes.routing.routes import RouteTLS, led_to, routes
+from hops.kubernetes.routing.route import RouteTLS, matched
+from hops.kubernetes.routing.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
@@ -126,8 +127,19 @@ def backends(inventory: Inventory) -> Iterator[Backend]:
                     cluster_ip=objects.cluster_ip(service.resource.body),
                     request_path=route.path,
                     kind=route.resource.kind,
+                    path_type=_PATH_TYPES[route.match[0]],
                     tls=route.tls.secret if isinstance(route.tls, RouteTLS) else None,
                 )
+
+
+_PATH_TYPES = {"exact": "Exact", "regex": "Regex", "segment": "Prefix", "string": "String"}
+
+
+def match_of(backend: Backend) -> tuple[str, str]:
+    """What the route of a backend matches, as in `Route.match`. A Prefix of an HTTPProxy need not end at a slash."""
+    if backend.path_type == "Prefix":
+        return ("string", backend.path) if backend.kind == "HTTPProxy" else matched(backend.path, "Prefix")
+    return next(how for how, kind in _PATH_TYPES.items() if kind == backend.path_type), backend.path
 
 
 def _port(value: int | None) -> int | None:

@@ -76,6 +76,20 @@ def internal_addresses(node: Mapping[str, JSON] | None) -> tuple[str, ...]:
     return tuple(address for address in found if address)
 
 
+def cordoned(node: Mapping[str, JSON]) -> bool:
+    """Whether a node takes no new pods."""
+    return bool(at(_body(node), "spec", "unschedulable"))
+
+
+def taints(node: Mapping[str, JSON]) -> tuple[tuple[str, str, str], ...]:
+    """The key, value and effect of each taint of a node; "" for a part that is missing."""
+    entries = sequence(at(_body(node), "spec", "taints"))
+    return tuple(
+        (text(at(entry, "key")) or "", text(at(entry, "value")) or "", text(at(entry, "effect")) or "")
+        for entry in entries
+    )
+
+
 def phase(pod: Mapping[str, JSON]) -> str | None:
     """A pod's phase, such as `Running`."""
     return text(at(_body(pod), "status", "phase"))

@@ -199,14 +199,21 @@ class Entrypoint:
 class Backend:
     """What a route leads to: a Service and its pods.
 
-    target_port: the port that the pods serve. pods: names. deployment: whether a Deployment of the Service's name makes
-    the pods; their names are then empty until they run. cluster_ip: None until known.
-    request_path: the path that the documented request asks for. ingress, kind: name and kind of the object
-    that declares the route. path_type: how `path` is compared: Prefix, Exact or Regex. redirect: where Envoy sends the
-    client instead of a pod, such as https://*/*; "" for no redirect. several: whether the service has other routes.
-    host: "" for a service without a route. tls: the name of the Secret with the certificate of the host,
-    in the same namespace; None for plain HTTP. authority: the file of the authority that signed the certificate; None
-    if curl knows the authority itself.
+    service, namespace, port: of the Service.
+    ingress, kind: name and kind of the object that declares the route.
+    host: "" for a service without a route.
+    path: as declared.
+    target_port: the port that the pods serve.
+    selector: the labels of the Service's selector.
+    pods: names.
+    cluster_ip: None until known.
+    request_path: the path that the documented request asks for.
+    path_type: how `path` is compared: Prefix, Exact, Regex, or String for a beginning that need not end at a slash.
+    redirect: where Envoy sends the client instead of a pod, such as https://*/*; "" for no redirect.
+    several: whether the service has other routes.
+    deployment: whether a Deployment of the Service's name makes the pods; their names are then empty until they run.
+    tls: the name of the Secret with the certificate of the host, in the same namespace; None for plain HTTP.
+    authority: the file of the authority that signed the certificate; None if curl knows the authority itself.
     """
 
     service: str

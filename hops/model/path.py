@@ -18,6 +18,7 @@ from hops.model.hop import (
     RouteMatch,
     SocketAddress,
 )
+from hops.model.kind_names import is_control_plane
 from hops.model.pod_network import POD_NETWORK
 
 CONTOUR_NAMESPACE = "projectcontour"
@@ -82,7 +83,7 @@ def request_path(
     envoy = at(found.envoy, entry.envoy)
     pod = at(pod_address, backend.target_port)
     published = f"docker {door.node}" if door.node else "load balancer"
-    role = "control plane" if door.node and door.node.endswith("-control-plane") else "worker"
+    role = "control plane" if door.node and is_control_plane(door.node) else "worker"
     node = f"{role} {door.node}" if door.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
     behind = SocketAddress(backend.service, backend.port)

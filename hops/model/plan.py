@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hops.model import kind_names
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import request_path
 from hops.model.pod_network import POD_NETWORK
@@ -73,12 +74,9 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
         context, xds, control_plane = cluster.existing, None, None
         door = Entrypoint(None, None, tuple(PortMapping(m.scheme, m.node, m.node, m.envoy) for m in mappings))
     else:
-        # kind's own names: pkg/cluster/internal/providers/common/namer.go.
-        context, control_plane = f"kind-{cluster.name}", f"{cluster.name}-control-plane"
+        context, control_plane = kind_names.context(cluster.name), kind_names.control_plane(cluster.name)
         xds = str(cluster.service_subnet[XDS_HOST_NUMBER])
-        workers = tuple(
-            f"{cluster.name}-worker{number if number > 1 else ''}" for number in range(1, cluster.workers + 1)
-        )
+        workers = kind_names.workers(cluster.name, cluster.workers)
         # One node publishes: two containers of one machine cannot claim the same port.
         door = Entrypoint(str(cluster.listen_address), (*workers, control_plane)[0], mappings)
     routed = [_backends(service, found, authority) for service in settings.services]

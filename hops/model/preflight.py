@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from hops.model.commands import of_stack
+from hops.model.kind_names import is_control_plane
 from hops.model.plan import Plan
 from hops.model.settings import NAMESPACE, Settings
 
@@ -81,7 +82,7 @@ class Machine:
     def nodes(self, cluster: str) -> tuple[DockerContainer, ...]:
         """The node containers of a kind cluster, whoever made it; the control plane first."""
         nodes = [c for c in (self.docker.containers if self.docker else ()) if c.cluster == cluster]
-        return tuple(sorted(nodes, key=lambda node: (not node.name.endswith("-control-plane"), node.name)))
+        return tuple(sorted(nodes, key=lambda node: (not is_control_plane(node.name), node.name)))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
+from hops.model import kind_names
 from hops.model.finding import Finding, Place
 from hops.model.hop import HopName, published_hops
 from hops.model.preflight import ClusterState, Machine
@@ -63,7 +64,11 @@ def claims(stack: str, of: Settings) -> Fleet:
             for port in (cluster.http_port, cluster.https_port)
             if port
         ),
-        (NameClaim(holder, "cluster", cluster.name), NameClaim(holder, "context", f"kind-{cluster.name}"), *hosts),
+        (
+            NameClaim(holder, "cluster", cluster.name),
+            NameClaim(holder, "context", kind_names.context(cluster.name)),
+            *hosts,
+        ),
     )
 
 
@@ -105,7 +110,10 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
             for port in (cluster.http_port, cluster.https_port)
             if port
         ]
-        nodes: list[dict[str, Any]] = [{"role": "control-plane"}, *({"role": "worker"} for _ in range(cluster.workers))]
+        nodes: list[dict[str, Any]] = [
+            {"role": kind_names.CONTROL_PLANE},
+            *({"role": "worker"} for _ in range(cluster.workers)),
+        ]
         nodes[min(cluster.workers, 1)]["extraPortMappings"] = ports
         yield {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
     for service in of.services:

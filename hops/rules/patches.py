@@ -1,10 +1,17 @@
-"""Applies JSON patches to objects."""
+"""JSON patches of objects (RFC 6902)."""
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
 from hops.rules.files.documents import parts
+
+Operations = tuple[Mapping[str, Any], ...]
+
+
+def put(path: str, value: Any) -> Mapping[str, Any]:
+    """The operation that sets a key of a mapping, whether it exists or not."""
+    return {"op": "add", "path": path, "value": value}
 
 
 def patched(body: Mapping[str, Any], operations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

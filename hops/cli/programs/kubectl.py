@@ -11,10 +11,8 @@ from hops.cli.output import stop
 from hops.cli.programs.project import ProjectError, project_folder, search_path
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.model.commands import of_stack
+from hops.model.kind_names import KUBECTL, control_plane
 from hops.observe.local.stack_files import has_makefile, kubeconfig
-
-ADMIN = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
-"""kubectl inside a control-plane node of kind."""
 
 
 def main(
@@ -42,8 +40,8 @@ def main(
         command = ["kubectl", "--kubeconfig", str(file), *words]
     else:
         terminal = ["--tty"] if os.isatty(0) and os.isatty(1) else []
-        node = f"{settings.cluster.name}-control-plane"
-        command = ["docker", "exec", "--interactive", *terminal, node, *ADMIN, *words]
+        node = control_plane(settings.cluster.name)
+        command = ["docker", "exec", "--interactive", *terminal, node, *KUBECTL, *words]
     try:
         status = subprocess.run(command, env={**os.environ, "PATH": path}, check=False).returncode
     except OSError as error:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hops.cli.programs.kubectl import ADMIN
 from hops.kubernetes.values import at
+from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.settings import Settings
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
@@ -63,9 +63,9 @@ def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
         kind = f"{each.of.kind.lower()}.{version}.{group}" if group else each.of.kind.lower()
         where = ["--namespace", each.of.namespace] if each.of.namespace else []
         words = ["patch", kind, each.of.name, *where, "--type=merge", "--field-manager=ingress-hops"]
-        node = f"{settings.cluster.name}-control-plane"
+        node = control_plane(settings.cluster.name)
         try:
-            docker.run("exec", node, *ADMIN, *words, "--patch", json.dumps(patch))
+            docker.run("exec", node, *KUBECTL, *words, "--patch", json.dumps(patch))
         except docker.DockerError:
             left.append(each)
     return left

@@ -1,10 +1,20 @@
-"""The pods of a Deployment: those of its current template, and how far its rollout is."""
+"""Deployments and DaemonSets: their pods of the current template, and how far they are."""
 
 from collections.abc import Iterable, Mapping
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources.pod_start import PodStart, pod_start
 from hops.kubernetes.values import JSON, at, number, pairs, text
+
+
+def replicas(deployment: Mapping[str, JSON] | None) -> int | None:
+    """How many pods a Deployment is to have; None where it does not say."""
+    return number(at(dict(deployment or {}), "spec", "replicas"))
+
+
+def scheduled_nodes(daemon_set: Mapping[str, JSON]) -> int | None:
+    """On how many nodes a DaemonSet is to have a pod; None where its status does not say."""
+    return number(at(dict(daemon_set), "status", "desiredNumberScheduled"))
 
 
 def current_pods(deployment: Mapping[str, JSON], pods: Iterable[Mapping[str, JSON]]) -> list[Mapping[str, JSON]]:
@@ -44,7 +54,7 @@ def rollout(
     current = current_pods(deployment, pods)
     states = {objects.full_name(pod): pod_start(dict(pod)) for pod in current}
     # A pod that is not ready keeps the Deployment from making the next one.
-    if all(state.ready for state in states.values()) and len(current) < (number(at(body, "spec", "replicas")) or 0):
+    if all(state.ready for state in states.values()) and len(current) < (replicas(deployment) or 0):
         failure = objects.condition(deployment, "ReplicaFailure") or {}
         states[name] = PodStart(
             "missing", reason=text(failure.get("reason")) or "", message=text(failure.get("message")) or ""

@@ -11,7 +11,6 @@ from hops.kubernetes.values import JSON, at, mapping, sequence, text, texts
 KIND_LABEL = "io.x-k8s.kind.cluster"
 """The label by which kind marks the containers of a cluster (pkg/cluster/internal/providers/docker/constants.go)."""
 KIND_ROLE_LABEL = "io.x-k8s.kind.role"
-CONTROL_PLANE_ROLE = "control-plane"
 API_PORT = 6443
 """The port of the Kubernetes API in a control plane's container."""
 

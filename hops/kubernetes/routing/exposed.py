@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressBackend
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService
-from hops.kubernetes.routing.gateways import detached
-from hops.kubernetes.routing.targets import GATEWAY_ROUTES
-from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown, at, number, sequence, text
+from hops.kubernetes.routing.route import Adapter
+from hops.kubernetes.routing.routes import ADAPTERS
+from hops.kubernetes.values import UNKNOWN, Undecidable, Unknown
 
 OUTSIDE = ("NodePort", "LoadBalancer")
 """The types of Service that are reachable from outside."""
@@ -53,12 +52,12 @@ class Exposed:
 
 def routes(inventory: Inventory) -> tuple[Exposure, ...]:
     """All references of routes to Services. Call it as `inventory.once(routes)`."""
-    found = [route for ingress in inventory.ingresses for route in _known(_of_ingress(ingress), ingress.resource)]
-    for proxy in inventory.of_kind("HTTPProxy"):
-        found += _known(_of_proxy(proxy), proxy)
-    for resource in inventory.of_kind(*GATEWAY_ROUTES):
-        found += _known(_of_gateway_route(resource, inventory), resource)
-    return tuple(found)
+    return tuple(
+        exposure
+        for kind, adapter in ADAPTERS.items()
+        for resource in inventory.of_kind(kind)
+        for exposure in _known(_exposures(resource, adapter, inventory), resource)
+    )
 
 
 def routed(inventory: Inventory) -> dict[tuple[str | None, str], Resource]:
@@ -154,40 +153,15 @@ def _namespace(resource: Resource) -> str | None:
     return UNKNOWN if resource.nowhere else resource.namespace
 
 
-def _of_ingress(ingress: DeclaredIngress) -> Iterator[Exposure]:
-    resource = ingress.resource
-    for backend in ingress.backends():
-        yield Exposure(resource, _namespace(resource), backend.service, _port(backend), backend.pointer)
-
-
-def _port(backend: IngressBackend) -> int | str | None:
-    return backend.port_number if backend.port_name is None else backend.port_name
-
-
-def _of_proxy(proxy: Resource) -> Iterator[Exposure]:
-    groups = [
-        (f"/spec/routes/{i}/services", at(route, "services"))
-        for i, route in enumerate(sequence(at(proxy.body, "spec", "routes")))
-    ]
-    groups.append(("/spec/tcpproxy/services", at(proxy.body, "spec", "tcpproxy", "services")))
-    for base, services in groups:
-        for i, service in enumerate(sequence(services)):
-            yield Exposure(
-                proxy, _namespace(proxy), text(at(service, "name")), number(at(service, "port")), f"{base}/{i}"
-            )
-
-
-def _of_gateway_route(route: Resource, inventory: Inventory) -> Iterator[Exposure]:
-    if detached(route, inventory):
+def _exposures(resource: Resource, adapter: Adapter, inventory: Inventory) -> Iterator[Exposure]:
+    if adapter.detached(resource, inventory):
         return
-    for i, rule in enumerate(sequence(at(route.body, "spec", "rules"))):
-        for j, backend in enumerate(sequence(at(rule, "backendRefs"))):
-            if (text(at(backend, "kind")) or "Service") == "Service" and not text(at(backend, "group")):
-                namespace = text(at(backend, "namespace"))
-                yield Exposure(
-                    route,
-                    _namespace(route) if namespace is None else namespace,
-                    text(at(backend, "name")),
-                    number(at(backend, "port")),
-                    f"/spec/rules/{i}/backendRefs/{j}",
-                )
+    for target in adapter.targets(resource, inventory):
+        if not target.foreign:
+            yield Exposure(
+                resource,
+                _namespace(resource) if target.namespace is None else target.namespace,
+                target.service,
+                target.port_number if target.port_name is None else target.port_name,
+                target.pointer,
+            )

@@ -44,6 +44,42 @@ def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
     return part(proxy.body, "spec", "virtualhost")
 
 
+@dataclass(frozen=True, slots=True)
+class ProxyTLS:
+    """`spec.virtualhost.tls` of an HTTPProxy.
+
+    host: the host of the HTTPProxy; "" if missing.
+    namespace: the namespace of the Secret with the certificate; None for that of the HTTPProxy.
+    secret: its name; None for TLS that Contour passes through.
+    minimum_version: the minimum protocol version, such as 1.2; None if none is declared.
+    client_authority: the Secret with the authority of the clients' certificates, as written; "" if none is named, None
+        if clients need no certificate.
+    """
+
+    host: str
+    namespace: str | None
+    secret: str | None
+    minimum_version: str | None
+    client_authority: str | None
+
+
+def proxy_tls(proxy: Mapping[str, JSON]) -> ProxyTLS | None:
+    """The TLS of an HTTPProxy's host; None if it has none. Raises Undecidable if it is unknown."""
+    host = at(dict(proxy), "spec", "virtualhost")
+    tls = part(host, "tls")
+    if tls is None:
+        return None
+    namespace, _, secret = (text(tls.get("secretName")) or "").rpartition("/")
+    validation = tls.get("clientValidation")
+    return ProxyTLS(
+        text(at(host, "fqdn")) or "",
+        namespace or None,
+        secret or None,
+        text(tls.get("minimumProtocolVersion")),
+        None if validation is None else text(at(validation, "caSecret")) or "",
+    )
+
+
 def status_messages(proxy: Resource) -> tuple[str, ...]:
     """What Contour wrote into the status of a running HTTPProxy; empty if there is no problem."""
     status = at(proxy.body, "status")

@@ -6,10 +6,8 @@ From Contour 1.33: internal/dag.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.ingresses import DeclaredIngress
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, sequence, text
@@ -48,61 +46,16 @@ class Target:
     whole_port: Callable[[int], JSON]
 
 
-def senders(inventory: Inventory) -> Iterator[DeclaredIngress | Resource]:
-    """All Ingresses and Gateway API routes."""
-    return chain(inventory.ingresses, inventory.of_kind(*GATEWAY_ROUTES))
-
-
-def targets(subject: DeclaredIngress | Resource) -> Iterator[Target]:
-    """The backends of an Ingress, HTTPProxy or Gateway API route."""
-    if isinstance(subject, DeclaredIngress):
-        yield from _ingress_targets(subject)
-    elif subject.kind == "HTTPProxy":
-        spec = at(subject.body, "spec")
-        for i, route in enumerate(sequence(at(spec, "routes"))):
-            yield from _references(at(route, "services"), f"/spec/routes/{i}/services")
-        yield from _references(at(spec, "tcpproxy", "services"), "/spec/tcpproxy/services")
-    else:
-        for i, rule in enumerate(sequence(at(subject.body, "spec", "rules"))):
-            base = f"/spec/rules/{i}"
-            yield from _references(at(rule, "backendRefs"), f"{base}/backendRefs")
-            for j, filter_ in enumerate(sequence(at(rule, "filters"))):
-                mirror = at(filter_, "requestMirror", "backendRef")
-                if mirror:
-                    yield _reference(mirror, f"{base}/filters/{j}/requestMirror/backendRef")
-
-
-def _ingress_targets(ingress: DeclaredIngress) -> Iterator[Target]:
-    older = "beta" in ingress.resource.api_version
-    for backend in ingress.backends():
-        base = backend.pointer
-        yield Target(
-            namespace=None,
-            service=backend.service,
-            port_number=backend.port_number,
-            port_name=backend.port_name,
-            foreign="a resource" if backend.resource else "",
-            pointer=base,
-            service_pointer=f"{base}/serviceName" if older else f"{base}/service/name",
-            port_pointer=f"{base}/servicePort" if older else f"{base}/service/port",
-            whole_port=_itself if older else _numbered,
-        )
-
-
-def _itself(port: int) -> JSON:
+def itself(port: int) -> JSON:
     return port
 
 
-def _numbered(port: int) -> JSON:
-    return {"number": port}
-
-
-def _references(entries: JSON, base: str) -> Iterator[Target]:
+def references(entries: JSON, base: str) -> Iterator[Target]:
     for index, entry in enumerate(sequence(entries)):
-        yield _reference(entry, f"{base}/{index}")
+        yield reference(entry, f"{base}/{index}")
 
 
-def _reference(entry: JSON, base: str) -> Target:
+def reference(entry: JSON, base: str) -> Target:
     kind, group = text(at(entry, "kind")) or "Service", text(at(entry, "group")) or ""
     return Target(
         namespace=text(at(entry, "namespace")),
@@ -113,7 +66,7 @@ def _reference(entry: JSON, base: str) -> Target:
         pointer=base,
         service_pointer=f"{base}/name",
         port_pointer=f"{base}/port",
-        whole_port=_itself,
+        whole_port=itself,
     )
 
 

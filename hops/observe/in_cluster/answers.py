@@ -12,11 +12,12 @@ from hops.kubernetes.resources.deployments import rollout
 from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend, Entrypoint
+from hops.model.kind_names import KUBECTL
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--request-timeout", "10s")
+_KUBECTL = (*KUBECTL, "--request-timeout", "10s")
 _KINDS = "nodes,pods,services,deployments"
 _COLLECTIONS = {"Pod": "/api/v1/pods", "Service": "/api/v1/services", "Deployment": "/apis/apps/v1/deployments"}
 _SECONDS = 15

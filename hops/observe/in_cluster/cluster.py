@@ -12,6 +12,7 @@ from hops.kubernetes import objects
 from hops.kubernetes.resources.ingresses import as_ingress
 from hops.kubernetes.resources.pod_status import container_statuses
 from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.routing.proxies import proxy_tls
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
@@ -138,9 +139,11 @@ def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
             if view.asked.host in tls.hosts and named in there:
                 yield named
     for proxy in view.of("HTTPProxy"):
-        namespace, _, name = str(at(proxy, "spec", "virtualhost", "tls", "secretName") or "").rpartition("/")
-        named = (namespace or str(objects.namespace(proxy)), name)
-        if at(proxy, "spec", "virtualhost", "fqdn") == view.asked.host and named in there:
+        declared = proxy_tls(proxy)
+        if declared is None:
+            continue
+        named = (declared.namespace or str(objects.namespace(proxy)), str(declared.secret))
+        if declared.host == view.asked.host and named in there:
             yield named
 
 

@@ -11,12 +11,13 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
 from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host
-from hops.kubernetes.routing.routes import merged
-from hops.kubernetes.routing.targets import GATEWAY_ROUTES, home, port_of, targets
+from hops.kubernetes.routing.proxy_routes import merged
+from hops.kubernetes.routing.routes import targets
+from hops.kubernetes.routing.targets import GATEWAY_ROUTES, home, port_of
 from hops.kubernetes.values import Undecidable, at, flag, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.rules.families.ingress import SERVICE
+from hops.rules.families.samples import SERVICE
 from hops.rules.families.tls import Certificates
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 
@@ -267,7 +268,7 @@ def _routed(proxy: Resource) -> Iterator[Breach]:
 
 
 def _served(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
-    for target in targets(proxy):
+    for target in targets(proxy, inventory):
         if not target.service or not 1 <= (target.port_number or 0) <= 65535:
             yield Breach(target.pointer, "a service entry has no name or no port from 1 to 65535.")
             continue

@@ -16,17 +16,16 @@ from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
 from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.routing.gateways import gateways_known
 from hops.kubernetes.routing.hosts import tls_hosts
-from hops.kubernetes.routing.proxies import part, virtual_host
-from hops.kubernetes.routing.routes import ADAPTERS, routes
+from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP, FORCE_SSL
+from hops.kubernetes.routing.routes import ADAPTERS, ROUTE_KINDS
 from hops.kubernetes.routing.targets import granted, home
-from hops.kubernetes.values import Undecidable, at, flag, matches, pointer, sequence, text
+from hops.kubernetes.values import Undecidable, at, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.setting_types import Section
 from hops.rules.families.host_ports import Controllers
-from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, pods
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds, pods
 
 _TLS = "https://kubernetes.io/docs/concepts/services-networking/ingress/#tls"
 _CONTOUR = "https://projectcontour.io/docs/1.33/config/"
@@ -65,12 +64,6 @@ rules: {TL01: {parameters: {hosts: ["*"]}}}
 _Operations = tuple[Mapping[str, Any], ...]
 
 
-def _entrances(inventory: Inventory) -> Iterator[DeclaredIngress | Resource]:
-    """The objects of every kind that declares routes."""
-    others = (kind for kind in ADAPTERS if kind != "Ingress")
-    return chain(inventory.ingresses, inventory.of_kind(*others))
-
-
 class SecuredHosts(Section):
     """Parameters of TL01.
 
@@ -88,7 +81,7 @@ class SecuredHosts(Section):
     level=Level.MANDATORY,
     unsafe=True,
     scope=Scope.RESOURCE,
-    of=_entrances,
+    of=kinds(*ROUTE_KINDS),
     hop=HopName.ROUTE,
     parameters=SecuredHosts,
     why="HTTP traffic can be read and changed in transit. An empty `tls` list counts as no TLS. The rule applies to "
@@ -99,28 +92,17 @@ class SecuredHosts(Section):
     bad=_CERTIFICATE + "---" + _PLAIN + "---" + _ALL_HOSTS,
     good=_CERTIFICATE + "---" + _SECURE + "---" + _ALL_HOSTS,
 )
-def secured(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
+def secured(resource: Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
     wanted = (*parameters.hosts, *inventory.once(_promised))
     if not wanted:
         return
-    if isinstance(subject, DeclaredIngress):
-        if subject.tls:
-            return
-        path, hosts = "/spec/tls", [rule.host.lower() for rule in subject.rules] or [""]
-    elif subject.kind != "HTTPProxy":
-        # The listeners of an undeclared Gateway may have TLS.
-        claimed = inventory.once(routes).of(subject) if inventory.once(gateways_known) else ()
-        covered = {route.host for route in claimed if route.tls}
-        path, hosts = "/spec/parentRefs", [route.host for route in claimed if route.host not in covered]
-    else:
-        host = virtual_host(subject)
-        if host is None or part(host, "tls") is not None:
-            return
-        path, hosts = "/spec/virtualhost/tls", [(text(host.get("fqdn")) or "").lower()]
-    found = next((host for host in hosts if any(matches(pattern, host) for pattern in wanted)), None)
+    missing = ADAPTERS[resource.kind].missing_tls(resource, inventory)
+    found = next((host for host in missing.hosts if any(matches(pattern, host) for pattern in wanted)), None)
     if found is not None:
-        operations = _with_tls(subject, hosts, inventory) if isinstance(subject, DeclaredIngress) else ()
-        yield Breach(path, f"{found or 'every host'} is served without TLS.", operations)
+        secrets = inventory.once(_certificates).get(resource.namespace, ())
+        # With several certificates in the namespace it is uncertain which one is meant.
+        operations = missing.with_secret(secrets[0]) if len(secrets) == 1 else ()
+        yield Breach(missing.pointer, f"{found or 'every host'} is served without TLS.", operations)
 
 
 def _promised(inventory: Inventory) -> Sequence[str]:
@@ -129,17 +111,6 @@ def _promised(inventory: Inventory) -> Sequence[str]:
         if inventory.settings
         else []
     )
-
-
-def _with_tls(ingress: DeclaredIngress, hosts: Sequence[str], inventory: Inventory) -> _Operations:
-    """Takes the only certificate of the namespace."""
-    resource = ingress.resource
-    found = inventory.once(_certificates).get(resource.namespace, ())
-    named = list(dict.fromkeys(host for host in hosts if host))
-    if resource.vague or len(found) != 1 or not named:
-        return ()
-    entry = {"op": "add", "path": "/spec/tls", "value": [{"hosts": named, "secretName": found[0]}]}
-    return (entry, _redirect(resource)) if _in_the_clear(ingress) else (entry,)
 
 
 def _certificates(inventory: Inventory) -> Mapping[str | None, Sequence[str]]:
@@ -152,9 +123,6 @@ def _certificates(inventory: Inventory) -> Mapping[str | None, Sequence[str]]:
     return found
 
 
-_ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/force-ssl-redirect"
-
-
 @partial(
     Rule,
     code="TL02",
@@ -162,52 +130,20 @@ _ALLOW, _REDIRECT = "kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/f
     severity=Severity.MEDIUM,
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
-    of=_entrances,
+    of=kinds(*ROUTE_KINDS),
     hop=HopName.ROUTE,
     remediable=True,
     why="TLS does not disable HTTP: Contour serves the routes of an Ingress on port 80 too, unless an annotation "
     "redirects or forbids it, a route of an HTTPProxy if permitInsecure is true, and an HTTPRoute if an HTTP listener "
     'accepts it too. Contour recognizes only the strings "true" and "false".',
-    remedy=f'Set the annotation {_REDIRECT} to "true", or {_ALLOW} to "false".',
+    remedy=f'Set the annotation {FORCE_SSL} to "true", or {ALLOW_HTTP} to "false".',
     references=(_CONTOUR + "annotations/",),
     bad=_SECURE.replace(', annotations: {ingress.kubernetes.io/force-ssl-redirect: "true"}', ""),
     good=_SECURE,
 )
-def redirected(subject: DeclaredIngress | Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
-    if not isinstance(subject, DeclaredIngress) and subject.kind != "HTTPProxy":
-        claimed = inventory.once(routes).of(subject)
-        covered = {route.host for route in claimed if route.tls}
-        for pointer_ in dict.fromkeys(r.pointer for r in claimed if r.host in covered and r.plain == "served"):
-            message = "a rule is served over https and also over plain HTTP."
-            remedy = "Attach the route to the HTTPS listener only, and redirect to https at the HTTP listener."
-            yield Breach(pointer_, message, remedy=remedy)
-        return
-    if not isinstance(subject, DeclaredIngress):
-        for index, route in enumerate(sequence(at(subject.body, "spec", "routes"))):
-            if flag(at(route, "permitInsecure")):
-                path = f"/spec/routes/{index}/permitInsecure"
-                message, operations = (
-                    "a route sets permitInsecure and is served over plain HTTP.",
-                    ({"op": "remove", "path": path},),
-                )
-                yield Breach(path, message, operations, remedy="Remove permitInsecure from the route.")
-        return
-    if not subject.tls or not _in_the_clear(subject):
-        return
-    operation = _redirect(subject.resource)
-    wrong = _REDIRECT in subject.annotations
-    path = operation["path"] if wrong else "/metadata/annotations"
-    yield Breach(path, "the Ingress has TLS but also serves its routes over plain HTTP on port 80.", (operation,))
-
-
-def _in_the_clear(ingress: DeclaredIngress) -> bool:
-    return ingress.annotations.get(_ALLOW) != "false" and ingress.annotations.get(_REDIRECT) != "true"
-
-
-def _redirect(resource: Resource) -> Mapping[str, Any]:
-    if isinstance(at(resource.body, "metadata", "annotations"), dict):
-        return {"op": "add", "path": pointer("/metadata/annotations", _REDIRECT), "value": "true"}
-    return {"op": "add", "path": "/metadata/annotations", "value": {_REDIRECT: "true"}}
+def redirected(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
+    for plain in ADAPTERS[resource.kind].plain_access(resource, inventory):
+        yield Breach(plain.pointer, plain.message, plain.patch, remedy=plain.remedy)
 
 
 @partial(
@@ -419,29 +355,18 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
 def _any_tls(inventory: Inventory) -> bool:
     """Whether a host has TLS. True without any route, because the hosts are then declared elsewhere."""
     unknown, routed = False, False
-    subjects: Iterator[DeclaredIngress | Resource] = chain(
-        inventory.ingresses, inventory.of_kind("HTTPProxy", "Gateway")
-    )
-    for subject in subjects:
-        routed = True
-        try:
-            if _has_tls(subject, inventory):
-                return True
-        except Undecidable:
-            unknown = True
+    for kind, adapter in ADAPTERS.items():
+        for resource in inventory.of_kind(kind):
+            try:
+                secure = adapter.secure(resource, inventory)
+                routed = routed or secure is not None
+                if secure:
+                    return True
+            except Undecidable:
+                routed = unknown = True
     if unknown:
         raise Undecidable
     return not routed
-
-
-def _has_tls(subject: DeclaredIngress | Resource, inventory: Inventory) -> bool:
-    if isinstance(subject, DeclaredIngress):
-        return any(entry.secret and entry.hosts for entry in subject.tls) and not owner_of(subject, inventory)
-    if subject.kind == "Gateway":
-        listeners = sequence(at(subject.body, "spec", "listeners"))
-        return any(text(at(listener, "protocol")) in ("HTTPS", "TLS") for listener in listeners)
-    host = virtual_host(subject)
-    return host is not None and part(host, "tls") is not None and not owner_of(subject, inventory)
 
 
 @partial(

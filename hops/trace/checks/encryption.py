@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 
-from hops.kubernetes.routing.routes import Route, RouteTLS
+from hops.kubernetes.routing.route import Route, RouteTLS
 from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName
 from hops.trace.code import Code

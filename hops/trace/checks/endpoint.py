@@ -8,8 +8,9 @@ from ipaddress import IPv4Network, IPv6Network
 from hops.kubernetes import objects
 from hops.kubernetes.policies.network_policies import KINDS, Connection, Direction, Peer, peer
 from hops.kubernetes.policies.policy_order import Ruling, ruling
+from hops.kubernetes.resources import ip_pools
 from hops.kubernetes.resources.pods import as_pod, as_template
-from hops.kubernetes.values import JSON, at, mapping, network, sequence, text
+from hops.kubernetes.values import JSON, at, mapping, network, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
@@ -110,9 +111,8 @@ def outside(view: PathFacts) -> Iterator[Finding]:
     """T38."""
     subnets = _subnets(view)
     for pool in view.of("IPPool"):
-        cidr = network(at(pool, "spec", "cidr"))
-        uses = sequence(at(pool, "spec", "allowedUses"))
-        if cidr is None or at(pool, "spec", "disabled") is True or (uses and "Workload" not in uses):
+        cidr = network(ip_pools.cidr(pool))
+        if cidr is None or not ip_pools.for_pods(pool):
             continue
         same = [subnet for subnet in subnets if subnet.version == cidr.version]
         if not same or any(_inside(cidr, subnet) for subnet in same):

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
 from hops.kubernetes.controller.secrets import CERTIFICATES
-from hops.kubernetes.values import JSON, at, pairs
+from hops.kubernetes.resources import deployments
+from hops.kubernetes.resources.pods import as_template
+from hops.kubernetes.values import JSON
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
@@ -97,11 +99,9 @@ def _no_envoy(view: PathFacts) -> Iterator[Finding]:
         if known and view.sees("DaemonSet") and view.sees("Deployment"):
             yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", mend(view, ENVOY, _install(view)))
         return
-    who, spec = identity(workload), at(workload, "spec", "template", "spec")
-    selector = pairs(at(spec, "nodeSelector"))
+    who, selector = identity(workload), as_template(workload).node_selector
     shown = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
-    wanted = at(workload, "status", "desiredNumberScheduled")
-    evidence = [f"{who} wants {wanted} pods, nodeSelector {shown or 'none'}"]
+    evidence = [f"{who} wants {deployments.scheduled_nodes(workload)} pods, nodeSelector {shown or 'none'}"]
     if shown:
         removal = {"op": "remove", "path": "/spec/template/spec/nodeSelector"}
         remedy = patched(view, who, removal)
@@ -135,7 +135,7 @@ def _not_delivered(view: PathFacts) -> Iterator[Finding]:
     why = next((f"{identity(pod)}: {problem}" for pod, problem in problems if problem), "") or (
         "its pod is not ready" if pods else "it has no pod"
     )
-    replicas = at(view.get("Deployment", CONTOUR_NAMESPACE, "contour"), "spec", "replicas")
+    replicas = deployments.replicas(view.get("Deployment", CONTOUR_NAMESPACE, "contour"))
     words = (
         ("scale", "deployment/contour", "--replicas", "1")
         if replicas == 0

@@ -6,11 +6,12 @@ from typing import Any
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources import docker_containers
-from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
+from hops.kubernetes.resources.docker_containers import API_PORT
 from hops.kubernetes.resources.pod_status import container_statuses, init_container_statuses
 from hops.kubernetes.values import at, sequence, text
 from hops.model.commands import env
 from hops.model.finding import Finding, Identity, Level
+from hops.model.kind_names import CONTROL_PLANE
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
@@ -175,7 +176,7 @@ def _numbers(address: str) -> tuple[int, ...]:
 
 
 def _is_control_plane(view: PathFacts, node: str) -> bool:
-    return docker_containers.role(view.node_containers[node]) == CONTROL_PLANE_ROLE
+    return docker_containers.role(view.node_containers[node]) == CONTROL_PLANE
 
 
 def _api_ports(view: PathFacts, control: str) -> list[int]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from hops.kubernetes import objects
 from hops.kubernetes.resources.kind_nodes import CONTROL_PLANE, tolerates
 from hops.kubernetes.resources.pod_status import unscheduled
-from hops.kubernetes.values import JSON, at, sequence, text
+from hops.kubernetes.resources.pods import as_pod
+from hops.kubernetes.values import JSON
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.trace.code import Code
@@ -99,10 +100,9 @@ def _causes(view: PathFacts, node: Mapping[str, JSON], pod: Mapping[str, JSON]) 
     """What keeps a pod off a node, the command that mends it, and the one that looks."""
     name = objects.name(node)
     look = kubectl(view, "describe", "node", name)
-    if at(dict(node), "spec", "unschedulable"):
+    if objects.cordoned(node):
         yield "is cordoned", kubectl(view, "uncordon", name), look
-    for taint in sequence(at(dict(node), "spec", "taints")):
-        key, value, effect = (text(at(taint, field)) or "" for field in ("key", "value", "effect"))
+    for key, value, effect in objects.taints(node):
         if key in _SHORT:
             disk = command("docker", "exec", name, "df", "--human-readable", "/var")
             on_disk = key == _SHORT[0] and name in view.node_containers
@@ -111,7 +111,7 @@ def _causes(view: PathFacts, node: Mapping[str, JSON], pod: Mapping[str, JSON]) 
             key != CONTROL_PLANE
             and not key.startswith(_OWN)
             and effect != "PreferNoSchedule"
-            and not tolerates(at(dict(pod), "spec"), key, value, effect)
+            and not tolerates(dict(as_pod(pod).spec), key, value, effect)
         ):
             written = f"{key}={value}:{effect}" if value else f"{key}:{effect}"
             yield f"has the taint {written}", kubectl(view, "taint", "node", name, f"{written}-"), look

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources import docker_containers
-from hops.kubernetes.resources.docker_containers import KIND_LABEL
+from hops.kubernetes.resources.docker_containers import API_PORT, KIND_LABEL
 from hops.kubernetes.resources.pods import as_pod
 from hops.model.finding import Finding
 from hops.model.hop import HopName
+from hops.model.kind_names import is_control_plane
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
@@ -102,13 +103,14 @@ def unpublished(view: PathFacts) -> Iterator[Finding]:
     if view.asked.from_node or not view.node_containers or view.published or other_door(view):
         return
     port = view.asked.port
-    others = [one for name, item in view.node_containers.items() for one in published(name, item) if one.inside != 6443]
+    every = (one for name, item in view.node_containers.items() for one in published(name, item))
+    others = [one for one in every if one.inside != API_PORT]
     evidence = [f"docker: {one} -> {one.container}:{one.inside}" for one in others] or [
         f"docker: {name} publishes nothing but the API" for name in sorted(view.node_containers)
     ]
     message = f"No node of the kind cluster {view.sight.cluster_name} publishes port {port} of this machine."
     useful = next((one for one in others if one.inside in NODE_PORTS.values()), None)
-    node = view.publishing or next(iter(sorted(view.node_containers, key=lambda name: "control-plane" in name)))
+    node = view.publishing or min(view.node_containers, key=is_control_plane)
     look, remedy = "", rebuild(view)
     if not view.sight.stack:
         inside = NODE_PORTS[view.asked.scheme]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from hops.kubernetes.routing.routes import FORCE_SSL
+from hops.kubernetes.routing.ingress_routes import FORCE_SSL
 from hops.model.finding import Finding, Identity, Level, Severity
 from hops.model.hop import HopName, PortMapping
 from hops.trace.checks.name import LOOPBACK, client_address

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hops.kubernetes.routing.routes import ALLOW_HTTP, Route, routes
+from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP
+from hops.kubernetes.routing.route import Route, takes_path
+from hops.kubernetes.routing.routes import routes
 from hops.kubernetes.values import JSON, at, pairs, text
 from hops.model.finding import Finding, Identity, Level
 from hops.model.hop import HopName
@@ -18,7 +20,6 @@ from hops.trace.facts.declared_routes import (
     planned_ingress,
     planned_ingress_missing,
     sees_routes,
-    takes_path,
 )
 from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
 from hops.trace.facts.live_rules import judged, patched, retold

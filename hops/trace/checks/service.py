@@ -7,6 +7,7 @@ from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import ServicePort, as_service
 from hops.model.finding import Finding, Identity, Level, Place
 from hops.model.hop import HopName
+from hops.model.kind_names import KUBECTL, is_control_plane
 from hops.rules import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
@@ -148,8 +149,8 @@ def _kube_proxy(view: PathFacts) -> Iterator[Finding]:
     who = Identity("apps/v1", "DaemonSet", "kube-system", "kube-proxy")
     restart = kubectl(view, "rollout", "restart", "daemonset/kube-proxy", namespace="kube-system")
     if workload is None and not pods and (unserved or lacking):
-        control = next((name for name in view.node_containers if name.endswith("-control-plane")), None)
-        words = ("kubeadm", "init", "phase", "addon", "kube-proxy", "--kubeconfig", "/etc/kubernetes/admin.conf")
+        control = next((name for name in view.node_containers if is_control_plane(name)), None)
+        words = ("kubeadm", "init", "phase", "addon", "kube-proxy", *KUBECTL[1:])
         remedy = command(*(("docker", "exec", control) if control else ()), *words)
         yield kube_proxy_gone.finding(who, "There is no kube-proxy in the cluster.", remedy, evidence)
     elif workload is not None and (idle or not pods):

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from hops.kubernetes.routing.routes import ADAPTERS, Route, RouteCondition, led_to, routes
+from hops.kubernetes.routing.route import Route, RouteCondition, takes_path
+from hops.kubernetes.routing.routes import ROUTE_KINDS, led_to, routes
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
 from hops.model.regular_expressions import matches_whole
@@ -70,7 +71,7 @@ def planned_ingress_missing(view: PathFacts) -> bool:
 
 def sees_routes(view: PathFacts) -> bool:
     """Whether the objects of every kind that declares routes were seen."""
-    return all(view.sees(kind) for kind in ADAPTERS)
+    return all(view.sees(kind) for kind in ROUTE_KINDS)
 
 
 def detached(view: PathFacts) -> tuple[Route, ...]:
@@ -122,20 +123,6 @@ def takes_host(pattern: str, host: str) -> int | None:
     if first and rest and pattern == f"*.{rest}":
         return 1
     return 0 if pattern in ("", "*") else None
-
-
-def takes_path(match: tuple[str, str], path: str) -> bool:
-    """Whether what a route matches takes a path."""
-    how, wanted = match
-    asked = path.partition("?")[0]
-    if how == "exact":
-        return asked == wanted
-    if how == "segment":
-        return asked == wanted or asked.startswith(f"{wanted}/")
-    if how == "regex":
-        # A route that Envoy refuses is not said to refuse the request.
-        return matches_whole(wanted, asked) is not False
-    return asked.startswith(wanted)
 
 
 def _rank(route: Route) -> tuple[int, int, int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from hops.kubernetes import objects
-from hops.kubernetes.routing.routes import Route
+from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes

@@ -8,7 +8,7 @@ from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.pod_status import container_statuses
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service
-from hops.kubernetes.routing.routes import Route
+from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
 from hops.model.hop import Backend, HopName
 from hops.trace.facts.declared_routes import detached, every, takes_host

@@ -7,19 +7,20 @@ from functools import cached_property
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.declared_path import backends, door
+from hops.kubernetes.declared_path import backends, door, match_of
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources import docker_containers
-from hops.kubernetes.resources.docker_containers import API_PORT, CONTROL_PLANE_ROLE
+from hops.kubernetes.resources.docker_containers import API_PORT
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import Endpoint, as_service, endpoints, service_of
 from hops.kubernetes.resources.warning_events import WarningEvent, warning_event
+from hops.kubernetes.routing.route import takes_path
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping
+from hops.model.kind_names import CONTROL_PLANE
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
-from hops.model.regular_expressions import matches_whole
 from hops.trace.observed.observation import (
     FollowedRequest,
     Namespace,
@@ -206,7 +207,7 @@ class PathFacts:
                 if binding.inside != API_PORT
             ]
             role = docker_containers.role(item)
-            nodes.append((role != CONTROL_PLANE_ROLE, name, {"role": role, "extraPortMappings": published}))
+            nodes.append((role != CONTROL_PLANE, name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
                 "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -238,10 +239,10 @@ class PathFacts:
     def backend(self) -> Backend | None:
         """The backend for the request: as planned for its host and path, or else as an Ingress declares it."""
         known = self.planned.backends if self.planned else tuple(backends(self.inventory))
-        of_host = [b for b in known if b.host == self.asked.host and _takes(b, self.asked.path)]
+        of_host = [b for b in known if b.host == self.asked.host and takes_path(match_of(b), self.asked.path)]
         # Envoy tries whole paths first, then expressions, then beginnings, the longest first.
-        order = ("Prefix", "Regex", "Exact")
-        longest = max(of_host, key=lambda b: (order.index(b.path_type), len(b.path)), default=None)
+        order = {"exact": 2, "regex": 1}
+        longest = max(of_host, key=lambda b: (order.get(match_of(b)[0], 0), len(b.path)), default=None)
         return longest or (known[0] if self.planned else None)
 
     @cached_property
@@ -354,16 +355,6 @@ def _node_of(pod: Mapping[str, JSON]) -> str | None:
     if node := objects.node_of(pod):
         return node
     return as_pod(pod).required_node
-
-
-def _takes(backend: Backend, path: str) -> bool:
-    """Whether the route of a backend takes a path."""
-    asked = path.partition("?")[0]
-    if backend.path_type == "Exact":
-        return asked == backend.path
-    if backend.path_type == "Regex":
-        return matches_whole(backend.path, asked) is not False
-    return asked.startswith(backend.path)
 
 
 def container(name: str) -> Identity:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from hops.kubernetes import objects
-from hops.kubernetes.routing.routes import Route, RouteTLS
+from hops.kubernetes.routing.proxies import proxy_tls
+from hops.kubernetes.routing.route import Route, RouteTLS
 from hops.kubernetes.values import at, text
 from hops.model.finding import Identity
 from hops.trace.facts.declared_routes import Claims
-from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
+from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
 from hops.trace.observed.observation import Certificate, Handshake
 
 _ROOT_CODES = (18, 19)
@@ -120,8 +120,6 @@ def secret_problem(view: PathFacts, who: Identity) -> str:
 def validation(view: PathFacts) -> Iterator[tuple[Identity, str]]:
     """The HTTPProxies of the host that want a client's certificate, and the Secret of the authority that they name."""
     for proxy in view.of("HTTPProxy"):
-        host = at(proxy, "spec", "virtualhost")
-        wanted = at(host, "tls", "clientValidation")
-        if at(host, "fqdn") == view.asked.host and wanted is not None:
-            who = Identity(str(proxy.get("apiVersion")), "HTTPProxy", objects.namespace(proxy), objects.name(proxy))
-            yield who, text(at(wanted, "caSecret")) or "an authority"
+        tls = proxy_tls(proxy)
+        if tls and tls.host == view.asked.host and tls.client_authority is not None:
+            yield identity(proxy), tls.client_authority or "an authority"

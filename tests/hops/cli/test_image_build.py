@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hops.cli.image_build import make, remove, write_archive
+from hops.cli.image_build import make, remove
 from hops.model.image import Build
 from hops.observe.contexts import BuildError, read_build
 
@@ -167,33 +167,3 @@ def test_an_old_image_is_removed_from_docker_and_the_nodes(machine: Path, build:
     name = f"ingress-hops.invalid/alice/apps/web:{'0' * 16}"
     assert calls(machine, "image rm") == [f"image rm {name}"]
     assert calls(machine, "exec") == [f"exec worker ctr --namespace k8s.io images rm {name}"]
-
-
-def test_layers_that_newer_dockers_name_by_digest_keep_their_digest() -> None:
-    packed = b"\x1f\x8bpacked"
-    name = hashlib.sha256(packed).hexdigest()
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        described = [{"Config": "blobs/sha256/c", "Layers": [f"blobs/sha256/{name}"]}]
-        config = json.dumps({"rootfs": {"diff_ids": ["sha256:other"]}}).encode()
-        for path, content in (
-            ("manifest.json", json.dumps(described).encode()),
-            ("blobs/sha256/c", config),
-            (f"blobs/sha256/{name}", packed),
-        ):
-            entry = tarfile.TarInfo(path)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    written = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as archive:
-        write_archive(archive, "a:1", frozenset(), written)
-    with tarfile.open(fileobj=io.BytesIO(written.getvalue())) as archive:
-        index = json.load(archive.extractfile("index.json") or io.BytesIO())
-        digest = index["manifests"][0]["digest"].removeprefix("sha256:")
-        manifest = json.load(archive.extractfile(f"blobs/sha256/{digest}") or io.BytesIO())
-    (layer,) = manifest["layers"]
-    assert layer == {
-        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip",
-        "digest": f"sha256:{name}",
-        "size": len(packed),
-    }

@@ -8,7 +8,8 @@ import yaml
 
 from hops.kubernetes.declared_path import backends
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.routing.routes import Route, RouteTable, routes
+from hops.kubernetes.routing.route import Route
+from hops.kubernetes.routing.routes import RouteTable, routes
 from hops.model.finding import Place
 from tests.hops.rules.cases import of_rule
 

@@ -1,0 +1,33 @@
+"""Manifests that the examples of several rules begin with; an example replaces what its rule is about."""
+
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+"""
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: apps}
+spec:
+  ingressClassName: contour
+  rules:
+  - host: web.localhost
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+"""
+CONTOUR = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: contour, namespace: projectcontour}
+spec:
+  selector: {matchLabels: {app: contour}}
+  template:
+    metadata: {labels: {app: contour}}
+    spec:
+      containers:
+      - name: contour
+        image: ghcr.io/projectcontour/contour:v1.33.6
+        command: [contour]
+        args: [serve, --incluster]
+"""
