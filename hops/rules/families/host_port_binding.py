@@ -16,6 +16,7 @@ from hops.kubernetes.values import Undecidable, address, at, flag, mapping, numb
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.setting_types import Section
+from hops.rules.families.samples import CLUSTER, ENVOY
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods
 
 _PORTMAP = "https://www.cni.dev/plugins/current/meta/portmap/"
@@ -66,31 +67,15 @@ def _apart(one: Pod, other: Pod) -> bool:
     "own. Within one pod, the API server rejects the duplicate.",
     remedy="Change the hostPort of one of the pods, or place the pods on different nodes with nodeSelector.",
     references=("https://kubernetes.io/docs/concepts/configuration/overview/",),
-    bad="""
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: envoy, namespace: projectcontour}
-spec:
-  selector: {matchLabels: {app: envoy}}
-  template:
-    metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
----
+    bad=ENVOY
+    + """---
 apiVersion: v1
 kind: Pod
 metadata: {name: nginx, namespace: apps}
 spec: {containers: [{name: nginx, image: nginx:1, ports: [{containerPort: 80, hostPort: 80}]}]}
 """,
-    good="""
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: envoy, namespace: projectcontour}
-spec:
-  selector: {matchLabels: {app: envoy}}
-  template:
-    metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
----
+    good=ENVOY
+    + """---
 apiVersion: v1
 kind: Pod
 metadata: {name: nginx, namespace: apps}
@@ -182,14 +167,8 @@ def not_loopback(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
     "also stays Pending if no old pod may stop first.",
     remedy="Use a DaemonSet, or reduce `replicas` and set `strategy.type` to Recreate.",
     references=("https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#strategy",),
-    bad="""
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-nodes:
-- {role: control-plane}
-- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
----
+    bad=CLUSTER
+    + """---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: envoy, namespace: projectcontour}
@@ -200,14 +179,8 @@ spec:
     metadata: {labels: {app: envoy}}
     spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
-    good="""
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-nodes:
-- {role: control-plane}
-- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
----
+    good=CLUSTER
+    + """---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: envoy, namespace: projectcontour}

@@ -40,21 +40,11 @@ from hops.model.project_files import stack_path
 from hops.model.setting_types import Port as PortNumber
 from hops.model.setting_types import Section
 from hops.rules.families.host_ports import Controllers
-from hops.rules.families.kind_configurations import CLUSTER, KIND, declared, ip_family
+from hops.rules.families.kind_configurations import KIND, declared, ip_family
+from hops.rules.families.samples import CLUSTER, ENVOY
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds, pods
 
 _PSA = "https://kubernetes.io/docs/concepts/security/pod-security-admission/"
-
-_ENVOY = """
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: envoy, namespace: projectcontour}
-spec:
-  selector: {matchLabels: {app: envoy}}
-  template:
-    metadata: {labels: {app: envoy}}
-    spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
-"""
 
 
 def _doors(pod: Pod) -> Iterator[Port]:
@@ -82,8 +72,8 @@ def _doors(pod: Pod) -> Iterator[Port]:
     "although every pod is healthy.",
     remedy="Add the port to extraPortMappings of a node that can run the pod, then recreate the cluster.",
     references=(KIND, "https://github.com/kubernetes-sigs/kind/issues/758"),
-    bad=CLUSTER.replace("80,", "8080,") + "---" + _ENVOY,
-    good=CLUSTER + "---" + _ENVOY,
+    bad=CLUSTER.replace("80,", "8080,") + "---" + ENVOY,
+    good=CLUSTER + "---" + ENVOY,
 )
 def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for port in _doors(pod):
@@ -129,8 +119,8 @@ def _publish(cluster: KindConfiguration, node: KindNode, port: Port) -> tuple[Ma
     "receives an empty reply or a reset, and no other program can use the port.",
     remedy="Remove the entry from extraPortMappings, or set this hostPort on a pod of the node.",
     references=(KIND,),
-    bad=CLUSTER + "---" + _ENVOY.replace("hostPort: 80", "hostPort: 81"),
-    good=CLUSTER + "---" + _ENVOY,
+    bad=CLUSTER + "---" + ENVOY.replace("hostPort: 80", "hostPort: 81"),
+    good=CLUSTER + "---" + ENVOY,
 )
 def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     # A cluster's configuration by itself says nothing of what will run there.
@@ -217,8 +207,8 @@ nodes:
 - {role: control-plane, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
 - {role: worker}
 ---"""
-    + _ENVOY,
-    good=CLUSTER + "---" + _ENVOY,
+    + ENVOY,
+    good=CLUSTER + "---" + ENVOY,
 )
 def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
     if not pod.host_ports or not parameters.mean(pod):
@@ -595,13 +585,13 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: ingress, labels: {pod-security.kubernetes.io/enforce: baseline}}
 ---"""
-    + _ENVOY.replace("projectcontour", "ingress"),
+    + ENVOY.replace("projectcontour", "ingress"),
     good="""
 apiVersion: v1
 kind: Namespace
 metadata: {name: ingress, labels: {pod-security.kubernetes.io/enforce: privileged}}
 ---"""
-    + _ENVOY.replace("projectcontour", "ingress"),
+    + ENVOY.replace("projectcontour", "ingress"),
 )
 def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     if namespace.vague:

@@ -29,18 +29,11 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.rules.families.samples import CLUSTER
 from hops.rules.files.documents import UnreadableError, documents
 from hops.rules.rule import Breach, NoParameters, Rule, Scope
 
 KIND = "https://kind.sigs.k8s.io/docs/user/configuration/"
-CLUSTER = """
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-nodes:
-- {role: control-plane}
-- {role: worker, extraPortMappings: [{containerPort: 80, hostPort: 80, listenAddress: 127.0.0.1}]}
-"""
 
 
 def declared(inventory: Inventory) -> Iterable[KindConfiguration]:

@@ -48,6 +48,7 @@ from hops.kubernetes.values import (
 from hops.model.finding import Level, Severity, label
 from hops.model.hop import HopName
 from hops.model.setting_types import Section
+from hops.rules.families.samples import CONTOUR
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods, services
 
 _POLICIES = "https://kubernetes.io/docs/concepts/services-networking/network-policies/"
@@ -78,7 +79,8 @@ spec:
   - host: web.localhost
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
 """
-_CONTROLLER = """
+_CONTROLLER = (
+    """
 ---
 apiVersion: apps/v1
 kind: DaemonSet
@@ -90,21 +92,9 @@ spec:
     spec:
       containers:
       - {name: envoy, image: "envoyproxy/envoy:v1.35.0", ports: [{name: http, containerPort: 8080, hostPort: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: contour, namespace: projectcontour}
-spec:
-  selector: {matchLabels: {app: contour}}
-  template:
-    metadata: {labels: {app: contour}}
-    spec:
-      containers:
-      - name: contour
-        image: ghcr.io/projectcontour/contour:v1.33.6
-        command: [contour]
-        args: [serve, --incluster]
-"""
+---"""
+    + CONTOUR
+)
 
 
 def _policy(senders: str) -> str:

@@ -25,6 +25,7 @@ from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.setting_types import Section
 from hops.rules.families.host_ports import Controllers
+from hops.rules.families.samples import INGRESS
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds, pods
 
 _TLS = "https://kubernetes.io/docs/concepts/services-networking/ingress/#tls"
@@ -35,12 +36,6 @@ _RULES = """
   - host: web.localhost
     http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
 """
-_PLAIN = f"""
-apiVersion: networking.k8s.io/v1
-kind: Ingress
-metadata: {{name: web, namespace: apps}}
-spec:
-  ingressClassName: contour{_RULES}"""
 _SECURE = f"""
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -55,6 +50,27 @@ metadata: {name: web-tls, namespace: apps}
 type: kubernetes.io/tls
 data: {tls.crt: "", tls.key: ""}
 """
+_PUBLISHED = """
+apiVersion: kind.x-k8s.io/v1alpha4
+kind: Cluster
+name: dev
+nodes:
+- {role: control-plane}
+- {role: worker, extraPortMappings: [{containerPort: 443, hostPort: 443, listenAddress: 127.0.0.1}]}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: envoy, namespace: projectcontour}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec:
+      containers:
+      - name: envoy
+        image: envoyproxy/envoy:v1.38.3
+        ports: [{name: https, containerPort: 8443, hostPort: 443}]
+---"""
 _ALL_HOSTS = """
 apiVersion: ingress-hops/v1
 kind: Policy
@@ -89,7 +105,7 @@ class SecuredHosts(Section):
     "this machine needs no certificate.",
     remedy="Add `tls` with the host and a Secret of type kubernetes.io/tls.",
     references=(_TLS,),
-    bad=_CERTIFICATE + "---" + _PLAIN + "---" + _ALL_HOSTS,
+    bad=_CERTIFICATE + "---" + INGRESS + "---" + _ALL_HOSTS,
     good=_CERTIFICATE + "---" + _SECURE + "---" + _ALL_HOSTS,
 )
 def secured(resource: Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
@@ -288,50 +304,8 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
     "accepts connections and resets them.",
     remedy="Add `tls` to the route of a host, or remove the hostPort and its port mapping.",
     references=(_CONTOUR + "ingress/",),
-    bad="""
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-nodes:
-- {role: control-plane}
-- {role: worker, extraPortMappings: [{containerPort: 443, hostPort: 443, listenAddress: 127.0.0.1}]}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: envoy, namespace: projectcontour}
-spec:
-  selector: {matchLabels: {app: envoy}}
-  template:
-    metadata: {labels: {app: envoy}}
-    spec:
-      containers:
-      - name: envoy
-        image: envoyproxy/envoy:v1.38.3
-        ports: [{name: https, containerPort: 8443, hostPort: 443}]
----"""
-    + _PLAIN,
-    good="""
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-nodes:
-- {role: control-plane}
-- {role: worker, extraPortMappings: [{containerPort: 443, hostPort: 443, listenAddress: 127.0.0.1}]}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: envoy, namespace: projectcontour}
-spec:
-  selector: {matchLabels: {app: envoy}}
-  template:
-    metadata: {labels: {app: envoy}}
-    spec:
-      containers:
-      - name: envoy
-        image: envoyproxy/envoy:v1.38.3
-        ports: [{name: https, containerPort: 8443, hostPort: 443}]
----"""
-    + _SECURE,
+    bad=_PUBLISHED + INGRESS,
+    good=_PUBLISHED + _SECURE,
 )
 def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
     if not pod.host_ports or not parameters.mean(pod):
@@ -387,7 +361,7 @@ def _any_tls(inventory: Inventory) -> bool:
     + "---"
     + _SECURE
     + "---"
-    + _PLAIN.replace("name: web,", "name: api,").replace("path: /", "path: /api"),
+    + INGRESS.replace("name: web,", "name: api,").replace("path: /", "path: /api"),
     good=_CERTIFICATE
     + "---"
     + _SECURE
