@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from hops.kubernetes.controller.secrets import KUSTOMIZE
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Place
 from hops.observe.rendered import RenderError, helm, kustomize
@@ -68,11 +69,17 @@ class File:
     def declared(self) -> Iterator[tuple[JSON, Place]]:
         """The documents that are Kubernetes objects or kind configurations, with their places.
 
-        Other YAML has neither a `kind` nor an apiVersion with a group or metadata, as a chart's Chart.yaml.
+        Other YAML has neither a `kind` nor an apiVersion with a group or metadata, as a chart's Chart.yaml. The file of
+        a Kustomization that was not rendered tells which ConfigMaps and Secrets it generates.
         """
         for number, body in enumerate(self.bodies):
-            known = isinstance(body, dict) and (isinstance(body.get("kind"), str) or _lacks_kind(body))
-            if known and not _is_kustomization(body):
+            if not isinstance(body, dict):
+                continue
+            if _is_kustomization(body) or (_is_kustomization_file(self.name) and not isinstance(body.get("kind"), str)):
+                generators = {key: body[key] for key in ("configMapGenerator", "secretGenerator") if key in body}
+                if generators:
+                    yield {"apiVersion": KUSTOMIZE, "kind": "Kustomization", **generators}, Place(self.name, number)
+            elif isinstance(body.get("kind"), str) or _lacks_kind(body):
                 yield body, Place(self.name, number)
 
 
@@ -100,7 +107,7 @@ def _is_kustomization(body: JSON) -> bool:
     """Whether a document configures Kustomize; the API server has no such object."""
     version = at(body, "apiVersion")
     return at(body, "kind") in ("Component", "Kustomization") and (
-        version is None or str(version).startswith("kustomize.config.k8s.io/")
+        version is None or str(version).partition("/")[0] == KUSTOMIZE.partition("/")[0]
     )
 
 

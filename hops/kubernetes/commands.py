@@ -11,7 +11,7 @@ from posixpath import join, normpath
 from typing import NoReturn
 
 from hops.kubernetes.resources.pods import PodContainer
-from hops.kubernetes.values import UNKNOWN, address, text, texts
+from hops.kubernetes.values import UNKNOWN, address, at, sequence, text, texts
 
 _LOOPBACK = re.compile(r"(?:https?://)?(?:localhost|127(?:\.\d+){3}|\[?::1\]?)(?::\d+)?$")
 _BINDS = frozenset(
@@ -32,6 +32,19 @@ _BINDS_OF: Mapping[str, frozenset[str]] = {
 """The options of programs that name the address on which they listen."""
 
 
+_DEFAULTS: Mapping[tuple[str, ...], frozenset[str]] = {
+    ("fastapi", "dev"): frozenset({"--host"}),
+    ("flask", "run"): frozenset({"--host", "-h"}),
+    ("hypercorn",): frozenset({"--bind", "-b", "--config", "-c", "--insecure-bind", "--quic-bind"}),
+    ("uvicorn",): frozenset({"--host", "--uds", "--fd"}),
+}
+"""The commands that listen on loopback without one of the options; another address may also be in a variable.
+
+From fastapi_cli/cli.py, flask/cli.py, hypercorn/config.py and uvicorn/config.py.
+"""
+_DEFAULT = "127.0.0.1"
+
+
 def loopback(container: PodContainer) -> str:
     """The loopback address on which the command of a container listens, as written; "" for another or none.
 
@@ -40,17 +53,41 @@ def loopback(container: PodContainer) -> str:
     words = _command(container)[0]
     if not words:
         return ""
-    program = _name(words[0])
+    program, rest = _name(words[0]), words[1:]
     if _PYTHON.fullmatch(program):
-        module = words[words.index("-m") + 1] if "-m" in words[:-1] else ""
-        program = module if module in _BINDS_OF else "python"
+        program = "python"
+        if "-m" in words[:-1] and rest[rest.index("-m") + 1] in _BINDS_OF:
+            program, *rest = rest[rest.index("-m") + 1 :]
+        elif rest and _name(rest[0]) == "manage.py":
+            program, rest = "django-admin", rest[1:]
     options = _BINDS | _BINDS_OF.get(program, frozenset())
     for word, following in pairwise((*words, "")):
         option, equals, value = word.partition("=")
         value = value if equals else following
         if option in options and _LOOPBACK.fullmatch(value):
             return value
+    return _loopback_by_default(program, rest, container)
+
+
+def _loopback_by_default(program: str, words: Sequence[str], container: PodContainer) -> str:
+    """The loopback address on which a program listens if nothing else is given; "" if it is given or uncertain."""
+    if program == "django-admin":
+        # The address is an argument without an option. Source: django/core/management/commands/runserver.py.
+        given = [word for word in words[1:] if not word.startswith("-")]
+        if "runserver" not in words[:1] or len(given) > 1:
+            return ""
+        return _DEFAULT if not given or given[0].isdecimal() else given[0] if _LOOPBACK.fullmatch(given[0]) else ""
+    for command, options in _DEFAULTS.items():
+        if program == command[0] and set(command[1:]) <= set(words):
+            named = {word.partition("=")[0] for word in words}
+            return "" if not options.isdisjoint(named) or _may_name_host(container) else _DEFAULT
     return ""
+
+
+def _may_name_host(container: PodContainer) -> bool:
+    """Whether a variable of the container may name the address on which its program listens."""
+    names = (text(at(entry, "name")) or "" for entry in sequence(container.body.get("env")))
+    return bool(container.body.get("envFrom")) or any(name.endswith("_HOST") for name in names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import Any
 import yaml
 
 from hops.model.setting_types import Section
-from hops.model.settings import keys
+from hops.model.settings import NAMESPACE, keys
 from hops.rules import RULES
 from hops.rules.installed import INSTALLED
 from hops.rules.rule import NoParameters, Rule, Scope, example
+from hops.rules.schema import types
 
 FAMILIES: Mapping[str, str] = {
     "AP": "what the API server refuses",
@@ -66,7 +67,10 @@ def _sections(rule: Rule) -> Iterator[str]:
     yield f"## Example that follows the rule\n\n```yaml\n{rule.good.strip()}\n```"
     if parameters := _parameters(rule):
         yield f"## Parameters\n\n{parameters}"
-        yield f"```yaml\n{_set(rule)}```"
+        policy = _policy(rule)
+        yield f"For example, in the file of `hops check --config`:\n\n```yaml\n{_yaml(policy)}```"
+        of_stack = {"config": {f"{NAMESPACE}:policy": policy}}
+        yield f"And in a stack's file:\n\n```yaml\n{_yaml(of_stack)}```"
     if excepted := [entry for entry in INSTALLED if entry.code == rule.code]:
         lines = [f"- `{entry.resource}` at `{entry.path}`: {entry.reason}" for entry in excepted]
         yield "## Built-in exceptions\n\n" + "\n".join(lines)
@@ -87,18 +91,23 @@ def _parameters(rule: Rule) -> str:
         return f"This rule uses the parameters of [{rule.parameters_of}]({rule.parameters_of}.md)."
     defaults = rule.parameters().model_dump(mode="json", by_alias=True)
     meanings = _meanings(rule.parameters)
-    lines = ["| parameter | meaning | default |", "|---|---|---|"]
+    named = types(rule.parameters)
+    lines = ["| parameter | type | meaning | default |", "|---|---|---|---|"]
     for name, field in rule.parameters.model_fields.items():
         key = field.alias or name
-        lines.append(f"| `{key}` | {meanings[name]} | {_shown(defaults[key])} |")
+        lines.append(f"| `{key}` | {named[key]} | {meanings[name]} | {_shown(defaults[key])} |")
     return "\n".join(lines)
 
 
-def _set(rule: Rule) -> str:
-    """How a configuration sets the parameters of a rule, as YAML."""
+def _policy(rule: Rule) -> Mapping[str, Any]:
+    """A policy that sets every parameter of a rule."""
     owner = RULES[rule.parameters_of] if rule.parameters_of else rule
     values = {key: example(owner.parameters, key) for key in keys(owner.parameters)}
-    return yaml.safe_dump({"rules": {owner.code: {"parameters": values}}}, sort_keys=False, width=100)
+    return {"rules": {owner.code: {"parameters": values}}}
+
+
+def _yaml(value: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, width=100)
 
 
 def _meanings(section: type[Section]) -> Mapping[str, str]:

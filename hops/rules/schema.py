@@ -56,3 +56,28 @@ def _inlined(whole: Mapping[str, Any]) -> Any:
         return [inline(item) for item in part] if isinstance(part, list) else part
 
     return inline(whole)
+
+
+def types(section: type[Section]) -> Mapping[str, str]:
+    """The type of each parameter in words, by its key.
+
+    section: the parameters of a rule.
+    """
+    return {key: _type(part) for key, part in _of(section).get("properties", {}).items()}
+
+
+_TYPES = {"boolean": "true or false", "integer": "number", "null": "nothing", "object": "mapping", "string": "text"}
+
+
+def _type(part: Mapping[str, Any]) -> str:
+    if "anyOf" in part:
+        return " or ".join(dict.fromkeys(map(_type, part["anyOf"])))
+    if "enum" in part:
+        return " or ".join(f"`{value}`" for value in part["enum"])
+    if part["type"] == "array":
+        return f"list of {_type(part['items'])}"
+    if part["type"] == "object":
+        return "{" + ", ".join(f"`{key}`: {_type(value)}" for key, value in part["properties"].items()) + "}"
+    if part["type"] == "integer" and "maximum" in part:
+        return f"number from {part['minimum']} to {part['maximum']}"
+    return _TYPES[part["type"]]

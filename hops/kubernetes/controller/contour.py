@@ -31,6 +31,8 @@ class DeclaredContour:
     ports: the ports on which it lets Envoy listen, by scheme.
     addresses: the addresses on which it lets Envoy listen, by scheme.
     external_names: whether it forwards to Services of type ExternalName.
+    fallback: namespace/name of the Secret with its fallback certificate; "" without one, None if its configuration is
+        not declared.
     """
 
     workload: Resource
@@ -40,6 +42,7 @@ class DeclaredContour:
     ports: Mapping[str, int]
     addresses: Mapping[str, str]
     external_names: bool
+    fallback: str | None
 
 
 def contours(inventory: Inventory) -> tuple[DeclaredContour, ...]:
@@ -127,7 +130,18 @@ def _contour(pod: Pod, container: PodContainer, inventory: Inventory) -> Declare
         ports=ports,
         addresses=addresses,
         external_names=at(spec, "enableExternalNameService") is True,
+        fallback=None if spec is None and any(map(_names_configuration, words)) else _fallback(spec),
     )
+
+
+def _names_configuration(word: str) -> bool:
+    return word.startswith(("--config-path", "--contour-config-name", "-c"))
+
+
+def _fallback(spec: JSON) -> str:
+    given = at(spec, "httpproxy", "fallbackCertificate") or at(spec, "tls", "fallback-certificate")
+    name, namespace = text(at(given, "name")), text(at(given, "namespace"))
+    return f"{namespace}/{name}" if name and namespace else ""
 
 
 def _configured(pod: Pod, inventory: Inventory) -> JSON:

@@ -88,12 +88,11 @@ def _tokens(host: Mapping[str, JSON], base: str) -> Iterator[Problem]:
             yield f"{base}/{index}/remoteJWKS/validation", "validation requires a URI with the scheme https"
 
 
-def route_problems(route: JSON, base: str, providers: frozenset[str] | None) -> Iterator[Problem]:
+def route_problems(route: JSON, base: str) -> Iterator[Problem]:
     """The invalid fields of an entry of `spec.routes`.
 
     route: the entry.
     base: its JSON pointer.
-    providers: the names of the root's jwtProviders; None if the root is not this HTTPProxy.
 
     Raises Undecidable if a value is unknown.
     """
@@ -109,11 +108,9 @@ def route_problems(route: JSON, base: str, providers: frozenset[str] | None) -> 
             f"{base}/pathRewritePolicy/replacePrefix",
             f"replacePrefix requires a prefix condition, and the route has {' and '.join(sorted(kinds))}",
         )
-    required = text(at(route, "jwtVerificationPolicy", "require"))
-    if required and flag(at(route, "jwtVerificationPolicy", "disabled")):
+    tokens = at(route, "jwtVerificationPolicy")
+    if text(at(tokens, "require")) and flag(at(tokens, "disabled")):
         yield f"{base}/jwtVerificationPolicy", "jwtVerificationPolicy sets both require and disabled"
-    elif required and providers is not None and required not in providers:
-        yield f"{base}/jwtVerificationPolicy/require", f"virtualhost.jwtProviders has no provider {required}"
     strategy = text(at(route, "loadBalancerPolicy", "strategy")) or "RoundRobin"
     for index, service in enumerate(sequence(at(route, "services"))):
         where = f"{base}/services/{index}"

@@ -32,7 +32,7 @@ def secret_problem(
         return f"no TLSCertificateDelegation in namespace {namespace} allows namespace {user} to use Secret {name}"
     secret = inventory.find("Secret", namespace, name)
     if secret is None:
-        made = (namespace, name) in inventory.once(made_secrets)
+        made = (namespace, name) in inventory.once(made_secrets) or ("Secret", name) in inventory.once(generated)
         if made or any(matches(pattern, f"Secret/{namespace}/{name}") for pattern in given):
             return ""
         return f"Secret {name} does not exist in namespace {namespace}"
@@ -86,13 +86,38 @@ def made_secrets(inventory: Inventory) -> frozenset[tuple[str | None, str | None
                 named_by = text(at(resource.body, *keys)) or text(at(resource.body, "metadata", "name"))
                 found.add((home(resource), named_by))
     for pod in inventory.pods:
-        if any("certgen" in (*texts(c.body.get("command")), *texts(c.body.get("args"))) for c in pod.containers):
-            found |= {(pod.resource.namespace, name) for name in CERTIFICATES}
+        for container in pod.containers:
+            words = (*texts(container.body.get("command")), *texts(container.body.get("args")))
+            if "certgen" in words:
+                found |= {(pod.resource.namespace, name) for name in CERTIFICATES}
+            if "create" in words:
+                # kube-webhook-certgen, which ingress-nginx runs in a Job.
+                found |= {(pod.resource.namespace, word[len(_NAMED) :]) for word in words if word.startswith(_NAMED)}
     return frozenset(found)
 
 
+_NAMED = "--secret-name="
 _MAKERS = (
     ("Certificate", "cert-manager.io/", ("spec", "secretName")),
     ("ExternalSecret", "external-secrets.io/", ("spec", "target", "name")),
     ("SealedSecret", "bitnami.com/", ("spec", "template", "metadata", "name")),
 )
+
+
+KUSTOMIZE = "kustomize.config.k8s.io/v1beta1"
+"""The apiVersion of a Kustomization; other groups use the kind for other objects."""
+
+
+def generated(inventory: Inventory) -> frozenset[tuple[str, str]]:
+    """The ConfigMaps and Secrets that a Kustomization generates, by kind and name.
+
+    Their namespaces and the hashes at the end of their names are known only when Kustomize renders them.
+    """
+    return frozenset(
+        (kind, name)
+        for resource in inventory.of_kind("Kustomization")
+        if resource.api_version == KUSTOMIZE
+        for kind, key in (("ConfigMap", "configMapGenerator"), ("Secret", "secretGenerator"))
+        for entry in sequence(resource.body.get(key))
+        if (name := text(at(entry, "name")))
+    )

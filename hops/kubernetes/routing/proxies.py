@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hops.kubernetes.controller.classes import owner_of
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.resource import Resource, Rivals
+from hops.kubernetes.resources.resource import Resource, Rivals, content
 from hops.kubernetes.routing.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence, text
 
@@ -145,6 +145,53 @@ def proxies(inventory: Inventory) -> Proxies:
     reached, circles = _walked(first, edges)
     _, others = _walked([proxy for proxy in edges if proxy not in reached], edges)
     return Proxies(roots, frozenset(reached), frozenset(circles | others), whole)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """How a root includes an HTTPProxy.
+
+    root: the root.
+    steps: the conditions of each include on the way, from the root down.
+    """
+
+    root: Resource
+    steps: tuple[Sequence[JSON], ...]
+
+
+_MOST_WAYS = 64
+"""Maximum number of ways to an HTTPProxy: they can double with every level of includes."""
+
+
+def ways(inventory: Inventory) -> Mapping[Resource, Sequence[Way]]:
+    """How the roots include each HTTPProxy; ways with the same conditions count once.
+
+    Call it as `inventory.once(ways)`.
+    """
+    circles = inventory.once(proxies).circles
+    found: dict[Resource, dict[str, Way]] = defaultdict(dict)
+    rest = [(proxy, Way(proxy, ())) for proxy in inventory.of_kind("HTTPProxy") if _is_root(proxy)]
+    while rest:
+        proxy, way = rest.pop()
+        try:
+            below = list(includes(proxy, inventory))
+        except Undecidable:
+            # The HTTPProxy itself is reported as undecided.
+            continue
+        for include in below:
+            if include.proxy is None or _is_root(include.proxy) or (proxy, include.pointer) in circles:
+                continue
+            further = Way(way.root, (*way.steps, include.conditions))
+            key = content([str(way.root), *further.steps])
+            known = found[include.proxy]
+            if key not in known and len(known) < _MOST_WAYS:
+                known[key] = further
+                rest.append((include.proxy, further))
+    return {proxy: list(known.values()) for proxy, known in found.items()}
+
+
+def _is_root(proxy: Resource) -> bool:
+    return isinstance(at(proxy.body, "spec", "virtualhost"), dict)
 
 
 def _walked(

@@ -134,7 +134,7 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     },
     "api.core.v1.TopologySpreadConstraint": {"whenUnsatisfiable": {"enum": ["DoNotSchedule", "ScheduleAnyway"]}},
     "api.core.v1.Volume": {"name": LABEL_NAME},
-    "api.core.v1.VolumeMount": {"mountPath": {"pattern": "^[^:]+$", "title": "a path without :"}},
+    "api.core.v1.VolumeMount": {"mountPath": {"minLength": 1, "title": "a path"}},
     "api.networking.v1.HTTPIngressPath": {"pathType": {"enum": ["Exact", "Prefix", "ImplementationSpecific"]}},
     "api.networking.v1.HTTPIngressRuleValue": {"paths": {"minItems": 1}},
     "api.networking.v1.NetworkPolicyPort": {

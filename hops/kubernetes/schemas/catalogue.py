@@ -45,23 +45,22 @@ class Validator:
 
     def places(self, name: str) -> Iterator[tuple[str, ...]]:
         """The fields of the kind with a name, as paths, in which `*` is a list's item; the shortest come first."""
-        level: list[tuple[tuple[str, ...], Any]] = [((), self.schema)]
-        seen: set[str] = set()
+        level: list[tuple[tuple[str, ...], Any, frozenset[str]]] = [((), self.schema, frozenset())]
         while level:
-            below: list[tuple[tuple[str, ...], Any]] = []
-            for path, part in level:
+            below: list[tuple[tuple[str, ...], Any, frozenset[str]]] = []
+            for path, part, above in level:
                 reference = part.get("$ref")
                 # A definition that contains itself is searched once.
-                if reference in seen:
+                if reference in above:
                     continue
-                seen |= {reference} if reference else set()
+                inside = above | {reference} if reference else above
                 whole = self._resolved(part)
                 properties = whole.get("properties", {})
                 if name in properties:
                     yield (*path, name)
-                below += [((*path, key), value) for key, value in properties.items() if key != "status"]
+                below += [((*path, key), value, inside) for key, value in properties.items() if key != "status"]
                 if isinstance(whole.get("items"), dict):
-                    below.append(((*path, "*"), whole["items"]))
+                    below.append(((*path, "*"), whole["items"], inside))
             level = below
 
 

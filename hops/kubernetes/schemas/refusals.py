@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,10 +86,32 @@ def refusals(validator: Validator, body: Mapping[str, JSON], moved: Mapping[str,
     known = _known(body, (), unknown)
     reader = _Reader(validator, known, unknown, moved or {})
     try:
-        return [refusal for error in validator.compiled.iter_errors(known) for refusal in reader.read(error)]
+        errors = _without_misnamed(list(validator.compiled.iter_errors(known)))
+        return [refusal for error, missing in errors for refusal in reader.read(error, missing)]
     except ValueError:
         # Half a surrogate pair, or nested deeper than the library reads. The readers of files refuse both.
         return []
+
+
+def _without_misnamed(
+    errors: Sequence[jsonschema_rs.ValidationError],
+) -> Iterator[tuple[jsonschema_rs.ValidationError, str]]:
+    """The errors; one unknown and one missing field of a mapping are one error, which gets the missing field's name."""
+    unknown: dict[tuple[str | int, ...], list[str]] = defaultdict(list)
+    missing: dict[tuple[str | int, ...], list[str]] = defaultdict(list)
+    for error in errors:
+        kind: Any = error.kind
+        if kind.name == "additionalProperties":
+            unknown[tuple(error.instance_path)] += kind.unexpected
+        elif kind.name == "required":
+            missing[tuple(error.instance_path)].append(str(kind.property))
+    for error in errors:
+        path = tuple(error.instance_path)
+        misnamed = len(unknown.get(path, ())) == len(missing.get(path, ())) == 1
+        if misnamed and str(error.kind.name) == "additionalProperties":
+            yield error, missing[path][0]
+        elif not (misnamed and str(error.kind.name) == "required"):
+            yield error, ""
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -141,7 +164,7 @@ class _Reader:
         self.unknown = unknown
         self.moved = moved
 
-    def read(self, error: jsonschema_rs.ValidationError) -> Iterator[Refusal]:
+    def read(self, error: jsonschema_rs.ValidationError, missing: str = "") -> Iterator[Refusal]:
         path = tuple(error.instance_path)
         kind: Any = error.kind
         name = str(kind.name)
@@ -151,16 +174,16 @@ class _Reader:
         schema = self.validator.node(tuple(error.schema_path)[:-1])
         match name:
             case "additionalProperties":
-                yield self._fields(path, list(kind.unexpected), schema)
+                yield self._fields(path, list(kind.unexpected), schema, missing)
             case "type":
                 yield self._type(path, error.instance, schema)
             case "required":
-                missing = str(kind.property)
+                field = str(kind.property)
                 yield Refusal(
                     Fault.VALUE,
-                    pointer("", *path, missing),
-                    f"{dotted(path)} has no {missing}, which is required.",
-                    f"Set {dotted((*path, missing))}.",
+                    pointer("", *path, field),
+                    f"{dotted(path)} has no {field}, which is required.",
+                    f"Set {dotted((*path, field))}.",
                 )
             case "propertyNames":
                 key = str(kind.error.instance)
@@ -169,20 +192,24 @@ class _Reader:
                 shown = self._shown(path, error.instance)
                 yield self._value(path, f"{dotted(path)} is {shown}, which", error.instance, schema, name)
 
-    def _fields(self, path: tuple[str | int, ...], names: Sequence[str], schema: Mapping[str, Any]) -> Refusal:
-        """Several unknown fields of one mapping are one refusal."""
+    def _fields(
+        self, path: tuple[str | int, ...], names: Sequence[str], schema: Mapping[str, Any], missing: str
+    ) -> Refusal:
+        """Several unknown fields of one mapping are one refusal. missing: the required field that one of them means."""
         known = list(schema.get("properties", ()))
         there = at(self.body, *path)
         remedies: list[str] = []
         patch: list[Mapping[str, Any]] = []
         for name in names:
-            near = nearest(name, (key for key in known if key not in there))
+            near = missing or nearest(name, (key for key in known if key not in there))
             if name in self.moved:
                 remedies.append(f"write {self.moved[name]} instead of {name}")
             elif near:
                 remedies.append(f"rename {name} to {near}")
                 patch.append({"op": "move", "from": pointer("", *path, name), "path": pointer("", *path, near)})
-            elif place := next(self.validator.places(name), None):
+            elif place := next(
+                (place for place in self.validator.places(name) if _same_branch(path, place[:-1])), None
+            ):
                 remedies.append(f"move {name} to {dotted(place).replace('.*', '[]')}")
             elif len(known) > _MOST_FIELDS or not known:
                 remedies.append(f"remove {name}")
@@ -251,6 +278,11 @@ class _Reader:
             return _ARTICLES["object" if isinstance(value, dict) else "array"]
         shown = json.dumps(value, ensure_ascii=False)
         return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
+
+
+def _same_branch(one: Sequence[str | int], other: Sequence[str | int]) -> bool:
+    """Whether one of two paths leads through the other; `*` is any item of a list."""
+    return all(a in (b, "*") or (isinstance(a, int) and b == "*") for a, b in zip(one, other, strict=False))
 
 
 _HIDDEN = "a hidden value"

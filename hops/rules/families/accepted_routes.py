@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
-from hops.kubernetes.controller.classes import owner_of
+from hops.kubernetes.controller.classes import class_of, owner_of
+from hops.kubernetes.controller.contour import contours
 from hops.kubernetes.controller.proxy_fields import condition_problem, host_problems, route_problems
 from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
-from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host
+from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host, ways
 from hops.kubernetes.routing.proxy_routes import merged
 from hops.kubernetes.routing.routes import targets
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES, home, port_of
@@ -37,7 +39,8 @@ _HTTPPROXY = "https://projectcontour.io/docs/1.33/config/fundamentals/"
     parameters_of="TL04",
     why="Contour marks an HTTPProxy as invalid if two roots have the same host, if no root includes it, if the "
     "conditions of a route contradict each other, if fields exclude each other or have a value that Contour cannot "
-    "parse, or if an included HTTPProxy, a Service or a certificate does not exist. Contour then serves "
+    "parse, or if an included HTTPProxy, a Service or a certificate does not exist. The conditions of a route include "
+    "those of the includes that lead to it, and the providers of its tokens are those of the root. Contour then serves "
     "none of its routes, or an error, and reports this only in the object's status after the update.",
     remedy="Correct the field that the message names.",
     references=(_HTTPPROXY, "https://projectcontour.io/docs/1.33/config/inclusion-delegation/"),
@@ -83,7 +86,7 @@ def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) 
             yield Breach(path, f"{problem}.")
     yield from _included(proxy, inventory)
     yield from _tunnelled(proxy)
-    yield from _routed(proxy)
+    yield from _routed(proxy, inventory)
     yield from _served(proxy, inventory)
     for path, reference, required in _authorities(proxy, host):
         namespace, _, name = reference.rpartition("/")
@@ -152,6 +155,30 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
             problem = secret_problem(inventory, own, namespace or own, plain, parameters.given)
             if problem:
                 yield Breach("/spec/virtualhost/tls/secretName", f"{problem}.", evidence=secret, absence=True)
+            if flag(tls.get("enableFallbackCertificate")):
+                yield from _fallen_back(proxy, inventory, parameters)
+
+
+def _fallen_back(proxy: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
+    """Breaches if the Contour of an HTTPProxy has no fallback certificate that the HTTPProxy can use."""
+    name = class_of(proxy, inventory)
+    for contour in inventory.once(contours):
+        if name not in contour.classes or contour.fallback is None:
+            continue
+        namespace, _, secret = contour.fallback.partition("/")
+        remedy = ""
+        if not secret:
+            problem = f"the configuration of {contour.workload} has no fallback certificate"
+            remedy = (
+                "Set tls.fallback-certificate with name and namespace in Contour's configuration file, or remove "
+                "enableFallbackCertificate."
+            )
+        else:
+            problem = secret_problem(inventory, home(proxy), namespace, secret, parameters.given)
+        if problem:
+            path = "/spec/virtualhost/tls/enableFallbackCertificate"
+            yield Breach(path, f"{problem}.", remedy=remedy, absence=True)
+            return
 
 
 def _authorized(proxy: Resource, host: Mapping[str, Any], inventory: Inventory) -> Iterator[Breach]:
@@ -243,16 +270,24 @@ def _providers(proxy: Resource) -> frozenset[str] | None:
     return frozenset(text(at(provider, "name")) or "" for provider in sequence(at(host, "jwtProviders")))
 
 
-def _routed(proxy: Resource) -> Iterator[Breach]:
-    providers = _providers(proxy)
+def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
+    roots = [proxy] if virtual_host(proxy) is not None else [way.root for way in inventory.once(ways).get(proxy, ())]
     for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
         base = f"/spec/routes/{index}"
         conditions = sequence(at(route, "conditions"))
-        problem = _ill_matched(conditions) or condition_problem(conditions) or _contradictory(conditions)
+        problem = (
+            _ill_matched(conditions)
+            or condition_problem(conditions)
+            or _contradictory(conditions)
+            or _contradictory_with_includes(proxy, conditions, inventory)
+        )
         if problem:
-            yield Breach(f"{base}/conditions", f"{problem}.")
-        for path, problem in route_problems(route, base, providers):
+            yield Breach(f"{base}/conditions" if conditions else base, f"{problem}.")
+        for path, problem in route_problems(route, base):
             yield Breach(path, f"{problem}.")
+        problem = _unverifiable(at(route, "jwtVerificationPolicy"), proxy, roots)
+        if problem:
+            yield Breach(f"{base}/jwtVerificationPolicy/require", f"{problem}.")
         mirrors = [service for service in sequence(at(route, "services")) if flag(at(service, "mirror"))]
         if len(mirrors) > 1:
             yield Breach(f"{base}/services", "a route has more than one mirror.")
@@ -265,6 +300,30 @@ def _routed(proxy: Resource) -> Iterator[Breach]:
             yield Breach(
                 base, "a route requires exactly one of services, requestRedirectPolicy and directResponsePolicy."
             )
+
+
+def _contradictory_with_includes(proxy: Resource, conditions: Sequence[Any], inventory: Inventory) -> str:
+    """Why no request can meet the conditions of a route and of the includes that lead to it; "" if one can."""
+    for way in inventory.once(ways).get(proxy, ()):
+        # An include that contradicts itself is reported there, and Contour does not follow it.
+        if not any(map(_contradictory, way.steps)):
+            problem = _contradictory([*chain.from_iterable(way.steps), *conditions])
+            if problem:
+                return f"{problem}, with the conditions of the includes from {way.root}"
+    return ""
+
+
+def _unverifiable(policy: Any, proxy: Resource, roots: Sequence[Resource]) -> str:
+    """Why a root cannot verify the tokens that a route requires; "" if each can."""
+    required = text(at(policy, "require"))
+    if not required or flag(at(policy, "disabled")):
+        return ""
+    for root in roots:
+        providers = _providers(root)
+        if providers is not None and required not in providers:
+            owner = "virtualhost.jwtProviders" if root is proxy else f"virtualhost.jwtProviders of {root}"
+            return f"{owner} has no provider {required}"
+    return ""
 
 
 def _served(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:

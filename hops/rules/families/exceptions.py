@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import hops.rules
+from hops.kubernetes.controller.secrets import KUSTOMIZE
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.values import Undecidable, at, mapping, sequence, text, unknown_paths
@@ -105,7 +106,7 @@ spec:
 """,
 )
 def opaque(resource: Resource, _: Inventory, parameters: Opaque) -> Iterator[Breach]:
-    if resource.kind in parameters.opaque:
+    if resource.kind in parameters.opaque and resource.api_version != KUSTOMIZE:
         what = f"a {resource.kind} creates objects that the rules cannot see."
     elif _foreign(resource) and _has_pod_template(resource.body, 8):
         what = f"a {resource.kind} contains a pod template that no rule reads."

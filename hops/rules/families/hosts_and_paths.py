@@ -218,6 +218,9 @@ def path_type(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -
             regex = looks_like_regex(path)
             if entry.path_type == "ImplementationSpecific" and path == "/":
                 continue
+            if entry.path_type is None and ingress.resource.api_version != "networking.k8s.io/v1":
+                # A removed version, which AP01 reports, in which every path had a pathType.
+                continue
             if entry.path_type not in ("Prefix", "Exact"):
                 given = f"pathType {entry.path_type}" if entry.path_type else "no pathType"
                 matched_by = "as a regular expression" if regex else "as a string prefix"

@@ -11,7 +11,7 @@ from hops.kubernetes.commands import loopback, server
 from hops.kubernetes.controller import contour_annotations
 from hops.kubernetes.controller.classes import others, owner_of
 from hops.kubernetes.controller.contour import contours, envoys, may_serve, serves, watched
-from hops.kubernetes.controller.secrets import made_secrets
+from hops.kubernetes.controller.secrets import generated, made_secrets
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.network_policies import (
     CALICO,
@@ -324,7 +324,8 @@ def _own_namespace_only(policies: Iterable[Mapping[str, JSON]], peer: Peer) -> s
     of=exposed,
     hop=HopName.POD,
     why="A process that listens on 127.0.0.1 or localhost accepts connections of its own pod only. Envoy connects to "
-    "the pod's address, the connection is refused, and Envoy returns 503.",
+    "the pod's address, the connection is refused, and Envoy returns 503. Development servers such as uvicorn, "
+    "`flask run` and `manage.py runserver` listen on 127.0.0.1 if nothing else is given.",
     remedy="Let the command listen on 0.0.0.0.",
     references=("https://kubernetes.io/docs/concepts/workloads/pods/#pod-networking",),
     bad=_POD.replace("image: web", 'image: web, command: [python, -m, http.server, "8080", --bind, 127.0.0.1]')
@@ -456,6 +457,8 @@ def complete(subject: Exposed, inventory: Inventory, parameters: Given) -> Itera
         found = inventory.find(kind, namespace, name)
         if found is None:
             if kind == "Secret" and (namespace, name) in inventory.once(made_secrets):
+                continue
+            if (kind, name) in inventory.once(generated):
                 continue
             if (kind, namespace, _RANDOM.sub("", name)) in inventory.once(_named_by_pulumi):
                 continue

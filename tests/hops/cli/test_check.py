@@ -687,6 +687,34 @@ def test_patches_of_a_kustomization_are_no_objects(tmp_path: Path) -> None:
     assert codes(found(kustomization)) == ["PK02"]
 
 
+USES = """apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: web}}
+spec:
+  containers:
+  - name: web
+    image: web:1
+    ports: [{containerPort: 80, hostPort: 80}]
+    envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: keys}}]
+"""
+
+
+def test_what_a_kustomization_generates_is_there(tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(USES)
+    kustomization = tmp_path / "kustomization.yaml"
+    absent = ("--no-render", "--rule", "RP04", "--rule", "PK02", "--rule", "PK05", "--rule", "AP01", "--rule", "AP02")
+    kustomization.write_text("resources: [pod.yaml]\n")
+    assert codes(found(tmp_path, *absent)) == ["RP04", "RP04"]
+    generators = (
+        "configMapGenerator: [{name: settings, literals: [a=b]}]\nsecretGenerator: [{name: keys, envs: [.env]}]\n"
+    )
+    for head in ("", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n", "kind: Kustomization\n"):
+        kustomization.write_text(head + "metadata: {name: any}\nresources: [pod.yaml]\n" + generators)
+        assert found(tmp_path, *absent) == []
+    kustomization.write_text("resources: [pod.yaml]\n" + generators.replace("settings", "others"))
+    assert codes(found(tmp_path, *absent)) == ["RP04"]
+
+
 PROGRAM = """#!/bin/sh
 printf '%s ' "$(basename "$0")" "$@" >> {log}
 cat {output}

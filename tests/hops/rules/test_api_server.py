@@ -148,6 +148,18 @@ CASES = [
     ),
     Case("AP02", "service under v1", ingress()),
     Case("AP02", "a misspelled field", service("selectr: {app: web}, "), ("/spec/selectr",)),
+    Case("AP04", "a path of Windows", pod("volumes: [{name: a}], ", ", volumeMounts: [{name: a, mountPath: 'C:/a'}]")),
+    Case(
+        "AP04",
+        "a mount without a path",
+        pod("volumes: [{name: a}], ", ", volumeMounts: [{name: a, mountPath: ''}]"),
+        ("/spec/containers/0/volumeMounts/0/mountPath",),
+    ),
+    Case(
+        "AP04",
+        "an unknown field that stands for the missing one is reported by AP02",
+        proxy("loadBalancerPolicy: {strategy: RequestHash, requestHashPolicies: [{headerHashOptions: {name: a}}]}"),
+    ),
     Case("AP02", "a misspelled field of a container", pod(container=", prots: []"), ("/spec/containers/0/prots",)),
     Case("AP02", "another case", pod(container=", imagepullpolicy: Always"), ("/spec/containers/0/imagepullpolicy",)),
     Case("AP02", "a field of the container on the pod", pod("ports: [], "), ("/spec/ports",)),
@@ -424,6 +436,12 @@ def test_a_refusal_is_of_one_kind_and_its_patch_leaves_none(case: Case) -> None:
             "Rename selectr to selector.",
         ),
         (pod("ports: [], "), "AP02", "Move ports to spec.containers[].ports."),
+        (pod(container=", hostPort: 80"), "AP02", "Move hostPort to spec.containers[].ports[].hostPort."),
+        (
+            proxy("loadBalancerPolicy: {strategy: RequestHash, requestHashPolicies: [{headerHashOptions: {name: a}}]}"),
+            "AP02",
+            "Rename name to headerName.",
+        ),
         (
             ingress(backend="serviceName: web"),
             "AP02",

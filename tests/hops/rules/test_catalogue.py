@@ -80,7 +80,24 @@ def test_the_page_of_a_rule_describes_every_parameter(code: str) -> None:
     if rule.parameters is NoParameters or rule.parameters_of:
         return
     for name, field in rule.parameters.model_fields.items():
-        assert re.search(rf"^\| `{field.alias or name}` \| \w.* \| .+ \|$", page(rule), re.MULTILINE)
+        assert re.search(rf"^\| `{field.alias or name}` \| .+ \| \w.* \| .+ \|$", page(rule), re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (
+            "HP01",
+            "list of {`workload`: text, `port`: number from 1 to 65535 or text, `protocol`: `TCP` or `UDP` or `SCTP`}",
+        ),
+        ("HP02", "list of text"),
+        ("HP10", "`all` or `root` or nothing"),
+        ("PK03", "number"),
+        ("SV03", "list of `NodePort` or `LoadBalancer`"),
+    ],
+)
+def test_the_page_of_a_rule_names_the_type_of_a_parameter(code: str, kind: str) -> None:
+    assert re.search(rf"^\| `\w+` \| {re.escape(kind)} \|", page(RULES[code]), re.MULTILINE)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -89,7 +106,8 @@ def test_the_page_of_a_rule_sets_every_parameter_to_a_value_that_is_accepted(cod
     if rule.parameters is NoParameters:
         return
     _, _, after = page(rule).partition("## Parameters")
-    shown = yaml.safe_load(after.partition("```yaml\n")[2].partition("```")[0])
+    shown, of_stack = (yaml.safe_load(block.partition("```")[0]) for block in after.split("```yaml\n")[1:3])
+    assert of_stack == {"config": {"ingress-hops:policy": shown}}
     ((owner, settings),) = shown["rules"].items()
     assert owner == (rule.parameters_of or code)
     assert set(settings["parameters"]) == set(keys(rule.parameters))

@@ -485,6 +485,13 @@ PATHS = [
         paths(path("/c++", "ImplementationSpecific")),
         (f"{FIRST}/pathType",),
     ),
+    Case(
+        "IN07",
+        "no pathType in a removed version, which AP01 reports",
+        paths("{path: /a, backend: {serviceName: web, servicePort: 80}}").replace(
+            "networking.k8s.io/v1", "networking.k8s.io/v1beta1"
+        ),
+    ),
     Case("IN07", "a type in lower case", paths(path("/a", "exact")), (f"{FIRST}/pathType",)),
     Case("IN07", "a star that only means a star", paths(path("/a/*")), (f"{FIRST}/path",)),
     Case("IN07", "a plus and a percent are characters to Prefix", paths(path("/c++"), path("/a%20b", "Exact"))),
@@ -874,12 +881,43 @@ def host_with(fields: str, route: str = SERVICES) -> str:
     return service() + others + proxy(f"{{{root}, routes: [{{{route}}}]}}")
 
 
+def contour_with(configuration: str | None = "debug: false") -> str:
+    """A Contour with this configuration file; None for one that is not declared."""
+    file = f"""
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: contour, namespace: projectcontour}}
+data: {{contour.yaml: "{configuration}"}}
+"""
+    return (
+        ("" if configuration is None else file)
+        + """
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: contour, namespace: projectcontour}
+spec:
+  selector: {matchLabels: {app: contour}}
+  template:
+    metadata: {labels: {app: contour}}
+    spec:
+      containers:
+      - name: contour
+        image: ghcr.io/projectcontour/contour:v1.33.6
+        command: [contour]
+        args: [serve, --incluster, --config-path=/config/contour.yaml]
+"""
+    )
+
+
 def fields_case(about: str, text: str, *paths_: str) -> Case:
     return Case("IN17", about, text, paths_)
 
 
 VIRTUAL_HOST = "/spec/virtualhost"
 ROUTE = "/spec/routes/0"
+FALLBACK = f"{VIRTUAL_HOST}/tls/enableFallbackCertificate"
 FIELDS = [
     *(
         fields_case(about, host_with(fields), *(f"{VIRTUAL_HOST}/{path_}" for path_ in paths_))
@@ -1171,6 +1209,68 @@ FIELDS = [
         tree("{name: leaf, conditions: [{header: {name: a, present: true}}, {header: {name: A, notpresent: true}}]}")
         + proxy(LEAF, "leaf"),
         "/spec/includes/0",
+    ),
+    *(
+        fields_case(about, tree(include) + proxy(leaf, "leaf") + more, *paths_)
+        for about, include, leaf, more, *paths_ in (
+            (
+                "a route that contradicts its include",
+                "{name: leaf, conditions: [{header: {name: a, exact: b}}]}",
+                f"{{routes: [{{conditions: [{{header: {{name: A, exact: c}}}}], {SERVICES}}}]}}",
+                "",
+                f"{ROUTE}/conditions",
+            ),
+            (
+                "a route that agrees with its include",
+                "{name: leaf, conditions: [{header: {name: a, exact: b}}]}",
+                f"{{routes: [{{conditions: [{{header: {{name: c, exact: c}}}}], {SERVICES}}}]}}",
+                "",
+            ),
+            (
+                "includes that contradict each other",
+                "{name: leaf, conditions: [{queryParameter: {name: a, exact: b}}]}",
+                "{includes: [{name: end, conditions: [{queryParameter: {name: a, exact: c}}]}]}",
+                proxy(f"{{routes: [{{{SERVICES}}}]}}", "end"),
+                ROUTE,
+            ),
+            (
+                "an include that contradicts itself is reported once",
+                "{name: leaf, conditions: [{header: {name: a, present: true}}, {header: {name: a, notpresent: true}}]}",
+                f"{{routes: [{{conditions: [{{header: {{name: b, exact: c}}}}], {SERVICES}}}]}}",
+                "",
+                "/spec/includes/0",
+            ),
+        )
+    ),
+    *(
+        fields_case(
+            about,
+            host_with(f"{TLS}}}, jwtProviders: [{{name: a, {JWKS}}}]").replace(
+                "routes:", "includes: [{name: leaf}], routes:"
+            )
+            + proxy(f"{{routes: [{{{SERVICES}, jwtVerificationPolicy: {{require: {required}}}}}]}}", "leaf"),
+            *paths_,
+        )
+        for about, required, *paths_ in (
+            ("an included route with a token of the root", "a"),
+            ("an included route with a token of nobody", "b", f"{ROUTE}/jwtVerificationPolicy/require"),
+        )
+    ),
+    *(
+        fields_case(about, host_with(f"{TLS}, enableFallbackCertificate: true}}") + contour, *paths_)
+        for about, contour, *paths_ in (
+            ("a fallback certificate of a Contour without one", contour_with(), FALLBACK),
+            (
+                "a fallback certificate that Contour has",
+                contour_with("tls: {fallback-certificate: {name: web, namespace: certs}}"),
+            ),
+            (
+                "a fallback certificate that is not there",
+                contour_with("tls: {fallback-certificate: {name: gone, namespace: certs}}"),
+                FALLBACK,
+            ),
+            ("a fallback certificate of a Contour whose configuration is not declared", contour_with(None)),
+        )
     ),
     fields_case(
         "an include with conditions",

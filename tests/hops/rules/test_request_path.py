@@ -188,6 +188,74 @@ CASES = [
     Case(
         "RP02", "all addresses", workload("command: [python, -m, http.server, --bind, 0.0.0.0]") + service() + ingress()
     ),
+    *(
+        Case("RP02", f"{about} {words}", workload(f"command: [{words}]") + service() + ingress(), paths_)
+        for about, paths_, commands in (
+            (
+                "the default of",
+                (f"{CONTAINER}/command",),
+                (
+                    "uvicorn, 'app:app', --port, '8080'",
+                    "python3, -m, uvicorn, app, --port=8080",
+                    "flask, --app, hello, run",
+                    "flask, run, -p, '8080'",
+                    "fastapi, dev, main.py",
+                    "hypercorn, app",
+                    "python, manage.py, runserver, '8080'",
+                    "python, ./manage.py, runserver, --noreload, 'localhost:8080'",
+                    "django-admin, runserver",
+                ),
+            ),
+            (
+                "the address of",
+                (),
+                (
+                    "uvicorn, 'app:app', --host, 0.0.0.0",
+                    "uvicorn, app, --uds, /run/app.sock",
+                    "flask, run, -h, 0.0.0.0",
+                    "flask, routes",
+                    "fastapi, run, main.py",
+                    "hypercorn, -b, '0.0.0.0:8080', app",
+                    "python, manage.py, runserver, '0:8080'",
+                    "python, manage.py, migrate",
+                    "gunicorn, app",
+                ),
+            ),
+        )
+        for words in commands
+    ),
+    *(
+        Case("RP02", about, workload(f"command: [uvicorn, app], {given}") + service() + ingress())
+        for about, given in (
+            ("an address in a variable", "env: [{name: UVICORN_HOST, value: 0.0.0.0}]"),
+            ("an address in a variable of a ConfigMap", "envFrom: [{configMapRef: {name: settings}}]"),
+        )
+    ),
+    *(
+        Case(
+            "RP04",
+            about,
+            workload("image: a/b, envFrom: [{secretRef: {name: hook}}]")
+            + service()
+            + ingress()
+            + f"""
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: certificates, namespace: apps}}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{{name: create, image: a/b, args: [create, --host=a, --secret-name={name}]}}]
+""",
+            paths_,
+        )
+        for about, name, paths_ in (
+            ("a Secret that a Job makes", "hook", ()),
+            ("a Secret that no Job makes", "hooks", (f"{CONTAINER}/envFrom/0/secretRef/name",)),
+        )
+    ),
     Case("RP02", "the host of a client", workload("command: [worker, --host, localhost]") + service() + ingress()),
     Case(
         "RP02",
