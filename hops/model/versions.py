@@ -29,6 +29,13 @@ CALICO = Manifest("calico", "3.31.0", "0f7dc29b56dafe1d9566991d008a7944f5a319ab3
 CONTOUR = Manifest("contour", "1.33.6", "1d2e45c4bb31bea93085231d9b50e2c95ad92432253872b683e672eb7cecbbd8")
 ENVOY = "1.38.3"
 PULUMI = "3.259.0"
+# As Pulumi's release writes them into its Homebrew formula (github.com/pulumi/homebrew-tap, Formula/pulumi.rb).
+PULUMI_SHA256 = {
+    "linux-x64": "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
+    "linux-arm64": "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853",
+    "darwin-x64": "eaca4c3b8277bfa3ab061fa3b270d1c66358a0b2e613da8c5587a04b7226c534",
+    "darwin-arm64": "57c27f179e527e2cf9f62b841a448af72a020e44b2fb4ee0d9bd85556c00c864",
+}
 KIND = "0.32.0"
 # As kind publishes them beside the release, in kind-SYSTEM-PROCESSOR.sha256sum.
 KIND_SHA256 = {

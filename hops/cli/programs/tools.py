@@ -13,7 +13,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -43,10 +43,10 @@ class Tool:
     name: name of the program.
     version: the pinned version, which is downloaded.
     oldest: the oldest usable version; another major version is not usable.
-    folder, file, sums: the release's path below GITHUB, its file, and the file with its sha256.
+    folder, file: the release's path below GITHUB, and its file.
     cpus: the release's names of processors, by this project's names.
     page: address of the instructions to install it by hand.
-    sha256: the pinned sums of the file by SYSTEM-CPU; without one, `sums` is read.
+    sha256: the pinned sums of the file by SYSTEM-CPU.
     """
 
     name: str
@@ -54,10 +54,9 @@ class Tool:
     oldest: str
     folder: str
     file: str
-    sums: str
     cpus: Mapping[str, str]
     page: str
-    sha256: Mapping[str, str] = field(default_factory=dict)
+    sha256: Mapping[str, str]
 
     def accepts(self, version: str) -> bool:
         found, oldest = _numbers(version), _numbers(self.oldest)
@@ -70,9 +69,9 @@ PULUMI = Tool(
     versions.PULUMI,
     "pulumi/pulumi/releases/download/v{version}",
     "pulumi-v{version}-{system}-{cpu}.tar.gz",
-    "pulumi-{version}-checksums.txt",
     {"x86-64": "x64", "arm64": "arm64"},
     "https://www.pulumi.com/docs/install",
+    versions.PULUMI_SHA256,
 )
 KIND = Tool(
     "kind",
@@ -81,7 +80,6 @@ KIND = Tool(
     "0.27.0",
     "kubernetes-sigs/kind/releases/download/v{version}",
     "kind-{system}-{cpu}",
-    "kind-{system}-{cpu}.sha256sum",
     {"x86-64": "amd64", "arm64": "arm64"},
     "https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
     versions.KIND_SHA256,
@@ -164,26 +162,17 @@ def machine() -> tuple[str, str]:
 def _fetch(tool: Tool, folder: Path, base: str) -> None:
     """Downloads the pinned release into `folder`. Raises ToolError and leaves nothing there if that fails."""
     system, cpu = machine()
-    folder_url, file, sums = (
-        text.format(version=tool.version, system=system, cpu=tool.cpus[cpu])
-        for text in (f"{base}/{tool.folder}", tool.file, tool.sums)
-    )
-    url = f"{folder_url}/{file}"
+    url = f"{base}/{tool.folder}/{tool.file}".format(version=tool.version, system=system, cpu=tool.cpus[cpu])
     echo(f"fetching {url}", err=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Beside the folder and not in /tmp: a rename is atomic only within one file system.
         with tempfile.TemporaryDirectory(prefix=f"{tool.name}-", dir=folder.parent) as scratch:
-            expected = tool.sha256.get(f"{system}-{tool.cpus[cpu]}")
-            if not expected:
-                published = Path(scratch, "published")
-                _download(f"{folder_url}/{sums}", published, f"{tool.name} {tool.version} checksum")
-                expected = _sum_of(file, published.read_text(errors="replace"), f"{folder_url}/{sums}")
             download = Path(scratch, "download")
             digest = _download(url, download, f"{tool.name} {tool.version}")
-            if digest != expected:
+            if digest != (expected := tool.sha256[f"{system}-{tool.cpus[cpu]}"]):
                 raise ToolError(
-                    f"{url} is not what its project published: sha256 {digest}, published {expected} "
+                    f"{url} is not the pinned release: sha256 {digest}, pinned {expected} "
                     f"({download.stat().st_size} bytes came); nothing was installed, try again"
                 )
             _install(tool, download, Path(scratch), folder)
@@ -216,14 +205,6 @@ def _download(url: str, path: Path, what: str) -> str:
             file.write(chunk)
             progress.advance(task, len(chunk))
     return digest.hexdigest()
-
-
-def _sum_of(file: str, sums: str, where: str) -> str:
-    for line in sums.splitlines():
-        match line.split():
-            case [digest, name] if name.lstrip("*") == file and re.fullmatch("[0-9a-f]{64}", digest):
-                return digest
-    raise ToolError(f"{where} holds no sha256 of {file}, so nothing was installed")
 
 
 def _install(tool: Tool, download: Path, scratch: Path, folder: Path) -> None:
@@ -266,7 +247,7 @@ def main(
 ) -> None:
     """Finds pulumi, kind and docker, and fetches the first two into .tools/bin where PATH has none that will do.
 
-    It fetches the pinned official releases, and only with the sha256 that their projects publish.
+    It fetches the official releases that are pinned by version and sha256.
 
     Exit status: 0 all are there, 1 docker is missing or does not answer, 2 a tool is missing and can't be fetched.
     """

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from hops.cli.app import app
 from hops.cli.programs import tools
 from hops.cli.programs.project import ProjectError, project_folder, search_path
 from hops.cli.programs.tools import (
+    KIND,
     PULUMI,
     InstalledTool,
     Tool,
@@ -24,8 +26,6 @@ from hops.cli.programs.tools import (
     machine,
 )
 
-KIND = dataclasses.replace(tools.KIND, sha256={})
-"""kind without its pinned sums, so that a test can publish a file of its own."""
 UNREACHABLE = "http://127.0.0.1:9"
 
 
@@ -113,20 +113,15 @@ def archive(**files: bytes) -> bytes:
     return buffer.getvalue()
 
 
-def publish(server: Server, tool: Tool, content: bytes) -> tuple[str, str]:
-    """The paths of the file and of its sums, as their projects lay them out."""
+def publish(server: Server, tool: Tool, content: bytes) -> tuple[str, Tool]:
+    """The path of the file, as its project lays it out, and the tool with the file's sum pinned."""
     if tool is KIND:
-        folder = f"/kubernetes-sigs/kind/releases/download/v{tool.version}"
-        file = "kind-linux-amd64"
-        sums = f"{file}.sha256sum"
+        path, system = f"/kubernetes-sigs/kind/releases/download/v{tool.version}/kind-linux-amd64", "linux-amd64"
     else:
         folder = f"/pulumi/pulumi/releases/download/v{tool.version}"
-        file = f"pulumi-v{tool.version}-linux-x64.tar.gz"
-        sums = f"pulumi-{tool.version}-checksums.txt"
-    line = f"{hashlib.sha256(content).hexdigest()}  {file}\n"
-    server.files[f"{folder}/{file}"] = content
-    server.files[f"{folder}/{sums}"] = f"{'0' * 64}  another-file\n{line}".encode()
-    return f"{folder}/{file}", f"{folder}/{sums}"
+        path, system = f"{folder}/pulumi-v{tool.version}-linux-x64.tar.gz", "linux-x64"
+    server.files[path] = content
+    return path, dataclasses.replace(tool, sha256={system: hashlib.sha256(content).hexdigest()})
 
 
 def left(project: Path) -> list[str]:
@@ -134,37 +129,40 @@ def left(project: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("on_path")
-def test_a_pinned_sum_is_worth_more_than_the_published_one(server: Server, project: Path) -> None:
-    content = script(f"kind v{KIND.version} go1.26.0 linux/amd64")
-    file, sums = publish(server, KIND, content)
-    with pytest.raises(ToolError, match=f"published {tools.KIND.sha256['linux-amd64']}"):
-        have(tools.KIND, project, server.base)
+@pytest.mark.parametrize(("tool", "system"), [(PULUMI, "linux-x64"), (KIND, "linux-amd64")], ids=["pulumi", "kind"])
+def test_only_the_file_with_the_pinned_sum_is_installed(server: Server, project: Path, tool: Tool, system: str) -> None:
+    publish(server, tool, script("another release"))
+    with pytest.raises(ToolError, match=f"pinned {tool.sha256[system]}"):
+        have(tool, project, server.base)
     assert left(project) == []
-    pinned = dataclasses.replace(KIND, sha256={"linux-amd64": hashlib.sha256(content).hexdigest()})
-    assert have(pinned, project, server.base).version == KIND.version
-    assert set(server.asked) == {file}, "the sums beside the release are not asked for"
-    assert sums in server.files
+
+
+@pytest.mark.parametrize("tool", [PULUMI, KIND], ids=["pulumi", "kind"])
+def test_the_sums_of_all_platforms_are_pinned(tool: Tool) -> None:
+    assert set(tool.sha256) == {f"{system}-{cpu}" for system in ("linux", "darwin") for cpu in tool.cpus.values()}
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in tool.sha256.values())
+    assert len(set(tool.sha256.values())) == 4
 
 
 @pytest.mark.usefixtures("on_path")
 def test_a_file_without_end_is_refused(server: Server, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
+    _, kind = publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
     monkeypatch.setattr(tools, "_MOST_BYTES", 40)
     with pytest.raises(ToolError, match="has more than 40 bytes"):
-        have(KIND, project, server.base)
+        have(kind, project, server.base)
     assert left(project) == []
 
 
 def test_kind_is_fetched_where_there_is_none(
     server: Server, on_path: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, _ = publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
+    file, kind = publish(server, KIND, script(f"kind v{KIND.version} go1.26.0 linux/amd64"))
     where = f"{project}/.tools/bin/kind"
-    assert have(KIND, project, server.base) == InstalledTool("kind", KIND.version, where)
+    assert have(kind, project, server.base) == InstalledTool("kind", KIND.version, where)
     assert left(project) == [".tools/bin/kind"]
     assert capsys.readouterr().err == f"fetching {server.base}{file}\n"
     server.files.clear()
-    assert have(KIND, project, server.base).where == where, "what was fetched is found the next time"
+    assert have(kind, project, server.base).where == where, "what was fetched is found the next time"
     assert not list(on_path.iterdir())
 
 
@@ -180,8 +178,8 @@ def test_pulumi_comes_with_its_companions_and_nothing_else(server: Server, proje
             "pulumi/deeper/pulumi": b"",
         }
     )
-    publish(server, PULUMI, content)
-    assert have(PULUMI, project, server.base).version == PULUMI.version
+    _, pulumi = publish(server, PULUMI, content)
+    assert have(pulumi, project, server.base).version == PULUMI.version
     assert left(project) == [".tools/bin/pulumi", ".tools/bin/pulumi-language-python"]
     assert all((project / file).stat().st_mode & 0o111 for file in left(project))
     assert not (project.parent / "escaped").exists()
@@ -198,8 +196,8 @@ def test_what_path_has_is_taken(on_path: Path, project: Path, version: str) -> N
 @pytest.mark.parametrize(("says", "status"), [("v3.1.0", 0), ("v4.0.0", 0), ("no number", 0), ("v3.9999.0", 1)])
 def test_what_will_not_do_is_replaced(server: Server, on_path: Path, project: Path, says: str, status: int) -> None:
     program(on_path, "pulumi", says, status)
-    publish(server, PULUMI, archive(**{"pulumi/pulumi": script(f"v{PULUMI.version}")}))
-    assert have(PULUMI, project, server.base).where == f"{project}/.tools/bin/pulumi"
+    _, pulumi = publish(server, PULUMI, archive(**{"pulumi/pulumi": script(f"v{PULUMI.version}")}))
+    assert have(pulumi, project, server.base).where == f"{project}/.tools/bin/pulumi"
 
 
 def test_an_older_fetched_one_is_replaced(server: Server, on_path: Path, project: Path) -> None:
@@ -208,8 +206,8 @@ def test_an_older_fetched_one_is_replaced(server: Server, on_path: Path, project
     program(on_path, "kind", "kind v0.19.0 go1.20")
     with pytest.raises(ToolError, match=r"kind >= 0.27.0 and < 1 is needed, and .*/.tools/bin/kind is 0.20.0"):
         have(KIND, project, UNREACHABLE)
-    publish(server, KIND, script(f"kind v{KIND.version}"))
-    assert have(KIND, project, server.base).version == KIND.version
+    _, kind = publish(server, KIND, script(f"kind v{KIND.version}"))
+    assert have(kind, project, server.base).version == KIND.version
 
 
 @pytest.mark.usefixtures("on_path")
@@ -217,12 +215,9 @@ def test_an_older_fetched_one_is_replaced(server: Server, on_path: Path, project
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("wrong sum", "is not what its project published: sha256 [0-9a-f]{64}, published [0-9a-f]{64}"),
-        ("truncated", r"is not what its project published.*bytes came"),
+        ("wrong sum", "is not the pinned release: sha256 [0-9a-f]{64}, pinned [0-9a-f]{64}"),
+        ("truncated", r"is not the pinned release.*bytes came"),
         ("no file", "cannot be fetched: HTTP Error 404"),
-        ("no sums", "cannot be fetched: HTTP Error 404"),
-        ("no line", "holds no sha256 of"),
-        ("no sum in the line", "holds no sha256 of"),
         ("nobody there", "cannot be fetched: urlopen error .*HTTPS_PROXY"),
     ],
 )
@@ -230,7 +225,7 @@ def test_a_faulty_release_is_refused_and_leaves_nothing(
     server: Server, project: Path, tool: Tool, fault: str, message: str
 ) -> None:
     good = {"kind": script(f"kind v{KIND.version}"), "pulumi": archive(**{"pulumi/pulumi": script("v3.259.0")})}
-    file, sums = publish(server, tool, good[tool.name])
+    file, pinned = publish(server, tool, good[tool.name])
     match fault:
         case "wrong sum":
             server.files[file] += b"x"
@@ -238,14 +233,8 @@ def test_a_faulty_release_is_refused_and_leaves_nothing(
             server.short.add(file)
         case "no file":
             del server.files[file]
-        case "no sums":
-            del server.files[sums]
-        case "no line":
-            server.files[sums] = server.files[sums].splitlines()[0]
-        case "no sum in the line":
-            server.files[sums] = f"unknown  {Path(file).name}".encode()
     with pytest.raises(ToolError, match=message) as refused:
-        have(tool, project, UNREACHABLE if fault == "nobody there" else server.base)
+        have(pinned, project, UNREACHABLE if fault == "nobody there" else server.base)
     assert tool.page in str(refused.value)
     assert left(project) == []
 
@@ -258,17 +247,17 @@ def test_a_faulty_release_is_refused_and_leaves_nothing(
 def test_a_sound_download_that_holds_no_pulumi_is_refused(
     server: Server, project: Path, content: bytes, message: str
 ) -> None:
-    publish(server, PULUMI, content)
+    _, pulumi = publish(server, PULUMI, content)
     with pytest.raises(ToolError, match=message):
-        have(PULUMI, project, server.base)
+        have(pulumi, project, server.base)
     assert left(project) == []
 
 
 @pytest.mark.usefixtures("on_path")
 def test_a_release_that_does_not_run_here_is_named(server: Server, project: Path) -> None:
-    publish(server, KIND, b"\x7fELF of another kind")
+    _, kind = publish(server, KIND, b"\x7fELF of another kind")
     with pytest.raises(ToolError, match="was fetched and does not run here"):
-        have(KIND, project, server.base)
+        have(kind, project, server.base)
 
 
 @pytest.mark.usefixtures("on_path")
