@@ -123,6 +123,7 @@ class ClusterStatus(StrEnum):
 
     RUNNING = "running"
     STOPPED = "stopped"
+    MOVED = "at other addresses"
     ABSENT = "absent"
     HALF_MADE = "half made"
     OUTDATED = "of older settings"
@@ -139,7 +140,9 @@ def standing(machine: Machine, cluster: str, state: ClusterState) -> ClusterStat
         return ClusterStatus.OUTDATED
     if state.generation is None:
         return ClusterStatus.HALF_MADE if machine.nodes(cluster) else ClusterStatus.ABSENT
-    return ClusterStatus.STOPPED if state.stopped else ClusterStatus.RUNNING
+    if state.stopped:
+        return ClusterStatus.STOPPED
+    return ClusterStatus.MOVED if state.moved else ClusterStatus.RUNNING
 
 
 def mark(generation: int, fingerprint: str) -> str:

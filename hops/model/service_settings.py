@@ -30,6 +30,7 @@ from hops.model.setting_types import (
     ImageName,
     Label,
     Port,
+    ProcessText,
     Quantity,
     Replicas,
     RoutePath,
@@ -60,7 +61,7 @@ class SecretReference(Section):
 TEXT, REFERENCE = "[text]", "[secret]"
 """What pydantic adds to the place of a problem with a variable."""
 Variable = Annotated[
-    Annotated[str, Tag(TEXT)] | Annotated[SecretReference, Tag(REFERENCE)],
+    Annotated[ProcessText, Tag(TEXT)] | Annotated[SecretReference, Tag(REFERENCE)],
     Discriminator(lambda value: REFERENCE if isinstance(value, Mapping | SecretReference) else TEXT),
 ]
 
@@ -263,7 +264,8 @@ def amount(quantity: str) -> float:
 
 
 _MOST_FILE_BYTES = 1_000_000
-"""All files of a service together: an object of the API is bounded by 1 MiB."""
+"""All files of a service together, and all words and variables of its container: an object of the API is bounded by
+1 MiB."""
 
 
 def _fitting_files(files: Mapping[str, str]) -> Mapping[str, str]:
@@ -284,7 +286,7 @@ class ProbeSettings(Section):
 
     http: UrlPath | None = Field(None, description="The path of an HTTP request.", examples=["/health"])
     tcp: Literal[True] | None = Field(None, description="A TCP connection.", examples=[True])
-    exec: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+    exec: Annotated[tuple[ProcessText, ...], Field(min_length=1)] | None = Field(
         None, description="A command in the container that ends with status 0.", examples=[["pg_isready"]]
     )
     grpc: str | None = Field(
@@ -394,13 +396,13 @@ class ServiceSettings(Section):
         description="How its image is built, instead of `image`: see the keys of services[].build.",
         examples=[{"context": "./web"}],
     )
-    command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+    command: Annotated[tuple[ProcessText, ...], Field(min_length=1)] = Field(
         (),
         description="The command of its container, one word an entry. It must listen on `port`. The default is the "
         "image's own; without `image`, `build` and `args`, it is `python -m http.server PORT --directory /srv`.",
         examples=[["python", "-m", "http.server", "8080"]],
     )
-    args: tuple[str, ...] = Field(
+    args: tuple[ProcessText, ...] = Field(
         (), description="The arguments of its command, one word an entry.", examples=[["--verbose"]]
     )
     env: Mapping[VariableName, Variable] = Field(
@@ -501,6 +503,12 @@ class ServiceSettings(Section):
     def _possible_container(self) -> Self:
         if problems := mount_problems(self.files, [volume.path for volume in self.volumes]):
             raise ValueError(f"{self.name}: {'; '.join(problems)}")
+        texts = (*self.command, *self.args, *self.plain_env, *self.plain_env.values())
+        if (size := sum(len(text.encode()) for text in texts)) > _MOST_FILE_BYTES:
+            raise ValueError(
+                f"{self.name}: command, args and env have {size:,} bytes together, and {_MOST_FILE_BYTES:,} are "
+                "possible; shorten them"
+            )
         for kind, probe in (self.probes.declared if self.probes else {}).items():
             if isinstance(probe.port, str) and probe.port != "http":
                 raise ValueError(

@@ -99,8 +99,14 @@ _REGISTRY = "a registry is host[:port][/path], without a scheme"
 Registry = Annotated[
     str, AfterValidator(matching(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*", _REGISTRY)), _bounded(_REGISTRY)
 ]
-_IMAGE = "an image is [registry/]name[:tag][@digest]"
-ImageName = Annotated[str, AfterValidator(matching(r"[a-z0-9][a-zA-Z0-9._:/@-]*", _IMAGE)), _bounded(_IMAGE)]
+# The grammar of distribution/reference: an optional host with a port, lower-case components, a tag, a digest.
+_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_IMAGE_NAME = (
+    r"(?=.{1,512}\Z)(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?/)?"
+    rf"{_COMPONENT}(?:/{_COMPONENT})*(?::\w[\w.-]{{0,127}})?(?:@[a-z0-9]+:[0-9a-f]{{32,128}})?"
+)
+_IMAGE = "an image is [registry/]name[:tag][@digest], with a name in lower case"
+ImageName = Annotated[str, AfterValidator(matching(_IMAGE_NAME, _IMAGE)), _bounded(_IMAGE)]
 PATH_BOUND = "a path starts with / and holds no space, ?, # or %, and no //, /./ or /../"
 # The API server refuses empty and dot segments in the path of an Ingress; clients such as curl remove dot segments.
 PATH_SEGMENTS = r"(?!.*(//|/\.{1,2}(/|$)))"
@@ -115,10 +121,25 @@ Timeout = Annotated[
 ]
 _VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
 VariableName = Annotated[str, AfterValidator(matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
-_CONTAINER_PATH = r"(/(?!\.{1,2}(/|$))[^/\s:]+)+"
-_FILE = "a file's path in the container is absolute, without . or .. and without : and spaces"
+# A runtime mounts nothing into these (runc, libcontainer/rootfs_linux.go, checkProcMount).
+_MOST_TEXT_BYTES = 128_000
+_TEXT = f"a text of at most {_MOST_TEXT_BYTES:,} bytes without the character NUL"
+
+
+def _process_text(text: str) -> str:
+    if "\0" in text or len(text.encode(errors="surrogatepass")) > _MOST_TEXT_BYTES:
+        raise ValueError(_TEXT)
+    return text
+
+
+# A word or variable of a process ends with NUL and has 128 KiB at most (execve(2), MAX_ARG_STRLEN).
+ProcessText = Annotated[str, AfterValidator(_process_text), _bounded(_TEXT)]
+_CONTAINER_PATH = r"(?!/(proc|sys)(/|$))(/(?!\.{1,2}(/|$))[^/\s:\0]+)+"
+_FILE = "a file's path in the container is absolute, not below /proc or /sys, without . or .. and without : and spaces"
 ContainerFile = Annotated[str, AfterValidator(matching(_CONTAINER_PATH, _FILE)), _bounded(_FILE)]
-_FOLDER = "a folder in the container is absolute, not / itself, without . or .. and without : and spaces"
+_FOLDER = (
+    "a folder in the container is absolute, not / itself, not /proc or /sys, without . or .. and without : and spaces"
+)
 ContainerFolder = Annotated[str, AfterValidator(matching(_CONTAINER_PATH, _FOLDER)), _bounded(_FOLDER)]
 # kind appends "-control-plane", and a node's name is a DNS label of at most 63.
 _CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"

@@ -434,12 +434,13 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
         # pydantic also reports a list as too short if its only entry is wrong.
         inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]))}
         wrong = {problem["loc"] for problem in problems}
-        own = [
-            p
-            for p in problems
-            if not (p["type"] == "too_short" and p["loc"] in inner) and not _follows(p["loc"], services, wrong)
-        ]
-        raise SettingsError("\n".join(_sentence(problem) for problem in own)) from None
+        told = []
+        for problem in problems:
+            sources = _sources(problem["loc"], services)
+            if sources.isdisjoint(wrong) and not (problem["type"] == "too_short" and problem["loc"] in inner):
+                follows = sources and problem["type"] != "missing"
+                told.append(_derived_sentence(problem, min(sources), whole) if follows else _sentence(problem))
+        raise SettingsError("\n".join(told)) from None
 
 
 def with_derived(service: Any) -> Any:
@@ -490,27 +491,45 @@ def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
         yield {**derived, **route}
 
 
-_SOURCES = {
-    "services": {"pod": "name", "ingress": "name", "host": "name", "request": "path"},
-    "routes": {"name": "host", "request": "path"},
-}
-"""Keys whose default depends on another key of the same entry."""
+_MOST_SHOWN = 2000
+_Location = tuple[int | str, ...]
 
 
-def _follows(location: tuple[int | str, ...], services: Any, wrong: Iterable[tuple[int | str, ...]]) -> bool:
-    """Whether the wrong value is a default that depends on another wrong value."""
+def _sources(location: _Location, services: Any) -> set[_Location]:
+    """The keys from which the default of a key follows; none for a key that is set, or whose default is fixed."""
     of_route = len(location) == 5 and location[2] == "routes"
     if location[:1] != ("services",) or not (of_route or len(location) == 3):
-        return False
+        return set()
     *entry, key = location
-    given = services[entry[1]]
+    given = services[entry[1]]["routes"][entry[3]] if of_route else services[entry[1]]
+    if key in given:
+        return set()
+    name, path, host = (*entry[:2], "name"), (*entry, "path"), (*entry, "host")
     if of_route:
-        given = given["routes"][entry[3]]
-        of_service = ("services", entry[1], "name") in wrong
-        if of_service and key in ("host", "name") and key not in given:
-            return True
-    source = _SOURCES.get(str(entry[-2]), {}).get(str(key))
-    return source is not None and key not in given and (*entry, source) in wrong
+        return {"host": {name}, "name": {name, host}, "request": {path}}.get(str(key), set())
+    return {"pod": {name}, "ingress": {name}, "host": {name}, "request": {path}}.get(str(key), set())
+
+
+def _derived_sentence(problem: ErrorDetails, source: _Location, whole: Any) -> str:
+    """Like _sentence, of a default that does not fit, with the key that it follows from."""
+    value = whole
+    for part in source:
+        value = value[part]
+    key, bound = problem["loc"][-1], problem["msg"].removeprefix("Value error, ")
+    return (
+        f"{NAMESPACE}:{_key(source)} is {_shown(value)}, and {key}, which follows from it, is "
+        f"{_shown(problem['input'])}: {bound}. Set {source[-1]} to another value, or set {key} as well"
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON; of a long one the beginning."""
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _key(place: Iterable[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
 def _sentence(problem: ErrorDetails) -> str:
@@ -519,7 +538,7 @@ def _sentence(problem: ErrorDetails) -> str:
     of_key = problem["loc"][-1:] == ("[key]",)
     place = problem["loc"][:-2] if of_key else problem["loc"]
     place = tuple(part for part in place if part not in (TEXT, REFERENCE))
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    key = _key(place)
     bound = problem["msg"].removeprefix("Value error, ")
     if of_key:
         return f"{NAMESPACE}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
@@ -535,7 +554,7 @@ def _sentence(problem: ErrorDetails) -> str:
         return f"{NAMESPACE}:{key} is missing; give it a value"
     if problem["type"] == "too_short" and isinstance(problem["input"], list):
         bound = "at least one entry"
-    given, remedy = json.dumps(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
+    given, remedy = _shown(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
         # `pulumi config set` would write it without quotes again.
         remedy = f'Write it in quotes in the stack\'s file: "{given}"'

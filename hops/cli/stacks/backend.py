@@ -21,16 +21,19 @@ class BackendError(RuntimeError):
     """A backend, or a stack in it, that cannot be read or changed."""
 
 
+class NotUpError(BackendError):
+    """The backend does not know a stack."""
+
+
 class _PulumiError(BackendError):
     """Pulumi ended with an error."""
 
 
 def kept(project: Path) -> dict[str, int]:
     """The number of resources of each stack that the backend knows. Raises BackendError."""
-    url = _url(project)
-    if url == f"file://{project}/.ingress-hops/state" and not Path(url.removeprefix("file://")).exists():
-        # `make` creates the folder with the first stack, and pulumi fails without it.
+    if _unmade(project):
         return {}
+    url = _url(project)
     stacks = _json(_pulumi(project, f"{url} cannot be read", "stack", "ls", "--json"), url)
     try:
         # Pulumi Cloud puts an organisation before the name.
@@ -40,12 +43,15 @@ def kept(project: Path) -> dict[str, int]:
 
 
 def outputs(project: Path, name: str) -> dict[str, Any]:
-    """The outputs of a stack; empty before its first `up`. Raises BackendError."""
+    """The outputs of a stack; empty until its first `up` has ended. Raises BackendError."""
+    up = of_stack("up", name, makefile=has_makefile(project))
+    not_up = NotUpError(f"the stack {name} is not up; bring it up with: {up}")
+    if _unmade(project):
+        raise not_up
     try:
         printed = _pulumi(project, _unread(project, name), "stack", "output", "--json", f"--stack={name}")
     except _PulumiError as error:
-        up = of_stack("up", name, makefile=has_makefile(project))
-        raise BackendError(f"{error}; bring it up with: {up}") from None
+        raise (not_up if "no stack named" in str(error) else BackendError(f"{error}; bring it up with: {up}")) from None
     return dict(_json(printed, f"the stack {name}"))
 
 
@@ -98,6 +104,12 @@ def unlock(project: Path, name: str) -> None:
 
 def _url(project: Path) -> str:
     return environment(project)["PULUMI_BACKEND_URL"]
+
+
+def _unmade(project: Path) -> bool:
+    """Whether the project's own backend is not there: the first stack makes its folder, and pulumi fails without it."""
+    folder = project / ".ingress-hops" / "state"
+    return _url(project) == f"file://{folder}" and not folder.exists()
 
 
 def _unread(project: Path, name: str) -> str:

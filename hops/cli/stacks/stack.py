@@ -258,10 +258,12 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
         project = project_folder()
         try:
             hops = backend.outputs(project, name).get("hops")
-        except backend.BackendError:
+        except backend.BackendError as error:
             # A stack without a file can still be up, so the backend is asked first.
             stack_file(project, name)
-            raise
+            if not isinstance(error, backend.NotUpError):
+                raise
+            hops = None
     except (backend.BackendError, StackError, ProjectError) as error:
         stop(error)
     if form is Format.JSON:

@@ -134,7 +134,7 @@ def look_around(project: Path) -> Seen:
     unseen, fileless, kept = [], {}, None
     with ThreadPoolExecutor() as pool:
         # Each of the two takes about half a second in another process.
-        machine = pool.submit(look, _NO_DOOR)
+        machine = pool.submit(look, _NO_DOOR, addresses=True)
         try:
             kept = backend.kept(project)
             for name in sorted(set(kept) - set(files)):

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,14 +25,16 @@ _REWRITTEN = "/kind/old-ipv4"
 (images/base/files/usr/local/bin/entrypoint)."""
 
 
-def look(door: Entrypoint, folder: Path | None = None) -> Machine:
+def look(door: Entrypoint, folder: Path | None = None, *, addresses: bool = False) -> Machine:
     """The state of this machine.
 
     door: the entrypoint whose ports must be free.
     folder: the folder for kubeconfig files, which must be writable. Default: not checked.
+    addresses: whether to read the address that each node of each kind cluster is configured with. Default: only those
+      of the entrypoint's cluster.
     """
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
-    daemon, error = (None, "") if "docker" in missing else _daemon(door.node)
+    daemon, error = (None, "") if "docker" in missing else _daemon(door.node, addresses=addresses)
     return Machine(
         missing_tools=missing,
         docker=daemon,
@@ -47,22 +49,23 @@ def look(door: Entrypoint, folder: Path | None = None) -> Machine:
     )
 
 
-def _daemon(node: str | None) -> tuple[DockerDaemon | None, str]:
+def _daemon(node: str | None, *, addresses: bool) -> tuple[DockerDaemon | None, str]:
     """The Docker daemon; None and the reason if it does not answer.
 
     node: a node of the kind cluster whose nodes' own addresses are read.
+    addresses: whether to read those of every kind cluster.
     """
     try:
         info = docker.info(_SECONDS)
         found = [_container(item) for item in docker.containers(seconds=_SECONDS)]
-        return _facts(info, _with_addresses(found, node)), ""
+        own = {one.cluster for one in found if addresses or one.name == node}
+        return _facts(info, _with_addresses(found, own)), ""
     except DockerError as error:
         return None, str(error)
 
 
-def _with_addresses(containers: Sequence[DockerContainer], node: str | None) -> list[DockerContainer]:
-    cluster = next((one.cluster for one in containers if one.name == node), None)
-    nodes = [one.name for one in containers if cluster and one.cluster == cluster]
+def _with_addresses(containers: Sequence[DockerContainer], clusters: Container[str | None]) -> list[DockerContainer]:
+    nodes = [one.name for one in containers if one.cluster and one.cluster in clusters]
     reads = {name: later(partial(_kept_address, name)) for name in nodes}
     return [replace(one, kept_address=reads[one.name].result()) if one.name in reads else one for one in containers]
 

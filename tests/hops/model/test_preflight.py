@@ -342,6 +342,13 @@ def test_how_a_cluster_stands(
     assert standing(with_docker(containers=containers), CLUSTER, state) == word
 
 
+def test_a_cluster_whose_nodes_have_other_addresses_does_not_run(seed: Settings) -> None:
+    machine = with_docker(containers=_swapped(running=True))
+    assert standing(machine, CLUSTER, cluster_state(machine, plan(seed), CLUSTER, OWNER)) == ClusterStatus.MOVED
+    machine = with_docker(containers=_swapped(running=False))
+    assert standing(machine, CLUSTER, cluster_state(machine, plan(seed), CLUSTER, OWNER)) == ClusterStatus.STOPPED
+
+
 def test_no_docker_shows_no_cluster(seed: Settings) -> None:
     """And does not make it absent."""
     assert cluster_state(Machine(), plan(seed), CLUSTER, OWNER) == ClusterState()

@@ -131,7 +131,15 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "kind", "Pod"),
     ("service", "pod", "p"),
     ("service", "ingress", "i"),
-    ("service", "image", "python"),
+    *(
+        ("service", "image", image)
+        for image in (
+            "python",
+            "localhost:5000/a/b:1",
+            "Registry.example.com/a__b/c-d.e:V_1",
+            f"a:1@sha256:{'0f' * 32}",
+        )
+    ),
     ("service", "build", {"context": "web", "dockerfile": "Dockerfile", "target": "prod", "args": {"KEY": "1"}}),
     ("service", "command", ["true"]),
     ("service", "args", ["--verbose"]),
@@ -326,7 +334,10 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "kind", "StatefulSet", "'Deployment' or 'Pod'"),
     ("service", "pod", "", "1 to 63"),
     ("service", "ingress", "a.b", "1 to 63"),
-    ("service", "image", "-", "registry/"),
+    *(
+        ("service", "image", image, "registry/")
+        for image in ("-", "a//b", "a::1", "a:", "a@b", "Web:1", "a/B:1", "a..b", "a:1@sha256:12")
+    ),
     ("service", "build", "web", "object"),
     ("service", "args", "--verbose", "array"),
     ("service", "env", [], "object"),
@@ -438,9 +449,19 @@ def test_all_problems_come_in_one_message_a_line_each() -> None:
 
 def test_a_default_that_follows_from_a_wrong_value_is_not_blamed_too() -> None:
     assert refusal({"services": [{"name": "A", "path": "b"}]}).count("ingress-hops:services[0].") == 4
-    long = refusal({"services": [{"name": "a" * 60}]})
-    assert "services[0].pod is" in long
-    assert "services[0].name" not in long
+
+
+def test_a_default_that_does_not_fit_names_the_key_that_it_follows_from() -> None:
+    name = "a" * 60
+    pod, ingress = refusal({"services": [{"name": name}]}).splitlines()
+    assert pod == (
+        f'ingress-hops:services[0].name is "{name}", and pod, which follows from it, is "{name}-pod": '
+        "a name is 1 to 63 lower-case letters, digits and hyphens. Set name to another value, or set pod as well"
+    )
+    assert f'and ingress, which follows from it, is "{name}-ingress": ' in ingress
+    declared = refusal({"services": [{"name": name, "pod": "b" * 64, "ingress": "shop"}]})
+    assert "services[0].pod is" in declared
+    assert "follows" not in declared
 
 
 CLASHES: list[tuple[dict[str, Any], str]] = [
@@ -650,6 +671,14 @@ def test_a_build_that_cannot_work(service: dict[str, Any], cluster: dict[str, An
         ({"env": {"PORT": 1}}, "env.PORT is 1: Input should be a valid string"),
         ({"files": {"etc/motd": ""}}, 'files has the key "etc/motd": a file\'s path in the container is absolute'),
         ({"files": {"/etc/../motd": ""}}, 'files has the key "/etc/../motd": a file\'s path'),
+        (
+            {"files": {"/proc/shop": ""}},
+            'files has the key "/proc/shop": a file\'s path in the container is absolute, not',
+        ),
+        ({"files": {"/sys/shop": ""}}, 'files has the key "/sys/shop": a file\'s path'),
+        ({"env": {"A": "b\0c"}}, 'env.A is "b\\u0000c": a text of at most 128,000 bytes without the character NUL'),
+        ({"env": {"A": "b" * 2_000_000}}, "bbbb…: a text of at most 128,000 bytes"),
+        ({"args": ["b", "\0"]}, 'args[1] is "\\u0000": a text of at most'),
         ({"files": {"/etc/": ""}}, 'files has the key "/etc/": a file\'s path'),
         ({"files": {"/etc": "", "/etc/motd": ""}}, "files: /etc is a file and cannot hold /etc/motd; move one of them"),
         ({"files": {"/a": "x" * 600_000, "/b": "x" * 600_000}}, "at most 1,000,000 bytes, here 1,200,000"),
@@ -677,6 +706,10 @@ def test_the_number_of_a_quantity(quantity: str, number: float) -> None:
 @pytest.mark.parametrize(
     ("service", "bound"),
     [
+        (
+            {"args": ["b" * 128_000] * 8},
+            "command, args and env have 1,024,000 bytes together, and 1,000,000 are possible",
+        ),
         ({"volumes": [{"path": "/a"}, {"path": "/a"}]}, "a volume is mounted at /a, where a volume is mounted already"),
         ({"volumes": [{"path": "/a"}], "files": {"/a": ""}}, "a file is mounted at /a, where a volume is mounted"),
         ({"volumes": [{"path": "/tmp"}]}, "a volume is mounted at /tmp, where the writable folder"),  # noqa: S108

@@ -284,7 +284,12 @@ def test_show_asks_for_the_named_stack_where_make_keeps_it(pulumi: Path, alone: 
     ("script", "status", "message"),
     [
         ("echo '{}'", 1, "the stack local is not up; bring it up with: hops up local"),
-        ("echo \"error: no stack named 'local' found\" >&2; exit 255", 2, "no stack named 'local' found; bring it up"),
+        (
+            "echo \"error: no stack named 'local' found\" >&2; exit 255",
+            1,
+            "hops: the stack local is not up; bring it up",
+        ),
+        ("echo error: it is broken >&2; exit 255", 2, "/state: it is broken; bring it up with: hops up local"),
         ("echo no json", 2, "pulumi printed nothing useful about the stack local"),
     ],
 )
@@ -294,6 +299,14 @@ def test_show_says_what_is_missing(pulumi: Path, script: str, status: int, messa
     assert done.exit_code == status
     assert message in done.stderr
     assert done.stdout == ""
+
+
+def test_show_before_the_first_up_says_how_to_bring_it_up(pulumi: Path, alone: Path) -> None:
+    """The backend's folder is made with the first stack."""
+    (alone / ".ingress-hops" / "state").rmdir()
+    pulumi.write_text("#!/bin/sh\necho error: could not open bucket >&2; exit 255\n")
+    done = CliRunner().invoke(app, ["stack", "show"])
+    assert (done.exit_code, done.stderr) == (1, "hops: the stack local is not up; bring it up with: hops up local\n")
 
 
 NO_STACK = "hops: there is no stack loca; did you mean local? The stacks here are: ci, local, seed. "

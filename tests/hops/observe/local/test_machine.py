@@ -263,6 +263,15 @@ def test_the_address_that_a_node_keeps(answering: Answering, tmp_path: Path, fil
     }
 
 
+def test_the_addresses_of_every_cluster_are_read_on_demand(answering: Answering, tmp_path: Path) -> None:
+    (tmp_path / "copiedkubeadm-flags.env").write_text("--node-ip=172.18.0.2\n")
+    answering([container("c-worker", "c"), container("d-worker", "d"), container("web")])
+    for addresses, kept in ((False, ""), (True, "172.18.0.2")):
+        daemon = look(NOWHERE, addresses=addresses).docker
+        assert daemon
+        assert [one.kept_address for one in daemon.containers] == [kept, kept, ""]
+
+
 @pytest.mark.parametrize(
     ("state", "held"),
     [("running", True), ("paused", True), ("restarting", True), ("exited", False), ("created", False)],
