@@ -36,6 +36,7 @@ _NO_INPUTS_BY_DEFAULT = {
     "env",
     "files",
     "kind",
+    "ports",
     "probes",
     "read_only_root",
     "replicas",
@@ -49,6 +50,19 @@ _DRAIN_SECONDS = 5
 """How long an ending pod goes on serving: Contour takes its endpoint from Envoy meanwhile."""
 _GRACE_SECONDS = 30
 """How long an ending pod of a Deployment has in all, as is Kubernetes' default. Nothing waits for it."""
+
+
+class WorkloadPort(TypedDict):
+    """A port of a workload."""
+
+    name: str
+    """Its name: 1 to 15 lower-case letters, digits and hyphens."""
+    port: int
+    """The TCP port that the Service offers, 1 to 65535."""
+    target_port: NotRequired[int | None]
+    """The TCP port that the process listens on. Default: None, port."""
+    protocol: NotRequired[str]
+    """What Envoy speaks to the pods: http for HTTP/1.1, h2c for HTTP/2 without TLS (gRPC), or tls. Default: http."""
 
 
 class WorkloadArgs(TypedDict):
@@ -82,7 +96,10 @@ class WorkloadArgs(TypedDict):
     read_only_root: NotRequired[bool]
     """Whether the container's root file system is read-only. Default: true."""
     port: NotRequired[int]
-    """The TCP port that the process listens on and the Service offers, 1 to 65535. Default: 8080."""
+    """The TCP port that the process listens on and the Service offers, 1 to 65535, named http. Default: 8080."""
+    ports: NotRequired[Sequence[WorkloadPort] | None]
+    """The ports, instead of port and protocol; the first is the one of the default readiness probe. Default: None, one
+    port."""
     name: NotRequired[str]
     """The Service's name. Default: the component's name."""
     namespace: NotRequired[str]
@@ -103,13 +120,17 @@ class WorkloadArgs(TypedDict):
     cluster_ip: NotRequired[pulumi.Input[str] | None]
     """The Service's IPv4 address. Default: None, the cluster gives one."""
     protocol: NotRequired[str]
-    """What Envoy speaks to the pods: HTTP/1.1, HTTP/2 without TLS (gRPC), or TLS. Default: http."""
+    """What Envoy speaks to the pods: http for HTTP/1.1, h2c for HTTP/2 without TLS (gRPC), or tls. Default: http."""
     living: NotRequired[Mapping[str, str | None]]
     """For a preview: the pods that run now, with the value of their annotation ingress-hops/spec. Default: none."""
     living_address: NotRequired[str | None]
     """For a preview: the IPv4 address that the Service has now. Default: None, it does not exist."""
     wait_for_ready: NotRequired[bool]
     """Whether a pod counts as made only when it is ready; it fails after 5 minutes. Default: true."""
+
+
+class _Port(service_settings.PortSettings):
+    protocol: Literal["http", "h2c", "tls"] = "http"
 
 
 class _Bounds(setting_types.Section):
@@ -125,6 +146,7 @@ class _Bounds(setting_types.Section):
     user: setting_types.UserId = setting_types.NOBODY
     read_only_root: bool = True
     port: setting_types.Port = 8080
+    ports: Annotated[tuple[_Port, ...], Field(min_length=1)] | None = None
     name: setting_types.Label
     namespace: setting_types.Label = "default"
     pods: Annotated[tuple[setting_types.Label, ...], Field(min_length=1)] | None = None
@@ -151,7 +173,7 @@ class Workload(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """The namespace of all objects."""
     port: pulumi.Output[int]
-    """The Service's TCP port."""
+    """The Service's first TCP port."""
 
     def __init__(self, name: str, args: WorkloadArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the workload.
@@ -173,6 +195,7 @@ class Workload(pulumi.ComponentResource):
             if key not in _NOT_INPUTS and not (key in defaults and value == defaults[key])
         }
         super().__init__("ingress-hops:index:Workload", name, inputs, opts)
+        values["ports"] = _ports(values)
         self._values, self._opts = values, opts
         namespace, labels = values["namespace"], values["selector"]
 
@@ -226,8 +249,9 @@ class Workload(pulumi.ComponentResource):
         if address:
             # Another address replaces the Service, whose preview fails like that of a pod.
             annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
-        if values["protocol"] != "http":
-            annotations[f"projectcontour.io/upstream-protocol.{values['protocol']}"] = str(values["port"])
+        for protocol in ("h2c", "tls"):
+            if spoken := [str(port["port"]) for port in values["ports"] if port["protocol"] == protocol]:
+                annotations[f"projectcontour.io/upstream-protocol.{protocol}"] = ",".join(spoken)
         self._service = core.Service(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(
@@ -239,19 +263,22 @@ class Workload(pulumi.ComponentResource):
                 type="ClusterIP",
                 cluster_ip=values["cluster_ip"],
                 selector=labels,
-                ports=[core.ServicePortArgs(name="http", port=values["port"], target_port=values["port"])],
+                ports=[
+                    core.ServicePortArgs(name=port["name"], port=port["port"], target_port=port["target_port"])
+                    for port in values["ports"]
+                ],
             ),
             opts=named("service"),
         )
         networking.NetworkPolicy(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(name=values["name"], namespace=namespace),
-            spec=_admission(labels, values["admit_from"], values["port"]),
+            spec=_admission(labels, values["admit_from"], list(_container_ports(values["ports"]))),
             opts=named("admission"),
         )
         self.name = pulumi.Output.from_input(values["name"])
         self.namespace = pulumi.Output.from_input(namespace)
-        self.port = pulumi.Output.from_input(values["port"])
+        self.port = pulumi.Output.from_input(values["ports"][0]["port"])
         self.register_outputs({"name": self.name, "namespace": self.namespace, "port": self.port})
 
     def _secret(self, variables: Mapping[str, pulumi.Input[str]]) -> core.Secret:
@@ -370,6 +397,7 @@ class Workload(pulumi.ComponentResource):
         host: pulumi.Input[str],
         path: str = "/",
         *,
+        port: int | str | None = None,
         name: str | None = None,
         tls: pulumi.Input[str] | None = None,
         path_type: str = "Prefix",
@@ -382,6 +410,7 @@ class Workload(pulumi.ComponentResource):
 
         host: the host name of the requests.
         path: the path of the requests; with path_type Prefix its beginning, by whole segments.
+        port: a port of the workload, by number or name; default: the first.
         name: the Ingress object's name, another one for each Ingress; default: the Service's name with -ingress.
         tls: the name of a Secret of type kubernetes.io/tls in the workload's namespace; default: None, plain HTTP.
         path_type, timeout, websocket: as of an Ingress.
@@ -392,6 +421,10 @@ class Workload(pulumi.ComponentResource):
         """
         values = self._values
         name = name or f"{values['name']}-ingress"
+        chosen = [of["port"] for of in values["ports"] if port in (None, of["name"], of["port"])]
+        if not chosen:
+            known = ", ".join(f"{of['name']} ({of['port']})" for of in values["ports"])
+            raise ArgumentError(f"Ingress {name}: the workload has no port {port}; its ports are {known}")
         return Ingress(
             f"{values['namespace']}/{name}",
             {
@@ -400,7 +433,7 @@ class Workload(pulumi.ComponentResource):
                 "host": host,
                 "path": path,
                 "service": values["name"],
-                "port": values["port"],
+                "port": chosen[0],
                 "path_type": path_type,
                 "timeout": timeout,
                 "websocket": websocket,
@@ -421,10 +454,28 @@ def _checked(name: str, args: WorkloadArgs, secret_env: Mapping[str, Any]) -> di
         raise ArgumentError(f"Workload {name}: the argument pods names bare pods, and kind is Deployment; remove pods")
     if values["kind"] == "Pod" and values["replicas"] != 1:
         raise ArgumentError(f"Workload {name}: the argument replicas is of a Deployment; give as many names in pods")
+    if values["ports"] and args.keys() & {"port", "protocol"}:
+        raise ArgumentError(f"Workload {name}: port and protocol are the short form of ports; remove them")
+    if problem := service_settings.port_problem(values["ports"] or ()):
+        raise ArgumentError(f"Workload {name}: {problem}")
     values["pods"] = values["pods"] or [f"{values['name']}-pod"]
     if both := sorted(secret_env.keys() & values["env"].keys()):
         raise ArgumentError(f"Workload {name}: env and secret_env both have {', '.join(both)}; remove one of them")
     return values
+
+
+def _ports(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ports, in whichever form they are given, each with its target."""
+    short = {"name": "http", "port": values["port"], "target_port": None, "protocol": values["protocol"]}
+    return [{**port, "target_port": port["target_port"] or port["port"]} for port in values["ports"] or [short]]
+
+
+def _container_ports(ports: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """The names of the container's ports by number; several ports of a Service can lead to one of a container."""
+    names: dict[int, str] = {}
+    for port in ports:
+        names.setdefault(port["target_port"], port["name"])
+    return names
 
 
 def _encoded(value: str) -> str:
@@ -473,7 +524,10 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                 **({"args": list(values["args"])} if values["args"] else {}),
                 **({"env": env} if env else {}),
                 **({"resources": values["resources"]} if values["resources"] else {}),
-                "ports": [{"name": "http", "container_port": values["port"]}],
+                "ports": [
+                    {"name": name, "container_port": number}
+                    for number, name in _container_ports(values["ports"]).items()
+                ],
                 **_probes(values),
                 **({"lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}} if deployed else {}),
                 "security_context": {
@@ -499,20 +553,23 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
 def _probes(values: Mapping[str, Any]) -> dict[str, Any]:
     declared = {kind: probe for kind, probe in (values["probes"] or {}).items() if probe}
     return {
-        f"{kind}_probe": _probe(kind, probe, values["port"])
+        f"{kind}_probe": _probe(kind, probe, values["ports"])
         for kind, probe in ({"readiness": {"tcp": True}} | declared).items()
     }
 
 
-def _probe(kind: str, probe: Mapping[str, Any], own_port: int) -> dict[str, Any]:
-    port = own_port if probe.get("port") is None else probe["port"]
+def _probe(kind: str, probe: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    numbers = {port["name"]: port["target_port"] for port in ports}
+    port = ports[0]["target_port"] if probe.get("port") is None else probe["port"]
+    if port not in _container_ports(ports).values():
+        port = numbers.get(port, port)
     period = probe.get("period") or (10 if kind == "liveness" else 1)
     if probe.get("http") is not None:
         action: dict[str, Any] = {"http_get": {"path": probe["http"], "port": port}}
     elif probe.get("exec") is not None:
         action = {"exec_": {"command": probe["exec"]}}
     elif probe.get("grpc") is not None:
-        action = {"grpc": {"port": own_port if port == "http" else port, "service": probe["grpc"]}}
+        action = {"grpc": {"port": numbers.get(port, port), "service": probe["grpc"]}}
     else:
         action = {"tcp_socket": {"port": port}}
     # A slow start has the 5 minutes that the pod has.
@@ -520,7 +577,7 @@ def _probe(kind: str, probe: Mapping[str, Any], own_port: int) -> dict[str, Any]
     return {**action, "period_seconds": period, **patience}
 
 
-def _admission(labels: Mapping[str, str], namespace: str, port: int) -> networking.NetworkPolicySpecArgs:
+def _admission(labels: Mapping[str, str], namespace: str, ports: Sequence[int]) -> networking.NetworkPolicySpecArgs:
     return networking.NetworkPolicySpecArgs(
         pod_selector=meta.LabelSelectorArgs(match_labels=dict(labels)),
         policy_types=["Ingress"],
@@ -533,7 +590,7 @@ def _admission(labels: Mapping[str, str], namespace: str, port: int) -> networki
                         ),
                     )
                 ],
-                ports=[networking.NetworkPolicyPortArgs(port=port, protocol="TCP")],
+                ports=[networking.NetworkPolicyPortArgs(port=port, protocol="TCP") for port in ports],
             )
         ],
     )

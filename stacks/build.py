@@ -14,7 +14,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components import Calico, Contour, HTTPProxy, Image, KindCluster, Workload
 from components.http_proxy import HTTPProxyRoute
 from components.upstream import MAKE_PODS
-from components.workload import DIGEST
+from components.workload import DIGEST, WorkloadPort
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_security import ENFORCE
@@ -26,7 +26,7 @@ from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.service_settings import RouteSettings, ServiceSettings
+from hops.model.service_settings import PortSettings, RouteSettings, ServiceSettings
 from hops.model.settings import Settings
 from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
 
@@ -199,7 +199,8 @@ def _warning(settings: Settings, intended: Plan, backend: Backend, answer: Route
             name=name,
             image=service.image,
             command=service.command,
-            port=service.port,
+            port=service.ports[0].target,
+            port_key="ports[0].targetPort" if service.declared_ports else "port",
             probed=bool(service.probes and service.probes.readiness),
             start=start,
             log=answer.logs.get(name, ()),
@@ -379,10 +380,9 @@ def _services(
                 "volumes": [{"path": volume.path} for volume in service.volumes],
                 "user": service.user,
                 "read_only_root": service.read_only_root,
-                "port": service.port,
+                "ports": [_port(service, port) for port in service.ports],
                 "admit_from": CONTOUR_NAMESPACE,
                 "cluster_ip": backend.cluster_ip,
-                "protocol": next((route.protocol for route in service.routes if not route.redirect), "http"),
                 "living": {
                     pod: digest
                     for pod, digest in living.get(service.namespace, {}).items()
@@ -402,6 +402,7 @@ def _services(
             ingress = workload.expose(
                 route.host,
                 route.path,
+                port=service.port_of(route).port,
                 name=route.name,
                 path_type=route.path_type,
                 timeout=route.timeout,
@@ -442,11 +443,16 @@ def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRou
     protocol = None if route.protocol == "http" else route.protocol
     return {
         **matched,
-        "backends": [{"service": service.name, "port": service.port, "protocol": protocol}],
+        "backends": [{"service": service.name, "port": service.port_of(route).port, "protocol": protocol}],
         "rewrite": route.rewrite,
         "timeout": route.timeout,
         "websocket": route.websocket,
     }
+
+
+def _port(service: ServiceSettings, port: PortSettings) -> WorkloadPort:
+    protocol = service.protocol_of(port)
+    return {"name": port.name, "port": port.port, "target_port": port.target_port, "protocol": protocol}
 
 
 def _secrets(

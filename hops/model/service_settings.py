@@ -1,7 +1,7 @@
 """The settings of one service: its container, its pods and its routes."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -30,6 +30,7 @@ from hops.model.setting_types import (
     ImageName,
     Label,
     Port,
+    PortName,
     ProcessText,
     Quantity,
     Replicas,
@@ -121,7 +122,7 @@ class RouteSettings(Section):
         examples=["/shop/health"],
     )
     port: Port | Label | None = Field(
-        None, description="The port of the Service, by number or name. Null means the first.", examples=["http"]
+        None, description="A port of the service, by number or name. Null means the first.", examples=["http"]
     )
     timeout: Timeout | None = Field(
         None,
@@ -296,7 +297,8 @@ class ProbeSettings(Section):
     )
     port: Port | Label | None = Field(
         None,
-        description="The port of an http, tcp or grpc probe, by number or name. Null means the service's `port`.",
+        description="The port of an http, tcp or grpc probe: a number of the container, or a name. Null means that of "
+        "the service's first port.",
         examples=["http"],
     )
     period: Annotated[int, Field(ge=1, le=3600)] | None = Field(
@@ -320,7 +322,7 @@ class ProbesSettings(Section):
 
     readiness: ProbeSettings | None = Field(
         None,
-        description="When the pod takes requests. Null means a TCP connection to `port`.",
+        description="When the pod takes requests. Null means a TCP connection to its first port.",
         examples=[{"http": "/"}],
     )
     liveness: ProbeSettings | None = Field(
@@ -339,10 +341,42 @@ class ProbesSettings(Section):
         return {kind: probe for kind, probe in probes.items() if probe}
 
 
+class PortSettings(Section):
+    """A port of a service."""
+
+    name: PortName = Field(description="Its name, for routes and probes.", examples=["http"])
+    port: Port = Field(description="The port of the Service.", examples=[80])
+    target_port: Port | None = Field(
+        None, description="The port that the container listens on. Null means `port`.", examples=[3000]
+    )
+
+    @property
+    def target(self) -> int:
+        """The port of the container."""
+        return self.target_port or self.port
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.port})"
+
+
 class VolumeSettings(Section):
     """An empty folder that lives as long as its pod."""
 
     path: ContainerFolder = Field(description="The folder in the container.", examples=["/cache"])
+
+
+def _listed(ports: Iterable[PortSettings]) -> str:
+    *others, last = map(str, ports)
+    return f"the ports {', '.join(others)} and {last}" if others else f"the port {last}"
+
+
+def port_problem(ports: Sequence[Mapping[str, Any]]) -> str | None:
+    """The reason why a Service cannot have these ports together, each with name and port; None if it can."""
+    for key in ("name", "port"):
+        seen = [port[key] for port in ports]
+        if twice := next((value for value in seen if seen.count(value) > 1), None):
+            return f"two of the ports have the {key} {twice}; give one another"
+    return None
 
 
 def mount_problems(files: Iterable[str], volumes: Iterable[str]) -> list[str]:
@@ -398,8 +432,8 @@ class ServiceSettings(Section):
     )
     command: Annotated[tuple[ProcessText, ...], Field(min_length=1)] = Field(
         (),
-        description="The command of its container, one word an entry. It must listen on `port`. The default is the "
-        "image's own; without `image`, `build` and `args`, it is `python -m http.server PORT --directory /srv`.",
+        description="The command of its container, one word an entry. It must listen on the ports. The default is "
+        "the image's own; without `image`, `build` and `args`, it is `python -m http.server PORT --directory /srv`.",
         examples=[["python", "-m", "http.server", "8080"]],
     )
     args: tuple[ProcessText, ...] = Field(
@@ -435,7 +469,18 @@ class ServiceSettings(Section):
     read_only_root: bool = Field(
         default=True, description="Whether its container's root file system is read-only.", examples=[False]
     )
-    port: Port = Field(8080, description="The port of the container and of the Service.", examples=[3000])
+    port: Port = Field(
+        8080,
+        description="The port of the container and of the Service, named `http`: the short form of `ports`.",
+        examples=[3000],
+    )
+    declared_ports: Annotated[tuple[PortSettings, ...], Field(min_length=1)] | None = Field(
+        None,
+        alias="ports",
+        description="The ports, instead of `port`: see the keys of services[].ports[]. A route that names none leads "
+        "to the first.",
+        examples=[[{"name": "http", "port": 80, "targetPort": 3000}, {"name": "metrics", "port": 9090}]],
+    )
     replicas: Replicas = Field(1, description="How many pods run.", examples=[3])
     host: HostName | None = Field(
         None,
@@ -470,8 +515,12 @@ class ServiceSettings(Section):
 
     @model_serializer(mode="wrap")
     def _as_read(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leaves out what the validators refuse: a command without a word, and an image beside build."""
-        refused = {*(() if self.command else ("command",)), *(("image",) if self.build else ())}
+        """Leaves out what the validators refuse: a command without a word, an image beside build, port beside ports."""
+        refused = {
+            *(() if self.command else ("command",)),
+            *(("image",) if self.build else ()),
+            *(("port",) if self.declared_ports else ()),
+        }
         return {key: value for key, value in fields(self).items() if key not in refused}
 
     @model_validator(mode="after")
@@ -510,10 +559,10 @@ class ServiceSettings(Section):
                 "possible; shorten them"
             )
         for kind, probe in (self.probes.declared if self.probes else {}).items():
-            if isinstance(probe.port, str) and probe.port != "http":
+            if isinstance(probe.port, str) and probe.port not in (port.name for port in self.ports):
                 raise ValueError(
-                    f"{self.name}: the {kind} probe asks the port {probe.port}, and the container has the port "
-                    f"{self.port}, named http; take one of these, or another number"
+                    f"{self.name}: the {kind} probe asks the port {probe.port}, and the service has "
+                    f"{_listed(self.ports)}; take one of these, or a number"
                 )
         return self
 
@@ -523,18 +572,42 @@ class ServiceSettings(Section):
         if self.declared_routes is not None and short:
             raise ValueError(f"routes and {', '.join(short)} are both set; move {', '.join(short)} into a route")
         for route in self.routes:
-            if route.port not in (None, self.port, "http"):
+            if route.port not in (None, *(port.name for port in self.ports), *(port.port for port in self.ports)):
                 raise ValueError(
-                    f"the route {route.where} goes to the port {route.port}, and the Service has the port {self.port}, "
-                    "named http; take one of these, or remove port"
+                    f"the route {route.where} goes to the port {route.port}, and the service has "
+                    f"{_listed(self.ports)}; take one of these, or remove port"
                 )
-        protocols = {route.protocol for route in self.routes if not route.redirect}
-        if len(protocols) > 1:
-            raise ValueError(
-                f"its routes to the port {self.port} have the protocols {' and '.join(sorted(protocols))}, and Contour "
-                "reads one of a port; set the same on all of them"
-            )
+        for port in self.ports:
+            if len(protocols := self._protocols(port)) > 1:
+                raise ValueError(
+                    f"its routes to the port {port} have the protocols {' and '.join(sorted(protocols))}, and Contour "
+                    "reads one of a port; set the same on all of them"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _possible_ports(self) -> Self:
+        if self.declared_ports and "port" in self.model_fields_set:
+            raise ValueError(f"{self.name} has port and ports; remove port")
+        if problem := port_problem([port.model_dump() for port in self.ports]):
+            raise ValueError(f"{self.name}: {problem}")
+        return self
+
+    def _protocols(self, port: PortSettings) -> set[str]:
+        return {route.protocol for route in self.routes if not route.redirect and self.port_of(route) == port}
+
+    @property
+    def ports(self) -> tuple[PortSettings, ...]:
+        """Its ports, in order; at least one."""
+        return self.declared_ports or (PortSettings(name="http", port=self.port),)
+
+    def port_of(self, route: RouteSettings) -> PortSettings:
+        """The port that a route of it leads to."""
+        return next(port for port in self.ports if route.port in (None, port.name, port.port))
+
+    def protocol_of(self, port: PortSettings) -> str:
+        """What Envoy speaks to a port of it: http, h2c or tls."""
+        return next(iter(self._protocols(port)), "http")
 
     @property
     def routes(self) -> tuple[RouteSettings, ...]:

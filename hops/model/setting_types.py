@@ -119,6 +119,13 @@ Timeout = Annotated[
     AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
     _bounded(_TIMEOUT),
 ]
+# A container's port has a name of RFC 6335.
+_PORT_NAME = "a port's name is 1 to 15 lower-case letters, digits and single hyphens, with at least one letter"
+PortName = Annotated[
+    str,
+    AfterValidator(matching(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?", _PORT_NAME)),
+    _bounded(_PORT_NAME),
+]
 _VARIABLE = "a variable's name is letters, digits and underscores, and does not begin with a digit"
 VariableName = Annotated[str, AfterValidator(matching(r"[A-Za-z_][A-Za-z0-9_]*", _VARIABLE)), _bounded(_VARIABLE)]
 # A runtime mounts nothing into these (runc, libcontainer/rootfs_linux.go, checkProcMount).

@@ -22,6 +22,7 @@ from hops.model.service_settings import (
     REFERENCE,
     TEXT,
     BuildSettings,
+    PortSettings,
     ProbeSettings,
     ProbesSettings,
     RedirectSettings,
@@ -450,7 +451,7 @@ def with_derived(service: Any) -> Any:
     """
     if not isinstance(service, Mapping):
         return service
-    name, port, routes = service.get("name", "my-service"), service.get("port", 8080), service.get("routes")
+    name, port, routes = service.get("name", "my-service"), _served(service), service.get("routes")
     short = {
         "ingress": f"{name}-ingress",
         "host": f"{name}.localhost",
@@ -472,6 +473,15 @@ def with_derived(service: Any) -> Any:
         "kind": service.get("kind") or ("Deployment" if imaged and service.get("pod") is None else "Pod"),
         **({"routes": list(_derived_routes(name, routes))} if isinstance(routes, list) else {}),
     }
+
+
+def _served(service: Mapping[str, Any]) -> Any:
+    """The port that the default command listens on."""
+    declared = service.get("ports")
+    first = declared[0] if isinstance(declared, list) and declared else None
+    if isinstance(first, Mapping):
+        return first.get("targetPort") or first.get("port")
+    return service.get("port", 8080)
 
 
 def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
@@ -575,6 +585,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "readiness": ProbeSettings,
         "liveness": ProbeSettings,
         "startup": ProbeSettings,
+        "ports": PortSettings,
         "volumes": VolumeSettings,
         "build": BuildSettings,
         "policy": PolicySettings,

@@ -18,6 +18,7 @@ _SECTIONS = {
     "services[].resources": "Resources",
     "services[].probes": "ProbesSettings",
     "services[].probes.KIND": "ProbeSettings",
+    "services[].ports[]": "PortSettings",
     "services[].volumes[]": "VolumeSettings",
     "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",

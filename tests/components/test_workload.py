@@ -198,6 +198,86 @@ def test_a_service_whose_address_changes_says_so(pinned: str | None, now: str | 
     assert service.inputs["metadata"]["annotations"].get(ADDRESS) == expected
 
 
+PORTS: list[dict[str, Any]] = [
+    {"name": "web", "port": 80, "target_port": 3000},
+    {"name": "rpc", "port": 81, "protocol": "h2c"},
+    {"name": "old", "port": 82, "target_port": 3000},
+    {"name": "safe", "port": 83, "protocol": "tls"},
+    {"name": "more", "port": 84, "protocol": "h2c"},
+]
+
+
+def several(**changes: Any) -> Recording:
+    whole: Any = {key: value for key, value in args(ports=PORTS, **changes).items() if key != "port"}
+    return run(lambda: Workload("web", whole), Recording())
+
+
+def test_several_ports() -> None:
+    recording = several()
+    service = recording.one("Service").inputs
+    assert service["spec"]["ports"] == [
+        {"name": "web", "port": 80, "targetPort": 3000},
+        {"name": "rpc", "port": 81, "targetPort": 81},
+        {"name": "old", "port": 82, "targetPort": 3000},
+        {"name": "safe", "port": 83, "targetPort": 83},
+        {"name": "more", "port": 84, "targetPort": 84},
+    ]
+    assert service["metadata"]["annotations"] == {
+        "pulumi.com/skipAwait": "true",
+        "projectcontour.io/upstream-protocol.h2c": "81,84",
+        "projectcontour.io/upstream-protocol.tls": "83",
+    }
+    (container,) = recording.of("Pod")[0].inputs["spec"]["containers"]
+    # Two entries of one number would be a warning of the API server.
+    assert container["ports"] == [
+        {"name": "web", "containerPort": 3000},
+        {"name": "rpc", "containerPort": 81},
+        {"name": "safe", "containerPort": 83},
+        {"name": "more", "containerPort": 84},
+    ]
+    assert container["readinessProbe"]["tcpSocket"] == {"port": 3000}
+    (rule,) = recording.one("NetworkPolicy").inputs["spec"]["ingress"]
+    assert [port["port"] for port in rule["ports"]] == [3000, 81, 83, 84]
+    assert recording.registered[recording.resources[0].urn]["port"] == 80
+
+
+@pytest.mark.parametrize(("name", "asked"), [("rpc", "rpc"), ("old", 3000), (9, 9)])
+def test_a_probe_asks_a_port_by_its_name(name: object, asked: object) -> None:
+    (container,) = several(probes={"readiness": {"tcp": True, "port": name}}).of("Pod")[0].inputs["spec"]["containers"]
+    assert container["readinessProbe"]["tcpSocket"] == {"port": asked}
+
+
+@pytest.mark.parametrize(("port", "expected"), [(None, 80), ("rpc", 81), (82, 82)])
+def test_an_exposed_port(port: int | str | None, expected: int) -> None:
+    whole: Any = {"image": "nginx", "ports": PORTS}
+    recording = run(lambda: Workload("web", whole).expose("web.localhost", port=port), Recording())
+    ingress = next(one for one in recording.of("Ingress") if one.type.startswith("kubernetes:")).inputs
+    (path,) = ingress["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"]["port"] == {"number": expected}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ports": []}, "the argument ports is []"),
+        ({"ports": PORTS, "port": 80}, "port and protocol are the short form of ports; remove them"),
+        ({"ports": PORTS, "protocol": "tls"}, "port and protocol are the short form of ports; remove them"),
+        ({"ports": [PORTS[0], PORTS[0]]}, "two of the ports have the name web; give one another"),
+        ({"ports": [{"name": "A", "port": 1}]}, "a port's name is 1 to 15 lower-case letters"),
+    ],
+)
+def test_ports_that_cannot_be(change: dict[str, Any], said: str) -> None:
+    whole: Any = {"image": "nginx", **change}
+    with pytest.raises(ArgumentError) as caught:
+        run(lambda: Workload("web", whole), Recording())
+    assert said in str(caught.value)
+
+
+def test_only_a_port_of_the_workload_is_exposed() -> None:
+    with pytest.raises(ArgumentError, match=r"no port http; its ports are web \(80\), rpc \(81\)"):
+        run(lambda: Workload("web", {"image": "nginx", "ports": PORTS}).expose("a.b", port="http"), Recording())  # type: ignore[typeddict-item]
+
+
 def test_only_the_door_may_send() -> None:
     assert recorded().one("NetworkPolicy").inputs["spec"] == {
         "podSelector": {"matchLabels": {"service": "example-pod"}},

@@ -111,6 +111,32 @@ def test_the_pod_of_a_deployment_is_published_and_traced(running: Running) -> No
     assert "all is well" in running.project.make("trace", f"STACK={STACK}")
 
 
+@pytest.mark.long
+def test_each_route_leads_to_the_port_that_it_names(running: Running) -> None:
+    before, second = running.file.read_text(), f"second.{HOST}"
+    serve = "python -m http.server {0} --directory /srv/{0}"
+    running.write(
+        host=None,
+        command=["sh", "-c", f"{serve.format(3000)} & exec {serve.format(5000)}"],
+        files={"/srv/3000/index.html": "the first", "/srv/5000/index.html": "the second"},
+        ports=[{"name": "web", "port": 80, "targetPort": 3000}, {"name": "second", "port": 5000}],
+        probes={"readiness": {"http": "/", "port": "second"}},
+        routes=[{"host": HOST}, {"host": second, "port": "second"}],
+    )
+    running.project.up(STACK)
+    assert running.said() == "the first"
+    assert answer(f"curl --resolve {second}:{PORT}:127.0.0.1 http://{second}:{PORT}/") == (200, "the second")
+    hops = [hop for hop in running.project.outputs(STACK)["hops"] if hop["name"] in ("service", "pod")]
+    assert [(hop["name"], hop["port"]) for hop in hops] == [
+        ("service", 80),
+        ("pod", 3000),
+        ("service", 5000),
+        ("pod", 5000),
+    ]
+    running.file.write_text(before)
+    running.project.up(STACK)
+
+
 def set_secret(project: Project, value: str) -> None:
     words = ["pulumi", "config", "set", "--secret", "--path", "ingress-hops:secrets.db-password", "--stack", STACK]
     subprocess.run(words, cwd=project.folder, env=project.environment, check=True, input=value, text=True)

@@ -707,6 +707,26 @@ def test_the_routes_of_a_stack_are_objects_and_outputs(running: Run) -> None:
     assert len({(hop["service"], hop["route"], hop["number"]) for hop in outputs["hops"]}) == 4 * 12 + 8
 
 
+def test_routes_lead_to_the_ports_that_they_name(running: Run) -> None:
+    proxy = {"kind": "HTTPProxy", "host": "rpc.localhost", "port": 81, "protocol": "h2c"}
+    ports = [{"name": "web", "port": 80, "targetPort": 3000}, {"name": "rpc", "port": 81}]
+    services = [
+        {"name": "web", "ports": ports, "routes": [{}, {"path": "/a", "port": "rpc", "protocol": "h2c"}, proxy]}
+    ]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    backends = {
+        one.inputs["metadata"]["name"]: one.inputs["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["port"]
+        for one in recording.of("Ingress")
+        if one.type.startswith("kubernetes:")
+    }
+    assert backends == {"web-ingress": {"number": 80}, "web-ingress-2": {"number": 81}}
+    (found,) = (one for one in recording.of("HTTPProxy") if one.type.startswith("kubernetes:"))
+    assert found.inputs["spec"]["routes"][0]["services"] == [{"name": "web", "port": 81, "protocol": "h2c"}]
+    (service,) = (one.inputs for one in recording.of("Service") if one.inputs["metadata"]["name"] == "web")
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == [3000, 81]
+    assert service["metadata"]["annotations"]["projectcontour.io/upstream-protocol.h2c"] == "81"
+
+
 def test_replicas_and_services_of_a_stack(running: Run) -> None:
     services = [{"name": "a", "replicas": 2}, {"name": "b", "namespace": "other"}]
     recording = running("alice", config={"ingress-hops:services": json.dumps(services)})

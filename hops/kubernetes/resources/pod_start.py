@@ -11,8 +11,8 @@ SECONDS_RUNNING = 60
 """Seconds after which a route whose pods run counts as unanswered."""
 SECONDS_FAILING = 20
 """Seconds for which a pod may fail before it is given up."""
-SECONDS_AT_MOST = 300
-"""The most seconds to wait, including a slow pull of an image."""
+SECONDS_AT_MOST = 330
+"""The most seconds to wait: a startup probe has 300, and the kubelet then restarts the container."""
 LOG_LINES = 10
 
 _STARTING = ("ContainerCreating", "PodInitializing")
@@ -31,6 +31,7 @@ class PodStart:
     message: the kubelet's sentence about the reason.
     exit_code: exit code of the last process that ended; None if none has ended.
     restarts: how often the container was started again.
+    unprobed: whether the container runs and its startup probe has not succeeded yet.
     """
 
     phase: str
@@ -39,11 +40,12 @@ class PodStart:
     message: str = ""
     exit_code: int | None = None
     restarts: int = 0
+    unprobed: bool = False
 
     @property
     def starting(self) -> bool:
-        """Whether the image is being pulled or the container created, and nothing has failed."""
-        return self.phase == "Pending" and not self.failing
+        """Whether the pod has not come as far as its readiness probe, and nothing has failed."""
+        return (self.phase == "Pending" or self.unprobed) and not self.failing
 
     @property
     def failing(self) -> bool:
@@ -70,6 +72,7 @@ def pod_start(pod: JSON) -> PodStart:
         message=(current.message if current else "") or (ended.message if ended else ""),
         exit_code=ended.exit_code if ended else None,
         restarts=container.restarts if container else 0,
+        unprobed=bool(container and container.running and container.unprobed),
     )
 
 
@@ -106,7 +109,9 @@ class ServicePod:
 
     key: key of the service in the stack's file, such as services[0].
     name: NAMESPACE/NAME of the pod.
-    image, command, port: as set for the service.
+    image, command: as set for the service.
+    port: the first port of the service that the container listens on.
+    port_key: the key under which the service has it. Default: port.
     start: state of the pod.
     log: last lines of its log.
     cluster: name of the kind cluster.
@@ -122,6 +127,7 @@ class ServicePod:
     log: Sequence[str]
     cluster: str
     probed: bool = False
+    port_key: str = "port"
 
 
 def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> str:
@@ -181,6 +187,11 @@ def _remedy(pod: ServicePod) -> str:
         remedy = f"The image {pod.image} has no such command: correct {pod.key}.command, which is: {command}"
     elif start.reason == "Unschedulable":
         remedy = f"No node takes the pod: give the machine room, or lower {pod.key}.replicas"
+    elif start.unprobed:
+        remedy = (
+            f"The process runs, and its startup probe has not succeeded: correct {pod.key}.probes.startup, or the "
+            "process, which has 5 minutes"
+        )
     elif start.failing:
         remedy = f"The process does not stay up: correct {pod.key}.command, which is: {command}"
     elif start.starting:
@@ -190,6 +201,6 @@ def _remedy(pod: ServicePod) -> str:
     else:
         remedy = (
             f"The process runs and does not listen on port {pod.port}: let {pod.key}.command listen there, on 0.0.0.0, "
-            f"or set {pod.key}.port to its port"
+            f"or set {pod.key}.{pod.port_key} to its port"
         )
     return remedy

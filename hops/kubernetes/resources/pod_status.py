@@ -31,6 +31,7 @@ class ContainerStatus:
     waiting, terminated: its current state; None if it is in another one.
     running: whether it runs.
     started: when it was started, in RFC 3339; None if it does not run.
+    unprobed: whether its startup probe has not succeeded yet.
     last_terminated: how it ended before its last start; None if it did not.
     """
 
@@ -41,6 +42,7 @@ class ContainerStatus:
     terminated: StateReason | None
     running: bool
     started: str | None
+    unprobed: bool
     last_terminated: StateReason | None
 
 
@@ -79,6 +81,7 @@ def _status(entry: JSON) -> ContainerStatus:
         terminated=_state(state.get("terminated")),
         running=isinstance(state.get("running"), dict),
         started=text(at(state.get("running"), "startedAt")),
+        unprobed=at(entry, "started") is False,
         last_terminated=_state(at(entry, "lastState", "terminated")),
     )
 

@@ -154,7 +154,7 @@ def _created(view: PathFacts, who: Identity) -> str:
     if view.backend.deployment:
         return make(view)
     labels = ",".join(f"{key}={value}" for key, value in view.backend.selector.items())
-    options = ("--image", service.image, "--port", service.port, "--labels", labels)
+    options = ("--image", service.image, "--port", service.ports[0].target, "--labels", labels)
     words = ("run", who.name, *options, "--command", "--", *service.command)
     return mend(view, who, kubectl(view, *words, namespace=who.namespace))
 

@@ -34,6 +34,13 @@ ENDED = {"terminated": {"exitCode": 3, "reason": "Error"}}
 STATES: list[tuple[str, Any, tuple[bool, bool, bool]]] = [
     ("ready", pod("Running", {"running": {}}, ready=True), (True, False, False)),
     ("running", pod("Running", {"running": {}}), (False, False, False)),
+    ("before its startup probe", pod("Running", {"running": {}}, started=False), (False, True, False)),
+    ("after its startup probe", pod("Running", {"running": {}}, started=True), (False, False, False)),
+    (
+        "killed by its startup probe",
+        pod("Running", {"running": {}}, started=False, restartCount=1),
+        (False, False, True),
+    ),
     ("accepted", pod("Pending"), (False, True, False)),
     ("creating", waiting("ContainerCreating"), (False, True, False)),
     ("missing", None, (False, False, False)),
@@ -113,6 +120,8 @@ REMEDIES = [
     (PodStart("Pending", reason="Unschedulable"), "lower services[1].replicas"),
     (STARTING, "still being started"),
     (RUNNING, "does not listen on port 8080"),
+    (PodStart("Running", unprobed=True), "correct services[1].probes.startup"),
+    (PodStart("Running", unprobed=True, restarts=1), "correct services[1].probes.startup"),
 ]
 
 

@@ -225,6 +225,21 @@ def test_each_route_of_a_service_has_its_own_path() -> None:
     ]
 
 
+def test_a_path_leads_to_the_port_of_its_route() -> None:
+    ports = [{"name": "http", "port": 80, "targetPort": 3000}, {"name": "metrics", "port": 9090}]
+    routes = [{}, {"path": "/metrics", "port": "metrics"}]
+    intended = plan(settings("alice", {"services": [{"name": "web", "ports": ports, "routes": routes}]}))
+    assert [[hop(path, name).port for name in ("service", "endpoint", "pod")] for path in intended.paths] == [
+        [80, 3000, 3000],
+        [9090, 9090, 9090],
+    ]
+    assert [hop(path, "route").details["backend"] for path in intended.paths] == ["web:80", "web:9090"]
+    assert [hop(path, "route").details["cluster"] for path in intended.paths] == [
+        "apps/web/80/da39a3ee5e",
+        "apps/web/9090/da39a3ee5e",
+    ]
+
+
 def test_the_only_route_of_a_service_needs_no_name() -> None:
     (path,) = plan(settings("alice", {"services": [{"name": "web", "routes": [{"path": "/a"}]}]})).paths
     assert {one.route for one in path.hops} == {path.route} == {""}

@@ -55,6 +55,7 @@ def test_every_default() -> None:
                 "user": 65534,
                 "readOnlyRoot": True,
                 "port": 8080,
+                "ports": None,
                 "replicas": 1,
                 "host": "my-service.localhost",
                 "path": "/",
@@ -161,6 +162,11 @@ GOOD: list[tuple[str, str, Any]] = [
     ("service", "user", 2147483647),
     ("service", "readOnlyRoot", False),
     ("service", "port", 1),
+    (
+        "service",
+        "ports",
+        [{"name": "a" * 15, "port": 80, "targetPort": 3000}, {"name": "9-a", "port": 65535, "targetPort": None}],
+    ),
     ("service", "replicas", 20),
     ("service", "host", "a.b-c.example"),
     ("service", "path", "/a/b"),
@@ -235,13 +241,31 @@ def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bo
     assert bound in message
 
 
+PORTS: list[dict[str, Any]] = [
+    {"name": "web", "port": 80, "targetPort": 3000},
+    {"name": "rpc", "port": 81},
+    {"name": "old", "port": 82, "targetPort": 3000},
+]
+
+
 @pytest.mark.parametrize(
     ("services", "bound"),
     [
         ([{"host": "a.b", "path": "/", "routes": []}, {"name": "b"}], "routes and host, path are both set"),
         ([{"routes": []}], "no service has a route"),
-        ([{"routes": [{"port": 81}]}], "the port 81, and the Service has the port 8080"),
-        ([{"routes": [{"protocol": "h2c"}, {"path": "/b"}]}], "the protocols h2c and http"),
+        ([{"routes": [{"port": 81}]}], "the port 81, and the service has the port http (8080)"),
+        ([{"routes": [{"protocol": "h2c"}, {"path": "/b"}]}], "the port http (8080) have the protocols h2c and http"),
+        ([{"ports": PORTS, "routes": [{"port": 3000}]}], "has the ports web (80), rpc (81) and old (82)"),
+        (
+            [{"ports": PORTS, "routes": [{"port": 81}, {"port": "rpc", "path": "/b", "protocol": "h2c"}]}],
+            "rpc (81) have",
+        ),
+        ([{"ports": PORTS, "port": 80}], "my-service has port and ports; remove port"),
+        ([{"ports": [*PORTS, {"name": "x", "port": 81}]}], "two of the ports have the port 81; give one another"),
+        ([{"ports": [*PORTS, {"name": "web", "port": 9}]}], "two of the ports have the name web; give one another"),
+        ([{"ports": [{"name": "a--b", "port": 81}]}], "a port's name is 1 to 15 lower-case letters"),
+        ([{"ports": [{"name": "80", "port": 81}]}], "with at least one letter"),
+        ([{"ports": [{"name": "a", "prt": 81, "port": 1}]}], "ports[0].prt: there is no such key; did you mean port?"),
         ([{"routes": [{}, {"kind": "HTTPProxy"}]}], "two routes of my-service claim the host and path"),
         (
             [{"name": "a", "host": "x"}, {"name": "b", "routes": [{"host": "x"}]}],
@@ -275,6 +299,15 @@ def test_routes_have_derived_names_hosts_and_requests() -> None:
         ("web-ingress-2", "web.localhost/b", "/b"),
         ("web.localhost", "web.localhost/c", "/c"),
     ]
+
+
+def test_a_route_chooses_one_of_several_ports() -> None:
+    routes = [{}, {"path": "/b", "port": "rpc", "protocol": "h2c"}, {"path": "/c", "port": 81, "protocol": "h2c"}]
+    (web,) = settings("alice", {"services": [{"ports": PORTS, "routes": routes}]}).services
+    assert [web.port_of(route).target for route in web.routes] == [3000, 81, 81]
+    assert [web.protocol_of(port) for port in web.ports] == ["http", "h2c", "http"]
+    assert web.command[3] == "3000", "the default command listens on the first port of the container"
+    assert not settings("alice", {"services": [{"port": 81}]}).services[0].declared_ports
 
 
 def test_the_short_form_is_one_ingress() -> None:
@@ -351,6 +384,8 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "command", [], "at least one entry"),
     ("service", "command", "python", "array"),
     ("service", "port", 70000, "less than or equal to 65535"),
+    ("service", "ports", [], "at least one entry"),
+    ("service", "ports", 80, "valid array"),
     ("service", "replicas", 0, "greater than or equal to 1"),
     ("service", "replicas", 21, "less than or equal to 20"),
     ("service", "host", "My.Host", "lower-case letters"),
@@ -634,6 +669,7 @@ def test_what_the_api_server_takes_is_taken(service: dict[str, Any]) -> None:
         {"build": {"context": "web"}},
         {"build": {"context": "web"}, "command": ["serve"]},
         {"image": "web:1", "args": ["--verbose"], "routes": []},
+        {"ports": PORTS},
         {"routes": [{"kind": "HTTPProxy", "path": "/a.*", "pathType": "Regex", "request": "/ab"}]},
         {"probes": {"liveness": {"grpc": ""}}, "resources": {"requests": {"cpu": 1}}, "user": 0},
     ],
@@ -721,6 +757,10 @@ def test_the_number_of_a_quantity(quantity: str, number: float) -> None:
         ({"probes": {"liveness": {"port": 80}}}, "here none"),
         ({"probes": {"startup": {"exec": ["true"], "port": 80}}}, "an exec probe has no port"),
         ({"probes": {"readiness": {"tcp": True, "port": "metrics"}}}, "the readiness probe asks the port metrics"),
+        (
+            {"ports": PORTS, "probes": {"liveness": {"http": "/", "port": "http"}}},
+            "has the ports web (80), rpc (81) and",
+        ),
         ({"probes": {"readiness": {"tpc": True}}}, "did you mean tcp?"),
         ({"resources": {"limits": {"disk": "1Gi"}}}, "ephemeral-storage"),
     ],
