@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from hops.cli.updates.mend import free_addresses
+from hops.model.plan import plan
+from hops.model.settings import settings
 from tests.project import Project, answer, run
 
 STACK = "mend"
@@ -165,6 +168,31 @@ def test_ctrl_c_ends_an_up_in_order(running: Project) -> None:
     again = running.up(STACK)
     assert "freed the stack" not in again, "it left a lock"
     assert answer(running.outputs(STACK)["curl"])[0] == 200
+
+
+def test_an_address_that_a_cut_off_apply_left_allocated_is_freed(running: Project) -> None:
+    address = "10.96.0.40"
+    labels = {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io", "ipaddress.kubernetes.io/ip-family": "IPv4"}
+    left = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IPAddress",
+        "metadata": {"name": address, "labels": labels},
+        "spec": {"parentRef": {"group": "", "resource": "services", "namespace": "apps", "name": "other"}},
+    }
+    node, file = f"ingress-hops-{STACK}-control-plane", running.folder / "left.json"
+    file.write_text(json.dumps(left))
+    run("docker", "cp", str(file), f"{node}:/left.json")
+    file.unlink()
+    running.kubectl(STACK, "create", "--filename", "/left.json")
+    service = ("service", "clusterip", "other", "--namespace", "apps", f"--clusterip={address}", "--tcp=80")
+    with pytest.raises(AssertionError, match="provided IP is already allocated"):
+        running.kubectl(STACK, "create", *service)
+    cluster = {"name": f"ingress-hops-{STACK}"}
+    intended = plan(settings(STACK, {"cluster": cluster, "services": [{"name": "other", "clusterIP": address}]}))
+    assert free_addresses(intended) == [address]
+    running.kubectl(STACK, "create", *service)
+    assert free_addresses(intended) == []
+    running.kubectl(STACK, "delete", "service", "other", "--namespace", "apps")
 
 
 def test_kubectl_meets_the_stacks_cluster(running: Project) -> None:

@@ -32,7 +32,8 @@ from hops.cli.updates.changes import brief, lines_of, object_name, sentence
 from hops.cli.updates.mend import (
     damaged_kubeconfig,
     drifted,
-    published_kubeconfig,
+    free_addresses,
+    publishes_cluster,
     remove_added,
     write_kubeconfig,
 )
@@ -40,14 +41,15 @@ from hops.kubernetes.values import at
 from hops.model.commands import of_stack
 from hops.model.finding import Level
 from hops.model.plan import plan
-from hops.model.project_files import kubeconfig_link
+from hops.model.preflight import ClusterState
+from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 from hops.observe.local.machine import look
-from hops.observe.local.stack_files import has_makefile, own_state
+from hops.observe.local.stack_files import has_makefile, kubeconfig_folder, own_state
 from hops.observe.timed_tasks import later
 from hops.pull_requests.events import EventsError, Preview, read_event
 from hops.pull_requests.events import read as read_events
@@ -214,6 +216,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     around = of.around(seen)
     refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
+        _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         status = _loud(of.project, words, around)
         if status == 0:
@@ -228,6 +231,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
     else:
+        _free_addresses(of, seen)
         patience = _PATIENCE if seen.running else _STARTED_PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *refresh]
         done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
@@ -316,29 +320,38 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         kept = {}
     elif forget:
         _forget_interrupted(of.project, of.name, kept)
-    running = own_state(of.project, of.name, of.settings, machine.result()).running
-    if not running or not published_kubeconfig(kept):
-        return _Seen((), running, unknown=running)
-    _kubeconfig(of, kept, write=forget)
-    found = drifted(of.settings, kept) or ()
+    state = own_state(of.project, of.name, of.settings, machine.result())
+    if not state.running or not publishes_cluster(kept):
+        return _Seen((), state.running, unknown=state.running)
+    found = drifted(kept, _kubeconfig(of, state, write=forget), plan(of.settings).context) or ()
     for drift in found:
         echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
-    return _Seen(found, running, unknown=False)
+    return _Seen(found, running=True, unknown=False)
 
 
-def _kubeconfig(of: OpenedStack, kept: Mapping[str, Any], *, write: bool) -> None:
-    """Tells that the kubeconfig file of the running cluster is lost or damaged, and writes it again for an up."""
-    file = damaged_kubeconfig(kept)
-    if not file:
-        return
+def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
+    """The kubeconfig file of the running cluster. Tells that it is lost or damaged, and writes it again for an up.
+
+    The state names the file of the cluster before, if the update that made this one was interrupted.
+    """
+    file = kubeconfig_folder(of.project, of.settings) / kubeconfig_file(of.name, state.marked)
+    if not damaged_kubeconfig(file, plan(of.settings).context):
+        return file
     if not write:
         echo(f"the kubeconfig file {file} is lost or damaged (an up writes it again)")
-        return
+        return file
     try:
         write_kubeconfig(file, of.settings.cluster.name, kubeconfig_link(of.name))
     except (OSError, subprocess.SubprocessError) as error:
         raise EngineError(f"the kubeconfig file {file} is lost and cannot be written again: {error}") from None
     echo(f"the kubeconfig file {file} was lost or damaged; it is written again")
+    return file
+
+
+def _free_addresses(of: OpenedStack, seen: _Seen) -> None:
+    """Frees the addresses of Services that an interrupted update left allocated, and tells them."""
+    for address in free_addresses(plan(of.settings)) if seen.running else ():
+        echo(f"an interrupted update left the address {address} of a Service allocated; it is free again")
 
 
 def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:

@@ -1,15 +1,18 @@
-"""Finds what somebody changed in a stack's cluster, and removes what an update would leave."""
+"""Finds what somebody changed in a stack's cluster, and removes what an update would leave or be stopped by."""
 
 import json
 import re
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hops.kubernetes.values import at
+from hops.kubernetes import objects
+from hops.kubernetes.values import at, sequence
 from hops.model.kind_names import KUBECTL, control_plane
+from hops.model.plan import Plan
 from hops.model.settings import Settings
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
@@ -19,27 +22,29 @@ from hops.observe.local.files import write
 _PATIENCE = 60.0
 _SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
+_MANAGED_BY, _ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
+"""The label of an IPAddress that the API server allocated for a Service (Kubernetes, networking/v1 and ipallocator)."""
 
 
-def drifted(settings: Settings, state: Mapping[str, Any]) -> list[Drift] | None:
+def drifted(state: Mapping[str, Any], kubeconfig: Path, context: str) -> list[Drift] | None:
     """The objects of a stack that are not as declared; None if its cluster does not answer.
 
-    settings: the stack's settings.
     state: as `pulumi stack export` prints it.
+    kubeconfig, context: of the running cluster.
 
     Waits up to a minute for objects that are being deleted.
     """
-    published, objects = published_kubeconfig(state), declared(state)
-    if settings.cluster.existing or not published or not objects or not published[0].exists():
+    known = declared(state)
+    if not known or not kubeconfig.exists():
         return None
     try:
-        api = API(*published)
+        api = API(kubeconfig, context)
     except APIError:
         return None
     deadline = time.monotonic() + _PATIENCE
     try:
         while True:
-            found = drift(api, objects)
+            found = drift(api, known)
             if not any(each.going for each in found) or time.monotonic() > deadline:
                 return found
             time.sleep(1)
@@ -71,30 +76,63 @@ def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
     return left
 
 
-def published_kubeconfig(state: Mapping[str, Any]) -> tuple[Path, str] | None:
-    """The kubeconfig file and the context that a stack published; None before its first update has ended.
+def free_addresses(intended: Plan) -> list[str]:
+    """Frees the addresses that a stack gives to its Services, where the API server keeps them for none.
+
+    intended: the plan of the stack, whose kind cluster runs.
+
+    Returns the addresses that were freed.
+
+    A server-side apply that is cut off between the allocation of the address and the write of the Service leaves the
+    address allocated, and the next apply is refused until the API server's repair loop frees it, a minute later
+    (Kubernetes 1.34: Update in apiserver/pkg/registry/generic/registry/store.go, syncIPAddress in
+    pkg/registry/core/service/ipallocator/controller/repairip.go). A Kubernetes before 1.33 has no such objects.
+    """
+    kubectl = ("exec", str(intended.control_plane), *KUBECTL)
+    fixed = {intended.xds, *(backend.cluster_ip for backend in intended.services)}
+    freed = []
+    # Where it cannot be asked, an update tells why. The addresses are listed first: one that is used has its Service.
+    with suppress(docker.DockerError, ValueError):
+        listed = docker.run(*kubectl, "get", "ipaddresses.networking.k8s.io,services", "-A", "--output=json")
+        for address in fixed.intersection(unused_addresses(sequence(at(json.loads(listed), "items")))):
+            docker.run(*kubectl, "delete", "ipaddresses.networking.k8s.io", str(address))
+            freed.append(str(address))
+    return sorted(freed)
+
+
+def unused_addresses(listed: Iterable[Any]) -> Iterator[str]:
+    """The addresses that the API server allocated for Services which do not exist.
+
+    listed: IPAddresses and Services, as `kubectl get --output=json` lists them.
+    """
+    items = list(listed)
+    services = {(objects.namespace(item), objects.name(item)) for item in items if at(item, "kind") == "Service"}
+    for item in items:
+        parent = at(item, "spec", "parentRef")
+        if (
+            at(item, "kind") == "IPAddress"
+            and at(item, "metadata", "labels", _MANAGED_BY) == _ALLOCATOR
+            and at(parent, "resource") == "services"
+            and (at(parent, "namespace"), at(parent, "name")) not in services
+        ):
+            yield objects.name(item)
+
+
+def publishes_cluster(state: Mapping[str, Any]) -> bool:
+    """Whether a stack published a kind cluster, as it does when its first update has ended.
 
     state: as `pulumi stack export` prints it.
     """
     root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
-    file, context = (at(root, "outputs", "cluster", key) for key in ("kubeconfig", "context"))
-    return (Path(str(file)), str(context)) if file and context else None
+    return bool(at(root, "outputs", "cluster", "kubeconfig"))
 
 
-def damaged_kubeconfig(state: Mapping[str, Any]) -> Path | None:
-    """The kubeconfig file that a stack published, if it is missing or does not name the context; else None.
-
-    state: as `pulumi stack export` prints it.
-    """
-    published = published_kubeconfig(state)
-    if not published:
-        return None
-    file, context = published
+def damaged_kubeconfig(file: Path, context: str) -> bool:
+    """Whether a kubeconfig file is missing or does not name a context."""
     try:
-        named = re.search(rf"^\s*name: {re.escape(context)}$", file.read_text(), re.MULTILINE)
+        return not re.search(rf"^\s*name: {re.escape(context)}$", file.read_text(), re.MULTILINE)
     except (OSError, ValueError):
-        named = None
-    return None if named else file
+        return True
 
 
 def write_kubeconfig(file: Path, cluster: str, link: str) -> None:

@@ -15,11 +15,15 @@ from typer.testing import CliRunner
 
 import hops
 from hops.cli.app import app
+from hops.cli.stacks.stack_file import read, stack_file
 from hops.cli.updates import engine, routes
 from hops.cli.updates.changes import sentence
 from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.model.plan import plan
+from hops.model.preflight import mark
 from hops.rules.finding_text import told
+from tests.hops.cli.conftest import Docker, node
 
 Event = dict[str, Any]
 SCRIPT = "set -eu\nnodes=$(docker ps)\nkind create cluster"
@@ -178,6 +182,58 @@ def test_steps_that_a_killed_update_left_open_are_forgotten_but_a_users_own(stac
     assert kept == {"version": 3, "deployment": {"pending_operations": steps[2:]}}
     (stack.folder / "state.json").write_text(json.dumps(kept))
     assert "interrupted" not in stack.hops(command, "local")[1]
+
+
+@pytest.fixture
+def running(stack: Stack, docker: Docker) -> Stack:
+    """The stack, whose second cluster runs, after an update that made it and was interrupted."""
+    folder = stack.folder / ".ingress-hops" / "kubeconfig"
+    folder.mkdir(parents=True)
+    (folder / "local-2.yaml").write_text("contexts:\n- context: {}\n  name: kind-ingress-hops-local\n")
+    fingerprint = plan(read(stack_file(stack.folder, "local"))).fingerprint
+    bind = f"{folder}/local.owner:{mark(2, fingerprint)}"
+    cluster = "ingress-hops-local"
+    docker(*(node(f"{cluster}-{role}", cluster, bind) for role in ("control-plane", "worker")))
+    published = {"kubeconfig": str(folder / "local-1.yaml"), "context": f"kind-{cluster}"}
+    root = {"type": "pulumi:pulumi:Stack", "outputs": {"cluster": published}}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"resources": [root]}}))
+    return stack
+
+
+@pytest.mark.parametrize("command", ["up", "preview"])
+def test_the_kubeconfig_is_that_of_the_running_cluster_after_an_interrupted_rebuild(
+    running: Stack, command: str
+) -> None:
+    """The state still names the file of the cluster before, which went with that cluster."""
+    status, shown = running.hops(command, "local")
+    assert status == 0, shown
+    assert "kubeconfig" not in shown
+    folder = running.folder / ".ingress-hops" / "kubeconfig"
+    assert [file.name for file in folder.iterdir()] == ["local-2.yaml"]
+    (folder / "local-2.yaml").unlink()
+    assert f"{folder}/local-2.yaml is lost or damaged (an up writes it again)" in running.hops("preview", "local")[1]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_an_address_that_an_interrupted_update_left_allocated_is_freed_before_an_update(
+    running: Stack, monkeypatch: pytest.MonkeyPatch, *, verbose: bool
+) -> None:
+    def free(_: object) -> list[str]:
+        freed.append(running.ran[-1].split()[0])
+        return ["10.96.0.8"]
+
+    freed: list[str] = []
+    monkeypatch.setattr(engine, "free_addresses", free)
+    told = "an interrupted update left the address 10.96.0.8 of a Service allocated; it is free again\n"
+    words = ["--verbose"] if verbose else []
+    for command in ("preview", "up"):
+        running.says(command, CREATED, DONE)
+    assert told not in running.hops("preview", "local", *words)[1]
+    assert told in running.hops("up", "local", *words)[1]
+    assert freed == ["stack" if verbose else "preview"], "after the preview, and before the update"
+    if not verbose:
+        running.says("preview", SAME, DONE)
+        assert told not in running.hops("up", "local")[1], "nothing is updated"
 
 
 def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:

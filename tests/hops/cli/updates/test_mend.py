@@ -1,5 +1,6 @@
-"""The kubeconfig file of a running cluster, lost or damaged, and written again."""
+"""What an update would be stopped by: a lost kubeconfig file, and an address that is allocated for no Service."""
 
+import json
 import stat
 import subprocess
 from pathlib import Path
@@ -7,14 +8,11 @@ from typing import Any
 
 import pytest
 
-from hops.cli.updates.mend import damaged_kubeconfig, write_kubeconfig
+from hops.cli.updates.mend import damaged_kubeconfig, free_addresses, unused_addresses, write_kubeconfig
+from hops.model.plan import plan
+from hops.model.settings import settings
 
 WHOLE = "contexts:\n- context: {cluster: kind-shop}\n  name: kind-shop\n"
-
-
-def state(file: Path) -> dict[str, Any]:
-    cluster = {"kubeconfig": str(file), "context": "kind-shop"}
-    return {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack", "outputs": {"cluster": cluster}}]}}
 
 
 @pytest.fixture
@@ -26,16 +24,12 @@ def file(tmp_path: Path) -> Path:
 def test_a_lost_or_damaged_file_is_found(file: Path, content: bytes | None) -> None:
     if content is not None:
         file.write_bytes(content)
-    assert damaged_kubeconfig(state(file)) == file
+    assert damaged_kubeconfig(file, "kind-shop")
 
 
 def test_a_whole_file_is_left_alone(file: Path) -> None:
     file.write_text(WHOLE)
-    assert damaged_kubeconfig(state(file)) is None
-
-
-def test_a_stack_that_published_no_cluster_has_none() -> None:
-    assert damaged_kubeconfig({"deployment": {"resources": []}}) is None
+    assert not damaged_kubeconfig(file, "kind-shop")
 
 
 def kind(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +56,66 @@ def test_a_kind_that_fails_leaves_the_file(file: Path, monkeypatch: pytest.Monke
         write_kubeconfig(file, "shop", "shop.yaml")
     assert file.read_text() == "nothing of use\n"
     assert not (file.parent / "shop.yaml").exists()
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    return {"kind": "Service", "metadata": {"namespace": namespace, "name": name}}
+
+
+def address(ip: str, namespace: str, name: str, *, by: str = "ipallocator.k8s.io") -> dict[str, Any]:
+    """An IPAddress as the API server allocates it for a Service."""
+    return {
+        "kind": "IPAddress",
+        "metadata": {"name": ip, "labels": {"ipaddress.kubernetes.io/managed-by": by}},
+        "spec": {"parentRef": {"group": "", "resource": "services", "namespace": namespace, "name": name}},
+    }
+
+
+CONTOUR = address("10.96.0.8", "projectcontour", "contour")
+
+
+def test_an_address_is_unused_if_its_service_does_not_exist() -> None:
+    there = [service("projectcontour", "envoy"), service("apps", "contour")]
+    assert list(unused_addresses([CONTOUR, *there])) == ["10.96.0.8"]
+    assert list(unused_addresses([CONTOUR, *there, service("projectcontour", "contour")])) == []
+
+
+def test_an_address_that_somebody_else_keeps_is_not_unused() -> None:
+    assert list(unused_addresses([address("10.96.0.8", "projectcontour", "contour", by="somebody")])) == []
+    gateway = CONTOUR | {"spec": {"parentRef": {"group": "x.io", "resource": "gateways", "name": "contour"}}}
+    assert list(unused_addresses([gateway])) == []
+
+
+def docker(folder: Path, listed: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A docker in whose node kubectl lists these objects. Returns the file of what else it is asked."""
+    folder.mkdir()
+    (folder / "listed.json").write_text(json.dumps({"items": listed}))
+    script = f'case "$*" in *" get "*) cat {folder}/listed.json ;; *) echo "$*" >>{folder}/asked ;; esac'
+    (folder / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder / "asked"
+
+
+def test_only_an_unused_address_that_the_stack_gives_to_a_service_is_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = [{"name": "web", "clusterIP": "10.96.0.40"}, {"name": "api", "clusterIP": "10.96.0.41"}]
+    of = settings("shop", {"cluster": {"name": "shop"}, "services": services})
+    web, api = address("10.96.0.40", "apps", "web"), address("10.96.0.41", "apps", "api")
+    listed = [CONTOUR, web, api, address("10.96.7.7", "apps", "elsewhere"), service("apps", "api")]
+    asked = docker(tmp_path / "bin", listed, monkeypatch)
+    assert free_addresses(plan(of)) == ["10.96.0.40", "10.96.0.8"]
+    command = "exec shop-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf delete ipaddresses."
+    assert sorted(asked.read_text().splitlines()) == [
+        f"{command}networking.k8s.io 10.96.0.40",
+        f"{command}networking.k8s.io 10.96.0.8",
+    ]
+
+
+def test_a_cluster_without_addresses_as_objects_has_none_to_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker(tmp_path / "bin", [], monkeypatch)
+    (tmp_path / "bin" / "docker").write_text("#!/bin/sh\necho no such resource type >&2\nexit 1\n")
+    assert free_addresses(plan(settings("shop", {}))) == []
