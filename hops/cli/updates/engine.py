@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,9 +89,8 @@ class OpenedStack:
     settings: Settings
     environment: Mapping[str, str]
 
-    def around(self, seen: "_Seen") -> Mapping[str, str]:
-        """The environment of a run. It takes fields that others own, which the provider else calls a conflict."""
-        force = seen.drifts or seen.unknown
+    def around(self, *, force: bool) -> Mapping[str, str]:
+        """The environment of a run. force: to take fields that others own, which the provider else calls a conflict."""
         return {**self.environment, **({"PULUMI_K8S_ENABLE_PATCH_FORCE": "true"} if force else {})}
 
     @property
@@ -212,17 +212,15 @@ def _state_folder(project: Path, around: Mapping[str, str]) -> None:
 def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     seen = _look(of, forget=True)
-    drifts = seen.drifts
-    around = of.around(seen)
-    refresh = ["--refresh"] if any(drift.repaired for drift in drifts) else []
     if verbose:
+        drifts = seen.told_drifts()
         _free_addresses(of, seen)
-        words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *refresh]
-        status = _loud(of.project, words, around)
+        words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
+        status = _loud(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         if status == 0:
             remove_added(of.settings, drifts)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
-    planned = _run(of.project, _preview_words(of, refresh), around, f"up: preview of the stack {of.name}")
+    planned, drifts = _planned(of, seen, f"up: preview of the stack {of.name}")
     if planned.interrupted or _stopped(planned) or _could_not_start(planned):
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
@@ -233,8 +231,11 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     else:
         _free_addresses(of, seen)
         patience = _PATIENCE if seen.running else _STARTED_PATIENCE
-        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *refresh]
-        done = _run(of.project, words, around, f"up: the stack {of.name}", len(planned.said.resources))
+        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
+        around = of.around(force=seen.unknown or bool(drifts))
+        done = _run(
+            of.project, [*words, *_refresh(drifts)], around, f"up: the stack {of.name}", len(planned.said.resources)
+        )
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
             # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
@@ -269,18 +270,35 @@ def update(of: OpenedStack, title: str) -> Mapping[str, float] | None:
     return ended.took
 
 
-def _preview_words(of: OpenedStack, more: Sequence[str]) -> list[str]:
-    return ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack, *more]
+def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple["_Ended", Sequence[Drift]]:
+    """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
+
+    Where there are some, the preview is done again with them in view.
+    """
+    words = ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
+    planned = _run(of.project, words, of.around(force=seen.unknown), title)
+    if planned.interrupted:
+        return planned, ()
+    drifts = seen.told_drifts()
+    if drifts:
+        planned = _run(
+            of.project, [*words, *_refresh(drifts)], of.around(force=True), f"{title}, with what was changed"
+        )
+    return planned, drifts
+
+
+def _refresh(drifts: Sequence[Drift]) -> list[str]:
+    return ["--refresh"] if any(drift.repaired for drift in drifts) else []
 
 
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
-    around = of.around(seen)
-    refresh = ["--refresh"] if any(drift.repaired for drift in seen.drifts) else []
     if verbose:
-        words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *refresh]
-        return Status.ALL_WELL if _loud(of.project, words, around) == 0 else Status.FINDINGS
-    planned = _run(of.project, _preview_words(of, refresh), around, f"preview: the stack {of.name}")
+        drifts = seen.told_drifts()
+        words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
+        status = _loud(of.project, words, of.around(force=seen.unknown or bool(drifts)))
+        return Status.ALL_WELL if status == 0 else Status.FINDINGS
+    planned, _ = _planned(of, seen, f"preview: the stack {of.name}")
     _tell(planned, "preview; nothing was changed", would=True)
     if planned.interrupted or _could_not_start(planned):
         return Status.COULD_NOT_LOOK
@@ -294,18 +312,24 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
 class _Seen:
     """What a look at the stack found.
 
-    drifts: the objects that are not as declared.
     running: whether all nodes of its cluster run.
     unknown: whether they run and the state has published no cluster, so that an update takes the cluster over.
     """
 
-    drifts: Sequence[Drift]
     running: bool
     unknown: bool
+    _drifts: Future[list[Drift] | None] | None = None
+
+    def told_drifts(self) -> Sequence[Drift]:
+        """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
+        found = (self._drifts.result() if self._drifts else None) or ()
+        for drift in found:
+            echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
+        return found
 
 
 def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
-    """Looks at the stack's cluster and state, and tells each drift in a line.
+    """Looks at the stack's nodes and state, and begins to look at the objects in its cluster.
 
     Creates the stack in the backend where it is new. Raises BackendError and EngineError.
 
@@ -322,11 +346,10 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         _forget_interrupted(of.project, of.name, kept)
     state = own_state(of.project, of.name, of.settings, machine.result())
     if not state.running or not publishes_cluster(kept):
-        return _Seen((), state.running, unknown=state.running)
-    found = drifted(kept, _kubeconfig(of, state, write=forget), plan(of.settings).context) or ()
-    for drift in found:
-        echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
-    return _Seen(found, running=True, unknown=False)
+        return _Seen(state.running, unknown=state.running)
+    kubeconfig = _kubeconfig(of, state, write=forget)
+    drifts = later(partial(drifted, kept, kubeconfig, plan(of.settings).context))
+    return _Seen(running=True, unknown=False, _drifts=drifts)
 
 
 def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:

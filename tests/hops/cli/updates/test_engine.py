@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.finding import Finding, Identity, Level, Place, Severity
 from hops.model.plan import plan
 from hops.model.preflight import mark
+from hops.observe.in_cluster.drift import DeclaredObject, Drift
 from hops.rules.finding_text import told
 from tests.hops.cli.conftest import Docker, node
 
@@ -234,6 +236,36 @@ def test_an_address_that_an_interrupted_update_left_allocated_is_freed_before_an
     if not verbose:
         running.says("preview", SAME, DONE)
         assert told not in running.hops("up", "local")[1], "nothing is updated"
+
+
+@pytest.mark.parametrize("command", ["preview", "up"])
+def test_the_cluster_is_looked_at_while_pulumi_previews(
+    running: Stack, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """The look ends only when the preview has begun. What it finds is previewed once more, and so repaired."""
+
+    def look(*_: object) -> list[Drift]:
+        deadline = time.monotonic() + 60
+        while not [call for call in running.ran if call.startswith("preview")]:
+            assert time.monotonic() < deadline, "the preview waits for the look"
+            time.sleep(0.01)
+        return found
+
+    pod = DeclaredObject(POD, "v1", "Pod", "apps", "web", "1", {})
+    found: list[Drift] = []
+    monkeypatch.setattr(engine, "drifted", look)
+    _, shown = running.hops(command, "local")
+    assert "changed in the cluster" not in shown
+    assert [call.split()[0] for call in running.ran if not call.startswith("stack")] == ["preview"]
+    found.append(Drift(pod, "is gone"))
+    (running.folder / "calls").unlink()
+    _, shown = running.hops(command, "local")
+    assert "changed in the cluster: Pod apps/web is gone\n" in shown
+    first, *others = [call for call in running.ran if not call.startswith("stack")]
+    assert first.startswith("preview")
+    assert "--refresh" not in first
+    assert [call.split()[0] for call in others] == ["preview", *(["up"] if command == "up" else [])]
+    assert all("--refresh" in call for call in others)
 
 
 def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:
