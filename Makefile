@@ -36,7 +36,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
   --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock audit tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock audit lowest tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
@@ -135,6 +135,16 @@ audit: $(READY_DEV) ## known weaknesses of the locked packages, and their bill o
 	"$(VENV)/bin/uv" export --quiet --script $(AUDITED) --format cyclonedx1.5 --no-hashes \
 	  --preview-features sbom-export --output-file .ingress-hops/sbom.json
 	"$(VENV)/bin/uv" audit --preview-features audit --script $(AUDITED)
+
+# Click deprecates what the lowest Typer imports.
+LOWEST := .ingress-hops/lowest
+lowest: $(READY_DEV) ## the tests with the lowest versions that pyproject.toml allows (needs the network)
+	"$(VENV)/bin/uv" venv --quiet --clear --python "$(PYTHON)" $(LOWEST)
+	"$(VENV)/bin/uv" pip install --quiet --python $(LOWEST) --resolution lowest-direct --requirement pyproject.toml \
+	  --extra pulumi
+	"$(VENV)/bin/uv" pip install --quiet --python $(LOWEST) --no-deps --requirement requirements-dev.txt
+	$(LOWEST)/bin/python -m pytest -m "not live" --numprocesses auto -W ignore::DeprecationWarning tests/hops \
+	  tests/components tests/stacks
 
 tools: $(READY) ## finds pulumi, kind and docker, or fetches the first two
 	@"$(HOPS)" tools

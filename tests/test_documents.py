@@ -107,6 +107,7 @@ ELSEWHERE = {
     "make format": "it changes the sources",
     "make coverage": "it runs this test, too",
     "make audit": "it asks a database of known weaknesses; tests/test_makefile.py reads what it asks for",
+    "make lowest": "it needs a package index; tests/test_makefile.py, and the checks of a pull request",
     "make test-live": "it needs Docker",
     "make lock": "it needs a package index",
     'make lock UPGRADE="rich uv"': "as before",

@@ -43,6 +43,8 @@ class Project:
             self.program(self.folder / ".venv/bin" / name)
         for stamp in (".ready", ".ready-dev"):
             (self.folder / ".venv" / stamp).touch()
+        (self.folder / ".ingress-hops/lowest/bin").mkdir(parents=True)
+        self.program(self.folder / ".ingress-hops/lowest/bin/python")
         self.program(self.bin / "pulumi")
         self.program(self.bin / "docker")
 
@@ -333,3 +335,14 @@ def test_audit_reads_every_locked_package(project: Project) -> None:
         "three==3",
     ]
     assert [call.split(" --")[0] for call in project.calls] == ["uv lock", "uv export", "uv audit"]
+
+
+def test_lowest_tests_what_the_ranges_allow_in_an_environment_of_its_own(old: Project) -> None:
+    (old.folder / ".venv/.ready-dev").unlink()
+    assert old.make("lowest").returncode == 0
+    filled, made, installed, further, tested = (call for call in old.calls if not call.startswith("python -c"))
+    assert filled.endswith("--require-hashes -r requirements.txt -r requirements-dev.txt")
+    assert made.startswith("uv venv")
+    assert "--resolution lowest-direct --requirement pyproject.toml --extra pulumi" in installed
+    assert all("--python .ingress-hops/lowest" in call for call in (installed, further))
+    assert tested.startswith("python -m pytest -m not live")
