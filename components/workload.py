@@ -32,6 +32,7 @@ ADDRESS = "ingress-hops/address"
 _NOT_INPUTS = {"living", "living_address", "wait_for_ready"}
 """Arguments that say nothing of what the workload is made of."""
 _NO_INPUTS_BY_DEFAULT = {
+    "admit_pods",
     "args",
     "env",
     "files",
@@ -65,6 +66,15 @@ class WorkloadPort(TypedDict):
     """What Envoy speaks to the pods: http for HTTP/1.1, h2c for HTTP/2 without TLS (gRPC), or tls. Default: http."""
 
 
+class WorkloadPeer(TypedDict):
+    """Pods that may connect to a workload."""
+
+    namespace: str
+    """Their namespace."""
+    labels: Mapping[str, str]
+    """Labels that they have, at least one."""
+
+
 class WorkloadArgs(TypedDict):
     """The arguments of a Workload.
 
@@ -90,7 +100,8 @@ class WorkloadArgs(TypedDict):
     """Probes by `readiness`, `liveness` and `startup`, each with one of `http`, `tcp`, `exec` and `grpc`, and with
     `port` and `period` in seconds. Default: readiness by a TCP connection to the port."""
     volumes: NotRequired[Sequence[Mapping[str, str]]]
-    """Empty folders that live as long as the pod, each with its absolute `path`. /tmp is always one. Default: none."""
+    """Folders, each with its absolute `path`: empty ones that live as long as the pod, or, with a `size`, ones that
+    outlive it and that one pod at a time can have. /tmp is always an empty one. Default: none."""
     user: NotRequired[int]
     """The user and group that the container runs as, 0 to 2147483647. Default: 65534."""
     read_only_root: NotRequired[bool]
@@ -117,6 +128,8 @@ class WorkloadArgs(TypedDict):
     Service's name and -pod."""
     admit_from: NotRequired[pulumi.Input[str]]
     """The namespace whose pods may send requests; the pods' own node always may. Default: projectcontour."""
+    admit_pods: NotRequired[Sequence[WorkloadPeer]]
+    """Further pods that may connect to its ports, such as those of another workload. Default: none."""
     cluster_ip: NotRequired[pulumi.Input[str] | None]
     """The Service's IPv4 address. Default: None, the cluster gives one."""
     protocol: NotRequired[str]
@@ -131,6 +144,11 @@ class WorkloadArgs(TypedDict):
 
 class _Port(service_settings.PortSettings):
     protocol: Literal["http", "h2c", "tls"] = "http"
+
+
+class _Peer(setting_types.Section):
+    namespace: setting_types.Label
+    labels: Annotated[dict[str, str], Field(min_length=1)]
 
 
 class _Bounds(setting_types.Section):
@@ -154,6 +172,7 @@ class _Bounds(setting_types.Section):
     replicas: setting_types.Replicas = 1
     selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
     admit_from: setting_types.Label = CONTOUR_NAMESPACE
+    admit_pods: tuple[_Peer, ...] = ()
     cluster_ip: setting_types.Address | None = None
     protocol: Literal["http", "h2c", "tls"] = "http"
     living: dict[str, str | None] = Field(default_factory=dict)
@@ -220,6 +239,7 @@ class Workload(pulumi.ComponentResource):
                 opts=child(self, opts),
             )
             before.append(config_map)
+        before += [self._claim(volume) for volume in values["volumes"] if volume["size"]]
         versions: dict[str, pulumi.Input[str]] = {}
         if secret_env:
             secret = self._secret(secret_env)
@@ -273,13 +293,31 @@ class Workload(pulumi.ComponentResource):
         networking.NetworkPolicy(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(name=values["name"], namespace=namespace),
-            spec=_admission(labels, values["admit_from"], list(_container_ports(values["ports"]))),
+            spec=_admission(values),
             opts=named("admission"),
         )
         self.name = pulumi.Output.from_input(values["name"])
         self.namespace = pulumi.Output.from_input(namespace)
         self.port = pulumi.Output.from_input(values["ports"][0]["port"])
         self.register_outputs({"name": self.name, "namespace": self.namespace, "port": self.port})
+
+    def _claim(self, volume: Mapping[str, str]) -> core.PersistentVolumeClaim:
+        namespace = self._values["namespace"]
+        name = service_settings.claim_name(self._values["name"], volume["path"])
+        return core.PersistentVolumeClaim(
+            f"{namespace}/{name}",
+            metadata=meta.ObjectMetaArgs(
+                name=name,
+                namespace=namespace,
+                # kind's local storage makes the volume when the first pod is scheduled.
+                annotations={"pulumi.com/skipAwait": "true"},
+            ),
+            spec=core.PersistentVolumeClaimSpecArgs(
+                access_modes=["ReadWriteOnce"],
+                resources=core.VolumeResourceRequirementsArgs(requests={"storage": volume["size"]}),
+            ),
+            opts=child(self, self._opts),
+        )
 
     def _secret(self, variables: Mapping[str, pulumi.Input[str]]) -> core.Secret:
         namespace = self._values["namespace"]
@@ -313,11 +351,7 @@ class Workload(pulumi.ComponentResource):
             spec=apps.DeploymentSpecArgs(
                 replicas=values["replicas"],
                 selector=meta.LabelSelectorArgs(match_labels=labels),
-                # No old pod goes before a new one is ready.
-                strategy=apps.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    rolling_update=apps.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1),
-                ),
+                strategy=_strategy(values),
                 progress_deadline_seconds=300,
                 revision_history_limit=2,
                 template=template,
@@ -450,6 +484,10 @@ def _checked(name: str, args: WorkloadArgs, secret_env: Mapping[str, Any]) -> di
     values = checked(f"Workload {name}", {"name": name, **given, "secret_variables": list(secret_env)}, _Bounds)
     if problems := service_settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
         raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
+    kept = [volume["path"] for volume in values["volumes"] if volume["size"]]
+    pods = len(values["pods"] or "1") if values["kind"] == "Pod" else values["replicas"]
+    if problem := service_settings.claim_problem(values["name"], kept, pods):
+        raise ArgumentError(f"Workload {name}: {problem}")
     if values["kind"] == "Deployment" and values["pods"]:
         raise ArgumentError(f"Workload {name}: the argument pods names bare pods, and kind is Deployment; remove pods")
     if values["kind"] == "Pod" and values["replicas"] != 1:
@@ -496,7 +534,7 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
         {"name": "files", "mount_path": path, "sub_path": _key(number), "read_only": True}
         for number, path in enumerate(values["files"])
     ]
-    folders = [(f"volume-{number}", volume["path"]) for number, volume in enumerate(values["volumes"])]
+    folders = [(f"volume-{number}", volume) for number, volume in enumerate(values["volumes"])]
     deployed = values["kind"] == "Deployment"
     env: list[Any] = [{"name": name, "value": text} for name, text in values["env"].items()]
     env += [
@@ -513,6 +551,8 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
             "run_as_non_root": values["user"] != 0,
             "run_as_user": values["user"],
             "run_as_group": values["user"],
+            # Storage of the cluster's own belongs to root where it does not know whose it is.
+            **({"fs_group": values["user"]} if any(volume["size"] for volume in values["volumes"]) else {}),
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
         "containers": [
@@ -537,17 +577,32 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
                 },
                 "volume_mounts": [
                     {"name": "scratch", "mount_path": "/tmp"},  # noqa: S108 - in the pod
-                    *({"name": name, "mount_path": path} for name, path in folders),
+                    *({"name": name, "mount_path": volume["path"]} for name, volume in folders),
                     *files,
                 ],
             }
         ],
         "volumes": [
             {"name": "scratch", "empty_dir": {}},
-            *({"name": name, "empty_dir": {}} for name, _ in folders),
+            *({"name": name, **_source(values["name"], volume)} for name, volume in folders),
             *([{"name": "files", "config_map": {"name": values["config_map"]}}] if files else []),
         ],
     }
+
+
+def _source(service: str, volume: Mapping[str, str]) -> dict[str, Any]:
+    if not volume["size"]:
+        return {"empty_dir": {}}
+    return {"persistent_volume_claim": {"claim_name": service_settings.claim_name(service, volume["path"])}}
+
+
+def _strategy(values: Mapping[str, Any]) -> apps.DeploymentStrategyArgs:
+    if any(volume["size"] for volume in values["volumes"]):
+        # Two pods, such as two database servers, must not have one folder at a time.
+        return apps.DeploymentStrategyArgs(type="Recreate")
+    # No old pod goes before a new one is ready.
+    rolling = apps.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1)
+    return apps.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)
 
 
 def _probes(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -577,20 +632,29 @@ def _probe(kind: str, probe: Mapping[str, Any], ports: Sequence[Mapping[str, Any
     return {**action, "period_seconds": period, **patience}
 
 
-def _admission(labels: Mapping[str, str], namespace: str, ports: Sequence[int]) -> networking.NetworkPolicySpecArgs:
+def _admission(values: Mapping[str, Any]) -> networking.NetworkPolicySpecArgs:
+    def namespaced(name: str) -> meta.LabelSelectorArgs:
+        return meta.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": name})
+
     return networking.NetworkPolicySpecArgs(
-        pod_selector=meta.LabelSelectorArgs(match_labels=dict(labels)),
+        pod_selector=meta.LabelSelectorArgs(match_labels=dict(values["selector"])),
         policy_types=["Ingress"],
         ingress=[
             networking.NetworkPolicyIngressRuleArgs(
                 from_=[
-                    networking.NetworkPolicyPeerArgs(
-                        namespace_selector=meta.LabelSelectorArgs(
-                            match_labels={"kubernetes.io/metadata.name": namespace},
-                        ),
-                    )
+                    networking.NetworkPolicyPeerArgs(namespace_selector=namespaced(values["admit_from"])),
+                    *(
+                        networking.NetworkPolicyPeerArgs(
+                            namespace_selector=namespaced(peer["namespace"]),
+                            pod_selector=meta.LabelSelectorArgs(match_labels=peer["labels"]),
+                        )
+                        for peer in values["admit_pods"]
+                    ),
                 ],
-                ports=[networking.NetworkPolicyPortArgs(port=port, protocol="TCP") for port in ports],
+                ports=[
+                    networking.NetworkPolicyPortArgs(port=port, protocol="TCP")
+                    for port in _container_ports(values["ports"])
+                ],
             )
         ],
     )

@@ -14,7 +14,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components import Calico, Contour, HTTPProxy, Image, KindCluster, Workload
 from components.http_proxy import HTTPProxyRoute
 from components.upstream import MAKE_PODS
-from components.workload import DIGEST, WorkloadPort
+from components.workload import DIGEST, WorkloadPeer, WorkloadPort
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_security import ENFORCE
@@ -377,11 +377,12 @@ def _services(
                 "files": service.files,
                 "resources": service.resources.model_dump() if service.resources else None,
                 "probes": service.probes.model_dump(mode="json") if service.probes else None,
-                "volumes": [{"path": volume.path} for volume in service.volumes],
+                "volumes": [volume.model_dump(exclude_none=True) for volume in service.volumes],
                 "user": service.user,
                 "read_only_root": service.read_only_root,
                 "ports": [_port(service, port) for port in service.ports],
                 "admit_from": CONTOUR_NAMESPACE,
+                "admit_pods": _admitted(settings, service),
                 "cluster_ip": backend.cluster_ip,
                 "living": {
                     pod: digest
@@ -448,6 +449,12 @@ def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRou
         "timeout": route.timeout,
         "websocket": route.websocket,
     }
+
+
+def _admitted(settings: Settings, service: ServiceSettings) -> list[WorkloadPeer]:
+    """The pods of other services that may connect to a service."""
+    others = [other for name in service.admit if (other := settings.referred(service, name))]
+    return [{"namespace": other.namespace, "labels": {"service": other.pod}} for other in others]
 
 
 def _port(service: ServiceSettings, port: PortSettings) -> WorkloadPort:

@@ -37,6 +37,7 @@ from hops.model.setting_types import (
     RoutePath,
     Section,
     ServiceName,
+    ServiceReference,
     Timeout,
     TLSSource,
     UrlPath,
@@ -359,10 +360,50 @@ class PortSettings(Section):
         return f"{self.name} ({self.port})"
 
 
-class VolumeSettings(Section):
-    """An empty folder that lives as long as its pod."""
+def _some(size: str) -> str:
+    if amount(size) < 1:
+        raise ValueError("a size is at least one byte, such as 500Mi or 1Gi")
+    return size
 
-    path: ContainerFolder = Field(description="The folder in the container.", examples=["/cache"])
+
+class VolumeSettings(Section):
+    """A folder of the container: an empty one that lives as long as its pod, or one that outlives it."""
+
+    path: ContainerFolder = Field(description="The folder in the container.", examples=["/data"])
+    size: Annotated[Quantity, AfterValidator(_some)] | None = Field(
+        None,
+        description="The size of a folder that stays when pods are replaced: a PersistentVolumeClaim of the cluster's "
+        "default storage class, for one pod at a time. Null means an empty folder that lives as long as its pod.",
+        examples=["1Gi"],
+    )
+
+
+def claim_name(service: str, path: str) -> str:
+    """The name of the PersistentVolumeClaim behind a folder of a service. A Service's name holds no dot.
+
+    service: the Service's name. path: the folder in the container.
+    """
+    return f"{service}.{re.sub('[^a-z0-9]+', '-', path.lower()).strip('-')[:100].strip('-')}"
+
+
+def claim_problem(service: str, kept: Sequence[str], pods: int) -> str | None:
+    """The reason why a service cannot keep these folders; None if it can.
+
+    service: the Service's name. kept: the paths of the volumes with a size. pods: how many pods run.
+    """
+    if kept and pods > 1:
+        return (
+            f"the volume {kept[0]} has a size, and only one pod at a time can have such a folder; set replicas to 1, "
+            "or remove size"
+        )
+    names = [claim_name(service, path) for path in kept]
+    for name, path in zip(names, kept, strict=True):
+        if name == f"{service}.":
+            return f"the volume {path} has a size, and its path has no letter or digit to name it by; give it another"
+        if names.count(name) > 1:
+            both = " and ".join(other for other in kept if claim_name(service, other) == name)
+            return f"the volumes {both} would have one PersistentVolumeClaim, {name}; give one another path"
+    return None
 
 
 def _listed(ports: Iterable[PortSettings]) -> str:
@@ -458,7 +499,9 @@ class ServiceSettings(Section):
         None, description="Probes of its container: see the keys of services[].probes."
     )
     volumes: tuple[VolumeSettings, ...] = Field(
-        (), description="Empty folders that live as long as the pod.", examples=[[{"path": "/cache"}]]
+        (),
+        description="Folders of its container: see the keys of services[].volumes[].",
+        examples=[[{"path": "/data", "size": "1Gi"}, {"path": "/cache"}]],
     )
     user: UserId = Field(
         NOBODY,
@@ -480,6 +523,12 @@ class ServiceSettings(Section):
         description="The ports, instead of `port`: see the keys of services[].ports[]. A route that names none leads "
         "to the first.",
         examples=[[{"name": "http", "port": 80, "targetPort": 3000}, {"name": "metrics", "port": 9090}]],
+    )
+    admit: tuple[ServiceReference, ...] = Field(
+        (),
+        description="The services of this stack whose pods may connect to its ports, beside the ingress controller's: "
+        "`NAME`, or `NAMESPACE/NAME` in another namespace.",
+        examples=[["api"]],
     )
     replicas: Replicas = Field(1, description="How many pods run.", examples=[3])
     host: HostName | None = Field(
@@ -552,6 +601,8 @@ class ServiceSettings(Section):
     def _possible_container(self) -> Self:
         if problems := mount_problems(self.files, [volume.path for volume in self.volumes]):
             raise ValueError(f"{self.name}: {'; '.join(problems)}")
+        if problem := claim_problem(self.name, [v.path for v in self.volumes if v.size], self.replicas):
+            raise ValueError(f"{self.name}: {problem}")
         texts = (*self.command, *self.args, *self.plain_env, *self.plain_env.values())
         if (size := sum(len(text.encode()) for text in texts)) > _MOST_FILE_BYTES:
             raise ValueError(
@@ -637,9 +688,10 @@ class ServiceSettings(Section):
 
     @property
     def relaxations(self) -> tuple[str, ...]:
-        """What its container may do beyond the default, each as a sentence."""
+        """What its container and other pods may do beyond the default, each as a sentence."""
         return (
             *(("user is 0: the container runs as root",) if self.user == 0 else ()),
+            *((f"admit: the pods of {', '.join(self.admit)} may connect to its ports",) if self.admit else ()),
             *(() if self.read_only_root else ("readOnlyRoot is false: the container can write its root file system",)),
         )
 

@@ -82,6 +82,14 @@ Label = Annotated[str, AfterValidator(matching(DNS_LABEL.pattern, _LABEL)), _bou
 # The API server takes a Service's name for a label of RFC 1035.
 _SERVICE = "a Service's name is 1 to 63 lower-case letters, digits and hyphens, and begins with a letter"
 ServiceName = Annotated[str, AfterValidator(matching(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", _SERVICE)), _bounded(_SERVICE)]
+_REFERENCE = "a service is NAME, or NAMESPACE/NAME in another namespace"
+ServiceReference = Annotated[
+    str,
+    AfterValidator(
+        matching(r"([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?/)?[a-z]([-a-z0-9]{0,61}[a-z0-9])?", _REFERENCE),
+    ),
+    _bounded(_REFERENCE),
+]
 _SYSTEM_NAMESPACE = re.compile(r"kube-.*|projectcontour|calico-.*|tigera-operator|local-path-storage")
 
 

@@ -229,17 +229,27 @@ class Settings(Section):
 
     @property
     def relaxations(self) -> tuple[str, ...]:
-        """What containers may do beyond the default, each with the key of its service."""
+        """What containers and other pods may do beyond the default, each with the key of its service."""
         return tuple(
             f"{NAMESPACE}:services[{number}] ({service.name}): {sentence}"
             for number, service in enumerate(self.services)
             for sentence in service.relaxations
         )
 
+    def referred(self, service: ServiceSettings, reference: str) -> ServiceSettings | None:
+        """The service that a service names by NAME or NAMESPACE/NAME; None if there is none."""
+        own = reference if "/" in reference else f"{service.namespace}/{reference}"
+        return next((one for one in self.services if f"{one.namespace}/{one.name}" == own), None)
+
     @property
     def own_hosts(self) -> tuple[str, ...]:
         """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
+
+    @staticmethod
+    def _short(service: ServiceSettings, other: ServiceSettings) -> str:
+        """The reference by which a service names another one."""
+        return other.name if other.namespace == service.namespace else f"{other.namespace}/{other.name}"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -269,6 +279,13 @@ class Settings(Section):
             for number, s in enumerate(self.services)
             for variable, name in s.secret_env.items()
             if name not in self.secrets
+        ]
+        problems += [
+            f"services[{number}].admit[{index}] is {name}, and no service of this stack has this name; "
+            f"{nearest(name, (self._short(s, other) for other in self.services), 'services')}"
+            for number, s in enumerate(self.services)
+            for index, name in enumerate(s.admit)
+            if self.referred(s, name) is None
         ]
         problems += [
             f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "

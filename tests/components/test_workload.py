@@ -291,6 +291,21 @@ def test_only_the_door_may_send() -> None:
     }
 
 
+def test_pods_of_other_workloads_may_be_admitted() -> None:
+    peer = {"namespace": "jobs", "labels": {"service": "api-pod"}}
+    (rule,) = recorded(admit_pods=[peer]).one("NetworkPolicy").inputs["spec"]["ingress"]
+    assert rule["from"] == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "projectcontour"}}},
+        # One peer of both: two peers would admit all pods of the namespace.
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "jobs"}},
+            "podSelector": {"matchLabels": {"service": "api-pod"}},
+        },
+    ]
+    with pytest.raises(ArgumentError, match="admit_pods"):
+        recorded(admit_pods=[{**peer, "labels": {}}])
+
+
 def test_two_workloads_live_side_by_side() -> None:
     def program() -> None:
         Workload("one", args())
@@ -416,6 +431,46 @@ def test_what_a_container_is_given() -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"] is False
     assert (spec["securityContext"]["runAsUser"], spec["securityContext"]["runAsGroup"]) == (1000, 1000)
     assert spec["volumes"][2] == {"name": "files", "configMap": {"name": config_map.inputs["metadata"]["name"]}}
+
+
+KEPT = [{"path": "/cache"}, {"path": "/var/lib/Data", "size": "1Gi"}]
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+def test_a_folder_with_a_size_outlives_its_pod(kind: str) -> None:
+    recording = recorded(kind=kind, pods=None, volumes=KEPT)
+    claim = recording.one("PersistentVolumeClaim")
+    assert claim.name == "apps/my-service.var-lib-data"
+    assert claim.inputs["metadata"]["name"] == "my-service.var-lib-data"
+    assert claim.inputs["spec"] == {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    made = recording.one(kind)
+    assert claim.urn in made.request.dependencies
+    spec = made.inputs["spec"]["template"]["spec"] if kind == "Deployment" else made.inputs["spec"]
+    assert spec["volumes"][1:] == [
+        {"name": "volume-0", "emptyDir": {}},
+        {"name": "volume-1", "persistentVolumeClaim": {"claimName": "my-service.var-lib-data"}},
+    ]
+    assert spec["containers"][0]["volumeMounts"][2] == {"name": "volume-1", "mountPath": "/var/lib/Data"}
+    assert spec["securityContext"]["fsGroup"] == spec["securityContext"]["runAsUser"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pods": ("a", "b")}, "the volume /var/lib/Data has a size, and only one pod at a time"),
+        ({"kind": "Deployment", "pods": None, "replicas": 2}, "only one pod at a time can have such a folder"),
+        ({"pods": None, "volumes": [*KEPT, {"path": "/var-lib/data", "size": "1Gi"}]}, "my-service.var-lib-data"),
+        ({"pods": None, "volumes": [{"path": "/a", "size": "0"}]}, "a size is at least one byte"),
+    ],
+)
+def test_a_folder_that_cannot_be_kept(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ArgumentError, match=said):
+        recorded(**{"volumes": KEPT, **change})
+
+
+def test_two_pods_never_share_a_folder_with_a_size() -> None:
+    assert deployment(volumes=KEPT)["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment(volumes=KEPT[:1])["spec"]["strategy"]["type"] == "RollingUpdate"
 
 
 def test_another_content_of_a_file_is_another_pod() -> None:

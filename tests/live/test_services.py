@@ -41,9 +41,12 @@ class Running:
     file: Path
 
     def write(self, **changes: Any) -> None:
+        self.write_services({**WEB, **changes})
+
+    def write_services(self, *services: dict[str, Any]) -> None:
         config = {
             "ingress-hops:cluster": {"name": f"ingress-hops-{STACK}", "httpPort": PORT, "httpsPort": None},
-            "ingress-hops:services": [{**WEB, **changes}],
+            "ingress-hops:services": list(services),
         }
         self.file.write_text(yaml.safe_dump({"config": config}))
 
@@ -135,6 +138,56 @@ def test_each_route_leads_to_the_port_that_it_names(running: Running) -> None:
     ]
     running.file.write_text(before)
     running.project.up(STACK)
+
+
+ASK = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import urlopen
+class Ask(BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            body = urlopen("http://store:5000/", timeout=3).read()
+        except OSError as error:
+            body = b"refused"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+ThreadingHTTPServer(("", 8080), Ask).serve_forever()
+"""
+
+
+@pytest.mark.long
+def test_a_folder_outlives_its_pod_and_only_admitted_pods_reach_its_service(running: Running) -> None:
+    before, stranger = running.file.read_text(), f"stranger.{HOST}"
+    asking = {"kind": "Deployment", "files": {"/srv/ask.py": ASK}, "command": ["python", "/srv/ask.py"]}
+    start = "echo version $VERSION >> /data/index.html; exec python -m http.server 5000 --directory /data"
+
+    def write(version: str) -> None:
+        store = {
+            "name": "store",
+            "image": "python:3.13-slim",
+            "port": 5000,
+            "routes": [],
+            "admit": ["web"],
+            # Where a stand-in has no storage of kind's, the folder is root's.
+            "user": 0,
+            "volumes": [{"path": "/data", "size": "10Mi"}],
+            "env": {"VERSION": version},
+            "command": ["sh", "-c", start],
+        }
+        others = [{"name": "web", "host": HOST, **asking}, {"name": "stranger", "host": stranger, **asking}]
+        running.write_services(store, *others)
+
+    write("1")
+    assert "the pods of web may connect to its ports" in running.project.up(STACK)
+    assert running.said() == "version 1\n"
+    assert answer(f"curl --resolve {stranger}:{PORT}:127.0.0.1 http://{stranger}:{PORT}/") == (200, "refused")
+    assert "no changes" in running.project.preview(STACK)
+    write("2")
+    running.project.up(STACK)
+    assert running.said() == "version 1\nversion 2\n"
+    running.file.write_text(before)
+    assert "PersistentVolumeClaim apps/store.data" in running.project.up(STACK)
 
 
 def set_secret(project: Project, value: str) -> None:

@@ -727,6 +727,26 @@ def test_routes_lead_to_the_ports_that_they_name(running: Run) -> None:
     assert service["metadata"]["annotations"]["projectcontour.io/upstream-protocol.h2c"] == "81"
 
 
+def test_a_service_admits_the_pods_of_others(running: Run) -> None:
+    services = [
+        {"name": "db", "routes": [], "admit": ["api", "jobs/worker"]},
+        {"name": "api", "image": "api:1"},
+        {"name": "worker", "namespace": "jobs", "pod": "mine"},
+    ]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    policies = {one.inputs["metadata"]["name"]: one.inputs["spec"] for one in recording.of("NetworkPolicy")}
+    (rule,) = policies["db"]["ingress"]
+    peers = [
+        (
+            peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
+            peer.get("podSelector", {}).get("matchLabels"),
+        )
+        for peer in rule["from"]
+    ]
+    assert peers == [("projectcontour", None), ("apps", {"service": "api-pod"}), ("jobs", {"service": "mine"})]
+    assert len(policies["api"]["ingress"][0]["from"]) == 1
+
+
 def test_replicas_and_services_of_a_stack(running: Run) -> None:
     services = [{"name": "a", "replicas": 2}, {"name": "b", "namespace": "other"}]
     recording = running("alice", config={"ingress-hops:services": json.dumps(services)})

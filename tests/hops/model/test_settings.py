@@ -56,6 +56,7 @@ def test_every_default() -> None:
                 "readOnlyRoot": True,
                 "port": 8080,
                 "ports": None,
+                "admit": [],
                 "replicas": 1,
                 "host": "my-service.localhost",
                 "path": "/",
@@ -157,7 +158,7 @@ GOOD: list[tuple[str, str, Any]] = [
             "startup": None,
         },
     ),
-    ("service", "volumes", [{"path": "/cache"}]),
+    ("service", "volumes", [{"path": "/cache", "size": None}, {"path": "/data", "size": "1Gi"}]),
     ("service", "user", 0),
     ("service", "user", 2147483647),
     ("service", "readOnlyRoot", False),
@@ -167,6 +168,7 @@ GOOD: list[tuple[str, str, Any]] = [
         "ports",
         [{"name": "a" * 15, "port": 80, "targetPort": 3000}, {"name": "9-a", "port": 65535, "targetPort": None}],
     ),
+    ("service", "admit", ["my-service", "apps/my-service"]),
     ("service", "replicas", 20),
     ("service", "host", "a.b-c.example"),
     ("service", "path", "/a/b"),
@@ -386,6 +388,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "port", 70000, "less than or equal to 65535"),
     ("service", "ports", [], "at least one entry"),
     ("service", "ports", 80, "valid array"),
+    ("service", "admit", "api", "valid array"),
     ("service", "replicas", 0, "greater than or equal to 1"),
     ("service", "replicas", 21, "less than or equal to 20"),
     ("service", "host", "My.Host", "lower-case letters"),
@@ -753,6 +756,14 @@ def test_the_number_of_a_quantity(quantity: str, number: float) -> None:
         ({"volumes": [{"path": "cache"}]}, '.volumes[0].path is "cache": a folder in the container is absolute'),
         ({"volumes": [{"path": "/"}]}, '.volumes[0].path is "/": a folder in the container is absolute'),
         ({"volumes": [{"pth": "/a"}]}, "did you mean path?"),
+        ({"volumes": [{"path": "/a", "size": "1 GB"}]}, '.volumes[0].size is "1 GB": a quantity is a number'),
+        ({"volumes": [{"path": "/a", "size": "0"}]}, '.volumes[0].size is "0": a size is at least one byte'),
+        ({"volumes": [{"path": "/a", "size": "1Gi"}], "replicas": 2}, "the volume /a has a size, and only one pod"),
+        (
+            {"volumes": [{"path": path, "size": "1Gi"} for path in ("/a/b", "/c", "/a-b")]},
+            "the volumes /a/b and /a-b would have one PersistentVolumeClaim, web.a-b; give one another path",
+        ),
+        ({"volumes": [{"path": "/__", "size": "1Gi"}]}, "its path has no letter or digit to name it by"),
         ({"probes": {"liveness": {"http": "/", "tcp": True}}}, "here http and tcp"),
         ({"probes": {"liveness": {"port": 80}}}, "here none"),
         ({"probes": {"startup": {"exec": ["true"], "port": 80}}}, "an exec probe has no port"),
@@ -785,6 +796,34 @@ def test_the_default_command_is_of_the_default_image_only() -> None:
     assert command()[:3] == ("python", "-m", "http.server")
     assert command(args=[], image=versions.WORKLOAD_IMAGE) == command(args=["-V"]) == command(image="web:1") == ()
     assert command(image="web:1", command=["serve"]) == ("serve",)
+
+
+def test_a_service_admits_others_by_their_names() -> None:
+    jobs = {"name": "api", "namespace": "jobs", "host": "jobs.localhost", "path": "/"}
+    services = [{"name": "db", "admit": ["api", "jobs/api"]}, {"name": "api"}, jobs]
+    found = settings("alice", {"services": services})
+    database = found.services[0]
+    assert [found.referred(database, name) for name in database.admit] == list(found.services[1:])
+    assert found.relaxations == (
+        "ingress-hops:services[0] (db): admit: the pods of api, jobs/api may connect to its ports",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("apis", "services[0].admit[0] is apis, and no service of this stack has this name; did you mean api?"),
+        ("other", "services[0].admit[0] is other, and no service of this stack has this name; did you mean"),
+        ("apps/api2", "is apps/api2, and no service of this stack has this name"),
+        ("API", 'services[0].admit[0] is "API": a service is NAME, or NAMESPACE/NAME in another namespace'),
+    ],
+)
+def test_only_services_of_the_stack_are_admitted(name: str, said: str) -> None:
+    services = [{"name": "db", "admit": [name]}, {"name": "api"}, {"name": "other", "namespace": "jobs"}]
+    message = refusal({"services": services})
+    assert said in message
+    assert "(services: db, api, jobs/other)" in message or "a service is NAME" in message
+    assert "\n" not in message
 
 
 def test_relaxations_are_named_with_the_key_of_their_service() -> None:
