@@ -36,7 +36,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
   --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-rules bench-trace check lint format coverage lock audit lowest tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-dev bench-rules bench-scale bench-trace check lint format coverage lock audit lowest tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
@@ -97,6 +97,12 @@ test-pairs: tools $(READY_DEV) ## a hundred pairs of faults, put into a path at 
 
 bench: tools ## the speed of up, preview and down (needs Docker)
 	@$(WITH_PULUMI) "$(PYTHON)" bench/run.py
+
+bench-dev: tools ## the seconds from a save to the answer in hops dev, and their parts (needs Docker)
+	@$(WITH_PULUMI) "$(PYTHON)" bench/dev.py
+
+bench-scale: tools ## plan, preview and check of stacks with 1, 50 and 500 services
+	@$(WITH_PULUMI) "$(PYTHON)" bench/scale.py
 
 bench-rules: tools ## the speed of the rules, of hops check and of the pack
 	@$(WITH_PULUMI) "$(PYTHON)" -m bench.rules

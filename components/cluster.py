@@ -6,6 +6,8 @@ Whatever carries the same name without that mount belongs to somebody else and i
 
 import json
 import os
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -147,6 +149,8 @@ class KindClusterArgs(TypedDict):
     """The pods' IPv4 network, of prefix /8 to /22. Default: 10.244.0.0/16."""
     service_subnet: NotRequired[str]
     """The Services' IPv4 network, of prefix /12 to /24. Default: 10.96.0.0/16."""
+    registries: NotRequired[Mapping[str, Sequence[str]]]
+    """The URLs of mirrors that the nodes ask before a registry, by the registry's host. Default: none."""
     folder: NotRequired[str]
     """The folder of the kubeconfig files and of the folder that marks the nodes.
     Default: .ingress-hops/kubeconfig in the working folder."""
@@ -178,6 +182,7 @@ class _Bounds(setting_types.Section):
     image: setting_types.ImageName = settings.ClusterSettings.model_fields["node_image"].default
     pod_subnet: setting_types.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
     service_subnet: setting_types.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    registries: dict[setting_types.RegistryHost, tuple[setting_types.Mirror, ...]] = Field(default_factory=dict)
     folder: setting_types.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
     owner: setting_types.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
@@ -208,7 +213,8 @@ class KindCluster(pulumi.ComponentResource):
         """
         values = resolved(name, args)
         # Which containers are stopped changes from run to run and makes no other cluster.
-        inputs = {key: value for key, value in values.items() if key not in ("stopped", "addresses")}
+        left_out = {"stopped", "addresses", *(() if values["registries"] else ("registries",))}
+        inputs = {key: value for key, value in values.items() if key not in left_out}
         super().__init__("ingress-hops:index:KindCluster", name, inputs, opts)
         self._generation: int = values["generation"]
         config = kind_config(values)
@@ -243,6 +249,9 @@ class KindCluster(pulumi.ComponentResource):
                 opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[self._kind]),
             )
             kubeconfig = started.stdout.apply(lambda _: values["kubeconfig"])
+        before: list[pulumi.Resource] = [self._kind]
+        if values["registries"]:
+            before.append(self._mirrors(name, values, kubeconfig))
         self._kubernetes = kubernetes.Provider(
             f"{name}-kubernetes",
             kubeconfig=kubeconfig,
@@ -252,13 +261,36 @@ class KindCluster(pulumi.ComponentResource):
             delete_unreachable=True,
             # A renewed certificate is patched in place. A replaced Secret leaves its host without https for a second.
             enable_secret_mutable=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._kind], replacement_trigger=values["generation"]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before, replacement_trigger=values["generation"]),
         )
         self.kubeconfig = pulumi.Output.from_input(values["kubeconfig"])
         self.context = pulumi.Output.from_input(context(values["name"]))
         self.service_subnet = pulumi.Output.from_input(values["service_subnet"])
         self.register_outputs(
             {"kubeconfig": self.kubeconfig, "context": self.context, "service_subnet": self.service_subnet}
+        )
+
+    def _mirrors(self, name: str, values: Mapping[str, Any], kubeconfig: pulumi.Input[str]) -> command.local.Command:
+        """Writes the mirrors into the nodes before anything is pulled. kubeconfig: is known when all nodes run."""
+        # -I: no module of the working folder replaces one of Python's or of this project.
+        write = f"{shlex.quote(sys.executable)} -I -m hops.cli.registries"
+        registries = {registry: list(mirrors) for registry, mirrors in values["registries"].items()}
+
+        def written(mirrors: Mapping[str, Sequence[str]]) -> str:
+            return json.dumps({"cluster": values["name"], "registries": mirrors}, sort_keys=True)
+
+        return command.local.Command(
+            f"{name}-registries",
+            create=write,
+            update=write,
+            delete=f"printf '%s' {shlex.quote(written({}))} | {write}",
+            stdin=written(registries),
+            environment={"REGISTRIES_OF": kubeconfig},
+            triggers=[values["generation"]],
+            add_previous_output_in_env=False,
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[self._kind], deleted_with=self._kind, delete_before_replace=True
+            ),
         )
 
     @property

@@ -110,6 +110,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             "listen_address": str(settings.cluster.listen_address),
             "http_port": settings.cluster.http_port,
             "https_port": settings.cluster.https_port,
+            "registries": settings.cluster.registries,
             "owner": ground.owner,
             "generation": ground.generation,
             "fingerprint": intended.fingerprint,

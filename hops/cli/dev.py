@@ -4,7 +4,8 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -12,20 +13,32 @@ from typing import Any
 import typer
 from watchfiles import watch
 
+from hops.cli.image_build import make, remove
 from hops.cli.output import Status, echo, stop
+from hops.cli.plan import templates
+from hops.cli.stacks import backend
 from hops.cli.stacks.stack_file import StackError, read, stack_file
-from hops.cli.updates.engine import OpenedStack, StackArgument, bring_up, opened, update
-from hops.cli.updates.routes import ask, verdict_of
+from hops.cli.updates.engine import BackgroundUpdate, OpenedStack, StackArgument, bring_up, opened
+from hops.cli.updates.rollout import apply, deployments, with_image
+from hops.cli.updates.routes import ask, unfinished, verdict_of
 from hops.kubernetes import objects
+from hops.kubernetes.resources.pod_start import Patience, pod_start
 from hops.kubernetes.values import at
 from hops.model.image import Build
 from hops.model.plan import plan
+from hops.model.settings import Settings
 from hops.observe.contexts import BuildError, builds
 from hops.observe.in_cluster.api import API, APIError
+from hops.observe.local.docker import DockerError
 from hops.observe.local.stack_files import kubeconfig
+from hops.observe.timed_tasks import later
 
-_PATIENCE = 60.0
-_PAUSE = 0.2
+_PROGRAM = ("Pulumi.yaml", "__main__.py")
+"""What declares a stack beside its own file."""
+_PAUSE = 0.1
+_SLOW = 5.0
+"""Seconds of a rollout after which it is looked at less often, and another save ends the wait for it."""
+_LONG_PAUSE = 1.0
 _STEP = 50
 """Milliseconds without a change that end a burst of saves."""
 _IDLE = 5000
@@ -48,8 +61,10 @@ def main(stack: StackArgument = "local") -> None:
             stop(f"no service of the stack {stack} has build; add it to its file, as `hops settings` describes it")
         if status := bring_up(of, verbose=False):
             raise typer.Exit(status)
+        loop = _Loop(of)
         with suppress(KeyboardInterrupt):
-            _Loop(of).run()
+            loop.run()
+        loop.end()
         echo(f"ended; the stack {stack} runs on")
     raise typer.Exit(Status.ALL_WELL)
 
@@ -60,7 +75,12 @@ class _Loop:
     def __init__(self, of: OpenedStack) -> None:
         self._of = of
         self._file = stack_file(of.project, of.name)
-        self._builds = builds(of.project, of.settings)
+        self._builds: Mapping[str, Build] = builds(of.project, of.settings)
+        self._declared = self._declarations()
+        self._deployments = deployments(backend.state(of.project, of.name) or {})
+        self._update: BackgroundUpdate | None = None
+        self._behind, self._due = False, False
+        self._superseded: list[Build] = []
         file = kubeconfig(of.project, of.name, of.settings)
         self._api = API(file, None)
         self._followed: set[str] = set()
@@ -74,7 +94,9 @@ class _Loop:
             echo(f"watching {', '.join(sorted({build.context for build in self._builds.values()}))}")
             changes = watch(
                 *folders,
-                self._file,
+                # Many editors save a file as another one of its name, so folders are watched.
+                self._file.parent,
+                self._of.project,
                 recursive=False,
                 step=_STEP,
                 rust_timeout=_IDLE,
@@ -89,6 +111,16 @@ class _Loop:
                     changes.close()
                     break
 
+    def end(self) -> None:
+        """Writes into the state what was rolled out. Ctrl-C stops that in order."""
+        if not self._behind:
+            return
+        echo("writing what runs into the state; Ctrl-C again leaves that to the next up")
+        update = self._update = self._update or BackgroundUpdate(self._of)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: update.stop())
+        self._recorded()
+
     def _batches(self, changes: Iterator[set[Any]]) -> Iterator[float]:
         """The time of each burst of saves. Looks at the routes while nothing is saved."""
         # What was saved before the watch began.
@@ -99,7 +131,7 @@ class _Loop:
             else:
                 self._look()
 
-    def _saved(self, at_: float) -> None:
+    def _saved(self, saved: float) -> None:
         noticed = time.time()
         try:
             settings = read(self._file, self._of.settings.cluster.node_image)
@@ -107,40 +139,115 @@ class _Loop:
         except (BuildError, StackError) as error:
             echo(f"hops: {error}", err=True)
             return
-        if settings != self._of.settings:
-            echo(f"{self._file.name} changed")
-            self._of, self._builds = replace(self._of, settings=settings), found
-            bring_up(self._of, verbose=False)
-            self._follow()
+        if changed_files := [file for file, text in self._declarations().items() if text != self._declared[file]]:
+            echo(f"{', '.join(file.name for file in changed_files)} changed")
+            self._bring_up(settings, found)
             return
-        changed = [build for name, build in found.items() if build.image != self._image(name)]
-        self._builds = found
-        if not changed:
-            return
-        names = ", ".join(build.service for build in changed)
-        took = update(self._of, f"dev: {names}")
+        changed = [build for name, build in found.items() if build.image != self._builds[name].image]
+        before, self._builds = self._builds, found
+        if changed:
+            self._roll_out(changed, before, _Times(saved, noticed))
+
+    def _declarations(self) -> dict[Path, bytes]:
+        """The content of the files that declare the stack; a secret's new value is in its file, too."""
+        files = (self._file, *(self._of.project / name for name in _PROGRAM))
+        return {file: file.read_bytes() if file.is_file() else b"" for file in files}
+
+    def _bring_up(self, settings: Settings, found: Mapping[str, Build]) -> None:
+        self._recorded()
+        self._of, self._builds, self._declared = replace(self._of, settings=settings), found, self._declarations()
+        self._behind = bring_up(self._of, verbose=False) != Status.ALL_WELL and self._behind
+        self._deployments = deployments(backend.state(self._of.project, self._of.name) or {})
         self._follow()
-        updated = time.time()
-        if took is None or not self._answered(changed):
+
+    def _roll_out(self, changed: Sequence[Build], before: Mapping[str, Build], times: "_Times") -> None:
+        if self._update:
+            # It would put the old image back.
+            self._update.stop()
+        names = ", ".join(build.service for build in changed)
+        echo(f"dev: {names}")
+        making = [(build, later(partial(make, build))) for build in changed]
+        of_program = templates(self._of.name, self._of.settings, self._builds)
+        made, built = [], 0.0
+        for build, each in making:
+            try:
+                built = max(built, each.result().built)
+                made.append(build)
+            except BuildError as error:
+                echo(f"hops: {error}", err=True)
+        times.parts["build"] = built
+        times.add("load")
+        if self._update:
+            self._recorded()
+            # It may have removed this image, as one that nothing ran any more.
+            for build in made:
+                make(build)
+            times.add("waited for Pulumi")
+        direct = [build for build in made if build.service in self._deployments]
+        self._superseded += [before[build.service] for build in direct]
+        self._behind = self._behind or bool(made)
+        try:
+            for build in direct:
+                of = self._deployments[build.service]
+                apply(self._control_plane, of, with_image(of, build, of_program[build.service]))
+        except DockerError as error:
+            echo(f"hops: the new version was not rolled out: {error}", err=True)
+            return
+        if len(direct) < len(made):
+            # A bare pod is replaced by Pulumi.
+            self._update = BackgroundUpdate(self._of)
+            self._recorded()
+        if not made or not self._answered(made, times):
             self._stopped()
             return
         self._well = True
         self._follow()
-        echo(f"{names}: {time.time() - at_:.1f} s from save to answer ({_parts(took, noticed - at_, updated)})")
+        echo(f"{', '.join(build.service for build in made)}: {times}")
+        self._due = self._behind
 
-    def _image(self, name: str) -> str:
-        return self._builds[name].image if name in self._builds else ""
+    def _recorded(self) -> None:
+        """Waits for a run of Pulumi, and takes over what it wrote. The next save makes up for one that failed."""
+        if not self._update:
+            return
+        update, self._update = self._update, None
+        if problem := update.problem():
+            if not update.stopped:
+                echo(f"the state does not know yet what runs: {problem}", err=True)
+            return
+        self._behind = False
+        current = {build.image for build in self._builds.values()}
+        for build in self._superseded:
+            if build.image not in current:
+                remove(build)
+        self._superseded = []
+        self._deployments = deployments(backend.state(self._of.project, self._of.name) or {})
 
-    def _answered(self, changed: Sequence[Build]) -> bool:
-        """Waits until only pods of the new images are ready, and every route is answered."""
-        deadline = time.monotonic() + _PATIENCE
-        while time.monotonic() < deadline:
+    @property
+    def _control_plane(self) -> str:
+        return str(plan(self._of.settings).control_plane)
+
+    def _answered(self, changed: Sequence[Build], times: "_Times") -> bool:
+        """Waits until only pods of the new images are ready and every route is answered; False if that fails."""
+        began = time.monotonic()
+        patience = Patience(began)
+        images = {build.image for build in changed}
+        while True:
             pods = self._pods()
-            new = all(_rolled_out(pods, build) for build in changed)
-            if new and all(answer.well for answer in ask(self._of.settings, plan(self._of.settings))):
-                return True
-            time.sleep(_PAUSE)
-        return False
+            if all(_rolled_out(pods, build) for build in changed):
+                times.add("pods")
+                if all(answer.well for answer in ask(self._of.settings, plan(self._of.settings))):
+                    times.add("answer")
+                    return True
+            starts = [pod_start(dict(pod)) for pod in pods if images & _images(pod) and not objects.deleting(pod)]
+            now = time.monotonic()
+            if patience.spent(now, starts) or (now - began >= _SLOW and self._saved_again()):
+                return False
+            time.sleep(_PAUSE if now - began < _SLOW else _LONG_PAUSE)
+
+    def _saved_again(self) -> bool:
+        with suppress(BuildError):
+            return builds(self._of.project, self._of.settings) != self._builds
+        return True
 
     def _look(self) -> None:
         """Prints a verdict when a route stops being answered, and when it is answered again."""
@@ -151,6 +258,10 @@ class _Loop:
             echo("every route is answered again")
         self._well = well
         self._follow()
+        if self._update and self._update.done:
+            self._recorded()
+        elif self._due:
+            self._due, self._update = False, BackgroundUpdate(self._of)
 
     def _stopped(self) -> None:
         self._well = False
@@ -160,6 +271,8 @@ class _Loop:
         if broken:
             echo(verdict_of(self._of.name, self._of.settings, broken[0].host, broken[0].request_path))
         else:
+            for problem in unfinished(self._of.settings, intended):
+                echo(problem)
             echo("the version before it still answers")
 
     def _pods(self) -> list[Mapping[str, Any]]:
@@ -206,21 +319,34 @@ def _time(paths: Iterator[str]) -> float:
 
 def _rolled_out(pods: Sequence[Mapping[str, Any]], build: Build) -> bool:
     """Whether the ready pods of an image's repository have this image, and there is one."""
-    images = [
-        container.get("image")
-        for pod in pods
-        if not objects.deleting(pod)
-        and any(c.get("type") == "Ready" and c.get("status") == "True" for c in at(pod, "status", "conditions") or ())
-        for container in at(pod, "spec", "containers") or ()
-        if str(container.get("image")).startswith(f"{build.repository}:")
-    ]
-    return bool(images) and set(images) == {build.image}
+    ready = [pod for pod in pods if objects.ready(pod) and not objects.deleting(pod)]
+    images = {image for pod in ready for image in _images(pod) if image.startswith(f"{build.repository}:")}
+    return images == {build.image}
 
 
-def _parts(took: Mapping[str, float], noticing: float, updated: float) -> str:
-    images = max((seconds for name, seconds in took.items() if name.startswith("image ")), default=0.0)
-    pods = max((seconds for name, seconds in took.items() if not name.startswith("image ")), default=0.0)
-    return (
-        f"noticed in {noticing:.1f} s, image {images:.1f} s, pods {pods:.1f} s, answer {time.time() - updated:.1f} s, "
-        "the rest is Pulumi's program"
-    )
+def _images(pod: Mapping[str, Any]) -> set[str]:
+    return {str(container.get("image")) for container in at(dict(pod), "spec", "containers") or ()}
+
+
+@dataclass
+class _Times:
+    """When what happened after a save, in seconds of the clock.
+
+    saved: when the file was saved.
+    noticed: when that was noticed.
+    """
+
+    saved: float
+    noticed: float
+    parts: dict[str, float] = field(default_factory=dict)
+
+    def add(self, part: str) -> None:
+        """A part has ended, and the next one begins. A part can end more than once."""
+        spent = time.time() - self.noticed - sum(self.parts.values())
+        self.parts[part] = self.parts.get(part, 0.0) + spent
+
+    def __str__(self) -> str:
+        noticed = self.noticed - self.saved
+        parts = {"noticed": noticed, **self.parts}
+        listed = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items())
+        return f"{noticed + sum(self.parts.values()):.1f} s from save to answer ({listed})"

@@ -7,14 +7,16 @@ import sys
 import tarfile
 import time
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import IO
 
 from hops.cli.oci_layout import write_archive
+from hops.cli.receiver import receiver
 from hops.kubernetes.resources.docker_containers import KIND_LABEL, KIND_ROLE_LABEL
 from hops.model.image import Build
 from hops.model.kind_names import CONTROL_PLANE
@@ -26,7 +28,14 @@ from hops.observe.timed_tasks import later
 _LAST_LINES = 14
 _SECONDS = 60.0
 _CTR = "ctr --namespace k8s.io"
-_ASK = f'uname -m; {_CTR} images ls --quiet "name==$1"; {_CTR} content ls --quiet'
+_BLOBS = "/var/lib/containerd/io.containerd.content.v1.content/blobs/sha256"
+_ASK = (
+    f'uname -m; {_CTR} images ls --quiet "name==$1"; {_CTR} content ls --quiet; '
+    f"find {_BLOBS} -type f -printf 'sha256:%f %s\\n'"
+)
+_REPOSITORY = "ingress-hops"
+_PORT = 24302
+"""Docker sends no layer twice to one registry."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The names that images have for what `uname -m` prints."""
 
@@ -36,27 +45,44 @@ class Node:
     """A node that the image can run on.
 
     name: of its container. architecture: as images name it. has_image: whether it has the image.
-    blobs: the digests of its image contents.
+    blobs: the sizes of its image contents by digest.
     """
 
     name: str
     architecture: str
     has_image: bool
-    blobs: frozenset[str]
+    blobs: Mapping[str, int]
 
 
-def make(build: Build) -> str:
+@dataclass(frozen=True)
+class Made:
+    """The seconds that an image took. built: by Docker. loaded: into the nodes."""
+
+    built: float = 0.0
+    loaded: float = 0.0
+
+    def __str__(self) -> str:
+        if self == Made():
+            return "every node has the image"
+        return f"built in {self.built:.1f} s, loaded in {self.loaded:.1f} s"
+
+
+_Write = Callable[[Node, IO[bytes]], None]
+"""Writes an image as an OCI layout without what a node has."""
+
+
+def make(build: Build) -> Made:
     """Builds an image unless Docker or all nodes have it, and loads it into the nodes that lack it.
 
     build: what to build, and for which cluster.
 
-    Returns a sentence with the seconds of each part. Raises BuildError; nothing that runs is changed then.
+    Raises BuildError; nothing that runs is changed then.
     """
     try:
         nodes = _nodes(build)
         lacking = [node for node in nodes if not node.has_image]
         if not lacking and nodes:
-            return "every node has the image"
+            return Made()
         began = time.monotonic()
         if not _has(build.image):
             _build(build)
@@ -65,7 +91,7 @@ def make(build: Build) -> str:
         _load(build.image, lacking)
     except (DockerError, OSError) as error:
         raise BuildError(f"{_of(build)} was not made: {error}") from None
-    return f"built in {built - began:.1f} s, loaded in {time.monotonic() - built:.1f} s"
+    return Made(built - began, time.monotonic() - built)
 
 
 def remove(build: Build) -> None:
@@ -99,10 +125,10 @@ def _nodes(build: Build) -> list[Node]:
     ]
     nodes = []
     for name, answer in asked:
-        machine, *rest = answer.result().split()
-        nodes.append(
-            Node(name, _ARCHITECTURES.get(machine, machine), build.image in rest, frozenset(rest) - {build.image})
-        )
+        machine, *lines = answer.result().splitlines()
+        sizes = dict(line.split() for line in lines if " " in line)
+        blobs = {line: int(sizes[line]) for line in lines if line in sizes}
+        nodes.append(Node(name, _ARCHITECTURES.get(machine, machine), build.image in lines, blobs))
     return nodes
 
 
@@ -171,26 +197,67 @@ def _check_architecture(build: Build, nodes: Sequence[Node]) -> None:
 def _load(image: str, nodes: Sequence[Node]) -> None:
     if not nodes:
         return
+    try:
+        with _pushed(image, nodes) as write:
+            _import(nodes, write)
+    except DockerError:
+        # A Docker on another machine, or in a virtual one, reaches no port here.
+        with _saved(image) as write:
+            _import(nodes, write)
+
+
+@contextmanager
+def _pushed(image: str, nodes: Sequence[Node]) -> Iterator[_Write]:
+    """Takes the blobs of an image that not all nodes have. Raises DockerError."""
+    if not docker.run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").startswith("unix://"):
+        raise DockerError("Docker is on another machine")
+    known = {digest: size for digest, size in nodes[0].blobs.items() if all(digest in node.blobs for node in nodes)}
+    identity = docker.run("image", "inspect", "--format", "{{.Id}}", image, seconds=_SECONDS).strip()
+    with receiver(known, _PORT) as of:
+        tag = image.rpartition(":")[2]
+        name = f"127.0.0.1:{of.port}/{_REPOSITORY}:{tag}"
+        docker.run("tag", image, name, seconds=_SECONDS)
+        try:
+            docker.run("push", "--quiet", name, seconds=600)
+        finally:
+            docker.run("image", "rm", name, seconds=_SECONDS)
+        if identity not in of.identities(tag):
+            raise DockerError("another program has pushed")
+        yield lambda node, pipe: of.write(tag, image, node.blobs, pipe)
+
+
+@contextmanager
+def _saved(image: str) -> Iterator[_Write]:
+    """Takes the whole image. Raises DockerError."""
     with NamedTemporaryFile(prefix="ingress-hops-", suffix=".tar") as file:
         docker.run("save", "--output", file.name, image, seconds=600)
-        loads = [(node, later(partial(_import, file.name, image, node))) for node in nodes]
-        for _, load in loads:
-            load.exception()
-        for node, load in loads:
-            if error := load.exception():
-                raise OSError(f"the node {node.name} did not take it: {error}")
+
+        def write(node: Node, pipe: IO[bytes]) -> None:
+            with tarfile.open(file.name) as archive:
+                write_archive(archive, image, node.blobs, pipe)
+
+        yield write
 
 
-def _import(saved: str, image: str, node: Node) -> None:
-    """Sends a saved image to a node without the layers that the node has."""
+def _import(nodes: Sequence[Node], write: _Write) -> None:
+    """Sends an image to nodes side by side. Raises OSError."""
+    loads = [(node, later(partial(_import_into, node, write))) for node in nodes]
+    for _, load in loads:
+        load.exception()
+    for node, load in loads:
+        if error := load.exception():
+            raise OSError(f"the node {node.name} did not take it: {error}")
+
+
+def _import_into(node: Node, write: _Write) -> None:
     command = ["docker", "exec", "--interactive", node.name, *_CTR.split(), "images", "import", "--all-platforms", "-"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    with process, tarfile.open(saved) as archive:
+    with process:
         if process.stdin is None or process.stderr is None:
             raise OSError("no pipe")
         try:
             with process.stdin as pipe:
-                write_archive(archive, image, node.blobs, pipe)
+                write(node, pipe)
         except BrokenPipeError:
             pass  # The node says why.
         error = process.stderr.read(4000).decode(errors="replace").strip()

@@ -4,12 +4,12 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import IO, Any
 
 
-def write_archive(saved: tarfile.TarFile, image: str, known: frozenset[str], to: IO[bytes]) -> None:
+def write_archive(saved: tarfile.TarFile, image: str, known: Iterable[str], to: IO[bytes]) -> None:
     """Writes an image as an OCI layout without blobs that are known.
 
     saved: what `docker save` wrote of one image.

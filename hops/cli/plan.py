@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +16,12 @@ from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
 from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import print_hops
+from hops.kubernetes import objects
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.certificates import KeyPair
 from hops.model.finding import Finding, Level, Place
+from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import owner_folder
@@ -124,21 +127,54 @@ def planned(stack: str, settings: Settings, project: Path, held: Fleet | None = 
     kept = certificates(authority_folder(), settings.own_hosts, keep=False)
     # The manifests are written to files that anybody may read, so they hold no private key.
     pairs = {host: KeyPair(pair.certificate, "left out of a plan") for host, pair in kept.items()}
+    ground = StackContext(
+        str(folder),
+        owner_folder(str(folder), stack),
+        1,
+        ClusterState(),
+        upstream,
+        builds=images,
+        certificates=pairs,
+        authority=str(authority_file(authority_folder())),
+    )
+    outputs, manifests = _declared(stack, settings, ground)
+    declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(manifests)]
+    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
+    # A rule that looks at the whole stack draws conclusions from what is absent.
+    rules = [rule for rule in RULES.values() if not (left_out and rule.scope is Scope.STACK)]
+    return Planned(outputs, manifests, left_out, judge(inventory, configuration, rules))
+
+
+def templates(stack: str, settings: Settings, images: Mapping[str, Build]) -> dict[str, Mapping[str, Any]]:
+    """The pod template of each Deployment among a stack's services, by NAMESPACE/NAME.
+
+    stack: the stack's name.
+    settings: its settings.
+    images: the builds of its services, by NAMESPACE/NAME.
+    """
+    ground = StackContext(
+        "/",
+        "/",
+        1,
+        ClusterState(),
+        {},
+        builds=images,
+        certificates=dict.fromkeys(settings.own_hosts, KeyPair("", "")),
+    )
+    _, manifests = _declared(stack, with_images(settings, images), ground)
+    return {
+        objects.full_name(manifest): manifest["spec"]["template"]
+        for manifest in manifests
+        if manifest["kind"] == "Deployment"
+    }
+
+
+def _declared(stack: str, settings: Settings, ground: StackContext) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The outputs and the objects that the program declares."""
     recorder = _Recorder()
     outputs: dict[str, Any] = {}
 
     def declare() -> None:
-        owner = owner_folder(str(folder), stack)
-        ground = StackContext(
-            str(folder),
-            owner,
-            1,
-            ClusterState(),
-            upstream,
-            builds=images,
-            certificates=pairs,
-            authority=str(authority_file(authority_folder())),
-        )
         outputs.update(build(settings, ground).outputs)
 
     # Pulumi asks for the thread's event loop. Since Python 3.14 there is none until somebody makes it.
@@ -150,11 +186,7 @@ def planned(stack: str, settings: Settings, project: Path, held: Fleet | None = 
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    declared = [(manifest, Place(file=_file(number, manifest))) for number, manifest in enumerate(recorder.manifests)]
-    inventory = Inventory(declared, today=datetime.now(UTC).date(), settings=settings, fleet=held)
-    # A rule that looks at the whole stack draws conclusions from what is absent.
-    rules = [rule for rule in RULES.values() if not (left_out and rule.scope is Scope.STACK)]
-    return Planned(outputs, recorder.manifests, left_out, judge(inventory, configuration, rules))
+    return outputs, recorder.manifests
 
 
 def _file(number: int, manifest: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == 
 """Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
 
 
-IN_PLACE = ("existing", "kubeconfigFolder")
+IN_PLACE = ("existing", "kubeconfigFolder", "registries")
 """The keys of `cluster` that are not part of the fingerprint."""
 POOL = ("blockSize", "encapsulation")
 """The keys of `calico` that are part of it."""
@@ -101,7 +101,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
     )
 
 
-_NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder"}
+_NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder", "registries"}
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:

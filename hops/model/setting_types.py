@@ -17,6 +17,8 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from hops.model.registries import mirror_problem
+
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -107,6 +109,21 @@ _REGISTRY = "a registry is host[:port][/path], without a scheme"
 Registry = Annotated[
     str, AfterValidator(matching(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*", _REGISTRY)), _bounded(_REGISTRY)
 ]
+_REGISTRY_HOST = "a registry's host is host[:port], such as docker.io"
+RegistryHost = Annotated[
+    str,
+    AfterValidator(matching(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", _REGISTRY_HOST)),
+    _bounded(_REGISTRY_HOST),
+]
+
+
+def _mirror(url: str) -> str:
+    if problem := mirror_problem(url):
+        raise ValueError(problem)
+    return url
+
+
+Mirror = Annotated[str, AfterValidator(_mirror), _bounded("http:// or https://, host[:port], and perhaps a path")]
 # The grammar of distribution/reference: an optional host with a port, lower-case components, a tag, a digest.
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _IMAGE_NAME = (

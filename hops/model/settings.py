@@ -37,9 +37,11 @@ from hops.model.setting_types import (
     ClusterName,
     FolderName,
     ImageName,
+    Mirror,
     PodSubnet,
     Port,
     Registry,
+    RegistryHost,
     SecretNames,
     Section,
     ServiceSubnet,
@@ -113,6 +115,12 @@ class ClusterSettings(Section):
         description="The port of this machine for HTTPS. It must differ from httpPort; null means none.",
         examples=[8443],
     )
+    registries: Mapping[RegistryHost, Annotated[tuple[Mirror, ...], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        description="Mirrors that the nodes ask before a registry, by the registry's host. A mirror's path stands "
+        "before the repository's name. A running cluster takes another value.",
+        examples=[{"docker.io": ["http://mirror:5000", "https://harbor.example/hub"]}],
+    )
     kubeconfig_folder: FolderName = Field(
         ".ingress-hops/kubeconfig",
         description="The folder for the kubeconfig file, relative to the project's folder. Take the stack down "
@@ -125,6 +133,10 @@ class ClusterSettings(Section):
         if self.http_port == self.https_port:
             raise ValueError(
                 f"httpPort and httpsPort are both {self.http_port}; give each its own, or set httpsPort to null"
+            )
+        if self.existing and self.registries:
+            raise ValueError(
+                f"existing is {self.existing}, and registries is of a cluster that the stack makes; remove registries"
             )
         if self.pod_subnet.overlaps(self.service_subnet):
             raise ValueError(

@@ -24,7 +24,7 @@ _BOOKKEEPING = (
 _LINES, _LINES_OF_A_BUILD = 8, 16
 _BUILD = "hops.cli.image_build"
 _INVOKED = "invocation of command:local:run returned an error: "
-_OWN_COMMANDS = ("set -", _BUILD)
+_OWN_COMMANDS = ("set -", _BUILD, "hops.cli.registries")
 """What the commands of components/ contain. They are left out of messages."""
 
 
@@ -78,6 +78,8 @@ def _name(each: PreviewedResource) -> str:
     if each.type == "command:local:Command":
         if image := each.inputs.get("/environment/BUILT_IMAGE"):
             return f"image {image}"
+        if "/environment/REGISTRIES_OF" in each.inputs:
+            return "mirrors of registries"
         return f"kind cluster {each.inputs.get('/environment/CLUSTER', each.name)}"
     kind, name = each.type.rpartition(":")[2], each.inputs.get("/metadata/name", each.name)
     namespace = each.inputs.get("/metadata/namespace")
@@ -105,6 +107,8 @@ def object_name(metadata: Mapping[str, Any]) -> str:
     if kind == "command:local:Command":
         if image := at(state, "inputs", "environment", "BUILT_IMAGE"):
             return f"image {image}"
+        if at(state, "inputs", "environment", "REGISTRIES_OF"):
+            return "mirrors of registries"
         return f"kind cluster {at(state, 'inputs', 'environment', 'CLUSTER') or ''}".strip()
     if not kind.startswith("kubernetes:"):
         return ""

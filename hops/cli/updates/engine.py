@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -68,6 +68,9 @@ _INTERRUPTED = "Attempting to deploy or update resources with "
 """How the engine begins to tell of steps that a killed update left open; an `up` removes those that it repeats."""
 _GONE = "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data"
 """What the provider says of a cluster whose kubeconfig file is gone."""
+
+_NO_CLUSTER = {"/environment/BUILT_IMAGE", "/environment/REGISTRIES_OF"}
+"""Inputs of commands that make no cluster."""
 
 _NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
 """What Pulumi says when it is stopped before its first event."""
@@ -249,25 +252,40 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     return _ending(of, patience)
 
 
-def update(of: OpenedStack, title: str) -> Mapping[str, float] | None:
-    """Runs the program once more, without a preview and the policy pack, as after a change of an image.
+class BackgroundUpdate:
+    """One run of the program without a preview and the policy pack, as after a change of an image; prints nothing.
 
     of: the stack, which is up.
-    title: of the progress line.
-
-    Returns the seconds that each object took, by its name; None if it failed, which is printed. Raises
-    KeyboardInterrupt when Ctrl-C has stopped it.
     """
-    ended = _run(of.project, ["up", "--yes", "--skip-preview", "--json", "--stack", of.name], of.environment, title)
-    if ended.interrupted:
-        release(of.project, of.name, of.environment)
-        raise KeyboardInterrupt
-    if ended.failed:
-        _tell(ended, "the update failed")
-        return None
-    for text in dict.fromkeys(ended.said.warnings):
-        echo(f"warning: {sentence(text)}")
-    return ended.took
+
+    def __init__(self, of: OpenedStack) -> None:
+        self._of = of
+        self._interruption = _Interruption(_Progress("", 0))
+        words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name]
+        run = partial(_run, of.project, words, of.environment, "", stopped_by=self._interruption)
+        self._ended = later(run)
+
+    @property
+    def done(self) -> bool:
+        return self._ended.done()
+
+    @property
+    def stopped(self) -> bool:
+        return self._interruption.asked
+
+    def stop(self) -> None:
+        """Lets Pulumi finish the steps that it is in, and no more."""
+        self._interruption.handle(signal.SIGINT, None)
+
+    def problem(self) -> str:
+        """Waits for the end. Returns what went wrong; "" if nothing did."""
+        try:
+            ended = self._ended.result()
+            if ended.interrupted:
+                release(self._of.project, self._of.name, self._of.environment)
+        except (EngineError, LockedError) as error:
+            return str(error)
+        return _failure(ended) if ended.failed else ""
 
 
 def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple["_Ended", Sequence[Drift]]:
@@ -390,14 +408,13 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
 class _Ended:
     """How a run of Pulumi ended.
 
-    said: what its events tell. error: its standard error. took: the seconds of each object that was worked on.
+    said: what its events tell. error: its standard error.
     """
 
     status: int
     said: Preview
     error: str
     interrupted: bool
-    took: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
@@ -419,7 +436,7 @@ class _Ended:
         return any(
             r.op in made
             for r in self.said.resources.values()
-            if r.type == "command:local:Command" and "/environment/BUILT_IMAGE" not in r.inputs
+            if r.type == "command:local:Command" and _NO_CLUSTER.isdisjoint(r.inputs)
         )
 
 
@@ -442,17 +459,28 @@ def _loud(project: Path, words: Sequence[str], around: Mapping[str, str]) -> int
             continue
 
 
-def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: str, total: int = 0) -> _Ended:
+def _run(
+    project: Path,
+    words: Sequence[str],
+    around: Mapping[str, str],
+    title: str,
+    total: int = 0,
+    *,
+    stopped_by: "_Interruption | None" = None,
+) -> _Ended:
     """Runs Pulumi, shows its progress and reads its events. Raises EngineError.
 
+    title: of the progress line; "" shows no progress.
     total: number of resources, 0 where it is unknown.
+    stopped_by: what stops it. Default: None, Ctrl-C; only the main thread can handle it.
     """
     command = ["pulumi", *words, "--non-interactive", "--color=never"]
     if "--json" not in words:
         command.append("--json")
     progress = _Progress(title, total)
     lines: list[str] = []
-    with TemporaryFile() as errors, _passing_on(progress) as interruption:
+    handled = nullcontext(stopped_by) if stopped_by else _passing_on(progress)
+    with TemporaryFile() as errors, handled as interruption:
         try:
             # In a process group of its own: Ctrl-C reaches it once, from here, and none of the programs that it runs.
             process = subprocess.Popen(
@@ -483,7 +511,7 @@ def _run(project: Path, words: Sequence[str], around: Mapping[str, str], title: 
         if interruption.asked:
             return _Ended(status, _NOTHING, stderr, interrupted=True)
         raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
-    return _Ended(status, said, stderr, interruption.asked, progress.took)
+    return _Ended(status, said, stderr, interruption.asked)
 
 
 @dataclass
@@ -533,21 +561,20 @@ class _Progress:
 
     title: str
     total: int
-    took: dict[str, float] = field(default_factory=dict)
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
     _done: int = 0
     _told: int = 0
 
     def __post_init__(self) -> None:
         self._console = Console(stderr=True)
-        self._live = self._console.status(self.title) if self._console.is_terminal else None
+        self._live = self._console.status(self.title) if self.title and self._console.is_terminal else None
         self._ended = threading.Event()
 
     def __enter__(self) -> None:
         if self._live:
             self._live.start()
             threading.Thread(target=self._tick, daemon=True).start()
-        else:
+        elif self.title:
             echo(self.title, err=True)
 
     def __exit__(self, *_: object) -> None:
@@ -556,6 +583,8 @@ class _Progress:
             self._live.stop()
 
     def say(self, text: str) -> None:
+        if not self.title:
+            return
         # A signal's handler calls this, perhaps within a write of standard error.
         os.write(2, f"\n{text}\n".encode())
 
@@ -573,10 +602,8 @@ class _Progress:
         began, name = self._began.pop(urn, (time.monotonic(), ""))
         self._done += 1
         seconds = time.monotonic() - began
-        if name and op not in ("same", "refresh"):
-            self.took[name] = self.took.get(name, 0.0) + seconds
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
-        if slow and name and not self._live and self._told < _MOST_LINES:
+        if slow and name and self.title and not self._live and self._told < _MOST_LINES:
             echo(f"  {name} … {seconds:.0f} s", err=True)
             self._told += 1
 
@@ -612,8 +639,11 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
         elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
             echo(f"warning: {sentence(text)}")
     if ended.failed and not (_stopped(ended) and not ended.said.failure):
-        failure = ended.said.failure or ended.error or f"pulumi ended with status {ended.status}"
-        echo(f"error: {sentence(failure)}", err=True)
+        echo(f"error: {_failure(ended)}", err=True)
+
+
+def _failure(ended: _Ended) -> str:
+    return sentence(ended.said.failure or ended.error or f"pulumi ended with status {ended.status}")
 
 
 def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:

@@ -18,6 +18,8 @@ _METADATA = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,ap
 _KUBECTL = re.compile(r"kubectl\b.*")
 _PULUMI = re.compile(r"pulumi")
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
+AHEAD = "ingress-hops/ahead"
+"""The annotation of a Deployment that `hops dev` rolled out before Pulumi's state knew its image, which it holds."""
 _PLURALS = {"Endpoints": "endpoints"}
 _SHOWN = 3
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -39,6 +41,7 @@ class DeclaredObject:
     namespace: as in the object; "" for a cluster-scoped one.
     uid: the uid of the object that Pulumi created.
     inputs: the object as declared.
+    manager: the field manager of its server-side applies; "" if unknown.
     """
 
     urn: str
@@ -48,6 +51,7 @@ class DeclaredObject:
     name: str
     uid: str
     inputs: Mapping[str, Any]
+    manager: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
@@ -120,6 +124,7 @@ def declared(state: Mapping[str, Any]) -> list[DeclaredObject]:
                 name=str(name),
                 uid=str(at(resource, "outputs", "metadata", "uid")),
                 inputs=mapping(inputs),
+                manager=str(at(resource, "outputs", "__fieldManager") or ""),
             )
         )
     return found
@@ -161,6 +166,8 @@ def _drifted(api: API, of: DeclaredObject, live: Mapping[str, Any] | None) -> Dr
         return Drift(of, "is being deleted", going=True)
     if live.get("uid") != of.uid:
         return Drift(of, "was deleted, and somebody created another of that name")
+    if image := mapping(live.get("annotations")).get(AHEAD):
+        return Drift(of, f"runs the image {image}, which `hops dev` rolled out and the state does not know")
     managers: dict[str, list[Path]] = {}
     for entry in sequence(live.get("managedFields")):
         if at(entry, "subresource") in (None, "", "scale"):

@@ -1,7 +1,9 @@
 """The parts of `hops dev` that need no cluster: what is watched, when it was saved, and which pods are new."""
 
 import os
+import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,13 @@ from typer.testing import CliRunner
 
 from hops.cli import dev
 from hops.cli.app import app
-from hops.cli.dev import _folders, _parts, _rolled_out, _time
+from hops.cli.dev import _folders, _rolled_out, _time
+from hops.cli.image_build import Made
+from hops.cli.stacks.stack_file import read
+from hops.cli.updates.engine import OpenedStack
+from hops.cli.updates.routes import Answer
 from hops.model.image import Build
+from hops.observe.contexts import BuildError, builds
 
 BUILD = Build("apps/web", "alice", "/p/web", "/p/docker/Dockerfile", None, {}, "1" * 16, ("", "lib"))
 OLD = f"{BUILD.repository}:{'0' * 16}"
@@ -54,9 +61,187 @@ def test_a_save_has_the_time_of_its_last_file(tmp_path: Path) -> None:
     assert abs(_time(iter(paths[:1])) - now) < 60, "a file that was moved there keeps its old time"
 
 
-def test_the_longest_of_the_parts_that_run_side_by_side_is_told() -> None:
-    took = {"image a": 1.0, "image b": 2.0, "Pod apps/a": 3.0}
-    assert _parts(took, 0.1, time.time()).startswith("noticed in 0.1 s, image 2.0 s, pods 3.0 s, answer 0.0 s")
+class Machine:
+    """A stack whose images, pods and updates are lists. `problems`: by service, why it cannot be built."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.file = folder / "stacks" / "Pulumi.dev.yaml"
+        self.file.parent.mkdir()
+        self.save("1")
+        self.file.write_text(
+            "config:\n  ingress-hops:services:\n    - {name: web, build: {context: web}}\n  ingress-hops:secrets: {}\n"
+        )
+        self.did: list[str] = []
+        self.problems: dict[str, str] = {}
+        self.ready = True
+        self.folder = folder
+        image = self.build.image
+        self.running = image
+        monkeypatch.setattr(dev, "make", self._make)
+        monkeypatch.setattr(dev, "remove", lambda build: self.did.append(f"remove {build.digest}"))
+        monkeypatch.setattr(dev, "templates", lambda *_: {"apps/web": {}})
+        monkeypatch.setattr(dev, "deployments", lambda _: {"apps/web": None})
+        monkeypatch.setattr(dev, "with_image", lambda _, build, __: build.image)
+        monkeypatch.setattr(dev, "apply", self._apply)
+        monkeypatch.setattr(dev, "API", lambda *_: None)
+        monkeypatch.setattr("hops.cli.stacks.backend.state", lambda *_: {})
+        monkeypatch.setattr(dev, "ask", lambda *_: [Answer("is answered", well=True)])
+        monkeypatch.setattr(dev, "unfinished", lambda *_: ["Deployment apps/web: its new version is not ready"])
+        monkeypatch.setattr(dev, "BackgroundUpdate", partial(Update, self))
+        monkeypatch.setattr(dev, "bring_up", self._bring_up)
+        monkeypatch.setattr(dev._Loop, "_pods", lambda _: [pod(self.running, str(self.ready))])
+        monkeypatch.setattr(dev._Loop, "_follow", lambda _: None)
+        monkeypatch.setattr(dev, "_SLOW", 0.0)
+        monkeypatch.setattr(dev, "_LONG_PAUSE", 0.0)
+        self.loop = dev._Loop(OpenedStack(folder, "dev", read(self.file), {}))
+
+    @property
+    def build(self) -> Build:
+        return builds(self.folder, read(self.file))["apps/web"]
+
+    def save(self, text: str) -> None:
+        context = self.file.parents[1] / "web"
+        context.mkdir(exist_ok=True)
+        (context / "Dockerfile").write_text("FROM python\nCOPY app /\n")
+        (context / "app").write_text(text)
+
+    def saved(self, text: str) -> str:
+        """Saves the service, lets the loop notice, and returns the digest of its image."""
+        self.save(text)
+        self.loop._saved(time.time())
+        return self.build.digest
+
+    def _make(self, build: Build) -> Made:
+        self.did.append(f"make {build.digest}")
+        if problem := self.problems.get(build.service):
+            raise BuildError(problem)
+        return Made(0.0, 0.0)
+
+    def _bring_up(self, _: object, *, verbose: bool) -> int:
+        assert not verbose
+        self.did.append("up")
+        return 0
+
+    def _apply(self, node: str, _: object, image: str) -> None:
+        assert node == "ingress-hops-dev-control-plane"
+        self.running = image
+        self.did.append(f"apply {image.rpartition(':')[2]}")
+
+
+class Update:
+    """A run of Pulumi."""
+
+    def __init__(self, machine: Machine, _: object) -> None:
+        self._machine = machine
+        self.stopped, self.done = False, True
+        machine.did.append("update")
+
+    def stop(self) -> None:
+        self.stopped = True
+        self._machine.did.append("stop")
+
+    def problem(self) -> str:
+        self._machine.did.append("waited")
+        return "stopped" if self.stopped else self._machine.problems.get("update", "")
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_a_save_is_rolled_out_at_once_and_recorded_when_nobody_saves(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digest = machine.saved("2")
+    assert machine.did == [f"make {digest}", f"apply {digest}"]
+    said = (
+        r"apps/web: 0\.\d s from save to answer \(noticed 0\.\d s, build 0\.\d s, load 0\.\d s, pods 0\.\d s, answer 0"
+    )
+    assert re.search(said, capsys.readouterr().out)
+    machine.loop._saved(time.time())
+    machine.loop._look()
+    assert machine.did[2:] == ["update"], "what did not change is not built"
+    machine.loop._look()
+    machine.loop._look()
+    assert machine.did[3:4] == ["waited"]
+    assert "update" not in machine.did[3:], "once is enough"
+
+
+def test_a_save_while_pulumi_runs_stops_it_and_is_recorded_later(machine: Machine) -> None:
+    """An earlier run would put the old image back, and may have removed the new one."""
+    machine.saved("2")
+    machine.loop._look()
+    digest = machine.saved("3")
+    assert machine.did[3:] == ["stop", f"make {digest}", "waited", f"make {digest}", f"apply {digest}"]
+    machine.loop._look()
+    assert machine.did[-1] == "update"
+
+
+def test_images_that_the_state_never_knew_are_removed_and_the_running_one_stays(machine: Machine) -> None:
+    first = machine.build.digest
+    between = machine.saved("2")
+    assert machine.saved("1") == first
+    machine.loop._look()
+    machine.loop._look()
+    removed = [what for what in machine.did if what.startswith("remove")]
+    assert removed == [f"remove {between}"]
+
+
+def test_a_build_that_fails_changes_nothing(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.problems["apps/web"] = (
+        "the image of apps/web cannot be built. The last lines of docker build:\nexit code: 7"
+    )
+    digest = machine.saved("2")
+    assert machine.did == [f"make {digest}"]
+    out, err = capsys.readouterr()
+    assert "exit code: 7" in err
+    assert "the version before it still answers" in out
+    machine.loop.end()
+    assert machine.did == [f"make {digest}"], "the state knows what runs"
+
+
+def test_pods_that_never_get_ready_are_told_and_another_save_ends_the_wait(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.ready = False
+    machine.save("2")
+    later = machine.build.digest
+    machine.loop._saved_again = lambda: True  # type: ignore[method-assign]
+    machine.loop._saved(time.time())
+    assert machine.did == [f"make {later}", f"apply {later}"]
+    out = capsys.readouterr().out
+    assert "Deployment apps/web: its new version is not ready" in out
+    assert "from save to answer" not in out
+
+
+def test_the_end_writes_down_what_runs(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.saved("2")
+    machine.loop.end()
+    assert machine.did[2:4] == ["update", "waited"]
+    machine.saved("3")
+    machine.problems["update"] = "the API server is gone"
+    machine.loop.end()
+    assert "the state does not know yet what runs: the API server is gone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["stacks/Pulumi.dev.yaml", "Pulumi.yaml", "__main__.py"])
+def test_a_changed_secret_and_a_changed_program_bring_the_stack_up(
+    machine: Machine, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A secret's value is no setting, and its file changes."""
+    file = machine.folder / name
+    encrypted = "\n    db: {secure: v1:AAAA}"
+    before = file.read_text().replace(" {}", encrypted) if file.is_file() else ""
+    file.write_text(before)
+    machine.loop._saved(time.time())
+    machine.did.clear()
+    file.write_text(before.replace("AAAA", "BBBB") + "# \n")
+    machine.loop._saved(time.time())
+    assert machine.did == ["up"]
+    assert f"{file.name} changed" in capsys.readouterr().out
+    machine.loop._saved(time.time())
+    assert machine.did == ["up"]
 
 
 def test_a_stack_that_builds_nothing_has_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -487,25 +487,6 @@ def test_an_image_is_named_in_a_preview_and_is_no_cluster(stack: Stack) -> None:
     assert "unreachable" in shown
 
 
-def test_an_update_without_a_preview_says_how_long_each_object_took(stack: Stack) -> None:
-    image = resource("create", "command:local:Command", "i", {"environment": {"BUILT_IMAGE": "x.invalid/web:1"}})
-    ended = {"resOutputsEvent": image["resourcePreEvent"]}
-    stack.says("up", image, ended, DONE)
-    with engine.opened("local") as of:
-        took = engine.update(of, "dev: apps/web")
-    assert list(took or {}) == ["image x.invalid/web:1"]
-    (ran,) = [line for line in stack.ran if line.startswith("up ")]
-    assert "--skip-preview" in ran
-    assert "--policy-pack" not in ran
-
-
-def test_an_update_that_fails_shows_why(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
-    stack.says("up", said("error", "the image of apps/web cannot be built"), FAILED, status=255)
-    with engine.opened("local") as of:
-        assert engine.update(of, "dev: apps/web") is None
-    assert "the image of apps/web cannot be built" in capsys.readouterr().err
-
-
 def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
     """Docker keeps the others."""
     (stack.folder / "bin" / "docker").write_text(f'#!/bin/sh\necho "$*" >>{stack.folder}/docker-calls\n')
@@ -533,3 +514,38 @@ def test_a_repository_of_ones_own_is_judged_by_this_projects_pack(stack: Stack) 
     assert f"--policy-pack {Path(hops.__file__).parents[1]}/policy " in stack.ran[1]
     assert "hops trace local" in out
     assert "make" not in out
+
+
+def test_an_update_in_the_background_prints_nothing_and_tells_what_went_wrong(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with engine.opened("local") as of:
+        assert engine.BackgroundUpdate(of).problem() == ""
+        stack.says("up", said("error", "the API server is gone"), FAILED, status=1)
+        assert engine.BackgroundUpdate(of).problem() == "the API server is gone"
+        (stack.folder / "up.jsonl").write_text("")
+        assert "said nothing" in engine.BackgroundUpdate(of).problem()
+    assert capsys.readouterr() == ("", "")
+    assert "--policy-pack" not in stack.ran[-1]
+
+
+def test_a_stopped_update_in_the_background_is_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
+    begun = json.dumps({"sequence": 0, **CREATED})
+    (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
+case "$1" in
+  version) echo v3.259.0 ;;
+  stack) echo '{{"deployment": {{}}}}' ;;
+  *)
+    trap 'exit 255' INT
+    echo '{begun}'
+    : >"{stack.folder}/started"
+    while :; do /bin/sleep 0.1; done ;;
+esac
+""")
+    with engine.opened("local") as of:
+        update = engine.BackgroundUpdate(of)
+        wait_for(stack.folder / "started")
+        assert not update.done
+        update.stop()
+        assert update.problem() != ""
+        assert update.done

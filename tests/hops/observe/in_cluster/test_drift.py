@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hops.observe.in_cluster.api import APIError
-from hops.observe.in_cluster.drift import Drift, declared, drift, removal
+from hops.observe.in_cluster.drift import AHEAD, Drift, declared, drift, removal
 from tests.hops.observe.conftest import Connect, Server
 
 Object = dict[str, Any]
@@ -265,3 +265,13 @@ def test_paths_of_the_api(version: str, kind: str, namespace: str, path: str) ->
     each = {"apiVersion": version, "kind": kind, "metadata": {"name": "x", "namespace": namespace}}
     (found,) = declared(state(each))
     assert found.path == path
+
+
+def test_a_deployment_that_hops_dev_rolled_out_and_no_update_recorded_is_told(
+    deployment: Cluster, connect: Connect
+) -> None:
+    assert deployment.told(connect) == []
+    deployment.live["metadata"]["annotations"] = {AHEAD: "web:2"}
+    (found,) = deployment.told(connect)
+    assert str(found).startswith("Deployment apps/web runs the image web:2, which `hops dev` rolled out")
+    assert found.repaired
