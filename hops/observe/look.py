@@ -28,9 +28,10 @@ from hops.observe.in_cluster.cluster import cluster, logs, secrets
 from hops.observe.in_cluster.envoy import Admin, envoy
 from hops.observe.in_cluster.nodes import node
 from hops.observe.local.docker import docker
-from hops.observe.local.host import Resolved, host, resolve
-from hops.observe.requests import from_client, from_node, over
+from hops.observe.local.host import Resolved, environment, host, resolve
+from hops.observe.requests import from_client, from_node, over, through_proxy
 from hops.observe.timed_tasks import Progress, TimedTasks, later
+from hops.trace.facts.client_proxy import client_proxy
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.probes import Probe, probes, published
 from hops.trace.facts.redirects import MOST_REDIRECTS, next_request
@@ -206,6 +207,8 @@ class _Look:
         if not asked.from_node:
             sending = partial(_from_client, asked, resolved, published(view))
             waiting.append(parts.start("requests from here", sending, _REQUESTS))
+            if proxy := client_proxy(environment(), asked):
+                waiting.append(parts.start("requests by proxy", partial(through_proxy, asked, proxy), _REQUESTS))
         wanted = probes(view)
         for name in dict.fromkeys(probe.node for probe in wanted):
             of_node = [probe for probe in wanted if probe.node == name]

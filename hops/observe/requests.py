@@ -20,6 +20,7 @@ from hops.observe.local import docker
 from hops.observe.local.host import Resolved
 from hops.observe.timed_tasks import later
 from hops.observe.tls import certificates, context, entered, server_name, with_error
+from hops.trace.facts.client_proxy import ClientProxy
 from hops.trace.facts.probes import Probe, probing
 from hops.trace.observed.observation import Failure, FollowedRequest, Handshake, ObservedNode, SentRequest
 
@@ -117,6 +118,14 @@ def from_client(asked: FollowedRequest, resolved: Resolved, published: str | Non
             Probe("client", taken.address, asked.port, asked.method, scheme=asked.scheme), asked, resolved.seconds
         )
     return [taken, *rest]
+
+
+def through_proxy(asked: FollowedRequest, proxy: ClientProxy) -> list[SentRequest]:
+    """The request as a client sends it to a proxy (RFC 9112, section 3.2.2). One over TLS is not sent."""
+    if asked.scheme != "http" or proxy.scheme != "http":
+        return []
+    probe = Probe("proxy", proxy.host, proxy.port, probing(asked))
+    return [_sent(probe, asked.model_copy(update={"path": f"http://{asked.authority}{asked.path}"}), 0.0)]
 
 
 def _sent(probe: Probe, asked: FollowedRequest, name: float) -> SentRequest:
@@ -347,7 +356,9 @@ def _curl(asked: FollowedRequest) -> Iterable[str]:
     yield from (f"tls-max = {asked.tls_max}",) if asked.tls_max else ()
     yield f"url = {_quoted(f'http://{asked.host}:{asked.port}{asked.path}')}"
     yield f"user-agent = {_quoted(_AGENT)}"
-    yield 'header = "Connection: close"'
+    # curl sends a header twice that is given twice.
+    if "connection" not in {name.lower() for name in asked.headers}:
+        yield 'header = "Connection: close"'
     for name, value in asked.headers.items():
         # curl sends a header without a value only if it ends with a semicolon.
         yield f"header = {_quoted(f'{name}: {value}' if value else f'{name};')}"

@@ -14,6 +14,8 @@ from hops.kubernetes.values import Undecidable, at, text
 CLASS_ANNOTATIONS = ("projectcontour.io/ingress.class", "kubernetes.io/ingress.class")
 _CONTROLLER = "projectcontour.io/"
 """The beginning of `spec.controller` of Contour's IngressClass."""
+UNCLASSED = "(none)"
+"""Stands for the class of an object without one, where Contour handles objects of its own class only."""
 DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 
 
@@ -66,6 +68,6 @@ def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
 
 
 def owner_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
-    """The ingress class of another controller; "" if Contour handles the object."""
+    """The ingress class that Contour does not handle, UNCLASSED for none; "" if Contour handles the object."""
     name = class_of(subject, inventory)
-    return "" if name in inventory.once(served) else name
+    return "" if name in inventory.once(served) else name or UNCLASSED

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from hops.kubernetes import objects
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
@@ -14,11 +15,13 @@ class StateReason:
     reason: one word, such as `CrashLoopBackOff`; "" if there is none.
     message: the kubelet's or the scheduler's sentence; "" if there is none.
     exit_code: exit code of the container's process; None if it has not ended.
+    lasted: how long the process ran; None if it has not ended, or its times are missing.
     """
 
     reason: str
     message: str
     exit_code: int | None
+    lasted: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -89,4 +92,18 @@ def _status(entry: JSON) -> ContainerStatus:
 def _state(value: JSON) -> StateReason | None:
     if not isinstance(value, Mapping):
         return None
-    return StateReason(text(value.get("reason")) or "", text(value.get("message")) or "", number(value.get("exitCode")))
+    started, finished = moment(text(value.get("startedAt"))), moment(text(value.get("finishedAt")))
+    return StateReason(
+        text(value.get("reason")) or "",
+        text(value.get("message")) or "",
+        number(value.get("exitCode")),
+        finished - started if started and finished else None,
+    )
+
+
+def moment(value: str | None) -> datetime | None:
+    """A time as the API writes it; None for any other text."""
+    try:
+        return datetime.fromisoformat(value or "")
+    except ValueError:
+        return None

@@ -40,12 +40,16 @@ _KINDS = {
     "Gateway": "/apis/gateway.networking.k8s.io/v1/gateways",
     "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/httproutes",
     "ReferenceGrant": "/apis/gateway.networking.k8s.io/v1beta1/referencegrants",
+    "ResourceQuota": "/api/v1/resourcequotas",
+    "LimitRange": "/api/v1/limitranges",
     "DaemonSet": "/apis/apps/v1/daemonsets",
     "Deployment": "/apis/apps/v1/deployments",
     **POD_NETWORK.object_kinds,
     "Event": "/api/v1/events?fieldSelector=type%3DWarning",
 }
 """The API paths that are listed, by the name that `unseen` uses."""
+_SYSTEM = (POD_NETWORK.agent, "kube-proxy", "kube-dns")
+"""The values of the label k8s-app of the pods whose logs are read while they are not ready."""
 _CONFIG_MAPS = {CONTOUR_NAMESPACE: "contour", "kube-system": "kubeadm-config"}
 
 
@@ -170,7 +174,7 @@ def logs(api: API, view: PathFacts, unseen: MutableMapping[str, str]) -> dict[st
 
 
 def _logs(view: PathFacts) -> Iterator[tuple[str, tuple[str, str, str, bool]]]:
-    network = [pod for pod in view.of("Pod") if objects.labels(pod).get("k8s-app") in (POD_NETWORK.agent, "kube-proxy")]
+    network = [pod for pod in view.of("Pod") if objects.labels(pod).get("k8s-app") in _SYSTEM]
     for pod in [
         *contour_pods(view),
         *view.envoy_pods[:1],

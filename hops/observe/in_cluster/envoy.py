@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -16,15 +17,19 @@ _STATS = r"^(cluster\.|control_plane\.|http\.ingress_|listener\.|listener_manage
 
 
 class Admin:
-    """The admin interface of one Envoy, over one connection. Raises APIError."""
+    """The admin interface of one Envoy, over one connection while Envoy keeps it. Raises APIError."""
 
     def __init__(self, api: API, namespace: str, pod: str) -> None:
         self.pod = f"{namespace}/{pod}"
+        self._forward = partial(api.forward, namespace, pod, PORT)
         self._connection = http.client.HTTPConnection("127.0.0.1", PORT)
-        self._connection.sock = api.forward(namespace, pod, PORT)
+        self._connection.sock = self._forward()
 
     def get(self, path: str) -> Any:
         """The JSON at a path; None if Envoy has no such path. Raises APIError."""
+        # An Envoy that drains closes each connection after its answer. The client would then connect to this machine.
+        if self._connection.sock is None:
+            self._connection.sock = self._forward()
         try:
             self._connection.request("GET", path)
             answer = self._connection.getresponse()

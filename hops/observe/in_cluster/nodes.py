@@ -8,6 +8,8 @@ from hops.trace.observed.observation import Namespace, ObservedNode
 
 _MARK = "\x1e"
 _SYSCTLS = "/proc/sys/"
+_OF_PODS = ("links ", "routes ", "sockets ", "processes ")
+"""The sections of a pod's network namespace, by the beginning of their names."""
 
 # A section begins with the ASCII record separator and its name. "! " before the name marks a failed section.
 PART = """
@@ -36,12 +38,25 @@ part kubelet address
 for file in /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist; do
   test -f "$file" && part "cni ${{file##*/}}" cat "$file"
 done
+# The processes of a pod's network namespace: a line each with state, open and allowed file descriptors.
+processes() {{
+  local pid stat name rest line descriptors limit
+  for pid in $(ip netns pids "$1"); do
+    {{ stat=$(</proc/$pid/stat); }} 2>/dev/null || continue
+    name=${{stat#*(}} name=${{name%)*}} rest=${{stat##*) }} limit=
+    descriptors=(/proc/$pid/fd/*)
+    while read -r line; do [[ $line == 'Max open files'* ]] && limit=($line); done </proc/$pid/limits
+    printf '%s %s %s %s %s\\n' "$pid" "${{rest%% *}}" "${{#descriptors[@]}}" "${{limit[3]:-unlimited}}" "$name"
+  done 2>/dev/null
+  true
+}}
 for file in /var/run/netns/*; do
   name=${{file##*/}}
   test -e "$file" || continue
   part "links $name" ip -netns "$name" -json -details address
   part "routes $name" ip -netns "$name" -json route
   part "sockets $name" nsenter "--net=$file" ss --no-header --listening --tcp --numeric
+  part "processes $name" processes "$name"
 done
 """
 
@@ -83,9 +98,7 @@ def _sysctls(lines: str) -> Iterable[tuple[str, int]]:
 
 
 def _namespaces(parts: dict[str, str]) -> Iterable[Namespace]:
-    of_pods = [
-        (*key.split(" ", 1), text) for key, text in parts.items() if key.startswith(("links ", "routes ", "sockets "))
-    ]
+    of_pods = [(*key.split(" ", 1), text) for key, text in parts.items() if key.startswith(_OF_PODS)]
     for name, group in groupby(sorted(of_pods, key=lambda entry: entry[1]), key=lambda entry: entry[1]):
         own = {kind: text for kind, _, text in group}
         yield Namespace(
@@ -93,4 +106,5 @@ def _namespaces(parts: dict[str, str]) -> Iterable[Namespace]:
             links=own.get("links", ""),
             routes=own.get("routes", ""),
             sockets=own.get("sockets", ""),
+            processes=own.get("processes", ""),
         )

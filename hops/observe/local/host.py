@@ -1,8 +1,11 @@
 """Reads this machine: how it resolves the host name, and which processes listen on the port."""
 
+import os
 import platform
+import re
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass
@@ -13,12 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from hops.observe.timed_tasks import later
+from hops.trace.facts.client_proxy import PROXY_VARIABLES
 from hops.trace.observed.observation import FollowedRequest, Host, Listener, Lookup
 
 HOSTS = Path("/etc/hosts")
 PROC = Path("/proc")
 # Resolvers give up after 5 s on a name in .local that nobody answers.
 LOOKUP_SECONDS = 7.0
+_SECONDS = 2.0
 _LISTEN = "0A"
 _FAMILIES: dict[Literal[4, 6], socket.AddressFamily] = {4: socket.AF_INET, 6: socket.AF_INET6}
 
@@ -48,7 +53,35 @@ def host(asked: FollowedRequest, unseen: MutableMapping[str, str]) -> Host:
         addresses=_addresses(unseen),
         inotify=_inotify(),
         lookups=tuple(lookup.result() for lookup in lookups),
+        environment=environment(),
+        resolver=_lookup_by_system(asked.host) if _local(asked.host) and asked.host != "localhost" else None,
+        filter=_filter(unseen),
     )
+
+
+def environment() -> dict[str, str]:
+    """The variables by which the environment names a proxy, without user names and passwords."""
+    given = {name: os.environ[name] for name in PROXY_VARIABLES if os.environ.get(name)}
+    return {name: re.sub(r"(^|//)[^/@]*@", r"\1", value) for name, value in given.items()}
+
+
+def _lookup_by_system(name: str) -> Lookup:
+    found = _resolved(name, socket.AF_INET)
+    return Lookup(family=4, addresses=found.addresses, seconds=round(found.seconds, 4), error=found.error)
+
+
+def _filter(unseen: MutableMapping[str, str]) -> str:
+    """The packet filter's rules; "" where iptables is missing or this user may not read them."""
+    try:
+        done = subprocess.run(
+            ("iptables-save", "--table", "filter"), capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        return ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        unseen["host: packet filter"] = str(error)
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 def resolve(name: str) -> Resolved:

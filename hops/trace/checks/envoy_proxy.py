@@ -48,7 +48,7 @@ not_delivered = Code(
     remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` where it "
     "runs.",
     references=("https://projectcontour.io/docs/1.33/architecture/",),
-    yields_to=("T21", "T37", "T49"),
+    yields_to=("T21", "T37", "T49", "T76", "T77", "RP05"),
 )
 
 not_trusted = Code(

@@ -71,7 +71,7 @@ def unknown(view: PathFacts) -> Iterator[Finding]:
         f"hosts file: {'; '.join(host.hosts) or f'no line for {name}'}",
     ]
     message = f"{name} has no address on this machine, neither for IPv4 nor for IPv6."
-    yield T01.finding(_named(name), message, added(view), evidence)
+    yield T01.finding(named(name), message, added(view), evidence)
 
 
 def elsewhere(view: PathFacts) -> Iterator[Finding]:
@@ -86,10 +86,10 @@ def elsewhere(view: PathFacts) -> Iterator[Finding]:
     published = {ip_address(one.address or "0.0.0.0").version for one in view.published}
     if published and not families & published:
         message = f"{name} leads to {addresses} only, and port {view.asked.port} is published on {where} alone."
-        yield T04.finding(_named(name), message, added(view), evidence)
+        yield T04.finding(named(name), message, added(view), evidence)
     elif not {LOOPBACK, client_address(view)} & set(view.resolved):
         message = f"{name} leads to {addresses}, where nothing publishes port {view.asked.port}: that is at {where}."
-        yield T02.finding(_named(name), message, _replaced(view), evidence)
+        yield T02.finding(named(name), message, _replaced(view), evidence)
 
 
 def stalls(view: PathFacts) -> Iterator[Finding]:
@@ -105,7 +105,7 @@ def stalls(view: PathFacts) -> Iterator[Finding]:
         for one in (host.lookups if host else ())
     ]
     message = f"The look-up of {name} for IPv{longest.family} takes {longest.seconds:.1f} s of every request."
-    yield T03.finding(_named(name), message, _replaced(view), evidence)
+    yield T03.finding(named(name), message, _replaced(view), evidence)
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unknown, elsewhere, stalls)
@@ -156,7 +156,8 @@ def _served(view: PathFacts) -> bool | None:
     return False if any(other.by_envoy for other in right) else None
 
 
-def _named(name: str) -> Identity:
+def named(name: str) -> Identity:
+    """A host name as the subject of a finding."""
     return Identity("", "Host", None, name)
 
 

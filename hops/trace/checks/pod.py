@@ -4,17 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources.pods import as_pod
-from hops.kubernetes.values import JSON, at
+from hops.kubernetes.values import JSON, at, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
-from hops.model.service_settings import ServiceSettings
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.pod_states import Trouble, events, last_line, stranded, trouble
-from hops.trace.facts.remedies import kubectl, make, mend, setting
+from hops.trace.facts.remedies import kubectl, make, mend, service_settings, setting
 from hops.trace.observed.observation import SentRequest, Where
 from hops.trace.readers import kernel
 
@@ -29,7 +28,7 @@ not_ready = Code(
     "answers. A pod that crashes or starts is T42, one that doesn't listen T40 or T41.",
     remedy="Correct the readiness probe; `kubectl describe pod` shows how it fails.",
     references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
-    yields_to=("T40", "T41", "T42"),
+    yields_to=("T40", "T41", "T42", "T69"),
 )
 
 loopback_only = Code(
@@ -55,7 +54,7 @@ other_port = Code(
     "refuses the connection.",
     remedy="Let the server listen on the container's port, or correct port and targetPort.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
-    yields_to=("T42",),
+    yields_to=("T42", "T69"),
 )
 
 not_running = Code(
@@ -69,7 +68,7 @@ not_running = Code(
     f"log. A pod that waits for a network while {POD_NETWORK.title} is away is T37.",
     remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
-    yields_to=("T37", "T49", "T65"),
+    yields_to=("T37", "T49", "T65", "T68"),
 )
 
 refused_by_app = Code(
@@ -84,6 +83,18 @@ refused_by_app = Code(
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
 )
 
+other_architecture = Code(
+    code="T69",
+    hop=HopName.POD,
+    title="The image is for another architecture than the node",
+    symptom="503 from Envoy (`no healthy upstream`); the container ends at once, again and again.",
+    cause="The image was built for another processor, such as arm64 on a node with amd64, or its program is no "
+    "executable at all: a script without its first line.",
+    told_apart="The container's log or state says `exec format error`, which is the kernel's ENOEXEC.",
+    remedy="Build or pull the image for the node's architecture.",
+    references=("https://docs.docker.com/build/building/multi-platform/",),
+)
+
 failed_by_app = Code(
     code="T44",
     hop=HopName.POD,
@@ -94,6 +105,7 @@ failed_by_app = Code(
     "compared with `--expect`.",
     remedy="`kubectl logs` of the pod.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
+    yields_to=("T66", "T67", "T83"),
 )
 
 
@@ -108,7 +120,7 @@ def _not_running(view: PathFacts) -> Iterator[Finding]:
         problem = trouble(view, pod)
         if problem:
             yield _stopped(view, pod, problem)
-    for name in _missing(view):
+    for name in missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
         message = "There is no such pod."
         if backend.deployment:
@@ -133,10 +145,18 @@ def _stopped(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Find
         *events(view, pod)[-2:],
         *last_line(view, pod, problem.container),
     ]
+    if any("exec format error" in line for line in evidence):
+        node = view.get("Node", None, str(objects.node_of(pod)))
+        kind = text(at(node, "status", "nodeInfo", "architecture")) or "another architecture"
+        image = next((each.image for each in as_pod(pod).containers if each.name == problem.container), None)
+        remedy, wrong = _changed(view, pod, "image")
+        evidence.append(f"{objects.node_of(pod)} has the architecture {kind}")
+        message = f"The program of the container {problem.container} ({image}) does not run on {kind}."
+        return other_architecture.finding(who, message, remedy, evidence, setting=wrong, look=look)
     return not_running.finding(who, f"The pod does not run: {problem}.", remedy, evidence, setting=wrong, look=look)
 
 
-def _missing(view: PathFacts) -> tuple[str, ...]:
+def missing(view: PathFacts) -> tuple[str, ...]:
     """The planned pods that are not there; of a Deployment without pods its own name."""
     if not view.planned or view.backend is None:
         return ()
@@ -148,7 +168,7 @@ def _missing(view: PathFacts) -> tuple[str, ...]:
 
 def _created(view: PathFacts, who: Identity) -> str:
     """The command that makes a planned pod; empty where its service is not known."""
-    service = _service(view)
+    service = service_settings(view)
     if service is None or view.backend is None:
         return ""
     if view.backend.deployment:
@@ -157,15 +177,6 @@ def _created(view: PathFacts, who: Identity) -> str:
     options = ("--image", service.image, "--port", service.ports[0].target, "--labels", labels)
     words = ("run", who.name, *options, "--command", "--", *service.command)
     return mend(view, who, kubectl(view, *words, namespace=who.namespace))
-
-
-def _service(view: PathFacts) -> ServiceSettings | None:
-    """The stack's settings of the traced service; None where the path has no stack."""
-    stack, backend = view.sight.stack, view.backend
-    if stack is None or backend is None:
-        return None
-    wanted = (backend.namespace, backend.service)
-    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
 
 
 # It runs and can't be reached
@@ -226,7 +237,7 @@ def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, s
     is empty where the pod differs from it: the stack then puts the pod right as it is. An update applies a corrected
     setting in any cluster, and repairs a changed pod in clusters of the stack's own making only.
     """
-    service = _service(view)
+    service = service_settings(view)
     runs = [(each.image, each.command) for each in as_pod(pod).lasting]
     if service and runs == [(service.image, (*service.command, *service.args))]:
         return make(view), setting(view, key)
@@ -242,19 +253,20 @@ def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, s
 def _not_ready(view: PathFacts) -> Iterator[Finding]:
     if not suffers(view) or not view.sees("Pod"):
         return
-    direct = view.request("pod")
-    if direct and direct.status is None:
-        # Its own node can't reach it either. Nothing then shows that the probe is wrong.
-        return
     for pod in view.pods:
         # The status of a pod on a stopped node says nothing about the pod.
         if objects.ready(pod) is not False or stranded(view, pod):
+            continue
+        asked = (sent for sent in view.sight.requests if sent.where == "pod" and sent.address == objects.address(pod))
+        direct = next(asked, None)
+        if direct and direct.status is None:
+            # Its own node can't reach it either. Nothing then shows that the probe is wrong.
             continue
         probes = (container.body.get("readinessProbe") for container in as_pod(pod).lasting)
         probe = next(filter(None, probes), None)
         evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
         evidence += events(view, pod, "Unhealthy")[-1:]
-        evidence += [told(direct)] if direct and direct.address == objects.address(pod) else []
+        evidence += [told(direct)] if direct else []
         message = "The pod runs, and its readiness probe fails."
         remedy, wrong = _changed(view, pod, "command")
         look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
@@ -276,12 +288,13 @@ def _answers(view: PathFacts) -> Iterator[Finding]:
     answer = _own(view)
     if answer is None or view.backend is None:
         return
-    pod = next((p for p in view.pods if objects.address(p) == answer.address), next(iter(view.pods), None))
+    pod, direct = _answering(view, answer)
     who = identity(pod) if pod else Identity("v1", "Service", view.backend.namespace, view.backend.service)
     target = who.name if pod else f"service/{who.name}"
     look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)
-    remedy, wrong = _changed(view, pod, "command") if pod else ("", "")
-    evidence = [told(answer), *_marks(answer)]
+    some = pod or next(iter(view.pods), None)
+    remedy, wrong = _changed(view, some, "command") if some else ("", "")
+    evidence = [told(answer), *_marks(answer), *([told(direct)] if direct and direct is not answer else [])]
     if answer.status is None:
         message = f"The process took the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
@@ -295,6 +308,29 @@ def _answers(view: PathFacts) -> Iterator[Finding]:
         evidence.append(f"the body has {answer.size} bytes, sha256 {answer.sha256[:16]}")
         message = f"The answer does not hold {view.asked.expect!r}."
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
+
+
+def _answering(view: PathFacts, answer: SentRequest) -> tuple[Mapping[str, JSON] | None, SentRequest | None]:
+    """The pod that gave an answer and what it answers directly; None where several may have given it.
+
+    Envoy does not say which pod it asked. Where one of several answers the same directly, it is that one.
+    """
+    asked = {
+        objects.full_name(pod): [
+            sent
+            for sent in view.sight.requests
+            if sent.where in ("pod from envoy", "pod") and sent.address == objects.address(pod)
+        ]
+        for pod in view.pods
+    }
+    for pod in view.pods:
+        if answer.address == objects.address(pod):
+            return pod, answer
+    for pod in view.pods:
+        for sent in asked[objects.full_name(pod)]:
+            if sent.status == answer.status and sent.expected == answer.expected:
+                return pod, sent
+    return (view.pods[0], None) if len(view.pods) == 1 else (None, None)
 
 
 def _own(view: PathFacts) -> SentRequest | None:

@@ -63,10 +63,12 @@ T09 = Code(
 T10 = Code(
     code="T10",
     hop=HopName.PORT_MAPPING,
-    title="The publishing node is stopped or paused",
-    symptom="curl ends with 7 where it is stopped, and with 28, timed out, where it is paused.",
+    title="A node of the path is stopped or paused",
+    symptom="curl ends with 7 where the publishing node is stopped, and with 28, timed out, where it is paused; 503 "
+    "from Envoy where it is the node of the pod.",
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
-    told_apart="Docker shows the container with its binding, and its state is not running; nobody else has the port.",
+    told_apart="Docker shows the container with its binding, and its state is not running; nobody else has the port. A "
+    "node of the pod is told at hop 7.",
     remedy="Start or unpause the node's container.",
     yields_to=("T08",),
 )
@@ -215,16 +217,36 @@ def stopped(view: PathFacts) -> Iterator[Finding]:
     """T10."""
     name = view.publishing
     if name is None or name not in view.node_containers or view.running(name):
+        yield from _others_stopped(view)
         return
     down = [node for node in sorted(view.node_containers) if not view.running(node)]
     states = {node: str(docker_containers.state(view.node_containers[node])) for node in down}
     evidence = [f"docker: {node} is {state}" for node, state in states.items()]
     message = f"{name}, which publishes port {view.asked.port}, is {states[name]}."
+    yield T10.finding(container(name), message, _started(view, down), evidence)
+
+
+def _others_stopped(view: PathFacts) -> Iterator[Finding]:
+    """T10 of the nodes behind the publishing one, on which pods of the backend run."""
+    for name, item in sorted(view.node_containers.items()):
+        if view.running(name):
+            continue
+        state = str(docker_containers.state(item))
+        pods = [objects.full_name(pod) for pod in view.pods if objects.node_of(pod) == name]
+        evidence = [f"docker: {name} is {state}"]
+        if pods:
+            message = f"{name}, on which {' and '.join(pods)} runs, is {state}."
+            remedy, stops = _started(view, [name]), view.well is False
+            yield T10.finding(container(name), message, remedy, evidence, stops=stops, hop=HopName.POD)
+
+
+def _started(view: PathFacts, down: list[str]) -> str:
+    """The command that starts node containers again."""
     paused = [node for node in down if docker_containers.paused(view.node_containers[node])]
     others = [node for node in down if node not in paused]
     commands = [command("docker", "unpause", *paused)] if paused else []
     commands += [command("docker", "start", *others)] if others else []
-    yield T10.finding(container(name), message, " && ".join(commands), evidence)
+    return " && ".join(commands)
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (

@@ -13,7 +13,7 @@ from hops.trace.facts.evidence import told
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.redirects import MOST_REDIRECTS, target
-from hops.trace.facts.remedies import command, kubectl, mend
+from hops.trace.facts.remedies import command, kubectl, mend, over_https
 from hops.trace.facts.served_certificate import speaks_plain
 from hops.trace.observed.observation import Observation, SentRequest
 from hops.trace.readers import envoy
@@ -98,7 +98,10 @@ def _into_nothing(view: PathFacts) -> Iterator[Finding]:
     why = "a port that speaks plain HTTP" if plain else f"where nothing answers: {sent.error or sent.failure}"
     message = f"It redirects to {url}, {why}."
     who = _subject(view, answer)
-    remedy = _plain(view, who) if answer.redirected else ""
+    by_https = over_https(view) if answer.redirected and who.kind == "HTTPProxy" else ""
+    if by_https:
+        message = f"{message[:-1]}: Contour always redirects an HTTPProxy with tls, and Envoy keeps any port but 80."
+    remedy = by_https or (_plain(view, who) if answer.redirected else "")
     evidence = [told(answer), told(sent)]
     evidence += [f"https is published on port {m.host}" for m in _secure(view)]
     look = _followed(view, f"https://{then.asked.host}{then.asked.path}")

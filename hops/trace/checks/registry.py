@@ -4,9 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hops.model.finding import Finding
 from hops.trace.checks import (
+    admission,
+    between_nodes,
     bisect,
+    client,
+    cluster_dns,
+    contour_start,
     encryption,
     endpoint,
+    envoy_answers,
     envoy_proxy,
     host_port,
     machine,
@@ -16,9 +22,11 @@ from hops.trace.checks import (
     pod_interfaces,
     port_conflicts,
     port_mapping,
+    process,
     redirect,
     route,
     service,
+    share,
 )
 from hops.trace.code import Code
 from hops.trace.facts.path_facts import PathFacts
@@ -28,18 +36,26 @@ Check = Callable[[PathFacts], Iterator[Finding]]
 _MODULES = (
     machine,
     node,
+    cluster_dns,
     name,
+    client,
     port_mapping,
     port_conflicts,
     host_port,
     envoy_proxy,
+    contour_start,
     route,
+    envoy_answers,
     encryption,
     redirect,
     service,
     endpoint,
     pod_interfaces,
+    between_nodes,
     pod,
+    process,
+    admission,
+    share,
 )
 
 CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.CHECKS)
@@ -55,7 +71,7 @@ CODES: Mapping[str, Code] = {
 """Every code of a running path; the rules have theirs in `hops.rules.RULES`."""
 
 RULES: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN18"), ()),
+    **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN18", "RP05"), ()),
     "IN17": ("T57",),
     "SV01": ("T42",),
     "SV02": (),

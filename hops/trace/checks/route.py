@@ -1,6 +1,7 @@
 """What can break: hop 4, the route that Envoy takes."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP
 from hops.kubernetes.routing.route import Route, takes_path
@@ -24,7 +25,7 @@ from hops.trace.facts.declared_routes import (
 from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
 from hops.trace.facts.live_rules import judged, patched, retold
 from hops.trace.facts.path_facts import PathFacts
-from hops.trace.facts.remedies import kubectl, mend, setting
+from hops.trace.facts.remedies import CONTOUR, kubectl, mend, over_https, setting
 from hops.trace.readers import envoy
 
 no_route_at_all = Code(
@@ -197,6 +198,10 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
         look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
         yield http_not_allowed.finding(who, message, "", [_listener(view), *_hosts(view)], look=look)
         return
+    if by_https := over_https(view):
+        message = f"{who} is served by https only, as its tls in the stack's file declares: ask it by https."
+        yield http_not_allowed.finding(who, message, by_https, [_listener(view), *_hosts(view)])
+        return
     words = ("annotate", "ingress", who.name, f"{ALLOW_HTTP}-")
     remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))
     message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
@@ -270,6 +275,18 @@ def _mended(view: PathFacts, finding: Finding, route: Route) -> str:
     meant = {"service": {"name": backend.service, "port": {"number": backend.port}}}
     change = {"op": "replace", "path": f"{route.pointer}/backend", "value": meant}
     return patched(view, who, change)
+
+
+def _unwatched(view: PathFacts) -> Iterator[Finding]:
+    """RP05: Contour watches other namespaces than that of the route that should take the request."""
+    first = claims(view).first
+    if first is None or not _sees(view) or taken(view):
+        return
+    for finding in judged(view, "RP05"):
+        if str(finding.resource) == str(first.resource):
+            edit = kubectl(view, "edit", "deployment", CONTOUR.name, namespace=CONTOUR.namespace)
+            found = retold(finding, HopName.ROUTE, mend(view, CONTOUR, edit), [_listener(view), *_hosts(view)])
+            yield replace(found, about=(CONTOUR,))
 
 
 def _unserved(view: PathFacts) -> Iterator[Finding]:
@@ -386,6 +403,7 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
     _about_to_end,
     _forbidden,
     _dropped,
+    _unwatched,
     _unserved,
     _unattached,
     _unaccepted,

@@ -1,5 +1,6 @@
 """What the objects want of the followed request."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hops.kubernetes.routing.route import Route, RouteCondition, takes_path
@@ -85,9 +86,47 @@ def detached(view: PathFacts) -> tuple[Route, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Share:
+    """A ready pod behind the route that takes the request.
+
+    address, port: where Envoy dials it. weight: its backend's, None where none is given. part: of all requests.
+    """
+
+    namespace: str
+    service: str
+    address: str
+    port: int
+    weight: int | None
+    part: float
+
+
+def shares(view: PathFacts) -> tuple[Share, ...]:
+    """The ready pods behind the route that takes the request, of all its backends."""
+    first = claims(view).first
+    led = [(one, port) for one, _, port in led_to(view.inventory, first)] if first else []
+    whole = sum(1 if one.weight is None else one.weight for one, _ in led)
+    found = []
+    for one, port in led:
+        weight, namespace = 1 if one.weight is None else one.weight, str(one.namespace)
+        target = port.target_port or port.port
+        given = (e for e in view.endpoints(namespace, one.service) if e.reached and weight)
+        # The port of an endpoint has no name here; of several behind a name the first is taken.
+        ready = {e.address: e for e in given if isinstance(target, str) or e.port == target}
+        for each in ready.values():
+            part = weight / whole / len(ready)
+            found.append(Share(namespace, one.service, each.address, each.port or 0, one.weight, part))
+    return tuple(found)
+
+
 def meets(route: Route, asked: FollowedRequest) -> bool:
     """Whether a request meets the route's conditions on method, headers and query parameters."""
-    return all(_meets(condition, asked) is not condition.negated for condition in route.requires)
+    return met(route.requires, asked)
+
+
+def met(conditions: Iterable[RouteCondition], asked: FollowedRequest) -> bool:
+    """Whether a request meets conditions."""
+    return all(_meets(condition, asked) is not condition.negated for condition in conditions)
 
 
 def _meets(condition: RouteCondition, asked: FollowedRequest) -> bool:

@@ -7,7 +7,7 @@ from hops.kubernetes import objects
 from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
-from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
+from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, met, sees_routes
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.facts.served_certificate import handshake, secret, secret_problem
@@ -16,8 +16,11 @@ from hops.trace.readers import envoy
 
 def taken(view: PathFacts) -> Mapping[str, JSON] | None:
     """Envoy's route for the followed request; None where it has none or was not seen."""
+    # Envoy keeps the routes of a listener that it drains, and no request gets to them.
+    if view.envoy and view.envoy.listeners and not envoy.listens(view.envoy, envoy.LISTENERS[view.asked.scheme]):
+        return None
     host = envoy.virtual_host(view.envoy, view.asked.host, view.asked.scheme) if view.envoy else None
-    return envoy.matching(host, view.asked.path) if host else None
+    return envoy.matching(host, view.asked.path, lambda conditions: met(conditions, view.asked)) if host else None
 
 
 def dialled(view: PathFacts) -> str | None:

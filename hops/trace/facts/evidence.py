@@ -243,9 +243,26 @@ def _endpoint(view: PathFacts) -> HopEvidence:
         if node and device:
             evidence.append(f"route in {node.name}: {address} dev {device}")
             value = value if value and value.device else HopAddress(value.here if value else address, device=device)
+    evidence += _between_nodes(view)
     return HopEvidence(
         value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name")
     )
+
+
+def _between_nodes(view: PathFacts) -> Iterator[str]:
+    """How packets travel from Envoy's node to the nodes of the pods, a line for each other node."""
+    envoy = next(iter(view.envoys_on(view.publishing)), None)
+    start = view.node(objects.node_of(envoy)) if envoy else None
+    told_of = {start.name} if start else set()
+    for pod in view.pods if start else ():
+        name, address = objects.node_of(pod), objects.address(pod)
+        route = kernel.longest(start.routes, address) if start and address else None
+        if start is None or route is None or name is None or name in told_of:
+            continue
+        told_of.add(name)
+        device, via = str(route.get("dev")), f" via {route['gateway']}" if route.get("gateway") else ""
+        how = "encapsulated as UDP 4789" if device.startswith("vxlan") else "not encapsulated"
+        yield f"from {start.name} to {name}: {address} goes by {device}{via}, {how}"
 
 
 def _pod(view: PathFacts) -> HopEvidence:

@@ -10,6 +10,7 @@ from hops.kubernetes.resources.pod_status import (
     StateReason,
     container_statuses,
     init_container_statuses,
+    moment,
     pod_reason,
     unscheduled,
 )
@@ -19,6 +20,8 @@ from hops.trace.facts.path_facts import PathFacts
 _STARTING = ("ContainerCreating", "PodInitializing")
 _LONGEST_PAUSE = timedelta(minutes=5)
 """The kubelet's longest wait before it starts a crashing container again (CrashLoopBackOff)."""
+_START = timedelta(seconds=10)
+"""How much later than the last time a container may crash that crashes again and again."""
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 
 
@@ -80,22 +83,16 @@ def _of_container(status: ContainerStatus, taken: datetime) -> Trouble | None:
     if status.terminated:
         done = status.terminated.exit_code == 0 and status.ready is True
         return None if done else _ended(status, status.terminated)
-    # Between two crashes a container runs for a moment.
-    started = _time(status.started)
-    if status.ready is False and last and last.exit_code and started and taken - started < _LONGEST_PAUSE:
+    # Between two crashes a container runs for a moment. One that has run for longer than the last time is another case.
+    started, before = moment(status.started), status.last_terminated
+    pause = min(_LONGEST_PAUSE, before.lasted + _START) if before and before.lasted else _LONGEST_PAUSE
+    if status.ready is False and last and last.exit_code and started and taken - started < pause:
         return last
     return None
 
 
 def _ended(status: ContainerStatus, end: StateReason) -> Trouble:
     return Trouble(end.reason or "Terminated", _line(end.message), status.name, end.exit_code)
-
-
-def _time(value: str | None) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value or "")
-    except ValueError:
-        return None
 
 
 def _line(message: str) -> str:

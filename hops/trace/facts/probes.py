@@ -9,6 +9,7 @@ from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service, load_balancers
 from hops.kubernetes.values import JSON
 from hops.model.plan import ENVOY_PORTS
+from hops.trace.facts.declared_routes import shares
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest, Where
 
@@ -101,9 +102,21 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
                     space.name if space else None,
                     objects.full_name(pod),
                 )
+    yield from _others(view, envoy, method)
     cluster_ip = objects.cluster_ip(view.service)
     if view.neighbour and cluster_ip:
         yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour)
+
+
+def _others(view: PathFacts, envoy: Mapping[str, JSON] | None, method: str) -> Iterator[Probe]:
+    """The requests to the pods of the route's other backends, from Envoy's network."""
+    space = view.namespace(envoy) if envoy else None
+    if envoy is None or not (space or as_pod(envoy).host_network):
+        return
+    own = {objects.address(pod) for pod in view.pods}
+    for share in [one for one in shares(view) if one.address not in own][:_MOST]:
+        name = space.name if space else None
+        yield Probe("pod from envoy", share.address, share.port, method, objects.node_of(envoy), name)
 
 
 def _envoy_port(pod: Mapping[str, JSON], view: PathFacts) -> int:

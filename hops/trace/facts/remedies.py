@@ -1,13 +1,16 @@
 """Commands that mend a path or look at it. Each works as it stands in a fresh shell in the project's folder."""
 
 import shlex
+from collections.abc import Callable
 
 from hops.model.commands import hops, of_stack
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
+from hops.model.service_settings import RouteSettings, ServiceSettings
 from hops.trace.facts.path_facts import PathFacts
+from hops.trace.observed.observation import USUAL_PORTS
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
@@ -61,6 +64,45 @@ def setting(view: PathFacts, key: str) -> str:
         return ""
     names = [(service.namespace, service.name) for service in stack.settings.services]
     return setting_of(view, f"services[{names.index((backend.namespace, backend.service))}].{key}")
+
+
+def service_settings(view: PathFacts) -> ServiceSettings | None:
+    """The stack's settings of the traced service; None where the path has no stack."""
+    stack, backend = view.sight.stack, view.backend
+    if stack is None or backend is None:
+        return None
+    wanted = (backend.namespace, backend.service)
+    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
+
+
+def route_setting(view: PathFacts, key: str, wrong: Callable[[RouteSettings], bool]) -> str:
+    """The stack's file and a key of the traced route; empty where the path has no stack or the route's value is right.
+
+    wrong: whether the route's settings are what is to be corrected.
+    """
+    backend = view.backend
+    if backend is None:
+        return ""
+    own = (backend.ingress, backend.host, backend.path, backend.path_type)
+    service = service_settings(view)
+    for index, route in enumerate(service.routes if service else ()):
+        if (route.name, route.host, route.path, route.path_type) == own and wrong(route):
+            return setting(view, f"routes[{index}].{key}")
+    return ""
+
+
+def over_https(view: PathFacts) -> str:
+    """The command that asks for the same path by https; empty where the traced route has no TLS in the stack's file.
+
+    The stack then means what it does with plain HTTP, and no update changes it.
+    """
+    secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
+    if secure is None or not route_setting(view, "tls", lambda route: route.tls is True):
+        return ""
+    port = "" if secure.host == USUAL_PORTS["https"] else f":{secure.host}"
+    export = command(hops(makefile=bool(view.sight.stack and view.sight.stack.makefile)), "ca", "export", "ca.pem")
+    asked = command("curl", "--cacert", "ca.pem", f"https://{view.asked.host}{port}{view.asked.path}")
+    return f"{export} && {asked}"
 
 
 def setting_of(view: PathFacts, key: str) -> str:

@@ -37,6 +37,10 @@ _METADATA = {
         *("kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/force-ssl-redirect"),
         "projectcontour.io/tls-cert-namespace",
         "projectcontour.io/tls-minimum-protocol-version",
+        *("projectcontour.io/response-timeout", "projectcontour.io/websocket-routes"),
+        *(f"projectcontour.io/upstream-protocol.{name}" for name in ("h2c", "h2", "tls")),
+        *(f"projectcontour.io/max-{name}" for name in ("connections", "pending-requests", "requests", "retries")),
+        "projectcontour.io/per-host-max-connections",
     ),
     "ownerReferences": _values("controller", "kind", "name"),
 }
@@ -83,7 +87,7 @@ _PROXY_SERVICES = {
 _BOUNDS = {
     **dict.fromkeys(("ipAllowPolicy", "ipDenyPolicy"), _values("cidr")),
     "rateLimitPolicy": {
-        "local": {"responseHeadersToAdd": _values("name")},
+        "local": {**_values("requests", "unit", "burst"), "responseHeadersToAdd": _values("name")},
         "global": {"disabled": VALUE, "descriptors": {"entries": {"*": {}}}},
     },
 }
@@ -100,7 +104,7 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
     "Namespace": {},
     "Node": {
         "spec": {"unschedulable": VALUE, "taints": WHOLE},
-        "status": {"addresses": WHOLE, "conditions": _CONDITIONS},
+        "status": {"addresses": WHOLE, "conditions": _CONDITIONS, "nodeInfo": _values("architecture")},
     },
     "Pod": {
         "spec": _POD,
@@ -187,6 +191,8 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
         },
     },
     "ReferenceGrant": {"spec": WHOLE},
+    "ResourceQuota": {"spec": WHOLE, "status": WHOLE},
+    "LimitRange": {"spec": WHOLE},
     "DaemonSet": _WORKLOAD,
     "Deployment": _WORKLOAD,
     "ConfigMap": {"data": _values("ClusterConfiguration")},
@@ -220,10 +226,13 @@ _ROUTES = {
             "match": {
                 **_values("path", "path_separated_prefix", "prefix"),
                 "safe_regex": _values("regex"),
-                "headers": _values("name"),
-                "query_parameters": _values("name"),
+                "headers": WHOLE,
+                "query_parameters": WHOLE,
             },
-            "route": {"cluster": VALUE, "weighted_clusters": {"clusters": _values("name", "weight")}},
+            "route": {
+                **_values("cluster", "timeout"),
+                "weighted_clusters": {"clusters": _values("name", "weight")},
+            },
             "redirect": _values("https_redirect", "response_code", "host_redirect", "port_redirect", "path_redirect"),
             "direct_response": _values("status"),
         },

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from hops.model.settings import Settings
 
-Where = Literal["client", "node", "envoy", "pod", "pod from envoy", "service"]
-"""Where a request was sent: through the host machine, to the publishing node's port, to Envoy's pod, to the backend's
-pod from its node, to the backend's pod from Envoy's network namespace, to the ClusterIP from the node."""
+Where = Literal["client", "proxy", "node", "envoy", "pod", "pod from envoy", "service"]
+"""Where a request was sent: through the host machine, to the proxy of the client's environment, to the publishing
+node's port, to Envoy's pod, to the backend's pod from its node, to the backend's pod from Envoy's network
+namespace, to the ClusterIP from the node."""
 
 Failure = Literal["no name", "refused", "timeout", "reset", "empty", "unreachable", "tls", "other"]
 """How a request ended without an answer."""
@@ -100,6 +101,8 @@ class Host(Part):
 
     system: as `platform.system()`. hosts: the lines of the hosts file that hold the name. listeners: those on the
     asked port. addresses: the machine's own IP addresses. inotify: `max_user_instances`, `max_user_watches`.
+    environment: the variables of the client's proxy, without passwords. resolver: what the system's resolver says of a
+    name in .localhost; None for other names. filter: of `iptables-save`, "" where this user may not read it.
     """
 
     system: str
@@ -108,6 +111,9 @@ class Host(Part):
     listeners: tuple[Listener, ...] = ()
     addresses: tuple[str, ...] = ()
     inotify: Mapping[str, int] = {}
+    environment: Mapping[str, str] = {}
+    resolver: Lookup | None = None
+    filter: str = ""
 
 
 class ObservedDocker(Part):
@@ -121,13 +127,15 @@ class Namespace(Part):
     """One pod's network namespace, as its node sees it.
 
     name: below /var/run/netns. links: of `ip -json -details address`. routes: of `ip -json route`. sockets: of `ss`,
-    the listening TCP sockets.
+    the listening TCP sockets. processes: a line each with the process id, its state as in /proc/PID/stat, how many file
+    descriptors it has open, how many it may have, and its command's name.
     """
 
     name: str
     links: str
     routes: str
     sockets: str
+    processes: str = ""
 
 
 class ObservedNode(Part):

@@ -4,11 +4,12 @@ The forms are those of Envoy's admin interface, https://www.envoyproxy.io/docs/e
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
+from hops.kubernetes.routing.route import RouteCondition
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
 from hops.model.regular_expressions import matches_whole
 from hops.trace.observed.observation import ObservedEnvoy
@@ -73,10 +74,33 @@ def virtual_host(envoy: ObservedEnvoy, host: str, scheme: str = "http") -> Mappi
     return found
 
 
-def matching(virtual_host: Mapping[str, Any], path: str) -> Mapping[str, Any] | None:
-    """The first route that takes a path, as Envoy asks them in order. Conditions on headers are taken as met."""
+def matching(
+    virtual_host: Mapping[str, Any], path: str, met: Callable[[tuple[RouteCondition, ...]], bool]
+) -> Mapping[str, Any] | None:
+    """The first route that takes a request, as Envoy asks them in order. met: whether the request meets conditions."""
     given = (route for route in sequence(virtual_host.get("routes")) if isinstance(route, dict))
-    return next((route for route in given if _takes(at(route, "match"), path.partition("?")[0])), None)
+    asked = path.partition("?")[0]
+    return next((r for r in given if _takes(at(r, "match"), asked) and met(conditions(r))), None)
+
+
+def conditions(route: Mapping[str, Any]) -> tuple[RouteCondition, ...]:
+    """What a route asks of the method, the headers and the query (Envoy's config.route.v3.RouteMatch)."""
+    match = at(dict(route), "match")
+    headers = tuple(_condition("header", one) for one in sequence(at(match, "headers")))
+    return headers + tuple(_condition("query", one) for one in sequence(at(match, "query_parameters")))
+
+
+def _condition(part: Literal["header", "query"], one: JSON) -> RouteCondition:
+    name, how = (text(at(one, "name")) or "").lower(), mapping(at(one, "string_match"))
+    kinds = [kind for kind in ("exact", "contains", "prefix", "suffix") if kind in how]
+    given = (kinds[0], str(how[kinds[0]])) if kinds else ("present", "")
+    if regex := text(at(how if isinstance(how, dict) else {}, "safe_regex", "regex")):
+        given = ("regex", regex)
+    negated = at(one, "invert_match") is True or at(one, "present_match") is False
+    if name == ":method":
+        return RouteCondition("method", "", *given, negated=negated)
+    # Names of query parameters are compared as they are written.
+    return RouteCondition(part, name if part == "header" else text(at(one, "name")) or "", *given, negated=negated)
 
 
 def _takes(match: JSON, path: str) -> bool:
@@ -120,7 +144,15 @@ def leads(route: Mapping[str, Any]) -> tuple[str, str]:
     keys = ("path", "path_separated_prefix", "prefix")
     takes = next((str(match[key]) for key in keys if match.get(key)), None) or at(dict(match), "safe_regex", "regex")
     other = next((key.replace("_", " ") for key in ("redirect", "direct_response") if key in route), "nothing")
-    return str(takes), ", ".join(clusters(route)) or other
+    return str(takes), ", ".join(_weighed(route)) or other
+
+
+def _weighed(route: Mapping[str, Any]) -> Iterator[str]:
+    """The clusters that a route sends to, with their weights where there are several."""
+    weights = sequence(at(dict(route), "route", "weighted_clusters", "clusters"))
+    several = {text(at(entry, "name")): at(entry, "weight") for entry in weights} if len(weights) > 1 else {}
+    for name in clusters(route):
+        yield f"{name} (weight {several[name]})" if name in several else name
 
 
 def endpoints(envoy: ObservedEnvoy, cluster: str) -> tuple[EnvoyEndpoint, ...] | None:

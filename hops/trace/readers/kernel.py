@@ -47,6 +47,31 @@ class IptablesRule:
         return tuple(int(port) for port in found[1].split(",") if port) if found else ()
 
 
+@dataclass(frozen=True)
+class PodProcess:
+    """A process of a pod, as its node sees it.
+
+    pid: in the node. state: as in /proc/PID/stat. descriptors: how many are open. limit: how many may be; None for any
+    number.
+    """
+
+    pid: int
+    state: str
+    descriptors: int
+    limit: int | None
+    command: str
+
+
+def processes(printed: str) -> tuple[PodProcess, ...]:
+    """The processes of a namespace, from `Namespace.processes`."""
+    found = (re.fullmatch(r"(\d+) (\S) (\d+) (\d+|unlimited) (.*)", line) for line in printed.splitlines())
+    return tuple(
+        PodProcess(int(one[1]), one[2], int(one[3]), int(one[4]) if one[4].isdigit() else None, one[5])
+        for one in found
+        if one
+    )
+
+
 def rules(saved: str) -> Iterator[IptablesRule]:
     """The rules of an `iptables-save`, in its order."""
     for line in saved.splitlines():

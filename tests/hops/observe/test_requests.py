@@ -12,7 +12,8 @@ import pytest
 from hops.observe import requests
 from hops.observe.local.docker import DockerError
 from hops.observe.local.host import Resolved
-from hops.observe.requests import from_client, from_node
+from hops.observe.requests import from_client, from_node, through_proxy
+from hops.trace.facts.client_proxy import ClientProxy
 from hops.trace.facts.probes import Probe
 from hops.trace.observed.observation import FollowedRequest, ObservedNode, SentRequest
 from tests.hops.observe.conftest import Behaviour, Serve, StandIn, answering, request_of
@@ -271,6 +272,27 @@ def test_headers_are_no_arguments(serve: Serve, stand_in: StandIn) -> None:
     stand_in.program("curl", '#!/bin/sh\nprintf "%s\\n" "$*" >>"$STAND_IN/arguments"\n')
     from_node(ObservedNode(name="node"), asked(1, headers={"Authorization": "Bearer hidden"}), [probe], None, {})
     assert "hidden" not in (stand_in.folder / "arguments").read_text() + "\n".join(stand_in.calls)
+
+
+@BOTH
+def test_an_upgrade_is_sent_with_one_connection_header(serve: Serve, send: Send) -> None:
+    heard: list[bytes] = []
+    send(serve(answering(OK, heard)), headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    lines = [line for line in heard[0].split(b"\r\n") if line.lower().startswith(b"connection:")]
+    assert lines == [b"Connection: Upgrade"]
+
+
+def test_a_proxy_is_asked_for_the_whole_url(serve: Serve) -> None:
+    heard: list[bytes] = []
+    proxy = ClientProxy("http_proxy", "http", "127.0.0.1", serve(answering(OK, heard)))
+    (answer,) = through_proxy(asked(8080, path="/a?b=1"), proxy)
+    assert (answer.where, answer.status) == ("proxy", 200)
+    assert heard[0].startswith(b"GET http://web.localhost:8080/a?b=1 HTTP/1.1\r\nHost: web.localhost:8080\r\n")
+
+
+def test_nothing_is_sent_to_a_proxy_that_speaks_another_protocol() -> None:
+    assert through_proxy(asked(8080), ClientProxy("all_proxy", "socks5", "127.0.0.1", 1)) == []
+    assert through_proxy(asked(8443, scheme="https"), ClientProxy("https_proxy", "http", "127.0.0.1", 1)) == []
 
 
 def test_a_paused_node_says_so(stand_in: StandIn) -> None:

@@ -16,7 +16,11 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "T17": (_MEND, _LOOK),  # Without a known backend no Ingress can be declared.
     "T18": (_MEND, _LOOK),  # Only the annotation of an Ingress can be removed.
     **dict.fromkeys(("T32", "T42", "T43", "T44"), (_BOTH,)),
-    **dict.fromkeys(("T50", "T51", "T52"), (_LOOK,)),
+    **dict.fromkeys(("T67", "T69", "T77"), (_BOTH,)),
+    "T76": (_BOTH, _LOOK),  # Only a stack restores the rights.
+    # A debugger, the bounds of Contour's own configuration, a rule that this user may not read, a Corefile.
+    **dict.fromkeys(("T66", "T71", "T72", "T80", "T81"), (_MEND, _LOOK)),
+    **dict.fromkeys(("T83", "T50", "T51", "T52"), (_LOOK,)),
     **dict.fromkeys(
         ("T53", "T54", "T55", "T58", "T61", "T63"), (_MEND, _LOOK)
     ),  # Without a known object nothing is mended.

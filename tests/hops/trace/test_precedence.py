@@ -11,6 +11,7 @@ import pytest
 from hops.trace.checks.registry import CHECKS
 from hops.trace.precedence import YIELDS_TO, unexplained
 from tests.hops.trace import faults
+from tests.hops.trace.checks import test_contour_start, test_process, test_share
 from tests.hops.trace.names import (
     CONTOUR,
     CONTROL,
@@ -25,7 +26,7 @@ from tests.hops.trace.names import (
     WORKER,
     WORKER_IP,
 )
-from tests.hops.trace.nodes import host_port, nat
+from tests.hops.trace.nodes import host_port, namespace, nat
 from tests.hops.trace.objects import pod, thing
 from tests.hops.trace.observations import added, container, failed, found, healthy, node, request, view, without
 
@@ -414,7 +415,76 @@ def _in_a_circle(sight: JSON) -> None:
     _redirected(sight, then=then)
 
 
+def _rights(sight: JSON) -> None:
+    test_contour_start.unready(sight)["cluster"]["logs"][test_contour_start.LOG] = test_contour_start.FORBIDDEN
+
+
+def _misconfigured(sight: JSON) -> None:
+    logs = test_contour_start.crashing(sight)["cluster"]["logs"]
+    logs[f"{test_contour_start.LOG} previous"] = test_contour_start.INVALID
+
+
+def _unwatched(sight: JSON) -> None:
+    faults.listenerless(test_contour_start.flagged(sight, "--watch-namespaces=default"))
+
+
+def _foreign(*refused: str) -> Callable[[JSON], None]:
+    """A container whose program is for another architecture; the pod refuses these requests."""
+
+    def change(sight: JSON) -> None:
+        faults.waiting(sight, "CrashLoopBackOff", terminated={"exitCode": 255, "reason": "Error"})
+        container_ = found(sight, "Pod", POD)["spec"]["containers"][0]["name"]
+        sight["cluster"]["logs"][f"apps/{POD}/{container_} previous"] = "exec /app: exec format error"
+        node(sight)["namespaces"] = []
+        failed(sight, "refused", *refused)
+
+    return change
+
+
+def _no_room(sight: JSON) -> None:
+    test_process.without_pod(sight)
+    added(sight, test_process.quota(pods="0"))
+
+
+def _hanging(line: str) -> Callable[[JSON], object]:
+    return lambda sight: test_process.runs(test_process.hang(sight), line)
+
+
+def _second(socket: tuple[str, int], process: str = "", failure: str = "refused") -> Callable[[JSON], None]:
+    """The second of two pods takes no request, and the followed one came to it."""
+
+    def change(sight: JSON) -> None:
+        test_share.replicas(sight)
+        space = namespace("cni-ee05", test_share.OTHER_IP, socket)
+        node(sight)["namespaces"].append({**space, "processes": process})
+        for one in sight["requests"]:
+            if one["address"] == test_share.OTHER_IP:
+                one |= {"failure": failure, "seconds": {"connect": 0.001, "total": 4.0}}
+                one.pop("status")
+        failed(sight, "503", *faults.THROUGH_ENVOY)
+
+    return change
+
+
+def _one_of_two(sight: JSON) -> None:
+    test_share.answers(test_share.replicas(sight), test_share.OTHER_IP, 500)
+    for place in faults.THROUGH_ENVOY:
+        request(sight, place)["status"] = 500
+
+
 _ALONE = (
+    _Fault("T76", _rights),
+    _Fault("T77", _misconfigured),
+    _Fault("RP05", _unwatched),
+    _Fault("T69", _foreign(*faults.DIRECT)),
+    _Fault("T69", _foreign()),
+    _Fault("T68", _no_room),
+    _Fault("T66", _hanging("934 T 5 64 python")),
+    _Fault("T67", _hanging("934 S 64 64 python")),
+    _Fault("T83", _one_of_two),
+    _Fault("T41", _second(("0.0.0.0", 8081))),
+    _Fault("T66", _second(("0.0.0.0", 8080), "934 T 5 64 python", "timeout")),
+    _Fault("T67", _second(("0.0.0.0", 8080), "934 S 64 64 python", "timeout")),
     _Fault("T57", _proxy_without_secret, "objects ingress"),
     _Fault("T59", _into_nothing),
     _Fault("T60", _in_a_circle),
@@ -422,7 +492,7 @@ _ALONE = (
     _Fault("IN02", _unresolved(port=9090), "objects ingress"),
     _Fault("IN17", _invalid_proxy, "objects ingress"),
 )
-"""Faults of other kinds of route: no stack has them, so none of the others can be put beside them."""
+"""Faults beside which none of the others is put: of other kinds of route, and those that change several parts."""
 
 
 @cache

@@ -6,6 +6,9 @@ from random import Random, SystemRandom
 
 from hops.model.hop import KINDS
 from tests.live.faults import (  # noqa: F401 - each puts its faults into the list
+    answers,
+    clients,
+    contours,
     docker,
     encryption,
     endpoints,
@@ -14,6 +17,7 @@ from tests.live.faults import (  # noqa: F401 - each puts its faults into the li
     names,
     networks,
     pods,
+    processes,
     proxies,
     routes,
 )
@@ -28,6 +32,10 @@ ENCRYPTION = range(51, 62)
 """The faults of TLS and redirects, by number. Most are about another port than the others, so they make no pairs."""
 NODES = range(62, 64)
 """The faults of a node of the path, by number."""
+PRACTICE = range(64, 86)
+"""The faults of clients, processes, Envoy's own answers, Contour's rights and the way between nodes, by number.
+
+They make no pairs yet."""
 _OF_ENCRYPTION = 2
 """How many of them the gate takes."""
 
@@ -60,7 +68,7 @@ def pairs() -> list[tuple[Fault, Fault]]:
     quick = [
         fault
         for fault in FAULTS.values()
-        if not (fault.slow or fault.last or "elsewhere" in fault.touches or fault.number in ENCRYPTION)
+        if not (fault.slow or fault.last or "elsewhere" in fault.touches or fault.number in (*ENCRYPTION, *PRACTICE))
     ]
     possible = [pair for pair in combinations(quick, 2) if together(*pair)]
     return [in_order(*pair) for pair in Random(SEED).sample(possible, PAIRS)]

@@ -17,14 +17,15 @@ class Broken:
     """A path with a fault in it.
 
     there: whether the fault has taken effect. options: of the trace. stack: whether the stack is traced, or else what
-    the options name. files: of /etc, by name, with the content that the trace alone meets. fades: the node mends
-    it by itself sooner or later.
+    the options name. files: of /etc, by name, with the content that the trace alone meets. environment: variables that
+    the trace alone meets. fades: the node mends it by itself sooner or later.
     """
 
     there: Condition
     options: tuple[str, ...] = ()
     stack: bool = True
     files: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     fades: bool = False
 
 

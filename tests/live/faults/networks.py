@@ -1,13 +1,17 @@
 """Faults of hop 6's other half: the way from Envoy's pod to the workload's, which Calico and the node's kernel make."""
 
 import json
+import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 
 from hops.model.pod_network import POD_NETWORK
 from tests.live.faults.fault import ENDPOINT, Broken, fault
 from tests.live.faults.kubernetes import Object, bare, nowhere, ready, until
 from tests.live.faults.path import Path
+from tests.project import run
 
 
 def interface(path: Path) -> str:
@@ -142,3 +146,49 @@ def small_mtu(path: Path, _: Random) -> Iterator[Broken]:
         yield Broken(lambda: not path.ask_envoy().well)
     finally:
         path.node("ip", "link", "set", interface(path), "mtu", "1500")
+
+
+@contextmanager
+def apart(path: Path) -> Iterator[str]:
+    """The workload's pod on the control plane's node, and all packets between nodes in the tunnel. Gives the node."""
+    control = str(path.plan.control_plane)
+
+    def always(pool: Object) -> None:
+        pool["spec"]["vxlanMode"] = "Always"
+
+    pool = ("ippools.crd.projectcalico.org", "default-ipv4-ippool", "default")
+    with path.changed(*pool, always), path.another_pod(lambda pod: pod["spec"].update(nodeName=control)):
+        until("the pod answers from the other node", lambda: ready(path.workload()) and path.ask().well)
+        yield control
+
+
+def no_filter() -> str | None:
+    if os.geteuid() or not shutil.which("iptables"):
+        return "only root may change the packet filter, with iptables"
+    return None
+
+
+@fault(84, "UDP 4789 is dropped, by which packets to the pod's node travel", "503 after 2 s", (ENDPOINT, "T84"),
+       touches="veth pod", slow=True, why_not=no_filter)  # fmt: skip
+def no_tunnel(path: Path, _: Random) -> Iterator[Broken]:
+    """By the machine's own filter: in a node, Felix puts its rules before all others."""
+    with apart(path) as control:
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        address = run("docker", "inspect", "--format", form, control).strip()
+        rule = ("DOCKER-USER", "--destination", address, "--protocol", "udp", "--dport", "4789", "--jump", "DROP")
+        run("iptables", "--insert", *rule)
+        try:
+            yield Broken(lambda: blocked(path))
+        finally:
+            run("iptables", "--delete", *rule)
+
+
+@fault(85, "the uplink of the pod's node has an MTU of 600", "large requests hang", (ENDPOINT, "T85"),
+       touches="veth pod", stops=False, slow=True)  # fmt: skip
+def low_uplink(path: Path, _: Random) -> Iterator[Broken]:
+    with apart(path) as control:
+        run("docker", "exec", control, "ip", "link", "set", "eth0", "mtu", "600")
+        try:
+            yield Broken(lambda: True)
+        finally:
+            run("docker", "exec", control, "ip", "link", "set", "eth0", "mtu", "1500")

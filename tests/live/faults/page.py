@@ -10,7 +10,7 @@ from hops.cli.codes import EVIDENCE
 from hops.cli.output import write_pages
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import INDEX, pages
-from tests.live.faults.catalogue import ENCRYPTION, NODES, PAIRS
+from tests.live.faults.catalogue import ENCRYPTION, NODES, PAIRS, PRACTICE
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.run import FOLDER
@@ -23,9 +23,9 @@ RESULTS = ROOT / "docs" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
 CODE_PAGES = ROOT / "docs" / "codes"
 
-_PARTS = {"encryption": ENCRYPTION, "nodes": NODES}
+_PARTS = {"encryption": ENCRYPTION, "nodes": NODES, "practice": PRACTICE}
 """The sections that a run of their own faults can renew without the others, by their faults' numbers."""
-_TITLES = {"faults": "One fault", "encryption": "TLS and redirects", "nodes": "Nodes"}
+_TITLES = {"faults": "One fault", "encryption": "TLS and redirects", "nodes": "Nodes", "practice": "Practice"}
 
 Results = dict[str, Any]
 

@@ -182,8 +182,19 @@ class Path(Kubernetes):
 
     # --- the trace
 
-    def trace(self, options: Sequence[str], files: Mapping[str, str], bundle: File, *, stack: bool = True) -> Told:
-        """What `hops trace` says. files: of /etc, in the place of the machine's own for this command alone."""
+    def trace(
+        self,
+        options: Sequence[str],
+        files: Mapping[str, str],
+        bundle: File,
+        *,
+        stack: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> Told:
+        """What `hops trace` says.
+
+        files: of /etc, in the place of the machine's own for this command alone. environment: variables, likewise.
+        """
         words = [str(File(sys.executable).with_name("hops")), "trace", *([STACK] if stack else []), *options]
         words += ["--format", "json", "--bundle", str(bundle)]
         files = hosts(f"127.0.0.1 {HOST}", f"::1 {HOST}") | dict(files)
@@ -191,7 +202,7 @@ class Path(Kubernetes):
         done = subprocess.run(
             [*_elsewhere(files, bundle.parent), *words],
             cwd=self.project.folder,
-            env=self.project.environment,
+            env={**self.project.environment, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=120,

@@ -100,7 +100,9 @@ class Run:
     def _trace(self, name: str, there: Sequence[Broken]) -> Told:
         options = [option for broken in there for option in broken.options]
         files = {key: text for broken in there for key, text in broken.files.items()}
-        return self.path.trace(options, files, FOLDER / f"{name}.json", stack=all(broken.stack for broken in there))
+        environment = {key: text for broken in there for key, text in broken.environment.items()}
+        stack = all(broken.stack for broken in there)
+        return self.path.trace(options, files, FOLDER / f"{name}.json", stack=stack, environment=environment)
 
     def _record(self, section: str, of: Row, versions: Mapping[str, str]) -> Row:
         rows = self.rows.setdefault(section, [])

@@ -62,3 +62,11 @@ def test_a_pod_that_cannot_be_forwarded_to(connect: Connect, server: Server) -> 
     with pytest.raises(APIError, match="no port-forward to projectcontour/envoy-x"):
         Admin(connect(), "projectcontour", "envoy-x")
     assert server.asked[0][0].startswith("/api/v1/namespaces/projectcontour/pods/envoy-x/portforward?ports=9001")
+
+
+def test_an_envoy_that_closes_its_connections_is_forwarded_to_again(server: Server, admin: Admin) -> None:
+    """One that drains does; the client would then connect to this machine's own port."""
+    admin.get("/server_info")
+    admin.close()
+    admin.get("/stats")
+    assert [path for path, _, _ in server.asked] == ["/server_info", "/stats"]

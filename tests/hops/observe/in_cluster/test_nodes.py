@@ -1,5 +1,7 @@
 """What a node shows, by the real script: a container is this machine, with stand-ins for the tools of a node."""
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from hops.observe.in_cluster import nodes
 from hops.observe.in_cluster.nodes import node, sections
 from hops.observe.local.docker import DockerError
+from hops.trace.readers.kernel import processes
 from tests.hops.observe.conftest import StandIn
 
 SAYS = '#!/bin/sh\necho "{name} $*"\n'
@@ -108,3 +111,17 @@ def test_a_paused_node_says_so(stand_in: StandIn) -> None:
 
 def test_nothing_said_is_nothing_seen() -> None:
     assert sections("", "node x", {}) == {}
+
+
+@pytest.mark.usefixtures("inside")
+def test_the_processes_of_a_pod(stand_in: StandIn) -> None:
+    stand_in.program(
+        "ip", f'#!/bin/sh\ntest "$2" = pids || {{ echo "ip $*"; exit; }}\necho {os.getpid()}\necho 99999999\n'
+    )
+    unseen: dict[str, str] = {}
+    (one,) = processes(node("web-worker", unseen).namespaces[0].processes)
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert (one.pid, one.limit, unseen) == (os.getpid(), soft, {})
+    assert one.state in "RSD"
+    assert 0 < one.descriptors < soft
+    assert one.command == Path("/proc/self/comm").read_text().strip()

@@ -13,7 +13,9 @@ import pytest
 
 from hops.observe.local import host as module
 from hops.observe.local.host import host, resolve
+from hops.trace.facts.client_proxy import PROXY_VARIABLES
 from hops.trace.observed.observation import FollowedRequest
+from tests.hops.observe.conftest import StandIn
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows its sockets in /proc")
 
@@ -71,6 +73,36 @@ def test_localhost_is_asked_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (four.addresses, six.addresses, four.error, six.error) == (("127.0.0.1",), (), None, None)
     assert resolve("web.localhost").addresses == ("127.0.0.1",)
     assert resolve("weblocalhost").error
+
+
+def test_the_resolver_itself_is_asked_for_a_name_in_localhost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_filter", lambda _: "")
+    answers(monkeypatch)
+    seen = host(asked("web.localhost"), {})
+    assert seen.resolver is not None
+    assert (seen.resolver.addresses, seen.resolver.error) == ((), "Name or service not known")
+    assert [lookup.addresses for lookup in seen.lookups] == [("127.0.0.1",), ()]
+    assert host(asked("localhost"), {}).resolver is None
+    assert host(asked("web.example"), {}).resolver is None
+
+
+def test_the_proxy_of_the_environment_is_kept_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://sam:secret@proxy:3128")
+    monkeypatch.setenv("all_proxy", "sam:secret@proxy")
+    monkeypatch.setenv("HTTP_PROXY", "http://other:1")
+    monkeypatch.setenv("no_proxy", "example.com")
+    expected = {"http_proxy": "http://proxy:3128", "all_proxy": "proxy", "no_proxy": "example.com"}
+    assert module.environment() == expected
+
+
+@pytest.mark.parametrize(("script", "expected"), [("echo '-A INPUT -j DROP'", "-A INPUT -j DROP\n"), ("exit 4", "")])
+def test_the_packet_filter_is_kept_if_this_user_may_read_it(stand_in: StandIn, script: str, expected: str) -> None:
+    stand_in.program("iptables-save", f"#!/bin/sh\n{script}\n")
+    unseen: dict[str, str] = {}
+    assert module._filter(unseen) == expected
+    assert unseen == {}
 
 
 def test_lines_of_the_hosts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

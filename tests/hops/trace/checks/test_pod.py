@@ -165,6 +165,22 @@ def test_a_container_that_crashed_long_ago_is_only_not_ready() -> None:
     assert told(sight) == [("pod", "T32")]
 
 
+@pytest.mark.parametrize(
+    ("lasted", "code"),
+    [("2026-11-24T09:57:59Z", "T32"), ("2026-11-24T09:57:38Z", "T32"), ("2026-11-24T09:50:00Z", "T42")],
+)
+def test_a_container_that_runs_for_longer_than_the_last_time_does_not_crash_now(lasted: str, code: str) -> None:
+    """It runs since 90 s, and ran for a second, for 22 s or for minutes before it crashed."""
+    sight = healthy()
+    faults.unready(sight)
+    end = {"exitCode": 1, "reason": "Error", "startedAt": lasted, "finishedAt": "2026-11-24T09:58:00Z"}
+    faults.status(sight)["containerStatuses"][0] |= {
+        "state": {"running": {"startedAt": "2026-11-24T09:58:30Z"}},
+        "lastState": {"terminated": end},
+    }
+    assert told(sight) == [("pod", code)]
+
+
 def test_a_pod_that_no_node_takes() -> None:
     sight = healthy()
     faults.unready(sight)

@@ -105,6 +105,27 @@ def test_a_redirect_to_https_on_the_port_of_plain_http() -> None:
     assert f"https://{HOST}:{PORT}/, a port that speaks plain HTTP" in traced.findings[0].message
 
 
+def test_a_redirect_of_the_stacks_own_http_proxy_is_not_mended_by_an_update() -> None:
+    """Contour always redirects an HTTPProxy with tls, and Envoy keeps the unusual port."""
+    then = secure(healthy())
+    then["asked"]["port"] = PORT
+    faults.refused_handshake(then, "wrong version number")
+    sight = followed(then, f"https://{HOST}:{PORT}/")
+    service = sight["stack"]["settings"]["services"][0]
+    for key in ("host", "path", "request", "ingress"):
+        service.pop(key, None)
+    service["routes"] = [{"kind": "HTTPProxy", "name": HOST, "host": HOST, "request": "/", "tls": True}]
+    stack = sight["stack"]
+    proxy = faults.by_http_proxy(sight)
+    sight["stack"] = stack
+    proxy["metadata"]["name"] = HOST
+    proxy["spec"]["virtualhost"]["tls"] = {"secretName": HOST}
+    proxy["spec"]["routes"][0]["services"] = [{"name": "my-service", "port": 8080}]
+    (finding,) = [f for f in trace(view(sight).sight).findings if f.code == "T59"]
+    assert "Envoy keeps any port but 80" in finding.message
+    assert finding.remedy.endswith(f"curl --cacert ca.pem https://{HOST}:8443/")
+
+
 @pytest.mark.parametrize("by", ["envoy", "pod"])
 def test_a_redirect_in_a_circle(by: str) -> None:
     then = healthy()

@@ -58,6 +58,19 @@ def test_an_ingress_without_plain_http() -> None:
     assert remedy(sight, owned=True) == UP
 
 
+def test_a_route_with_tls_in_the_stacks_file_is_asked_by_https() -> None:
+    sight = healthy()
+    sight["stack"]["settings"]["cluster"]["httpsPort"] = 8443
+    faults.ingress(sight)["metadata"]["annotations"] = {"kubernetes.io/ingress.allow-http": "false"}
+    faults.listenerless(sight)
+    sight["stack"]["settings"]["services"][0]["tls"] = "own-secret"
+    assert remedy(sight, owned=True) == UP
+    sight["stack"]["settings"]["services"][0]["tls"] = True
+    assert told(sight) == [("route", "T18")]
+    export = ".venv/bin/hops ca export ca.pem"
+    assert remedy(sight, owned=True) == f"{export} && curl --cacert ca.pem https://{HOST}:8443/"
+
+
 def test_the_annotation_with_another_value_is_no_fault() -> None:
     sight = healthy()
     faults.ingress(sight)["metadata"]["annotations"] = {"kubernetes.io/ingress.allow-http": "true"}

@@ -1,0 +1,74 @@
+"""What can break: hop 7, a process of the pod that runs and cannot take a request."""
+
+from collections.abc import Callable, Iterator
+
+from hops.kubernetes import objects
+from hops.model.finding import Finding
+from hops.model.hop import HopName
+from hops.trace.code import Code
+from hops.trace.facts.envoy_drift import suffers
+from hops.trace.facts.path_facts import PathFacts, identity
+from hops.trace.facts.remedies import command, kubectl, make
+from hops.trace.readers.kernel import processes
+
+stopped = Code(
+    code="T66",
+    hop=HopName.POD,
+    title="The pod's process is stopped",
+    symptom="The connection is taken and no byte comes; Envoy answers 504 after the route's timeout.",
+    cause="Somebody sent the process SIGSTOP, or a debugger holds it. The kernel still takes connections for it, so a "
+    "TCP probe succeeds.",
+    told_apart="The node shows the process in the state T or t. A process that runs and does not answer is T44.",
+    remedy="Continue the process with SIGCONT, or end the debugger.",
+    references=("https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html",),
+)
+exhausted = Code(
+    code="T67",
+    hop=HopName.POD,
+    title="The pod's process has no file descriptor left",
+    symptom="The connection is taken and no byte comes, or it is refused or times out once the queue is full; the "
+    "app's log says `too many open files`.",
+    cause="Each connection needs a file descriptor, and the process has as many open as its limit allows: it leaks "
+    "them, or the limit is too low.",
+    told_apart="The node shows as many open descriptors of the process as its limit (`Max open files`).",
+    remedy="Make the pod again, which closes them. Mend the leak, or raise the limit.",
+    references=("https://man7.org/linux/man-pages/man2/getrlimit.2.html",),
+)
+
+
+def _stopped(view: PathFacts) -> Iterator[Finding]:
+    if not suffers(view):
+        return
+    for pod in view.pods:
+        space, node = view.namespace(pod), objects.node_of(pod)
+        for one in processes(space.processes) if space else ():
+            if one.state in ("T", "t"):
+                held = "by a debugger" if one.state == "t" else "by SIGSTOP"
+                message = f"The process {one.command} is stopped {held}."
+                remedy = command("docker", "exec", node, "kill", "-CONT", one.pid) if one.state == "T" else ""
+                look = "" if remedy else command("docker", "exec", node, "grep", "TracerPid", f"/proc/{one.pid}/status")
+                evidence = [f"{node}: process {one.pid} ({one.command}) has the state {one.state}"]
+                yield stopped.finding(identity(pod), message, remedy, evidence, look=look)
+                break
+
+
+def _exhausted(view: PathFacts) -> Iterator[Finding]:
+    if not suffers(view):
+        return
+    for pod in view.pods:
+        space, who = view.namespace(pod), identity(pod)
+        for one in processes(space.processes) if space else ():
+            if one.limit and one.descriptors >= one.limit:
+                message = f"The process {one.command} has all of its {one.limit} file descriptors open."
+                evidence = [
+                    f"{objects.node_of(pod)}: {one.command} ({one.pid}) has {one.descriptors} of {one.limit} open"
+                ]
+                again = kubectl(view, "delete", "pod", who.name, namespace=who.namespace)
+                if view.planned and not (view.backend and view.backend.deployment):
+                    again += f" && {make(view)}"
+                look = kubectl(view, "logs", who.name, "--tail", "20", namespace=who.namespace)
+                yield exhausted.finding(who, message, again, evidence, look=look)
+                break
+
+
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_stopped, _exhausted)

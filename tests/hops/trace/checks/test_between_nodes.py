@@ -1,0 +1,127 @@
+"""The way between two nodes: T84, T85, and T10 of a node behind the publishing one."""
+
+from hops.model.hop import HopName
+from hops.trace.facts.evidence import found as seen_at
+from hops.trace.verdict import trace
+from tests.hops.trace.checks.test_pod_interfaces import edited, moved
+from tests.hops.trace.faults import THROUGH_ENVOY, told
+from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, WORKER
+from tests.hops.trace.observations import container, failed, healthy, node, view
+
+
+def tunnelled() -> JSON:
+    """Two nodes that encapsulate all packets between them."""
+    sight = moved(healthy())
+    for name, block in ((WORKER, "10.244.90.0/26"), (CONTROL, "10.244.81.64/26")):
+
+        def by_tunnel(entries: list[JSON], block: str = block) -> list[JSON]:
+            return [{**e, "dev": "vxlan.calico"} if e.get("dst") == block else e for e in entries]
+
+        edited(node(sight, name), "routes", by_tunnel)
+    return sight
+
+
+def cut(sight: JSON) -> JSON:
+    failed(sight, "503", *THROUGH_ENVOY)
+    failed(sight, "timeout", "pod from envoy")
+    return sight
+
+
+def test_a_tunnel_that_works_is_left_alone_and_told() -> None:
+    sight = tunnelled()
+    assert told(sight) == []
+    line = f"from {WORKER} to {CONTROL}: 10.244.90.5 goes by vxlan.calico via {CONTROL_IP}, encapsulated as UDP 4789"
+    assert line in seen_at(view(sight), HopName.ENDPOINT).evidence
+
+
+def test_without_a_tunnel_it_says_that_packets_are_not_encapsulated() -> None:
+    evidence = "\n".join(seen_at(view(moved(healthy())), HopName.ENDPOINT).evidence)
+    assert f"goes by eth0 via {CONTROL_IP}, not encapsulated" in evidence
+
+
+def test_a_rule_that_drops_the_tunnels_port() -> None:
+    sight = cut(tunnelled())
+    rule = "-p udp -m udp --dport 4789 -j DROP"
+    node(sight, CONTROL)["filter"] = f"*filter\n[9:540] -A INPUT {rule}\n" + node(sight, CONTROL)["filter"]
+    assert told(sight) == [("endpoint", "T84")]
+    (finding,) = trace(view(sight).sight).findings
+    assert finding.remedy == f"docker exec {CONTROL} iptables --delete INPUT {rule}"
+
+
+def test_a_rule_of_the_machine_that_drops_the_tunnels_port() -> None:
+    sight = cut(tunnelled())
+    rule = "-d 172.18.0.3/32 -p udp -m udp --dport 4789 -j DROP"
+    sight["host"]["filter"] = f"*filter\n-A DOCKER-USER {rule}\nCOMMIT\n"
+    assert told(sight) == [("endpoint", "T84")]
+    assert trace(view(sight).sight).findings[0].remedy == f"sudo iptables --delete DOCKER-USER {rule}"
+
+
+def test_calicos_own_rules_are_no_fault() -> None:
+    sight = cut(tunnelled())
+    for name in (CONTROL, WORKER):
+        node(sight, name)["filter"] += "-A cali-INPUT -p udp -m multiport --dports 4789 -j DROP\n"
+    assert "T84" not in [code for _, code in told(sight)]
+
+
+def test_a_tunnel_that_is_down() -> None:
+    sight = cut(tunnelled())
+
+    def down(entries: list[JSON]) -> list[JSON]:
+        return [{**e, "flags": []} if e["ifname"] == "vxlan.calico" else e for e in entries]
+
+    edited(node(sight), "links", down)
+    assert told(sight) == [("endpoint", "T84")]
+    assert "vxlan.calico up" in trace(view(sight).sight).findings[0].remedy
+
+
+def test_a_rule_for_the_tunnel_is_no_fault_of_a_request_that_is_answered() -> None:
+    sight = tunnelled()
+    node(sight, CONTROL)["filter"] += "-A INPUT -p udp -m udp --dport 4789 -j DROP\n"
+    assert told(sight) == []
+
+
+def narrow(sight: JSON, mtu: int) -> JSON:
+    def lower(entries: list[JSON]) -> list[JSON]:
+        return [{**e, "mtu": mtu} if e["ifname"] == "eth0" else e for e in entries]
+
+    edited(node(sight, CONTROL), "links", lower)
+    return sight
+
+
+def test_an_uplink_below_the_pods() -> None:
+    sight = narrow(moved(healthy()), 400)
+    assert told(sight) == [("endpoint", "T85")]
+    failed(sight, "timeout", *THROUGH_ENVOY)
+    traced = trace(view(sight).sight)
+    assert traced.first is not None
+    assert traced.findings[0].remedy == f"docker exec {CONTROL} ip link set eth0 mtu 1500"
+
+
+def test_an_uplink_that_carries_the_pods_packets() -> None:
+    assert told(narrow(moved(healthy()), 1450)) == []
+
+
+def test_an_uplink_without_room_for_the_tunnels_overhead() -> None:
+    assert told(narrow(tunnelled(), 1450)) == [("endpoint", "T85")]
+
+
+# T10 behind the publishing node
+
+
+def test_the_node_of_the_pod_is_stopped() -> None:
+    sight = moved(healthy())
+    container(sight, CONTROL)["State"] |= {"Running": False, "Status": "exited"}
+    sight["nodes"] = [one for one in sight["nodes"] if one["name"] != CONTROL]
+    failed(sight, "503", *THROUGH_ENVOY)
+    failed(sight, "timeout", "pod from envoy", "service")
+    sight["requests"] = [one for one in sight["requests"] if one["where"] != "pod"]
+    assert ("pod", "T10") in told(sight)
+    mends = [f.remedy for f in trace(view(sight).sight).findings if f.code == "T10"]
+    assert mends == [f"docker start {CONTROL}"]
+
+
+def test_a_stopped_node_of_the_pod_is_advice_while_the_request_is_answered() -> None:
+    sight = moved(healthy())
+    container(sight, CONTROL)["State"] |= {"Running": False, "Status": "exited"}
+    assert ("pod", "T10") in told(sight)
+    assert trace(view(sight).sight).first is None
