@@ -568,7 +568,10 @@ def _shown(value: Any) -> str:
 
 
 def _key(place: Iterable[int | str]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    """The place as Pulumi's `--path` takes it."""
+    return "".join(
+        f".{part}" if isinstance(part, str) and "." not in part else f"[{json.dumps(part)}]" for part in place
+    ).lstrip(".")
 
 
 def _sentence(problem: ErrorDetails) -> str:

@@ -32,6 +32,7 @@ def test_every_default() -> None:
             "listenAddress": "127.0.0.1",
             "httpPort": 80,
             "httpsPort": 443,
+            "registries": {},
             "kubeconfigFolder": ".ingress-hops/kubeconfig",
         },
         "calico": {"encapsulation": "VXLANCrossSubnet", "blockSize": 26, "registry": None},
@@ -118,6 +119,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("cluster", "listenAddress", "0.0.0.0"),
     ("cluster", "httpPort", 65535),
     ("cluster", "httpsPort", None),
+    ("cluster", "registries", {"docker.io": ["http://mirror:5000"]}),
     ("cluster", "kubeconfigFolder", "~/.kube/hops"),
     ("calico", "encapsulation", "VXLAN"),
     ("calico", "encapsulation", "None"),
@@ -354,6 +356,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("cluster", "httpPort", "80", "valid integer"),
     ("cluster", "httpPort", None, "valid integer"),
     ("cluster", "httpsPort", -1, "greater than or equal to 1"),
+    ("cluster", "registries", ["docker.io"], "should be an object"),
     ("cluster", "kubeconfigFolder", "", "at least 1 character"),
     ("cluster", "kubeconfigFolder", "a" * 1025, "at most 1024"),
     ("calico", "encapsulation", "IPIP", "VXLANCrossSubnet"),
@@ -405,6 +408,14 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "clusterIP", "fd00::1", "IPv4 address"),
     ("service", "routes", 3, "valid array"),
 ]
+
+
+def test_a_key_with_a_dot_is_told_as_pulumi_takes_it() -> None:
+    message = refusal({"cluster": {"registries": {"docker.io": []}}})
+    assert message == (
+        'ingress-hops:cluster.registries["docker.io"] is []: at least one entry. '
+        "Set it with: pulumi config set --path 'ingress-hops:cluster.registries[\"docker.io\"]' VALUE"
+    )
 
 
 @pytest.mark.parametrize(("section", "key", "value", "bound"), BAD)
