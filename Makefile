@@ -36,7 +36,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
   --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-dev bench-rules bench-scale bench-trace check lint format coverage lock audit lowest tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-dev bench-load bench-rules bench-scale bench-trace check lint format coverage lock audit lowest tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
@@ -109,6 +109,9 @@ bench-rules: tools ## the speed of the rules, of hops check and of the pack
 
 bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a running stack
 	@$(WITH_PULUMI) "$(PYTHON)" bench/trace.py "$(STACK)"
+
+bench-load: $(READY) ## requests under load and during rolling updates: failures, times, Envoy's counters
+	@$(WITH_PULUMI) "$(PYTHON)" bench/load.py "$(STACK)"
 
 check: lint ## format, lint, types, import rules, tests
 	@$(WITH_PULUMI) $(PYTEST)

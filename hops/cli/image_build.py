@@ -94,6 +94,11 @@ def make(build: Build) -> Made:
     return Made(built - began, time.monotonic() - built)
 
 
+def lacking(build: Build) -> list[str]:
+    """The nodes that can run an image and lack it. Raises DockerError."""
+    return [node.name for node in _nodes(build) if not node.has_image]
+
+
 def remove(build: Build) -> None:
     """Removes an image that no service runs any more from Docker and from the nodes of its cluster that run."""
     words: list[tuple[str, ...]] = [("image", "rm", build.image)]

@@ -95,6 +95,20 @@ def test_a_failing_build_keeps_the_old_version(built: Project) -> None:
 
 
 @pytest.mark.long
+def test_an_image_that_the_node_has_lost_is_loaded_again(built: Project) -> None:
+    before, (tag,) = text(), in_node()
+    image = f"ingress-hops.invalid/{CLUSTER}/apps/api:{tag}"
+    run("docker", "exec", f"{CLUSTER}-worker", "crictl", "rmi", image)
+    pods = built.kubectl(STACK, "get", "pods", "--namespace", "apps", "--output", "name").split()
+    built.kubectl(STACK, "delete", "--namespace", "apps", *(pod for pod in pods if pod.startswith("pod/api-")))
+    lost = f"the image {image} is gone from {CLUSTER}-worker"
+    assert f"{lost} (an up loads it again)" in built.preview(STACK)
+    assert f"{lost}; it is loaded again: " in built.up(STACK)
+    assert text() == before
+    assert in_node() == [tag]
+
+
+@pytest.mark.long
 def test_an_unknown_target_is_told_before_anything_changes(built: Project) -> None:
     file = built.folder / "stacks" / f"Pulumi.{STACK}.yaml"
     kept = file.read_text()

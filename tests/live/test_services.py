@@ -16,11 +16,12 @@ import pytest
 import yaml
 
 from tests.live.conftest import a_clone
-from tests.project import Project, answer
+from tests.project import Project, answer, run
 
 STACK = "services"
 PORT = 8494
 HOST = "web.services.localhost"
+PASSPHRASE = "passphrase-planted-3571"  # noqa: S105 - it is looked for
 WEB: dict[str, Any] = {
     "name": "web",
     "image": "python:3.13-slim",
@@ -59,6 +60,7 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with a_clone(tmp_path_factory.mktemp("project")) as clone:
+        clone.environment["PULUMI_CONFIG_PASSPHRASE"] = PASSPHRASE
         of = Running(clone, clone.folder / "stacks" / f"Pulumi.{STACK}.yaml")
         of.write()
         clone.up(STACK)
@@ -195,6 +197,24 @@ def set_secret(project: Project, value: str) -> None:
     subprocess.run(words, cwd=project.folder, env=project.environment, check=True, input=value, text=True)
 
 
+@contextmanager
+def commands_seen() -> Iterator[set[str]]:
+    """The command lines of all processes of this machine in the meantime."""
+    seen, ended = set[str](), threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.05):
+            seen.update(run("ps", "-e", "-o", "args=").splitlines())
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        looking.join()
+
+
 @pytest.mark.long
 def test_a_secret_reaches_the_container_and_is_nowhere_in_clear(running: Running) -> None:
     planted, rotated = "hunter2-planted-8812", "hunter3-rotated-1190"
@@ -203,18 +223,27 @@ def test_a_secret_reaches_the_container_and_is_nowhere_in_clear(running: Running
     running.write(command=["sh", "-c", show], env={"PASSWORD": {"secret": "db-password"}})
     missing = running.project.preview(STACK, fails=True)
     assert "takes the secret db-password, and there is no such secret" in missing
-    set_secret(running.project, planted)
-    said = [running.project.preview(STACK), running.project.up(STACK), running.project.preview(STACK)]
-    assert running.said() == planted
-    set_secret(running.project, rotated)
-    said.append(running.project.up(STACK))
-    assert running.said() == rotated, "another value is other pods"
+    with commands_seen() as commands:
+        set_secret(running.project, planted)
+        said = [running.project.preview(STACK), running.project.up(STACK), running.project.preview(STACK)]
+        assert running.said() == planted
+        set_secret(running.project, rotated)
+        said.append(running.project.up(STACK))
+        assert running.said() == rotated, "another value is other pods"
     assert "no changes" in said[2]
     assert "changed in the cluster" not in said[2]
     trace = running.project.make("trace", f"STACK={STACK}", "VERBOSE=1")
     state = running.project.pulumi("stack", "export", "--stack", STACK)
-    for text in (*said, trace, state, str(running.project.outputs(STACK)), running.file.read_text()):
-        for value in (planted, rotated):
+    texts = [*said, trace, state, str(running.project.outputs(STACK)), running.file.read_text(), "\n".join(commands)]
+    kubeconfigs = running.project.folder / ".ingress-hops" / "kubeconfig"
+    (user,) = yaml.safe_load((kubeconfigs / f"{STACK}.yaml").read_text())["users"]
+    # State, its history and backups, logs: all but the kubeconfig files themselves.
+    kept = [file for file in (running.project.folder / ".ingress-hops").rglob("*") if file.is_file()]
+    texts += [file.read_text(errors="replace") for file in kept if not file.is_relative_to(kubeconfigs)]
+    assert any("pulumi up" in command for command in commands)
+    assert len(texts) > 20
+    for value in (planted, rotated, PASSPHRASE, user["user"]["client-key-data"][:200]):
+        for text in texts:
             assert value not in text
             assert base64.b64encode(value.encode()).decode() not in text
     running.file.write_text(before)

@@ -20,6 +20,7 @@ import typer
 from rich.console import Console
 
 import hops
+from hops.cli.image_build import make
 from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError, project_folder
@@ -34,6 +35,7 @@ from hops.cli.updates.mend import (
     damaged_kubeconfig,
     drifted,
     free_addresses,
+    lost_images,
     publishes_cluster,
     remove_added,
     write_kubeconfig,
@@ -41,11 +43,13 @@ from hops.cli.updates.mend import (
 from hops.kubernetes.values import at
 from hops.model.commands import of_stack
 from hops.model.finding import Level
+from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings import Settings
 from hops.model.visible import on_one_line
+from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
@@ -217,6 +221,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of, forget=True)
     if verbose:
         drifts = seen.told_drifts()
+        _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = _loud(of.project, words, of.around(force=seen.unknown or bool(drifts)))
@@ -228,12 +233,13 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
     left = remove_added(of.settings, drifts)
-    patience = 0.0
+    loaded = _load_again(seen, load=True)
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
+        patience = _STARTED_PATIENCE if loaded else 0.0
     else:
         _free_addresses(of, seen)
-        patience = _PATIENCE if seen.running else _STARTED_PATIENCE
+        patience = _PATIENCE if seen.running and not loaded else _STARTED_PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
         around = of.around(force=seen.unknown or bool(drifts))
         done = _run(
@@ -313,10 +319,12 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
     if verbose:
         drifts = seen.told_drifts()
+        _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = _loud(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         return Status.ALL_WELL if status == 0 else Status.FINDINGS
     planned, _ = _planned(of, seen, f"preview: the stack {of.name}")
+    _load_again(seen, load=False)
     _tell(planned, "preview; nothing was changed", would=True)
     if planned.interrupted or _could_not_start(planned):
         return Status.COULD_NOT_LOOK
@@ -337,6 +345,7 @@ class _Seen:
     running: bool
     unknown: bool
     _drifts: Future[list[Drift] | None] | None = None
+    _images: Future[list[tuple[Build, str]]] | None = None
 
     def told_drifts(self) -> Sequence[Drift]:
         """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
@@ -344,6 +353,10 @@ class _Seen:
         for drift in found:
             echo(f"changed in the cluster: {drift}{'' if drift.repaired else ' (an up removes it)'}")
         return found
+
+    def lost_images(self) -> Sequence[tuple[Build, str]]:
+        """The images that nodes have lost, each with the names of these nodes. Waits for the look at the nodes."""
+        return self._images.result() if self._images else ()
 
 
 def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
@@ -367,7 +380,21 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         return _Seen(state.running, unknown=state.running)
     kubeconfig = _kubeconfig(of, state, write=forget)
     drifts = later(partial(drifted, kept, kubeconfig, plan(of.settings).context))
-    return _Seen(running=True, unknown=False, _drifts=drifts)
+    return _Seen(running=True, unknown=False, _drifts=drifts, _images=later(partial(lost_images, kept)))
+
+
+def _load_again(seen: _Seen, *, load: bool) -> bool:
+    """Tells the images that nodes have lost, and loads them again for an up. Returns whether one was loaded."""
+    loaded = False
+    for build, nodes in seen.lost_images():
+        lost = f"the image {build.image} is gone from {nodes}"
+        try:
+            echo(f"{lost}; it is loaded again: {make(build)}" if load else f"{lost} (an up loads it again)")
+            loaded = load
+        except BuildError as error:
+            # An update that builds another image does not need this one.
+            echo(f"{lost}: {error}")
+    return loaded
 
 
 def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:

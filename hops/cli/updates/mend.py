@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hops.cli.image_build import lacking
 from hops.kubernetes import objects
 from hops.kubernetes.values import at, sequence
+from hops.model.image import Build
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.plan import Plan
 from hops.model.settings import Settings
@@ -116,6 +118,23 @@ def unused_addresses(listed: Iterable[Any]) -> Iterator[str]:
             and (at(parent, "namespace"), at(parent, "name")) not in services
         ):
             yield objects.name(item)
+
+
+def lost_images(state: Mapping[str, Any]) -> list[tuple[Build, str]]:
+    """The images that a stack built and that a node of its running cluster lacks, each with the names of these nodes.
+
+    A kubelet whose disk gets full removes images that no container uses.
+
+    state: as `pulumi stack export` prints it.
+    """
+    found = []
+    for resource in resources(state):
+        if at(resource, "inputs", "environment", "BUILT_IMAGE") and not at(resource, "delete"):
+            with suppress(docker.DockerError, TypeError, ValueError):
+                build = Build(**json.loads(str(at(resource, "inputs", "stdin"))))
+                if nodes := lacking(build):
+                    found.append((build, ", ".join(nodes)))
+    return found
 
 
 def publishes_cluster(state: Mapping[str, Any]) -> bool:

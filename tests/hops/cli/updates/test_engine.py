@@ -21,8 +21,10 @@ from hops.cli.updates import engine, routes
 from hops.cli.updates.changes import sentence
 from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.finding import Finding, Identity, Level, Place, Severity
+from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import mark
+from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import DeclaredObject, Drift
 from hops.rules.finding_text import told
 from tests.hops.cli.conftest import Docker, node
@@ -236,6 +238,23 @@ def test_an_address_that_an_interrupted_update_left_allocated_is_freed_before_an
     if not verbose:
         running.says("preview", SAME, DONE)
         assert told not in running.hops("up", "local")[1], "nothing is updated"
+
+
+def test_an_image_that_a_node_has_lost_is_loaded_again(running: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(build: Build) -> str:
+        if build.service == "apps/changed":
+            raise BuildError("the image of apps/changed was not made: its folder has changed")
+        return "loaded in 1.0 s"
+
+    builds = [Build(f"apps/{name}", "shop", "/w", "/w/Dockerfile", None, {}, "0" * 16) for name in ("web", "changed")]
+    monkeypatch.setattr(engine, "lost_images", lambda _: [(build, "shop-worker") for build in builds])
+    monkeypatch.setattr(engine, "make", make)
+    web, changed = (f"the image {build.image} is gone from shop-worker" for build in builds)
+    assert f"{web} (an up loads it again)\n" in running.hops("preview", "local")[1]
+    status, shown = running.hops("up", "local")
+    assert status == 0, shown
+    assert f"{web}; it is loaded again: loaded in 1.0 s\n" in shown
+    assert f"{changed}: the image of apps/changed was not made" in shown
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])

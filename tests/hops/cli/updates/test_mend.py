@@ -3,12 +3,20 @@
 import json
 import stat
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hops.cli.updates.mend import damaged_kubeconfig, free_addresses, unused_addresses, write_kubeconfig
+from hops.cli.updates.mend import (
+    damaged_kubeconfig,
+    free_addresses,
+    lost_images,
+    unused_addresses,
+    write_kubeconfig,
+)
+from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.settings import settings
 
@@ -119,3 +127,39 @@ def test_a_cluster_without_addresses_as_objects_has_none_to_free(
     docker(tmp_path / "bin", [], monkeypatch)
     (tmp_path / "bin" / "docker").write_text("#!/bin/sh\necho no such resource type >&2\nexit 1\n")
     assert free_addresses(plan(settings("shop", {}))) == []
+
+
+BUILD = Build("apps/web", "shop", "/web", "/web/Dockerfile", None, {}, "0123456789abcdef")
+
+
+def built(build: Build, **more: Any) -> dict[str, Any]:
+    """The state of a stack with the image of a service."""
+    inputs = {"stdin": json.dumps(asdict(build)), "environment": {"BUILT_IMAGE": build.image}}
+    return {"deployment": {"resources": [{"type": "command:local:Command", "inputs": inputs, **more}]}}
+
+
+@pytest.mark.parametrize(
+    ("images", "state", "nodes"),
+    [
+        ("", built(BUILD), "shop-worker, shop-worker2"),
+        (BUILD.image, built(BUILD), None),
+        # The image before it is removed at the end of an update.
+        ("", built(BUILD, delete=True), None),
+        ("", {"deployment": {"resources": [{"type": "command:local:Command", "inputs": {"environment": {}}}]}}, None),
+    ],
+)
+def test_an_image_that_nodes_have_lost_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: str, state: dict[str, Any], nodes: str | None
+) -> None:
+    docker(tmp_path / "bin", [], monkeypatch)
+    listed = "control-plane shop-control-plane running\\nworker shop-worker running\\nworker shop-worker2 running\\n"
+    script = f"case $1 in ps) printf '{listed}' ;; exec) printf 'x86_64\\n{images}\\n' ;; esac"
+    (tmp_path / "bin" / "docker").write_text(f"#!/bin/sh\n{script}\n")
+    found = [(build.image, where) for build, where in lost_images(state)]
+    assert found == ([(BUILD.image, nodes)] if nodes else [])
+
+
+def test_no_image_is_lost_where_docker_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker(tmp_path / "bin", [], monkeypatch)
+    (tmp_path / "bin" / "docker").write_text("#!/bin/sh\nexit 1\n")
+    assert lost_images(built(BUILD)) == []
