@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 import pulumi
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.apps import v1 as apps
+from pulumi_kubernetes.batch import v1 as batch
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
@@ -17,6 +18,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from components.children import child
 from components.ingress import Ingress
+from hops.kubernetes.resources.pod_start import MIGRATION
 from hops.model import service_settings, setting_types
 from hops.model.path import CONTOUR_NAMESPACE
 
@@ -37,6 +39,7 @@ _NO_INPUTS_BY_DEFAULT = {
     "env",
     "files",
     "kind",
+    "migration",
     "ports",
     "probes",
     "read_only_root",
@@ -64,6 +67,10 @@ class WorkloadPort(TypedDict):
     """The TCP port that the process listens on. Default: None, port."""
     protocol: NotRequired[str]
     """What Envoy speaks to the pods: http for HTTP/1.1, h2c for HTTP/2 without TLS (gRPC), or tls. Default: http."""
+
+
+_MIGRATION_SECONDS = 300
+"""How long a migration has, with all that it is tried again."""
 
 
 class WorkloadPeer(TypedDict):
@@ -99,6 +106,9 @@ class WorkloadArgs(TypedDict):
     probes: NotRequired[Mapping[str, Any] | None]
     """Probes by `readiness`, `liveness` and `startup`, each with one of `http`, `tcp`, `exec` and `grpc`, and with
     `port` and `period` in seconds. Default: readiness by a TCP connection to the port."""
+    migration: NotRequired[Mapping[str, Any] | None]
+    """A `command` that ends before new pods start, and how often it is tried again, `retries`. It runs as a Job of the
+    same image, again for each other version of the pods. Default: None."""
     volumes: NotRequired[Sequence[Mapping[str, str]]]
     """Folders, each with its absolute `path`: empty ones that live as long as the pod, or, with a `size`, ones that
     outlive it and that one pod at a time can have. /tmp is always an empty one. Default: none."""
@@ -160,6 +170,7 @@ class _Bounds(setting_types.Section):
     files: service_settings.Files = Field(default_factory=dict)
     resources: service_settings.Resources | None = None
     probes: service_settings.ProbesSettings | None = None
+    migration: service_settings.MigrationSettings | None = None
     volumes: tuple[service_settings.VolumeSettings, ...] = ()
     user: setting_types.UserId = setting_types.NOBODY
     read_only_root: bool = True
@@ -246,6 +257,8 @@ class Workload(pulumi.ComponentResource):
             before.append(secret)
             # Another value is another Secret with a random name: from a digest of the value, somebody could guess it.
             values["secret"] = versions[_ENVIRONMENT] = secret.metadata.apply(lambda of: of.name or "")
+        if values["migration"]:
+            before.append(self._migration(before))
         spec = _pod_spec(values)
         digest = (
             _digest(_pod_spec(values | {"secret": ""}))
@@ -329,6 +342,29 @@ class Workload(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(
                 child(self, self._opts), pulumi.ResourceOptions(replace_on_changes=["data"])
             ),
+        )
+
+    def _migration(self, before: Sequence[pulumi.Resource]) -> batch.Job:
+        """A Job for each version: a Job that exists cannot take another command."""
+        values = self._values
+        namespace, name = values["namespace"], values["name"]
+        parts = pulumi.Output.all(values["image"], values.get("secret", ""))
+        version = parts.apply(lambda of: _digest(_migration_spec(values | {"image": of[0], "secret": of[1]})))
+        template: Any = {"metadata": {"labels": {MIGRATION: name}}, "spec": _migration_spec(values)}
+        return batch.Job(
+            f"{namespace}/{name}-migration",
+            metadata=meta.ObjectMetaArgs(
+                # The name of its pods has at most 63 characters, and a random end.
+                name=version.apply(lambda of: f"{name[:36].rstrip('-')}-migration-{of[:8]}"),
+                namespace=namespace,
+                annotations={"pulumi.com/replaceUnready": "true"},
+            ),
+            spec=batch.JobSpecArgs(
+                backoff_limit=values["migration"]["retries"],
+                active_deadline_seconds=_MIGRATION_SECONDS,
+                template=template,
+            ),
+            opts=child(self, self._opts, before, timeout="6m"),
         )
 
     def _deployed(
@@ -587,6 +623,20 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
             *({"name": name, **_source(values["name"], volume)} for name, volume in folders),
             *([{"name": "files", "config_map": {"name": values["config_map"]}}] if files else []),
         ],
+    }
+
+
+def _migration_spec(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod of a migration: the container's image and all that it is given, and another command."""
+    spec = _pod_spec({**values, "command": values["migration"]["command"], "args": ()})
+    (container,) = spec["containers"]
+    of_a_server = {"ports", "lifecycle", "readiness_probe", "liveness_probe", "startup_probe"}
+    kept = {key: value for key, value in container.items() if key not in of_a_server}
+    return {
+        **spec,
+        "restart_policy": "Never",
+        "termination_grace_period_seconds": 2,
+        "containers": [{**kept, "name": "migration"}],
     }
 
 

@@ -18,7 +18,7 @@ from components.workload import DIGEST, WorkloadPeer, WorkloadPort
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_security import ENFORCE
-from hops.kubernetes.resources.pod_start import ServicePod, not_ready, unanswered
+from hops.kubernetes.resources.pod_start import MIGRATION, ServicePod, not_ready, unanswered
 from hops.model.certificates import KeyPair
 from hops.model.hop import NOTHING_FOUND, Backend, Hop, LiveAddresses, RequestPath
 from hops.model.image import Build
@@ -378,6 +378,7 @@ def _services(
                 "files": service.files,
                 "resources": service.resources.model_dump() if service.resources else None,
                 "probes": service.probes.model_dump(mode="json") if service.probes else None,
+                "migration": service.migration.model_dump(mode="json") if service.migration else None,
                 "volumes": [volume.model_dump(exclude_none=True) for volume in service.volumes],
                 "user": service.user,
                 "read_only_root": service.read_only_root,
@@ -455,7 +456,11 @@ def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRou
 def _admitted(settings: Settings, service: ServiceSettings) -> list[WorkloadPeer]:
     """The pods of other services that may connect to a service."""
     others = [other for name in service.admit if (other := settings.referred(service, name))]
-    return [{"namespace": other.namespace, "labels": {"service": other.pod}} for other in others]
+    return [
+        {"namespace": other.namespace, "labels": labels}
+        for other in others
+        for labels in ({"service": other.pod}, *([{MIGRATION: other.name}] if other.migration else []))
+    ]
 
 
 def _port(service: ServiceSettings, port: PortSettings) -> WorkloadPort:

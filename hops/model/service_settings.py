@@ -366,6 +366,22 @@ def _some(size: str) -> str:
     return size
 
 
+class MigrationSettings(Section):
+    """A command that ends before the pods of a new version start."""
+
+    command: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="The command, one word an entry. It runs in the service's image with its variables, files, folders "
+        "and user.",
+        examples=[["python", "-m", "shop.migrate"]],
+    )
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        3,
+        description="How often it runs again after a failure, 10 s later and then each time twice as long; all runs "
+        "together have 5 minutes.",
+        examples=[0],
+    )
+
+
 class VolumeSettings(Section):
     """A folder of the container: an empty one that lives as long as its pod, or one that outlives it."""
 
@@ -497,6 +513,12 @@ class ServiceSettings(Section):
     )
     probes: ProbesSettings | None = Field(
         None, description="Probes of its container: see the keys of services[].probes."
+    )
+    migration: MigrationSettings | None = Field(
+        None,
+        description="A command that ends before the pods of a new version start: see the keys of services[].migration. "
+        "It runs again when the image, the command or anything else that the container is given changes.",
+        examples=[{"command": ["python", "-m", "shop.migrate"]}],
     )
     volumes: tuple[VolumeSettings, ...] = Field(
         (),

@@ -19,6 +19,7 @@ _SECTIONS = {
     "services[].probes": "ProbesSettings",
     "services[].probes.KIND": "ProbeSettings",
     "services[].ports[]": "PortSettings",
+    "services[].migration": "MigrationSettings",
     "services[].volumes[]": "VolumeSettings",
     "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",

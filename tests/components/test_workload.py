@@ -433,6 +433,70 @@ def test_what_a_container_is_given() -> None:
     assert spec["volumes"][2] == {"name": "files", "configMap": {"name": config_map.inputs["metadata"]["name"]}}
 
 
+MIGRATION = {"command": ["migrate", "--all"], "retries": 2}
+
+
+def migrated(**changes: Any) -> Recording:
+    return recorded(**{"kind": "Deployment", "pods": None, "migration": MIGRATION, **MORE, **changes})
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+def test_a_migration_ends_before_the_pods_start(kind: str) -> None:
+    recording = migrated(kind=kind, secret_env={"PASSWORD": PLANTED})
+    job, secret = recording.one("Job"), recording.one("Secret")
+    assert job.urn in recording.one(kind).request.dependencies
+    assert {secret.urn, recording.one("ConfigMap").urn} <= set(job.request.dependencies)
+    metadata, spec = job.inputs["metadata"], job.inputs["spec"]
+    assert metadata["annotations"] == {"pulumi.com/replaceUnready": "true"}
+    assert "pulumi.com/skipAwait" not in metadata["annotations"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 300)
+    template = spec["template"]
+    assert template["metadata"] == {"labels": {"ingress-hops/migration": "my-service"}}, (
+        "the Service selects no such pod"
+    )
+    pod = template["spec"]
+    assert pod["restartPolicy"] == "Never"
+    (container,) = pod["containers"]
+    assert container["command"] == ["migrate", "--all"]
+    assert container.keys().isdisjoint(
+        {"args", "ports", "readinessProbe", "livenessProbe", "startupProbe", "lifecycle"}
+    )
+    made = recording.one(kind).inputs["spec"]
+    whole = made["template"]["spec"] if kind == "Deployment" else made
+    same = ("image", "env", "resources", "securityContext", "volumeMounts")
+    assert {key: container[key] for key in same} == {key: whole["containers"][0][key] for key in same}
+    assert (pod["volumes"], pod["securityContext"]) == (whole["volumes"], whole["securityContext"])
+
+
+def test_a_migration_runs_again_for_another_version_only() -> None:
+    def name(**changes: Any) -> str:
+        return str(migrated(**changes).one("Job").inputs["metadata"]["name"])
+
+    def program() -> None:
+        image = pulumi.Output.from_input("python:3.13-slim")
+        Workload("web", args(kind="Deployment", pods=None, migration=MIGRATION, **{**MORE, "image": image}))
+
+    same = name()
+    assert same.startswith("my-service-migration-")
+    assert same == name(replicas=2) == name(probes=None)
+    assert run(program, Recording()).one("Job").inputs["metadata"]["name"] == same
+    others: list[dict[str, Any]] = [
+        {"image": "python:3.12-slim"},
+        {"env": {"MODE": "prod"}},
+        {"migration": {**MIGRATION, "command": ["x"]}},
+    ]
+    others += [{"secret_env": {"PASSWORD": PLANTED}}, {"files": {"/etc/motd": "other"}}]
+    assert len({same, *(name(**other) for other in others)}) == len(others) + 1
+    long = name(name="a" * 35 + "-" + "b" * 20)
+    assert len(long) <= 57, "the pod's name adds six characters to that of the Job, which is a label"
+    assert "--" not in long
+
+
+def test_a_migration_says_nothing_of_a_secret() -> None:
+    recording = migrated(secret_env={"PASSWORD": PLANTED})
+    assert PLANTED not in json.dumps(recording.one("Job").inputs)
+
+
 KEPT = [{"path": "/cache"}, {"path": "/var/lib/Data", "size": "1Gi"}]
 
 

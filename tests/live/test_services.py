@@ -192,6 +192,38 @@ def test_a_folder_outlives_its_pod_and_only_admitted_pods_reach_its_service(runn
     assert "PersistentVolumeClaim apps/store.data" in running.project.up(STACK)
 
 
+@pytest.mark.long
+def test_a_migration_ends_before_a_new_version_serves_and_a_failed_one_keeps_the_old(running: Running) -> None:
+    before = running.file.read_text()
+
+    def write(version: str, ends: str) -> None:
+        migrate = f"echo migrating to $VERSION; exec {ends}"
+        serve = "echo $VERSION > /tmp/index.html; exec python -m http.server 8080 --directory /tmp"
+        running.write(
+            files={},
+            command=["sh", "-c", serve],
+            env={"VERSION": version},
+            probes=None,
+            migration={"command": ["sh", "-c", migrate], "retries": 0},
+        )
+
+    write("one", "true")
+    running.project.up(STACK)
+    assert running.said() == "one\n"
+    assert "no changes" in running.project.preview(STACK)
+    write("two", "false")
+    for _ in range(2):
+        failed = running.project.up(STACK, fails=True)
+        assert "ingress-hops:services[0] (web): its migration did not succeed" in failed
+        assert "log: migrating to two" in failed
+        assert running.said() == "one\n"
+    write("two", "true")
+    running.project.up(STACK)
+    assert running.said() == "two\n"
+    running.file.write_text(before)
+    running.project.up(STACK)
+
+
 def set_secret(project: Project, value: str) -> None:
     words = ["pulumi", "config", "set", "--secret", "--path", "ingress-hops:secrets.db-password", "--stack", STACK]
     subprocess.run(words, cwd=project.folder, env=project.environment, check=True, input=value, text=True)

@@ -727,6 +727,19 @@ def test_routes_lead_to_the_ports_that_they_name(running: Run) -> None:
     assert service["metadata"]["annotations"]["projectcontour.io/upstream-protocol.h2c"] == "81"
 
 
+def test_a_migration_is_admitted_with_its_service(running: Run) -> None:
+    services = [
+        {"name": "db", "routes": [], "admit": ["api"]},
+        {"name": "api", "image": "api:1", "migration": {"command": ["migrate"]}},
+    ]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    job = next(one for one in recording.of("Job") if one.name == "apps/api-migration")
+    labels = job.inputs["spec"]["template"]["metadata"]["labels"]
+    policies = {one.inputs["metadata"]["name"]: one.inputs["spec"] for one in recording.of("NetworkPolicy")}
+    (rule,) = policies["db"]["ingress"]
+    assert [peer["podSelector"]["matchLabels"] for peer in rule["from"][1:]] == [{"service": "api-pod"}, labels]
+
+
 def test_a_service_admits_the_pods_of_others(running: Run) -> None:
     services = [
         {"name": "db", "routes": [], "admit": ["api", "jobs/worker"]},

@@ -6,9 +6,10 @@ from functools import partial
 
 from hops.cli.trace import sight_of_stack
 from hops.cli.trace_text import verdict
+from hops.kubernetes.resources.pod_start import migration_failed
 from hops.model.plan import Plan
 from hops.model.settings import Settings
-from hops.observe.in_cluster.answers import rollouts
+from hops.observe.in_cluster.answers import failed_migration, rollouts
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.host import Resolved
 from hops.observe.requests import from_client
@@ -66,6 +67,19 @@ def unfinished(settings: Settings, intended: Plan) -> list[str]:
         + "; ".join(f"{pod}: {start.reason or start.phase}" for pod, start in pods.items())
         for name, pods in waiting.items()
     ]
+
+
+def failed_migrations(settings: Settings, intended: Plan) -> list[str]:
+    """A message about each migration of a stack that did not succeed. An existing cluster is not asked."""
+    if settings.cluster.existing:
+        return []
+    failed = [
+        (f"services[{number}]", service.name, last)
+        for number, service in enumerate(settings.services)
+        if service.migration
+        if (last := failed_migration(str(intended.control_plane), f"{service.namespace}/{service.name}"))
+    ]
+    return [migration_failed(key, name, *last) for key, name, last in failed]
 
 
 def _first(asked: FollowedRequest, address: str) -> SentRequest:

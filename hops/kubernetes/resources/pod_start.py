@@ -14,6 +14,8 @@ SECONDS_FAILING = 20
 SECONDS_AT_MOST = 330
 """The most seconds to wait: a startup probe has 300, and the kubelet then restarts the container."""
 LOG_LINES = 10
+MIGRATION = "ingress-hops/migration"
+"""The label of the pods of a migration. Its value is the name of the service."""
 
 _STARTING = ("ContainerCreating", "PodInitializing")
 _IMAGE = ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
@@ -154,18 +156,37 @@ def not_ready(key: str, service: str, pods: Sequence[ServicePod]) -> str:
     )
 
 
+def migration_failed(key: str, service: str, name: str, start: PodStart, log: Sequence[str]) -> str:
+    """The message about a migration that failed: the reason, and what to change.
+
+    key, service: key and name of the service.
+    name: NAMESPACE/NAME of the migration's last pod.
+    start: state of that pod.
+    log: last lines of its log.
+    """
+    return "\n".join(
+        [
+            f"ingress-hops:{key} ({service}): its migration did not succeed, so its pods stay as they were",
+            *_facts(name, start, log),
+            f"  Correct {key}.migration.command, or what it needs; the next up runs it again",
+        ]
+    )
+
+
 def _pod(pod: ServicePod) -> list[str]:
-    start = pod.start
+    return [*_facts(pod.name, pod.start, pod.log), f"  {_remedy(pod)}"]
+
+
+def _facts(name: str, start: PodStart, log: Sequence[str]) -> list[str]:
     facts = [start.phase, start.reason] if start.reason else [start.phase, *([] if start.ready else ["not ready"])]
     if start.exit_code is not None:
         facts.append(f"exit code {start.exit_code}")
     if start.restarts:
         facts.append(f"{start.restarts} restarts")
-    lines = [f"pod {pod.name}: {', '.join(facts)}"]
+    lines = [f"pod {name}: {', '.join(facts)}"]
     if start.message:
         lines.append(f"  {' '.join(start.message.split())[:300]}")
-    lines += [f"  log: {_printable(line)[:300]}" for line in pod.log[-LOG_LINES:]]
-    return [*lines, f"  {_remedy(pod)}"]
+    return [*lines, *(f"  log: {_printable(line)[:300]}" for line in log[-LOG_LINES:])]
 
 
 def _printable(line: str) -> str:

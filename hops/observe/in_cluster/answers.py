@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hops.kubernetes import objects as fields
 from hops.kubernetes.objects import full_name
 from hops.kubernetes.resources.deployments import rollout
-from hops.kubernetes.resources.pod_start import LOG_LINES, Patience, PodStart, pod_start
+from hops.kubernetes.resources.pod_start import LOG_LINES, MIGRATION, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
 from hops.model.hop import Backend, Entrypoint
 from hops.model.kind_names import KUBECTL
@@ -122,6 +123,29 @@ def rollouts(control_plane: str, backends: Sequence[Backend]) -> dict[str, dict[
     }
     waiting = {name: {pod: s for pod, s in of.items() if not s.ready} for name, of in states.items()}
     return {name: of for name, of in waiting.items() if of}
+
+
+def failed_migration(control_plane: str, service: str) -> tuple[str, PodStart, list[str]] | None:
+    """The last pod of a service's migration: its NAMESPACE/NAME, its state and the last lines of its log.
+
+    control_plane: name of the control plane's container.
+    service: NAMESPACE/NAME of the service.
+
+    Returns None if there is no such pod, or if it succeeded.
+    """
+    namespace, _, name = service.partition("/")
+    own = [
+        pod
+        for pod in cluster_objects(control_plane)
+        if pod.get("kind") == "Pod"
+        and fields.namespace(pod) == namespace
+        and fields.labels(pod).get(MIGRATION) == name
+        and not fields.deleting(pod)
+    ]
+    last = max(own, key=lambda pod: str(at(pod, "metadata", "creationTimestamp")), default=None)
+    if last is None or fields.phase(last) == "Succeeded":
+        return None
+    return full_name(last), pod_start(last), _log(control_plane, full_name(last))
 
 
 def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:

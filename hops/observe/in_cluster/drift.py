@@ -167,7 +167,9 @@ def _drifted(api: API, of: DeclaredObject, live: Mapping[str, Any] | None) -> Dr
     if live.get("uid") != of.uid:
         return Drift(of, "was deleted, and somebody created another of that name")
     if image := mapping(live.get("annotations")).get(AHEAD):
-        return Drift(of, f"runs the image {image}, which `hops dev` rolled out and the state does not know")
+        what = f"runs the image {image}, which `hops dev` rolled out and the state does not know"
+        # A refresh takes the image into the state, and no annotation that was not there.
+        return Drift(of, what, added=(("metadata", "annotations", AHEAD),))
     managers: dict[str, list[Path]] = {}
     for entry in sequence(live.get("managedFields")):
         if at(entry, "subresource") in (None, "", "scale"):

@@ -14,6 +14,7 @@ from hops.kubernetes.resources.pod_start import (
     Patience,
     PodStart,
     ServicePod,
+    migration_failed,
     not_ready,
     pod_start,
     unanswered,
@@ -165,3 +166,15 @@ def test_a_container_without_a_command_of_its_own_runs_that_of_the_image() -> No
     start = PodStart("Running", reason="CrashLoopBackOff", restarts=3, exit_code=1)
     pod = ServicePod("services[1]", "apps/web", "web:1", [], 8080, start, (), "team")
     assert "correct services[1].command, which is: that of the image" in not_ready("services[1]", "web", [pod])
+
+
+def test_a_failed_migration_is_told_with_its_log_and_key() -> None:
+    said = migration_failed(
+        "services[1]", "api", "apps/api-m", PodStart("Failed", reason="Error", exit_code=2), ["no\x1bdb"]
+    )
+    assert said.splitlines() == [
+        "ingress-hops:services[1] (api): its migration did not succeed, so its pods stay as they were",
+        "pod apps/api-m: Failed, Error, exit code 2",
+        "  log: no db",
+        "  Correct services[1].migration.command, or what it needs; the next up runs it again",
+    ]

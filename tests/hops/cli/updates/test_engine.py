@@ -568,3 +568,21 @@ esac
         update.stop()
         assert update.problem() != ""
         assert update.done
+
+
+def test_a_migration_that_failed_is_told_with_its_log(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = stack.folder / "stacks" / "Pulumi.local.yaml"
+    file.write_text("config:\n  ingress-hops:services:\n    - {name: api, migration: {command: [migrate]}}\n")
+    asked: list[str] = []
+
+    def failed(_: str, service: str) -> tuple[str, PodStart, list[str]]:
+        asked.append(service)
+        return "apps/api-m", PodStart("Failed", exit_code=3), ["no such table"]
+
+    monkeypatch.setattr(routes, "failed_migration", failed)
+    stack.says("preview", CREATED, DONE)
+    stack.says("up", CREATED, FAILED, status=1)
+    status, out = stack.hops("up", "local")
+    assert (status, asked) == (1, ["apps/api"])
+    assert "ingress-hops:services[0] (api): its migration did not succeed, so its pods stay as they were" in out
+    assert "log: no such table" in out

@@ -11,7 +11,7 @@ import pytest
 from hops.kubernetes.resources.pod_start import SECONDS_RUNNING
 from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.observe.in_cluster import answers as module
-from hops.observe.in_cluster.answers import RouteAnswer, answers, cluster_objects, rollouts
+from hops.observe.in_cluster.answers import RouteAnswer, answers, cluster_objects, failed_migration, rollouts
 from tests.hops.observe.conftest import StandIn
 
 READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
@@ -110,6 +110,41 @@ def test_a_cluster_that_does_not_answer_holds_nothing(nodes: StandIn) -> None:
     assert cluster_objects("c-control-plane") == []
     (nodes.folder / "dead-c-control-plane").write_text("")
     assert cluster_objects("c-control-plane") == []
+
+
+def migrated(nodes: StandIn, *phases: str, namespace: str = "apps", service: str = "api") -> None:
+    """Pods of a migration, the oldest last."""
+    items = [
+        {
+            "kind": "Pod",
+            "metadata": {
+                "namespace": namespace,
+                "name": f"m-{number}",
+                "labels": {"ingress-hops/migration": service},
+                "creationTimestamp": f"2026-11-29T09:0{9 - number}:00Z",
+            },
+            "status": {"phase": phase, "containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]},
+        }
+        for number, phase in enumerate(phases)
+    ]
+    (nodes.folder / "objects").write_text(json.dumps({"kind": "List", "items": items}))
+
+
+def test_the_last_pod_of_a_failed_migration_is_told_with_its_log(nodes: StandIn) -> None:
+    migrated(nodes, "Failed", "Succeeded")
+    told = failed_migration("c-control-plane", "apps/api")
+    assert told is not None
+    name, start, log = told
+    assert (name, start.phase, start.exit_code, log) == ("apps/m-0", "Failed", 3, ["one", "two"])
+
+
+def test_a_migration_that_succeeded_in_the_end_is_not_told(nodes: StandIn) -> None:
+    migrated(nodes, "Succeeded", "Failed")
+    assert failed_migration("c-control-plane", "apps/api") is None
+    migrated(nodes, "Failed", service="other")
+    assert failed_migration("c-control-plane", "apps/api") is None
+    migrated(nodes, "Failed", namespace="other")
+    assert failed_migration("c-control-plane", "apps/api") is None
 
 
 DEPLOYED = Backend("web", "apps", "web-ingress", "web.local", "/", 80, 80, {"service": "web-pod"}, (), deployment=True)

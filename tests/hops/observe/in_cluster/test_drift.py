@@ -275,3 +275,4 @@ def test_a_deployment_that_hops_dev_rolled_out_and_no_update_recorded_is_told(
     (found,) = deployment.told(connect)
     assert str(found).startswith("Deployment apps/web runs the image web:2, which `hops dev` rolled out")
     assert found.repaired
+    assert removal(found.added) == {"metadata": {"annotations": {AHEAD: None}}}, "a refresh does not take it in"
