@@ -18,7 +18,7 @@ from hops.cli.output import Status, echo, stop
 from hops.cli.plan import templates
 from hops.cli.stacks import backend
 from hops.cli.stacks.stack_file import StackError, read, stack_file
-from hops.cli.updates.engine import BackgroundUpdate, OpenedStack, StackArgument, bring_up, opened
+from hops.cli.updates.engine import BackgroundUpdate, OpenedStack, StackArgument, bring_up, opened, tell_migrations
 from hops.cli.updates.rollout import apply, deployments, with_image
 from hops.cli.updates.routes import ask, unfinished, verdict_of
 from hops.kubernetes import objects
@@ -183,7 +183,9 @@ class _Loop:
             for build in made:
                 make(build)
             times.add("waited for Pulumi")
-        direct = [build for build in made if build.service in self._deployments]
+        # A migration ends before the pods of a new version start, which the program sees to.
+        migrated = {f"{each.namespace}/{each.name}" for each in self._of.settings.services if each.migration}
+        direct = [build for build in made if build.service in self._deployments.keys() - migrated]
         self._superseded += [before[build.service] for build in direct]
         self._behind = self._behind or bool(made)
         try:
@@ -194,7 +196,7 @@ class _Loop:
             echo(f"hops: the new version was not rolled out: {error}", err=True)
             return
         if len(direct) < len(made):
-            # A bare pod is replaced by Pulumi.
+            # Pulumi replaces a bare pod, and waits for a migration.
             self._update = BackgroundUpdate(self._of)
             self._recorded()
         if not made or not self._answered(made, times):
@@ -213,6 +215,7 @@ class _Loop:
         if problem := update.problem():
             if not update.stopped:
                 echo(f"the state does not know yet what runs: {problem}", err=True)
+                tell_migrations(self._of)
             return
         self._behind = False
         current = {build.image for build in self._builds.values()}

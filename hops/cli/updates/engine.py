@@ -251,7 +251,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
             release(of.project, of.name, of.environment)
             echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
         if done.failed:
-            _tell_migrations(of)
+            tell_migrations(of)
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
         command = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
@@ -686,7 +686,7 @@ def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
         echo(f"  {what:11} {how}")
 
 
-def _tell_migrations(of: OpenedStack) -> None:
+def tell_migrations(of: OpenedStack) -> None:
     """Says why a migration failed, which Pulumi does not know."""
     if any(service.migration for service in of.settings.services):
         from hops.cli.updates.routes import failed_migrations  # noqa: PLC0415 - only a failure needs it

@@ -215,6 +215,23 @@ def test_pods_that_never_get_ready_are_told_and_another_save_ends_the_wait(
     assert "from save to answer" not in out
 
 
+def test_pulumi_rolls_out_a_service_with_a_migration(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its new pods may not start before the migration has ended."""
+    text = machine.file.read_text().replace("build: {context: web}", "build: {context: web}, migration: {command: [m]}")
+    machine.file.write_text(text)
+    monkeypatch.setattr(dev, "tell_migrations", lambda _: machine.did.append("told"))
+    loop = machine.loop = dev._Loop(OpenedStack(machine.folder, "dev", read(machine.file), {}))
+    loop._saved_again = lambda: True  # type: ignore[method-assign]
+    digest = machine.saved("2")
+    assert machine.did == [f"make {digest}", "update", "waited"]
+    machine.problems["update"] = "the Job did not succeed"
+    machine.saved("3")
+    assert machine.did[-2:] == ["waited", "told"]
+    assert "the version before it still answers" in capsys.readouterr().out
+
+
 def test_the_end_writes_down_what_runs(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.saved("2")
     machine.loop.end()
