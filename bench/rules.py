@@ -176,6 +176,7 @@ def _check(rounds: int, checkov: Path | None) -> None:
                 (files / f"app-{number // 4}.yaml").write_text(text)
             hops = [str(Path(sys.prefix, "bin", "hops")), "check", str(files)]
             sides: dict[str, Callable[[], object]] = {
+                "PyYAML with libyaml": partial(_parsed, files),
                 "reading the YAML": partial(read, [str(files)]),
                 "`hops check`": partial(_run, hops, 1),
             }
@@ -190,6 +191,12 @@ def _check(rounds: int, checkov: Path | None) -> None:
                     ratio = f"{_wall(values) / _wall(other):.3f}, {_spent(values) / _spent(other):.3f}"
                 print(f"| {count:,} objects in {count // 4:,} files: {name} | {_values(values)} | {ratio} |")
     print()
+
+
+@uncollected()
+def _parsed(folder: Path) -> None:
+    for file in folder.iterdir():
+        list(yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader))
 
 
 def _pack(rounds: int) -> None:

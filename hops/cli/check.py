@@ -27,7 +27,6 @@ from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.model.visible import on_one_line
 from hops.observe.local.files import FileChangedError, write
-from hops.observe.local.stack_files import fleet
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
@@ -208,6 +207,8 @@ class _Stack:
 
 def _stack(name: str) -> _Stack:
     """Raises OSError, StackError or ProjectError."""
+    from hops.observe.local.stack_files import fleet  # noqa: PLC0415 - only a stack is compared with Docker
+
     project = project_folder()
     settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     others = fleet(project, name, settings)

@@ -47,7 +47,7 @@ class File:
     bodies: list[JSON]
     by: str = ""
 
-    @property
+    @cached_property
     def folder(self) -> str:
         """The folder of the file."""
         return str(Path(self.name).parent)
@@ -75,11 +75,12 @@ class File:
         for number, body in enumerate(self.bodies):
             if not isinstance(body, dict):
                 continue
-            if _is_kustomization(body) or (_is_kustomization_file(self.name) and not isinstance(body.get("kind"), str)):
+            kind = body.get("kind")
+            if _is_kustomization(body) if isinstance(kind, str) else _is_kustomization_file(self.name):
                 generators = {key: body[key] for key in ("configMapGenerator", "secretGenerator") if key in body}
                 if generators:
                     yield {"apiVersion": KUSTOMIZE, "kind": "Kustomization", **generators}, Place(self.name, number)
-            elif isinstance(body.get("kind"), str) or _lacks_kind(body):
+            elif isinstance(kind, str) or _lacks_kind(body):
                 yield body, Place(self.name, number)
 
 
@@ -105,10 +106,10 @@ def _lacks_kind(body: Mapping[str, JSON]) -> bool:
 
 def _is_kustomization(body: JSON) -> bool:
     """Whether a document configures Kustomize; the API server has no such object."""
+    if at(body, "kind") not in ("Component", "Kustomization"):
+        return False
     version = at(body, "apiVersion")
-    return at(body, "kind") in ("Component", "Kustomization") and (
-        version is None or str(version).partition("/")[0] == KUSTOMIZE.partition("/")[0]
-    )
+    return version is None or str(version).partition("/")[0] == KUSTOMIZE.partition("/")[0]
 
 
 @dataclass
@@ -135,9 +136,10 @@ class Manifests:
         """
         holders: dict[tuple[str, ...], set[str]] = defaultdict(set)
         for file in self.files.values():
+            folder = file.folder
             for body, _ in file.declared():
                 if identity := _identity(body):
-                    holders[identity].add(file.folder)
+                    holders[identity].add(folder)
         rivals: dict[str, set[str]] = defaultdict(set)
         for folders in holders.values():
             for folder in folders if len(folders) > 1 else ():
@@ -252,7 +254,7 @@ def _among(files: Container[str], name: str) -> bool:
 
 
 def _is_kustomization_file(name: str) -> bool:
-    return Path(name).name in _KUSTOMIZATIONS
+    return name.endswith(_KUSTOMIZATIONS) and Path(name).name in _KUSTOMIZATIONS
 
 
 def _reached(root: str) -> set[str]:

@@ -63,6 +63,18 @@ class Inventory:
         self._pods_of: dict[DeclaredService, Sequence[Pod]] = {}
         self._selected: dict[tuple[str | None, frozenset[tuple[str, str]]], Sequence[Pod]] = {}
 
+    def with_bodies(self, bodies: Mapping[Resource, Mapping[str, JSON]]) -> "Inventory":
+        """An inventory of the same objects, some of them with another body."""
+        return Inventory(
+            ((bodies.get(resource, resource.body), resource.place) for resource in self.resources),
+            today=self.today,
+            settings=self.settings,
+            fleet=self._given_fleet,
+            whole=self.whole,
+            live=self.live,
+            kubernetes=self.kubernetes,
+        )
+
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         for kind in kinds:
             yield from self._by_kind.get(kind, ())

@@ -5,9 +5,10 @@ Source: k8s.io/pod-security-admission 0.36, policy/check_*.go: each check with t
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from hops.kubernetes.resources.pods import Pod, PodContainer
-from hops.kubernetes.values import JSON, at, flag, mapping, number, pairs, sequence, text, texts
+from hops.kubernetes.values import JSON, at, flag, mapping, number, pairs, pointer, sequence, text, texts
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 ENFORCE_VERSION = "pod-security.kubernetes.io/enforce-version"
@@ -74,8 +75,20 @@ def minor(version: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[str]:
-    """What a level refuses in a pod, each as a noun with the name of the check.
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a level refuses in a pod.
+
+    what: a noun with the name of the check.
+    pointer: JSON pointer of the value inside the object; "" where several values make it.
+    """
+
+    what: str
+    pointer: str = ""
+
+
+def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[Refused]:
+    """What a level refuses in a pod.
 
     level: one of LEVELS; any other refuses nothing.
     pod: the pod.
@@ -89,15 +102,23 @@ def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[str]:
         yield from _baseline_container(container, version)
         mount = text(at(container.body, "securityContext", "procMount")) or "Default"
         if mount != "Default" and (level == "restricted" or not own_users):
-            yield f"procMount {mount} in container {container.name} (procMount)"
+            yield Refused(f"procMount {mount} in container {container.name} (procMount)")
     if level == "restricted":
-        yield from _restricted(pod, version, own_users=own_users)
+        yield from map(Refused, _restricted(pod, version, own_users=own_users))
 
 
-def _baseline(pod: Pod, version: int) -> Iterator[str]:
+def _baseline(pod: Pod, version: int) -> Iterator[Refused]:
+    for key in ("hostNetwork", "hostPID", "hostIPC"):
+        if flag(at(pod.spec, key)):
+            yield Refused(f"{key} (hostNamespaces)", f"{pod.pointer}/{key}")
+    for port in pod.host_ports:
+        if port.host_port:
+            yield Refused(f"hostPort {port.host_port} (hostPorts)", f"{port.pointer}/hostPort")
+    yield from map(Refused, _baseline_spec(pod, version))
+
+
+def _baseline_spec(pod: Pod, version: int) -> Iterator[str]:
     context = mapping(at(pod.spec, "securityContext"))
-    yield from (f"{key} (hostNamespaces)" for key in ("hostNetwork", "hostPID", "hostIPC") if flag(at(pod.spec, key)))
-    yield from (f"hostPort {port.host_port} (hostPorts)" for port in pod.host_ports if port.host_port)
     for volume in sequence(at(pod.spec, "volumes")):
         if "hostPath" in mapping(volume):
             yield "a hostPath volume (hostPathVolumes)"
@@ -126,8 +147,17 @@ def _context(context: Mapping[str, JSON], where: str, version: int) -> Iterator[
     yield from (f"the SELinux {key} in {where} (seLinuxOptions)" for key in ("user", "role") if text(options.get(key)))
 
 
-def _baseline_container(container: PodContainer, version: int) -> Iterator[str]:
+def _baseline_container(container: PodContainer, version: int) -> Iterator[Refused]:
     where = f"container {container.name}"
+    yield from map(Refused, _baseline_container_context(container, where, version))
+    for keys in _HANDLERS if version >= _HOST_PROBES_SINCE else ():
+        for action in ("httpGet", "tcpSocket"):
+            if text(at(container.body, *keys, action, "host")):
+                what = f"host in {keys[-1]} of {where} (hostProbesAndHostLifecycle)"
+                yield Refused(what, pointer(container.pointer, *keys, action, "host"))
+
+
+def _baseline_container_context(container: PodContainer, where: str, version: int) -> Iterator[str]:
     context = mapping(at(container.body, "securityContext"))
     if flag(context.get("privileged")):
         yield f"the privileged {where} (privileged)"
@@ -135,10 +165,6 @@ def _baseline_container(container: PodContainer, version: int) -> Iterator[str]:
     if more:
         yield f"the capability {min(more)} in {where} (capabilities_baseline)"
     yield from _context(context, where, version)
-    for keys in _HANDLERS if version >= _HOST_PROBES_SINCE else ():
-        for action in ("httpGet", "tcpSocket"):
-            if text(at(container.body, *keys, action, "host")):
-                yield f"host in {keys[-1]} of {where} (hostProbesAndHostLifecycle)"
 
 
 def _restricted(pod: Pod, version: int, *, own_users: bool) -> Iterator[str]:

@@ -238,4 +238,6 @@ FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
 class Section(BaseModel):
     """A part of the settings: frozen, camelCase in files, snake_case in code. Unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )

@@ -1,7 +1,7 @@
 """Runs the rules over an inventory of declared objects."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -14,6 +14,7 @@ from hops.rules.configuration import Configuration
 from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import declared_once, holds, undecidable
 from hops.rules.installed import INSTALLED
+from hops.rules.meant import meant
 from hops.rules.rule import Breach, Rule, Scope
 
 
@@ -46,10 +47,16 @@ class Judge:
 
     def found(self, inventory: Inventory) -> list[Finding]:
         """The sorted findings of an inventory."""
-        findings = [finding for run in self._runs for finding in run.findings(inventory)]
+        declared = [finding for run in self._runs if run.of_declared for finding in run.findings(inventory)]
+        findings = list(_told_once(declared))
+        refusals = [f for f in findings if f.code.startswith(_REFUSALS) and f.level is Level.MANDATORY]
+        judged = meant(inventory, refusals) if refusals else inventory
+        findings += [
+            finding for run in self._runs if not run.of_declared for finding in run.findings(judged, refusals=refusals)
+        ]
         places = {(finding.code, finding.place, finding.path): finding.level for finding in findings}
-        left = [finding for finding in findings if not _replaced(finding, places)]
-        return sorted(_told_once(_declared_twice(left)), key=_order)
+        left = _without_effects([finding for finding in findings if not _replaced(finding, places)])
+        return sorted(_declared_twice(left), key=_order)
 
     def found_in_policies(self) -> list[Finding]:
         """The sorted findings of the configuration itself."""
@@ -61,6 +68,7 @@ class _Run:
 
     def __init__(self, rule: Rule, configuration: Configuration, today: date) -> None:
         self.rule = rule
+        self.of_declared = rule.code.startswith(_OF_DECLARED)
         self.level = configuration.levels[rule.code]
         self.parameters = configuration.parameters[rule.code]
         self.undecided_level = min(
@@ -70,7 +78,8 @@ class _Run:
         self.excepted = _excepted(configuration, today, rule.code)
         self.excepted_undecided = _excepted(configuration, today, rule.code, undecidable.code)
 
-    def findings(self, inventory: Inventory) -> Iterator[Finding]:
+    def findings(self, inventory: Inventory, refusals: Sequence[Finding] = ()) -> Iterator[Finding]:
+        """The findings of the rule. refusals: why values of the inventory may be unknown, which is told already."""
         for subject in self.rule.of(inventory):
             try:
                 for breach in self.rule.check(subject, inventory, self.parameters):
@@ -80,7 +89,8 @@ class _Run:
                     if not (self.excepted(resource) or (str(resource), breach.path) in self.installed):
                         yield _finding(self.rule, self.level, resource, breach)
             except Undecidable:
-                yield from self._undecided(subject.resource)
+                if not refusals:
+                    yield from self._undecided(subject.resource)
             except Exception as error:  # noqa: BLE001 - a rule that fails on an object must not let it pass
                 yield from self._undecided(subject.resource, error)
 
@@ -98,6 +108,13 @@ class _Run:
             )
         breach = Breach(paths[0] if paths else "", message, evidence=repr(error) if error else "")
         yield _finding(undecidable, self.undecided_level, resource, breach)
+
+
+# Rules that report values which the API server refuses, among others.
+_OF_THE_API_TOO = ("IN07", "IN08", "IN15", "SV07")
+_REFUSALS = (REFUSED, "KN09")
+_OF_DECLARED = (*_REFUSALS, *_OF_THE_API_TOO, "PK")
+"""The beginnings of the codes of rules that judge the objects as they are declared."""
 
 
 def _excepted(configuration: Configuration, today: date, *codes: str) -> Callable[[Resource], bool]:
@@ -123,6 +140,7 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
         remedy=breach.remedy or rule.remedy,
         patch=Patch(changed.identity, changed.place, breach.patch, safe) if breach.patch else None,
         evidence=breach.evidence,
+        causes=tuple((cause.place, path) for cause, path in breach.causes),
     )
 
 
@@ -132,8 +150,27 @@ def _replaced(finding: Finding, places: Mapping[tuple[str, Place, str], Level]) 
     return any(level is not None and level.strictness >= finding.level.strictness for level in levels)
 
 
-# Rules that report values which the API server refuses, among others.
-_OF_THE_API_TOO = frozenset({"IN07", "IN08", "IN15", "SV07"})
+def _without_effects(findings: list[Finding]) -> list[Finding]:
+    """The findings without those whose causes are all reported, and without weaker ones about a cause."""
+    effects = [finding for finding in findings if finding.causes]
+    if not effects:
+        return findings
+    at: dict[tuple[Place, str], Level] = {}
+    for finding in findings:
+        key = finding.place, finding.path
+        at[key] = max(at.get(key, finding.level), finding.level, key=_strictness)
+    gone = {
+        id(finding)
+        for finding in effects
+        if all(cause in at and _strictness(at[cause]) >= _strictness(finding.level) for cause in finding.causes)
+    }
+    stricter = {cause: finding.level for finding in effects if id(finding) not in gone for cause in finding.causes}
+    return [
+        finding
+        for finding in findings
+        if id(finding) not in gone
+        and _strictness(stricter.get((finding.place, finding.path), finding.level)) <= _strictness(finding.level)
+    ]
 
 
 def _told_once(findings: list[Finding]) -> Iterator[Finding]:

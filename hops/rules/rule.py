@@ -36,6 +36,8 @@ class Breach:
     evidence: the offending value as text.
     absence: whether the breach concludes from an object that is not declared. It does not hold if a file could not be
         read, because the object may be in that file.
+    causes: the values that cause the breach, by object and JSON pointer. Findings about all of them that are at least
+        as strict replace this one.
     """
 
     path: str
@@ -45,6 +47,7 @@ class Breach:
     remedy: str = ""
     evidence: str = ""
     absence: bool = False
+    causes: tuple[tuple[Resource, str], ...] = ()
 
 
 class NoParameters(Section):

@@ -292,5 +292,8 @@ def page(found: Iterable[Answer]) -> str:
     return "\n".join(lines) + "\n"
 
 
+PUBLISHED = "\n## Published examples\n"
+"""The beginning of the part of the page that `tests.agreement.published` counts."""
+
 if __name__ == "__main__":
-    PAGE.write_text(page(answers()))
+    PAGE.write_text(page(answers()) + "".join(PAGE.read_text().partition(PUBLISHED)[1:]))

@@ -4,7 +4,19 @@ import json
 
 import pytest
 
-from tests.agreement.corpora import CHECKS, COMMAND, FOLDER, NOT_ASKED, PAGE, REASONS, Answer, answers, page, reason
+from tests.agreement.corpora import (
+    CHECKS,
+    COMMAND,
+    FOLDER,
+    NOT_ASKED,
+    PAGE,
+    PUBLISHED,
+    REASONS,
+    Answer,
+    answers,
+    page,
+    reason,
+)
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="INGRESS_HOPS_CORPORA names no folder with the corpora")
 
@@ -31,4 +43,4 @@ def test_every_check_of_a_corpus_is_asked_or_left_out_for_a_reason() -> None:
 
 
 def test_the_page_is_that_of_this_run(found: list[Answer]) -> None:
-    assert PAGE.read_text() == page(found), f"stale: {COMMAND}"
+    assert PAGE.read_text().partition(PUBLISHED)[0] == page(found), f"stale: {COMMAND}"

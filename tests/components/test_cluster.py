@@ -139,6 +139,17 @@ def test_a_stopped_node_makes_no_other_cluster() -> None:
     assert command(stopped=("sam-test-cluster-worker",)).inputs == command().inputs
 
 
+def test_mirrors_are_written_before_anything_is_pulled_and_make_no_other_cluster() -> None:
+    recording = recorded(registries={"docker.io": ["http://mirror:5000"]})
+    kind, mirrors = (each for each in recording.resources if each.type == "command:local:Command")
+    assert kind.inputs == command().inputs
+    written = {"cluster": "sam-test-cluster", "registries": {"docker.io": ["http://mirror:5000"]}}
+    assert json.loads(mirrors.inputs["stdin"]) == written
+    assert mirrors.inputs["update"] == mirrors.inputs["create"], "a running cluster takes another value"
+    assert mirrors.urn in recording.one("kubernetes").request.dependencies
+    assert mirrors.request.deletedWith == kind.urn
+
+
 def test_the_provider_is_of_this_generation() -> None:
     inputs = recorded().one("kubernetes").inputs
     assert inputs["kubeconfig"] == "/folder/seed-17.yaml"

@@ -1,5 +1,6 @@
 """The example web-api in a real cluster: its services are built, loaded, changed, and survive a build that fails."""
 
+import http.server
 import json
 import re
 import shutil
@@ -173,3 +174,61 @@ def test_dev_answers_with_what_was_saved_and_ends_by_ctrl_c(
     until(lines, lambda line: line == f"ended; the stack {STACK} runs on\n", 5)
     assert text() == "burst 4"
     assert "no changes" in built.preview(STACK), "the state knows what runs"
+
+
+@pytest.mark.long
+def test_an_up_knows_what_a_killed_dev_rolled_out(built: Project, dev: tuple[subprocess.Popen[str], list[str]]) -> None:
+    process, lines = dev
+    until(lines, lambda line: line.startswith("watching "))
+    edit(built, text(), "killed")
+    until(lines, lambda line: "from save to answer" in line)
+    process.kill()
+    process.wait()
+    assert text() == "killed"
+    ahead = "Deployment apps/api runs the image"
+    assert ahead in built.preview(STACK)
+    built.up(STACK)
+    assert text() == "killed"
+    assert ahead not in built.preview(STACK)
+
+
+@pytest.mark.long
+def test_the_nodes_ask_a_mirror_that_a_running_cluster_was_given(built: Project) -> None:
+    asked: list[str] = []
+
+    class Mirror(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    gateway = run(
+        "docker", "network", "inspect", "--format", "{{range .IPAM.Config}}{{println .Gateway}}{{end}}", "kind"
+    )
+    address = next(line for line in gateway.split() if "." in line)
+    file = built.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+    kept, began = file.read_text(), identity()
+    with http.server.ThreadingHTTPServer((address, 0), Mirror) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        mirror = f"http://{address}:{server.server_address[1]}/hub"
+        registries = f'httpPort: 8180\n    registries: {{registry.invalid: ["{mirror}"]}}'
+        try:
+            file.write_text(kept.replace("httpPort: 8180", registries))
+            assert "mirrors of registries" in built.up(STACK)
+            pod = ("run", "mirrored", "--image=registry.invalid/app:1", "--restart=Never")
+            built.kubectl(STACK, *pod)
+            deadline = time.monotonic() + 60
+            while not asked and time.monotonic() < deadline:
+                time.sleep(0.2)
+            built.kubectl(STACK, "delete", "pod", "mirrored", "--wait=false")
+            assert asked[0].startswith("/v2/hub/app/manifests/1?")
+        finally:
+            file.write_text(kept)
+            built.up(STACK)
+            server.shutdown()
+    written = run("docker", "exec", f"{CLUSTER}-worker", "find", "/etc/containerd/certs.d", "-name", "hosts.toml")
+    assert written == "", "an up without the setting removes the files"
+    assert identity() == began, "the nodes are the same"
+
+
+def identity() -> str:
+    return run("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", f"{CLUSTER}-worker")

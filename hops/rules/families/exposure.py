@@ -39,6 +39,7 @@ from hops.model.hop import HopName
 from hops.model.setting_types import Label, Section
 from hops.model.setting_types import Port as PortNumber
 from hops.rules.families.host_ports import Controllers
+from hops.rules.families.request_path import blocked
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 
 _ACCOUNTS = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"
@@ -415,6 +416,9 @@ def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Ad
     wide = chain.from_iterable(index.wide(group, parameters, inventory) for group in groups)
     others = f"senders other than namespace {', '.join(parameters.namespaces) or subject.resource.namespace}"
     for policy, number_ in islice(wide, _MOST_POLICIES):
+        if str(policy) in inventory.once(blocked).first:
+            # RP01 reports that it does not admit the controller.
+            continue
         yield Breach(
             "",
             f"{subject.by} exposes the pod, and {policy} admits {others}.",

@@ -227,6 +227,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
             "/spec/replicas",
             f"{replicas} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
             ({"op": "replace", "path": "/spec/replicas", "value": room},) if declared is not None else (),
+            causes=((pod.resource, f"{port.pointer}/hostPort"),),
         )
     elif kind == "Deployment" and replicas == room and text(at(body, "spec", "strategy", "type")) != "Recreate":
         rolling = at(body, "spec", "strategy", "rollingUpdate")

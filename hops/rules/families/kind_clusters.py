@@ -61,7 +61,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     Rule,
     code="KN01",
     title="A kind node publishes the hostPort",
-    yields_to=("KN03",),
+    yields_to=("HP01", "HP02", "KN03"),
     severity=Severity.HIGH,
     level=Level.MANDATORY,
     scope=Scope.STACK,
@@ -622,7 +622,7 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
             remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
         )
         return
-    refused = next(((pod, why) for pod in here for why in refusals(level, pod, version)), None)
+    refused = [(pod, why) for pod in here for why in refusals(level, pod, version)]
     if level not in LEVELS:
         value = _strictest(here, version)
         yield Breach(
@@ -633,11 +633,15 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
         )
     elif refused:
         value = _strictest(here, version)
+        # What another rule cannot report comes first.
+        pod, why = min(refused, key=lambda one: bool(one[1].pointer))
         yield Breach(
             path,
-            f"level {level} rejects {refused[0].resource}, which has {refused[1]}.",
-            ({"op": "replace", "path": path, "value": value},),
+            f"level {level} rejects {pod.resource}, which has {why.what}.",
+            # A pod does without the host of a probe.
+            () if why.pointer.endswith("/host") else ({"op": "replace", "path": path, "value": value},),
             remedy=f"Change the pod spec, or set the label {ENFORCE} to {value}.",
+            causes=() if not why.pointer else tuple((pod.resource, one.pointer) for pod, one in refused),
         )
 
 

@@ -267,6 +267,13 @@ def fits(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> I
                 f"kubeProxyMode is none, but {calico} does not replace kube-proxy: its data plane is not eBPF.",
                 remedy="Set kubeProxyMode to iptables, or Calico's data plane to BPF.",
             )
+        elif inventory.pods and not flag(cluster.networking.get("disableDefaultCNI")):
+            yield Breach(
+                "/networking/kubeProxyMode",
+                "kubeProxyMode is none, and kind's own pod network does not replace kube-proxy: no Service has an "
+                "address that works, and the ingress controller does not start.",
+                remedy="Set kubeProxyMode to iptables.",
+            )
 
 
 def _networks(cluster: KindConfiguration, key: str) -> list[Any]:

@@ -114,7 +114,7 @@ spec:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocked:
+class Blocked:
     """Connections that policies deny.
 
     first: for each policy that denies, by its name, the first Service with the sentence about it.
@@ -148,19 +148,20 @@ class _Blocked:
     + _policy("{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: projectcontour}}}"),
 )
 def admitted(service: DeclaredService, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
-    blocked = inventory.once(_blocked)
-    if service.resource in blocked.undecided:
+    found = inventory.once(blocked)
+    if service.resource in found.undecided:
         raise Undecidable
-    for first, message in blocked.first.values():
+    for first, message in found.first.values():
         if first is service:
             yield Breach("/spec/selector", message, absence=True)
 
 
-def _blocked(inventory: Inventory) -> _Blocked:
+def blocked(inventory: Inventory) -> Blocked:
+    """The connections of the ingress controller that policies deny. Call it as `inventory.once(blocked)`."""
     first: dict[str, tuple[DeclaredService, str]] = {}
     undecided: set[Resource] = set()
     if not any(True for _ in inventory.of_kind("NetworkPolicy", *CALICO)):
-        return _Blocked({}, frozenset())
+        return Blocked({}, frozenset())
     unsure = any(route.namespace is UNKNOWN or route.service is UNKNOWN for route in inventory.once(routes))
     for service in inventory.services:
         key = (service.resource.namespace, service.resource.name)
@@ -173,7 +174,7 @@ def _blocked(inventory: Inventory) -> _Blocked:
                 first.setdefault(policy, (service, message))
         except Undecidable:
             undecided.add(service.resource)
-    return _Blocked(first, frozenset(undecided))
+    return Blocked(first, frozenset(undecided))
 
 
 def _denials(service: DeclaredService, inventory: Inventory) -> Iterator[tuple[str, str]]:

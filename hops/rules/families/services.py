@@ -277,6 +277,8 @@ def not_outside(service: DeclaredService, inventory: Inventory, parameters: Outs
         f"the Service has type {service.type}" + (f" and bypasses {leading}." if leading else "."),
         _inside(service),
         evidence=service.type,
+        # One that is out of range is refused, and the type with it.
+        causes=tuple((service.resource, f"{port.pointer}/nodePort") for port in service.ports if port.node_port),
     )
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -50,6 +51,20 @@ class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mis
                     seen.add(key.value)
         found: dict[Any, Any] = super().construct_mapping(node, deep)
         return found
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        # PyYAML compares each scalar with up to nine expressions; most scalars of manifests occur often.
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _tag(value)
+        tag: str = super().resolve(kind, value, implicit)
+        return tag
+
+
+@lru_cache(maxsize=1 << 16)
+def _tag(value: str) -> str:
+    """The tag of a plain scalar."""
+    resolvers: Sequence[tuple[str, re.Pattern[str]]] = Loader.yaml_implicit_resolvers.get(value[:1], ())
+    return next((tag for tag, pattern in resolvers if pattern.match(value)), f"{_CORE}str")
 
 
 def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:

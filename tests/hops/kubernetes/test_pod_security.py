@@ -26,7 +26,7 @@ metadata: {{name: web, namespace: apps, annotations: {annotations}}}
 spec: {{{pod} containers: [{{name: web, image: web, securityContext: {{{context}}}}}]}}
 """
     (pod_,) = Inventory([(yaml.safe_load(text), Place("pod.yaml", 0))], today=date(2026, 6, 1)).pods
-    return {why.rpartition("(")[2].rstrip(")") for why in refusals(level, pod_, minor)}
+    return {why.what.rpartition("(")[2].rstrip(")") for why in refusals(level, pod_, minor)}
 
 
 @pytest.mark.parametrize("minor", [25, 34, 35, 36])
