@@ -76,7 +76,7 @@ def minor(version: str) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedField:
     """What a level refuses in a pod.
 
     what: a noun with the name of the check.
@@ -87,7 +87,7 @@ class Refused:
     pointer: str = ""
 
 
-def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[Refused]:
+def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[RefusedField]:
     """What a level refuses in a pod.
 
     level: one of LEVELS; any other refuses nothing.
@@ -102,19 +102,19 @@ def refusals(level: str, pod: Pod, version: int = LATEST) -> Iterator[Refused]:
         yield from _baseline_container(container, version)
         mount = text(at(container.body, "securityContext", "procMount")) or "Default"
         if mount != "Default" and (level == "restricted" or not own_users):
-            yield Refused(f"procMount {mount} in container {container.name} (procMount)")
+            yield RefusedField(f"procMount {mount} in container {container.name} (procMount)")
     if level == "restricted":
-        yield from map(Refused, _restricted(pod, version, own_users=own_users))
+        yield from map(RefusedField, _restricted(pod, version, own_users=own_users))
 
 
-def _baseline(pod: Pod, version: int) -> Iterator[Refused]:
+def _baseline(pod: Pod, version: int) -> Iterator[RefusedField]:
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         if flag(at(pod.spec, key)):
-            yield Refused(f"{key} (hostNamespaces)", f"{pod.pointer}/{key}")
+            yield RefusedField(f"{key} (hostNamespaces)", f"{pod.pointer}/{key}")
     for port in pod.host_ports:
         if port.host_port:
-            yield Refused(f"hostPort {port.host_port} (hostPorts)", f"{port.pointer}/hostPort")
-    yield from map(Refused, _baseline_spec(pod, version))
+            yield RefusedField(f"hostPort {port.host_port} (hostPorts)", f"{port.pointer}/hostPort")
+    yield from map(RefusedField, _baseline_spec(pod, version))
 
 
 def _baseline_spec(pod: Pod, version: int) -> Iterator[str]:
@@ -147,14 +147,14 @@ def _context(context: Mapping[str, JSON], where: str, version: int) -> Iterator[
     yield from (f"the SELinux {key} in {where} (seLinuxOptions)" for key in ("user", "role") if text(options.get(key)))
 
 
-def _baseline_container(container: PodContainer, version: int) -> Iterator[Refused]:
+def _baseline_container(container: PodContainer, version: int) -> Iterator[RefusedField]:
     where = f"container {container.name}"
-    yield from map(Refused, _baseline_container_context(container, where, version))
+    yield from map(RefusedField, _baseline_container_context(container, where, version))
     for keys in _HANDLERS if version >= _HOST_PROBES_SINCE else ():
         for action in ("httpGet", "tcpSocket"):
             if text(at(container.body, *keys, action, "host")):
                 what = f"host in {keys[-1]} of {where} (hostProbesAndHostLifecycle)"
-                yield Refused(what, pointer(container.pointer, *keys, action, "host"))
+                yield RefusedField(what, pointer(container.pointer, *keys, action, "host"))
 
 
 def _baseline_container_context(container: PodContainer, where: str, version: int) -> Iterator[str]:

@@ -148,31 +148,31 @@ def proxies(inventory: Inventory) -> Proxies:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class InclusionPath:
     """How a root includes an HTTPProxy.
 
     root: the root.
-    steps: the conditions of each include on the way, from the root down.
+    steps: the conditions of each include on the path, from the root down.
     """
 
     root: Resource
     steps: tuple[Sequence[JSON], ...]
 
 
-_MOST_WAYS = 64
-"""Maximum number of ways to an HTTPProxy: they can double with every level of includes."""
+_MOST_PATHS = 64
+"""Maximum number of inclusion paths to an HTTPProxy: they can double with every level of includes."""
 
 
-def ways(inventory: Inventory) -> Mapping[Resource, Sequence[Way]]:
-    """How the roots include each HTTPProxy; ways with the same conditions count once.
+def inclusion_paths(inventory: Inventory) -> Mapping[Resource, Sequence[InclusionPath]]:
+    """How the roots include each HTTPProxy; paths with the same conditions count once.
 
-    Call it as `inventory.once(ways)`.
+    Call it as `inventory.once(inclusion_paths)`.
     """
     circles = inventory.once(proxies).circles
-    found: dict[Resource, dict[str, Way]] = defaultdict(dict)
-    rest = [(proxy, Way(proxy, ())) for proxy in inventory.of_kind("HTTPProxy") if _is_root(proxy)]
+    found: dict[Resource, dict[str, InclusionPath]] = defaultdict(dict)
+    rest = [(proxy, InclusionPath(proxy, ())) for proxy in inventory.of_kind("HTTPProxy") if _is_root(proxy)]
     while rest:
-        proxy, way = rest.pop()
+        proxy, path = rest.pop()
         try:
             below = list(includes(proxy, inventory))
         except Undecidable:
@@ -181,10 +181,10 @@ def ways(inventory: Inventory) -> Mapping[Resource, Sequence[Way]]:
         for include in below:
             if include.proxy is None or _is_root(include.proxy) or (proxy, include.pointer) in circles:
                 continue
-            further = Way(way.root, (*way.steps, include.conditions))
-            key = content([str(way.root), *further.steps])
+            further = InclusionPath(path.root, (*path.steps, include.conditions))
+            key = content([str(path.root), *further.steps])
             known = found[include.proxy]
-            if key not in known and len(known) < _MOST_WAYS:
+            if key not in known and len(known) < _MOST_PATHS:
                 known[key] = further
                 rest.append((include.proxy, further))
     return {proxy: list(known.values()) for proxy, known in found.items()}

@@ -12,7 +12,7 @@ from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
-from hops.kubernetes.routing.proxies import Include, includes, part, proxies, virtual_host, ways
+from hops.kubernetes.routing.proxies import Include, includes, inclusion_paths, part, proxies, virtual_host
 from hops.kubernetes.routing.proxy_routes import merged
 from hops.kubernetes.routing.routes import targets
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES, home, port_of
@@ -271,7 +271,11 @@ def _providers(proxy: Resource) -> frozenset[str] | None:
 
 
 def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
-    roots = [proxy] if virtual_host(proxy) is not None else [way.root for way in inventory.once(ways).get(proxy, ())]
+    roots = (
+        [proxy]
+        if virtual_host(proxy) is not None
+        else [way.root for way in inventory.once(inclusion_paths).get(proxy, ())]
+    )
     for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
         base = f"/spec/routes/{index}"
         conditions = sequence(at(route, "conditions"))
@@ -304,7 +308,7 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
 
 def _contradictory_with_includes(proxy: Resource, conditions: Sequence[Any], inventory: Inventory) -> str:
     """Why no request can meet the conditions of a route and of the includes that lead to it; "" if one can."""
-    for way in inventory.once(ways).get(proxy, ()):
+    for way in inventory.once(inclusion_paths).get(proxy, ()):
         # An include that contradicts itself is reported there, and Contour does not follow it.
         if not any(map(_contradictory, way.steps)):
             problem = _contradictory([*chain.from_iterable(way.steps), *conditions])
