@@ -99,7 +99,7 @@ def test_a_failing_build_keeps_the_old_version(built: Project) -> None:
 def test_an_image_that_the_node_has_lost_is_loaded_again(built: Project) -> None:
     before, (tag,) = text(), in_node()
     image = f"ingress-hops.invalid/{CLUSTER}/apps/api:{tag}"
-    run("docker", "exec", f"{CLUSTER}-worker", "crictl", "rmi", image)
+    run("docker", "exec", f"{CLUSTER}-worker", "ctr", "--namespace", "k8s.io", "images", "rm", "--sync", image)
     pods = built.kubectl(STACK, "get", "pods", "--namespace", "apps", "--output", "name").split()
     built.kubectl(STACK, "delete", "--namespace", "apps", *(pod for pod in pods if pod.startswith("pod/api-")))
     lost = f"the image {image} is gone from {CLUSTER}-worker"

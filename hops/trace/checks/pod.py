@@ -9,6 +9,7 @@ from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
+from hops.trace.facts.declared_routes import shares
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.evidence import told
 from hops.trace.facts.path_facts import PathFacts, identity
@@ -315,22 +316,18 @@ def _answering(view: PathFacts, answer: SentRequest) -> tuple[Mapping[str, JSON]
 
     Envoy does not say which pod it asked. Where one of several answers the same directly, it is that one.
     """
-    asked = {
-        objects.full_name(pod): [
-            sent
-            for sent in view.sight.requests
-            if sent.where in ("pod from envoy", "pod") and sent.address == objects.address(pod)
-        ]
-        for pod in view.pods
-    }
-    for pod in view.pods:
+    behind = {share.address for share in shares(view)}
+    others = (pod for pod in view.of("Pod") if objects.address(pod) in behind and pod not in view.pods)
+    pods = [*view.pods, *others]
+    for pod in pods:
         if answer.address == objects.address(pod):
             return pod, answer
-    for pod in view.pods:
-        for sent in asked[objects.full_name(pod)]:
-            if sent.status == answer.status and sent.expected == answer.expected:
+    for pod in pods:
+        for sent in view.sight.requests:
+            direct = sent.where in ("pod from envoy", "pod") and sent.address == objects.address(pod)
+            if direct and sent.status == answer.status and sent.expected == answer.expected:
                 return pod, sent
-    return (view.pods[0], None) if len(view.pods) == 1 else (None, None)
+    return (pods[0], None) if len(pods) == 1 else (None, None)
 
 
 def _own(view: PathFacts) -> SentRequest | None:

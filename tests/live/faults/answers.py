@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from random import Random
 
 from hops.model.path import CONTOUR_NAMESPACE
-from tests.live.faults.fault import ENDPOINT, ROUTE, Broken, fault
-from tests.live.faults.kubernetes import Object, ready, until
+from tests.live.faults.fault import ENDPOINT, POD, ROUTE, Broken, fault
+from tests.live.faults.kubernetes import Object, bare, ready, until
 from tests.live.faults.networks import blocked
 from tests.live.faults.path import Path
-from tests.live.faults.pods import container
+from tests.live.faults.pods import answering, container
 
 
 def annotated(**annotations: str) -> Object:
@@ -163,3 +163,31 @@ def kept_in(path: Path, _: Random) -> Iterator[Broken]:
     }
     with path.created(policy):
         yield Broken(lambda: blocked(path))
+
+
+@fault(86, "one of two weighted backends answers 500", "200 or 500", (POD, "T83"), touches="ingress", stops=False)
+def canary(path: Path, _: Random) -> Iterator[Broken]:
+    """A canary behind an HTTPProxy. The stack's own Ingress is away, so it is followed by the cluster alone."""
+    pod, service = (bare(path.get(kind, name, path.namespace)) for kind, name in _of_the_stack(path))
+    for item in (pod, service):
+        item["metadata"]["name"] = "canary"
+    pod["metadata"]["labels"] = service["spec"]["selector"] = {"service": "canary"}
+    answering(500, "")(pod)
+    for key in ("clusterIP", "clusterIPs"):
+        service["spec"].pop(key, None)
+    route = proxy(path)
+    services = [{"name": name, "port": path.backend.port, "weight": 50} for name in (path.backend.service, "canary")]
+    route["spec"]["routes"][0]["services"] = services
+    asked = ("--host", path.backend.host, "--port", str(path.port), "--path", path.backend.request_path)
+    with path.created(pod, service), path.deleted("ingress", path.backend.ingress, path.namespace):
+        until("the canary is ready", lambda: ready(path.get("pod", "canary", path.namespace)))
+        with path.created(route):
+            yield Broken(
+                lambda: 500 in [path.ask_envoy().status for _ in range(8)],
+                ("--kubeconfig", str(path.kubeconfig()), *asked),
+                stack=False,
+            )
+
+
+def _of_the_stack(path: Path) -> tuple[tuple[str, str], ...]:
+    return ("pod", path.pod), ("service", path.backend.service)

@@ -32,7 +32,7 @@ ENCRYPTION = range(51, 62)
 """The faults of TLS and redirects, by number. Most are about another port than the others, so they make no pairs."""
 NODES = range(62, 64)
 """The faults of a node of the path, by number."""
-PRACTICE = range(64, 86)
+PRACTICE = range(64, 87)
 """The faults of clients, processes, Envoy's own answers, Contour's rights and the way between nodes, by number.
 
 They make no pairs yet."""

@@ -134,6 +134,15 @@ def test_a_canary_that_fails_names_its_share_and_its_pod() -> None:
     assert "about 10% of the requests as a pod of the Service canary (weight 10)" in finding.message
 
 
+def test_a_request_that_came_to_the_canary_is_not_told_of_the_other_pod() -> None:
+    sight = canary(healthy())
+    answers(sight, OTHER_IP, 500)
+    for place in faults.THROUGH_ENVOY:
+        request(sight, place)["status"] = 500
+    (finding,) = trace(view(sight).sight).findings
+    assert (finding.code, finding.resource.name) == ("T83", "canary-1")
+
+
 def test_a_canary_of_weight_0_fails_nobody() -> None:
     sight = canary(healthy(), (100, 0))
     answers(sight, OTHER_IP, 503)
