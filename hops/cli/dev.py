@@ -183,8 +183,8 @@ class _Loop:
             for build in made:
                 make(build)
             times.add("waited for Pulumi")
-        # A migration ends before the pods of a new version start, which the program sees to.
-        migrated = {f"{each.namespace}/{each.name}" for each in self._of.settings.services if each.migration}
+        # A bare pod is replaced, and a migration runs first: both are for Pulumi.
+        migrated = {f"{s.namespace}/{s.name}" for s in self._of.settings.services if s.migration}
         direct = [build for build in made if build.service in self._deployments.keys() - migrated]
         self._superseded += [before[build.service] for build in direct]
         self._behind = self._behind or bool(made)
@@ -196,7 +196,6 @@ class _Loop:
             echo(f"hops: the new version was not rolled out: {error}", err=True)
             return
         if len(direct) < len(made):
-            # Pulumi replaces a bare pod, and waits for a migration.
             self._update = BackgroundUpdate(self._of)
             self._recorded()
         if not made or not self._answered(made, times):
@@ -211,8 +210,10 @@ class _Loop:
         """Waits for a run of Pulumi, and takes over what it wrote. The next save makes up for one that failed."""
         if not self._update:
             return
-        update, self._update = self._update, None
-        if problem := update.problem():
+        update, problem = self._update, self._update.problem()
+        # Not before: Ctrl-C while it is waited for leaves it to the end.
+        self._update = None
+        if problem:
             if not update.stopped:
                 echo(f"the state does not know yet what runs: {problem}", err=True)
                 tell_migrations(self._of)
