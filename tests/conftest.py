@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,11 @@ hypothesis_settings.load_profile("project")
 
 def stack_config(stack: str) -> dict[str, Any]:
     """The committed configuration of a stack, without its namespace."""
+    return deepcopy(_stack_config(stack))
+
+
+@cache
+def _stack_config(stack: str) -> dict[str, Any]:
     config = yaml.safe_load((PROJECT / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
     return {key.removeprefix("ingress-hops:"): value for key, value in config.items()}
 

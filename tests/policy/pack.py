@@ -1,9 +1,13 @@
 """The pack as the engine meets it: a process of its own that speaks gRPC."""
 
+import multiprocessing
+import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +77,36 @@ def running(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[P
                 yield Pack(services.AnalyzerStub(channel))
         finally:
             process.terminate()
+
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["hops.rules", "policy.dispatcher", "pulumi.runtime.proto.analyzer_pb2_grpc"])
+
+
+def _serve(environment: Mapping[str, str], folder: Path, out: Connection) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    os.dup2(out.fileno(), 1)
+    sys.argv = ["policy", "127.0.0.1:1", str(folder)]
+    runpy.run_module("pulumi.policy", run_name="__main__")
+
+
+@contextmanager
+def forked(environment: Mapping[str, str], folder: Path = FOLDER) -> Iterator[Pack]:
+    """Like `running`: a process of its own, forked from one that has imported the pack's modules."""
+    read, write = _FORKS.Pipe(duplex=False)
+    process = _FORKS.Process(target=_serve, args=(dict(environment), folder, write), daemon=True)
+    process.start()
+    write.close()
+    try:
+        with os.fdopen(os.dup(read.fileno())) as printed:
+            port = int(printed.readline())
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Pack(services.AnalyzerStub(channel))
+    finally:
+        process.terminate()
+        process.join()
 
 
 def urn(kind: str, name: str) -> str:

@@ -18,7 +18,7 @@ from hops.rules.finding_text import told
 from hops.rules.judge import judge
 from hops.rules.rule import Rule
 from tests.hops.rules.cases import documents
-from tests.policy.pack import FOLDER, NAME, UNKNOWN, Pack, codes, running
+from tests.policy.pack import FOLDER, NAME, UNKNOWN, Pack, codes, forked, running
 
 POD = "kubernetes:core/v1:Pod"
 COMMAND = "command:local:Command"
@@ -42,7 +42,7 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture
 def pack(environment: dict[str, str]) -> Iterator[Pack]:
-    with running(environment) as found:
+    with forked(environment) as found:
         yield found
 
 

@@ -267,13 +267,18 @@ def fits(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> I
                 f"kubeProxyMode is none, but {calico} does not replace kube-proxy: its data plane is not eBPF.",
                 remedy="Set kubeProxyMode to iptables, or Calico's data plane to BPF.",
             )
-        elif inventory.pods and not flag(cluster.networking.get("disableDefaultCNI")):
+        elif inventory.pods and not any(map(_may_replace_kube_proxy, inventory.of_kind("DaemonSet", "Installation"))):
             yield Breach(
                 "/networking/kubeProxyMode",
-                "kubeProxyMode is none, and kind's own pod network does not replace kube-proxy: no Service has an "
-                "address that works, and the ingress controller does not start.",
+                "kubeProxyMode is none, and nothing in the stack replaces kube-proxy: no Service has an address that "
+                "works, and the ingress controller does not start.",
                 remedy="Set kubeProxyMode to iptables.",
+                absence=True,
             )
+
+
+def _may_replace_kube_proxy(resource: Resource) -> bool:
+    return resource.kind == "Installation" or resource.name in ("calico-node", "cilium", "kube-router")
 
 
 def _networks(cluster: KindConfiguration, key: str) -> list[Any]:

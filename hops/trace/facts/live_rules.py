@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Finding, Identity, Level
 from hops.model.hop import HopName
 from hops.rules import RULES
-from hops.rules.configuration import configure
+from hops.rules.configuration import Configuration, configure
 from hops.rules.judge import judge
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import kubectl, mend
@@ -21,7 +22,12 @@ def judged(view: PathFacts, *codes: str, inventory: Inventory | None = None) -> 
     inventory: another one than that of the living objects.
     """
     wanted = [RULES[code] for code in codes]
-    return [finding for finding in judge(inventory or view.inventory, configure(), wanted) if finding.code in codes]
+    return [finding for finding in judge(inventory or view.inventory, _unconfigured(), wanted) if finding.code in codes]
+
+
+@cache
+def _unconfigured() -> Configuration:
+    return configure()
 
 
 def retold(
