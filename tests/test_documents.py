@@ -26,6 +26,7 @@ DOCUMENTS = (
     "examples/python/README.md",
     "examples/package/README.md",
     "examples/web-api/README.md",
+    "examples/shop/README.md",
 )
 LIVE = (
     "make up",
@@ -74,6 +75,12 @@ ELSEWHERE = {
     ".venv/bin/hops ca untrust": "as before",
     ".venv/bin/hops ca export ca.pem": "tests/hops/cli/test_ca.py",
     ".venv/bin/hops ca remove": "as before",
+    "cp examples/shop/shop.yaml stacks/Pulumi.shop.yaml": "tests/live/test_shop.py, as the five below",
+    "pulumi stack init shop": "as before",
+    "pulumi config set --secret --path ingress-hops:secrets.db-password --stack shop": "as before",
+    "make up STACK=shop": "as before",
+    "curl --request POST http://shop.localhost:8185/api/visits": "as before",
+    "make down STACK=shop": "as before",
     "cp examples/web-api/web-api.yaml stacks/Pulumi.web-api.yaml": "tests/live/test_build.py",
     "make up STACK=web-api": "tests/live/test_build.py",
     ".venv/bin/hops dev web-api": "tests/live/test_build.py",
