@@ -151,7 +151,7 @@ def _replaced(finding: Finding, places: Mapping[tuple[str, Place, str], Level]) 
 
 
 def _without_effects(findings: list[Finding]) -> list[Finding]:
-    """The findings without those whose causes are all reported, and without weaker ones about a cause."""
+    """The findings without those whose causes are all reported."""
     effects = [finding for finding in findings if finding.causes]
     if not effects:
         return findings
@@ -164,13 +164,7 @@ def _without_effects(findings: list[Finding]) -> list[Finding]:
         for finding in effects
         if all(cause in at and _strictness(at[cause]) >= _strictness(finding.level) for cause in finding.causes)
     }
-    stricter = {cause: finding.level for finding in effects if id(finding) not in gone for cause in finding.causes}
-    return [
-        finding
-        for finding in findings
-        if id(finding) not in gone
-        and _strictness(stricter.get((finding.place, finding.path), finding.level)) <= _strictness(finding.level)
-    ]
+    return [finding for finding in findings if id(finding) not in gone]
 
 
 def _told_once(findings: list[Finding]) -> Iterator[Finding]:

@@ -638,8 +638,7 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
         yield Breach(
             path,
             f"level {level} rejects {pod.resource}, which has {why.what}.",
-            # A pod does without the host of a probe.
-            () if why.pointer.endswith("/host") else ({"op": "replace", "path": path, "value": value},),
+            ({"op": "replace", "path": path, "value": value},),
             remedy=f"Change the pod spec, or set the label {ENFORCE} to {value}.",
             causes=() if not why.pointer else tuple((pod.resource, one.pointer) for pod, one in refused),
         )

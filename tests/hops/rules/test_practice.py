@@ -504,7 +504,7 @@ MISTAKES = [
     # Pod Security.
     Mistake(
         "a probe of another host",
-        "KN08",
+        "HP09 KN08",
         [(PORT, PORT + "\n        readinessProbe: {httpGet: {host: 127.0.0.1, path: /, port: http}}")],
     ),
     Mistake(
