@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
 import pulumi
@@ -39,7 +40,7 @@ def checked(where: str, args: Mapping[str, Any], bounds: type[Section]) -> dict[
             problems.append(f"{where}: the argument {name} is missing; give it a value")
         else:
             given = args[name] if name in args else field.get_default(call_default_factory=True)
-            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, None, *field.metadata])  # type: ignore[arg-type]
+            adapter = _adapter(bounds, name)
             try:
                 # As JSON, like the settings of a stack: the two have one set of bounds.
                 value = adapter.validate_json(json.dumps(_whole(given), default=str), strict=True)
@@ -49,6 +50,13 @@ def checked(where: str, args: Mapping[str, Any], bounds: type[Section]) -> dict[
     if problems:
         raise ArgumentError("\n".join(problems))
     return values
+
+
+@cache
+def _adapter(bounds: type[Section], name: str) -> TypeAdapter[Any]:
+    """The check of one argument. To make it takes a sixth of the time of a program with hundreds of components."""
+    field = bounds.model_fields[name]
+    return TypeAdapter(Annotated[field.annotation, None, *field.metadata])  # type: ignore[arg-type]
 
 
 def _whole(value: Any) -> Any:
