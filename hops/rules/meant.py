@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Finding, Place
-from hops.rules.files.documents import parts
 from hops.rules.patches import patched
 
 # What identifies an object, and what no schema knows.
@@ -41,18 +39,8 @@ def _corrected(body: Mapping[str, Any], finding: Finding, *, certain: bool) -> M
         if finding.patch:
             return patched(body, finding.patch.operations)
         if certain and finding.code != "AP02" and not finding.path.startswith(_KEPT) and finding.path:
-            return _unknown(body, finding.path)
+            return patched(body, [{"op": "replace", "path": finding.path, "value": UNKNOWN}])
     except (LookupError, TypeError, ValueError):
         # Another correction has moved the value.
         pass
     return body
-
-
-def _unknown(body: Mapping[str, Any], path: str) -> Mapping[str, Any]:
-    found: Any = deepcopy(dict(body))
-    target = found
-    *above, last = parts(path)
-    for part in above:
-        target = target[int(part)] if isinstance(target, list) else target[part]
-    target[int(last) if isinstance(target, list) else last] = UNKNOWN
-    return found  # type: ignore[no-any-return]

@@ -1,7 +1,7 @@
 """JSON patches of objects (RFC 6902)."""
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 from hops.rules.files.documents import parts
@@ -15,20 +15,22 @@ def put(path: str, value: Any) -> Mapping[str, Any]:
 
 
 def patched(body: Mapping[str, Any], operations: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """A deep copy of an object with RFC 6902 operations applied.
+    """A copy of an object with RFC 6902 operations applied. It shares with the object what they leave alone.
 
-    body: the object.
+    body: the object, which stays as it is.
     operations: the operations in order; only add, replace, remove and the move of a key within its mapping are
         supported.
 
     Raises KeyError or IndexError if a path does not exist in the object.
     """
-    result = deepcopy(dict(body))
+    result = dict(body)
     for operation in operations:
         *above, last = parts(operation["path"])
         target: Any = result
         for part in above:
-            target = target[int(part)] if isinstance(target, list) else target[part]
+            key = int(part) if isinstance(target, list) else part
+            target[key] = copy(target[key])
+            target = target[key]
         match operation["op"], target:
             case "add", list():
                 target.insert(len(target) if last == "-" else int(last), deepcopy(operation["value"]))

@@ -117,6 +117,7 @@ class Stack:
 @pytest.fixture
 def stack(alone: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     monkeypatch.setattr(engine, "_PATIENCE", 0.0)
+    monkeypatch.setattr(engine, "_STARTED_PATIENCE", 0.0)
     monkeypatch.setattr(
         routes, "ask", lambda settings, _: [routes.Answer("is answered", well=True)] * len(settings.services)
     )
@@ -548,7 +549,12 @@ def test_an_update_in_the_background_prints_nothing_and_tells_what_went_wrong(
     assert "--policy-pack" not in stack.ran[-1]
 
 
-def test_a_stopped_update_in_the_background_is_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
+def test_a_stopped_update_in_the_background_is_waited_for(
+    stack: Stack, wait_for: Callable[[Path], None], request: pytest.FixtureRequest
+) -> None:
+    # A shell's background job begins with SIGINT ignored, and so would the Pulumi here.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     begun = json.dumps({"sequence": 0, **CREATED})
     (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
 case "$1" in
