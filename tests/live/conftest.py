@@ -8,11 +8,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.live.faults.catalogue import SEED
 from tests.project import Project, copy_project
 
+COSTLY = 2
+"""How many of the tests marked `costly` the gate takes."""
 TOOLS = ("docker", "kind", "pulumi", "curl")
 
 
@@ -23,6 +27,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.live)
             if why:
                 item.add_marker(pytest.mark.skip(reason=why))
+    costly = [item for item in items if item.get_closest_marker("costly")]
+    taken = Random(SEED).sample(costly, min(COSTLY, len(costly)))
+    for item in costly:
+        if item not in taken:
+            item.add_marker(pytest.mark.long)
 
 
 def _missing() -> str | None:

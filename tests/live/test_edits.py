@@ -250,6 +250,7 @@ def test_a_broken_mandatory_rule_stops_preview_and_up(running: Running) -> None:
     running.file.write_text(file)
 
 
+@pytest.mark.costly
 def test_a_service_that_does_not_listen_ends_the_up(running: Running) -> None:
     before = running.objects()
     running.edit(added(name="deaf", host="deaf.edits.localhost", command=["sleep", "3600"]))
@@ -284,7 +285,7 @@ def test_a_rebuild_is_announced_and_refused(running: Running) -> None:
     assert running.objects() == before
 
 
-@pytest.mark.long
+@pytest.mark.costly
 def test_a_rebuild_that_is_allowed_happens(running: Running) -> None:
     """The file is the one that the test before has left."""
     running.make("up", "REPLACE=1")

@@ -69,6 +69,7 @@ def _balance(address: str) -> None:
         return
 
 
+@pytest.mark.costly
 def test_an_existing_cluster_is_used_by_its_context(project: Project, foreign: Path) -> None:
     """Contour stands behind a load balancer, the hop list says so, and down leaves the cluster alone."""
     calico = manifests_folder() / CALICO.file_name

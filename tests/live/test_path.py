@@ -134,7 +134,7 @@ def test_a_changed_workload_changes_nothing_else(seed: Project) -> None:
     seed.up("seed")
 
 
-@pytest.mark.long
+@pytest.mark.costly
 def test_two_stacks_answer_side_by_side(seed: Project) -> None:
     """`local` cleans up what a broken start of its own left, answers on its own port, and goes without a trace."""
     owner = seed.folder / ".ingress-hops" / "kubeconfig" / "local.owner"
@@ -152,6 +152,7 @@ def test_two_stacks_answer_side_by_side(seed: Project) -> None:
     assert answer(seed.outputs("seed")["curl"])[0] == 200
 
 
+@pytest.mark.costly
 def test_a_stopped_worker_is_started_again(seed: Project) -> None:
     created = run("docker", "inspect", "--format", "{{.Created}}", WORKER)
     run("docker", "stop", "--time", "2", WORKER)
@@ -163,6 +164,7 @@ def test_a_stopped_worker_is_started_again(seed: Project) -> None:
     assert hop(seed, "pod")["address"] == pod, "a pod has another address after its node was stopped"
 
 
+@pytest.mark.costly
 def test_a_cluster_deleted_by_hand_is_made_anew(seed: Project) -> None:
     run("kind", "delete", "cluster", "--name", CLUSTER)
     preview = seed.preview("seed")
