@@ -4,12 +4,35 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from io import BytesIO
 from typing import IO, Any
 
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
-def write_archive(saved: tarfile.TarFile, image: str, known: Iterable[str], to: IO[bytes]) -> None:
+
+def write_layout(
+    image: str, manifest: Mapping[str, Any], blobs: Iterable[tuple[str, IO[bytes], int]], to: IO[bytes]
+) -> None:
+    """Writes an image as an OCI layout.
+
+    image: its name.
+    manifest: the descriptor of its manifest, with mediaType, digest and size.
+    blobs: digest, content and size in bytes of each blob that is written, the manifest among them.
+    to: where the tar archive is written.
+    """
+    named = {**manifest, "annotations": {"io.containerd.image.name": image}}
+    with tarfile.open(fileobj=to, mode="w|") as archive:
+        for name, content in (
+            ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'),
+            ("index.json", _bytes({"schemaVersion": 2, "manifests": [named]})),
+        ):
+            _add(archive, name, BytesIO(content), len(content))
+        for digest, blob, size in blobs:
+            _add(archive, f"blobs/{digest.replace(':', '/')}", blob, size)
+
+
+def write_archive(saved: tarfile.TarFile, image: str, known: Container[str], to: IO[bytes]) -> None:
     """Writes an image as an OCI layout without blobs that are known.
 
     saved: what `docker save` wrote of one image.
@@ -21,36 +44,24 @@ def write_archive(saved: tarfile.TarFile, image: str, known: Iterable[str], to: 
     config = _content(saved, described["Config"]).read()
     diffs = json.loads(config)["rootfs"]["diff_ids"]
     layers = [_layer(saved, name, diff) for name, diff in zip(described["Layers"], diffs, strict=True)]
+    of_config = _descriptor("application/vnd.oci.image.config.v1+json", config)
     manifest = _bytes(
         {
             "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": _descriptor("application/vnd.oci.image.config.v1+json", config),
+            "mediaType": _MANIFEST,
+            "config": of_config,
             "layers": [layer for layer, _ in layers],
         }
     )
-    index = {
-        "schemaVersion": 2,
-        "manifests": [
-            {
-                **_descriptor("application/vnd.oci.image.manifest.v1+json", manifest),
-                "annotations": {"io.containerd.image.name": image},
-            }
-        ],
-    }
-    with tarfile.open(fileobj=to, mode="w|") as archive:
-        for name, content in (
-            ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'),
-            ("index.json", _bytes(index)),
-            (_blob(manifest), manifest),
-            (_blob(config), config),
-        ):
-            _add(archive, name, BytesIO(content), len(content))
-        written = set(known)
-        for layer, file in layers:
-            if layer["digest"] not in written:
-                written.add(layer["digest"])
-                _add(archive, f"blobs/{layer['digest'].replace(':', '/')}", file, layer["size"])
+    of_manifest = _descriptor(_MANIFEST, manifest)
+    # An image can have the same layer twice.
+    lacking = {layer["digest"]: (file, layer["size"]) for layer, file in layers if layer["digest"] not in known}
+    blobs = [
+        (of_manifest["digest"], BytesIO(manifest), len(manifest)),
+        (of_config["digest"], BytesIO(config), len(config)),
+        *((digest, file, size) for digest, (file, size) in lacking.items()),
+    ]
+    write_layout(image, of_manifest, blobs, to)
 
 
 def _layer(saved: tarfile.TarFile, name: str, diff: str) -> tuple[dict[str, Any], IO[bytes]]:
@@ -84,10 +95,6 @@ def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
         "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
         "size": len(content),
     }
-
-
-def _blob(content: bytes) -> str:
-    return f"blobs/sha256/{hashlib.sha256(content).hexdigest()}"
 
 
 def _add(archive: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:

@@ -6,18 +6,18 @@ Source: the OCI distribution specification, pushing; and Docker's client of it, 
 import hashlib
 import json
 import re
-import tarfile
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import IO, Any
 from urllib.parse import parse_qs, urlsplit
+
+from hops.cli.oci_layout import write_layout
 
 _CHUNK = 1 << 20
 _BLOB = re.compile(r"/v2/.+/blobs/(sha256:[0-9a-f]{64})")
@@ -46,7 +46,7 @@ class Receiver:
         return file.stat().st_size if file.is_file() else self.known.get(digest)
 
     def write(self, tag: str, image: str, known: Container[str], to: IO[bytes]) -> None:
-        """Writes the image as an OCI layout (opencontainers/image-spec, image-layout.md) without blobs that are known.
+        """Writes the image as an OCI layout without blobs that are known.
 
         tag: under which it was pushed.
         image: its name in the layout.
@@ -54,19 +54,11 @@ class Receiver:
         to: where the tar archive is written.
         """
         media_type, digest = self.manifests[tag]
-        named = {"io.containerd.image.name": image}
-        manifest = {"mediaType": media_type, "digest": digest, "size": self.size(digest), "annotations": named}
-        with tarfile.open(fileobj=to, mode="w|") as archive:
-            for name, content in (
-                ("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'),
-                ("index.json", json.dumps({"schemaVersion": 2, "manifests": [manifest]}).encode()),
-            ):
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                archive.addfile(entry, BytesIO(content))
-            for file in self.folder.glob("sha256:*"):
-                if file.name not in known:
-                    archive.add(file, f"blobs/{file.name.replace(':', '/')}")
+        manifest = {"mediaType": media_type, "digest": digest, "size": self.size(digest)}
+        files = [file for file in self.folder.glob("sha256:*") if file.name not in known]
+        with ExitStack() as opened:
+            blobs = [(file.name, opened.enter_context(file.open("rb")), file.stat().st_size) for file in files]
+            write_layout(image, manifest, blobs, to)
 
     def identities(self, tag: str) -> set[str]:
         """The digests that Docker may name the image by: of its manifest, and of its configuration."""
