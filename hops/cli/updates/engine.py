@@ -165,7 +165,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
             raise typer.Exit(_loud(project, words, around))
-        ended = _run(project, words, around, f"down: removing the stack {stack}")
+        ended = _run(project, words, around, _Progress(f"down: removing the stack {stack}"))
         if ended.interrupted:
             release(project, stack, around)
     except (BackendError, EngineError, LockedError, ProjectError, ToolError) as error:
@@ -242,9 +242,8 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         patience = _PATIENCE if seen.running and not loaded else _STARTED_PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
         around = of.around(force=seen.unknown or bool(drifts))
-        done = _run(
-            of.project, [*words, *_refresh(drifts)], around, f"up: the stack {of.name}", len(planned.said.resources)
-        )
+        progress = _Progress(f"up: the stack {of.name}", len(planned.said.resources))
+        done = _run(of.project, [*words, *_refresh(drifts)], around, progress)
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
             # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
@@ -267,9 +266,10 @@ class BackgroundUpdate:
 
     def __init__(self, of: OpenedStack) -> None:
         self._of = of
-        self._interruption = _Interruption(_Progress("", 0))
+        progress = _Silence()
+        self._interruption = _Interruption(progress)
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name]
-        run = partial(_run, of.project, words, of.environment, "", stopped_by=self._interruption)
+        run = partial(_run, of.project, words, of.environment, progress, stopped_by=self._interruption)
         self._ended = later(run)
 
     @property
@@ -301,14 +301,13 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple["_Ended", Sequ
     Where there are some, the preview is done again with them in view.
     """
     words = ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
-    planned = _run(of.project, words, of.around(force=seen.unknown), title)
+    planned = _run(of.project, words, of.around(force=seen.unknown), _Progress(title))
     if planned.interrupted:
         return planned, ()
     drifts = seen.told_drifts()
     if drifts:
-        planned = _run(
-            of.project, [*words, *_refresh(drifts)], of.around(force=True), f"{title}, with what was changed"
-        )
+        progress = _Progress(f"{title}, with what was changed")
+        planned = _run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
     return planned, drifts
 
 
@@ -491,21 +490,18 @@ def _run(
     project: Path,
     words: Sequence[str],
     around: Mapping[str, str],
-    title: str,
-    total: int = 0,
+    progress: "_Progress",
     *,
     stopped_by: "_Interruption | None" = None,
 ) -> _Ended:
     """Runs Pulumi, shows its progress and reads its events. Raises EngineError.
 
-    title: of the progress line; "" shows no progress.
-    total: number of resources, 0 where it is unknown.
+    progress: what is told meanwhile.
     stopped_by: what stops it. Default: None, Ctrl-C; only the main thread can handle it.
     """
     command = ["pulumi", *words, "--non-interactive", "--color=never"]
     if "--json" not in words:
         command.append("--json")
-    progress = _Progress(title, total)
     lines: list[str] = []
     handled = nullcontext(stopped_by) if stopped_by else _passing_on(progress)
     with TemporaryFile() as errors, handled as interruption:
@@ -585,24 +581,27 @@ def _of_pulumi(error: str) -> str:
 
 @dataclass
 class _Progress:
-    """What runs now: one live line in a terminal, else a line for each step that took long. total: of resources."""
+    """What runs now: one live line in a terminal, else a line for each step that took long.
+
+    title: of the line. total: number of resources, 0 where it is unknown.
+    """
 
     title: str
-    total: int
+    total: int = 0
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
     _done: int = 0
     _told: int = 0
 
     def __post_init__(self) -> None:
         self._console = Console(stderr=True)
-        self._live = self._console.status(self.title) if self.title and self._console.is_terminal else None
+        self._live = self._console.status(self.title) if self._console.is_terminal else None
         self._ended = threading.Event()
 
     def __enter__(self) -> None:
         if self._live:
             self._live.start()
             threading.Thread(target=self._tick, daemon=True).start()
-        elif self.title:
+        else:
             echo(self.title, err=True)
 
     def __exit__(self, *_: object) -> None:
@@ -611,8 +610,6 @@ class _Progress:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        if not self.title:
-            return
         # A signal's handler calls this, perhaps within a write of standard error.
         os.write(2, f"\n{text}\n".encode())
 
@@ -631,7 +628,7 @@ class _Progress:
         self._done += 1
         seconds = time.monotonic() - began
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
-        if slow and name and self.title and not self._live and self._told < _MOST_LINES:
+        if slow and name and not self._live and self._told < _MOST_LINES:
             echo(f"  {name} … {seconds:.0f} s", err=True)
             self._told += 1
 
@@ -644,6 +641,22 @@ class _Progress:
                 done = min(self._done, self.total or self._done)
                 said = f"{self.title}: {done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
                 self._live.update(one_line(self._console, said))
+
+
+class _Silence(_Progress):
+    """Nothing is told of a run in the background."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def __enter__(self) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        pass
 
 
 # What is told
