@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from hops.kubernetes.values import at
+from hops.kubernetes.resources.deployments import replicas
 from hops.model.finding import Finding, Identity, Level, Severity
 from hops.trace.code import Code
 from hops.trace.facts.path_facts import PathFacts, identity
@@ -35,15 +35,15 @@ def _no_dns(view: PathFacts) -> Iterator[Finding]:
         return
     who = next((identity(item) for item in view.labelled("Deployment", _NAMESPACE, **_LABEL)), None)
     who = who or Identity("apps/v1", "Deployment", _NAMESPACE, "coredns")
-    replicas = at(view.get("Deployment", _NAMESPACE, who.name), "spec", "replicas")
+    wanted = replicas(view.get("Deployment", _NAMESPACE, who.name))
     problems = [f"{identity(pod)}: {problem}" for pod in pods if (problem := trouble(view, pod))]
     evidence = ["Service kube-system/kube-dns has no ready endpoint", *problems]
     evidence += [line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))]
     look = kubectl(view, "describe", "deployment", who.name, namespace=_NAMESPACE)
     words = ["scale", f"deployment/{who.name}", "--replicas", "2"]
-    if replicas:
+    if wanted:
         words = ["rollout", "restart", f"deployment/{who.name}"]
-    why = "its Deployment has 0 replicas" if replicas == 0 else next(iter(problems), "none of its pods is ready")
+    why = "its Deployment has 0 replicas" if wanted == 0 else next(iter(problems), "none of its pods is ready")
     message = f"No pod of {who.name} answers the cluster's look-ups: {why}."
     remedy = "" if problems else kubectl(view, *words, namespace=_NAMESPACE)
     yield no_dns.finding(who, message, remedy, evidence, look=look if not remedy else "")

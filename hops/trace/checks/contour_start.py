@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from hops.model.finding import Finding, Identity
+from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
@@ -76,7 +76,7 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
     remedy = mend(view, CONTOUR, "")
     evidence = [f"Contour's log: {denials[-1][1].strip()[:400]}"]
     message = f"The API forbids {user} to {' or '.join(verbs)} {', '.join(kinds)}."
-    about = [Identity("v1", "Pod", CONTOUR_NAMESPACE, identity(pod).name) for pod in contour_pods(view)]
+    about = [identity(pod) for pod in contour_pods(view)]
     stops = view.well is False
     yield forbidden.finding(CONTOUR, message, remedy, evidence, stops=stops, look=look, about=about)
 

@@ -1,15 +1,17 @@
 """What can break: hop 7, a process of the pod that runs and cannot take a request."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 
 from hops.kubernetes import objects
+from hops.kubernetes.values import JSON
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import suffers
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.remedies import command, kubectl, make
-from hops.trace.readers.kernel import processes
+from hops.trace.readers.kernel import PodProcess, processes
 
 stopped = Code(
     code="T66",
@@ -36,39 +38,35 @@ exhausted = Code(
 )
 
 
+def _first(view: PathFacts, broken: Callable[[PodProcess], bool]) -> Iterator[tuple[Mapping[str, JSON], PodProcess]]:
+    """The first broken process of each pod of a request that suffers."""
+    for pod in view.pods if suffers(view) else ():
+        space = view.namespace(pod)
+        found = (one for one in processes(space.processes) if broken(one)) if space else iter(())
+        for one in islice(found, 1):
+            yield pod, one
+
+
 def _stopped(view: PathFacts) -> Iterator[Finding]:
-    if not suffers(view):
-        return
-    for pod in view.pods:
-        space, node = view.namespace(pod), objects.node_of(pod)
-        for one in processes(space.processes) if space else ():
-            if one.state in ("T", "t"):
-                held = "by a debugger" if one.state == "t" else "by SIGSTOP"
-                message = f"The process {one.command} is stopped {held}."
-                remedy = command("docker", "exec", node, "kill", "-CONT", one.pid) if one.state == "T" else ""
-                look = "" if remedy else command("docker", "exec", node, "grep", "TracerPid", f"/proc/{one.pid}/status")
-                evidence = [f"{node}: process {one.pid} ({one.command}) has the state {one.state}"]
-                yield stopped.finding(identity(pod), message, remedy, evidence, look=look)
-                break
+    for pod, one in _first(view, lambda process: process.state in ("T", "t")):
+        node, held = objects.node_of(pod), "by a debugger" if one.state == "t" else "by SIGSTOP"
+        message = f"The process {one.command} is stopped {held}."
+        remedy = command("docker", "exec", node, "kill", "-CONT", one.pid) if one.state == "T" else ""
+        look = "" if remedy else command("docker", "exec", node, "grep", "TracerPid", f"/proc/{one.pid}/status")
+        evidence = [f"{node}: process {one.pid} ({one.command}) has the state {one.state}"]
+        yield stopped.finding(identity(pod), message, remedy, evidence, look=look)
 
 
 def _exhausted(view: PathFacts) -> Iterator[Finding]:
-    if not suffers(view):
-        return
-    for pod in view.pods:
-        space, who = view.namespace(pod), identity(pod)
-        for one in processes(space.processes) if space else ():
-            if one.limit and one.descriptors >= one.limit:
-                message = f"The process {one.command} has all of its {one.limit} file descriptors open."
-                evidence = [
-                    f"{objects.node_of(pod)}: {one.command} ({one.pid}) has {one.descriptors} of {one.limit} open"
-                ]
-                again = kubectl(view, "delete", "pod", who.name, namespace=who.namespace)
-                if view.planned and not (view.backend and view.backend.deployment):
-                    again += f" && {make(view)}"
-                look = kubectl(view, "logs", who.name, "--tail", "20", namespace=who.namespace)
-                yield exhausted.finding(who, message, again, evidence, look=look)
-                break
+    for pod, one in _first(view, lambda process: 0 < (process.limit or 0) <= process.descriptors):
+        who = identity(pod)
+        message = f"The process {one.command} has all of its {one.limit} file descriptors open."
+        evidence = [f"{objects.node_of(pod)}: {one.command} ({one.pid}) has {one.descriptors} of {one.limit} open"]
+        again = kubectl(view, "delete", "pod", who.name, namespace=who.namespace)
+        if view.planned and not (view.backend and view.backend.deployment):
+            again += f" && {make(view)}"
+        look = kubectl(view, "logs", who.name, "--tail", "20", namespace=who.namespace)
+        yield exhausted.finding(who, message, again, evidence, look=look)
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_stopped, _exhausted)
