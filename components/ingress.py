@@ -8,6 +8,7 @@ from pulumi_kubernetes.networking import v1 as networking
 
 from components.arguments import checked
 from components.children import child
+from hops.kubernetes.controller.contour_annotations import RESPONSE_TIMEOUT, WEBSOCKETS
 from hops.model import setting_types
 
 
@@ -101,8 +102,8 @@ class Ingress(pulumi.ComponentResource):
                 # it serves it (seen); a request that is answered is the better proof anyway.
                 annotations={
                     "pulumi.com/skipAwait": "true",
-                    **({"projectcontour.io/response-timeout": values["timeout"]} if values["timeout"] else {}),
-                    **({"projectcontour.io/websocket-routes": values["path"]} if values["websocket"] else {}),
+                    **({RESPONSE_TIMEOUT: values["timeout"]} if values["timeout"] else {}),
+                    **({WEBSOCKETS: values["path"]} if values["websocket"] else {}),
                     **_PLAIN_HTTP[values["plain_http"]],
                 },
             ),

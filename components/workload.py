@@ -18,6 +18,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from components.children import child
 from components.ingress import Ingress
+from hops.kubernetes.controller.contour_annotations import PROTOCOL
 from hops.kubernetes.resources.pod_start import MIGRATION
 from hops.model import service_settings, setting_types
 from hops.model.path import CONTOUR_NAMESPACE
@@ -284,7 +285,7 @@ class Workload(pulumi.ComponentResource):
             annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
         for protocol in ("h2c", "tls"):
             if spoken := [str(port["port"]) for port in values["ports"] if port["protocol"] == protocol]:
-                annotations[f"projectcontour.io/upstream-protocol.{protocol}"] = ",".join(spoken)
+                annotations[f"{PROTOCOL}{protocol}"] = ",".join(spoken)
         self._service = core.Service(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(

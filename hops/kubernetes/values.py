@@ -141,6 +141,12 @@ def pointer(base: str, *parts: str | int) -> str:
     return base + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def steps(pointer: str) -> tuple[str | int, ...]:
+    """The keys and indices that a JSON pointer leads along, as `at` takes them; a key of digits counts as an index."""
+    found = (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+    return tuple(int(part) if part.isdigit() else part for part in found)
+
+
 def matches(pattern: str, name: str) -> bool:
     """Whether a pattern, in which * matches any text, matches a name such as `DaemonSet/projectcontour/envoy`."""
     return _pattern(pattern).match(name) is not None

@@ -7,26 +7,31 @@ request-timeout too), internal/timeout, site/content/docs/1.33/config/annotation
 import re
 from collections.abc import Mapping
 
+RESPONSE_TIMEOUT = "projectcontour.io/response-timeout"
+"""The annotation of an Ingress with the time that its pods have for an answer."""
+WEBSOCKETS = "projectcontour.io/websocket-routes"
+"""The annotation of an Ingress with the paths that may become WebSockets."""
+PROTOCOL = "projectcontour.io/upstream-protocol."
+PROTOCOLS = tuple(f"{PROTOCOL}{name}" for name in ("h2c", "h2", "tls"))
+"""The annotations of a Service that say what Envoy speaks to its pods, with the ports that they are for."""
+LIMITS = tuple(
+    f"projectcontour.io/{name}"
+    for name in ("max-connections", "max-pending-requests", "max-requests", "max-retries", "per-host-max-connections")
+)
+"""The annotations of a Service that bound what Envoy sends to its pods at once."""
+
 READ: Mapping[str, frozenset[str]] = {
     "Ingress": frozenset(
         {
             *("ingress.kubernetes.io/force-ssl-redirect", "kubernetes.io/ingress.allow-http"),
             *("kubernetes.io/ingress.class", "projectcontour.io/ingress.class"),
             *("projectcontour.io/num-retries", "projectcontour.io/per-try-timeout", "projectcontour.io/retry-on"),
-            *("projectcontour.io/request-timeout", "projectcontour.io/response-timeout"),
-            "projectcontour.io/websocket-routes",
+            *("projectcontour.io/request-timeout", RESPONSE_TIMEOUT, WEBSOCKETS),
             *("projectcontour.io/tls-cert-namespace", "projectcontour.io/tls-maximum-protocol-version"),
             "projectcontour.io/tls-minimum-protocol-version",
         }
     ),
-    "Service": frozenset(
-        {
-            *("projectcontour.io/max-connections", "projectcontour.io/max-pending-requests"),
-            *("projectcontour.io/max-requests", "projectcontour.io/max-retries"),
-            *("projectcontour.io/per-host-max-connections", "projectcontour.io/upstream-protocol.h2"),
-            *("projectcontour.io/upstream-protocol.h2c", "projectcontour.io/upstream-protocol.tls"),
-        }
-    ),
+    "Service": frozenset({*LIMITS, *PROTOCOLS}),
     "HTTPProxy": frozenset({"kubernetes.io/ingress.class", "projectcontour.io/ingress.class"}),
 }
 """The annotations that Contour reads, by kind."""
@@ -100,7 +105,7 @@ _VALUES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "force-ssl-redirect": (re.compile("true|false"), '"true" or "false"'),
     "ingress.allow-http": (re.compile("true|false"), '"true" or "false"'),
     **dict.fromkeys(
-        ("max-connections", "max-pending-requests", "max-requests", "max-retries", "per-host-max-connections"),
+        (limit.partition("/")[2] for limit in LIMITS),
         (re.compile(r"\d+"), f"a whole number of at most {_UINT32}"),
     ),
 }

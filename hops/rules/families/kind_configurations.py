@@ -25,6 +25,7 @@ from hops.kubernetes.values import (
     network,
     pointer,
     sequence,
+    steps,
     text,
 )
 from hops.model.finding import Level, Severity
@@ -350,7 +351,7 @@ def _of_the_family(cluster: KindConfiguration) -> Iterator[Breach]:
     for node in cluster.nodes:
         for mapped in node.mappings:
             # Without an address, kind takes the wildcard of the cluster's family.
-            listed = text(at(given, *_keys(mapped.pointer), "listenAddress"))
+            listed = text(at(given, *steps(mapped.pointer), "listenAddress"))
             listened = address(listed) if listed else None
             if listened and listened.version != version:
                 here = "127.0.0.1" if version == 4 else "::1"
@@ -359,10 +360,6 @@ def _of_the_family(cluster: KindConfiguration) -> Iterator[Breach]:
                     f"{node.name} publishes port {mapped.container_port} on {listened}, and ipFamily is {family}.",
                     remedy=f"Write an address of the family {family}, such as {here}, or set ipFamily to dual.",
                 )
-
-
-def _keys(path: str) -> list[str | int]:
-    return [int(part) if part.isdigit() else part for part in path[1:].split("/")]
 
 
 def _without_ebpf(inventory: Inventory) -> Iterator[Resource]:

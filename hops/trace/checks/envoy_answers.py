@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping
 
+from hops.kubernetes import objects
+from hops.kubernetes.controller.contour_annotations import LIMITS, PROTOCOLS, RESPONSE_TIMEOUT, WEBSOCKETS
 from hops.kubernetes.routing.route import Route
-from hops.kubernetes.values import at, mapping, number, pairs, sequence, text
+from hops.kubernetes.values import at, mapping, number, sequence, steps, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
@@ -15,15 +17,6 @@ from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
 from hops.trace.facts.remedies import kubectl, make, mend, route_setting
 from hops.trace.observed.observation import SentRequest
 
-PROTOCOLS = tuple(f"projectcontour.io/upstream-protocol.{name}" for name in ("h2c", "h2", "tls"))
-"""The annotations of a Service that say what Envoy speaks to its pods, with the ports that they are for."""
-LIMITS = tuple(
-    f"projectcontour.io/{name}"
-    for name in ("max-connections", "max-pending-requests", "max-requests", "max-retries", "per-host-max-connections")
-)
-"""The annotations of a Service that bound what Envoy sends to its pods at once."""
-TIMEOUT = "projectcontour.io/response-timeout"
-WEBSOCKETS = "projectcontour.io/websocket-routes"
 _BROKEN = ("protocol error", "connection termination", "remote connection failure", "TLS_error", "remote reset")
 """How Envoy 1.38 words a pod that speaks another protocol: the first with 502 and the third with 503 were seen."""
 _CLUSTERS = "https://www.envoyproxy.io/docs/envoy/v1.38.3/configuration/upstream/cluster_manager/cluster_stats"
@@ -158,7 +151,7 @@ def _limited(view: PathFacts) -> Iterator[Finding]:
     places = [
         (pointer, policy)
         for pointer in (first.pointer, "/spec/virtualhost")
-        if (policy := mapping(at(body, *_steps(pointer), "rateLimitPolicy")))
+        if (policy := mapping(at(body, *steps(pointer), "rateLimitPolicy")))
     ]
     evidence = [told(answer)]
     remedy, message = "", f"{who} has a rate limit, and more requests came."
@@ -170,10 +163,6 @@ def _limited(view: PathFacts) -> Iterator[Finding]:
         evidence.append(f"{who}: rateLimitPolicy at {pointer}")
     look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
     yield limited.finding(who, message, remedy, evidence, look="" if remedy else look)
-
-
-def _steps(pointer: str) -> tuple[str | int, ...]:
-    return tuple(int(step) if step.isdigit() else step for step in pointer.split("/")[1:])
 
 
 def _other_protocol(view: PathFacts) -> Iterator[Finding]:
@@ -198,7 +187,7 @@ def _protocol(view: PathFacts) -> tuple[Identity, str, str] | None:
     """The object that declares a protocol for the backend, the protocol, and its annotation or pointer."""
     first, backend = claims(view).first, view.backend
     if first and backend:
-        for index, one in enumerate(sequence(at(dict(first.resource.body), *_steps(first.pointer), "services"))):
+        for index, one in enumerate(sequence(at(dict(first.resource.body), *steps(first.pointer), "services"))):
             if at(one, "name") == backend.service and (protocol := text(at(one, "protocol"))):
                 return first.resource.identity, protocol, f"{first.pointer}/services/{index}/protocol"
     if view.service is None or backend is None:
@@ -224,7 +213,7 @@ def _timed_out(view: PathFacts) -> Iterator[Finding]:
     wrong = route_setting(view, "timeout", lambda given: given.timeout is not None)
     longer = f"{max(int(needs * 4), 30)}s"
     if who.kind == "Ingress":
-        words = ("annotate", "--overwrite", "ingress", who.name, f"{TIMEOUT}={longer}")
+        words = ("annotate", "--overwrite", "ingress", who.name, f"{RESPONSE_TIMEOUT}={longer}")
         remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))
     else:
         change = {"op": "add", "path": f"{route.pointer}/timeoutPolicy", "value": {"response": longer}}
@@ -249,7 +238,7 @@ def _no_websocket(view: PathFacts) -> Iterator[Finding]:
 def _allowed(view: PathFacts, route: Route) -> str:
     who = route.resource.identity
     if who.kind == "Ingress":
-        given = pairs(at(dict(route.resource.body), "metadata", "annotations")).get(WEBSOCKETS)
+        given = objects.annotations(route.resource.body).get(WEBSOCKETS)
         paths = ",".join(filter(None, [given, route.path]))
         words = ("annotate", "--overwrite", "ingress", who.name, f"{WEBSOCKETS}={paths}")
         return kubectl(view, *words, namespace=who.namespace)
@@ -257,7 +246,7 @@ def _allowed(view: PathFacts, route: Route) -> str:
 
 
 def _annotations(view: PathFacts) -> Mapping[str, str]:
-    return pairs(at(view.service or {}, "metadata", "annotations"))
+    return objects.annotations(view.service or {})
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (

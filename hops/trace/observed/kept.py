@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hops.kubernetes.controller.classes import CLASS_ANNOTATIONS, DEFAULT_CLASS
+from hops.kubernetes.controller.contour_annotations import LIMITS, PROTOCOLS, RESPONSE_TIMEOUT, WEBSOCKETS
 from hops.kubernetes.resources.docker_containers import KIND_LABEL, KIND_ROLE_LABEL
 from hops.kubernetes.values import JSON, at, mapping, sequence, text
 from hops.model.path import CONTOUR_NAMESPACE
@@ -37,10 +38,7 @@ _METADATA = {
         *("kubernetes.io/ingress.allow-http", "ingress.kubernetes.io/force-ssl-redirect"),
         "projectcontour.io/tls-cert-namespace",
         "projectcontour.io/tls-minimum-protocol-version",
-        *("projectcontour.io/response-timeout", "projectcontour.io/websocket-routes"),
-        *(f"projectcontour.io/upstream-protocol.{name}" for name in ("h2c", "h2", "tls")),
-        *(f"projectcontour.io/max-{name}" for name in ("connections", "pending-requests", "requests", "retries")),
-        "projectcontour.io/per-host-max-connections",
+        *(RESPONSE_TIMEOUT, WEBSOCKETS, *PROTOCOLS, *LIMITS),
     ),
     "ownerReferences": _values("controller", "kind", "name"),
 }
