@@ -96,22 +96,22 @@ test-pairs: tools $(READY_DEV) ## a hundred pairs of faults, put into a path at 
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest tests/live -m pairs
 
 bench: tools ## the speed of up, preview and down (needs Docker)
-	@$(WITH_PULUMI) "$(PYTHON)" bench/run.py
+	@$(WITH_PULUMI) "$(PYTHON)" -m bench.run
 
 bench-dev: tools ## the seconds from a save to the answer in hops dev, and their parts (needs Docker)
-	@$(WITH_PULUMI) "$(PYTHON)" bench/dev.py
+	@$(WITH_PULUMI) "$(PYTHON)" -m bench.dev
 
 bench-scale: tools ## plan, preview and check of stacks with 1, 50 and 500 services
-	@$(WITH_PULUMI) "$(PYTHON)" bench/scale.py
+	@$(WITH_PULUMI) "$(PYTHON)" -m bench.scale
 
 bench-rules: tools ## the speed of the rules, of hops check and of the pack
 	@$(WITH_PULUMI) "$(PYTHON)" -m bench.rules
 
 bench-trace: $(READY) ## the speed of hops trace, and what --watch costs a running stack
-	@$(WITH_PULUMI) "$(PYTHON)" bench/trace.py "$(STACK)"
+	@$(WITH_PULUMI) "$(PYTHON)" -m bench.trace "$(STACK)"
 
 bench-load: $(READY) ## requests under load and during rolling updates: failures, times, Envoy's counters
-	@$(WITH_PULUMI) "$(PYTHON)" bench/load.py "$(STACK)"
+	@$(WITH_PULUMI) "$(PYTHON)" -m bench.load "$(STACK)"
 
 check: lint ## format, lint, types, import rules, tests
 	@$(WITH_PULUMI) $(PYTEST)

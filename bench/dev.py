@@ -22,7 +22,8 @@ from queue import Queue
 from tempfile import TemporaryDirectory
 from threading import Thread
 
-ROOT = Path(__file__).parents[1]
+from bench.clone import clone_project
+
 STACK = "web-api"
 URL = "http://127.0.0.1:8180/api/hello"
 HOST = "web-api.localhost"
@@ -39,7 +40,9 @@ def main() -> None:
     given = parser.parse_args()
     taken: dict[str, list[float]] = {}
     with TemporaryDirectory() as folder:
-        clone, environment = _clone(Path(folder))
+        clone, environment = clone_project(Path(folder))
+        environment |= {"PYTHONUNBUFFERED": "1"}
+        shutil.copy(clone / EXAMPLE / f"{STACK}.yaml", clone / "stacks" / f"Pulumi.{STACK}.yaml")
         try:
             with _dev(clone, environment) as lines:
                 _until(lines, r"watching ")
@@ -51,17 +54,6 @@ def main() -> None:
         finally:
             subprocess.run([".venv/bin/hops", "down", STACK], cwd=clone, env=environment, check=False)
     _print(taken, given.rounds)
-
-
-def _clone(folder: Path) -> tuple[Path, dict[str, str]]:
-    """What is committed, with a state of its own, and the environment for it."""
-    clone, state = folder / "project", folder / "state"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    (clone / ".venv").symlink_to(sys.prefix)
-    state.mkdir()
-    shutil.copy(clone / EXAMPLE / f"{STACK}.yaml", clone / "stacks" / f"Pulumi.{STACK}.yaml")
-    own = {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": "", "PYTHONUNBUFFERED": "1"}
-    return clone, dict(os.environ) | own
 
 
 @contextmanager

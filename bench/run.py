@@ -22,12 +22,13 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from bench.clone import clone_project
 from hops.cli.plan import planned
+from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.settings import settings
 from hops.model.versions import CALICO, CONTOUR
 from hops.observe.local.published_files import manifests_folder
 
-ROOT = Path(__file__).parents[1]
 STACK = "bench"
 CLUSTER = f"ingress-hops-{STACK}"
 PORT = 8099
@@ -58,7 +59,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     taken: dict[str, list[float]] = {}
     with TemporaryDirectory() as folder:
-        clone, environment = _clone(Path(folder))
+        clone, environment = clone_project(Path(folder))
         for _ in range(rounds):
             for phase, seconds in _script(Path(folder)):
                 taken.setdefault(phase, []).append(seconds)
@@ -67,18 +68,6 @@ def main() -> None:
                 for phase, seconds in _make(clone, environment):
                     taken.setdefault(f"{name}: {phase}", []).append(seconds)
     _print(taken, rounds)
-
-
-def _clone(folder: Path) -> tuple[Path, dict[str, str]]:
-    """What is committed, with a state of its own, and the environment for it."""
-    clone, state = folder / "project", folder / "state"
-    _run(["git", "clone", "--quiet", str(ROOT), str(clone)])
-    (clone / ".venv").symlink_to(sys.prefix)
-    for name in ("pyproject.toml", "requirements.txt", "requirements-dev.txt"):
-        # Older than the environment, so that `make` does not install the clone into it.
-        os.utime(clone / name, (0, 0))
-    state.mkdir()
-    return clone, dict(os.environ) | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": ""}
 
 
 def _write_stack(clone: Path, cluster: dict[str, int]) -> None:
@@ -117,8 +106,8 @@ def _script(folder: Path) -> Iterator[tuple[str, float]]:
         create = ["kind", "create", "cluster", "--name", CLUSTER, "--image", of.cluster.node_image, "--config", "-"]
         _run([*create, "--kubeconfig", str(kubeconfig)], json.dumps(cluster))
         yield "script: kind create", taken()
-        apply = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "apply", "--server-side", "--filename", "-"]
-        _run(["docker", "exec", "--interactive", f"{CLUSTER}-control-plane", *apply], objects)
+        apply = [*KUBECTL, "apply", "--server-side", "--filename", "-"]
+        _run(["docker", "exec", "--interactive", control_plane(CLUSTER), *apply], objects)
         yield "script: all applied", taken()
         _wait_for_200(1)
         yield "script, first 200", taken()

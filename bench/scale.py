@@ -19,7 +19,9 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from bench.clone import clone_project
+from hops.model.kind_names import KUBECTL, control_plane
+
 STACK = "scale"
 PORT = 8302
 HOPS = [".venv/bin/hops"]
@@ -51,7 +53,7 @@ def main() -> None:
     given = parser.parse_args()
     taken: dict[tuple[int, str], list[tuple[float, float]]] = {}
     with TemporaryDirectory() as folder:
-        clone, environment = _clone(Path(folder))
+        clone, environment = clone_project(Path(folder))
         for _ in range(given.rounds):
             for size in given.sizes:
                 _write(clone, size)
@@ -61,15 +63,6 @@ def main() -> None:
             for size, what, seconds, mib in _live(clone, environment):
                 taken.setdefault((size, what), []).append((seconds, mib))
     _print(taken, given.rounds)
-
-
-def _clone(folder: Path) -> tuple[Path, dict[str, str]]:
-    """What is committed, with a state of its own, and the environment for it."""
-    clone, state = folder / "project", folder / "state"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    (clone / ".venv").symlink_to(sys.prefix)
-    state.mkdir()
-    return clone, dict(os.environ) | {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": ""}
 
 
 def _write(clone: Path, size: int) -> None:
@@ -115,8 +108,8 @@ def _add(clone: Path, environment: dict[str, str], size: int) -> None:
     for each in own:
         if each["kind"] == "Deployment":
             each["spec"]["replicas"] = 0
-    kubectl = ["docker", "exec", "--interactive", f"ingress-hops-{STACK}-control-plane", "kubectl"]
-    apply = [*kubectl, "--kubeconfig", "/etc/kubernetes/admin.conf", "apply", "--server-side", "--filename", "-"]
+    kubectl = ["docker", "exec", "--interactive", control_plane(f"ingress-hops-{STACK}"), *KUBECTL]
+    apply = [*kubectl, "apply", "--server-side", "--filename", "-"]
     subprocess.run(apply, input=json.dumps({"apiVersion": "v1", "kind": "List", "items": own}).encode(), check=True)
 
 
