@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from hops.model import kind_names
 from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
 from hops.model.path import request_path
@@ -22,7 +24,8 @@ XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == 
 """Of Contour's Service in the service subnet: in the band that Kubernetes gives out last."""
 
 
-IN_PLACE = ("existing", "kubeconfigFolder", "registries")
+_NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder", "registries"}
+IN_PLACE = frozenset(map(to_camel, _NOT_IN_THE_CLUSTER))
 """The keys of `cluster` that are not part of the fingerprint."""
 POOL = ("blockSize", "encapsulation")
 """The keys of `calico` that are part of it."""
@@ -99,9 +102,6 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
         manifests=manifests,
         fixed=_fixed(settings),
     )
-
-
-_NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder", "registries"}
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:
