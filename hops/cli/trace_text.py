@@ -23,7 +23,7 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
     verbose: whether to print all three values of each hop (planned, declared, found), even if they are the same.
     """
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
-    echo(verdict(traced))
+    echo(verdict(traced, listed=True))
     echo()
     print_path(_rows(traced, verbose=verbose), "time")
     echo(f"{LEGEND}  found: as it was seen")
@@ -64,8 +64,12 @@ def show_short(traced: Trace) -> None:
         show_short(traced.then)
 
 
-def verdict(traced: Trace) -> str:
-    """The first broken hop with its evidence and remedy, or that all is well."""
+def verdict(traced: Trace, *, listed: bool = False) -> str:
+    """The first broken hop with its evidence and remedy, or that all is well.
+
+    traced: the trace.
+    listed: whether the advisories follow.
+    """
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
     request = f"{traced.asked.method} {traced.asked.url}"
     if stopping:
@@ -74,10 +78,10 @@ def verdict(traced: Trace) -> str:
         said = on_one_line(f"{first.code} {first.resource}: {first.message}")
         return f"{where} is broken: {said}\n{_remedy(first)}"
     advice = len(traced.findings)
-    below = f"; {advice} {'advisory' if advice == 1 else 'advisories'} below" if advice else ""
+    advised = f"; {advice} {'advisory' if advice == 1 else 'advisories'}{' below' * listed}" if advice else ""
     how = told(traced.answer) if traced.answer else "it was not sent"
     if status(replace(traced, then=None)) == 0:
-        return f"all is well: {request}, {how}{below}"
+        return f"all is well: {request}, {how}{advised}"
     return f"no cause was seen, and it is not as it should be: {request}, {how}"
 
 

@@ -196,6 +196,7 @@ def test_advice_is_told_after_the_hops(looked: Looked) -> None:
     assert "\n  look: curl " in done.stdout
     assert "mend:" not in done.stdout
     assert "\nhop 4 (route), advisory: T51 Ingress/apps/my-service-ingress: Envoy answers " in done.stdout
+    assert re.match(r"all is well: .*; 1 advisory\n", trace("--short").stdout), "nothing is below"
 
 
 def test_what_was_not_seen_is_told_last(looked: Looked) -> None:
