@@ -7,16 +7,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.live.faults.catalogue import SEED
-from tests.project import Project, copy_project
+from tests.project import Project, containers, copy_project, run
 
 COSTLY = 2
 """How many of the tests marked `costly` the gate takes."""
+SHARED, SHARED_PORT = "shared", 8486
+"""The stack that several modules use one after the other, and its port for http."""
 TOOLS = ("docker", "kind", "pulumi", "curl")
 
 
@@ -70,3 +75,37 @@ def a_clone(folder: Path) -> Iterator[Project]:
     finally:
         for stack in json.loads(clone.pulumi("stack", "ls", "--json")):
             clone.down(stack["name"])
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The stack `shared` in a project, its file, and the text of the file as `hops stack new` wrote it."""
+
+    project: Project
+    file: Path
+    new: str
+
+    def up(self, services: list[dict[str, Any]] | None = None) -> None:
+        """Brings the stack up as it was new, with these services where some are given."""
+        whole = yaml.safe_load(self.new)
+        if services is not None:
+            whole["config"]["ingress-hops:services"] = services
+        self.file.write_text(yaml.safe_dump(whole, sort_keys=False))
+        # A module may have left the cluster with other ports.
+        self.project.up(SHARED, "REPLACE=1")
+
+
+@pytest.fixture(scope="session")
+def shared(project: Project) -> Iterator[Shared]:
+    """A stack for modules that need a running one with services of their own: one cluster is made for all of them."""
+    cluster = f"ingress-hops-{SHARED}"
+    assert containers(cluster) == [], f"a cluster named {cluster} is here already; these tests need that name"
+    new = (".venv/bin/hops", "stack", "new", SHARED, "--http-port", str(SHARED_PORT))
+    run("env", "--chdir", str(project.folder), *new, **project.environment)
+    file = project.folder / "stacks" / f"Pulumi.{SHARED}.yaml"
+    try:
+        yield Shared(project, file, file.read_text())
+    finally:
+        project.down(SHARED)
+        file.unlink()
+    assert containers(cluster) == []

@@ -4,7 +4,7 @@ The edits are made one after the other in one running stack. After each, the obj
 uid, so an object that was deleted and created again counts as replaced.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.project import Project, answer, containers, run
+from tests.live.conftest import SHARED as STACK
+from tests.live.conftest import SHARED_PORT as PORT
+from tests.live.conftest import Shared
+from tests.project import Project, answer, run
 
-STACK = "edits"
-CLUSTER = f"ingress-hops-{STACK}"
-PORT, OTHER_PORT, OTHER_ADDRESS = 8486, 8487, "127.0.0.3"
+OTHER_PORT, OTHER_ADDRESS = 8487, "127.0.0.3"
 KINDS = (
     "namespaces,pods,services,serviceaccounts,configmaps,deployments,daemonsets,ingresses,networkpolicies,jobs,"
     "roles,rolebindings,clusterroles,clusterrolebindings,customresourcedefinitions"
@@ -51,7 +52,8 @@ class Running:
         """The uid of each object that no controller made, by KIND/NAMESPACE/NAME or KIND/NAME."""
         fields = (".kind", ".metadata.namespace", ".metadata.name", ".metadata.uid", ".metadata.ownerReferences")
         columns = ",".join(f"C{number}:{field}" for number, field in enumerate(fields))
-        kubectl = ("docker", "exec", f"{CLUSTER}-control-plane", "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
+        node = f"ingress-hops-{STACK}-control-plane"
+        kubectl = ("docker", "exec", node, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf")
         listed = run(*kubectl, "get", KINDS, "--all-namespaces", "--no-headers", f"--output=custom-columns={columns}")
         rows = [line.split(maxsplit=4) for line in listed.splitlines()]
         return {
@@ -164,20 +166,10 @@ LONG_EDITS = (
 
 
 @pytest.fixture(scope="module")
-def running(project: Project) -> Iterator[Running]:
-    assert containers(CLUSTER) == [], f"a cluster named {CLUSTER} is here already; these tests need that name"
-    new = (".venv/bin/hops", "stack", "new", STACK, "--http-port", str(PORT))
-    run("env", "--chdir", str(project.folder), *new, **project.environment)
-    stack = Running(project, project.folder / "stacks" / f"Pulumi.{STACK}.yaml")
+def running(shared: Shared) -> Running:
     first = {"name": "my-service", "pod": "example-pod", "host": "my-service.edits.localhost", "command": SERVE}
-    stack.edit(lambda config: config.update(services=[first]))
-    try:
-        stack.make("up")
-        yield stack
-    finally:
-        stack.make("down")
-        stack.file.unlink()
-    assert containers(CLUSTER) == []
+    shared.up([first])
+    return Running(shared.project, shared.file)
 
 
 def statuses(requests: tuple[str, ...], port: int = PORT, address: str = "127.0.0.1") -> list[int]:

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,10 @@ import pytest
 from hops.cli.updates.mend import free_addresses
 from hops.model.plan import plan
 from hops.model.settings import settings
+from tests.live.conftest import SHARED as STACK
+from tests.live.conftest import Shared
 from tests.project import Project, answer, run
 
-STACK = "mend"
 CONTOUR = "projectcontour"
 
 
@@ -64,7 +65,7 @@ OTHERS = (
     Change(
         patch("apps", "ingress/my-service-ingress", _at("/spec/rules/0/host", "elsewhere.localhost")),
         "Ingress apps/my-service-ingress has spec.rules changed",
-        ("apps", "ingress/my-service-ingress", "{.spec.rules[0].host}", "my-service.mend.localhost"),
+        ("apps", "ingress/my-service-ingress", "{.spec.rules[0].host}", "my-service.shared.localhost"),
     ),
     Change(
         ("delete", "--namespace", "apps", "networkpolicy/my-service"),
@@ -86,7 +87,7 @@ GONE = (
     Change(
         ("delete", "--namespace", "apps", "ingress/my-service-ingress"),
         "Ingress apps/my-service-ingress is gone",
-        ("apps", "ingress/my-service-ingress", "{.spec.rules[0].host}", "my-service.mend.localhost"),
+        ("apps", "ingress/my-service-ingress", "{.spec.rules[0].host}", "my-service.shared.localhost"),
     ),
     Change(
         ("delete", "namespace", "apps", "--wait=false"),
@@ -97,9 +98,9 @@ GONE = (
 
 
 @pytest.fixture(scope="module")
-def running(project: Project) -> Iterator[Project]:
-    with project.running(STACK):
-        yield project
+def running(shared: Shared) -> Project:
+    shared.up()
+    return shared.project
 
 
 def _as_declared(running: Project, changes: Sequence[Change]) -> None:
