@@ -4,20 +4,17 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 import hops
 from hops.cli.image_build import make
@@ -29,8 +26,7 @@ from hops.cli.stacks import backend
 from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
 from hops.cli.stacks.stack_file import StackError, read, stack_file
-from hops.cli.tables import one_line
-from hops.cli.updates.changes import brief, lines_of, object_name, sentence
+from hops.cli.updates.changes import brief, lines_of, sentence
 from hops.cli.updates.mend import (
     damaged_kubeconfig,
     drifted,
@@ -40,9 +36,9 @@ from hops.cli.updates.mend import (
     remove_added,
     write_kubeconfig,
 )
+from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
 from hops.model.commands import of_stack
-from hops.model.finding import Level
 from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
@@ -56,12 +52,7 @@ from hops.observe.local.docker import DockerError
 from hops.observe.local.machine import look
 from hops.observe.local.stack_files import has_makefile, kubeconfig_folder, own_state
 from hops.observe.timed_tasks import later
-from hops.pull_requests.events import EventsError, Preview, read_event
-from hops.pull_requests.events import read as read_events
 
-_TOLD_SECONDS = 5.0
-"""A step that takes longer has a line of its own where no terminal shows a live one."""
-_MOST_LINES = 10
 _PATIENCE = 10.0
 _STARTED_PATIENCE = 60.0
 """For pods whose nodes have just been started."""
@@ -73,18 +64,8 @@ _INTERRUPTED = "Attempting to deploy or update resources with "
 _GONE = "configured Kubernetes cluster is unreachable: failed to parse kubeconfig data"
 """What the provider says of a cluster whose kubeconfig file is gone."""
 
-_NO_CLUSTER = {"/environment/BUILT_IMAGE", "/environment/REGISTRIES_OF"}
-"""Inputs of commands that make no cluster."""
-
-_NOTHING = Preview("", {}, {}, (), (), {}, (), None, 0)
-"""What Pulumi says when it is stopped before its first event."""
-
 StackArgument = Annotated[str, typer.Argument(help="The stack.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show Pulumi's own output instead.")]
-
-
-class EngineError(RuntimeError):
-    """Pulumi could not start, or ended without a result."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +145,8 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         began = time.monotonic()
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
-            raise typer.Exit(_loud(project, words, around))
-        ended = _run(project, words, around, _Progress(f"down: removing the stack {stack}"))
+            raise typer.Exit(run_verbose(project, words, around))
+        ended = run(project, words, around, Progress(f"down: removing the stack {stack}"))
         if ended.interrupted:
             release(project, stack, around)
     except (BackendError, EngineError, LockedError, ProjectError, ToolError) as error:
@@ -224,14 +205,14 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
-        status = _loud(of.project, words, of.around(force=seen.unknown or bool(drifts)))
+        status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         if status == 0:
             remove_added(of.settings, drifts)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
     planned, drifts = _planned(of, seen, f"up: preview of the stack {of.name}")
-    if planned.interrupted or _stopped(planned) or _could_not_start(planned):
+    if planned.interrupted or planned.stopped or planned.could_not_start:
         _tell(planned, "stopped; nothing was changed")
-        return Status.FINDINGS if _stopped(planned) else Status.COULD_NOT_LOOK
+        return Status.FINDINGS if planned.stopped else Status.COULD_NOT_LOOK
     left = remove_added(of.settings, drifts)
     loaded = _load_again(seen, load=True)
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
@@ -242,8 +223,8 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         patience = _PATIENCE if seen.running and not loaded else _STARTED_PATIENCE
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
         around = of.around(force=seen.unknown or bool(drifts))
-        progress = _Progress(f"up: the stack {of.name}", len(planned.said.resources))
-        done = _run(of.project, [*words, *_refresh(drifts)], around, progress)
+        progress = Progress(f"up: the stack {of.name}", len(planned.said.resources))
+        done = run(of.project, [*words, *_refresh(drifts)], around, progress)
         _tell(done, f"{'failed' if done.failed else 'done'} after {time.monotonic() - began:.0f} s")
         if done.interrupted:
             # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
@@ -266,11 +247,10 @@ class BackgroundUpdate:
 
     def __init__(self, of: OpenedStack) -> None:
         self._of = of
-        progress = _Silence()
-        self._interruption = _Interruption(progress)
+        progress = Silence()
+        self._interruption = Interruption(progress)
         words = ["up", "--yes", "--skip-preview", "--json", "--stack", of.name]
-        run = partial(_run, of.project, words, of.environment, progress, stopped_by=self._interruption)
-        self._ended = later(run)
+        self._ended = later(partial(run, of.project, words, of.environment, progress, stopped_by=self._interruption))
 
     @property
     def done(self) -> bool:
@@ -295,19 +275,19 @@ class BackgroundUpdate:
         return _failure(ended) if ended.failed else ""
 
 
-def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple["_Ended", Sequence[Drift]]:
+def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequence[Drift]]:
     """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
 
     Where there are some, the preview is done again with them in view.
     """
     words = ["preview", "--json", "--stack", of.name, "--policy-pack", of.pack]
-    planned = _run(of.project, words, of.around(force=seen.unknown), _Progress(title))
+    planned = run(of.project, words, of.around(force=seen.unknown), Progress(title))
     if planned.interrupted:
         return planned, ()
     drifts = seen.told_drifts()
     if drifts:
-        progress = _Progress(f"{title}, with what was changed")
-        planned = _run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
+        progress = Progress(f"{title}, with what was changed")
+        planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
     return planned, drifts
 
 
@@ -321,14 +301,14 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
         drifts = seen.told_drifts()
         _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
-        status = _loud(of.project, words, of.around(force=seen.unknown or bool(drifts)))
+        status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         return Status.ALL_WELL if status == 0 else Status.FINDINGS
     planned, _ = _planned(of, seen, f"preview: the stack {of.name}")
     _load_again(seen, load=False)
     _tell(planned, "preview; nothing was changed", would=True)
-    if planned.interrupted or _could_not_start(planned):
+    if planned.interrupted or planned.could_not_start:
         return Status.COULD_NOT_LOOK
-    if _stopped(planned):
+    if planned.stopped:
         return Status.FINDINGS
     _how(of, [("do it:", of.make("up"))])
     return Status.ALL_WELL
@@ -428,241 +408,10 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
         echo("an earlier update was interrupted; this one goes on from there")
 
 
-# Running Pulumi
-
-
-@dataclass
-class _Ended:
-    """How a run of Pulumi ended.
-
-    said: what its events tell. error: its standard error.
-    """
-
-    status: int
-    said: Preview
-    error: str
-    interrupted: bool
-
-    @property
-    def failed(self) -> bool:
-        return self.status != 0
-
-    @property
-    def began(self) -> bool:
-        """Whether any resource was looked at."""
-        return bool(self.said.resources)
-
-    @property
-    def changes(self) -> bool:
-        return any(resource.op not in ("same", "read", "refresh") for resource in self.said.resources.values())
-
-    @property
-    def another_cluster(self) -> bool:
-        """Whether the run makes a cluster, so that the one before it is gone."""
-        made = ("create", "replace")
-        return any(
-            r.op in made
-            for r in self.said.resources.values()
-            if r.type == "command:local:Command" and _NO_CLUSTER.isdisjoint(r.inputs)
-        )
-
-
-def _stopped(ended: _Ended) -> bool:
-    return any(finding.level is Level.MANDATORY for finding in ended.said.findings)
-
-
-def _could_not_start(ended: _Ended) -> bool:
-    return ended.failed and not _stopped(ended)
-
-
-def _loud(project: Path, words: Sequence[str], around: Mapping[str, str]) -> int:
-    """Runs Pulumi with its own output. Returns its exit status."""
-    process = subprocess.Popen(["pulumi", *words], cwd=project, env=around)
-    while True:
-        # The terminal sends Ctrl-C to Pulumi too, which ends in order.
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
-
-
-def _run(
-    project: Path,
-    words: Sequence[str],
-    around: Mapping[str, str],
-    progress: "_Progress",
-    *,
-    stopped_by: "_Interruption | None" = None,
-) -> _Ended:
-    """Runs Pulumi, shows its progress and reads its events. Raises EngineError.
-
-    progress: what is told meanwhile.
-    stopped_by: what stops it. Default: None, Ctrl-C; only the main thread can handle it.
-    """
-    command = ["pulumi", *words, "--non-interactive", "--color=never"]
-    if "--json" not in words:
-        command.append("--json")
-    lines: list[str] = []
-    handled = nullcontext(stopped_by) if stopped_by else _passing_on(progress)
-    with TemporaryFile() as errors, handled as interruption:
-        try:
-            # In a process group of its own: Ctrl-C reaches it once, from here, and none of the programs that it runs.
-            process = subprocess.Popen(
-                command,
-                cwd=project,
-                env={**around, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                errors="replace",
-                process_group=0,
-            )
-        except OSError as error:
-            raise EngineError(f"pulumi cannot be run: {error.strerror}") from None
-        interruption.reach(process)
-        with process, progress:
-            for line in process.stdout or ():
-                lines.append(line)
-                if event := read_event(line):
-                    progress.event(event)
-            status = process.wait()
-        errors.seek(0)
-        stderr = errors.read().decode(errors="replace").strip()
-    try:
-        said = read_events("".join(lines))
-    except EventsError:
-        if interruption.asked:
-            return _Ended(status, _NOTHING, stderr, interrupted=True)
-        raise EngineError(_of_pulumi(stderr) or f"pulumi {words[0]} ended with {status} and said nothing") from None
-    return _Ended(status, said, stderr, interruption.asked)
-
-
-@dataclass
-class _Interruption:
-    """Ctrl-C, which is passed on to Pulumi once. asked: whether it was pressed."""
-
-    progress: "_Progress"
-    asked: bool = False
-    _process: subprocess.Popen[str] | None = None
-
-    def handle(self, _signal: int, _frame: object) -> None:
-        if self.asked:
-            self.progress.say("still waiting for pulumi to end in order")
-            return
-        self.asked = True
-        self.progress.say("stopping: pulumi finishes the steps that it is in")
-        if self._process:
-            self._process.send_signal(signal.SIGINT)
-
-    def reach(self, process: subprocess.Popen[str]) -> None:
-        """Passes on to a process, also what was pressed before it was started."""
-        self._process = process
-        if self.asked:
-            process.send_signal(signal.SIGINT)
-
-
-@contextmanager
-def _passing_on(progress: "_Progress") -> Iterator[_Interruption]:
-    """Handles Ctrl-C and SIGTERM from before Pulumi is started until it has ended."""
-    interruption = _Interruption(progress)
-    before = {number: signal.signal(number, interruption.handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _of_pulumi(error: str) -> str:
-    said = sentence(error.removeprefix("error: "))
-    return f"{said}; to remove the lock: pulumi cancel --yes" if "currently locked" in said else said
-
-
-@dataclass
-class _Progress:
-    """What runs now: one live line in a terminal, else a line for each step that took long.
-
-    title: of the line. total: number of resources, 0 where it is unknown.
-    """
-
-    title: str
-    total: int = 0
-    _began: dict[str, tuple[float, str]] = field(default_factory=dict)
-    _done: int = 0
-    _told: int = 0
-
-    def __post_init__(self) -> None:
-        self._console = Console(stderr=True)
-        self._live = self._console.status(self.title) if self._console.is_terminal else None
-        self._ended = threading.Event()
-
-    def __enter__(self) -> None:
-        if self._live:
-            self._live.start()
-            threading.Thread(target=self._tick, daemon=True).start()
-        else:
-            echo(self.title, err=True)
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._live:
-            self._live.stop()
-
-    def say(self, text: str) -> None:
-        # A signal's handler calls this, perhaps within a write of standard error.
-        os.write(2, f"\n{text}\n".encode())
-
-    def event(self, event: Mapping[str, Any]) -> None:
-        kind = next(
-            (kind for kind in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent") if kind in event), None
-        )
-        if not kind:
-            return
-        metadata = event[kind].get("metadata") or {}
-        urn, op = str(metadata.get("urn")), str(metadata.get("op"))
-        if kind == "resourcePreEvent":
-            self._began[urn] = (time.monotonic(), object_name(metadata))
-            return
-        began, name = self._began.pop(urn, (time.monotonic(), ""))
-        self._done += 1
-        seconds = time.monotonic() - began
-        slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
-        if slow and name and not self._live and self._told < _MOST_LINES:
-            echo(f"  {name} … {seconds:.0f} s", err=True)
-            self._told += 1
-
-    def _tick(self) -> None:
-        while not self._ended.wait(0.5):
-            now = time.monotonic()
-            running = [f"{name} {now - began:.0f} s" for began, name in list(self._began.values()) if name]
-            of = f" of {self.total}" if self.total else ""
-            if self._live:
-                done = min(self._done, self.total or self._done)
-                said = f"{self.title}: {done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
-                self._live.update(one_line(self._console, said))
-
-
-class _Silence(_Progress):
-    """Nothing is told of a run in the background."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def __enter__(self) -> None:
-        pass
-
-    def say(self, text: str) -> None:
-        pass
-
-    def event(self, event: Mapping[str, Any]) -> None:
-        pass
-
-
 # What is told
 
 
-def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
+def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
     """Prints the result: what changes, findings, warnings and errors."""
     unchanged = sum(resource.op == "same" for resource in ended.said.resources.values())
     echo(f"{head}; {brief(ended.said, would=would)}, {unchanged} unchanged" if ended.began else head)
@@ -679,11 +428,11 @@ def _tell(ended: _Ended, head: str, *, would: bool = False) -> None:
             echo("note: an earlier update was interrupted; the next one goes on from there")
         elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
             echo(f"warning: {sentence(text)}")
-    if ended.failed and not (_stopped(ended) and not ended.said.failure):
+    if ended.failed and not (ended.stopped and not ended.said.failure):
         echo(f"error: {_failure(ended)}", err=True)
 
 
-def _failure(ended: _Ended) -> str:
+def _failure(ended: Ended) -> str:
     return sentence(ended.said.failure or ended.error or f"pulumi ended with status {ended.status}")
 
 
