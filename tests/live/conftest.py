@@ -86,8 +86,9 @@ class Shared:
     new: str
 
     def up(self, services: list[dict[str, Any]] | None = None) -> None:
-        """Brings the stack up as it was new, with these services where some are given."""
+        """Brings the stack up as it was new, on one node, with these services where some are given."""
         whole = yaml.safe_load(self.new)
+        whole["config"]["ingress-hops:cluster"]["workers"] = 0
         if services is not None:
             whole["config"]["ingress-hops:services"] = services
         self.file.write_text(yaml.safe_dump(whole, sort_keys=False))
