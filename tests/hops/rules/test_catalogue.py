@@ -18,11 +18,13 @@ from hops.rules.docs import page
 from hops.rules.patches import patched
 from hops.rules.rule import NoParameters
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
+from tests.hops.rules.test_accepted_routes import CASES as ACCEPTED_ROUTES
 from tests.hops.rules.test_api_server import CASES as API_SERVER
 from tests.hops.rules.test_clash_rules import CASES as FLEET
 from tests.hops.rules.test_exceptions import CASES as PACK
 from tests.hops.rules.test_exposure import CASES as EXPOSURE
 from tests.hops.rules.test_host_ports import CASES as HOST_PORTS
+from tests.hops.rules.test_hosts_and_paths import CASES as HOSTS_AND_PATHS
 from tests.hops.rules.test_ingress import CASES as INGRESS
 from tests.hops.rules.test_kind_clusters import CASES as KIND_NODES
 from tests.hops.rules.test_request_path import CASES as REQUEST_PATH
@@ -40,6 +42,8 @@ EDGES: list[Case] = [
     *REQUEST_PATH,
     *EXPOSURE,
     *INGRESS,
+    *HOSTS_AND_PATHS,
+    *ACCEPTED_ROUTES,
     *TLS,
     *PACK,
 ]

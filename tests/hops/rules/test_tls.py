@@ -4,8 +4,8 @@ import pytest
 
 from hops.model import settings
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
-from tests.hops.rules.test_ingress import HOST, contour, delegation, ingress, paths, policy, proxy
-from tests.hops.rules.test_ingress import path as entry
+from tests.hops.rules.manifests import HOST, contour, delegation, ingress, paths, policy, proxy
+from tests.hops.rules.manifests import path as entry
 
 REDIRECT = "/metadata/annotations/ingress.kubernetes.io~1force-ssl-redirect"
 GATEWAY = """

@@ -9,7 +9,7 @@ from hops.trace.observed.observation import Observation
 from hops.trace.observed.redact import redacted
 from hops.trace.verdict import trace
 from tests.hops.rules.cases import Case, documents, verdict
-from tests.hops.rules.test_ingress import FIELDS
+from tests.hops.rules.test_accepted_routes import FIELDS
 from tests.hops.trace.faults import secure
 from tests.hops.trace.names import JSON, WORKER
 from tests.hops.trace.observations import added, healthy, node
