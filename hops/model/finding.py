@@ -84,7 +84,8 @@ class Finding:
     object, "" for all of it. message: one sentence without its code. remedy: what mends it; of a trace, a command, or
     empty where none is known. evidence: the value that was met, as text. setting: a stack's file and the key in it to
     correct first, or empty. look: a command that shows more and changes nothing, or empty. about: other objects that it
-    concerns, beside its resource. causes: where the values are that cause it, as place and JSON pointer.
+    concerns, beside its resource. causes: where the values are that cause it, as place and JSON pointer. names: where
+    the value is that the message names, in the same form, or None.
     """
 
     code: str
@@ -102,6 +103,7 @@ class Finding:
     look: str = ""
     about: tuple[Identity, ...] = ()
     causes: tuple[tuple[Place, str], ...] = ()
+    names: tuple[Place, str] | None = None
 
     @property
     def docs(self) -> str:

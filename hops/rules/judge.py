@@ -7,7 +7,7 @@ from datetime import date
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import Undecidable, matches
+from hops.kubernetes.values import Undecidable, matches, unknown_paths
 from hops.model.finding import Finding, Identity, Level, Patch, Place
 from hops.rules import RULES
 from hops.rules.configuration import Configuration
@@ -128,6 +128,8 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
     # A finding that a remediation did not remove blocks like a mandatory one.
     level = Level.MANDATORY if level is Level.REMEDIATE else level
     safe = level is Level.MANDATORY and not rule.unsafe
+    # A refused value that nobody can correct is unknown to the other rules (meant).
+    known = not any(unknown_paths(operation.get("value")) for operation in breach.patch)
     return Finding(
         code=rule.code,
         level=level,
@@ -138,9 +140,10 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
         path=breach.path,
         message=breach.message,
         remedy=breach.remedy or rule.remedy,
-        patch=Patch(changed.identity, changed.place, breach.patch, safe) if breach.patch else None,
+        patch=Patch(changed.identity, changed.place, breach.patch, safe) if breach.patch and known else None,
         evidence=breach.evidence,
         causes=tuple((cause.place, path) for cause, path in breach.causes),
+        names=(breach.names[0].place, breach.names[1]) if breach.names else None,
     )
 
 
@@ -151,20 +154,31 @@ def _replaced(finding: Finding, places: Mapping[tuple[str, Place, str], Level]) 
 
 
 def _without_effects(findings: list[Finding]) -> list[Finding]:
-    """The findings without those whose causes are all reported."""
+    """The findings without those whose causes are all reported, and without weaker ones that an effect names."""
     effects = [finding for finding in findings if finding.causes]
     if not effects:
         return findings
-    at: dict[tuple[Place, str], Level] = {}
+    at: dict[tuple[Place, str], list[Finding]] = defaultdict(list)
     for finding in findings:
-        key = finding.place, finding.path
-        at[key] = max(at.get(key, finding.level), finding.level, key=_strictness)
+        at[finding.place, finding.path].append(finding)
     gone = {
         id(finding)
         for finding in effects
-        if all(cause in at and _strictness(at[cause]) >= _strictness(finding.level) for cause in finding.causes)
+        if all(any(_tells(other, finding) for other in at.get(cause, ())) for cause in finding.causes)
     }
-    return [finding for finding in findings if id(finding) not in gone]
+    kept = {}
+    for finding in effects:
+        named = at.get(finding.names, ()) if finding.names and id(finding) not in gone else ()
+        weaker = [other for other in named if _strictness(other.level) < _strictness(finding.level)]
+        gone |= {id(other) for other in weaker}
+        if len(finding.causes) == 1:
+            mended = next((other for other in weaker if other.patch), finding)
+            kept[id(finding)] = replace(finding, patch=mended.patch, remedy=mended.remedy)
+    return [kept.get(id(finding), finding) for finding in findings if id(finding) not in gone]
+
+
+def _tells(cause: Finding, effect: Finding) -> bool:
+    return cause.code != effect.code and _strictness(cause.level) >= _strictness(effect.level)
 
 
 def _told_once(findings: list[Finding]) -> Iterator[Finding]:

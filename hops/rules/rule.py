@@ -37,7 +37,9 @@ class Breach:
     absence: whether the breach concludes from an object that is not declared. It does not hold if a file could not be
         read, because the object may be in that file.
     causes: the values that cause the breach, by object and JSON pointer. Findings about all of them that are at least
-        as strict replace this one.
+        as strict replace this one. Findings of the same rule do not count.
+    names: the value, by object and JSON pointer, that the message names. A less strict finding about it is left out.
+        If the value is the only cause, its patch and its remedy replace those of this breach.
     """
 
     path: str
@@ -48,6 +50,7 @@ class Breach:
     evidence: str = ""
     absence: bool = False
     causes: tuple[tuple[Resource, str], ...] = ()
+    names: tuple[Resource, str] | None = None
 
 
 class NoParameters(Section):

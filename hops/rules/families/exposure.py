@@ -38,7 +38,7 @@ from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.setting_types import Label, Section
 from hops.model.setting_types import Port as PortNumber
-from hops.rules.families.host_ports import Controllers
+from hops.rules.families.host_ports import Controllers, closed
 from hops.rules.families.request_path import blocked
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 
@@ -549,6 +549,7 @@ def _ways(inventory: Inventory) -> Iterable[Exposure | DeclaredService | Pod]:
     title="No administration or metrics port is exposed",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.STACK,
     of=_ways,
     hop=HopName.ROUTE,
@@ -573,6 +574,8 @@ def inner_port(subject: Exposure | DeclaredService | Pod, inventory: Inventory, 
                 yield Breach(
                     f"{taken.pointer}/hostPort",
                     f"hostPort {taken.host_port} exposes port {taken.container_port} of container {taken.container}.",
+                    closed(taken),
+                    remedy="Remove hostPort, and use `kubectl port-forward`.",
                 )
 
 

@@ -29,6 +29,10 @@ def _host(port: Port) -> str:
     return "" if not port.host_ip or port.host_ip in ("0.0.0.0", "::") else port.host_ip
 
 
+def _where(port: Port) -> str:
+    return f"{port.pointer}/{'hostPort' if port.host_port else 'containerPort'}"
+
+
 def _claims(inventory: Inventory) -> _Claims:
     """The ports that running pods take on their nodes, by number, protocol and address; "" holds all addresses."""
     claims: dict[tuple[int, str, str], list[tuple[Pod, Port]]] = defaultdict(list)
@@ -63,6 +67,7 @@ def _apart(one: Pod, other: Pod) -> bool:
     scope=Scope.STACK,
     of=pods,
     hop=HopName.HOST_PORT,
+    yields_to=("HP01", "HP02"),
     why="The scheduler assigns a port of a node to one pod. The other pod stays Pending and reports no error of its "
     "own. Within one pod, the API server rejects the duplicate.",
     remedy="Change the hostPort of one of the pods, or place the pods on different nodes with nodeSelector.",
@@ -71,15 +76,15 @@ def _apart(one: Pod, other: Pod) -> bool:
     + """---
 apiVersion: v1
 kind: Pod
-metadata: {name: nginx, namespace: apps}
-spec: {containers: [{name: nginx, image: nginx:1, ports: [{containerPort: 80, hostPort: 80}]}]}
+metadata: {name: edge, namespace: apps}
+spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 80}]}]}
 """,
     good=ENVOY
     + """---
 apiVersion: v1
 kind: Pod
-metadata: {name: nginx, namespace: apps}
-spec: {containers: [{name: nginx, image: nginx:1, ports: [{containerPort: 80, hostPort: 81}]}]}
+metadata: {name: edge, namespace: apps}
+spec: {containers: [{name: envoy, image: envoyproxy/envoy:v1.38.3, ports: [{containerPort: 8080, hostPort: 443}]}]}
 """,
 )
 def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
@@ -87,7 +92,7 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
         return
     own: set[tuple[int, str, str]] = set()
     for port, taken in pod.node_ports():
-        where, host = f"{port.pointer}/{'hostPort' if port.host_port else 'containerPort'}", _host(port)
+        where, host = _where(port), _host(port)
         mine = {h for number_, protocol, h in own if (number_, protocol) == (taken, port.protocol)}
         own.add((taken, port.protocol, host))
         if mine and (not host or mine & {"", host}):
@@ -95,10 +100,15 @@ def claimed_once(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Br
             continue
         claims = inventory.once(_claims)
         rivals = chain(claims.get((taken, port.protocol, ""), ()), claims.get((taken, port.protocol, host or "*"), ()))
-        others = (other for other, _ in rivals if not other.resource.same_object(pod.resource))
-        rival = next((other for other in others if not _apart(pod, other)), None)
-        if rival:
-            yield Breach(where, f"{rival.resource} also uses port {taken}/{port.protocol} of the node.")
+        others = (one for one in rivals if not one[0].resource.same_object(pod.resource) and not _apart(pod, one[0]))
+        first = next(others, None)
+        if first:
+            rival, its = first
+            yield Breach(
+                where,
+                f"{rival.resource} also uses port {taken}/{port.protocol} of the node.",
+                causes=((rival.resource, _where(its)),) if next(others, None) is None else (),
+            )
 
 
 @partial(
@@ -198,6 +208,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
     if port is None:
         return
     body, kind = pod.resource.body, pod.resource.kind
+    causes = ((pod.resource, f"{port.pointer}/hostPort" if port.host_port else f"{pod.pointer}/hostNetwork"),)
     if kind == "DaemonSet":
         rolling = at(body, "spec", "updateStrategy", "rollingUpdate")
         if _share(at(rolling, "maxSurge"), 1, up=True):
@@ -214,6 +225,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
                 f"the rollout starts a second pod on a node while the first still uses {_named(port)}.",
                 tuple(operations),
                 remedy="Set updateStrategy.rollingUpdate.maxSurge to 0.",
+                causes=causes,
             )
         return
     # The cluster with the most nodes counts: the objects do not say in which cluster the pod runs.
@@ -227,7 +239,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
             "/spec/replicas",
             f"{replicas} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
             ({"op": "replace", "path": "/spec/replicas", "value": room},) if declared is not None else (),
-            causes=((pod.resource, f"{port.pointer}/hostPort"),),
+            causes=causes,
         )
     elif kind == "Deployment" and replicas == room and text(at(body, "spec", "strategy", "type")) != "Recreate":
         rolling = at(body, "spec", "strategy", "rollingUpdate")
@@ -237,6 +249,7 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
                 "/spec/strategy",
                 f"the new pod of a rollout finds no node with a free {_named(port)}, and no old pod may stop first.",
                 ({"op": "add", "path": "/spec/strategy", "value": {"type": "Recreate"}},),
+                causes=causes,
             )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.resources.pods import Pod
+from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import at, flag, text
 from hops.model.finding import Level, Severity
@@ -105,6 +105,11 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     return tuple({"op": "remove", "path": f"{pointer}/{key}"} for key in keys)
 
 
+def closed(port: Port) -> tuple[Mapping[str, Any], ...]:
+    """The operations that remove a hostPort."""
+    return _without(port.pointer, *(["hostPort", "hostIP"] if port.host_ip else ["hostPort"]))
+
+
 @partial(
     Rule,
     code="HP01",
@@ -117,6 +122,7 @@ def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
     hop=HopName.HOST_PORT,
     parameters=AllowedPorts,
     remediable=True,
+    yields_to=("HP06", "EX06"),
     why="A hostPort opens a port of the node and bypasses every Service and Ingress. Only the ports that the request "
     "path requires should be open. The rule covers containers of every kind; hostPort 0 counts as unset.",
     remedy="Remove hostPort and reach the pod through a Service and an Ingress, or add the port to the parameter "
@@ -136,7 +142,7 @@ spec:
         image: envoyproxy/envoy:v1.38.3
         ports:
         - {containerPort: 8080, hostPort: 80}
-        - {containerPort: 9001, hostPort: 9001}
+        - {containerPort: 8443, hostPort: 8443}
 """,
     good="""
 apiVersion: apps/v1
@@ -152,7 +158,7 @@ spec:
         image: envoyproxy/envoy:v1.38.3
         ports:
         - {containerPort: 8080, hostPort: 80}
-        - {containerPort: 9001}
+        - {containerPort: 8443}
 """,
 )
 def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach]:
@@ -162,7 +168,7 @@ def allowed(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach
                 f"{port.pointer}/hostPort",
                 f"container {port.container} uses hostPort {port.host_port}/{port.protocol}, which is not allowed "
                 f"(allowed: {parameters}).",
-                _without(port.pointer, *(["hostPort", "hostIP"] if port.host_ip else ["hostPort"])),
+                closed(port),
                 evidence=str(port.host_port),
             )
 
@@ -214,7 +220,7 @@ def controllers_only(pod: Pod, _: Inventory, parameters: Controllers) -> Iterato
             f"{port.pointer}/hostPort",
             f"container {port.container} uses hostPort {port.host_port}/{port.protocol}, but only "
             f"{', '.join(parameters.controllers) or 'no workload'} may use hostPorts.",
-            _without(port.pointer, *(["hostPort", "hostIP"] if port.host_ip else ["hostPort"])),
+            closed(port),
         )
 
 
@@ -284,31 +290,31 @@ def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
     bad="""
 apiVersion: apps/v1
 kind: DaemonSet
-metadata: {name: agent, namespace: apps}
+metadata: {name: envoy, namespace: projectcontour}
 spec:
-  selector: {matchLabels: {app: agent}}
+  selector: {matchLabels: {app: envoy}}
   template:
-    metadata: {labels: {app: agent}}
+    metadata: {labels: {app: envoy}}
     spec:
       hostNetwork: true
       containers:
-      - name: agent
-        image: agent:1
-        ports: [{containerPort: 9100}]
+      - name: envoy
+        image: envoyproxy/envoy:v1.38.3
+        ports: [{containerPort: 8080, hostPort: 80}]
 """,
     good="""
 apiVersion: apps/v1
 kind: DaemonSet
-metadata: {name: agent, namespace: apps}
+metadata: {name: envoy, namespace: projectcontour}
 spec:
-  selector: {matchLabels: {app: agent}}
+  selector: {matchLabels: {app: envoy}}
   template:
-    metadata: {labels: {app: agent}}
+    metadata: {labels: {app: envoy}}
     spec:
       containers:
-      - name: agent
-        image: agent:1
-        ports: [{containerPort: 9100}]
+      - name: envoy
+        image: envoyproxy/envoy:v1.38.3
+        ports: [{containerPort: 8080, hostPort: 80}]
 """,
 )
 def host_network_ports(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iterator[Breach]:
@@ -329,6 +335,7 @@ def host_network_ports(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iter
                     f"{port.pointer}/containerPort",
                     f"hostNetwork opens port {port.container_port}/{port.protocol} of container {container.name} on "
                     f"the node, which is not allowed (allowed: {parameters}).",
+                    causes=((pod.resource, f"{pod.pointer}/hostNetwork"),),
                 )
 
 
@@ -338,6 +345,7 @@ def host_network_ports(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iter
     title="No hostPort is a port of the node's own services",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.HOST_PORT,
@@ -345,7 +353,8 @@ def host_network_ports(pod: Pod, _: Inventory, parameters: AllowedPorts) -> Iter
     why=f"The kubelet, etcd, the API server, kube-proxy and {POD_NETWORK.title} listen on ports of the node. A "
     "hostPort on one of these ports redirects their traffic into the pod. A hostPort in the NodePort range can collide "
     "with a Service.",
-    remedy="Change the hostPort to a port outside the parameters `reserved` and `nodePorts` of HP06.",
+    remedy="Remove the port from the node, or change it to one outside the parameters `reserved` and `nodePorts` of "
+    "HP06 that HP01 allows.",
     references=(
         "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
         "https://github.com/deckhouse/deckhouse/issues/2285",
@@ -378,14 +387,13 @@ def not_reserved(pod: Pod, _: Inventory, parameters: ReservedPorts) -> Iterator[
     for port, taken in pod.node_ports():
         key = "hostPort" if port.host_port else "containerPort"
         if taken in parameters.reserved:
-            yield Breach(
-                f"{port.pointer}/{key}", f"a service of the node itself listens on port {taken}/{port.protocol}."
-            )
+            message = f"a service of the node itself listens on port {taken}/{port.protocol}."
         elif first <= taken <= last:
-            yield Breach(
-                f"{port.pointer}/{key}",
-                f"port {taken}/{port.protocol} is in the NodePort range, {first} to {last}.",
-            )
+            message = f"port {taken}/{port.protocol} is in the NodePort range, {first} to {last}."
+        else:
+            continue
+        causes = () if port.host_port else ((pod.resource, f"{pod.pointer}/hostNetwork"),)
+        yield Breach(f"{port.pointer}/{key}", message, closed(port) if port.host_port else (), causes=causes)
 
 
 _HOOKS = (

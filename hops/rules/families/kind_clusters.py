@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -81,12 +82,23 @@ def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breac
         if placement and not placement.reached(pod, port):
             taking = placement.taking(pod)
             cluster, node = taking[0] if taking else placement.first()
+            path = f"{port.pointer}/hostPort"
             taken = port.host_port in placement.host_ports(cluster)
+            message = f"no node that can run the pod publishes hostPort {port.host_port}/{port.protocol}"
+            remedy = ""
+            if instead := inventory.once(_Mismatches).mapping_for(pod.resource, path):
+                unused, mapped = instead
+                message += f", and no pod uses port {mapped.container_port}, which {unused.name} publishes"
+                remedy = (
+                    f"Set containerPort of the mapping to {port.host_port} and recreate the cluster, or set hostPort "
+                    f"to {mapped.container_port}."
+                )
             yield Breach(
-                f"{port.pointer}/hostPort",
-                f"no node that can run the pod publishes hostPort {port.host_port}/{port.protocol}.",
+                path,
+                f"{message}.",
                 () if taken or not taking else _publish(cluster, node, port),
                 patches=cluster.resource,
+                remedy=remedy,
             )
 
 
@@ -119,13 +131,31 @@ def _publish(cluster: KindConfiguration, node: KindNode, port: Port) -> tuple[Ma
     "receives an empty reply or a reset, and no other program can use the port.",
     remedy="Remove the entry from extraPortMappings, or set this hostPort on a pod of the node.",
     references=(KIND,),
-    bad=CLUSTER + "---" + ENVOY.replace("hostPort: 80", "hostPort: 81"),
+    bad=CLUSTER.replace(
+        "extraPortMappings: [", "extraPortMappings: [{containerPort: 443, hostPort: 443, listenAddress: 127.0.0.1}, "
+    )
+    + "---"
+    + ENVOY,
     good=CLUSTER + "---" + ENVOY,
 )
 def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     # A cluster's configuration by itself says nothing of what will run there.
     if not inventory.pods:
         return
+    for node, mapped in _unanswered(cluster, inventory):
+        door = inventory.once(_Mismatches).door_for(cluster.resource, mapped.pointer)
+        yield Breach(
+            mapped.pointer,
+            f"{node.name} publishes port {mapped.container_port}/{mapped.protocol} as "
+            f"{mapped.listen_address}:{mapped.host_port}, but no pod or Service of the node uses the port.",
+            ({"op": "remove", "path": mapped.pointer},),
+            absence=True,
+            causes=(door,) if door else (),
+        )
+
+
+def _unanswered(cluster: KindConfiguration, inventory: Inventory) -> Iterator[tuple[KindNode, Mapped]]:
+    """The published ports that no pod or Service of their node uses. Raises Undecidable."""
     taken, node_ports = inventory.once(_taken), inventory.once(_node_ports)
     for node in cluster.nodes:
         for mapped in node.mappings:
@@ -138,15 +168,47 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
                 continue
             if (None, mapped.protocol) in node_ports and 30000 <= (mapped.container_port or 0) <= 32767:
                 continue
-            if _is_api_server(node, mapped):
-                continue
-            yield Breach(
-                mapped.pointer,
-                f"{node.name} publishes port {mapped.container_port}/{mapped.protocol} as "
-                f"{mapped.listen_address}:{mapped.host_port}, but no pod or Service of the node uses the port.",
-                ({"op": "remove", "path": mapped.pointer},),
-                absence=True,
-            )
+            if not _is_api_server(node, mapped):
+                yield node, mapped
+
+
+class _Mismatches:
+    """Pairs of a hostPort that no node publishes and a mapping of its node that nothing uses: one mistake.
+
+    Call it as `inventory.once(_Mismatches)`. There is no pair where a value is not known yet.
+    """
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._mappings: dict[tuple[Resource, str], tuple[KindNode, Mapped]] = {}
+        self._doors: dict[tuple[Resource, str], tuple[Resource, str]] = {}
+        with suppress(Undecidable):
+            free = [
+                (cluster, node, mapped)
+                for cluster in inventory.once(clusters)
+                for node, mapped in _unanswered(cluster, inventory)
+            ]
+            for pod in inventory.pods if free else ():
+                for port in _doors(pod):
+                    if not inventory.once(Placement).reached(pod, port):
+                        self._pair(pod, port, free)
+
+    def _pair(self, pod: Pod, port: Port, free: list[tuple[KindConfiguration, KindNode, Mapped]]) -> None:
+        for one in free:
+            cluster, node, mapped = one
+            if mapped.protocol == port.protocol and node.refuses(pod) is None:
+                door = pod.resource, f"{port.pointer}/hostPort"
+                self._mappings[door] = node, mapped
+                self._doors[cluster.resource, mapped.pointer] = door
+                free.remove(one)
+                return
+
+    def mapping_for(self, pod: Resource, path: str) -> tuple[KindNode, Mapped] | None:
+        """The mapping that is paired with the hostPort at a JSON pointer of a workload."""
+        return self._mappings.get((pod, path))
+
+    def door_for(self, cluster: Resource, path: str) -> tuple[Resource, str] | None:
+        """The hostPort that is paired with the mapping at a JSON pointer of a kind configuration."""
+        return self._doors.get((cluster, path))
 
 
 def _reached(pod: Pod, port: tuple[int | None, str], inventory: Inventory) -> bool:
@@ -634,13 +696,14 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
     elif refused:
         value = _strictest(here, version)
         # What another rule cannot report comes first.
-        pod, why = min(refused, key=lambda one: bool(one[1].pointer))
+        pod, why = min(refused, key=lambda one: (bool(one[1].pointer), not one[1].pointer.endswith("/host")))
         yield Breach(
             path,
             f"level {level} rejects {pod.resource}, which has {why.what}.",
             ({"op": "replace", "path": path, "value": value},),
             remedy=f"Change the pod spec, or set the label {ENFORCE} to {value}.",
             causes=() if not why.pointer else tuple((pod.resource, one.pointer) for pod, one in refused),
+            names=(pod.resource, why.pointer) if why.pointer else None,
         )
 
 

@@ -20,6 +20,7 @@ from hops.kubernetes.routing.hosts import tls_hosts
 from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP, FORCE_SSL
 from hops.kubernetes.routing.routes import ADAPTERS, ROUTE_KINDS
 from hops.kubernetes.routing.targets import granted, home
+from hops.kubernetes.schemas.refusals import nearest
 from hops.kubernetes.values import Undecidable, at, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -189,19 +190,39 @@ def same_hosts(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iter
         if rule.host:
             ruled.setdefault(rule.host.lower(), f"{rule.pointer}/host")
     missing = [host for host in ruled if host not in covered]
-    for host in missing:
-        yield Breach(ruled[host], f"no entry of tls lists host {host}.", _covered(ingress, host), evidence=host)
+    unruled = [(host, where) for host, where in tls_hosts(ingress) if host.lower() not in ruled]
+    meant = _meant([host for host, _ in unruled], missing)
+    # An entry without hosts is reported instead.
+    for host in missing if all(entry.hosts for entry in ingress.tls) else ():
+        if host not in meant.values():
+            yield Breach(ruled[host], f"no entry of tls lists host {host}.", _covered(ingress, host), evidence=host)
     for entry in ingress.tls:
         if not entry.hosts:
             path = f"{entry.pointer}/hosts"
             operations = ({"op": "add", "path": path, "value": missing},) if missing else ()
             yield Breach(path, "an entry of tls lists no host, so its certificate is never used.", operations)
     entries = {entry.pointer: entry for entry in ingress.tls}
-    for host, where in tls_hosts(ingress):
-        if host.lower() not in ruled:
-            entry = entries[where.rpartition("/hosts/")[0]]
-            message = f"tls lists host {host}, which has no rule."
-            yield Breach(where, message, _uncovered(ingress, entry, where, missing), evidence=host)
+    for host, where in unruled:
+        message = f"tls lists host {host}, which has no rule"
+        change = _uncovered(ingress, entries[where.rpartition("/hosts/")[0]], where)
+        if host in meant:
+            message += f", and no entry of tls lists host {meant[host]}"
+            change = ({"op": "replace", "path": where, "value": meant[host]},)
+        yield Breach(where, f"{message}.", change, evidence=host)
+
+
+def _meant(unruled: Sequence[str], missing: Sequence[str]) -> Mapping[str, str]:
+    """The host of a rule that a host of `tls` is a misspelling of: that is one mistake."""
+    if len(unruled) == len(missing) == 1:
+        return {unruled[0]: missing[0]}
+    left = list(missing)
+    meant: dict[str, str] = {}
+    for host in unruled:
+        near = nearest(host, left)
+        if near:
+            meant[host] = near
+            left.remove(near)
+    return meant
 
 
 def _covered(ingress: DeclaredIngress, host: str) -> _Operations:
@@ -213,11 +234,9 @@ def _covered(ingress: DeclaredIngress, host: str) -> _Operations:
     return ({"op": "add", "path": path, "value": [host]},)
 
 
-def _uncovered(ingress: DeclaredIngress, entry: IngressTLS, where: str, missing: Sequence[str]) -> _Operations:
+def _uncovered(ingress: DeclaredIngress, entry: IngressTLS, where: str) -> _Operations:
     if len(entry.hosts) > 1:
         return ({"op": "remove", "path": where},)
-    if missing:
-        return ({"op": "replace", "path": where, "value": missing[0]},)
     return ({"op": "remove", "path": entry.pointer},) if len(ingress.tls) > 1 else ()
 
 

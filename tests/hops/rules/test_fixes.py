@@ -11,7 +11,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.routing.hosts import bare, named
 from hops.kubernetes.routing.routes import routes
-from hops.kubernetes.values import Undecidable, at
+from hops.kubernetes.values import Undecidable, at, unknown_paths
 from hops.model.finding import Finding, Level, Place
 from hops.rules import RULES
 from hops.rules.patches import patched
@@ -199,3 +199,10 @@ def test_a_door_has_at_most_one_finding_and_no_patch_closes_it(about: str) -> No
     for finding in found:
         if finding.patch:
             assert before <= kept(applied(bodies, finding))
+
+
+def test_no_patch_copies_a_value_that_the_api_server_refuses() -> None:
+    findings = verdict(documents(RULES["SV08"].bad.replace("app: webb", "app:web")))
+    (labels,) = [finding for finding in findings if finding.code == "SV08"]
+    assert labels.patch is None
+    assert all(not finding.patch or not unknown_paths(list(finding.patch.operations)) for finding in findings)

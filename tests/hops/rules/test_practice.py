@@ -134,6 +134,7 @@ PORT = "ports: [{name: http, containerPort: 8080}]"
 POD = "image: registry.example/cart:1.0\n        ports: [{name: http, containerPort: 8080}]"
 SERVICE_PORT = "ports: [{name: http, port: 80, targetPort: http}]"
 SELECTOR = "selector: {app: cart}\n"
+POD_LABELS = "    metadata: {labels: {app: cart}}\n    spec:\n"
 SENDERS = "from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: projectcontour}}}]"
 PATH = "paths: [{path: /, pathType: Prefix, backend: {service: {name: cart, port: {number: 80}}}}]"
 INGRESS = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: cart, namespace: store}"
@@ -446,7 +447,7 @@ MISTAKES = [
             )
         ],
     ),
-    Mistake("a mapping to another port", "KN01 KN02", [(MAPPING, MAPPING.replace("80,", "81,", 1))]),
+    Mistake("a mapping to another port", "KN01", [(MAPPING, MAPPING.replace("80,", "81,", 1))]),
     # Workloads without a pod.
     Mistake("no replicas", "RP03", [("replicas: 2", "replicas: 0")]),
     Mistake(
@@ -504,7 +505,7 @@ MISTAKES = [
     # Pod Security.
     Mistake(
         "a probe of another host",
-        "HP09 KN08",
+        "KN08",
         [(PORT, PORT + "\n        readinessProbe: {httpGet: {host: 127.0.0.1, path: /, port: http}}")],
     ),
     Mistake(
@@ -559,6 +560,14 @@ MISTAKES = [
     Mistake("a class that nobody handles", "IN09", [("spec:\n  rules:", "spec:\n  ingressClassName: nginx\n  rules:")]),
     # A port that two rules speak of.
     Mistake("a hostPort that is not allowed", "HP01", [(PORT, PORT.replace("8080}", "8080, hostPort: 9000}"))]),
+    Mistake("a hostPort of the kubelet", "HP06", [(PORT, PORT.replace("8080}", "8080, hostPort: 10250}"))]),
+    Mistake(
+        "a hostPort of Envoy's admin interface",
+        "EX06",
+        [(DOOR, DOOR[:-1] + ", {containerPort: 9001, hostPort: 9001}]")],
+    ),
+    Mistake("the hostPort of the controller", "HP02", [(PORT, PORT.replace("8080}", "8080, hostPort: 80}"))]),
+    Mistake("the network of the node", "HP03", [(POD_LABELS, POD_LABELS + "      hostNetwork: true\n")]),
     Mistake("a Service that selects no pod", "SV01", [(SELECTOR, "selector: {app: card}\n")]),
     Mistake(
         "a Service without the port of the route",
