@@ -1,4 +1,4 @@
-"""What a fault of a running path is called, and how it is told."""
+"""The codes of faults that only a running path shows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,12 +11,18 @@ from hops.model.hop import HopName
 class Code:
     """One kind of fault that only a running path shows.
 
-    hop: the hop that breaks; None where it is the machine below them. symptom: what
-    the client sees. cause: why. told_apart: by which evidence. remedy: what mends it, for the page; a finding brings
-    the commands for its case.
-    level: mandatory where the request stops, advisory where it doesn't.
-    yields_to: the codes that explain this one away. A finding is dropped where a finding of one of them is about one
-    of its objects (`hops.trace.precedence`).
+    code: the identifier, such as T17.
+    hop: the hop that breaks; None if it can be any hop, or the machine.
+    title: the fault in one sentence, without a full stop.
+    symptom: what the client sees.
+    cause: why it happens.
+    told_apart: the evidence that confirms it.
+    remedy: what repairs it, for the page; a finding has the commands for its case.
+    level: mandatory if the request stops, advisory if it does not. Default: mandatory.
+    severity: how much depends on it. Default: high.
+    references: URLs of the documents that the code follows. Default: none.
+    yields_to: codes that explain this one away: a finding is dropped if a finding of one of them is about one of its
+    objects (`hops.trace.precedence`). Default: none.
     """
 
     code: str
@@ -44,12 +50,17 @@ class Code:
         look: str = "",
         about: Iterable[Identity] = (),
     ) -> Finding:
-        """One case of it.
+        """One case of this fault.
 
-        message: one sentence. remedy: a command that mends it, or empty. evidence: what was seen, a line each. stops:
-        whether it stops the request; if not it is advisory, whatever the code's level. hop: where it breaks another
-        one than the code's. setting: the stack's file and the key in it to correct first. look: a command that shows
-        more and changes nothing. about: other objects that it concerns, beside the resource.
+        resource: the object that is broken.
+        message: one sentence.
+        remedy: a command that repairs it, or empty.
+        evidence: what was seen, a line each. Default: none.
+        stops: whether it stops the request; if not, the finding is advisory, whatever the code's level. Default: True.
+        hop: the broken hop, if it is not the code's. Default: the code's.
+        setting: the stack's file and the key in it to correct first. Default: empty.
+        look: a command that shows more and changes nothing. Default: empty.
+        about: other objects that it concerns, beside the resource. Default: none.
         """
         return Finding(
             code=self.code,

@@ -1,4 +1,4 @@
-"""The pages of the codes: everything in them comes from the codes themselves, and what a suite of faults found."""
+"""The pages of the codes, written from the codes and from the evidence of the fault tests."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,11 +8,11 @@ from hops.trace.checks.registry import CODES, RULES
 from hops.trace.code import Code
 
 INDEX = "README"
-"""The key of the evidence that stands in the index."""
+"""The key of the evidence for the index page."""
 _NOTHING: Mapping[str, str] = {}
 
 _COMMANDS = (
-    "A finding of `hops trace` brings the commands for its case: one that mends, one that only shows more, or both."
+    "A finding of `hops trace` contains the commands for its case: one that repairs, one that only shows more, or both."
 )
 _KUBECTL = " For a stack's cluster, run `.venv/bin/hops kubectl STACK` in place of `kubectl`."
 
@@ -38,7 +38,7 @@ def _sections(code: Code, evidence: str) -> Iterator[str]:
     yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())])
     yield f"## Symptom\n\n{code.symptom}"
     yield f"## Cause\n\n{code.cause}"
-    yield f"## How it is told apart\n\n{code.told_apart}"
+    yield f"## How it is confirmed\n\n{code.told_apart}"
     yield f"## Remedy\n\n{code.remedy}"
     yield _COMMANDS + (_KUBECTL if "kubectl" in code.remedy else "")
     if evidence:
@@ -54,7 +54,7 @@ def _linked(code: str) -> str:
 
 
 def _hop(code: Code) -> str:
-    return f"{code.hop.number} {code.hop}" if code.hop else "the one that the requests show, or the machine under them"
+    return f"{code.hop.number} {code.hop}" if code.hop else "any hop, or the machine"
 
 
 def index(evidence: Mapping[str, str] = _NOTHING) -> str:
@@ -68,7 +68,7 @@ def index(evidence: Mapping[str, str] = _NOTHING) -> str:
             lines += ["", f"## {about}", "", "| code | fault | level |", "|---|---|---|"]
             lines += [f"| [{code.code}]({code.code}.md) | {code.title} | {code.level} |" for code in own]
     rules = ", ".join(map(_linked, RULES))
-    lines += ["", f"Beside them a trace asks these rules of the living objects: {rules}."]
+    lines += ["", f"A trace also applies these rules to the objects of the cluster: {rules}."]
     if INDEX in evidence:
         lines += ["", evidence[INDEX].strip()]
     return "\n".join(lines) + "\n"

@@ -18,13 +18,14 @@ from hops.trace.facts.remedies import kubectl, make, service_settings, setting
 refused = Code(
     code="T68",
     hop=HopName.POD,
-    title="A quota or a limit of the namespace keeps the pod out",
+    title="A quota or a limit of the namespace prevents the pod from being created",
     symptom="503 from Envoy (`no healthy upstream`): there is no pod. `make up` fails with `exceeded quota`.",
-    cause="A ResourceQuota of the namespace is used up or asks for limits that the pod does not set, or a LimitRange "
-    "allows less than the pod asks for. The API then refuses to create the pod; nothing is Pending.",
-    told_apart="The pod is missing, and a ResourceQuota's `used` leaves no room for it, its resources are outside of a "
-    "LimitRange, or an event of its ReplicaSet quotes the refusal. A pod that is missing for no such reason is T42.",
-    remedy="Raise the quota or the limit, or let the pod ask for less.",
+    cause="A ResourceQuota of the namespace is used up or requires limits that the pod does not set, or a "
+    "LimitRange allows less than the pod requests. The API then refuses to create the pod; nothing is Pending.",
+    told_apart="The pod is missing, and a ResourceQuota's `used` leaves no room for it, its resources are outside "
+    "of a LimitRange, or an event of its ReplicaSet quotes the refusal. A pod that is missing for another reason is "
+    "T42.",
+    remedy="Raise the quota or the limit, or reduce the pod's requests.",
     references=("https://kubernetes.io/docs/concepts/policy/resource-quotas/",),
 )
 

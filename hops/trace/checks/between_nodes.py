@@ -25,8 +25,8 @@ tunnel = Code(
     symptom="503 from Envoy, after its connect time-out of 2 s, for pods on another node than Envoy's.",
     cause=f"{POD_NETWORK.title} sends packets between the nodes encapsulated, as UDP to port {_VXLAN_PORT}. A rule "
     "drops them, or the tunnel's interface is down.",
-    told_apart="The pod answers its own node and not Envoy's; the route there leads into the tunnel, and the filter of "
-    "one of the nodes drops the port, or the interface is not up.",
+    told_apart="The pod answers requests from its own node and not from Envoy's. The route there leads into the "
+    "tunnel, and the filter of one of the nodes drops the port, or the interface is not up.",
     remedy="Delete the rule, or switch the interface on.",
     references=("https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements#network-requirements",),
 )
@@ -34,11 +34,11 @@ uplink = Code(
     code="T85",
     hop=HopName.ENDPOINT,
     title="A node's uplink has a lower MTU than its pods",
-    symptom="Small requests and answers arrive, large ones hang, for pods on another node than Envoy's.",
+    symptom="For pods on another node than Envoy's, small requests and answers arrive and large ones hang.",
     cause="The MTU of a node's eth0 was set lower than that of the pods, with the tunnel's overhead if there is one. "
     "What comes to the node in larger packets is dropped.",
-    told_apart="The MTU of the nodes' eth0 against that of the pods' eth0. It is advisory where the request is "
-    "answered.",
+    told_apart="The trace compares the MTU of the nodes' eth0 with that of the pods' eth0. The finding is advisory "
+    "if the request is answered.",
     remedy="Set the uplink's MTU, or lower the pods' (Calico: veth_mtu).",
     references=("https://docs.tigera.io/calico/latest/networking/configuring/mtu",),
 )

@@ -16,9 +16,10 @@ unexplained = Code(
     hop=None,
     title="The request stops here, and the cause was not seen",
     symptom="The followed request fails.",
-    cause="Not known: no other code fits what was seen.",
-    told_apart="Requests were sent at each hop: it lies between the last that failed and the first that was answered.",
-    remedy="`hops trace --bundle FILE` keeps all that was seen, for whoever looks further.",
+    cause="Unknown: no other code fits the observation.",
+    told_apart="Requests were sent at each hop: the fault is between the last one that failed and the first one "
+    "that was answered.",
+    remedy="`hops trace --bundle FILE` saves the whole observation for further analysis.",
 )
 
 _RUNGS: tuple[tuple[Where, HopName], ...] = (

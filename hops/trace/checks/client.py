@@ -22,9 +22,9 @@ proxied = Code(
     symptom="curl prints a page or an error of the proxy, such as 502, 503 or 403, or ends with 5 or 7. Browsers do "
     "not read these variables.",
     cause="`http_proxy`, `https_proxy` or `all_proxy` is set, and `no_proxy` does not name the host. The proxy then "
-    "looks up the name and connects, and on its machine 127.0.0.1 is another one.",
-    told_apart="The variables are read as curl reads them. The trace sends the request itself, and once more by the "
-    "proxy. It is advisory if Envoy answers that request, too.",
+    "resolves the name and connects. On the proxy's machine, 127.0.0.1 is that machine itself.",
+    told_apart="The trace reads the variables as curl does. It sends the request directly, and once more through "
+    "the proxy. The finding is advisory if Envoy answers the request through the proxy.",
     remedy="Add the host to `no_proxy`.",
     references=("https://curl.se/docs/manpage.html#ENVIRONMENT",),
 )
@@ -32,11 +32,12 @@ only_curl = Code(
     code="T79",
     hop=HopName.NAME,
     title="The system's resolver does not know names in .localhost",
-    symptom="curl and browsers reach the service; Python, Java, ping and others say that the host is unknown.",
-    cause="curl and browsers take each name in .localhost for 127.0.0.1 without asking. Other programs ask the "
-    "resolver, and this one knows `localhost` alone.",
+    symptom="curl and browsers reach the service. Python, Java, ping and other programs report an unknown host.",
+    cause="curl and browsers resolve each name in .localhost to 127.0.0.1 themselves. Other programs ask the "
+    "resolver, which knows only `localhost`.",
     told_apart="The name is in .localhost, and a look-up by the system's resolver gives no address.",
-    remedy="Add the name to the hosts file, or let the resolver answer it: systemd-resolved and nss-myhostname do.",
+    remedy="Add the name to the hosts file, or use a resolver that answers it, such as systemd-resolved or "
+    "nss-myhostname.",
     level=Level.ADVISORY,
     severity=Severity.LOW,
     references=("https://www.rfc-editor.org/rfc/rfc6761#section-6.3",),
@@ -44,21 +45,21 @@ only_curl = Code(
 firewall = Code(
     code="T80",
     hop=HopName.PORT_MAPPING,
-    title="A firewall of this machine keeps the request from the node",
+    title="A firewall of this machine blocks the request to the node",
     symptom="curl ends with 28 or 7; or, behind Docker's proxy, with 52 or 56.",
     cause="A rule of the machine's packet filter drops or rejects packets to the port, or from Docker to the node.",
-    told_apart="Docker's proxy listens on the port and no connection gets to it, while the node's port answers in the "
-    "node. Behind Docker's proxy, only a rule that is seen shows it. Only root may read the rules.",
+    told_apart="Docker's proxy listens on the port and no connection reaches it, while the node's port answers "
+    "inside the node. Behind Docker's proxy, only a rule that was seen proves it. Only root can read the rules.",
     remedy="Delete the rule, or allow the port and Docker's networks.",
     references=("https://docs.docker.com/engine/network/packet-filtering-firewalls/",),
 )
 no_proxy = Code(
     code="T82",
     hop=HopName.PORT_MAPPING,
-    title="Docker publishes the port, and nothing of Docker listens on it",
+    title="Docker publishes the port, and docker-proxy does not listen on it",
     symptom="curl ends with 7, connection refused.",
-    cause="The process `docker-proxy` of the port has ended: it was killed, for want of memory or by hand. Docker does "
-    "not start it again.",
+    cause="The process `docker-proxy` of the port has ended: somebody killed it, or memory ran out. Docker does not "
+    "start it again.",
     told_apart="Docker shows the port as published and the node as running, this machine has no listening socket on "
     "the port, and the node's port answers in the node.",
     remedy="Restart the node's container: Docker then starts its proxy again.",

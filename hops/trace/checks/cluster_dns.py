@@ -13,12 +13,13 @@ no_dns = Code(
     code="T81",
     hop=None,
     title="The cluster's DNS does not answer",
-    symptom="The request itself may be answered: Envoy dials pods by address. An app that looks up another service "
-    "fails or answers 500, and Envoy does not find a Service of type ExternalName.",
-    cause="CoreDNS has no ready pod: its Deployment is scaled to 0, its pods crash, often by their Corefile, or no "
-    "node takes them.",
-    told_apart="The Service kube-dns has no ready endpoint. It is advisory, because no hop of the path asks it.",
-    remedy="Scale the Deployment, or correct what its pods' log names.",
+    symptom="The request itself may be answered, because Envoy connects to pods by address. An app that looks up "
+    "another service fails or answers 500, and Envoy does not find a Service of type ExternalName.",
+    cause="CoreDNS has no ready pod: its Deployment is scaled to 0, its pods crash, often because of their "
+    "Corefile, or no node can run them.",
+    told_apart="The Service kube-dns has no ready endpoint. The finding is advisory, because no hop of the path "
+    "uses DNS.",
+    remedy="Scale the Deployment up, or correct what the log of its pods names.",
     level=Level.ADVISORY,
     severity=Severity.MEDIUM,
     references=("https://kubernetes.io/docs/tasks/administer-cluster/dns-debugging-resolution/",),

@@ -15,12 +15,12 @@ from hops.trace.facts.remedies import CONTOUR, kubectl, mend
 forbidden = Code(
     code="T76",
     hop=HopName.ROUTE,
-    title="Contour may not read the objects that it needs",
-    symptom="As T20: a change has no effect; after a restart of Contour, Envoy never becomes ready.",
+    title="Contour has no permission to read the objects that it needs",
+    symptom="A change of an Ingress has no effect. After a restart of Contour, Envoy never becomes ready.",
     cause="The ClusterRole of Contour, or its binding to Contour's service account, is missing or lacks a kind. A "
     "running Contour notices only when it lists the objects anew.",
     told_apart="Contour's log quotes the API: `is forbidden: User … cannot list resource`.",
-    remedy="Restore Contour's ClusterRole and ClusterRoleBinding, as its published manifest has them.",
+    remedy="Restore Contour's ClusterRole and ClusterRoleBinding from its published manifest.",
     references=(
         "https://projectcontour.io/docs/1.33/troubleshooting/",
         "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
@@ -30,9 +30,9 @@ misconfigured = Code(
     code="T77",
     hop=HopName.ROUTE,
     title="Contour does not accept its configuration",
-    symptom="As T20; Contour's pod crashes as soon as it starts.",
-    cause="Its ConfigMap `contour`, its ContourConfiguration or a flag of its Deployment has a value that it does not "
-    "know. A running Contour reads its configuration only when it starts.",
+    symptom="A change of an Ingress has no effect. Contour's pod crashes as soon as it starts.",
+    cause="The ConfigMap `contour`, the ContourConfiguration or a flag of Contour's Deployment has a value that "
+    "Contour does not know. A running Contour reads its configuration only when it starts.",
     told_apart="Contour's container ended with an error, and its log names the configuration file, a field or a flag.",
     remedy="Correct the field that the log names, and restart Contour.",
     references=("https://projectcontour.io/docs/1.33/configuration/",),

@@ -36,10 +36,10 @@ out_of_dates = Code(
     hop=HopName.ROUTE,
     title="The certificate is expired, or not yet valid",
     symptom="`curl` ends with 60: certificate has expired.",
-    cause="Nobody renewed the certificate in the Secret, or a clock is wrong.",
-    told_apart="The handshake shows the chain, and the time of the trace is outside the dates of one of its "
-    "certificates. T21 is about the certificates between Envoy and Contour.",
-    remedy="Put a new certificate into the Secret. Contour gives it to Envoy at once.",
+    cause="The certificate in the Secret was not renewed, or a clock is wrong.",
+    told_apart="The handshake shows the chain, and the time of the trace is outside the validity of one of its "
+    "certificates. T21 covers the certificates between Envoy and Contour.",
+    remedy="Put a new certificate into the Secret. Contour sends it to Envoy at once.",
     references=(_TLS_PAGE,),
 )
 other_host = Code(
@@ -49,7 +49,8 @@ other_host = Code(
     symptom="`curl` ends with 60: no alternative certificate subject name matches the host name.",
     cause="The Secret of the route holds a certificate that does not name the host. Clients read the subject "
     "alternative names only, not the common name.",
-    told_apart="The handshake shows a certificate, and none of its names, wildcards included, is the asked host.",
+    told_apart="The handshake shows a certificate, and none of its names, wildcards included, matches the requested "
+    "host.",
     remedy="Put a certificate for the host into the Secret, or name the Secret that has one.",
     references=(_TLS_PAGE, "https://www.rfc-editor.org/rfc/rfc6125#section-6.4"),
 )
@@ -59,8 +60,8 @@ unknown_issuer = Code(
     title="The client does not know the issuer of the certificate",
     symptom="`curl` ends with 60: self-signed certificate, or unable to get local issuer certificate.",
     cause="The certificate is self-signed, or its authority is a private one that this machine does not trust.",
-    told_apart="The client's handshake ends with OpenSSL's 18, 19, 20 or 21, and the chain is complete as far as is "
-    "known. `--cacert` names the authorities to trust, `--insecure` accepts any.",
+    told_apart="The client's handshake ends with the OpenSSL error 18, 19, 20 or 21, and the chain is complete as "
+    "far as is known. `--cacert` names the authorities to trust, `--insecure` accepts any.",
     remedy="Give the authority's certificate to the client: `curl --cacert FILE`.",
     references=(_TLS_PAGE,),
 )
@@ -78,12 +79,12 @@ incomplete = Code(
 bad_secret = Code(
     code="T57",
     hop=HopName.ROUTE,
-    title="The Secret of the certificate is missing or has another form",
+    title="The Secret of the certificate is missing or unusable",
     symptom="The TLS handshake is refused: `curl` ends with 35. An HTTPProxy is not served at all: 404.",
     cause="The route names a Secret that does not exist, is not of type kubernetes.io/tls, or has no usable tls.crt "
     "and tls.key. Contour then opens no TLS for the host.",
-    told_apart="The route that takes the request names the Secret, and the API's list of Secrets, its type or its "
-    "entries show the fault. Keys are compared and never kept.",
+    told_apart="The route that matches the request names the Secret, and the API's list of Secrets, its type or its "
+    "entries show the fault. Private keys are compared and never saved.",
     remedy="Create the Secret anew: `kubectl create secret tls`.",
     references=("https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets", _TLS_PAGE),
 )
@@ -92,9 +93,9 @@ no_tls = Code(
     hop=HopName.ROUTE,
     title="No TLS is served for the host, though its port is open",
     symptom="`curl https://…` ends with 35: the connection is closed during the handshake.",
-    cause="No route of the host has TLS. Without any route with TLS, Envoy has no listener for it at all; with routes "
-    "of other hosts, Envoy closes a connection whose server name (SNI) it does not know. Or the port leads to Envoy's "
-    "plain listener.",
+    cause="No route of the host has TLS. Without any route with TLS, Envoy has no HTTPS listener. With TLS routes "
+    "of other hosts only, Envoy closes a connection whose server name (SNI) it does not know. Or the port leads to "
+    "Envoy's HTTP listener.",
     told_apart="The handshake fails, routes claim the host, and none of them names a certificate; or plain HTTP comes "
     "back: OpenSSL's wrong version number.",
     remedy="Add `tls` with the host and a Secret to the Ingress, or `virtualhost.tls` to the HTTPProxy.",
@@ -103,7 +104,7 @@ no_tls = Code(
 version_too_high = Code(
     code="T61",
     hop=HopName.ROUTE,
-    title="The server wants a newer TLS version than the client speaks",
+    title="The server requires a newer TLS version than the client supports",
     symptom="`curl` ends with 35: tlsv1 alert protocol version.",
     cause="The minimum TLS version of the route, or of Contour's configuration, is above the newest one of the client.",
     told_apart="The handshake ends with the alert protocol_version. `--tls-max` limits the trace's own client, as "
@@ -114,21 +115,21 @@ version_too_high = Code(
 client_certificate = Code(
     code="T62",
     hop=HopName.ROUTE,
-    title="The server wants a certificate of the client",
+    title="The server requires a client certificate",
     symptom="`curl` ends with 56 or 35: tlsv13 alert certificate required, or handshake failure.",
     cause="The HTTPProxy has `clientValidation`: only clients with a certificate of its authority are served.",
     told_apart="The server asks for a certificate during the handshake and sends no answer without one.",
-    remedy="Ask with a certificate of that authority: `curl --cert FILE --key FILE`.",
+    remedy="Send a certificate of that authority: `curl --cert FILE --key FILE`.",
     references=("https://projectcontour.io/docs/1.33/config/tls-termination/#client-certificate-validation",),
 )
 two_certificates = Code(
     code="T63",
     hop=HopName.ROUTE,
     title="Two certificates are declared for one host",
-    symptom="Clients get one of the two certificates, and perhaps the other after a change of either object.",
+    symptom="Clients get one of the two certificates, and possibly the other after a change of either object.",
     cause="Two objects of one host name different Secrets. Envoy serves one certificate for a server name: Contour "
     "keeps that of the object that it reads last.",
-    told_apart="The routes of the host name more than one Secret. The fingerprint tells which of them is served.",
+    told_apart="The routes of the host name more than one Secret. The fingerprint shows which of them is served.",
     remedy="Name one Secret in all objects of the host.",
     level=Level.ADVISORY,
     severity=Severity.MEDIUM,

@@ -26,34 +26,36 @@ from hops.trace.observed.observation import SentRequest
 T33 = Code(
     code="T33",
     hop=HopName.ENDPOINT,
-    title="A network policy keeps Envoy from the pod",
+    title="A network policy blocks the connection from Envoy to the pod",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
-    cause=f"A NetworkPolicy of Kubernetes or {POD_NETWORK.title} is for the pod, and none of its rules admits Envoy's.",
-    told_apart="The policies themselves, asked for the connection from Envoy's pod to the pod's port. The pod's own "
-    "node gets in past them, Envoy's pod does not. One that isn't understood is told only where just that is seen.",
-    remedy="Admit Envoy's pod, or take the rule away that denies it.",
+    cause=f"A NetworkPolicy of Kubernetes or {POD_NETWORK.title} selects the pod, and no rule allows connections "
+    "from Envoy.",
+    told_apart="The trace evaluates the policies for the connection from Envoy's pod to the pod's port. A request "
+    "from the pod's own node succeeds, one from Envoy's pod fails. A policy that the trace cannot evaluate is "
+    "reported only if both requests were seen.",
+    remedy="Allow Envoy's pod, or remove the rule that denies it.",
     references=("https://kubernetes.io/docs/concepts/services-networking/network-policies/",),
 )
 T37 = Code(
     code="T37",
     hop=HopName.ENDPOINT,
     title=f"{POD_NETWORK.title} does not run on the pod's node",
-    symptom="503 from Envoy; the pod hangs in ContainerCreating, or runs and is not reached.",
-    cause=f"{POD_NETWORK.agent} is stopped, removed or fails, and what it would set up for a new pod is missing.",
+    symptom="503 from Envoy; the pod stays in ContainerCreating, or runs and cannot be reached.",
+    cause=f"{POD_NETWORK.agent} is stopped, deleted or fails, so the network of a new pod is not set up.",
     told_apart=f"No {POD_NETWORK.agent} is ready on the node, and the pod's sandbox error names {POD_NETWORK.title}, "
-    "or the node's firewall drops the pod's interface as unknown. It is advisory where the request is answered all the "
-    "same.",
-    remedy=f"Let {POD_NETWORK.agent} run on the node again.",
+    "or the node's firewall drops packets of the pod's interface as unknown. The finding is advisory if the request "
+    "is answered.",
+    remedy=f"Start {POD_NETWORK.agent} on the node again.",
 )
 T38 = Code(
     code="T38",
     hop=HopName.ENDPOINT,
     title=f"{POD_NETWORK.title} gives pods addresses outside of the cluster's pod subnet",
-    symptom="Mixed: some connections work, others are masqueraded or dropped.",
-    cause="The IPPool's CIDR is not in the podSubnet that the cluster was made with.",
-    told_apart="The pool's CIDR against podSubnet of kubeadm's configuration. It is advisory where the request is "
-    "answered.",
-    remedy="Make a pool in the pod subnet, disable the other, and make the pods again.",
+    symptom="Some connections work, others are masqueraded or dropped.",
+    cause="The IPPool's CIDR is outside the podSubnet with which the cluster was created.",
+    told_apart="The trace compares the pool's CIDR with podSubnet of kubeadm's configuration. The finding is "
+    "advisory if the request is answered.",
+    remedy="Create a pool in the pod subnet, disable the other, and recreate the pods.",
     references=("https://docs.tigera.io/calico/latest/networking/ipam/migrate-pools",),
 )
 

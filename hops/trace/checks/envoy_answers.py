@@ -25,12 +25,12 @@ draining = Code(
     code="T70",
     hop=HopName.ROUTE,
     title="Envoy is draining",
-    symptom="Requests are still answered, with `connection: close`. A load balancer sends none, so they are refused or "
-    "time out.",
-    cause="Somebody told Envoy to shut down: its shutdown manager when its pod was deleted, or a hand on its admin "
-    "interface. It then fails its readiness check and goes on with what it has.",
-    told_apart="Envoy's admin interface gives the state DRAINING. It is advisory where the request is answered.",
-    remedy="Delete Envoy's pod: its DaemonSet makes another.",
+    symptom="Requests are still answered, with `connection: close`. A load balancer in front of Envoy sends it no "
+    "requests, so they are refused or time out.",
+    cause="Envoy received the command to shut down: from its shutdown manager when its pod was deleted, or by its "
+    "admin interface. It then fails its readiness check and keeps serving its last configuration.",
+    told_apart="Envoy's admin interface shows the state DRAINING. The finding is advisory if the request is answered.",
+    remedy="Delete Envoy's pod. Its DaemonSet creates another.",
     references=("https://projectcontour.io/docs/1.33/redeploy-envoy/",),
 )
 overflow = Code(
@@ -39,9 +39,9 @@ overflow = Code(
     title="Envoy's circuit breaker is open",
     symptom="503 from Envoy itself with `reset reason: overflow`, for some requests or for all, while others are "
     "answered.",
-    cause="As many connections or requests as Envoy may have to the Service are open. The bounds are annotations of "
-    "the Service, such as `projectcontour.io/max-requests`, or Contour's own configuration.",
-    told_apart="Envoy's own answer says overflow, and its counters of the Service's cluster count it.",
+    cause="The number of connections or requests that Envoy may have open to the Service is reached. The bounds are "
+    "annotations of the Service, such as `projectcontour.io/max-requests`, or Contour's own configuration.",
+    told_apart="Envoy's own answer contains `overflow`, and its counters for the Service show it.",
     remedy="Raise or remove the annotation of the Service, or find why its pods keep requests open for so long.",
     references=("https://projectcontour.io/docs/1.33/config/annotations/", _CLUSTERS),
 )
@@ -59,13 +59,13 @@ limited = Code(
 other_protocol = Code(
     code="T73",
     hop=HopName.ROUTE,
-    title="Envoy speaks another protocol to the pod than the pod does",
+    title="Envoy and the pod use different protocols",
     symptom="502 from Envoy itself with `protocol error`, or 503 with `remote connection failure` or `TLS_error`.",
-    cause="An annotation `projectcontour.io/upstream-protocol.…` of the Service, or `protocol` of the HTTPProxy, names "
-    "TLS or HTTP/2, and the pod speaks plain HTTP/1.1.",
-    told_apart="The pod answers plain HTTP/1.1 when it is asked directly, the objects declare another protocol, and "
-    "Envoy's own answer names a broken protocol.",
-    remedy="Remove the annotation or the field, or let the pod speak that protocol.",
+    cause="An annotation `projectcontour.io/upstream-protocol.…` of the Service, or `protocol` of the HTTPProxy, "
+    "names TLS or HTTP/2, and the pod serves plain HTTP/1.1.",
+    told_apart="The pod answers a direct request in plain HTTP/1.1, the objects declare another protocol, and "
+    "Envoy's own answer names a protocol error.",
+    remedy="Remove the annotation or the field, or let the pod serve that protocol.",
     references=("https://projectcontour.io/docs/1.33/config/upstream-tls/",),
 )
 timed_out = Code(
@@ -74,8 +74,8 @@ timed_out = Code(
     title="Envoy does not wait long enough for the pod",
     symptom="504 from Envoy itself: `upstream request timeout`.",
     cause="The route's response timeout is shorter than the pod needs. Without one, Envoy waits for 15 s.",
-    told_apart="Envoy answers 504, and the pod answers the same request when it is asked directly. A pod that does not "
-    "answer then either is T44.",
+    told_apart="Envoy answers 504, and the pod answers the same request when it is sent directly. A pod that does "
+    "not answer then either is T44.",
     remedy="Raise the route's timeout, or make the pod faster.",
     references=("https://projectcontour.io/docs/1.33/config/request-routing/#response-timeouts",),
 )
@@ -84,7 +84,7 @@ no_websocket = Code(
     hop=HopName.ROUTE,
     title="The route does not allow WebSockets",
     symptom="403 from Envoy itself for a request with `Upgrade: websocket`; other requests are answered.",
-    cause="Envoy passes an upgrade on only where the route allows it: an Ingress by the annotation "
+    cause="Envoy forwards an upgrade only if the route allows it: an Ingress by the annotation "
     "`projectcontour.io/websocket-routes`, an HTTPProxy by `enableWebsockets`.",
     told_apart="The request asks for a WebSocket, and Envoy's own answer is 403. A pod's own 403 has "
     "`x-envoy-upstream-service-time`.",

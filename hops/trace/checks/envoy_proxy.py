@@ -23,15 +23,15 @@ envoy_down = Code(
     code="T16",
     hop=HopName.ROUTE,
     title="Envoy does not run",
-    symptom="`curl` connects to the published port and its connection is reset or ends without an answer; where the "
-    "node's DNAT rule went with the pod, it is refused.",
-    cause="No Envoy runs where the requests arrive: its image can't be had, no node fits its nodeSelector, or it ends "
-    "as soon as it starts. Without its pod there is no DNAT rule for the host port and no listener.",
-    told_apart="The API shows Envoy's pod not running, or none at all, and no request was answered through Envoy. What "
-    "follows from it (no DNAT rule, no listener) isn't reported beside it. A pod that waits for a free host port is "
-    "T15, one on another node T06.",
-    remedy="`kubectl --namespace projectcontour describe pods --selector app=envoy` names the reason; `kubectl "
-    "--namespace projectcontour rollout undo daemonset/envoy` takes the last change back.",
+    symptom="`curl` connects to the published port, and the connection is reset or ends without an answer. If the "
+    "node's DNAT rule was removed with the pod, the connection is refused.",
+    cause="No Envoy runs where the requests arrive: its image cannot be pulled, no node matches its nodeSelector, "
+    "or it exits as soon as it starts. Without its pod there is no DNAT rule for the host port and no listener.",
+    told_apart="The API shows that Envoy's pod does not run or does not exist, and no request was answered through "
+    "Envoy. The consequences (no DNAT rule, no listener) are not reported separately. A pod that waits for a free "
+    "host port is T15, one on another node T06.",
+    remedy="`kubectl --namespace projectcontour describe pods --selector app=envoy` shows the reason; `kubectl "
+    "--namespace projectcontour rollout undo daemonset/envoy` reverts the last change.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
     yields_to=("T15", "T21", "T37", "T49"),
 )
@@ -39,13 +39,14 @@ envoy_down = Code(
 not_delivered = Code(
     code="T20",
     hop=HopName.ROUTE,
-    title="Envoy does not have what the objects want",
-    symptom="A change of an Ingress or of pods has no effect: the old answer comes, or 404 or 503 for what is new.",
-    cause="Contour tells Envoy its routes and pods over xDS. Where Contour doesn't run, Envoy goes on with what it was "
-    "told last.",
-    told_apart="The routes and pods that the objects want are compared with those that Envoy's admin interface shows, "
-    "and Contour's pods are looked at.",
-    remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` where it "
+    title="Envoy does not have the routes and pods that the objects declare",
+    symptom="A change of an Ingress or of pods has no effect: the old answer still comes, or 404 or 503 for the new "
+    "route.",
+    cause="Contour sends routes and endpoints to Envoy over xDS. If Contour does not run, Envoy keeps its last "
+    "configuration.",
+    told_apart="The trace compares the routes and pods that the objects declare with those that Envoy's admin "
+    "interface shows, and reads the state of Contour's pods.",
+    remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` if it "
     "runs.",
     references=("https://projectcontour.io/docs/1.33/architecture/",),
     yields_to=("T21", "T37", "T49", "T76", "T77", "RP05"),
@@ -55,11 +56,13 @@ not_trusted = Code(
     code="T21",
     hop=HopName.ROUTE,
     title="Envoy and Contour do not trust each other",
-    symptom="As T20, or Envoy never becomes ready; all pods run.",
-    cause="Envoy and Contour speak over mutual TLS with certificates of the Secrets `contourcert` and `envoycert`. One "
-    "that has expired, is gone, or was signed by another authority ends the connection or keeps a pod from starting.",
-    told_apart="The public certificates' ends of validity and authorities, the Secrets' names, Envoy's stats "
-    "`control_plane.connected_state` or its readiness, and its and Contour's logs, while Contour runs.",
+    symptom="A change of an Ingress has no effect, or Envoy never becomes ready, although all pods run.",
+    cause="Envoy and Contour authenticate each other with the certificates of the Secrets `contourcert` and "
+    "`envoycert`. A certificate that has expired, is missing or was signed by another authority ends the connection "
+    "or prevents a pod from starting.",
+    told_apart="The trace reads the expiry dates and authorities of the public certificates, the names of the "
+    "Secrets, Envoy's stat `control_plane.connected_state` or its readiness, and the logs of both, while Contour "
+    "runs.",
     remedy="Delete both Secrets and run Contour's certgen Job again, then restart Contour and Envoy.",
     references=("https://projectcontour.io/docs/1.33/grpc-tls-howto/",),
 )

@@ -23,17 +23,17 @@ from hops.trace.readers.netfilter import Translation, taken, translations
 T11 = Code(
     code="T11",
     hop=HopName.HOST_PORT,
-    title="Envoy's pod takes no host port",
-    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
-    cause="hostPort is missing in Envoy's DaemonSet, or is another number than the one that Docker's mapping leads to.",
+    title="Envoy's pod has no host port",
+    symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
+    cause="hostPort is missing in Envoy's DaemonSet, or differs from the port to which Docker's mapping leads.",
     told_apart="Envoy's pod runs on the publishing node and declares no such hostPort, and no DNAT rule leads to it.",
     remedy="Give Envoy's container the hostPort.",
 )
 T12 = Code(
     code="T12",
     hop=HopName.HOST_PORT,
-    title="The nodes' network configuration leaves host ports out",
-    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
+    title="The nodes' network configuration does not set up host ports",
+    symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
     cause=f"The portmap plugin is missing in the CNI configuration; {POD_NETWORK.title}'s operator leaves it out with "
     "hostPorts: Disabled.",
     told_apart="Envoy's pod declares its hostPort, the node has no DNAT rule to it, and the configuration in "
@@ -44,11 +44,11 @@ T12 = Code(
 T13 = Code(
     code="T13",
     hop=HopName.HOST_PORT,
-    title="A stale DNAT rule leads to a pod that is no Envoy",
+    title="A stale DNAT rule leads to a pod other than Envoy's",
     symptom="curl ends with 52, 56 or 28, or another pod answers.",
-    cause="The rule of an earlier pod was left behind when that pod went, and the first rule for a port is taken.",
-    told_apart="The node has a DNAT rule for the port whose target is not the address of Envoy's pod there. It is "
-    "advisory where Envoy's own rule comes first.",
+    cause="The rule of a deleted pod was left behind, and the node applies the first rule for a port.",
+    told_apart="The target of the node's DNAT rule for the port is not the address of Envoy's pod. The finding is "
+    "advisory if Envoy's own rule comes first.",
     remedy="Delete the rule.",
     references=(
         "https://github.com/projectcalico/calico/issues/3412",
@@ -60,12 +60,11 @@ T14 = Code(
     code="T14",
     hop=HopName.HOST_PORT,
     title="The DNAT rule to Envoy's pod is missing",
-    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
-    cause=f"Something flushed the node's nat table or its chain {HOST_PORT_CHAIN}; portmap writes only when a pod is "
-    "made.",
-    told_apart="Envoy's pod is there and declares its hostPort, portmap is configured, and no rule of the node leads "
-    "the port anywhere.",
-    remedy="Make Envoy's pod again.",
+    symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
+    cause=f"The node's nat table or its chain {HOST_PORT_CHAIN} was flushed. portmap writes rules only when a pod is "
+    "created.",
+    told_apart="Envoy's pod declares its hostPort, portmap is configured, and no rule of the node forwards the port.",
+    remedy="Recreate Envoy's pod.",
     references=("https://github.com/kubernetes/kubernetes/issues/93091",),
     yields_to=("T12", "T16"),
 )
@@ -74,10 +73,10 @@ T15 = Code(
     hop=HopName.HOST_PORT,
     title="Another pod has Envoy's host port",
     symptom="curl ends with 52 or 56, or another page answers.",
-    cause="A host port can be taken once on a node, and the other pod came first: Envoy waits for it.",
-    told_apart="Envoy's pod for the node is Pending or refused for want of free ports, and another pod there declares "
-    "the same hostPort.",
-    remedy="Take the other pod away, or give it another port.",
+    cause="Only one pod of a node can have a host port. Another pod was first, so Envoy waits.",
+    told_apart="Envoy's pod for the node is Pending, or was rejected because no port is free, and another pod on "
+    "the node declares the same hostPort.",
+    remedy="Remove the other pod, or give it another port.",
 )
 
 

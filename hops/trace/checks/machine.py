@@ -26,14 +26,14 @@ _INOTIFY = re.compile(r"too many open files|inotify[^\n]*(limit|no space|fail|un
 T46 = Code(
     code="T46",
     hop=None,
-    title="A node has another address than its cluster believes",
+    title="A node's address differs from the one that its cluster uses",
     symptom="kubectl fails or nodes are NotReady; requests may still be answered.",
-    cause="Docker gives addresses in the order in which containers start, and a restart swapped them.",
-    told_apart="The address in the node's kubelet configuration is not that of its container in Docker. Where the "
-    "configuration was not seen, the node's InternalIP in the API is compared, or its address in the stack's outputs. "
-    "The node images of kind rewrite the configuration at each start.",
-    remedy="The next up of the stack gives the nodes their old addresses back. For other clusters: stop the nodes, and "
-    "start them in the order of their old addresses.",
+    cause="Docker assigns addresses in the order in which containers start, so a restart can swap them.",
+    told_apart="The address in the node's kubelet configuration differs from that of its container in Docker. If "
+    "the configuration was not seen, the trace compares the node's InternalIP in the API, or its address in the "
+    "stack's outputs. kind's node images rewrite the configuration at each start.",
+    remedy="The next `up` of the stack restores the old addresses of its nodes. For other clusters: stop the nodes, "
+    "and start them in the order of their old addresses.",
     references=("https://github.com/kubernetes-sigs/kind/issues/2045",),
 )
 T47 = Code(
@@ -41,10 +41,11 @@ T47 = Code(
     hop=None,
     title="The kubeconfig does not lead to the path's cluster",
     symptom="Requests are answered, and kubectl shows another cluster or none.",
-    cause="The kubeconfig or its current context is another cluster's, or the API of this one does not answer.",
-    told_apart="The API's nodes are none of the kind cluster's containers; or no API answers while the control plane's "
-    "container runs. Nothing is said of what only the API could tell.",
-    remedy="Take the kubeconfig from kind again.",
+    cause="The kubeconfig or its current context names another cluster, or the API server of this cluster does not "
+    "answer.",
+    told_apart="No node of the API is a container of the kind cluster, or no API answers while the control plane's "
+    "container runs. The trace then reports nothing that only the API can show.",
+    remedy="Export the kubeconfig from kind again.",
     level=Level.ADVISORY,
     yields_to=("T46",),
 )
@@ -53,9 +54,9 @@ T49 = Code(
     hop=None,
     title="The inotify limits of the machine are used up",
     symptom="Pods of the cluster crash: kube-proxy, Envoy or others.",
-    cause="All nodes of all clusters share one user's inotify instances and watches, and the limits are low.",
-    told_apart="A limit is below four times what the cluster's nodes were measured to use, and the log of a container "
-    "that crashes says that it got none.",
+    cause="All nodes of all clusters share the inotify instances and watches of one user, and the limits are low.",
+    told_apart="A limit is below four times the measured use of the cluster's nodes, and the log of a crashing "
+    "container reports that none was left.",
     remedy="Raise the limits.",
     references=("https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files",),
 )

@@ -24,26 +24,26 @@ T01 = Code(
     symptom="curl ends with 6, could not resolve host.",
     cause="No line of the hosts file and no DNS server knows the name.",
     told_apart="Neither address family gives an address, and the request fails before it connects.",
-    remedy="Add the name to the hosts file for both address families, or take a name in .localhost.",
+    remedy="Add the name to the hosts file for both address families, or use a name in .localhost.",
 )
 T02 = Code(
     code="T02",
     hop=HopName.NAME,
-    title="The host name leads to an address that nothing publishes on",
+    title="The host name resolves to an address on which no node is published",
     symptom="curl ends with 7, connection refused, or with 28, timed out.",
-    cause="A line of the hosts file or a DNS server gives another address than the one that Docker publishes on.",
-    told_apart="None of the name's addresses is one that a node of the cluster is published on, and 127.0.0.1 is not "
-    "among them; the published address itself takes requests.",
-    remedy="Let the name lead to the published address.",
+    cause="A line of the hosts file or a DNS server gives an address other than the one on which Docker publishes.",
+    told_apart="No address of the name is one on which a node is published, and none is 127.0.0.1. The published "
+    "address itself accepts requests.",
+    remedy="Change the hosts file or the DNS entry to the published address.",
 )
 T03 = Code(
     code="T03",
     hop=HopName.NAME,
     title="The look-up of the host name stalls",
-    symptom="The answer is right and comes seconds late, every time.",
-    cause="A name in .local is asked for by multicast DNS, and nobody answers for one of the address families.",
-    told_apart=f"A look-up took {STALL:.0f} s or longer while the name has an address.",
-    remedy="Give the name a line for each address family in the hosts file, or take a name in .localhost.",
+    symptom="The answer is correct and arrives seconds late, every time.",
+    cause="The resolver asks multicast DNS for a name in .local, and no host answers for one of the address families.",
+    told_apart=f"A look-up took {STALL:.0f} s or longer, although the name has an address.",
+    remedy="Add a line for each address family to the hosts file, or use a name in .localhost.",
     level=Level.ADVISORY,
     severity=Severity.MEDIUM,
     references=("https://www.rfc-editor.org/rfc/rfc6762#section-3",),
@@ -54,7 +54,7 @@ T04 = Code(
     title="The host name has addresses of one family only, and Docker publishes on the other",
     symptom="curl ends with 7, connection refused.",
     cause="The hosts file has a line for ::1 and none for 127.0.0.1, while the port is published for IPv4.",
-    told_apart="All of the name's addresses are of a family in which no node of the cluster is published.",
+    told_apart="No node of the cluster is published in the family of the name's addresses.",
     remedy="Add a line of the published family to the hosts file.",
 )
 

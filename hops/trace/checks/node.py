@@ -19,26 +19,26 @@ T64 = Code(
     code="T64",
     hop=None,
     title="A node of the path is not ready",
-    symptom="503 from Envoy (`no healthy upstream`) after about a minute, while the pods still answer who asks them "
-    "directly.",
+    symptom="503 from Envoy (`no healthy upstream`) after about a minute, while the pods still answer direct requests.",
     cause="The kubelet of the node has stopped or cannot reach the API, or it reports that the node lacks something. "
     "Kubernetes then takes the node's pods out of service.",
     told_apart="The node's container runs, and its condition Ready is not True. A stopped container is T10, a node "
     "with another address T46.",
-    remedy="Start the kubelet again; its log names why it stopped.",
+    remedy="Start the kubelet again. Its log shows why it stopped.",
     references=("https://kubernetes.io/docs/concepts/architecture/nodes/#node-status",),
     yields_to=("T46",),
 )
 T65 = Code(
     code="T65",
     hop=HopName.POD,
-    title="Taints or a cordon keep the pod off the nodes",
+    title="Taints or cordoned nodes keep the pod Pending",
     symptom="503 from Envoy (`no healthy upstream`); the pod is Pending.",
-    cause="No node takes the pod: the nodes that could are cordoned, or have a taint that the pod does not tolerate. "
-    "Kubernetes itself taints a node that lacks disk or memory.",
-    told_apart="The scheduler's message names taints or unschedulable nodes, and a node has them. A pod that no node "
-    "takes for another reason is T42, a node that is not ready T64.",
-    remedy="`kubectl uncordon`, or `kubectl taint` with the taint's name and a minus; or let the pod tolerate it.",
+    cause="No node can run the pod: the suitable nodes are cordoned, or have a taint that the pod does not "
+    "tolerate. Kubernetes itself taints a node that lacks disk or memory.",
+    told_apart="The scheduler's message names taints or unschedulable nodes, and a node has them. A pod that no "
+    "node can run for another reason is T42, a node that is not ready T64.",
+    remedy="Run `kubectl uncordon`, or remove the taint with `kubectl taint`, its name and a minus; or add a "
+    "toleration to the pod.",
     references=("https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/",),
 )
 

@@ -22,12 +22,12 @@ not_ready = Code(
     code="T32",
     hop=HopName.POD,
     title="The pod runs and is not ready",
-    symptom="503 from Envoy (`no healthy upstream`), while the pod answers who asks it directly.",
-    cause="The readiness probe fails: it asks another port or path than the process serves, or is too strict. An "
-    "endpoint that isn't ready is taken away from Envoy.",
-    told_apart="The pod's containers run, its condition Ready is false, its endpoint isn't ready, and the process "
-    "answers. A pod that crashes or starts is T42, one that doesn't listen T40 or T41.",
-    remedy="Correct the readiness probe; `kubectl describe pod` shows how it fails.",
+    symptom="503 from Envoy (`no healthy upstream`), while the pod answers direct requests.",
+    cause="The readiness probe fails: it requests a port or path that the process does not serve, or it is too "
+    "strict. Envoy receives no endpoint that is not ready.",
+    told_apart="The pod's containers run, its condition Ready is false, its endpoint is not ready, and the process "
+    "answers. A pod that crashes or is starting is T42, one that does not listen T40 or T41.",
+    remedy="Correct the readiness probe; `kubectl describe pod` shows why it fails.",
     references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
     yields_to=("T40", "T41", "T42", "T69"),
 )
@@ -36,9 +36,10 @@ loopback_only = Code(
     code="T40",
     hop=HopName.POD,
     title="The process listens on loopback only",
-    symptom="503 from Envoy at once (`connection refused`); inside the pod `localhost` answers.",
-    cause="The server is bound to 127.0.0.1, so it takes connections of its own pod only.",
-    told_apart="The pod's network namespace has a listening socket on the port, at a loopback address and at no other.",
+    symptom="503 from Envoy at once (`connection refused`). Inside the pod, `localhost` answers.",
+    cause="The server is bound to 127.0.0.1, so it accepts connections from its own pod only.",
+    told_apart="In the pod's network namespace, a socket listens on the port at a loopback address and at no other "
+    "address.",
     remedy="Bind the server to 0.0.0.0, such as `python -m http.server 8080 --bind 0.0.0.0`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
     yields_to=("T42",),
@@ -49,11 +50,11 @@ other_port = Code(
     hop=HopName.POD,
     title="The process listens on another port",
     symptom="503 from Envoy at once (`connection refused`).",
-    cause="The server's port is another than the one that Service and container name, or it doesn't listen at all. "
-    "`containerPort` opens nothing: it is a note.",
-    told_apart="The pod's network namespace has listening sockets, none on the port that Envoy dials; or the pod "
-    "refuses the connection.",
-    remedy="Let the server listen on the container's port, or correct port and targetPort.",
+    cause="The server listens on another port than the one that Service and container name, or does not listen at "
+    "all. `containerPort` opens no port, it only documents one.",
+    told_apart="Sockets listen in the pod's network namespace, but none on the port to which Envoy connects; or the "
+    "pod refuses the connection.",
+    remedy="Change the server's port to the container's port, or correct port and targetPort.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
     yields_to=("T42", "T69"),
 )
@@ -63,11 +64,11 @@ not_running = Code(
     hop=HopName.POD,
     title="The pod does not run",
     symptom="503 from Envoy (`no healthy upstream`).",
-    cause="The container crashes or is killed for its memory, its image can't be had, its configuration is missing, no "
-    "node takes the pod, it was evicted, or there is no such pod.",
+    cause="The container crashes or exceeds its memory limit, its image cannot be pulled, its configuration is "
+    "missing, no node can run the pod, it was evicted, or the pod does not exist.",
     told_apart="The pod's phase, its containers' states with reason and exit code, its events and the last line of its "
     f"log. A pod that waits for a network while {POD_NETWORK.title} is away is T37.",
-    remedy="`kubectl describe pod` and `kubectl logs --previous` name the reason.",
+    remedy="`kubectl describe pod` and `kubectl logs --previous` show the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
     yields_to=("T37", "T49", "T65", "T68"),
 )
@@ -77,10 +78,11 @@ refused_by_app = Code(
     hop=HopName.POD,
     title="The app itself answers 404",
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
-    cause="The request came all the way to the process, and the process has nothing there: another directory is "
-    "served, or another path was meant.",
-    told_apart="Envoy's own 404 carries no upstream time; this answer does, or came from the pod without Envoy.",
-    remedy="Ask for a path that the app serves, or correct what it serves.",
+    cause="The request reached the process, and the process has nothing at this path: it serves another directory, "
+    "or the path is wrong.",
+    told_apart="The answer has the header `x-envoy-upstream-service-time`, which Envoy's own 404 lacks, or it came "
+    "from the pod without Envoy.",
+    remedy="Request a path that the app serves, or correct what the app serves.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
 )
 
@@ -88,9 +90,9 @@ other_architecture = Code(
     code="T69",
     hop=HopName.POD,
     title="The image is for another architecture than the node",
-    symptom="503 from Envoy (`no healthy upstream`); the container ends at once, again and again.",
-    cause="The image was built for another processor, such as arm64 on a node with amd64, or its program is no "
-    "executable at all: a script without its first line.",
+    symptom="503 from Envoy (`no healthy upstream`). The container exits at once, again and again.",
+    cause="The image was built for another processor, such as arm64 on a node with amd64, or its program is not "
+    "executable: for example a script without its first line, `#!`.",
     told_apart="The container's log or state says `exec format error`, which is the kernel's ENOEXEC.",
     remedy="Build or pull the image for the node's architecture.",
     references=("https://docs.docker.com/build/building/multi-platform/",),
@@ -99,12 +101,12 @@ other_architecture = Code(
 failed_by_app = Code(
     code="T44",
     hop=HopName.POD,
-    title="The app fails, is slow, or answers something else",
-    symptom="A status of 500 or more with an upstream time; no answer in time; or another body than was expected.",
-    cause="The process takes the request and fails it.",
-    told_apart="The answer carries Envoy's upstream time, or the pod took the connection and sent no byte; a body is "
-    "compared with `--expect`.",
-    remedy="`kubectl logs` of the pod.",
+    title="The app fails, is slow, or gives an unexpected answer",
+    symptom="A status of 500 or more with an upstream time, no answer in time, or a body without the expected text.",
+    cause="The process receives the request and fails.",
+    told_apart="The answer has Envoy's upstream time, or the pod accepted the connection and sent no byte. The body "
+    "is compared with `--expect`.",
+    remedy="Read the log of the pod with `kubectl logs`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
     yields_to=("T66", "T67", "T83"),
 )

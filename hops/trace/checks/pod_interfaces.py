@@ -27,29 +27,31 @@ T34 = Code(
     hop=HopName.ENDPOINT,
     title="A pod's interface is down",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
-    cause="The pair of interfaces between the node and the pod was switched off at one end, or is gone.",
-    told_apart="The node has the pod's route no more, and its interface, or the pod's eth0, is not up.",
-    remedy=f"Switch the interface on; {POD_NETWORK.title} puts the route back.",
+    cause="The pair of interfaces between the node and the pod was switched off at one end, or was deleted.",
+    told_apart="The node no longer has the route to the pod, and the pod's interface on the node or its eth0 is not "
+    "up.",
+    remedy=f"Switch the interface on; {POD_NETWORK.title} then restores the route.",
 )
 T35 = Code(
     code="T35",
     hop=HopName.ENDPOINT,
     title="A node's route to a pod is missing or leads elsewhere",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
-    cause=f"The pod's route was deleted or replaced, or {POD_NETWORK.agent} has not written the one to another node's "
-    "pods.",
-    told_apart="The interfaces are up, and the longest prefix for the pod's address is not its own interface, nor its "
-    "node.",
-    remedy=f"Put the route back; {POD_NETWORK.agent} does it by itself within 90 s where it runs.",
+    cause=f"The pod's route was deleted or replaced, or {POD_NETWORK.agent} has not written the route to the pods of "
+    "another node.",
+    told_apart="The interfaces are up, and the most specific route for the pod's address leads neither to the pod's "
+    "interface nor to its node.",
+    remedy=f"Restore the route; {POD_NETWORK.agent} does so within 90 s if it runs.",
 )
 T36 = Code(
     code="T36",
     hop=HopName.ENDPOINT,
-    title="The node's kernel does not pass packets on",
-    symptom="503 from Envoy or 28, timed out.",
-    cause="net.ipv4.ip_forward is 0; or strict rp_filter drops what comes another way than it would go back.",
-    told_apart="The sysctls of the node. Strict rp_filter alone is healthy, kind sets it: it is told only where a "
-    "request failed and the two nodes route differently.",
+    title="The node's kernel does not forward packets",
+    symptom="503 from Envoy, or curl ends with 28, timed out.",
+    cause="net.ipv4.ip_forward is 0, or strict rp_filter drops packets that arrive on an interface other than the "
+    "one to which the answer would go.",
+    told_apart="The trace reads the node's sysctls. kind sets strict rp_filter, which alone is harmless: it is "
+    "reported only if a request failed and the two nodes route differently.",
     remedy="Set the sysctl.",
 )
 T39 = Code(
@@ -57,10 +59,11 @@ T39 = Code(
     hop=HopName.ENDPOINT,
     title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
-    cause="The node's end was set lower than the pod's: what fits into the pod's packets is dropped there.",
-    told_apart="The MTU of the pod's eth0 against that of its cali interface on the node. It is advisory where the "
-    "request is answered; pods of different MTUs are well as long as both ends are the same.",
-    remedy="Set the node's end to the MTU of the pod's.",
+    cause="The MTU of the node's end was set lower than that of the pod's end, so the node's end drops larger packets.",
+    told_apart="The trace compares the MTU of the pod's eth0 with that of its cali interface on the node. The "
+    "finding is advisory if the request is answered. Pods may have different MTUs as long as both ends of each pair "
+    "are equal.",
+    remedy="Set the node's end to the MTU of the pod's end.",
 )
 
 

@@ -28,10 +28,10 @@ T08 = Code(
     code="T08",
     hop=HopName.PORT_MAPPING,
     title="Another process or container has the port",
-    symptom="A page that isn't the service's, or a refusal; the node's container does not start.",
-    cause="Something took the port of this machine before Docker could publish it, or while the node was stopped.",
-    told_apart="The socket's owner is none of Docker's forwarders, or another container publishes the port.",
-    remedy="End what has the port, then start the node.",
+    symptom="A page of another program, or a refused connection. The node's container does not start.",
+    cause="Another program took the port before Docker could publish it, or while the node was stopped.",
+    told_apart="The owner of the socket is not one of Docker's forwarders, or another container publishes the port.",
+    remedy="Stop the program or container that has the port, then start the node.",
 )
 
 

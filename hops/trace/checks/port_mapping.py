@@ -25,30 +25,30 @@ T05 = Code(
     hop=HopName.PORT_MAPPING,
     title="No node publishes the port",
     symptom="curl ends with 7, connection refused.",
-    cause="The kind cluster was made without extraPortMappings for this port; they can't be added later.",
+    cause="The kind cluster was created without extraPortMappings for this port. kind cannot add them later.",
     told_apart="Docker shows the cluster's node containers, and none of them has a binding for the port.",
-    remedy="Make the cluster again with the mapping, or let another container forward the port.",
+    remedy="Create the cluster again with the mapping, or let another container forward the port.",
     references=("https://kind.sigs.k8s.io/docs/user/configuration/#extra-port-mappings",),
 )
 T06 = Code(
     code="T06",
     hop=HopName.PORT_MAPPING,
     title="The port is published by a node that has no Envoy",
-    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
-    cause="The mapping is on the control plane, or Envoy's DaemonSet leaves the publishing node out.",
-    told_apart="Docker's binding names one node, Envoy's pods run on others.",
-    remedy="Run Envoy on the publishing node, or publish on Envoy's.",
+    symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
+    cause="The mapping is on the control plane, or Envoy's DaemonSet does not run on the publishing node.",
+    told_apart="Docker publishes the port on one node, and Envoy's pods run on others.",
+    remedy="Run Envoy on the publishing node, or publish the port on a node that runs Envoy.",
     references=("https://github.com/kubernetes-sigs/kind/issues/758",),
 )
 T07 = Code(
     code="T07",
     hop=HopName.PORT_MAPPING,
-    title="The port leads to a port of the node that nobody takes",
-    symptom="curl ends with 52 or 56: the connection is taken by Docker and closed without an answer.",
-    cause="containerPort of the extraPortMapping and hostPort of Envoy's container are different numbers.",
-    told_apart="Docker's binding ends at one port of the node, Envoy's pod there takes another, and no DNAT rule is "
-    "for the first.",
-    remedy="Give Envoy the hostPort that the mapping leads to.",
+    title="The port leads to a port of the node on which nothing listens",
+    symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
+    cause="containerPort of the extraPortMapping differs from hostPort of Envoy's container.",
+    told_apart="Docker forwards to one port of the node, Envoy's pod uses another, and no DNAT rule exists for the "
+    "first.",
+    remedy="Set Envoy's hostPort to the containerPort of the mapping.",
     references=("https://github.com/kubernetes-sigs/kind/issues/2635",),
 )
 T09 = Code(
@@ -56,19 +56,19 @@ T09 = Code(
     hop=HopName.PORT_MAPPING,
     title="The port is published on another address",
     symptom="curl ends with 7, connection refused.",
-    cause="listenAddress of the mapping is an address that the host name does not lead to.",
-    told_apart="The name leads to 127.0.0.1 or to the planned address, and Docker's binding is for another.",
-    remedy="Publish on the address that the name leads to.",
+    cause="listenAddress of the mapping is an address to which the host name does not resolve.",
+    told_apart="The name resolves to 127.0.0.1 or to the planned address, and Docker's binding has another address.",
+    remedy="Publish on the address to which the name resolves.",
 )
 T10 = Code(
     code="T10",
     hop=HopName.PORT_MAPPING,
     title="A node of the path is stopped or paused",
-    symptom="curl ends with 7 where the publishing node is stopped, and with 28, timed out, where it is paused; 503 "
-    "from Envoy where it is the node of the pod.",
+    symptom="If the publishing node is stopped, curl ends with 7; if it is paused, with 28, timed out. If the node "
+    "of the pod is stopped, Envoy answers 503.",
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
-    told_apart="Docker shows the container with its binding, and its state is not running; nobody else has the port. A "
-    "node of the pod is told at hop 7.",
+    told_apart="Docker shows the container with its binding, its state is not running, and nothing else has the "
+    "port. A stopped node of the pod is reported at hop 7.",
     remedy="Start or unpause the node's container.",
     yields_to=("T08",),
 )
@@ -77,9 +77,9 @@ T48 = Code(
     hop=HopName.PORT_MAPPING,
     title="The stack's cluster is gone",
     symptom="curl ends with 7, connection refused.",
-    cause="The kind cluster was deleted outside of Pulumi, or never made.",
-    told_apart="Docker answers and has no container of that kind cluster, whatever the stack's outputs say.",
-    remedy="Bring the stack up again: it notices by itself that the cluster is gone.",
+    cause="The kind cluster was deleted outside of Pulumi, or was never created.",
+    told_apart="Docker answers and has no container of the kind cluster. The stack's outputs do not matter.",
+    remedy="Bring the stack up again: `up` notices that the cluster is gone.",
     yields_to=("T08",),
 )
 

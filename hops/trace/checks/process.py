@@ -17,9 +17,9 @@ stopped = Code(
     code="T66",
     hop=HopName.POD,
     title="The pod's process is stopped",
-    symptom="The connection is taken and no byte comes; Envoy answers 504 after the route's timeout.",
-    cause="Somebody sent the process SIGSTOP, or a debugger holds it. The kernel still takes connections for it, so a "
-    "TCP probe succeeds.",
+    symptom="The connection is accepted and no byte comes. Envoy answers 504 after the route's timeout.",
+    cause="The process received SIGSTOP, or a debugger has stopped it. The kernel still accepts connections for it, "
+    "so a TCP probe succeeds.",
     told_apart="The node shows the process in the state T or t. A process that runs and does not answer is T44.",
     remedy="Continue the process with SIGCONT, or end the debugger.",
     references=("https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html",),
@@ -28,12 +28,12 @@ exhausted = Code(
     code="T67",
     hop=HopName.POD,
     title="The pod's process has no file descriptor left",
-    symptom="The connection is taken and no byte comes, or it is refused or times out once the queue is full; the "
-    "app's log says `too many open files`.",
+    symptom="The connection is accepted and no byte comes. Once the queue is full, connections are refused or time "
+    "out. The app's log contains `too many open files`.",
     cause="Each connection needs a file descriptor, and the process has as many open as its limit allows: it leaks "
     "them, or the limit is too low.",
     told_apart="The node shows as many open descriptors of the process as its limit (`Max open files`).",
-    remedy="Make the pod again, which closes them. Mend the leak, or raise the limit.",
+    remedy="Recreate the pod, which closes them. Then fix the leak, or raise the limit.",
     references=("https://man7.org/linux/man-pages/man2/getrlimit.2.html",),
 )
 

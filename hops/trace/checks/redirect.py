@@ -23,13 +23,13 @@ _REDIRECTION = "https://projectcontour.io/docs/1.33/config/request-routing/#redi
 redirected = Code(
     code="T51",
     hop=HopName.ROUTE,
-    title="Envoy sends the client elsewhere",
-    symptom="301 or 302 with a `location` header, from Envoy itself: no pod was asked.",
-    cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, sends plain requests "
-    "to https. That is meant so. The trace follows the redirect and reports both requests; `--no-follow` ends it at "
-    "the first. It does not follow a redirect to a host that the cluster does not serve.",
+    title="Envoy redirects the client",
+    symptom="301 or 302 with a `location` header from Envoy itself. The request reaches no pod.",
+    cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, redirects HTTP "
+    "requests to https. This is intended. The trace follows the redirect and reports both requests; `--no-follow` "
+    "ends it at the first. It does not follow a redirect to a host that the cluster does not serve.",
     told_apart="The answer has a location and no `x-envoy-upstream-service-time`; a pod's own redirect has both.",
-    remedy="Ask for the location itself: `curl --insecure https://…`.",
+    remedy="Request the location itself: `curl --insecure https://…`.",
     level=Level.ADVISORY,
     severity=Severity.LOW,
     yields_to=("T59", "T60"),
@@ -38,24 +38,24 @@ redirected = Code(
 into_nothing = Code(
     code="T59",
     hop=HopName.ROUTE,
-    title="The redirect leads into nothing",
+    title="Nothing answers at the location of the redirect",
     symptom="`curl --location` ends with 7 or 35 after a 301: connection refused, or wrong version number.",
-    cause="The location names a port or host where nothing answers. For https, Envoy sends a request to port 80 on to "
-    "port 443 and keeps any other port: where plain HTTP is published on 8080, the location is https on 8080, which "
-    "speaks plain HTTP. Or https is not published on 443.",
-    told_apart="The first request is answered with a location, and the request to that location cannot "
-    "connect, or meets plain HTTP.",
+    cause="Nothing answers at the port or host of the location. For https, Envoy redirects a request from port 80 "
+    "to port 443 and keeps any other port: if HTTP is published on 8080, the location is https on 8080, where Envoy "
+    "serves HTTP. Or https is not published on 443.",
+    told_apart="The first request is answered with a location, and the request to that location cannot connect, or "
+    "gets an answer in plain HTTP.",
     remedy="Publish https on the port of the location, or serve plain HTTP without the redirect.",
     references=(_REDIRECTION,),
 )
 circle = Code(
     code="T60",
     hop=HopName.ROUTE,
-    title="The redirect leads in a circle",
+    title="The redirects form a loop",
     symptom="`curl --location` ends with 47: maximum redirects followed.",
-    cause="A location leads back to a request that was already redirected: two rules send to each other, or the pod "
-    "redirects to https because nothing tells it that the client already uses it.",
-    told_apart="The trace follows the locations and comes to the same request again, or ends after five redirects.",
+    cause="A location leads back to a request that was already redirected: two rules redirect to each other, or the "
+    "pod redirects to https because it does not know that the client already uses it.",
+    told_apart="The trace follows the locations and reaches the same request again, or stops after five redirects.",
     remedy="Remove the redirect of the route, or give the pod the scheme of the client (`x-forwarded-proto`).",
     references=(_REDIRECTION,),
 )

@@ -31,12 +31,13 @@ from hops.trace.readers import envoy
 no_route_at_all = Code(
     code="T17",
     hop=HopName.ROUTE,
-    title="Nothing is routed, so Envoy does not listen",
-    symptom="`curl` connects to the published port and has a reset or an empty reply, not a 404.",
-    cause="Contour opens Envoy's plain listener with the first valid route and closes it with the last: in a cluster "
-    "without any Ingress or HTTPProxy for it, nothing listens in Envoy's pod.",
-    told_apart="Envoy runs, its admin interface shows no listener `ingress_http`, and no object claims the asked host. "
-    "Where an object claims it, the code says what keeps it from being served: T18, IN01, IN02 or IN09.",
+    title="No route is served, so Envoy does not listen",
+    symptom="`curl` connects to the published port and gets a reset or an empty reply, not a 404.",
+    cause="Contour opens Envoy's HTTP listener with the first valid route and closes it with the last. If Contour "
+    "serves no Ingress and no HTTPProxy, nothing listens in Envoy's pod.",
+    told_apart="Envoy runs, its admin interface shows no listener `ingress_http`, and no object claims the "
+    "requested host. If an object claims it, the code names what prevents it from being served: T18, IN01, IN02 or "
+    "IN09.",
     remedy="Declare an Ingress for the host, in the namespace of its Service: `kubectl create ingress`.",
     references=("https://github.com/projectcontour/contour/issues/5371",),
 )
@@ -45,12 +46,12 @@ http_not_allowed = Code(
     code="T18",
     hop=HopName.ROUTE,
     title="The Ingress forbids plain HTTP",
-    symptom="As T17 where it is the only Ingress, else 404.",
+    symptom="404. If the Ingress is the only one, the connection is reset or the reply is empty.",
     cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
     "listener. An HTTPRoute that only HTTPS listeners of its Gateway accept has no plain route either.",
-    told_apart="The Ingress that claims the asked host and path carries the annotation, or no plain listener accepts "
-    "the HTTPRoute, and Envoy has no plain route for it.",
-    remedy="`kubectl annotate ingress NAME kubernetes.io/ingress.allow-http-`, or ask by https.",
+    told_apart="The Ingress that claims the requested host and path has the annotation, or no HTTP listener accepts "
+    "the HTTPRoute, and Envoy has no HTTP route for it.",
+    remedy="`kubectl annotate ingress NAME kubernetes.io/ingress.allow-http-`, or use https.",
     references=("https://projectcontour.io/docs/1.33/config/ingress/",),
 )
 
@@ -58,10 +59,10 @@ no_virtual_host = Code(
     code="T22",
     hop=HopName.ROUTE,
     title="No route for the host name",
-    symptom="404 from Envoy itself: it has no `x-envoy-upstream-service-time`. Other host names are served.",
-    cause="No Ingress and no HTTPProxy names the asked host, often by a typing error in either.",
-    told_apart="Envoy listens and has virtual hosts, none of them for the asked host, and no object claims it.",
-    remedy="Correct the host in the Ingress, or ask for one that is served.",
+    symptom="404 from Envoy itself, without the header `x-envoy-upstream-service-time`. Other host names are served.",
+    cause="No Ingress and no HTTPProxy has the requested host. Often one of the names is misspelled.",
+    told_apart="Envoy listens and has virtual hosts, none of them is for the requested host, and no object claims it.",
+    remedy="Correct the host in the Ingress, or request a host that is served.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
 )
 
@@ -69,12 +70,12 @@ no_path = Code(
     code="T23",
     hop=HopName.ROUTE,
     title="The host is routed, the path is not",
-    symptom="404 from Envoy itself for this path; another path of the same host is served.",
-    cause="The paths of the host's Ingress don't take the asked one: another prefix, or an Exact path where a Prefix "
-    "was meant.",
-    told_apart="Envoy has a virtual host for the asked host, and none of its routes takes the path; nor does any path "
-    "of the objects.",
-    remedy="Give the Ingress a path that takes it: `/` of type Prefix takes all.",
+    symptom="404 from Envoy itself for this path. Another path of the same host is served.",
+    cause="No path of the host's Ingress matches the requested path: it has another prefix, or type Exact where "
+    "Prefix was intended.",
+    told_apart="Envoy has a virtual host for the requested host. Neither its routes nor the paths of the objects "
+    "match the requested path.",
+    remedy="Add a path that matches: `/` of type Prefix matches every path.",
     references=("https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types",),
 )
 
@@ -87,8 +88,8 @@ not_accepted = Code(
     "not serve an HTTPProxy whose status is not `valid`, or an HTTPRoute whose condition Accepted is not True. If "
     "ResolvedRefs is not True, the affected requests get 500. If the Gateway is not Programmed, or if no controller "
     "has written a status, no route of the Gateway is served.",
-    told_apart="The route takes the asked host, path, method, headers and query, and its status does not accept it. "
-    "Where the objects show the reason, the code says it: IN01, IN02, IN17 or IN18.",
+    told_apart="The route matches the requested host, path, method, headers and query, and its status does not "
+    "accept it. If the objects show the reason, the code is the one that names it: IN01, IN02, IN17 or IN18.",
     remedy="Correct the field that the status names. Without a status, check that Contour's configuration has "
     "`gateway.gatewayRef` for the Gateway, and that the object's ingress class is Contour's.",
     yields_to=("IN01", "IN02", "IN17", "T57"),

@@ -22,11 +22,12 @@ kube_proxy_gone = Code(
     code="T45",
     hop=HopName.SERVICE,
     title="kube-proxy does not serve the ClusterIP",
-    symptom="The request is answered all the same. Whoever asks the Service's ClusterIP, or its DNS name, inside the "
-    "cluster gets a timeout or a refusal, Envoy's own connection to Contour included once it is lost.",
-    cause="kube-proxy doesn't run on the node, or its rules were flushed.",
-    told_apart="kube-proxy's DaemonSet and pods, its nat chain for the ClusterIP, and a request to the ClusterIP "
-    "beside one through Envoy. Envoy dials the pods themselves, so this is never what stops a request through it.",
+    symptom="The request is answered. A client in the cluster that uses the Service's ClusterIP or DNS name gets a "
+    "timeout or a refusal. So does Envoy once its connection to Contour is lost.",
+    cause="kube-proxy does not run on the node, or its rules were flushed.",
+    told_apart="The trace reads kube-proxy's DaemonSet and pods and its nat chain for the ClusterIP, and compares a "
+    "request to the ClusterIP with one through Envoy. Envoy connects to the pods themselves, so this fault never "
+    "stops a request through Envoy.",
     remedy="`kubectl --namespace kube-system rollout restart daemonset/kube-proxy`; where it is gone, in the control "
     "plane's node: `kubeadm init phase addon kube-proxy`.",
     level=Level.ADVISORY,

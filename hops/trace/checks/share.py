@@ -17,12 +17,12 @@ some_fail = Code(
     code="T83",
     hop=HopName.POD,
     title="Some of the pods behind the route fail the request",
-    symptom="The request is answered now and fails then: 500, 503 or another page for a part of the requests.",
-    cause="One of several replicas, or one of two weighted backends such as a canary, differs from the others. Envoy "
-    "gives each request to another pod.",
-    told_apart="Each ready pod of each backend is asked from Envoy's network: some give a good answer and some do not. "
-    "It is advisory if the followed request came to a good one.",
-    remedy="Look at the log of the pod that the trace names; give its backend the weight 0 meanwhile.",
+    symptom="Some requests are answered and others fail: a part of them gets 500, 503 or another page.",
+    cause="One of several replicas, or one of two weighted backends such as a canary, differs from the others. "
+    "Envoy distributes the requests among the pods.",
+    told_apart="The trace sends a request to each ready pod of each backend from Envoy's network: some answer well "
+    "and some do not. The finding is advisory if the followed request reached a good pod.",
+    remedy="Read the log of the pod that the trace names. Meanwhile, set the weight of its backend to 0.",
     references=("https://projectcontour.io/docs/1.33/config/request-routing/#upstream-weighting",),
     yields_to=("T41", "T66", "T67"),
 )

@@ -30,7 +30,7 @@ def test_the_committed_pages_are_those_of_the_codes() -> None:
 def test_a_page_promises_no_command_that_mends_and_says_how_kubectl_reaches_a_stack() -> None:
     for code in CODES.values():
         remedy = page(code).partition("## Remedy\n")[2].partition("## ")[0]
-        assert "one that mends, one that only shows more, or both" in remedy
+        assert "one that repairs, one that only shows more, or both" in remedy
         assert ("`.venv/bin/hops kubectl STACK`" in remedy) == ("kubectl" in code.remedy), code.code
 
 
