@@ -45,7 +45,7 @@ class Mapped:
     container_port: port of the node; None if missing.
     host_port: port of the machine; 0 or -1 for a random port.
     listen_address: address of the machine. Default: 0.0.0.0. Source: kind, pkg/apis/config/v1alpha4.
-    protocol: TCP if none is declared.
+    protocol: in capital letters, as kind reads it; TCP if none is declared.
     pointer: JSON pointer of the entry inside the cluster's configuration.
     """
 
@@ -334,7 +334,7 @@ def _mapped(entry: Mapping[str, JSON], base: str) -> Mapped:
         container_port=number(entry.get("containerPort")),
         host_port=UNKNOWN if isinstance(host_port, Unknown) else number(host_port) or 0,
         listen_address=UNKNOWN if isinstance(listen, Unknown) else text(listen) or "0.0.0.0",
-        protocol=UNKNOWN if isinstance(protocol, Unknown) else text(protocol) or "TCP",
+        protocol=UNKNOWN if isinstance(protocol, Unknown) else (text(protocol) or "TCP").upper(),
         pointer=base,
     )
 

@@ -99,5 +99,5 @@ _SCHEMA = _object(
 )
 
 KIND_CLUSTER = Validator(_SCHEMA, jsonschema_rs.validator_for(_SCHEMA))
-MOVED: Mapping[str, str] = {"metadata": "name at the top level"}
+MOVED: Mapping[str, str] = {"metadata": "name at the top level", "hostIP": "listenAddress"}
 """Fields that kind does not have, and what it has for them."""

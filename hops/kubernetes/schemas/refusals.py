@@ -201,8 +201,10 @@ class _Reader:
         remedies: list[str] = []
         patch: list[Mapping[str, Any]] = []
         for name in names:
+            successor = self.moved.get(name, "")
             near = missing or nearest(name, (key for key in known if key not in there))
-            if name in self.moved:
+            near = successor if successor in known and successor not in there else near
+            if successor not in ("", near):
                 remedies.append(f"write {self.moved[name]} instead of {name}")
             elif near:
                 remedies.append(f"rename {name} to {near}")

@@ -1,6 +1,7 @@
 """API versions that no supported API server has, and what replaces them.
 
-Source: https://kubernetes.io/docs/reference/using-api/deprecation-guide/ and Contour's release notes.
+Source: https://kubernetes.io/docs/reference/using-api/deprecation-guide/ and the release notes of Kubernetes 1.19 and
+1.20, Contour, Gateway API (0.5, 0.6) and cert-manager (0.11, 1.6).
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ _IN_122 = {
     "storage.k8s.io": ("CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"),
 }
 
+_GATEWAY_API = ("Gateway", "GatewayClass", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
+_CERTIFICATES = ("Certificate", "CertificateRequest", "ClusterIssuer", "Issuer")
+
 REMOVED: Mapping[str, tuple[str, str]] = {
     **_WORKLOADS,
     "extensions/v1beta1 Ingress": ("Kubernetes 1.22", "networking.k8s.io/v1 Ingress"),
@@ -41,6 +45,22 @@ REMOVED: Mapping[str, tuple[str, str]] = {
     "policy/v1beta1 PodSecurityPolicy": ("Kubernetes 1.25", ""),
     "extensions/v1beta1 PodSecurityPolicy": ("Kubernetes 1.16", ""),
     "node.k8s.io/v1beta1 RuntimeClass": ("Kubernetes 1.25", "node.k8s.io/v1 RuntimeClass"),
+    "settings.k8s.io/v1alpha1 PodPreset": ("Kubernetes 1.20", ""),
+    "auditregistration.k8s.io/v1alpha1 AuditSink": ("Kubernetes 1.19", ""),
+    **{f"networking.x-k8s.io/v1alpha1 {kind}": ("Gateway API 0.5", "") for kind in _GATEWAY_API},
+    "gateway.networking.k8s.io/v1alpha2 ReferencePolicy": (
+        "Gateway API 0.6",
+        "gateway.networking.k8s.io/v1beta1 ReferenceGrant",
+    ),
+    **{
+        f"cert-manager.io/{version} {kind}": ("cert-manager 1.6", f"cert-manager.io/v1 {kind}")
+        for version in ("v1alpha2", "v1alpha3", "v1beta1")
+        for kind in _CERTIFICATES
+    },
+    **{
+        f"certmanager.k8s.io/v1alpha1 {kind}": ("cert-manager 0.11", f"cert-manager.io/v1 {kind}")
+        for kind in _CERTIFICATES
+    },
     "contour.heptio.com/v1beta1 IngressRoute": ("Contour 1.6", "projectcontour.io/v1 HTTPProxy"),
     "contour.heptio.com/v1beta1 TLSCertificateDelegation": (
         "Contour 1.6",

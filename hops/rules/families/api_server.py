@@ -227,8 +227,9 @@ def _unserved(body: Mapping[str, Any], version: str, kind: str, known: Catalogue
     group, _, number_ = version.rpartition("/")
     others = known.versions_of.get(kind, ())
     same_group = [other for other in others if other.rpartition("/")[0] == group]
-    # A preview's own resources have the version `pulumi`.
-    ours = group in known.groups and re.match(r"v\d", number_) is not None
+    # A preview's own resources have the version `pulumi`. The group of a custom kind has a dot.
+    nobodys = bool(others) and (group == "k8s.io" or "." not in group)
+    ours = (group in known.groups or nobodys) and re.match(r"v\d", number_) is not None
     if with_it and minor_of(with_it[-1]) > minor_of(known.version):
         message = f"{version} {kind} exists since Kubernetes {with_it[0]}, not in {known.version}."
     elif with_it:

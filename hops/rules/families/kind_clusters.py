@@ -88,10 +88,14 @@ def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breac
             remedy = ""
             if instead := inventory.once(_Mismatches).mapping_for(pod.resource, path):
                 unused, mapped = instead
-                message += f", and no pod uses port {mapped.container_port}, which {unused.name} publishes"
+                message += (
+                    f", and no pod uses port {mapped.container_port}/{mapped.protocol}, which {unused.name} publishes"
+                )
+                key, right, own = "containerPort", port.host_port, mapped.container_port
+                if mapped.container_port == port.host_port:
+                    key, right, own = "protocol", port.protocol, mapped.protocol
                 remedy = (
-                    f"Set containerPort of the mapping to {port.host_port} and recreate the cluster, or set hostPort "
-                    f"to {mapped.container_port}."
+                    f"Set {key} of the mapping to {right} and recreate the cluster, or that of the hostPort to {own}."
                 )
             yield Breach(
                 path,
@@ -193,9 +197,11 @@ class _Mismatches:
                         self._pair(pod, port, free)
 
     def _pair(self, pod: Pod, port: Port, free: list[tuple[KindConfiguration, KindNode, Mapped]]) -> None:
-        for one in free:
+        # A mapping of the same port has another protocol.
+        for one in sorted(free, key=lambda one: one[2].container_port != port.host_port):
             cluster, node, mapped = one
-            if mapped.protocol == port.protocol and node.refuses(pod) is None:
+            same = mapped.container_port == port.host_port or mapped.protocol == port.protocol
+            if same and node.refuses(pod) is None:
                 door = pod.resource, f"{port.pointer}/hostPort"
                 self._mappings[door] = node, mapped
                 self._doors[cluster.resource, mapped.pointer] = door

@@ -139,7 +139,8 @@ def ip_family(networking: Mapping[str, Any]) -> str:
 
 
 def _cidrs(networking: Mapping[str, Any], key: str) -> list[str]:
-    return (text(networking.get(key)) or "").split(",") if networking.get(key) else []
+    given = text(networking.get(key))
+    return given.split(",") if given else []
 
 
 def _subnets(body: Mapping[str, Any]) -> Iterator[Breach]:

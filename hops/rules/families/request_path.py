@@ -465,7 +465,7 @@ def complete(subject: Exposed, inventory: Inventory, parameters: Given) -> Itera
                 continue
             seen.add(shown)
             yield Breach(path, f"{kind} {name} does not exist in namespace {namespace}.", absence=True, evidence=name)
-        elif key and kind == "ConfigMap" and key not in _keys(found):
+        elif key and (keys := _keys(found)) and key not in keys:
             yield Breach(path, f"{found} has no key {key}.", evidence=key)
 
 
@@ -486,7 +486,8 @@ def _named_by_pulumi(inventory: Inventory) -> frozenset[tuple[str, str | None, s
 
 
 def _keys(resource: Resource) -> frozenset[str]:
-    return frozenset(chain(mapping(resource.body.get("data")), mapping(resource.body.get("binaryData"))))
+    """The keys of a ConfigMap or Secret."""
+    return frozenset(chain(*(mapping(resource.body.get(part)) for part in ("data", "binaryData", "stringData"))))
 
 
 _SOURCES = (("ConfigMap", "configMap"), ("Secret", "secret"))
@@ -510,13 +511,20 @@ def _references(pod: Pod) -> Iterator[_Reference]:
 def _volumes(pod: Pod) -> Iterator[_Reference]:
     for i, volume in enumerate(sequence(at(pod.spec, "volumes"))):
         base = f"{pod.pointer}/volumes/{i}"
-        yield "ConfigMap", at(volume, "configMap"), "", f"{base}/configMap/name"
-        yield "Secret", at(volume, "secret"), "", f"{base}/secret/secretName"
+        yield from _mounted("ConfigMap", at(volume, "configMap"), f"{base}/configMap", "name")
+        yield from _mounted("Secret", at(volume, "secret"), f"{base}/secret", "secretName")
         claim = at(volume, "persistentVolumeClaim")
         yield "PersistentVolumeClaim", claim, "", f"{base}/persistentVolumeClaim/claimName"
         for j, source in enumerate(sequence(at(volume, "projected", "sources"))):
             for kind, key in _SOURCES:
-                yield kind, at(source, key), "", f"{base}/projected/sources/{j}/{key}/name"
+                yield from _mounted(kind, at(source, key), f"{base}/projected/sources/{j}/{key}", "name")
+
+
+def _mounted(kind: str, source: JSON, base: str, name: str) -> Iterator[_Reference]:
+    """A ConfigMap or Secret of a volume, and the keys of it that the volume requires."""
+    yield kind, source, "", f"{base}/{name}"
+    for index, item in enumerate(sequence(at(source, "items"))):
+        yield kind, source, text(at(item, "key")) or "", f"{base}/items/{index}/key"
 
 
 # RP05

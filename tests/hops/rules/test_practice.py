@@ -172,6 +172,23 @@ kind: HTTPProxy
 metadata: {{name: pay, namespace: store}}
 spec: {{virtualhost: {{fqdn: pay.localhost}}, routes: [{{{}}}]}}
 """
+KEPT = """---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: x, namespace: store}
+data: {a: b}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: x, namespace: store}
+stringData: {c: d}
+"""
+
+
+def mounted(about: str, volume: str, codes: str = "RP04") -> Mistake:
+    return Mistake(about, codes, [(POD_LABELS, f"{POD_LABELS}      volumes: [{{name: v, {volume}}}]\n")], KEPT)
+
+
 SERVICES = "services: [{name: cart, port: 80}]"
 
 
@@ -240,6 +257,10 @@ MISTAKES = [
     node("a mapping of a protocol that does not exist", MAPPING.replace("}", ", protocol: HTTP}")),
     node("a role that does not exist", "- role: control-plane\n- role: node\n", old=NODES),
     node("a misspelt key of a node", "  extraPortMappngs:", old="  extraPortMappings:"),
+    node("a mapping with the address key of pods", MAPPING.replace("listenAddress", "hostIP")),
+    node("a mapping with a protocol in small letters", MAPPING[:-1] + ", protocol: tcp}", ""),
+    node("a mapping of another protocol", MAPPING[:-1] + ", protocol: UDP}", "KN01"),
+    network("a list of subnets", "podSubnet: [10.244.0.0/16]", "KN09"),
     node("an old version of the configuration", "kind.sigs.k8s.io/v1alpha3", old="kind.x-k8s.io/v1alpha4"),
     network("a misspelt key of the network", "podSubnets: 10.1.0.0/16", "KN09"),
     # A cluster that does not come up.
@@ -334,6 +355,19 @@ MISTAKES = [
         "---\napiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: cart, namespace: store}\n"
         "spec: {minAvailable: 1, selector: {matchLabels: {app: cart}}}\n",
     ),
+    *(
+        Mistake(f"{version} {kind}", "AP01", [], f"---\napiVersion: {version}\nkind: {kind}\nmetadata: {{name: a}}\n")
+        for version, kind in (
+            ("networking/v1", "NetworkPolicy"),
+            ("core/v1", "ConfigMap"),
+            ("k8s.io/v1", "ConfigMap"),
+            ("settings.k8s.io/v1alpha1", "PodPreset"),
+            ("networking.x-k8s.io/v1alpha1", "HTTPRoute"),
+            ("gateway.networking.k8s.io/v1alpha2", "ReferencePolicy"),
+            ("cert-manager.io/v1alpha2", "Issuer"),
+        )
+    ),
+    Mistake("a kind of somebody else", "", [], "---\napiVersion: example.com/v1\nkind: Gateway\nmetadata: {name: a}\n"),
     Mistake("a misspelt kind", "AP01", [(SERVICE, SERVICE.replace("Service", "Servce"))]),
     Mistake("a misspelt field", "AP02", [(SELECTOR, "selectors: {app: cart}\n")]),
     # Types.
@@ -558,6 +592,15 @@ MISTAKES = [
         "k8s.io/ingress-nginx}\n",
     ),
     Mistake("a class that nobody handles", "IN09", [("spec:\n  rules:", "spec:\n  ingressClassName: nginx\n  rules:")]),
+    # Keys of a ConfigMap and of a Secret.
+    mounted("a key of a ConfigMap", "configMap: {name: x, items: [{key: a, path: a}]}", ""),
+    mounted("a missing key of a ConfigMap", "configMap: {name: x, items: [{key: b, path: b}]}"),
+    mounted("a key that is optional", "configMap: {name: x, optional: true, items: [{key: b, path: b}]}", ""),
+    mounted("a key of a Secret", "secret: {secretName: x, items: [{key: c, path: c}]}", ""),
+    mounted("a missing key of a Secret", "secret: {secretName: x, items: [{key: b, path: b}]}"),
+    mounted(
+        "a missing key of a projected volume", "projected: {sources: [{secret: {name: x, items: [{key: b, path: b}]}}]}"
+    ),
     # A port that two rules speak of.
     Mistake("a hostPort that is not allowed", "HP01", [(PORT, PORT.replace("8080}", "8080, hostPort: 9000}"))]),
     Mistake("a hostPort of the kubelet", "HP06", [(PORT, PORT.replace("8080}", "8080, hostPort: 10250}"))]),
