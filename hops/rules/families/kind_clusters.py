@@ -91,12 +91,14 @@ def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breac
                 message += (
                     f", and no pod uses port {mapped.container_port}/{mapped.protocol}, which {unused.name} publishes"
                 )
-                key, right, own = "containerPort", port.host_port, mapped.container_port
-                if mapped.container_port == port.host_port:
-                    key, right, own = "protocol", port.protocol, mapped.protocol
-                remedy = (
-                    f"Set {key} of the mapping to {right} and recreate the cluster, or that of the hostPort to {own}."
+                change, other = (
+                    f"containerPort of the mapping to {port.host_port}",
+                    f"hostPort to {mapped.container_port}",
                 )
+                if mapped.container_port == port.host_port:
+                    change = f"protocol of the mapping to {port.protocol}"
+                    other = f"protocol of the hostPort to {mapped.protocol}"
+                remedy = f"Set {change} and recreate the cluster, or set {other}."
             yield Breach(
                 path,
                 f"{message}.",
