@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import Calico, Contour, HTTPProxy, Image, KindCluster, Workload
+from components import Calico, Contour, HTTPProxy, Image, Ingress, KindCluster, Workload
 from components.http_proxy import HTTPProxyRoute
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST, WorkloadPeer, WorkloadPort
@@ -149,7 +149,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
         "generation": ground.generation,
     }
     if pulumi.runtime.is_dry_run():
-        there = found(ground.objects, intended.door.node)
+        there = found(ground.objects, intended.door.node, settings.foreign)
         seen = _expected(intended, there, replaced) if ground.engine else there
         outputs["hops"] = _hops(plan(settings, seen, ground.authority))
     else:
@@ -174,6 +174,7 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
             for name, pods_ in there.deployed.items()
             if (kept := tuple(pod for pod in pods_ if f"{name.partition('/')[0]}/{pod}" not in replaced))
         },
+        foreign=there.foreign,
         unnamed=UNKNOWN,
     )
 
@@ -187,7 +188,7 @@ async def _observed(settings: Settings, intended: Plan, authority: str | None) -
     for backend, answer in zip(asked, found_answers, strict=True):
         if warning := _warning(settings, intended, backend, answer):
             pulumi.log.warn(warning)
-    return _hops(plan(settings, found(objects, door.node), authority))
+    return _hops(plan(settings, found(objects, door.node, settings.foreign), authority))
 
 
 def _warning(settings: Settings, intended: Plan, backend: Backend, answer: RouteAnswer) -> str | None:
@@ -211,7 +212,9 @@ def _warning(settings: Settings, intended: Plan, backend: Backend, answer: Route
         if not start.ready
     ]
     if not answer.answered:
-        return unanswered(key, service.name, f"{backend.scheme}://{backend.host}{backend.request_path}", waiting)
+        url = f"{backend.scheme}://{backend.host}{backend.request_path}"
+        foreign = f"{backend.namespace}/{backend.service}" if backend.foreign else ""
+        return unanswered(key, service.name, url, waiting, foreign)
     return not_ready(key, service.name, waiting) if waiting else None
 
 
@@ -235,7 +238,8 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
         )
 
         def complete(seen: Sequence[Any]) -> Plan:
-            there = found(context_objects(intended.context), None) if deployments else NOTHING_FOUND
+            read = deployments or settings.foreign
+            there = found(context_objects(intended.context), None, settings.foreign) if read else NOTHING_FOUND
             pods = {**there.pods, **dict(zip(names, seen[1:], strict=False))}
             return plan(settings, dataclasses.replace(there, load_balancer=seen[0], pods=pods), ground.authority)
 
@@ -259,7 +263,8 @@ def _built(
                 metadata=ObjectMetaArgs(name=name, labels={ENFORCE: _level(settings, name)}),
                 opts=inside,
             )
-            for name in sorted({service.namespace for service in settings.services} - {"default"})
+            # Whoever makes a Service makes its namespace.
+            for name in sorted({s.namespace for s in settings.services if s.kind != "Service"} - {"default"})
         },
         controller_namespace=CONTOUR_NAMESPACE,
         address=door.listen if door.node else None,
@@ -357,6 +362,34 @@ def _services(
     beside: dict[tuple[str, str], pulumi.ResourceOptions] = {}
     for service, backend in zip(settings.services, intended.services, strict=True):
         inside = built.inside_of(service.namespace)
+        for route in service.routes:
+            first = [secrets[service.namespace, route.host]] if route.tls is True else []
+            opts = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=first))
+            if route.kind == "HTTPProxy":
+                proxies.setdefault((service.namespace, route.host), []).append((route, service))
+                beside[service.namespace, route.host] = opts
+                continue
+            ingress = Ingress(
+                f"{service.namespace}/{route.name}",
+                {
+                    "name": route.name,
+                    "namespace": service.namespace,
+                    "host": route.host,
+                    "service": service.name,
+                    "port": service.port_of(route).port,
+                    "path": route.path,
+                    "path_type": route.path_type,
+                    "timeout": route.timeout,
+                    "websocket": route.websocket,
+                    "tls": route.secret,
+                    "plain_http": plain_http if route.tls is True else "served",
+                },
+                # Earlier versions left the namespace out.
+                pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(name=route.name)])),
+            )
+            objects_.append(ingress.ingress)
+        if service.kind == "Service":
+            continue
         if image := images.get(f"{service.namespace}/{service.name}"):
             inside = pulumi.ResourceOptions.merge(inside, _pods_after([image.command]))
         workload = Workload(
@@ -397,32 +430,9 @@ def _services(
             },
             inside,
         )
-        for route in service.routes:
-            if route.kind == "HTTPProxy":
-                proxies.setdefault((service.namespace, route.host), []).append((route, service))
-                beside[service.namespace, route.host] = workload.beside
-                continue
-            ingress = workload.expose(
-                route.host,
-                route.path,
-                port=service.port_of(route).port,
-                name=route.name,
-                path_type=route.path_type,
-                timeout=route.timeout,
-                websocket=route.websocket,
-                tls=route.secret,
-                plain_http=plain_http if route.tls is True else "served",
-                opts=pulumi.ResourceOptions(
-                    # Earlier versions left the namespace out.
-                    aliases=[pulumi.Alias(name=route.name)],
-                    depends_on=[secrets[service.namespace, route.host]] if route.tls is True else [],
-                ),
-            )
-            objects_.append(ingress.ingress)
         made += [workload.deployment] if workload.deployment else workload.pods
         replaced += [f"{service.namespace}/{pod}" for pod in workload.replaced]
     for (namespace, host), routes in proxies.items():
-        first = [*after, *([secrets[namespace, host]] if routes[0][0].tls is True else [])]
         proxy = HTTPProxy(
             f"{namespace}/{routes[0][0].name}",
             {
@@ -432,7 +442,7 @@ def _services(
                 "routes": [_proxy_route(route, service) for route, service in routes],
                 "tls": routes[0][0].secret,
             },
-            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=first)),
+            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=list(after))),
         )
         objects_.append(proxy.proxy)
     return made, objects_, replaced

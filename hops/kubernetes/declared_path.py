@@ -1,6 +1,6 @@
 """Reads paths back: from plain objects what they declare, from a cluster's answer what is there."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
@@ -9,23 +9,34 @@ from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.deployments import current_pods
 from hops.kubernetes.resources.kind_nodes import nodes
-from hops.kubernetes.resources.pods import Port
-from hops.kubernetes.resources.services import ServicePort
+from hops.kubernetes.resources.pods import Port, as_pod
+from hops.kubernetes.resources.services import ServicePort, as_service
 from hops.kubernetes.routing.route import RouteTLS, matched
 from hops.kubernetes.routing.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
-from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
+from hops.model.hop import (
+    NOTHING_FOUND,
+    Backend,
+    Entrypoint,
+    ForeignService,
+    LiveAddresses,
+    PortMapping,
+    RequestPath,
+)
 from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.plan import NODE_PORTS
 from hops.model.pod_network import POD_NETWORK
 
 
-def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresses:
+def found(
+    listed: Iterable[Mapping[str, Any]], node: str | None, foreign: Collection[str] = frozenset()
+) -> LiveAddresses:
     """Reads the addresses of a running cluster.
 
     listed: its nodes, pods, Services and Deployments as the API returns them. A headless Service has no address.
     node: name of the publishing node; None if there is none. The pod with the label `app=envoy` on it is Envoy.
+    foreign: the Services that the stack does not make, by NAMESPACE/NAME. Default: none.
     """
     everything = [item for item in listed if isinstance(item, Mapping)]
     pods = [item for item in everything if item.get("kind") == "Pod"]
@@ -55,7 +66,28 @@ def found(listed: Iterable[Mapping[str, Any]], node: str | None) -> LiveAddresse
             for item in deployments
             if (current := current_pods(item, pods))
         },
+        foreign={
+            name: foreign_service(item, pods) for item in services if (name := objects.full_name(item)) in foreign
+        },
     )
+
+
+def foreign_service(service: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> ForeignService:
+    """What a Service selects.
+
+    service: the Service as the API returns it.
+    pods: pods of its cluster. Those that end are left out.
+    """
+    declared = as_service(service)
+    chosen = [
+        pod
+        for pod in pods
+        if objects.namespace(pod) == objects.namespace(service) and not objects.deleting(pod)
+        if declared.selector and declared.selector.items() <= objects.labels(pod).items()
+    ]
+    offered = [port for pod in chosen for port in as_pod(pod).ports]
+    targets = {port.port: target for port in declared.ports if port.port and (target := _target(port, offered))}
+    return ForeignService(declared.selector, tuple(sorted(map(objects.name, chosen))), targets)
 
 
 def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple[RequestPath, ...]:

@@ -203,7 +203,7 @@ class Backend:
     ingress, kind: name and kind of the object that declares the route.
     host: "" for a service without a route.
     path: as declared.
-    target_port: the port that the pods serve.
+    target_port: the port that the pods serve; 0 until a foreign Service is seen.
     selector: the labels of the Service's selector.
     pods: names.
     cluster_ip: None until known.
@@ -212,6 +212,7 @@ class Backend:
     redirect: where Envoy sends the client instead of a pod, such as https://*/*; "" for no redirect.
     several: whether the service has other routes.
     deployment: whether a Deployment of the Service's name makes the pods; their names are then empty until they run.
+    foreign: whether the stack does not make the Service; its selector and pods are then empty until they are seen.
     tls: the name of the Secret with the certificate of the host, in the same namespace; None for plain HTTP.
     authority: the file of the authority that signed the certificate; None if curl knows the authority itself.
     """
@@ -232,6 +233,7 @@ class Backend:
     redirect: str = ""
     several: bool = False
     deployment: bool = False
+    foreign: bool = False
     tls: str | None = None
     authority: str | None = None
 
@@ -247,12 +249,27 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class ForeignService:
+    """A Service that a stack leads to and does not make, as its cluster has it.
+
+    selector: the labels of its selector.
+    pods: the names of the pods that it selects.
+    targets: the pods' port by the Service's port.
+    """
+
+    selector: Mapping[str, str]
+    pods: tuple[str, ...]
+    targets: Mapping[int, int]
+
+
+@dataclass(frozen=True)
 class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
     node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name". deployed:
-    the names of the current pods of each Deployment, by "namespace/name". unnamed: the address of a pod that a
-    Deployment has not made yet.
+    the names of the current pods of each Deployment, by "namespace/name". foreign: the selector, the pods and the
+    pods' ports of each foreign Service, by "namespace/name". unnamed: the address of a pod that is not made yet, or not
+    by the stack.
     """
 
     node: str | None = None
@@ -261,6 +278,7 @@ class LiveAddresses:
     services: Mapping[str, str] = field(default_factory=dict)
     pods: Mapping[str, str] = field(default_factory=dict)
     deployed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    foreign: Mapping[str, ForeignService] = field(default_factory=dict)
     unnamed: str | None = None
 
 

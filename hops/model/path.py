@@ -62,8 +62,9 @@ def request_path(
     # An entrance without https, as objects may declare it, leaves a route with a certificate its plain port.
     entry = next((mapping for mapping in mappings if mapping.scheme == backend.scheme), mappings[0])
     name = f"{backend.namespace}/{backend.service}"
+    unnamed = backend.deployment or backend.foreign
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
-    pod_address = next(iter(pods.values()), found.unnamed if backend.deployment else None)
+    pod_address = next(iter(pods.values()), found.unnamed if unnamed else None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
@@ -75,13 +76,14 @@ def request_path(
     def at(address: str | None, port: int | None) -> SocketAddress | None:
         return SocketAddress(address, port) if address and port else None
 
-    onward = interface or ("an interface named at up" if backend.deployment else None)
+    onward = interface or ("an interface named at up" if unnamed else None)
     if backend.pods:
         server = f"pod {backend.namespace}/{backend.pods[0]}"
     else:
-        server = f"deployment {name}" if backend.deployment else "pod"
+        server = f"deployment {name}" if backend.deployment else f"pod of service {name}" if backend.foreign else "pod"
     envoy = at(found.envoy, entry.envoy)
-    pod = at(pod_address, backend.target_port)
+    served = backend.target_port or None
+    pod = at(pod_address, served)
     published = f"docker {door.node}" if door.node else "load balancer"
     role = "control plane" if door.node and is_control_plane(door.node) else "worker"
     node = f"{role} {door.node}" if door.node else "nodes of the cluster"
@@ -125,9 +127,9 @@ def request_path(
         (node, found.node, entry.node, envoy, chains if door.node else {}),
         (ingress, found.envoy, entry.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
-        (network_component, pod_address, backend.target_port, onward, inside),
-        (server, pod_address, backend.target_port, found.envoy, addresses),
-        (network_component, pod_address, backend.target_port, found.envoy, {}),
+        (network_component, pod_address, served, onward, inside),
+        (server, pod_address, served, found.envoy, addresses),
+        (network_component, pod_address, served, found.envoy, {}),
         (ingress, found.envoy, entry.envoy, found.node, {}),
         (node, found.node, entry.node, client, {}),
         (published, entrance, entry.host, client, {}),

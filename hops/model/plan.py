@@ -9,10 +9,18 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from hops.model import kind_names
-from hops.model.hop import NOTHING_FOUND, Backend, Entrypoint, LiveAddresses, PortMapping, RequestPath
+from hops.model.hop import (
+    NOTHING_FOUND,
+    Backend,
+    Entrypoint,
+    ForeignService,
+    LiveAddresses,
+    PortMapping,
+    RequestPath,
+)
 from hops.model.path import request_path
 from hops.model.pod_network import POD_NETWORK
-from hops.model.service_settings import ServiceSettings
+from hops.model.service_settings import PortSettings, ServiceSettings
 from hops.model.settings import RESERVED, Settings
 from hops.model.versions import CONTOUR, Manifest
 
@@ -27,6 +35,7 @@ XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == 
 _NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder", "registries"}
 IN_PLACE = frozenset(map(to_camel, _NOT_IN_THE_CLUSTER))
 """The keys of `cluster` that are not part of the fingerprint."""
+_UNSEEN = ForeignService({}, (), {})
 POOL = ("blockSize", "encapsulation")
 """The keys of `calico` that are part of it."""
 
@@ -126,6 +135,12 @@ def _fingerprint(settings: Settings) -> str:
 
 def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | None) -> tuple[Backend, ...]:
     """One backend for each route; the one of a service without a route has no host."""
+    name = f"{service.namespace}/{service.name}"
+    foreign = found.foreign.get(name, _UNSEEN) if service.kind == "Service" else None
+
+    def target(port: PortSettings) -> int:
+        return foreign.targets.get(port.port, 0) if foreign else port.target
+
     base = Backend(
         service=service.name,
         namespace=service.namespace,
@@ -133,10 +148,11 @@ def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | N
         host="",
         path="/",
         port=service.ports[0].port,
-        target_port=service.ports[0].target,
-        selector={"service": service.pod},
-        pods=service.pods or found.deployed.get(f"{service.namespace}/{service.name}", ()),
+        target_port=target(service.ports[0]),
+        selector=foreign.selector if foreign else {"service": service.pod},
+        pods=foreign.pods if foreign else service.pods or found.deployed.get(name, ()),
         deployment=service.kind == "Deployment",
+        foreign=service.kind == "Service",
         cluster_ip=str(service.cluster_ip) if service.cluster_ip else None,
         several=len(service.routes) > 1,
     )
@@ -148,7 +164,7 @@ def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | N
             path=route.path,
             path_type=route.path_type,
             port=service.port_of(route).port,
-            target_port=service.port_of(route).target,
+            target_port=target(service.port_of(route)),
             request_path=route.request,
             kind=route.kind,
             tls=route.secret,

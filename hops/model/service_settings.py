@@ -16,6 +16,7 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.alias_generators import to_camel
 
 from hops.model import versions
 from hops.model.regular_expressions import matches_whole
@@ -200,6 +201,11 @@ class RouteSettings(Section):
         return isinstance(self.tls, str)
 
 
+_OF_A_SERVICE = {
+    *("name", "namespace", "kind", "port", "declared_ports", "declared_routes"),
+    *("host", "path", "request", "ingress", "tls"),
+}
+"""The fields that a service of kind Service can have."""
 _SHORT_FORM = ("host", "path", "request", "ingress", "tls")
 
 
@@ -465,10 +471,11 @@ class ServiceSettings(Section):
         description="The namespace of all its objects; none of the cluster itself, such as kube-system.",
         examples=["shop"],
     )
-    kind: Literal["Deployment", "Pod"] | None = Field(
+    kind: Literal["Deployment", "Pod", "Service"] | None = Field(
         None,
         description="What makes its pods. A Deployment replaces them without losing a request and names them itself. "
-        "Null means `Deployment` if the service has `image` or `build` and no `pod`, otherwise `Pod`.",
+        "`Service` leads routes to a Service that the stack does not make. Null means `Deployment` if the service has "
+        "`image` or `build` and no `pod`, otherwise `Pod`.",
         examples=["Deployment"],
     )
     pod: Label = Field(
@@ -610,6 +617,40 @@ class ServiceSettings(Section):
         return self
 
     @model_validator(mode="after")
+    def _only_routes(self) -> Self:
+        if self.kind != "Service":
+            return self
+        fields = type(self).model_fields
+        defaults = {name: field.get_default(call_default_factory=True) for name, field in fields.items()}
+        defaults["pod"] = f"{self.name}-pod"
+        own = ", ".join(
+            field.alias or to_camel(name)
+            for name, field in fields.items()
+            if name not in _OF_A_SERVICE and getattr(self, name) != defaults[name]
+        )
+        if own:
+            raise ValueError(
+                f"{self.name} has kind Service and {own}, and the stack makes no pods for it; remove {own}, or set "
+                "another kind"
+            )
+        if port := next((port for port in self.ports if port.target_port), None):
+            raise ValueError(
+                f"{self.name} has kind Service and the targetPort {port.target_port}, which the Service decides; "
+                "remove targetPort"
+            )
+        if not self.routes:
+            raise ValueError(
+                f"{self.name} has kind Service and no route, so it has no effect; add a route, or remove it"
+            )
+        for route in self.routes:
+            if route.kind == "Ingress" and route.protocol != "http":
+                raise ValueError(
+                    f"the route {route.where} is an Ingress with protocol {route.protocol}, which Contour reads from "
+                    "an annotation of the Service, and the stack does not make this Service; set kind to HTTPProxy"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _possible_names(self) -> Self:
         if (last := max(self.pods, key=len, default="")) and len(last) > 63:
             raise ValueError(
@@ -719,7 +760,7 @@ class ServiceSettings(Section):
 
     @property
     def pods(self) -> tuple[str, ...]:
-        """The names of its pods: `example-pod`, `example-pod-2`, …; empty for a Deployment."""
-        if self.kind == "Deployment":
+        """The names of its pods: `example-pod`, `example-pod-2`, …; empty for a Deployment and a Service."""
+        if self.kind in ("Deployment", "Service"):
             return ()
         return (self.pod, *(f"{self.pod}-{number}" for number in range(2, self.replicas + 1)))

@@ -255,6 +255,11 @@ class Settings(Section):
         return next((one for one in self.services if f"{one.namespace}/{one.name}" == own), None)
 
     @property
+    def foreign(self) -> frozenset[str]:
+        """The Services that routes lead to and that the stack does not make, by NAMESPACE/NAME."""
+        return frozenset(f"{one.namespace}/{one.name}" for one in self.services if one.kind == "Service")
+
+    @property
     def own_hosts(self) -> tuple[str, ...]:
         """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
@@ -270,7 +275,15 @@ class Settings(Section):
         problems = [
             *_twice("name", ((f"{s.namespace}/{s.name}", s) for s in self.services)),
             # The pods of a Deployment have its label and its account.
-            *_twice("pod", ((f"{s.namespace}/{pod}", s) for s in self.services for pod in s.pods or (s.pod,))),
+            *_twice(
+                "pod",
+                (
+                    (f"{s.namespace}/{pod}", s)
+                    for s in self.services
+                    if s.kind != "Service"
+                    for pod in s.pods or (s.pod,)
+                ),
+            ),
             *_twice(
                 "ingress",
                 ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == "Ingress"),
@@ -299,6 +312,13 @@ class Settings(Section):
             for number, s in enumerate(self.services)
             for index, name in enumerate(s.admit)
             if self.referred(s, name) is None
+        ]
+        problems += [
+            f"services[{number}].admit[{index}] is {name}, which has kind Service: the labels of its pods are not "
+            "known; remove it, and declare a NetworkPolicy beside the stack"
+            for number, s in enumerate(self.services)
+            for index, name in enumerate(s.admit)
+            if (other := self.referred(s, name)) and other.kind == "Service"
         ]
         problems += [
             f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "
@@ -495,7 +515,7 @@ def with_derived(service: Any) -> Any:
         # A folder of its own and never /: whatever lies under the served folder, a token included, is public.
         **(
             {"command": ["python", "-m", "http.server", str(port), "--directory", "/srv"]}
-            if not imaged and not service.get("args")
+            if not imaged and not service.get("args") and service.get("kind") != "Service"
             else {}
         ),
         **(short if routes is None else {}),

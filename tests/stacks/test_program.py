@@ -17,6 +17,7 @@ from pulumi.runtime.rpc import UNKNOWN
 
 from components.workload import DIGEST
 from hops.kubernetes.resources.pod_start import PodStart
+from hops.kubernetes.values import at
 from hops.model.hop import Backend, Entrypoint, LiveAddresses
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
@@ -946,3 +947,42 @@ def test_http_is_redirected_at_the_usual_ports_and_refused_at_others(
 def test_a_stack_without_tls_makes_no_authority(running: Run, authority: Path) -> None:
     assert not running().of("Secret:kubernetes")
     assert not authority.exists()
+
+
+FOREIGN = {
+    "ingress-hops:services": json.dumps(
+        [
+            {
+                "name": "web",
+                "namespace": "shop",
+                "kind": "Service",
+                "port": 80,
+                "routes": [{}, {"kind": "HTTPProxy", "host": "x.localhost"}],
+            },
+            {"name": "api"},
+        ]
+    )
+}
+
+
+def test_only_the_routes_of_a_foreign_service_are_declared(running: Run, cluster: Cluster) -> None:
+    before = running("local", config=FOREIGN, preview=True)
+    assert (pod_of(before)["component"], pod_of(before)["address"]) == ("pod of service shop/web", UNKNOWN)
+    own = [one for one in before.resources if at(one.inputs, "metadata", "namespace") == "shop"]
+    assert sorted(one.type.rpartition(":")[2] for one in own) == ["HTTPProxy", "Ingress"]
+    assert not [one for one in before.of("Namespace") if one.inputs["metadata"]["name"] == "shop"]
+    service = {"namespace": "shop", "name": "web"}
+    spec = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 3000}], "clusterIP": "10.96.1.1"}
+    pod = {"namespace": "shop", "name": "web-1", "labels": {"app": "web"}}
+    cluster.objects += [
+        {"kind": "Service", "metadata": service, "spec": spec},
+        {"kind": "Pod", "metadata": pod, "status": {"podIP": "10.244.0.5"}},
+    ]
+    after = pod_of(running("local", config=FOREIGN))
+    assert (after["component"], after["address"], after["port"]) == ("pod shop/web-1", "10.244.0.5", 3000)
+
+
+def test_a_foreign_service_that_does_not_answer_is_named(running: Run, cluster: Cluster) -> None:
+    cluster.answers = [RouteAnswer(answered=number > 0, pods={}, logs={}) for number in range(3)]
+    (said,) = running("local", config=FOREIGN).warnings
+    assert "the stack does not make Service shop/web and its pods" in said

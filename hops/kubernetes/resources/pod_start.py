@@ -132,16 +132,22 @@ class ServicePod:
     port_key: str = "port"
 
 
-def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod]) -> str:
+def unanswered(key: str, service: str, url: str, pods: Sequence[ServicePod], foreign: str = "") -> str:
     """The message about a route that no pod answers: the reason, and what to change.
 
     key, service: key and name of the service.
     url: the address that was requested.
     pods: the pods of the service that do not serve; if there are none, the route itself is at fault.
+    foreign: NAMESPACE/NAME of a Service that the stack does not make. Default: "", the stack makes it.
     """
     lines = [f"ingress-hops:{key} ({service}): no pod answered {url}"]
     lines += [line for pod in pods for line in _pod(pod)]
-    if not pods:
+    if foreign:
+        lines.append(
+            f"Its kind is Service, so the stack does not make Service {foreign} and its pods: hops trace shows what is "
+            "missing."
+        )
+    elif not pods:
         lines.append("All its pods are ready, so the request stops on its way to them: hops trace shows where.")
     return "\n".join(lines)
 

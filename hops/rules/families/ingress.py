@@ -65,6 +65,13 @@ def service_exists(resource: Resource, inventory: Inventory, _: NoParameters) ->
         own = home(resource)
         namespace = target.namespace or own
         if not inventory.find("Service", namespace, target.service):
+            if (
+                inventory.settings
+                and not inventory.live
+                and f"{namespace}/{target.service}" in inventory.settings.foreign
+            ):
+                # The stack does not make it, so it is not among the stack's objects.
+                continue
             elsewhere = inventory.once(_namespaces).get(target.service)
             hint = f"; namespace {elsewhere[0]} has a Service of this name" if elsewhere else ""
             yield Breach(

@@ -39,7 +39,7 @@ def _refused(view: PathFacts) -> Iterator[Finding]:
         return
     pods = [Identity("v1", "Pod", backend.namespace, name) for name in missing(view)]
     pods += [Identity("apps/v1", "Deployment", backend.namespace, backend.service)] if backend.deployment else []
-    again = f" && {make(view)}" if view.planned and not backend.deployment else ""
+    again = f" && {make(view)}" if view.makes_service and not backend.deployment else ""
     said = next(_said(view, backend.namespace), "")
     for who, why, remedy in (*_quotas(view, backend.namespace, said), *_ranges(view, backend.namespace, said)):
         asks = service_settings(view)

@@ -242,7 +242,7 @@ def _changed(view: PathFacts, pod: Mapping[str, JSON], key: str) -> tuple[str, s
     """
     service = service_settings(view)
     runs = [(each.image, each.command) for each in as_pod(pod).lasting]
-    if service and runs == [(service.image, (*service.command, *service.args))]:
+    if service and view.makes_service and runs == [(service.image, (*service.command, *service.args))]:
         return make(view), setting(view, key)
     kind, name = objects.workload(pod) or ("Pod", objects.name(pod))
     who = identity(pod)

@@ -63,7 +63,7 @@ def _exhausted(view: PathFacts) -> Iterator[Finding]:
         message = f"The process {one.command} has all of its {one.limit} file descriptors open."
         evidence = [f"{objects.node_of(pod)}: {one.command} ({one.pid}) has {one.descriptors} of {one.limit} open"]
         again = kubectl(view, "delete", "pod", who.name, namespace=who.namespace)
-        if view.planned and not (view.backend and view.backend.deployment):
+        if view.makes_service and not (view.backend and view.backend.deployment):
             again += f" && {make(view)}"
         look = kubectl(view, "logs", who.name, "--tail", "20", namespace=who.namespace)
         yield exhausted.finding(who, message, again, evidence, look=look)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP
 from hops.kubernetes.routing.route import Route, takes_path
 from hops.kubernetes.routing.routes import routes
@@ -246,13 +247,15 @@ def _dropped(view: PathFacts) -> Iterator[Finding]:
                 *contour_said(view, finding.resource.name),
                 *route.said,
             ]
-            yield retold(finding, HopName.ROUTE, _mended(view, finding, route), evidence)
+            remedy = _mended(view, finding, route)
+            look = "" if remedy else kubectl(view, "get", "services", namespace=finding.resource.namespace)
+            yield retold(finding, HopName.ROUTE, remedy, evidence, look=look)
 
 
 def _once_there(view: PathFacts) -> list[Finding]:
     """IN02 as it will be when the planned Service, which is missing, is back."""
     backend = view.backend
-    if backend is None or view.planned is None or view.service is not None:
+    if backend is None or not view.makes_service or view.service is not None:
         return []
     ports = [{"port": backend.port, "targetPort": backend.target_port}]
     metadata = {"name": backend.service, "namespace": backend.namespace}
@@ -262,6 +265,10 @@ def _once_there(view: PathFacts) -> list[Finding]:
 
 def _mended(view: PathFacts, finding: Finding, route: Route) -> str:
     who, backend = finding.resource, view.backend
+    offered = [port.port for port in as_service(view.service).ports] if view.service else []
+    if backend and backend.foreign and backend.port not in offered:
+        # No command is known that makes another one's Service.
+        return ""
     if finding.patch:
         return patched(view, who, *finding.patch.operations)
     if backend is None or view.planned is None or who.kind != "Ingress":

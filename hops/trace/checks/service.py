@@ -50,7 +50,7 @@ def _selects(view: PathFacts) -> Iterator[Finding]:
 
 def _reselected(view: PathFacts, finding: Finding) -> str:
     who = finding.resource
-    if view.planned and view.backend:
+    if view.makes_service and view.backend:
         change = {"op": "replace", "path": "/spec/selector", "value": dict(view.backend.selector)}
         return patched(view, who, change)
     if finding.patch:
@@ -68,7 +68,7 @@ def _target_port(view: PathFacts) -> Iterator[Finding]:
         return
     path = f"{port.pointer}/targetPort"
     target = port.target_port or backend.port
-    planned = view.backend.target_port if view.planned and view.backend else None
+    planned = backend.target_port if view.makes_service else None
     if target == planned and not isinstance(target, str):
         # The Service has the planned port, so nothing shows that the Service is wrong.
         return
@@ -95,7 +95,7 @@ def _target_port(view: PathFacts) -> Iterator[Finding]:
 def _retargeted(view: PathFacts, finding: Finding, path: str) -> Finding:
     who = finding.resource
     offered = {port.container_port for pod in view.pods for port in as_pod(pod).ports}
-    wanted = view.backend.target_port if view.planned and view.backend else next(iter(offered), None)
+    wanted = view.backend.target_port if view.makes_service and view.backend else next(iter(offered), None)
     remedy = kubectl(view, "edit", "service", who.name, namespace=who.namespace)
     if wanted:
         change = {"op": "add", "path": path, "value": wanted}

@@ -1,13 +1,13 @@
 """An observation, indexed for the followed request: facts that all checks share."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.declared_path import backends, door, match_of
+from hops.kubernetes.declared_path import backends, door, foreign_service, match_of
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT
@@ -243,7 +243,17 @@ class PathFacts:
         # Envoy tries whole paths first, then expressions, then beginnings, the longest first.
         order = {"exact": 2, "regex": 1}
         longest = max(of_host, key=lambda b: (order.get(match_of(b)[0], 0), len(b.path)), default=None)
-        return longest or (known[0] if self.planned else None)
+        chosen = longest or (known[0] if self.planned else None)
+        service = self.get("Service", chosen.namespace, chosen.service) if chosen and chosen.foreign else None
+        if chosen is None or service is None:
+            return chosen
+        seen = foreign_service(service, self.of("Pod", chosen.namespace))
+        return replace(chosen, selector=seen.selector, pods=seen.pods, target_port=seen.targets.get(chosen.port, 0))
+
+    @property
+    def makes_service(self) -> bool:
+        """Whether a stack makes the Service of the backend."""
+        return bool(self.planned and self.backend and not self.backend.foreign)
 
     @cached_property
     def service(self) -> dict[str, JSON] | None:

@@ -123,5 +123,6 @@ def _owns(view: PathFacts, who: Identity) -> bool:
     for backend in (*plan.services, *plan.backends):
         own |= {("Pod", backend.namespace, pod) for pod in backend.pods}
         own |= {("Deployment", backend.namespace, backend.service)} if backend.deployment else set()
-        own |= {("Service", backend.namespace, backend.service), (backend.kind, backend.namespace, backend.ingress)}
+        own |= {(backend.kind, backend.namespace, backend.ingress)}
+        own |= set() if backend.foreign else {("Service", backend.namespace, backend.service)}
     return (who.kind, who.namespace, who.name) in own

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hops.kubernetes.declared_path import found, read
-from hops.model.hop import LiveAddresses, RequestPath
+from hops.model.hop import ForeignService, LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.settings import Settings, settings
@@ -311,6 +311,24 @@ def test_found_takes_the_addresses_of_an_answer() -> None:
 def test_found_without_a_publishing_node() -> None:
     there = found(ANSWER, None)
     assert (there.node, there.envoy) == (None, None)
+
+
+def test_found_reads_the_pods_and_ports_of_a_foreign_service() -> None:
+    def pod(name: str, namespace: str = "apps", **metadata: Any) -> dict[str, Any]:
+        whole = {"name": name, "namespace": namespace, "labels": {"app": "web", "of": name}, **metadata}
+        ports = [{"name": "http", "containerPort": 3000}]
+        return {"kind": "Pod", "metadata": whole, "spec": {"containers": [{"name": "c", "ports": ports}]}}
+
+    ports = [{"port": 80, "targetPort": "http"}, {"port": 81}, {"port": 82, "targetPort": "missing"}]
+    spec = {"selector": {"app": "web"}, "ports": ports}
+    service = {"kind": "Service", "metadata": {"name": "web", "namespace": "apps"}, "spec": spec}
+    others = [pod("x", "other"), pod("y", labels={"app": "api"}), pod("z", deletionTimestamp="2026-11-29T05:00:00Z")]
+    objects = [service, pod("b"), pod("a"), *others]
+    assert found(objects, None).foreign == {}
+    there = found(objects, None, {"apps/web"}).foreign["apps/web"]
+    assert there == ForeignService({"app": "web"}, ("a", "b"), {80: 3000, 81: 81})
+    service["spec"] = {"ports": ports}
+    assert found(objects, None, {"apps/web"}).foreign["apps/web"].pods == (), "it selects nothing"
 
 
 @given(st.lists(JSON, max_size=3))

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from hops.model.hop import Hop, HopRole, KnownAt, LiveAddresses, RequestPath
+from hops.model.hop import ForeignService, Hop, HopRole, KnownAt, LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.settings import Settings, settings
 
@@ -332,6 +332,23 @@ def test_the_pod_of_a_deployment_is_known_at_up() -> None:
     assert endpoint.component == f"calico {endpoint.details['interface']}"
     assert (endpoint.address, pod.component, pod.address) == ("10.244.0.5", "pod apps/web-1-a", "10.244.0.5")
     assert pod.details == {"pods": "web-1-a=10.244.0.5 web-1-b=10.244.0.6"}
+
+
+def test_the_pods_of_a_foreign_service_are_known_at_up() -> None:
+    of = settings("alice", {"services": [{"name": "web", "kind": "Service", "port": 80}]})
+    (path,) = plan(of).paths
+    endpoint, pod = hop(path, "endpoint"), hop(path, "pod")
+    assert (endpoint.address, endpoint.port, endpoint.next) == (None, None, "an interface named at up")
+    assert (pod.component, pod.address, pod.port) == ("pod of service apps/web", None, None)
+    assert hop(path, "service").port == 80
+    there = LiveAddresses(
+        pods={"apps/a": "10.244.0.5"}, foreign={"apps/web": ForeignService({"app": "web"}, ("a",), {80: 3000})}
+    )
+    (path,) = plan(of, there).paths
+    endpoint, pod = hop(path, "endpoint"), hop(path, "pod")
+    assert (endpoint.address, endpoint.port) == ("10.244.0.5", 3000)
+    assert (pod.component, pod.address, pod.port) == ("pod apps/a", "10.244.0.5", 3000)
+    assert hop(path, "service").details["selector"] == "app=web"
 
 
 def test_only_a_deployment_has_pods_without_a_name() -> None:

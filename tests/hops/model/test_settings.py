@@ -297,6 +297,41 @@ def test_routes_that_contradict_each_other_are_told(services: list[dict[str, Any
     assert bound in message
 
 
+@pytest.mark.parametrize(
+    ("service", "bound"),
+    [
+        ({"image": "shop:1"}, "web has kind Service and image, and the stack makes no pods for it; remove image"),
+        ({"command": ["a"], "replicas": 2}, "web has kind Service and command, replicas,"),
+        ({"env": {"A": "b"}, "readOnlyRoot": False}, "web has kind Service and env, readOnlyRoot,"),
+        ({"pod": "other", "admit": ["api"]}, "web has kind Service and pod, admit,"),
+        ({"clusterIP": "10.96.0.50"}, "web has kind Service and clusterIP,"),
+        ({"ports": PORTS}, "web has kind Service and the targetPort 3000, which the Service decides"),
+        ({"routes": []}, "web has kind Service and no route, so it has no effect"),
+        ({"routes": [{"protocol": "h2c"}]}, "the stack does not make this Service; set kind to HTTPProxy"),
+    ],
+)
+def test_a_service_that_the_stack_does_not_make_has_routes_only(service: dict[str, Any], bound: str) -> None:
+    message = refusal({"services": [{"name": "web", "kind": "Service", **service}, {"name": "api"}]})
+    assert "\n" not in message
+    assert bound in message
+
+
+def test_a_service_that_the_stack_does_not_make_is_not_admitted() -> None:
+    services = [{"name": "web", "kind": "Service"}, {"name": "api", "admit": ["web"]}]
+    assert "services[1].admit[0] is web, which has kind Service" in refusal({"services": services})
+
+
+def test_a_service_that_the_stack_does_not_make_is_read_again_as_it_was_written() -> None:
+    proxy = {"kind": "HTTPProxy", "protocol": "h2c", "port": "rpc"}
+    service = {"name": "web", "kind": "Service", "ports": [{"name": "rpc", "port": 81}], "routes": [proxy]}
+    # The pod of another service can have the name that its own would have.
+    of = settings("a", {"services": [service, {"name": "api", "pod": "web-pod"}]})
+    assert (of.services[0].pods, of.services[0].command) == ((), ())
+    assert list(of.foreign) == ["apps/web"]
+    written = of.model_dump(mode="json", by_alias=True)
+    assert settings("a", written) == of
+
+
 def test_routes_have_derived_names_hosts_and_requests() -> None:
     proxy = {"kind": "HTTPProxy", "path": "/c"}
     (web,) = settings("alice", {"services": [{"name": "web", "routes": [{}, {"path": "/b"}, proxy]}]}).services
@@ -371,7 +406,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("contour", "envoyLogLevel", "loud", "debug"),
     ("service", "name", "My_Service", "1 to 63 lower-case letters"),
     ("service", "namespace", "a" * 64, "1 to 63"),
-    ("service", "kind", "StatefulSet", "'Deployment' or 'Pod'"),
+    ("service", "kind", "StatefulSet", "'Deployment', 'Pod' or 'Service'"),
     ("service", "pod", "", "1 to 63"),
     ("service", "ingress", "a.b", "1 to 63"),
     *(

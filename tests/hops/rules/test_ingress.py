@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests.hops.rules.cases import Case, of_rule
+from hops.kubernetes.inventory import Inventory
+from hops.model.finding import Place
+from hops.model.settings import settings
+from hops.rules import RULES
+from hops.rules.configuration import configure
+from hops.rules.judge import judge
+from tests.hops.rules.cases import TODAY, Case, documents, of_rule, verdict
 from tests.hops.rules.manifests import (
     BACKEND,
     ROOT,
@@ -406,3 +412,16 @@ data: {contour.yaml: "enableExternalNameService: true"}
 )
 def test_the_configuration_of_the_declared_contour_allows_external_names(text: str, *, reported: bool) -> None:
     assert bool(of_rule(EXTERNAL + text, "IN12")) is reported
+
+
+def test_a_service_that_the_stack_does_not_make_is_missing_in_a_running_cluster_only() -> None:
+    foreign = settings("a", {"services": [{"name": "web", "namespace": "default", "kind": "Service"}]})
+    own = settings("a", {"services": [{"name": "web", "namespace": "default"}]})
+    route = ingress(paths(path())).replace("namespace: apps", "namespace: default")
+    bodies = documents(route)
+    assert [finding.code for finding in verdict(bodies, rules=["IN01", "IN02"], settings=own)] == ["IN01"]
+    assert verdict(bodies, rules=["IN01", "IN02", "PK01"], settings=foreign) == []
+    live = Inventory([(body, Place()) for body in bodies], today=TODAY, settings=foreign, live=True)
+    assert [finding.code for finding in judge(live, configure(), [RULES["IN01"]])] == ["IN01"]
+    wrong = documents(route.replace("service: {name: web", "service: {name: wed"))
+    assert [finding.code for finding in verdict(wrong, rules=["IN01"], settings=foreign)] == ["IN01"]

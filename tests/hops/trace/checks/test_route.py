@@ -7,7 +7,7 @@ from tests.hops.trace import faults
 from tests.hops.trace.faults import told
 from tests.hops.trace.names import CONTOUR, HOST, JSON
 from tests.hops.trace.objects import thing
-from tests.hops.trace.observations import added, failed, healthy, request, view, without
+from tests.hops.trace.observations import added, failed, found, healthy, request, view, without
 
 INGRESS = "my-service-ingress"
 UP = "make up STACK=local"
@@ -337,3 +337,33 @@ def test_a_missing_service_shows_also_while_the_host_is_misspelt() -> None:
     without(sight, "EndpointSlice", "my-service-8fmwz")
     faults.listenerless(sight)
     assert sorted(told(sight)) == [("route", "IN01"), ("route", "T22")]
+
+
+def foreign() -> JSON:
+    """A healthy path to a Service that the stack does not make."""
+    sight = healthy()
+    service = sight["stack"]["settings"]["services"][0]
+    for key in ("image", "command"):
+        service.pop(key, None)
+    service |= {"kind": "Service", "pod": "my-service-pod"}
+    return sight
+
+
+def test_a_foreign_service_and_its_pods_are_read_from_the_cluster() -> None:
+    assert told(foreign()) == []
+    sight = foreign()
+    service, pod = found(sight, "Service", "my-service"), found(sight, "Pod", "example-pod")
+    service["spec"]["selector"] = pod["metadata"]["labels"] = {"app": "web"}
+    assert told(sight) == []
+    assert view(sight).pods == (pod,)
+
+
+def test_a_foreign_service_that_is_not_there() -> None:
+    sight = foreign()
+    without(sight, "Service", "my-service")
+    without(sight, "EndpointSlice", "my-service-8fmwz")
+    faults.listenerless(sight)
+    failed(sight, "refused", "service")
+    (finding,) = trace(view(sight).sight).findings
+    assert (finding.code, finding.remedy) == ("IN01", "")
+    assert finding.look.endswith("--namespace apps get services")
