@@ -27,6 +27,7 @@ DOCUMENTS = (
     "examples/package/README.md",
     "examples/web-api/README.md",
     "examples/shop/README.md",
+    "examples/grpc/README.md",
 )
 LIVE = (
     "make up",
@@ -58,6 +59,11 @@ MANY = (
     "pulumi destroy --yes --stack alice",
 )
 """Run by tests/live/test_many.py, with stacks side by side."""
+CALL = (
+    "printf '\\0\\0\\0\\0\\5world' | curl --http2-prior-knowledge -H 'content-type: application/grpc' "
+    "-H 'te: trailers' --data-binary @- http://hello.localhost:8186/hello.Greeter/Hello --output -"
+)
+"""The call of a gRPC server by curl."""
 HERE = (".venv/bin/hops stack list", ".venv/bin/hops plan local")
 """Run below."""
 ELSEWHERE = {
@@ -81,6 +87,11 @@ ELSEWHERE = {
     "make up STACK=shop": "as before",
     "curl --request POST http://shop.localhost:8185/api/visits": "as before",
     "make down STACK=shop": "as before",
+    "cp examples/grpc/grpc.yaml stacks/Pulumi.grpc.yaml": "tests/live/test_examples.py, as the four below",
+    "make up STACK=grpc": "as before",
+    CALL: "as before",
+    "make trace STACK=grpc": "as before",
+    "make down STACK=grpc": "as before",
     "cp examples/web-api/web-api.yaml stacks/Pulumi.web-api.yaml": "tests/live/test_build.py",
     "make up STACK=web-api": "tests/live/test_build.py",
     ".venv/bin/hops dev web-api": "tests/live/test_build.py",

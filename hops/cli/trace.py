@@ -21,6 +21,7 @@ from hops.cli.stacks.backend import outputs
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
+from hops.model.hop import GRPC_HEADERS
 from hops.model.settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.files import write
@@ -267,6 +268,10 @@ def _of_stack(
     return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
 
 
+GRPC_CALL: Mapping[str, Any] = {"method": "POST", "headers": GRPC_HEADERS, "grpc": True}
+"""The fields of a followed request that is a gRPC call."""
+
+
 def sight_of_stack(name: str, settings: Settings, host: str, path: str | None = None) -> Observation:
     """Observes one of a stack's routes.
 
@@ -303,6 +308,8 @@ def _of_settings(
                 f"--scheme https: the stack {name} publishes no https; set its cluster.httpsPort, or give --port"
             )
     asked = request.asked(route.host, route.request, port or settings.cluster.http_port)
+    if route.protocol == "h2c" and (asked.method, asked.headers) == ("GET", {}):
+        asked = asked.model_copy(update=GRPC_CALL)
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Reading the outputs takes as long as all the rest, so a watch reads them once.

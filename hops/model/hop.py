@@ -195,6 +195,13 @@ class Entrypoint:
     mappings: tuple[PortMapping, ...]
 
 
+GRPC_HEADERS: Mapping[str, str] = {"content-type": "application/grpc", "te": "trailers"}
+"""The headers of a gRPC call, which is a POST; a gRPC server resets other requests.
+
+Source: grpc.io, PROTOCOL-HTTP2.md, Requests.
+"""
+
+
 @dataclass(frozen=True)
 class Backend:
     """What a route leads to: a Service and its pods.
@@ -213,6 +220,7 @@ class Backend:
     several: whether the service has other routes.
     deployment: whether a Deployment of the Service's name makes the pods; their names are then empty until they run.
     foreign: whether the stack does not make the Service; its selector and pods are then empty until they are seen.
+    grpc: whether Envoy speaks HTTP/2 without TLS to the pod, and so a request is a gRPC call.
     tls: the name of the Secret with the certificate of the host, in the same namespace; None for plain HTTP.
     authority: the file of the authority that signed the certificate; None if curl knows the authority itself.
     """
@@ -234,6 +242,7 @@ class Backend:
     several: bool = False
     deployment: bool = False
     foreign: bool = False
+    grpc: bool = False
     tls: str | None = None
     authority: str | None = None
 

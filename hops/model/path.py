@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 from hops.model.hop import (
+    GRPC_HEADERS,
     KINDS,
     Backend,
     Entrypoint,
@@ -166,12 +167,15 @@ def request_path(
         if not (backend.redirect and kind.name in _BEHIND_ENVOY)
     )
     trust = f"--cacert {shlex.quote(backend.authority)} " if secure and backend.authority else ""
+    headers = "".join(f"--header {shlex.quote(f'{name}: {value}')} " for name, value in GRPC_HEADERS.items())
+    # The status of a call is in the headers of an answer without a body.
+    call = f"--include --request POST {headers}" if backend.grpc else ""
     resolve = f"{_connect(backend.host, entry.host, client)} " if client else ""
     return RequestPath(
         service=name,
         scheme=entry.scheme,
         url=url,
-        curl=f"curl {trust}{resolve}{shlex.quote(url)}",
+        curl=f"curl {call}{trust}{resolve}{shlex.quote(url)}",
         hops=hops,
         kind=backend.kind,
         host=backend.host,

@@ -167,6 +167,7 @@ def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | N
             target_port=target(service.port_of(route)),
             request_path=route.request,
             kind=route.kind,
+            grpc=route.protocol == "h2c",
             tls=route.secret,
             authority=authority if route.tls is True else None,
             redirect=route.redirect.target if route.redirect else "",

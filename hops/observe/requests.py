@@ -43,6 +43,10 @@ ask() {{
   test "$4" = HEAD && method=(--head)
   local given=$config
   # Only curl's `url` has this text, and it stands before the headers.
+  # A server that speaks no HTTP/2 is asked by HTTP/1.1, so that its answer shows it.
+  test "$5" = h2c && "${{enter[@]}}" curl --config <(printf '%s\\n' "${{given/http1.1/http2-prior-knowledge}}") \
+    --connect-to "::$2:$3" "${{method[@]}}" --max-time {CONNECT_SECONDS} >/dev/null 2>&1 &&
+    given=${{given/http1.1/http2-prior-knowledge}}
   test "$5" = https && given=${{config/'url = "http:'/'url = "https:'}} && given=${{given/http1.1/http2}}
   "${{enter[@]}}" curl --config <(printf '%s\\n' "$given") --connect-to "::$2:$3" "${{method[@]}}" 2>&3 |
     {{ body=$({{ head --bytes {MEBIBYTE + _HEADERS}; cat >/dev/null; }} | base64 --wrap 0); printf '%s\\n' "$body"; }}

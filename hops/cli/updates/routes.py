@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from hops.cli.trace import sight_of_stack
+from hops.cli.trace import GRPC_CALL, sight_of_stack
 from hops.cli.trace_text import verdict
 from hops.kubernetes.resources.pod_start import migration_failed
 from hops.model.plan import Plan
@@ -50,6 +50,7 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
             port=ports[backend.scheme],
             ca_file=authority if route.tls is True else None,
             insecure=route.signed_elsewhere,
+            **(GRPC_CALL if backend.grpc else {}),
         )
         for route, backend in zip(routes, intended.backends, strict=True)
     ]

@@ -28,7 +28,8 @@ class Probe:
     node: the node that sends it; None for this machine.
     namespace: the network namespace of the node in which it is sent; None for the node's own.
     pod: namespace/name of the pod that it goes to; None if it goes to no pod directly.
-    scheme: http or https; the requests to pods and Services are plain, as those of Envoy are.
+    scheme: http or https; the requests to pods and Services are plain, as those of Envoy are: http, or for a gRPC call
+        h2c, HTTP/2 without TLS.
     """
 
     where: Where
@@ -42,8 +43,8 @@ class Probe:
 
 
 def probing(asked: FollowedRequest) -> str:
-    """The method of all requests except the followed one; it changes nothing."""
-    return asked.method if asked.method in SAFE else "GET"
+    """The method of all requests except the followed one; it changes nothing. A gRPC server resets all but POST."""
+    return asked.method if asked.grpc else asked.method if asked.method in SAFE else "GET"
 
 
 def published(view: PathFacts) -> str | None:
@@ -63,7 +64,7 @@ def probes(view: PathFacts) -> tuple[Probe, ...]:
 
 
 def _probes(view: PathFacts) -> Iterator[Probe]:
-    method = probing(view.asked)
+    method, plain = probing(view.asked), "h2c" if view.asked.grpc else "http"
     door, inside = view.publishing, view.node_port
     if door and inside and (address := next(docker_containers.addresses(view.containers.get(door)), None)):
         yield Probe("node", address, inside, method, door, scheme=view.asked.scheme)
@@ -87,7 +88,7 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
         if not (address := objects.address(pod)):
             continue
         port = view.backend.target_port
-        yield Probe("pod", address, port, method, objects.node_of(pod), pod=objects.full_name(pod))
+        yield Probe("pod", address, port, method, objects.node_of(pod), pod=objects.full_name(pod), scheme=plain)
         if envoy:
             space = view.namespace(envoy)
             # With hostNetwork, Envoy has no namespace of its own. A namespace that was not seen cannot be entered.
@@ -101,11 +102,12 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
                     of_envoy,
                     space.name if space else None,
                     objects.full_name(pod),
+                    plain,
                 )
     yield from _others(view, envoy, method)
     cluster_ip = objects.cluster_ip(view.service)
     if view.neighbour and cluster_ip:
-        yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour)
+        yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour, scheme=plain)
 
 
 def _others(view: PathFacts, envoy: Mapping[str, JSON] | None, method: str) -> Iterator[Probe]:

@@ -35,7 +35,7 @@ class FollowedRequest(Part):
     from_node: the request starts in the publishing node and not on this machine.
     scheme: http or https. ca_file: the file of the authorities that the client trusts, None for this machine's own.
     insecure: whether the client accepts any certificate. tls_max: the newest TLS version that the client speaks, None
-    for no limit. follow: whether redirects are followed.
+    for no limit. follow: whether redirects are followed. grpc: whether it is a gRPC call, and so no request is a GET.
     """
 
     scheme: Literal["http", "https"] = "http"
@@ -50,6 +50,7 @@ class FollowedRequest(Part):
     insecure: bool = False
     tls_max: Literal["1.2", "1.3"] | None = None
     follow: bool = True
+    grpc: bool = False
 
     @property
     def authority(self) -> str:

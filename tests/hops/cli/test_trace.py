@@ -323,6 +323,26 @@ def test_https_of_a_stack_needs_its_port(looked: Looked) -> None:
     assert looked.asked[1].port == 443
 
 
+def test_a_route_to_a_grpc_server_is_asked_by_a_call(
+    looked: Looked, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text((project / "Pulumi.yaml").read_text())
+    config = {"config": {"ingress-hops:services": [{"name": "a", "routes": [{"protocol": "h2c"}]}, {"name": "b"}]}}
+    (tmp_path / "stacks" / "Pulumi.there.yaml").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+
+    def asked(*words: str) -> tuple[str, bool, int]:
+        trace("there", *words)
+        last = looked.asked[-1]
+        return last.method, last.grpc, len(last.headers)
+
+    assert asked() == ("POST", True, 2)
+    assert asked("--host", "b.localhost") == ("GET", False, 0)
+    assert asked("--method", "PUT") == ("PUT", False, 0)
+    assert asked("--header", "a: b") == ("GET", False, 1)
+
+
 def test_a_route_with_tls_is_asked_over_https(
     looked: Looked, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

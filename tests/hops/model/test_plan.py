@@ -351,6 +351,17 @@ def test_the_pods_of_a_foreign_service_are_known_at_up() -> None:
     assert hop(path, "service").details["selector"] == "app=web"
 
 
+def test_the_command_of_a_grpc_route_is_a_call() -> None:
+    routes = [{"protocol": "h2c"}, {"path": "/a", "port": "web"}]
+    ports = [{"name": "rpc", "port": 81}, {"name": "web", "port": 80}]
+    call, plain = plan(settings("alice", {"services": [{"name": "a", "ports": ports, "routes": routes}]})).paths
+    words = shlex.split(call.curl)
+    assert words[1:8] == [
+        *("--include", "--request", "POST", "--header", "content-type: application/grpc", "--header", "te: trailers")
+    ]
+    assert "POST" not in plain.curl
+
+
 def test_only_a_deployment_has_pods_without_a_name() -> None:
     unnamed = LiveAddresses(unnamed="?")
     services = [{"name": "web", "image": "web:1"}, {"name": "plain", "pod": "plain"}]

@@ -229,6 +229,28 @@ def test_a_node_sends_several_requests_at_once(serve: Serve, stand_in: StandIn) 
     assert (stand_in.folder / "entered").read_text() == "--net=/var/run/netns/cni-1\n"
 
 
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+HTTP_2 = SETTINGS + b"\0\0\1\1\5\0\0\0\1\x88"
+"""An empty answer with status 200: a frame HEADERS that ends the stream (RFC 9113, section 6.2)."""
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "spoken"),
+    [(HTTP_2, 200, b"PRI * HTTP/2.0"), (OK.replace(b"200", b"405"), 405, b"POST / HTTP/1.1")],
+)
+def test_a_pod_behind_http_2_is_asked_by_it_and_by_http_1_where_it_speaks_no_other(
+    serve: Serve, said: bytes, status: int, spoken: bytes
+) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("curl is not on PATH")
+    heard: list[bytes] = []
+    probe = Probe("pod", "127.0.0.1", serve(answering(said, heard)), "POST", scheme="h2c")
+    request = asked(1, method="POST", grpc=True)
+    (answer,), _ = from_node(ObservedNode(name="node"), request, [probe], None, {})
+    assert (answer.failure, answer.status) == (None, status)
+    assert heard[-1].startswith(spoken)
+
+
 def test_the_node_tells_its_counters_afterwards(serve: Serve, stand_in: StandIn) -> None:
     stand_in.program("conntrack", '#!/bin/sh\necho "$*"\n')
     probe = Probe("envoy", "127.0.0.1", serve(answering(OK)))

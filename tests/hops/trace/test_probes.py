@@ -67,6 +67,15 @@ def test_what_may_change_something_is_not_repeated() -> None:
     assert {probe.method for probe in probes(view(sight))} == {"HEAD"}
 
 
+def test_a_grpc_call_is_a_call_at_every_hop_and_http_2_at_the_pod() -> None:
+    assert {probe.scheme for probe in probes(view(healthy()))} == {"http"}
+    sight = healthy()
+    sight["asked"] |= {"method": "POST", "grpc": True}
+    sent = by_place(sight)
+    assert {probe.method for probe in sent.values()} == {"POST"}
+    assert [where for where, probe in sent.items() if probe.scheme == "h2c"] == ["pod", "pod from envoy", "service"]
+
+
 def test_from_the_node_the_followed_request_is_the_nodes() -> None:
     sight = healthy()
     sight["asked"] |= {"from_node": True, "method": "POST"}

@@ -21,8 +21,13 @@ def test_each_route_is_asked_as_its_url_says(monkeypatch: pytest.MonkeyPatch, tm
 
     monkeypatch.setattr(routes, "_first", first)
     monkeypatch.setattr(routes, "_answer", lambda *_: routes.Answer("is answered", well=True))
-    of = settings("alice", {"services": [{"name": "a", "tls": True}, {"name": "b", "tls": "mine"}, {"name": "c"}]})
+    grpc = {"name": "d", "routes": [{"protocol": "h2c"}]}
+    services = [{"name": "a", "tls": True}, {"name": "b", "tls": "mine"}, {"name": "c"}, grpc]
+    of = settings("alice", {"services": services})
     routes.ask(of, plan(of))
+    call = asked.pop()
+    assert (call.method, call.headers["content-type"], call.grpc) == ("POST", "application/grpc", True)
+    assert {(r.method, r.grpc) for r in asked} == {("GET", False)}
     found = {r.host: (r.scheme, r.port, r.ca_file, r.insecure) for r in asked}
     assert found == {
         "a.localhost": ("https", of.cluster.https_port, str(tmp_path / "authority.pem"), False),

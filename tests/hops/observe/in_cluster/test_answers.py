@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -79,6 +80,14 @@ def test_a_route_with_a_certificate_is_asked_over_https(nodes: StandIn) -> None:
     assert a.answered
     (call,) = (call for call in nodes.calls if call.startswith("curl"))
     assert call.endswith("--connect-to ::c-worker:443 https://a.local/")
+
+
+def test_a_grpc_route_is_asked_by_a_call(nodes: StandIn) -> None:
+    holds(nodes, a=READY)
+    clock = count()
+    asyncio.run(answers("c-control-plane", DOOR, [replace(backend("a"), grpc=True)], lambda: next(clock)))
+    (call,) = (call for call in nodes.calls if call.startswith("curl"))
+    assert "--request POST --header content-type: application/grpc --header te: trailers" in call
 
 
 def test_envoys_own_answer_is_none_and_the_others_are_told(nodes: StandIn) -> None:
