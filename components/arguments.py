@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from hops.model.problem_text import in_words
 from hops.model.setting_types import Section
 
 
@@ -70,7 +71,7 @@ def _whole(value: Any) -> Any:
 
 def _sentence(where: str, name: str, field: FieldInfo, problem: ErrorDetails) -> str:
     place = name + "".join(f"[{json.dumps(part)}]" for part in problem["loc"] if part != "[key]")
-    bound = problem["msg"].removeprefix("Value error, ")
+    bound = in_words(problem, None if problem["loc"] else field) or problem["msg"].removeprefix("Value error, ")
     remedy = "Give it such a value"
     if not field.is_required():
         remedy += f", or leave it out: the default is {field.get_default(call_default_factory=True)}"

@@ -49,7 +49,7 @@ def _address(value: object) -> object:
         try:
             IPv4Address(value)
         except ValueError:
-            raise ValueError("an IPv4 address such as 127.0.0.1") from None
+            raise ValueError("it has to be an IPv4 address such as 127.0.0.1") from None
     return value
 
 
@@ -58,7 +58,7 @@ def _network(value: object) -> object:
         try:
             network = IPv4Network(value, strict=False)
         except ValueError:
-            raise ValueError("an IPv4 network such as 10.244.0.0/16") from None
+            raise ValueError("it has to be an IPv4 network such as 10.244.0.0/16") from None
         if value != str(network):
             raise ValueError(f"an IPv4 network ends in zero bits and its prefix, here {network}")
     return value

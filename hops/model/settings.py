@@ -15,9 +15,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hops.model import versions
+from hops.model.problem_text import in_words
 from hops.model.service_settings import (
     REFERENCE,
     TEXT,
@@ -617,6 +619,7 @@ def _sentence(problem: ErrorDetails) -> str:
         return f"{NAMESPACE}:{key} is missing; give it a value"
     if problem["type"] == "too_short" and isinstance(problem["input"], list):
         bound = "at least one entry"
+    bound = in_words(problem, _field(problem["loc"])) or bound
     given, remedy = _shown(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
         # `pulumi config set` would write it without quotes again.
@@ -624,7 +627,18 @@ def _sentence(problem: ErrorDetails) -> str:
     return f"{NAMESPACE}:{key} is {given}: {bound}. {remedy}"
 
 
+def _field(location: tuple[int | str, ...]) -> FieldInfo | None:
+    *entry, name = location
+    fields = _section(tuple(entry)).model_fields
+    return next((field for own, field in fields.items() if name in (own, field.alias)), None)
+
+
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    return keys(_section(location))
+
+
+def _section(location: tuple[int | str, ...]) -> type[Section]:
+    """The section of the settings that a place is in."""
     sections: dict[int | str, type[Section]] = {
         "cluster": ClusterSettings,
         "calico": CalicoSettings,
@@ -647,8 +661,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "exceptions": RuleException,
     }
     named = [sections[part] for part in location if part in sections]
-    section = named[-1] if named else Settings
-    return keys(section)
+    return named[-1] if named else Settings
 
 
 def keys(section: type[BaseModel]) -> list[str]:

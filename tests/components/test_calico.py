@@ -137,7 +137,7 @@ def test_the_callers_objects_stay_as_they_are(calico_objects: Objects) -> None:
     [
         (
             {"block_size": 33},
-            "Calico net: the argument block_size is 33: Input should be less than or equal to 32. Give it such a value",
+            "Calico net: the argument block_size is 33: it has to be a whole number from 20 to 32. Give it such",
         ),
         ({"encapsulation": "IPIP"}, 'Calico net: the argument encapsulation is "IPIP": Input should be \'VXLANCross'),
         ({"pod_subnet": "10.244.0.1/16"}, 'pod_subnet is "10.244.0.1/16": an IPv4 network ends in zero bits'),

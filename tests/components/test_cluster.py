@@ -552,10 +552,10 @@ def test_what_lives_inside_goes_with_the_cluster(docker_of: Callable[..., None])
     [
         (
             {"http_port": 0},
-            "KindCluster cluster: the argument http_port is 0: Input should be greater than or equal to 1.",
+            "KindCluster cluster: the argument http_port is 0: it has to be a whole number from 1 to 65535.",
         ),
         ({"name": "Demo"}, 'the argument name is "Demo": a cluster\'s name is 1 to 49 lower-case letters'),
-        ({"workers": 10}, "the argument workers is 10: Input should be less than or equal to 9"),
+        ({"workers": 10}, "the argument workers is 10: it has to be a whole number from 0 to 9"),
         ({"https_port": 80}, "KindCluster cluster: httpPort and httpsPort are both 80; give each its own"),
         ({"service_subnet": "10.244.0.0/16"}, "podSubnet 10.244.0.0/16 and serviceSubnet 10.244.0.0/16 overlap"),
         ({"door": None}, "there is no argument door; the arguments are name, http_port"),

@@ -195,10 +195,16 @@ def test_the_callers_objects_stay_as_they_are(contour_objects: Objects) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"replicas": 0}, "Contour door: the argument replicas is 0: Input should be greater than or equal to 1."),
+        ({"replicas": 0}, "Contour door: the argument replicas is 0: it has to be a whole number from 1 to 5."),
         ({"host_ports": {"web": 80}}, "the argument host_ports[\"web\"] is \"web\": Input should be 'http' or 'https'"),
-        ({"host_ports": {"http": 70000}}, 'the argument host_ports["http"] is 70000: Input should be less than'),
-        ({"xds_address": "contour"}, 'the argument xds_address is "contour": an IPv4 address such as 127.0.0.1'),
+        (
+            {"host_ports": {"http": 70000}},
+            'the argument host_ports["http"] is 70000: it has to be a whole number of at most 65535',
+        ),
+        (
+            {"xds_address": "contour"},
+            'the argument xds_address is "contour": it has to be an IPv4 address such as 127.0.0.1',
+        ),
         ({"service_type": "NodePort"}, "Input should be 'ClusterIP' or 'LoadBalancer'"),
         ({"network": []}, "Contour door: there is no argument network; the arguments are"),
     ],

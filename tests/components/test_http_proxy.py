@@ -61,7 +61,7 @@ def test_a_redirect_has_contours_names() -> None:
     [
         ({}, "backends or a redirect"),
         ({"backends": [_WEB], "redirect": {"port": 1}}, "backends or a redirect"),
-        ({"backends": [{**_WEB, "port": 0}]}, "greater than or equal to 1"),
+        ({"backends": [{**_WEB, "port": 0}]}, "whole number of at least 1"),
         ({"backends": [_WEB], "path_type": "Exact", "rewrite": "/"}, "path_type is Exact"),
         ({"backends": [{**_WEB, "mirror": True}] * 2}, "at most one mirror"),
         ({"backends": [_WEB], "timeout": "1"}, "numbers with the units"),

@@ -72,7 +72,7 @@ def test_values_of_other_resources_are_taken() -> None:
     ("change", "message"),
     [
         ({"host": "My.Local"}, 'Ingress web: the argument host is "My.Local": a host name is lower-case letters'),
-        ({"port": 0}, "Ingress web: the argument port is 0: Input should be greater than or equal to 1. Give it"),
+        ({"port": 0}, "Ingress web: the argument port is 0: it has to be a whole number from 1 to 65535. Give it"),
         ({"path": "x"}, "a path starts with /"),
         ({"tls": ""}, 'the argument tls is ""'),
     ],

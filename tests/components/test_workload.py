@@ -376,7 +376,7 @@ def test_exposed_means_an_ingress_with_the_same_options() -> None:
         ({"pods": ("a", "B")}, 'Workload web: the argument pods[1] is "B": a name is 1 to 63 lower-case letters'),
         ({"image": "-"}, 'the argument image is "-": an image is [registry/]name[:tag][@digest]'),
         ({"selector": {}}, "the argument selector is {}: Dictionary should have at least 1 item"),
-        ({"port": "http"}, 'the argument port is "http": Input should be a valid integer'),
+        ({"port": "http"}, 'the argument port is "http": it has to be a whole number from 1 to 65535'),
         ({"network": []}, "Workload web: there is no argument network"),
     ],
 )

@@ -201,9 +201,9 @@ def bad(origin: Path, manifests: Path, tmp_path_factory: pytest.TempPathFactory)
     [
         (
             {"cluster": {"httpPort": 0}},
-            "ingress-hops:cluster.httpPort is 0: Input should be greater than or equal to 1",
+            "ingress-hops:cluster.httpPort is 0: it has to be a whole number from 1 to 65535",
         ),
-        ({"cluster": {"httpPort": "80"}}, 'ingress-hops:cluster.httpPort is "80": Input should be a valid integer'),
+        ({"cluster": {"httpPort": "80"}}, 'ingress-hops:cluster.httpPort is "80": it has to be a whole number'),
         (
             {"cluster": {"htpPort": 80}},
             "ingress-hops:cluster.htpPort: there is no such key; did you mean httpPort? (keys: existing, ",
