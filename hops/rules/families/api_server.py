@@ -14,6 +14,7 @@ from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.schemas.bounds import name_of
 from hops.kubernetes.schemas.catalogue import Catalogue, catalogue, known_versions, minor_of, versions_with
+from hops.kubernetes.schemas.expressions import GROUP, ill_expressed
 from hops.kubernetes.schemas.refusals import Fault, Refusal, nearest, refusals
 from hops.kubernetes.schemas.removed import REMOVED
 from hops.kubernetes.values import UNKNOWN, Undecidable, at, mapping, number, pointer, sequence, text, texts
@@ -24,7 +25,10 @@ _DEPRECATED = "https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 _REFERENCE = "https://kubernetes.io/docs/reference/kubernetes-api/"
 _NAMES = "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
 
-_NO_CEL = "The AP rules do not evaluate the CEL expressions (x-kubernetes-validations) of CustomResourceDefinitions."
+_NO_CEL = (
+    "Beside those of Gateway API's Gateways and routes, which AP04 knows, the AP rules do not evaluate the CEL "
+    "expressions (x-kubernetes-validations) of CustomResourceDefinitions."
+)
 
 REFUSED = "AP"
 """The family's letters. A finding of another rule about a value that the API server refuses yields to the refusal."""
@@ -181,8 +185,9 @@ values = Rule(
     of=_ap04,
     why="The API server refuses an object whose required field is missing, whose port or name is out of bounds, or "
     "whose list has two entries of one name. For the kinds of Contour, Gateway API and Calico it applies the patterns "
-    "and enumerations of their CustomResourceDefinitions. The rule does not evaluate their CEL expressions "
-    "(x-kubernetes-validations), and it accepts the fields of Gateway API's experimental channel.",
+    "and enumerations of their CustomResourceDefinitions, and for Gateways and their routes the conditions on several "
+    "fields. The rule does not evaluate the other CEL expressions (x-kubernetes-validations), and it accepts the "
+    "fields of Gateway API's experimental channel.",
     remedy="Correct the value that the message names.",
     references=(_NAMES, "https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport"),
     bad=_SERVICE.replace("port: 80,", "port: 80000,"),
@@ -296,6 +301,8 @@ def _beyond(resource: Resource, pod: Pod | None, known: Catalogue, node_ports: t
     if not known.validator(resource.api_version, resource.kind):
         return
     checks = [_named(resource, known)]
+    if resource.api_version.startswith(f"{GROUP}/"):
+        checks.append(ill_expressed(resource.kind, resource.body))
     if f"{resource.api_version} {resource.kind}" in known.served:
         checks += [_service(resource.body, node_ports)] if resource.kind == "Service" else []
         checks += [_pod(resource, pod)] if pod else []

@@ -407,6 +407,122 @@ kubeadmConfigPatches:
 ]
 
 
+def _of_gateway(about: str, text: str, *paths: str) -> Case:
+    return Case("AP04", about, text, paths)
+
+
+_DOOR = "name: http, protocol: HTTP, port: 80"
+_REWRITE = "{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /b}}}"
+_BACKENDS = "backendRefs: [{name: web, port: 80}]"
+
+
+def _route(rule: str = _BACKENDS, parents: str = "{name: public}") -> str:
+    return f"""
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: web, namespace: apps}}
+spec: {{parentRefs: [{parents}], rules: [{{{rule}}}]}}
+"""
+
+
+def _matched(path: str, more: str = _BACKENDS) -> str:
+    return _route(f"matches: [{{path: {{{path}}}}}], {more}")
+
+
+CASES += [
+    _of_gateway("two listeners", gateway(_DOOR + "}, {name: other, protocol: HTTP, port: 81")),
+    _of_gateway(
+        "two listeners of one name",
+        gateway(_DOOR + "}, {name: http, protocol: HTTP, port: 81"),
+        "/spec/listeners/1/name",
+    ),
+    _of_gateway(
+        "two listeners of one port", gateway(_DOOR + "}, {name: b, protocol: HTTP, port: 80"), "/spec/listeners/1/port"
+    ),
+    _of_gateway(
+        "two listeners of two hosts",
+        gateway(_DOOR + ", hostname: a.b}, {name: b, protocol: HTTP, port: 80, hostname: c.d"),
+    ),
+    _of_gateway("tls of HTTP", gateway(_DOOR + ", tls: {certificateRefs: [{name: a}]}"), "/spec/listeners/0/tls"),
+    _of_gateway(
+        "passthrough of HTTPS",
+        gateway("name: a, protocol: HTTPS, port: 443, tls: {mode: Passthrough}"),
+        "/spec/listeners/0/tls/mode",
+    ),
+    _of_gateway(
+        "HTTPS without a certificate",
+        gateway("name: a, protocol: HTTPS, port: 443, tls: {}"),
+        "/spec/listeners/0/tls/certificateRefs",
+    ),
+    _of_gateway("HTTPS", gateway("name: a, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: a}]}")),
+    _of_gateway("TLS without tls", gateway("name: a, protocol: TLS, port: 443"), "/spec/listeners/0/tls"),
+    _of_gateway("passthrough of TLS", gateway("name: a, protocol: TLS, port: 443, tls: {mode: Passthrough}")),
+    _of_gateway(
+        "a host of TCP", gateway("name: a, protocol: TCP, port: 9, hostname: a.b"), "/spec/listeners/0/hostname"
+    ),
+    _of_gateway("one parent twice", _route(parents="{name: a}, {name: a}"), "/spec/parentRefs/1"),
+    _of_gateway(
+        "a parent and its section", _route(parents="{name: a}, {name: a, sectionName: b}"), "/spec/parentRefs/1"
+    ),
+    _of_gateway("two sections of a parent", _route(parents="{name: a, sectionName: a}, {name: a, sectionName: b}")),
+    _of_gateway("a Service without a port", _route("backendRefs: [{name: a}]"), "/spec/rules/0/backendRefs/0/port"),
+    _of_gateway("another kind without a port", _route("backendRefs: [{name: a, kind: Foo, group: a.b}]")),
+    _of_gateway("a path", _matched("type: PathPrefix, value: /a")),
+    _of_gateway("a path without a slash", _matched("value: a"), "/spec/rules/0/matches/0/path/value"),
+    _of_gateway("a path with two slashes", _matched("type: Exact, value: /a//b"), "/spec/rules/0/matches/0/path/value"),
+    _of_gateway("a path that leads up", _matched("value: /a/.."), "/spec/rules/0/matches/0/path/value"),
+    _of_gateway("a path with a space", _matched("value: /a b"), "/spec/rules/0/matches/0/path/value"),
+    _of_gateway("an expression", _matched("type: RegularExpression, value: a b")),
+    _of_gateway(
+        "a redirect with a backend",
+        _route("backendRefs: [{name: a, port: 80}], filters: [{type: RequestRedirect, requestRedirect: {}}]"),
+        "/spec/rules/0/backendRefs",
+    ),
+    _of_gateway("a redirect", _route("filters: [{type: RequestRedirect, requestRedirect: {}}]")),
+    _of_gateway(
+        "a filter without its field",
+        _route("filters: [{type: RequestMirror}]"),
+        "/spec/rules/0/filters/0/requestMirror",
+    ),
+    _of_gateway(
+        "a filter with another's field",
+        _route("filters: [{type: RequestMirror, urlRewrite: {hostname: a.b}}]"),
+        "/spec/rules/0/filters/0/urlRewrite",
+    ),
+    _of_gateway(
+        "a filter twice", _matched("value: /", f"filters: [{_REWRITE}, {_REWRITE}]"), "/spec/rules/0/filters/1"
+    ),
+    _of_gateway("a prefix for a prefix", _matched("value: /a", f"filters: [{_REWRITE}]")),
+    _of_gateway(
+        "a prefix for an exact path",
+        _matched("type: Exact, value: /a", f"filters: [{_REWRITE}]"),
+        "/spec/rules/0/matches",
+    ),
+    _of_gateway(
+        "a prefix with the type of a path",
+        _matched("value: /", f"filters: [{_REWRITE.replace('type: ReplacePrefixMatch', 'type: ReplaceFullPath')}]"),
+        "/spec/rules/0/filters/0/urlRewrite/path/type",
+    ),
+    _of_gateway(
+        "a longer time for the backend",
+        _route("timeouts: {request: 1m, backendRequest: 61s}"),
+        "/spec/rules/0/timeouts/backendRequest",
+    ),
+    _of_gateway("a shorter time for the backend", _route("timeouts: {request: 1m, backendRequest: 59s}")),
+    _of_gateway(
+        "a header that is removed twice",
+        _route("filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [a, a]}}]"),
+        "/spec/rules/0/filters/0/requestHeaderModifier/remove",
+    ),
+    _of_gateway(
+        "one header twice",
+        _route("matches: [{headers: [{name: a, value: b}, {name: a, value: c}]}]"),
+        "/spec/rules/0/matches/0/headers/1/name",
+    ),
+]
+
+
 def refusals(text: str) -> list[str]:
     return [f"{f.code} {f.path}" for f in verdict(documents(text), rules=CODES)]
 
