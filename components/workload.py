@@ -20,7 +20,7 @@ from components.children import child
 from components.ingress import Ingress
 from hops.kubernetes.controller.contour_annotations import PROTOCOL
 from hops.kubernetes.resources.pod_start import MIGRATION
-from hops.model import service_settings, setting_types
+from hops.model import registries, service_settings, setting_types
 from hops.model.path import CONTOUR_NAMESPACE
 
 DIGEST = "ingress-hops/spec"
@@ -100,6 +100,9 @@ class WorkloadArgs(TypedDict):
     """The variables of the container's environment, by name. They are published with the pod. Default: none."""
     secret_env: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Further variables whose values are secrets. A Secret holds them; another value makes new pods. Default: none."""
+    pull_secret: NotRequired[pulumi.Input[str] | None]
+    """The login of the image's registry, as USER:PASSWORD. A Secret holds it; another value makes new pods. Default:
+    None, the nodes pull without a login."""
     files: NotRequired[Mapping[str, str]]
     """The content of files in the container, by absolute path; at most 1,000,000 bytes. Default: none."""
     resources: NotRequired[Mapping[str, Mapping[str, str]] | None]
@@ -216,7 +219,7 @@ class Workload(pulumi.ComponentResource):
 
         Raises ArgumentError for wrong arguments.
         """
-        secret_env = args.get("secret_env") or {}
+        secret_env, pull_secret = args.get("secret_env") or {}, args.get("pull_secret")
         values = _checked(name, args, secret_env)
         values["selector"] = values["selector"] or {"service": values["pods"][0]}
         defaults = _Bounds(image="image", name="name").model_dump(mode="json", include=_NO_INPUTS_BY_DEFAULT)
@@ -226,9 +229,10 @@ class Workload(pulumi.ComponentResource):
             if key not in _NOT_INPUTS and not (key in defaults and value == defaults[key])
         }
         super().__init__("ingress-hops:index:Workload", name, inputs, opts)
+        values["pull_secret"] = None
         values["ports"] = _ports(values)
         self._values, self._opts = values, opts
-        namespace, labels = values["namespace"], values["selector"]
+        namespace = values["namespace"]
 
         def named(old: str, **options: Any) -> pulumi.ResourceOptions:
             # Earlier versions named the children after the component.
@@ -254,17 +258,24 @@ class Workload(pulumi.ComponentResource):
         before += [self._claim(volume) for volume in values["volumes"] if volume["size"]]
         versions: dict[str, pulumi.Input[str]] = {}
         if secret_env:
-            secret = self._secret(secret_env)
+            secret = self._secret("env", secret_env)
             before.append(secret)
             # Another value is another Secret with a random name: from a digest of the value, somebody could guess it.
             values["secret"] = versions[_ENVIRONMENT] = secret.metadata.apply(lambda of: of.name or "")
+        if pull_secret is not None:
+            logins = pulumi.Output.all(values["image"], pull_secret).apply(lambda of: registries.login(*of))
+            login = self._secret("pull", {".dockerconfigjson": logins}, "kubernetes.io/dockerconfigjson")
+            before.append(login)
+            values["pull_secret"] = login.metadata.apply(lambda of: of.name or "")
         if values["migration"]:
             before.append(self._migration(before))
         spec = _pod_spec(values)
+        # The names of Secrets are random.
+        hidden = {"secret": "", "pull_secret": None if pull_secret is None else ""}
         digest = (
-            _digest(_pod_spec(values | {"secret": ""}))
+            _digest(_pod_spec(values | hidden))
             if not isinstance(values["image"], pulumi.Output)
-            else values["image"].apply(lambda image: _digest(_pod_spec(values | {"image": image, "secret": ""})))
+            else values["image"].apply(lambda image: _digest(_pod_spec(values | hidden | {"image": image})))
         )
         living = values["living"]
         known = values["pods"] if values["kind"] == "Pod" else living
@@ -276,34 +287,7 @@ class Workload(pulumi.ComponentResource):
             self._deployment = self._deployed(spec, versions, before)
         else:
             self._pods = [self._pod(pod, spec, versions, named(pod, depends_on=before)) for pod in values["pods"]]
-        address = values["cluster_ip"]
-        annotations: dict[str, pulumi.Input[str]] = {
-            "pulumi.com/skipAwait": "true"
-        }  # the pods are waited for themselves
-        if address:
-            # Another address replaces the Service, whose preview fails like that of a pod.
-            annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
-        for protocol in ("h2c", "tls"):
-            if spoken := [str(port["port"]) for port in values["ports"] if port["protocol"] == protocol]:
-                annotations[f"{PROTOCOL}{protocol}"] = ",".join(spoken)
-        self._service = core.Service(
-            f"{namespace}/{values['name']}",
-            metadata=meta.ObjectMetaArgs(
-                name=values["name"],
-                namespace=namespace,
-                annotations=annotations,
-            ),
-            spec=core.ServiceSpecArgs(
-                type="ClusterIP",
-                cluster_ip=values["cluster_ip"],
-                selector=labels,
-                ports=[
-                    core.ServicePortArgs(name=port["name"], port=port["port"], target_port=port["target_port"])
-                    for port in values["ports"]
-                ],
-            ),
-            opts=named("service"),
-        )
+        self._service = self._offered(named("service"))
         networking.NetworkPolicy(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(name=values["name"], namespace=namespace),
@@ -314,6 +298,37 @@ class Workload(pulumi.ComponentResource):
         self.namespace = pulumi.Output.from_input(namespace)
         self.port = pulumi.Output.from_input(values["ports"][0]["port"])
         self.register_outputs({"name": self.name, "namespace": self.namespace, "port": self.port})
+
+    def _offered(self, opts: pulumi.ResourceOptions) -> core.Service:
+        values = self._values
+        address = values["cluster_ip"]
+        annotations: dict[str, pulumi.Input[str]] = {
+            "pulumi.com/skipAwait": "true"
+        }  # the pods are waited for themselves
+        if address:
+            # Another address replaces the Service, whose preview fails like that of a pod.
+            annotations[ADDRESS] = UNKNOWN if values["living_address"] not in (None, address) else address
+        for protocol in ("h2c", "tls"):
+            if spoken := [str(port["port"]) for port in values["ports"] if port["protocol"] == protocol]:
+                annotations[f"{PROTOCOL}{protocol}"] = ",".join(spoken)
+        return core.Service(
+            f"{values['namespace']}/{values['name']}",
+            metadata=meta.ObjectMetaArgs(
+                name=values["name"],
+                namespace=values["namespace"],
+                annotations=annotations,
+            ),
+            spec=core.ServiceSpecArgs(
+                type="ClusterIP",
+                cluster_ip=values["cluster_ip"],
+                selector=values["selector"],
+                ports=[
+                    core.ServicePortArgs(name=port["name"], port=port["port"], target_port=port["target_port"])
+                    for port in values["ports"]
+                ],
+            ),
+            opts=opts,
+        )
 
     def _claim(self, volume: Mapping[str, str]) -> core.PersistentVolumeClaim:
         namespace = self._values["namespace"]
@@ -333,13 +348,14 @@ class Workload(pulumi.ComponentResource):
             opts=child(self, self._opts),
         )
 
-    def _secret(self, variables: Mapping[str, pulumi.Input[str]]) -> core.Secret:
+    def _secret(self, what: str, values: Mapping[str, pulumi.Input[str]], kind: str | None = None) -> core.Secret:
         namespace = self._values["namespace"]
         return core.Secret(
             # The provider makes the object's name of it, and a slash can be in none.
-            f"{namespace}.{self._values['name']}.env",
+            f"{namespace}.{self._values['name']}.{what}",
             metadata=meta.ObjectMetaArgs(namespace=namespace),
-            data={key: pulumi.Output.secret(value).apply(_encoded) for key, value in variables.items()},
+            type=kind,
+            data={key: pulumi.Output.secret(value).apply(_encoded) for key, value in values.items()},
             opts=pulumi.ResourceOptions.merge(
                 child(self, self._opts), pulumi.ResourceOptions(replace_on_changes=["data"])
             ),
@@ -349,8 +365,9 @@ class Workload(pulumi.ComponentResource):
         """A Job for each version: a Job that exists cannot take another command."""
         values = self._values
         namespace, name = values["namespace"], values["name"]
-        parts = pulumi.Output.all(values["image"], values.get("secret", ""))
-        version = parts.apply(lambda of: _digest(_migration_spec(values | {"image": of[0], "secret": of[1]})))
+        parts = pulumi.Output.all(values["image"], values.get("secret", ""), values["pull_secret"])
+        named = parts.apply(lambda of: values | {"image": of[0], "secret": of[1], "pull_secret": of[2]})
+        version = named.apply(lambda of: _digest(_migration_spec(of)))
         template: Any = {"metadata": {"labels": {MIGRATION: name}}, "spec": _migration_spec(values)}
         return batch.Job(
             f"{namespace}/{name}-migration",
@@ -517,7 +534,7 @@ class Workload(pulumi.ComponentResource):
 
 def _checked(name: str, args: WorkloadArgs, secret_env: Mapping[str, Any]) -> dict[str, Any]:
     # Values are quoted in messages, so those of secrets are not checked.
-    given = {key: value for key, value in args.items() if key != "secret_env"}
+    given = {key: value for key, value in args.items() if key not in ("secret_env", "pull_secret")}
     values = checked(f"Workload {name}", {"name": name, **given, "secret_variables": list(secret_env)}, _Bounds)
     if problems := service_settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
         raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
@@ -581,6 +598,7 @@ def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
     return {
         "service_account_name": values["pods"][0],
         "automount_service_account_token": False,
+        **({} if values["pull_secret"] is None else {"image_pull_secrets": [{"name": values["pull_secret"]}]}),
         "enable_service_links": False,
         # A process that is number 1 and handles no signal is otherwise waited for 30 s.
         "termination_grace_period_seconds": _GRACE_SECONDS if deployed else 2,

@@ -408,6 +408,7 @@ def _services(
                 "env": service.plain_env,
                 # A plan has no values.
                 "secret_env": {name: ground.secrets.get(of, "") for name, of in service.secret_env.items()},
+                "pull_secret": ground.secrets.get(service.pull_secret.secret, "") if service.pull_secret else None,
                 "files": service.files,
                 "resources": service.resources.model_dump() if service.resources else None,
                 "probes": service.probes.model_dump(mode="json") if service.probes else None,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pulumi
@@ -9,20 +10,31 @@ from pulumi.runtime.config import get_config_env
 
 from hops.kubernetes.values import at
 from hops.model.project_files import stack_path
-from hops.model.settings import NAMESPACE, SECRETS, Settings, own_values, secret_names, settings
+from hops.model.settings import (
+    NAMESPACE,
+    SECRETS,
+    Settings,
+    SettingsError,
+    own_values,
+    secret_names,
+    set_secret,
+    settings,
+)
 from hops.rules.configuration import configure
 from hops.rules.files.documents import documents
 
 
 def secrets() -> dict[str, pulumi.Output[str]]:
     """The values of the stack's secrets by name, each marked as a secret."""
+    return {name: pulumi.Output.secret(str(value)) for name, value in _secret_values().items()}
+
+
+def _secret_values() -> dict[str, object]:
     try:
         values = json.loads(get_config_env().get(f"{NAMESPACE}:{SECRETS}") or "{}")
     except ValueError:
-        values = {}
-    return (
-        {name: pulumi.Output.secret(str(value)) for name, value in values.items()} if isinstance(values, dict) else {}
-    )
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def read() -> Settings:
@@ -37,4 +49,12 @@ def read() -> Settings:
     found = settings(pulumi.get_stack(), values, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     # The policy pack reports nothing about a stack that the program refuses. So the program checks the policy, too.
     configure(found.policy)
+    if secret_values := _secret_values():
+        for number, service in enumerate(found.services):
+            of = service.pull_secret.secret if service.pull_secret else None
+            if of and re.fullmatch("[^:]+:.+", str(secret_values.get(of, "")), re.DOTALL) is None:
+                raise SettingsError(
+                    f"{NAMESPACE}:services[{number}].pullSecret takes the secret {of}, which is not of the form "
+                    f"USER:PASSWORD; {set_secret(of)}"
+                )
     return found

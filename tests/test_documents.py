@@ -17,6 +17,7 @@ DOCUMENTS = (
     "docs/build.md",
     "docs/tls.md",
     "docs/routes.md",
+    "docs/registries.md",
     "docs/services.md",
     "docs/own-resources.md",
     "docs/pull-requests.md",
@@ -70,6 +71,7 @@ ELSEWHERE = {
     "pulumi config set --secret --path ingress-hops:secrets.db-password --stack alice": (
         "tests/live/test_services.py, with the value on standard input"
     ),
+    "pulumi config set --secret --path ingress-hops:secrets.registry-login --stack alice": "as before",
     ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/stacks/test_stack.py: it writes a file",
     ".venv/bin/hops dev shop": "tests/live/test_build.py",
     "python3 -m venv .venv": "it downloads packages",

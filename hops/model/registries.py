@@ -1,8 +1,10 @@
-"""Mirrors of registries, as containerd reads them in a node.
+"""Registries: their mirrors, as containerd reads them in a node, and logins.
 
 Source: containerd, docs/hosts.md. Each registry has a folder of its host's name with the file hosts.toml.
 """
 
+import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +14,27 @@ _CONFIG = "/etc/containerd/config.toml"
 _SECTION = 'plugins."io.containerd.grpc.v1.cri".registry'
 _MIRROR = re.compile(r"(?P<server>https?://(?P<host>[a-z0-9.-]+)(:[0-9]{1,5})?)(?P<path>(/[a-z0-9._-]+)*)")
 _OWN = "# Written by ingress-hops.\n"
+
+
+def registry_of(image: str) -> str:
+    """The registry of an image, as the logins of a client name it.
+
+    image: the image's name, such as `registry.example:5000/shop/web:1`.
+    """
+    first, slash, _ = image.partition("/")
+    host = first if slash and (set(".:") & set(first) or first == "localhost") else "docker.io"
+    # Docker Hub's logins have the address of its first version.
+    return "https://index.docker.io/v1/" if host in ("docker.io", "index.docker.io") else host
+
+
+def login(image: str, credentials: str) -> str:
+    """The login of an image's registry, as a Secret of type kubernetes.io/dockerconfigjson holds it.
+
+    image: the image's name.
+    credentials: USER:PASSWORD.
+    """
+    auth = base64.b64encode(credentials.encode()).decode()
+    return json.dumps({"auths": {registry_of(image): {"auth": auth}}})
 
 
 def mirror_problem(url: str) -> str:

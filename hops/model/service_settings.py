@@ -489,6 +489,12 @@ class ServiceSettings(Section):
     image: ImageName = Field(
         versions.WORKLOAD_IMAGE, description="The image of its container.", examples=["nginx:1.29"]
     )
+    pull_secret: SecretReference | None = Field(
+        None,
+        description="The login of a private registry that `image` comes from: `{secret: NAME}` takes it from "
+        "ingress-hops:secrets, as USER:PASSWORD.",
+        examples=[{"secret": "registry-login"}],
+    )
     build: BuildSettings | None = Field(
         None,
         description="How its image is built, instead of `image`: see the keys of services[].build.",
@@ -605,6 +611,10 @@ class ServiceSettings(Section):
     def _one_image(self) -> Self:
         if self.build and "image" in self.model_fields_set:
             raise ValueError(f"{self.name} has image and build; remove one of them")
+        if self.build and self.pull_secret:
+            raise ValueError(
+                f"{self.name} has build and pullSecret, and no node pulls an image that is built; remove pullSecret"
+            )
         return self
 
     @model_validator(mode="after")
@@ -748,6 +758,12 @@ class ServiceSettings(Section):
     def secret_env(self) -> dict[str, str]:
         """The names of secrets by variable."""
         return {name: value.secret for name, value in self.env.items() if isinstance(value, SecretReference)}
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The names of the secrets that it takes, by the key that takes them, such as env.PASSWORD."""
+        pulls = {"pullSecret": self.pull_secret.secret} if self.pull_secret else {}
+        return pulls | {f"env.{variable}": name for variable, name in self.secret_env.items()}
 
     @property
     def relaxations(self) -> tuple[str, ...]:

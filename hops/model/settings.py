@@ -302,10 +302,10 @@ class Settings(Section):
             *_certificates(self.services),
         ]
         problems += [
-            f"services[{number}].env.{variable} takes the secret {name}, and there is no such secret; "
-            f"{nearest(name, self.secrets, 'secrets')}; {_set_secret(name)}"
+            f"services[{number}].{key} takes the secret {name}, and there is no such secret; "
+            f"{nearest(name, self.secrets, 'secrets')}; {set_secret(name)}"
             for number, s in enumerate(self.services)
-            for variable, name in s.secret_env.items()
+            for key, name in s.secrets.items()
             if name not in self.secrets
         ]
         problems += [
@@ -397,7 +397,8 @@ def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
             yield f"services: {route.host} has the certificates {both} (tls); set the same on all routes of the host"
 
 
-def _set_secret(name: str) -> str:
+def set_secret(name: str) -> str:
+    """How a secret is set, as the end of a sentence."""
     return f"set it with: pulumi config set --secret --path {NAMESPACE}:{SECRETS}.{name}"
 
 
@@ -442,13 +443,13 @@ def _names(value: Any) -> list[str]:
 
 
 def _remove_and_set(name: str) -> str:
-    return f"remove it with pulumi config rm --path {NAMESPACE}:{SECRETS}.{name}, and {_set_secret(name)}"
+    return f"remove it with pulumi config rm --path {NAMESPACE}:{SECRETS}.{name}, and {set_secret(name)}"
 
 
 def secret_names(given: Any) -> list[str]:
     """The names of secrets as a stack's file has them. Raises SettingsError, which never holds a value."""
     if not isinstance(given, Mapping):
-        raise SettingsError(f"{NAMESPACE}:{SECRETS} is no mapping of names to secrets; {_set_secret('NAME')}")
+        raise SettingsError(f"{NAMESPACE}:{SECRETS} is no mapping of names to secrets; {set_secret('NAME')}")
     clear = [
         str(name)
         for name, value in given.items()

@@ -688,6 +688,38 @@ def test_the_digest_says_nothing_of_a_secret() -> None:
     assert version("a") == version("b") != deployment()["spec"]["template"]["metadata"]["annotations"][DIGEST]
 
 
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+def test_the_login_of_a_registry_is_in_a_secret_only(kind: str) -> None:
+    change: dict[str, Any] = {"kind": kind, "pods": None if kind == "Deployment" else ("example-pod",)}
+    recording = recorded(image="registry.example/web:1", pull_secret=f"anna:{PLANTED}", **change)
+    secret = recording.one("Secret")
+    assert (secret.name, secret.inputs["type"]) == ("apps.my-service.pull", "kubernetes.io/dockerconfigjson")
+    assert list(secret.request.replaceOnChanges) == ["data"]
+    data = secret.request.object["data"]
+    assert _MARK in data, "the engine encrypts what carries this mark"
+    auth = base64.b64encode(f"anna:{PLANTED}".encode()).decode()
+    held = json.loads(base64.b64decode(data["value"][".dockerconfigjson"]))
+    assert held == {"auths": {"registry.example": {"auth": auth}}}
+    made = recording.one(kind)
+    assert secret.urn in made.request.dependencies
+    spec = made.inputs["spec"]
+    (pull,) = (spec["template"]["spec"] if kind == "Deployment" else spec)["imagePullSecrets"]
+    assert list(pull) == ["name"]
+    for text in (
+        *(json.dumps(resource.inputs) for resource in recording.resources if resource is not secret),
+        json.dumps(recording.registered),
+        repr(recording.logs),
+    ):
+        assert PLANTED not in text
+        assert auth not in text
+
+
+def test_without_a_login_nothing_is_pulled_with_one() -> None:
+    recording = recorded()
+    assert recording.of("Secret") == []
+    assert all("imagePullSecrets" not in pod.inputs["spec"] for pod in recording.of("Pod"))
+
+
 def test_a_variable_has_one_value() -> None:
     with pytest.raises(ArgumentError, match="env and secret_env both have A") as caught:
         recorded(env={"A": "1"}, secret_env={"A": PLANTED})

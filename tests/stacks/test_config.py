@@ -98,3 +98,14 @@ def test_one_secret_in_clear_beside_another_is_refused_unseen(tmp_path: Path, mo
     with pytest.raises(SettingsError, match=r"ingress-hops:secrets\.b is in clear") as caught:
         read({SECRETS: json.dumps({"a": "x", "b": PLANTED})}, (SECRETS,))
     assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [PLANTED, "", ":x", "x:"])
+def test_a_login_that_is_none_is_refused_unseen(value: str) -> None:
+    services = [{"name": "web", "image": "r.example/web:1", "pullSecret": {"secret": "login"}}]
+    given = {"ingress-hops:services": json.dumps(services), SECRETS: json.dumps({"login": value})}
+    with pytest.raises(SettingsError, match=r"services\[0\].pullSecret takes the secret login, which is not") as caught:
+        read(given, (SECRETS,))
+    assert PLANTED not in str(caught.value)
+    given[SECRETS] = json.dumps({"login": f"anna:{PLANTED}"})
+    assert PLANTED not in read(given, (SECRETS,)).model_dump_json()

@@ -1,12 +1,14 @@
 """Mirrors of registries: what is refused, and the files that containerd reads."""
 
+import base64
+import json
 import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from hops.model.registries import FOLDER, hosts_file, mirror_problem, script
+from hops.model.registries import FOLDER, hosts_file, login, mirror_problem, script
 from hops.model.settings import SettingsError, settings
 
 
@@ -106,3 +108,21 @@ def test_a_section_that_somebody_wrote_is_not_touched(tmp_path: Path) -> None:
 
 def test_the_folder_is_that_of_containerd() -> None:
     assert FOLDER == "/etc/containerd/certs.d"
+
+
+@pytest.mark.parametrize(
+    ("image", "registry"),
+    [
+        ("web:1", "https://index.docker.io/v1/"),
+        ("shop/web:1", "https://index.docker.io/v1/"),
+        ("docker.io/shop/web", "https://index.docker.io/v1/"),
+        ("registry.example/web:1", "registry.example"),
+        ("registry.example:5000/shop/web@sha256:" + 64 * "0", "registry.example:5000"),
+        ("localhost/web", "localhost"),
+        ("mirror:5000/web", "mirror:5000"),
+    ],
+)
+def test_a_login_is_for_the_registry_of_the_image(image: str, registry: str) -> None:
+    assert json.loads(login(image, "anna:pass:word")) == {
+        "auths": {registry: {"auth": base64.b64encode(b"anna:pass:word").decode()}}
+    }

@@ -46,6 +46,7 @@ def test_every_default() -> None:
                 "ingress": "my-service-ingress",
                 "image": "python:3.13-slim",
                 "build": None,
+                "pullSecret": None,
                 "command": ["python", "-m", "http.server", "8080", "--directory", "/srv"],
                 "args": [],
                 "env": {},
@@ -145,6 +146,7 @@ GOOD: list[tuple[str, str, Any]] = [
             f"a:1@sha256:{'0f' * 32}",
         )
     ),
+    ("service", "pullSecret", {"secretName": "login"}),
     ("service", "build", {"context": "web", "dockerfile": "Dockerfile", "target": "prod", "args": {"KEY": "1"}}),
     ("service", "command", ["true"]),
     ("service", "args", ["--verbose"]),
@@ -185,7 +187,8 @@ GOOD: list[tuple[str, str, Any]] = [
 
 
 def config_of(section: str, key: str, value: Any) -> dict[str, Any]:
-    return {"services": [{key: value}]} if section == "service" else {section: {key: value}}
+    secrets = {"secrets": {"login": {"secure": "v1:abc"}}} if key == "pullSecret" else {}
+    return {"services": [{key: value}], **secrets} if section == "service" else {section: {key: value}}
 
 
 GOOD_ROUTES: list[dict[str, Any]] = [
@@ -414,6 +417,7 @@ BAD: list[tuple[str, str, Any, str]] = [
         for image in ("-", "a//b", "a::1", "a:", "a@b", "Web:1", "a/B:1", "a..b", "a:1@sha256:12")
     ),
     ("service", "build", "web", "it has to be a mapping"),
+    ("service", "pullSecret", "anna:pass", "it has to be a mapping"),
     ("service", "args", "--verbose", "it has to be a list"),
     ("service", "env", [], "it has to be a mapping"),
     ("service", "files", "/etc/motd", "it has to be a mapping"),
@@ -942,6 +946,17 @@ def test_settings_with_a_secret_survive_a_saved_trace() -> None:
     assert again == found
     assert again.services[0].secret_env == {"PASSWORD": "db-password"}
     assert "secretName" in found.model_dump_json(by_alias=True), "a trace takes out what stands under `secret`"
+
+
+def test_a_login_is_a_secret_by_its_name() -> None:
+    services = [{"name": "web", "image": "r.example/web:1", "pullSecret": {"secret": "login"}}]
+    found = settings("alice", {"services": services, "secrets": {"login": KEPT}})
+    assert found.services[0].secrets == {"pullSecret": "login"}
+    assert Settings.model_validate_json(found.model_dump_json(by_alias=True)) == found
+    missing = refusal({"services": services, "secrets": {"logins": KEPT}})
+    assert "services[0].pullSecret takes the secret login, and there is no such secret" in missing
+    built = {"name": "web", "build": {"context": "web"}, "pullSecret": {"secret": "login"}}
+    assert "web has build and pullSecret" in refusal({"services": [built], "secrets": {"login": KEPT}})
 
 
 def test_a_missing_secret_is_told_with_the_nearest_and_the_command() -> None:
