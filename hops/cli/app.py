@@ -1,8 +1,10 @@
 """The command `hops`, with one module for each subcommand."""
 
+import errno
 import os
 import sys
 import traceback
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +48,10 @@ NOT_INSTALLED_WITH_HOPS = {"pulumi", "components", "stacks", "watchfiles"}
 """The top-level modules that some commands import and that a plain installation of this package leaves out."""
 
 
+_UNWRITTEN = {errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC}
+"""What happens to a file or a terminal that output goes to."""
+
+
 class _OnDemand(TyperGroup):
     """Imports the command that is called and no other: Pulumi alone takes most of a second."""
 
@@ -56,6 +62,9 @@ class _OnDemand(TyperGroup):
         except Exception as error:
             if os.environ.get(TRACEBACK) == "1":
                 raise
+            if isinstance(error, OSError) and error.errno in _UNWRITTEN and error.filename is None:
+                echo(f"hops: the output cannot be written: {error.strerror}", err=True)
+                sys.exit(Status.COULD_NOT_LOOK)
             where = traceback.extract_tb(error.__traceback__)[-1]
             message = " ".join(str(error).split())[:300]
             echo(
@@ -67,6 +76,13 @@ class _OnDemand(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
         return list(_COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the command; for one that there is not, the nearest one is named."""
+        near = get_close_matches(args[0], _COMMANDS, 1)
+        if near and args[0] not in _COMMANDS:
+            ctx.fail(f"No such command '{args[0]}'; did you mean {near[0]}?")
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
         if cmd_name not in _COMMANDS:

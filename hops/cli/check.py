@@ -300,7 +300,8 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
             for one, *same in _grouped(found):
                 echo(str(one))
                 if same:
-                    echo("  also: " + ", ".join(f"{other.where} {other.finding.resource}" for other in same))
+                    others = ", ".join(f"{other.where} {other.finding.resource}" for other in same)
+                    echo(f"  also: {on_one_line(others)}")
             counts = counted(found)
             patches = [
                 patch

@@ -19,6 +19,7 @@ from hops.kubernetes.declared_path import read as read_paths
 from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.contexts import BuildError
+from hops.observe.local.files import read_bounded
 from hops.observe.local.published_files import PublishedFileError
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary, title
 from hops.pull_requests.events import hop_rows
@@ -62,7 +63,7 @@ def side(named: str) -> Side:
         if path.is_file() and path.suffix not in _READ:
             raise SideError(f"it is neither a stack, a plan nor manifests; {_CHOICES}")
         if path.is_file() and path.suffix == ".json":
-            return _plan(json.loads(path.read_text(encoding="utf-8")))
+            return _plan(json.loads(read_bounded(path)))
         if path.match(STACK_FILES):
             return _stack(path, stack_of(path.name))
         if path.exists():

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -16,6 +15,7 @@ import yaml
 from hops.kubernetes.controller.secrets import KUSTOMIZE
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Place
+from hops.observe.local.files import read_bounded
 from hops.observe.rendered import RenderError, helm, kustomize
 from hops.rules.files.documents import UnreadableError, documents, line, nodes
 from hops.rules.formats import Unread
@@ -352,5 +352,4 @@ def _names(path: str, unread: list[Unread]) -> Iterator[str]:
 
 
 def _text(name: str) -> str:
-    data = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-    return data.decode()
+    return read_bounded(None if name == STDIN else Path(name)).decode()

@@ -24,7 +24,7 @@ from hops.cli.trace_text import show, show_short
 from hops.model.hop import GRPC_HEADERS
 from hops.model.settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
-from hops.observe.local.files import write
+from hops.observe.local.files import read_bounded, write
 from hops.observe.local.host import resolve
 from hops.observe.local.stack_files import has_makefile, kubeconfig_folder
 from hops.observe.look import Way, look
@@ -343,7 +343,7 @@ def _look(
 def read_bundle(path: Path) -> Observation:
     """Reads a bundle. Raises OptionError."""
     try:
-        return redacted(Observation.model_validate_json(path.read_bytes()))
+        return redacted(Observation.model_validate_json(read_bounded(path)))
     except OSError as error:
         raise OptionError(f"--replay {path} cannot be read: {error.strerror}") from None
     except ValidationError as error:

@@ -187,9 +187,10 @@ def _physical(file: str, line: int | None) -> dict[str, Any]:
 
 
 def _uri(path: str) -> str:
-    """A path as a URI (RFC 3986)."""
+    """A path as a URI (RFC 3986), also one whose name is no UTF-8."""
     plain = string.ascii_letters + string.digits + "-._~/"
-    return "".join(chr(b) if chr(b) in plain else f"%{b:02X}" for b in path.replace("\\", "/").encode())
+    encoded = path.replace("\\", "/").encode(errors="surrogateescape")
+    return "".join(chr(byte) if chr(byte) in plain else f"%{byte:02X}" for byte in encoded)
 
 
 def code_quality(found: Iterable[Located], unread: Iterable[Unread]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
 from hops.model.settings import Settings, SettingsError
+from hops.observe.local.files import read_bounded
 from hops.rules.configuration import configure
 from hops.rules.other_stacks import stack_settings
 
@@ -44,7 +45,7 @@ def read(path: Path, node_image: str | None = None) -> Settings:
     """
     name = stack_of(path.name)
     try:
-        found = stack_settings(name, path.read_bytes(), node_image)
+        found = stack_settings(name, read_bounded(path), node_image)
         configure(found.policy)
     except (OSError, SettingsError) as error:
         raise StackError(f"{path}: {error}") from None

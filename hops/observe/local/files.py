@@ -1,12 +1,34 @@
-"""Writes files atomically: a reader never sees a half-written file."""
+"""Reads files up to a bound, and writes them atomically: a reader never sees a half-written file."""
 
+import errno
 import os
+import sys
 import tempfile
 from pathlib import Path
+
+LARGEST = 256 * 1024 * 1024
+"""The number of bytes of the largest file that is read: a device such as /dev/zero never ends."""
 
 
 class FileChangedError(OSError):
     """The file changed between reading and writing it."""
+
+
+def read_bounded(path: Path | None) -> bytes:
+    """The content of a file.
+
+    path: the file, which may be a pipe or a device. None: standard input.
+
+    Raises OSError, also for more than LARGEST bytes.
+    """
+    if path is None:
+        content = sys.stdin.buffer.read(LARGEST + 1)
+    else:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, f"larger than {LARGEST // 1024 // 1024} MiB, which is the most that is read")
+    return content
 
 
 def write(path: Path, content: str | bytes, *, private: bool = False, expected: bytes | None = None) -> None:

@@ -1,5 +1,6 @@
 """The command as a whole."""
 
+import errno
 from importlib.metadata import version
 
 import pytest
@@ -21,6 +22,20 @@ def test_a_fault_of_hops_itself_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Traceback" not in result.output
     monkeypatch.setenv(TRACEBACK, "1")
     assert isinstance(CliRunner().invoke(app, ["rules"]).exception, KeyError)
+
+
+def test_output_that_cannot_be_written_is_no_fault_of_hops(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rules, "print_table", full)
+    result = CliRunner().invoke(app, ["rules"])
+    assert (result.exit_code, result.stderr) == (2, "hops: the output cannot be written: No space left on device\n")
+
+
+def test_the_nearest_command_is_named_if_one_is_near() -> None:
+    assert "did you mean check?" in CliRunner().invoke(app, ["chek"]).stderr
+    assert "did you mean" not in CliRunner().invoke(app, ["xyzzy"]).stderr
 
 
 def test_a_healthy_command_is_left_alone() -> None:

@@ -881,3 +881,14 @@ def test_diff_shows_and_writes_nothing(tmp_path: Path) -> None:
     assert "@@" in hops("check", "-", "--fix", "--diff", stdin=NODE_PORT).stdout
     assert file.read_text() == NODE_PORT
     assert hops("check", file, "--unsafe-fixes").exit_code == 2
+
+
+def test_the_name_of_a_file_may_be_any(tmp_path: Path) -> None:
+    """A name that is no UTF-8 has a URI, and a line break in a name begins no line of its own."""
+    (tmp_path / os.fsdecode(b"\xff.yaml")).write_text(POD)
+    (tmp_path / "new\nline.yaml").write_text(POD)
+    report = json.loads(hops("check", tmp_path, "--together", "--format", "sarif").stdout)
+    places = json.dumps(report["runs"][0]["results"])
+    assert "%FF.yaml" in places
+    assert "new%0Aline.yaml" in places
+    assert not [line for line in hops("check", tmp_path).stdout.splitlines() if line.startswith("line.yaml")]

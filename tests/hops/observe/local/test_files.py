@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from hops.observe.local.files import FileChangedError, write
+from hops.observe.local import files
+from hops.observe.local.files import FileChangedError, read_bounded, write
+
+
+def test_no_more_is_read_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LARGEST", 1024 * 1024)
+    path, larger = tmp_path / "large", tmp_path / "larger"
+    path.write_bytes(b"x" * files.LARGEST)
+    larger.write_bytes(b"x" * (files.LARGEST + 1))
+    assert len(read_bounded(path)) == files.LARGEST
+    for endless in (Path("/dev/zero"), larger):
+        with pytest.raises(OSError, match="larger than 1 MiB, which is the most that is read"):
+            read_bounded(endless)
 
 
 def test_mode_and_link_are_kept(tmp_path: Path) -> None:
