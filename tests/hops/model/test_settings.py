@@ -417,7 +417,7 @@ BAD: list[tuple[str, str, Any, str]] = [
         for image in ("-", "a//b", "a::1", "a:", "a@b", "Web:1", "a/B:1", "a..b", "a:1@sha256:12")
     ),
     ("service", "build", "web", "it has to be a mapping"),
-    ("service", "pullSecret", "anna:pass", "it has to be a mapping"),
+    ("service", "pullSecret", "login", "it has to be a mapping"),
     ("service", "args", "--verbose", "it has to be a list"),
     ("service", "env", [], "it has to be a mapping"),
     ("service", "files", "/etc/motd", "it has to be a mapping"),
