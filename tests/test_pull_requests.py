@@ -210,14 +210,14 @@ def test_a_finding_that_was_there_already_is_left(tell: Tell) -> None:
     told, comment = tell("open", "open")
     assert told.status == 1
     assert "adds no findings, fixes 0 and leaves 1" in comment
-    assert "#### Findings that it leaves (1)" in comment
+    assert "#### Findings that stay (1)" in comment
 
 
 def test_a_fixed_finding_is_told_and_passes(tell: Tell) -> None:
     told, comment = tell("open", "clean")
     assert told.status == 0
     assert "fixes 1 and leaves 0" in comment
-    assert "#### Findings that it fixes (1)" in comment
+    assert "#### Findings that the change fixes (1)" in comment
     assert codes_in(comment) == ["KN05"]
     assert "Remedy" not in comment
 
@@ -256,7 +256,7 @@ def test_make_tells_a_broken_rule_from_a_failed_preview(
 def test_a_base_that_fails_is_told_and_nothing_is_compared_with_it(tell: Tell) -> None:
     told, comment = tell("fails", "open")
     assert told.status == 1
-    assert "nothing to compare with: the base's preview failed" in comment
+    assert "No comparison: the preview of the base failed" in comment
     assert "#### Findings (1)" in comment
     assert "ingress-hops:cluster.httpPort is 808100" in comment
     assert "before" not in comment.split("#### Requests")[1]

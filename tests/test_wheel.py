@@ -230,7 +230,7 @@ def test_a_command_that_plans_says_that_pulumi_is_missing(
 ) -> None:
     shutil.copy2(PROJECT / "Pulumi.yaml", empty)
     shutil.copytree(PROJECT / "stacks", empty / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
-    missing = "needs the Python package pulumi, which is not installed here; "
+    missing = "requires the Python package pulumi, which is not installed here; "
     assert_one_line_says_what_is_missing(run(environment, empty, *words), missing)
     assert not (empty / "page.html").exists()
 
@@ -247,7 +247,7 @@ def test_with_pulumi_and_without_the_project_the_missing_part_is_named(environme
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("hops: hops plan needs the Python package stacks, which is not installed here; ")
+    assert done.stderr.startswith("hops: hops plan requires the Python package stacks, which is not installed here; ")
 
 
 def test_the_policy_pack_has_the_version_of_the_package() -> None:

@@ -261,7 +261,10 @@ class CheckSession:
         if len(self._stacks) > 1:
             folders = [frozenset(manifests.files[name].folder for name in names) for names in self._stacks]
             apart = ", ".join(sorted(frozenset().union(*folders) - folders[0].intersection(*folders[1:])))
-            yield f"judged apart, because they declare the same objects: {apart}; --together judges them as one stack"
+            yield (
+                f"judged separately, because they declare the same objects: {apart}; "
+                "--together judges them as one stack"
+            )
 
     def _of_stack(self, manifests: Manifests, names: Sequence[str]) -> list[Finding]:
         settings, held = (self._stack.settings, self._stack.fleet) if self._stack else (None, None)

@@ -65,7 +65,7 @@ def main(stack: StackArgument = "local") -> None:
         with suppress(KeyboardInterrupt):
             loop.run()
         loop.end()
-        echo(f"ended; the stack {stack} runs on")
+        echo(f"ended; the stack {stack} keeps running")
     raise typer.Exit(Status.ALL_WELL)
 
 
@@ -115,7 +115,7 @@ class _Loop:
         """Writes into the state what was rolled out. Ctrl-C stops that in order."""
         if not self._behind:
             return
-        echo("writing what runs into the state; Ctrl-C again leaves that to the next up")
+        echo("writing the running version into the state; a second Ctrl-C leaves that to the next up")
         update = self._update = self._update or BackgroundUpdate(self._of)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: update.stop())
@@ -215,7 +215,7 @@ class _Loop:
         self._update = None
         if problem:
             if not update.stopped:
-                echo(f"the state does not know yet what runs: {problem}", err=True)
+                echo(f"the state does not have the running version yet: {problem}", err=True)
                 tell_migrations(self._of)
             return
         self._behind = False

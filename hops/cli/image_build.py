@@ -90,7 +90,7 @@ def make(build: Build) -> Made:
         _check_architecture(build, lacking)
         _load(build.image, lacking)
     except (DockerError, OSError) as error:
-        raise BuildError(f"{_of(build)} was not made: {error}") from None
+        raise BuildError(f"{_of(build)} was not built: {error}") from None
     return Made(built - began, time.monotonic() - built)
 
 
@@ -182,7 +182,7 @@ def _build(build: Build) -> None:
         except (BuildError, OSError, ValueError) as error:
             now = str(error)
         if now != build.digest:
-            raise BuildError(f"{_of(build)} was not made: {build.context} changed while it was built; run it again")
+            raise BuildError(f"{_of(build)} was not built: {build.context} changed while it was built; run it again")
         docker.run("tag", identity.read_text().strip(), build.image, seconds=_SECONDS)
 
 
@@ -251,7 +251,7 @@ def _import(nodes: Sequence[Node], write: _Write) -> None:
         load.exception()
     for node, load in loads:
         if error := load.exception():
-            raise OSError(f"the node {node.name} did not take it: {error}")
+            raise OSError(f"the node {node.name} did not accept it: {error}")
 
 
 def _import_into(node: Node, write: _Write) -> None:

@@ -69,7 +69,7 @@ def main(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on which the application listens.")] = 8080,
     host: Annotated[str | None, typer.Option(help="[FOLDER.STACK.localhost]")] = None,
 ) -> None:
-    """Makes the current folder a project: Pulumi.yaml, __main__.py, a stack, a workflow. Overwrites nothing.
+    """Turns the current folder into a project: Pulumi.yaml, __main__.py, a stack, a workflow. Overwrites nothing.
 
     Exit status: 0 written, 2 not written, and why.
     """
@@ -81,7 +81,7 @@ def main(
         Path(STACKS, "stack.schema.json"): json.dumps(file_schema(), indent=2, ensure_ascii=False) + "\n",
     }
     if there := [str(path) for path in (*files, Path(stack_path(stack))) if (project / path).exists()]:
-        stop(f"nothing was written, because these files are there already: {', '.join(there)}. Remove or rename them")
+        stop(f"nothing was written, because these files already exist: {', '.join(there)}. Remove or rename them")
     ignore = {Path(".gitignore"): _IGNORED, Path(".dockerignore"): _NOT_IN_IMAGES}
     written: list[Path] = []
     try:

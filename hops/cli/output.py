@@ -56,7 +56,7 @@ def needs_project(module: str) -> str:
     module: the module that Python could not find.
     """
     return (
-        f"needs the Python package {module.partition('.')[0]}, which is not installed here; in a checkout of the "
+        f"requires the Python package {module.partition('.')[0]}, which is not installed here; in a checkout of the "
         "project, `make tools` installs all that it needs and .venv/bin/hops runs it"
     )
 

@@ -219,7 +219,7 @@ def main(
         Path | None, typer.Option(help="Where to write the objects [.ingress-hops/plan/STACK].")
     ] = None,
     page: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Draw the path there, as one page.")
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw the path as one page in this file.")
     ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:

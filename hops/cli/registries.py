@@ -27,7 +27,7 @@ def write(cluster: str, registries: Mapping[str, Sequence[str]]) -> None:
         try:
             each.result()
         except DockerError as error:
-            raise DockerError(f"the node {node} did not take the mirrors: {error}") from None
+            raise DockerError(f"the node {node} did not accept the mirrors: {error}") from None
 
 
 def main() -> int:

@@ -13,9 +13,12 @@ from hops.observe.local.files import write
 
 def main(
     form: FormatOption = Format.TEXT,
-    page_file: Annotated[Path | None, typer.Option("--write", metavar="FILE", help="Write the page there.")] = None,
+    page_file: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write the page to this file.")
+    ] = None,
     schema_file: Annotated[
-        Path | None, typer.Option("--schema", metavar="FILE", help="Write there the JSON schema of a stack's file.")
+        Path | None,
+        typer.Option("--schema", metavar="FILE", help="Write the JSON schema of a stack's file to this file."),
     ] = None,
 ) -> None:
     """Shows every key of a stack's file; with --format json their JSON schema.

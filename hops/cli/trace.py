@@ -69,22 +69,26 @@ class OptionError(ValueError):
 
 
 def main(
-    stack: Annotated[str | None, typer.Argument(help="The stack; local, unless --kubeconfig stands alone.")] = None,
+    stack: Annotated[str | None, typer.Argument(help="The stack. Default: local, or none with --kubeconfig.")] = None,
     *,
     form: Annotated[TraceFormat, typer.Option("--format", help="How to print the trace.")] = TraceFormat.TEXT,
-    url: Annotated[str | None, typer.Option(metavar="URL", help="Host, port, path and scheme in one.")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Scheme, host, port and path together.")] = None,
     scheme: Annotated[
-        Scheme | None, typer.Option(help="http or https; without it https for a route with tls, otherwise http.")
+        Scheme | None, typer.Option(help="http or https. Default: https for a route with tls, otherwise http.")
     ] = None,
-    host: Annotated[str | None, typer.Option(help="The request's host name; without it the stack's first.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="The host name of the request. Default: the first of the stack.")
+    ] = None,
     path: Annotated[
-        str | None, typer.Option(help="Its path; without it the one that the stack's curl asks for.")
+        str | None, typer.Option(help="The path of the request. Default: that of the stack's output curl.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port of this machine.")] = None,
-    method: Annotated[str, typer.Option(help="Its method.")] = "GET",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="The port on this machine.")] = None,
+    method: Annotated[str, typer.Option(help="The method of the request.")] = "GET",
     header: Annotated[
         list[str] | None,
-        typer.Option(metavar="'NAME: VALUE'", help="A header of it, or @FILE with one a line; may be repeated."),
+        typer.Option(
+            metavar="'NAME: VALUE'", help="A header of the request, or @FILE with one header per line. Repeatable."
+        ),
     ] = None,
     cacert: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Trust the authorities in this file, in PEM, and no others.")
@@ -92,25 +96,41 @@ def main(
     insecure: Annotated[bool, typer.Option("--insecure", "-k", help="Accept any certificate.")] = False,
     tls_max: Annotated[TLSVersion | None, typer.Option(help="The newest TLS version of the client.")] = None,
     no_follow: Annotated[bool, typer.Option("--no-follow", help="End at the first redirect.")] = False,
-    expect: Annotated[str | None, typer.Option(help="A text that the answer has to hold.")] = None,
+    expect: Annotated[str | None, typer.Option(help="A text that the answer must contain.")] = None,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="Ask this cluster; without a stack, also one of others.")
+        Path | None, typer.Option(help="The kubeconfig file of the cluster. Without a stack: any cluster.")
     ] = None,
-    context: Annotated[str | None, typer.Option(help="The kubeconfig's context; without it the current one.")] = None,
-    bundle: Annotated[Path | None, typer.Option(help="Write there all that was seen, without secrets.")] = None,
-    page: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Draw it there, as one page.")] = None,
-    replay: Annotated[Path | None, typer.Option(help="Judge such a file again and look at nothing.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="With --watch: how many times to look.")] = None,
-    every: Annotated[float, typer.Option(min=0, help="With --watch: seconds after which to look anyway.")] = 30.0,
-    short: Annotated[bool, typer.Option("--short", help="Print the verdict and the way there only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Print each hop as planned, declared and found.")] = False,
-    from_node: Annotated[bool, typer.Option("--from-node", help="Start in the node and not on this machine.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Ask each second, look when the answer changes.")] = False,
+    context: Annotated[
+        str | None, typer.Option(help="The context in the kubeconfig. Default: the current one.")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Write the whole observation to this file, without secrets.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Draw the trace as one page in this file.")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Judge the bundle in this file again; look at no running system.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="With --watch: the number of looks.")] = None,
+    every: Annotated[
+        float, typer.Option(min=0, help="With --watch: seconds after which to look again in any case.")
+    ] = 30.0,
+    short: Annotated[bool, typer.Option("--short", help="Print only the verdict and the way to it.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print all three values of each hop: planned, declared, found.")
+    ] = False,
+    from_node: Annotated[
+        bool, typer.Option("--from-node", help="Start the request in the node, not on this machine.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Send the request every second; look again when the answer changes.")
+    ] = False,
 ) -> None:
     """Follows a request to its pod and back. Prints the first broken hop, the cause and the remedy.
 
-    Changes nothing, runs nothing in a pod, and needs no Pulumi. A method that may change something is sent once; the
-    requests to the other hops use GET. With --kubeconfig and --host it follows a request into any cluster.
+    Read-only: changes nothing, runs nothing in a pod, and needs no Pulumi. A method that may change something is sent
+    once; the requests to the other hops use GET. With --kubeconfig and --host it follows a request into any cluster.
 
     Exit status: 0 the request is answered as expected, 1 it is not or something is wrong, 2 nothing could be observed.
     """
@@ -205,7 +225,7 @@ def _by_url(url: str, request: _RequestOptions) -> _RequestOptions:
     """The request of a URL. Raises OptionError."""
     for option in ("scheme", "host", "path", "port"):
         if getattr(request, option) is not None:
-            raise OptionError(f"--url and --{option} both say what to ask for: leave one of them out")
+            raise OptionError(f"--url and --{option} both name the request: remove one of them")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -82,7 +82,7 @@ def verdict(traced: Trace, *, listed: bool = False) -> str:
     how = told(traced.answer) if traced.answer else "it was not sent"
     if status(replace(traced, then=None)) == 0:
         return f"all is well: {request}, {how}{advised}"
-    return f"no cause was seen, and it is not as it should be: {request}, {how}"
+    return f"the request failed, and no cause was seen: {request}, {how}"
 
 
 def _where(traced: Trace, finding: Finding) -> str:

@@ -286,4 +286,8 @@ def _failure(events: list[dict[str, Any]], found: tuple[Finding, ...]) -> str | 
     if errors:
         return "\n".join(errors)
     stopped = any(finding.level is Level.MANDATORY for finding in found)
-    return None if summary.get("result") == "succeeded" or stopped else "the engine says that it failed, and not why"
+    return (
+        None
+        if summary.get("result") == "succeeded" or stopped
+        else "the engine reports that it failed, without a reason"
+    )

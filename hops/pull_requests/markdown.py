@@ -109,9 +109,9 @@ def counted(number: int, thing: str) -> str:
 
 def _notes(of: PullRequest) -> Iterator[str]:
     if of.failure:
-        yield f"**The preview failed, and what follows is not all of it.**\n\n{code(of.failure)}"
+        yield f"**The preview failed, so this report is incomplete.**\n\n{code(of.failure)}"
     if of.why_not:
-        yield f"There is nothing to compare with: the base's preview failed. {code(of.why_not)}"
+        yield f"No comparison: the preview of the base failed. {code(of.why_not)}"
     elif of.compared:
         adds, fixes, leaves = len(of.difference.adds), len(of.difference.fixes), len(of.difference.leaves)
         # What a preview that failed doesn't say may be there all the same.
@@ -124,7 +124,7 @@ def _notes(of: PullRequest) -> Iterator[str]:
 def _sections(of: PullRequest) -> Iterator[_Section]:
     yield from _findings(of.difference, compared=of.compared)
     mended = [f"- {code(urn_parts(urn)[2])}: {_values(values)}" for urn, values in of.mended.items()]
-    yield _Section("Mended by the pack", mended, 0.03, left_out="resources")
+    yield _Section("Repaired by the pack", mended, 0.03, left_out="resources")
     yield _Section("Warnings", [f"- {code(warning)}" for warning in of.warnings], 0.04, left_out="warnings")
     yield from _hops(of.difference.hops, compared=of.compared)
     yield _Section(
@@ -138,7 +138,7 @@ def _sections(of: PullRequest) -> Iterator[_Section]:
 
 def _findings(of: Difference, *, compared: bool) -> Iterator[_Section]:
     titles = {"adds": "Findings that the change adds" if compared else "Findings"}
-    titles |= {"leaves": "Findings that it leaves", "fixes": "Findings that it fixes"}
+    titles |= {"leaves": "Findings that stay", "fixes": "Findings that the change fixes"}
     shares = {"adds": 0.5, "leaves": 0.12, "fixes": 0.05}
     for name, heading in titles.items():
         found = sorted(getattr(of, name), key=lambda located: -located.finding.level.strictness)

@@ -240,4 +240,4 @@ def _why(hop: HopName, looked: _Looked) -> str:
         return "no answer came back" if answer and answer.status is None else "no answer that came this way"
     sources = _SOURCES.get(hop, ())
     reasons = [f"{part}: {why}" for part, why in looked.unseen.items() if part.startswith((*sources, "requests"))]
-    return "; ".join(reasons) or "nothing of it was found, and no answered request crossed it"
+    return "; ".join(reasons) or "it was not observed, and no answered request crossed it"

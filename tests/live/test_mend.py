@@ -166,7 +166,7 @@ def test_an_up_that_was_killed_is_gone_on_with(running: Project) -> None:
 @pytest.mark.costly
 def test_ctrl_c_ends_an_up_in_order(running: Project) -> None:
     said = _interrupted(running, lambda up, _: up.send_signal(signal.SIGINT))
-    assert f"make up STACK={STACK} goes on from there" in said, said
+    assert f"make up STACK={STACK} continues from there" in said, said
     again = running.up(STACK)
     assert "freed the stack" not in again, "it left a lock"
     assert answer(running.outputs(STACK)["curl"])[0] == 200

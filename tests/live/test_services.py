@@ -332,7 +332,7 @@ def test_a_version_that_never_gets_ready_leaves_the_old_one_serving(running: Run
         again = running.project.up(STACK, fails=True)
     assert "its readiness probe fails: correct services[0].probes.readiness" in failed
     for said in (failed, again):
-        assert "Deployment apps/web: its new version is not ready, and what is ready goes on serving" in said
+        assert "Deployment apps/web: its new version is not ready, and the ready pods continue to serve" in said
     assert set(load.answers) == {f"200 {before}"}, load.answers
     running.write(files={"/srv/www/index.html": "version 4"})
     running.project.up(STACK)

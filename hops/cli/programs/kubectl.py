@@ -17,7 +17,7 @@ from hops.observe.local.stack_files import has_makefile, kubeconfig
 
 def main(
     stack: Annotated[str, typer.Argument(help="The stack.")],
-    words: Annotated[list[str], typer.Argument(help="What kubectl is to do, such as: get pods -A.")],
+    words: Annotated[list[str], typer.Argument(help="The arguments of kubectl, such as: get pods -A.")],
 ) -> None:
     """Runs kubectl in a stack's cluster: hops kubectl alice get pods -A.
 

@@ -245,11 +245,11 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(help="pulumi, kind, docker; all where none is named.")] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Finds pulumi, kind and docker, and fetches the first two into .tools/bin where PATH has none that will do.
+    """Finds pulumi, kind and docker, and downloads pulumi and kind into .tools/bin if PATH has no usable ones.
 
-    It fetches the official releases that are pinned by version and sha256.
+    It downloads the official releases, pinned by version and sha256.
 
-    Exit status: 0 all are there, 1 docker is missing or does not answer, 2 a tool is missing and can't be fetched.
+    Exit status: 0 all are there, 1 docker is missing or does not answer, 2 a tool is missing and cannot be downloaded.
     """
     names = names or [*TOOLS, "docker"]
     if unknown := set(names) - {*TOOLS, "docker"}:

@@ -42,10 +42,10 @@ def sources(folder: Path) -> dict[str, str]:
 
 
 def main(
-    events: Annotated[Path, typer.Argument(help="What a streaming JSON preview wrote, or - for standard input.")],
-    base: Annotated[Path | None, typer.Option(help="The same of the base, to compare with.")] = None,
+    events: Annotated[Path, typer.Argument(help="The output of a streaming JSON preview, or - for standard input.")],
+    base: Annotated[Path | None, typer.Option(help="The output of the base's preview, to compare with.")] = None,
     form: Annotated[ReportFormat, typer.Option("--format", help="How to print the report.")] = ReportFormat.MARKDOWN,
-    project: Annotated[Path, typer.Option(help="Where the sources are, whose lines findings stand on.")] = Path(),
+    project: Annotated[Path, typer.Option(help="The folder of the sources, for the lines of the findings.")] = Path(),
 ) -> None:
     """Reports what a change does: resources, hops and findings, compared with its base.
 

@@ -102,7 +102,7 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
         )
     path = project / stack_path(name)
     if path.exists():
-        raise StackError(f"{path} is there already; choose another name, or delete the file to make it anew")
+        raise StackError(f"{path} already exists; choose another name, or delete the file to create it again")
     # No public name ends in .test (RFC 6761, section 6.2).
     top = "localhost" if options.address == _LOOPBACK else "test"
     service = _service_name(project, options.build)
@@ -195,10 +195,12 @@ def _http_port(seen: Seen, options: NewStack) -> int:
 
     for option, port in (("--http-port", options.http_port), ("--https-port", options.https_port)):
         if port and (who := holder(port)):
-            raise StackError(f"{option} is {port}, and {who} has that port on {options.address}; name another")
+            raise StackError(f"{option} is {port}, and {who} uses that port on {options.address}; choose another")
     free = options.http_port or next((port for port in PORTS if port != options.https_port and not holder(port)), None)
     if not free:
-        raise StackError(f"every port from {PORTS[0]} to {PORTS[-1]} is taken; free one, or name one by --http-port")
+        raise StackError(
+            f"every port from {PORTS[0]} to {PORTS[-1]} is in use; free one, or choose one with --http-port"
+        )
     return free
 
 
@@ -221,7 +223,7 @@ def new(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port on which the built image listens.")] = 8080,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Writes the file of a new stack: a cluster, a port and a host name that nobody has here.
+    """Writes the file of a new stack: a cluster, a port and a host name that no other stack here has.
 
     Exit status: 0 written, 2 not written, and why.
     """
@@ -312,11 +314,11 @@ def _check_cluster(project: Path, name: str, of: Settings) -> None:
     machine = look(Entrypoint(None, None, ()))
     if machine.docker is None:
         why = machine.docker_error or "docker is not on PATH"
-        raise StackError(f"whether the cluster of {name} is there is not known: {why}; start Docker and try again")
+        raise StackError(f"whether the cluster of {name} exists is unknown: {why}; start Docker and try again")
     # A cluster that is stopped, incomplete or of older settings counts, too.
     if machine.nodes(of.cluster.name) and not own_state(project, name, of, machine).foreign:
         down = of_stack("down", name, makefile=has_makefile(project))
-        raise StackError(f"the cluster {of.cluster.name} of the stack {name} is there; take it down first: {down}")
+        raise StackError(f"the cluster {of.cluster.name} of the stack {name} exists; take it down first: {down}")
 
 
 @app.command("rm")

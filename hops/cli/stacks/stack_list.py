@@ -141,11 +141,11 @@ def look_around(project: Path) -> Seen:
                 if kept[name]:
                     fileless[name] = claims_of_outputs(name, backend.outputs(project, name))
         except backend.BackendError as error:
-            unseen.append(f"what the backend keeps is not seen: {error}")
+            unseen.append(f"the state in the backend was not seen: {error}")
     found = machine.result()
     if not found.docker:
         why = found.docker_error or "docker is not on PATH"
-        unseen.append(f"what Docker publishes and which clusters run is not seen: {why}")
+        unseen.append(f"published ports and running clusters were not seen: {why}")
     return Seen(project, settings, tuple(unusable), found, kept, fileless, tuple(unseen))
 
 

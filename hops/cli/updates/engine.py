@@ -103,10 +103,10 @@ def up(
         bool, typer.Option("--replace", help="Rebuild a cluster that cannot take its new settings.")
     ] = False,
 ) -> None:
-    """Builds a stack, or repairs it: what is missing, and what somebody changed in its cluster.
+    """Builds a stack, or repairs it: restores what was deleted or changed in its cluster.
 
-    Runs `pulumi preview` and, where something changes, `pulumi up`, both with the policy pack. Then asks each route
-    once.
+    Runs `pulumi preview` and, if something changes, `pulumi up`, both with the policy pack. Then sends one request to
+    each route.
 
     Exit status: 0 every route is answered, 1 the update failed, a rule stopped it or a route is not answered, 2 it
     could not start.
@@ -116,7 +116,7 @@ def up(
 
 
 def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
-    """Says what an `up` of a stack would do. Changes nothing.
+    """Shows what an `up` of a stack would do. Changes nothing.
 
     Runs `pulumi preview` with the policy pack, and looks for what somebody changed in the stack's cluster.
 
@@ -127,7 +127,7 @@ def preview(stack: StackArgument = "local", *, verbose: VerboseOption = False) -
 
 
 def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> None:
-    """Removes a stack's cluster and all in it. Runs `pulumi destroy`.
+    """Removes a stack's cluster and everything in it. Runs `pulumi destroy`.
 
     Exit status: 0 it is gone, 1 something is left, 2 it could not start.
     """
@@ -229,7 +229,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         if done.interrupted:
             # Between its lock and its first event, Pulumi handles no signal and leaves the lock (3.259.0).
             release(of.project, of.name, of.environment)
-            echo(f"stopped; what was done stays, and {of.make('up')} goes on from there")
+            echo(f"stopped; completed steps stay, and {of.make('up')} continues from there")
         if done.failed:
             tell_migrations(of)
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
@@ -286,7 +286,7 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequenc
         return planned, ()
     drifts = seen.told_drifts()
     if drifts:
-        progress = Progress(f"{title}, with what was changed")
+        progress = Progress(f"{title}, with the changes in the cluster")
         planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
     return planned, drifts
 
@@ -405,7 +405,7 @@ def _free_addresses(of: OpenedStack, seen: _Seen) -> None:
 def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> None:
     """Raises BackendError."""
     if backend.forget_interrupted(project, name, kept):
-        echo("an earlier update was interrupted; this one goes on from there")
+        echo("an earlier update was interrupted; this one continues from there")
 
 
 # What is told
@@ -425,7 +425,7 @@ def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
         echo(f"note: {sentence(text)}")
     for text in dict.fromkeys(ended.said.warnings):
         if would and text.startswith(_INTERRUPTED):
-            echo("note: an earlier update was interrupted; the next one goes on from there")
+            echo("note: an earlier update was interrupted; the next one continues from there")
         elif not (text.startswith(_REFRESHED) or (text.startswith(_GONE) and ended.another_cluster)):
             echo(f"warning: {sentence(text)}")
     if ended.failed and not (ended.stopped and not ended.said.failure):

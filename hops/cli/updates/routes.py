@@ -64,7 +64,7 @@ def unfinished(settings: Settings, intended: Plan) -> list[str]:
         return []
     waiting = rollouts(str(intended.control_plane), intended.services)
     return [
-        f"Deployment {name}: its new version is not ready, and what is ready goes on serving: "
+        f"Deployment {name}: its new version is not ready, and the ready pods continue to serve: "
         + "; ".join(f"{pod}: {start.reason or start.phase}" for pod, start in pods.items())
         for name, pods in waiting.items()
     ]

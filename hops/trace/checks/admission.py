@@ -45,7 +45,7 @@ def _refused(view: PathFacts) -> Iterator[Finding]:
         asks = service_settings(view)
         wrong = setting(view, "resources") if asks and asks.resources and "asks for" in why else ""
         evidence = [f"{who}: {why}", *([f"event FailedCreate: {said}"] if said else [])]
-        message = f"The {who.kind} {who.name} keeps the pod out: {why}."
+        message = f"The {who.kind} {who.name} prevents the pod from being created: {why}."
         yield refused.finding(who, message, f"{remedy}{again}", evidence, setting=wrong, about=pods)
 
 

@@ -62,7 +62,7 @@ def _stopped(view: PathFacts, hop: HopName, request: SentRequest, beyond: SentRe
     who = Identity("ingress-hops", "Hop", None, hop)
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
     evidence = [told(request), *([told(beyond)] if beyond else [])]
-    message = f"The request fails {_SENT[request.where]}{answers}; why was not seen."
+    message = f"The request fails {_SENT[request.where]}{answers}; the cause was not seen."
     return unexplained.finding(who, message, "", evidence, hop=hop, look=_again(view))
 
 

@@ -94,7 +94,7 @@ def _misconfigured(view: PathFacts) -> Iterator[Finding]:
         edit = kubectl(view, "edit", "deployment", "contour", namespace=CONTOUR_NAMESPACE)
     remedy = mend(view, CONTOUR, edit)
     evidence = [f"{identity(ended[0])}: {trouble(view, ended[0])}", f"Contour's log: {line.strip()[:400]}"]
-    message = f"Contour ends as it reads its configuration: {line.strip()[:200]}"
+    message = f"Contour exits while it reads its configuration: {line.strip()[:200]}"
     about = [identity(pod) for pod in contour_pods(view)]
     stops = view.well is False
     yield misconfigured.finding(CONTOUR, message, remedy, evidence, stops=stops, look=look, about=about)

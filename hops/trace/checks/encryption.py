@@ -281,7 +281,7 @@ def _plain(view: PathFacts) -> Finding:
     secure = next((m.host for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
     who = container(view.publishing) if view.publishing else _subject(view, claims(view))
     other = f"; https is published on port {secure}" if secure and secure != view.asked.port else ""
-    message = f"Port {view.asked.port} leads to Envoy's plain listener, which speaks no TLS{other}."
+    message = f"Port {view.asked.port} leads to Envoy's HTTP listener, which does not use TLS{other}."
     url = f"https://{view.asked.host}:{secure}{view.asked.path}" if secure else view.asked.url
     return no_tls.finding(who, message, "", _seen(view), look=command("curl", "--insecure", url))
 
@@ -294,9 +294,8 @@ def _version(view: PathFacts) -> Iterator[Finding]:
     declared = first.tls if first and isinstance(first.tls, RouteTLS) else None
     who = declared.resource.identity if declared else _subject(view, claims(view))
     least = declared.minimum_version if declared else None
-    message = (
-        f"The server wants TLS {least or 'of a newer version'}, and the client speaks at most {view.asked.tls_max}."
-    )
+    needed = least or "of a newer version"
+    message = f"The server requires TLS {needed}, and the client supports at most {view.asked.tls_max}."
     if who.kind == "Ingress" and least:
         words = ("annotate", "ingress", who.name, f"{_VERSION}=1.2", "--overwrite")
         remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))

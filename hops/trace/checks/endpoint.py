@@ -166,9 +166,11 @@ def _denial(
     way = f"a connection from Envoy's pod {_named(envoy)} to port {port} of {_named(pod)}"
     whole = f"{policy.get('kind')} {_named(policy)}"
     if said.allowed is None:
-        message = f"{whole} is for {way}, could not be judged, and only the pod's own node gets in."
+        message = (
+            f"{whole} applies to {way}; it could not be evaluated, and only requests from the pod's own node arrive."
+        )
     else:
-        message = f"{whole} {'denies' if said.explicit else 'does not admit'} {way}."
+        message = f"{whole} {'denies' if said.explicit else 'does not allow'} {way}."
     evidence = [f"{direction} of {whole} ({policy.get('apiVersion')}): {_verdict(said)}"]
     evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
     labels = objects.labels(pod)
@@ -183,7 +185,7 @@ def _denial(
 def _verdict(said: Ruling) -> str:
     if said.allowed is None:
         return "not decided"
-    return "a rule denies it" if said.explicit else "it is for the pod, and no rule admits it"
+    return "a rule denies it" if said.explicit else "it selects the pod, and no rule allows it"
 
 
 def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], port: int) -> JSON:

@@ -179,7 +179,7 @@ def _other_protocol(view: PathFacts) -> Iterator[Finding]:
         remedy = mend(view, who, otherwise)
     else:
         remedy = patched(view, who, {"op": "remove", "path": pointer})
-    message = f"Envoy speaks {spoken} to the pod, as {who} says, and the pod answers plain HTTP/1.1."
+    message = f"Envoy uses {spoken} for the pod, as {who} declares, and the pod answers plain HTTP/1.1."
     yield other_protocol.finding(who, message, make(view) if wrong else remedy, evidence, setting=wrong)
 
 
@@ -231,7 +231,7 @@ def _no_websocket(view: PathFacts) -> Iterator[Finding]:
     wrong = route_setting(view, "websocket", lambda given: not given.websocket)
     remedy = make(view) if wrong else mend(view, who, _allowed(view, route))
     evidence = [told(answer), f"{route.resource} claims {route}"]
-    message = f"{who} does not let {view.asked.path} become a WebSocket."
+    message = f"{who} does not allow WebSockets on {view.asked.path}."
     yield no_websocket.finding(who, message, remedy, evidence, setting=wrong)
 
 

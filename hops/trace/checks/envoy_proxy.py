@@ -104,7 +104,7 @@ def _no_envoy(view: PathFacts) -> Iterator[Finding]:
         return
     who, selector = identity(workload), as_template(workload).node_selector
     shown = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
-    evidence = [f"{who} wants {deployments.scheduled_nodes(workload)} pods, nodeSelector {shown or 'none'}"]
+    evidence = [f"{who} needs {deployments.scheduled_nodes(workload)} pods, nodeSelector {shown or 'none'}"]
     if shown:
         removal = {"op": "remove", "path": "/spec/template/spec/nodeSelector"}
         remedy = patched(view, who, removal)
@@ -146,7 +146,7 @@ def _not_delivered(view: PathFacts) -> Iterator[Finding]:
     )
     remedy = mend(view, CONTOUR, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
     shown = [
-        f"{CONTOUR} wants {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
+        f"{CONTOUR} declares {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
         *([difference] if difference else []),
         *(line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))),
     ]

@@ -115,7 +115,7 @@ def unclaimed(view: PathFacts) -> Iterator[Finding]:
     name = objects.name(door.envoy)
     evidence = [f"pod {CONTOUR_NAMESPACE}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
     evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
-    message = f"Envoy's pod {name} does not take port {door.port} of {door.node}."
+    message = f"Envoy's pod {name} does not use port {door.port} of {door.node}."
     yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
 
 
@@ -251,7 +251,7 @@ def _plugins(node: ObservedNode | None) -> tuple[str | None, tuple[str, ...]]:
 
 
 def _without(door: _Door, why: str) -> str:
-    return f"Port {door.port} of {door.node} leads to no pod, since host ports are not set up there: {why}."
+    return f"Port {door.port} of {door.node} leads to no pod, because host ports are not set up there: {why}."
 
 
 def _removal(view: PathFacts, pod: Mapping[str, JSON]) -> str:

@@ -76,7 +76,7 @@ def swapped(view: PathFacts) -> Iterator[Finding]:
         f"{n}: {' '.join(sorted(b))} in the cluster, {' '.join(sorted(a))} in Docker" for n, (b, a) in moved.items()
     ]
     name, (believed, actual) = next(iter(sorted(moved.items())))
-    message = f"The cluster believes {name} at {min(believed)}, and Docker has it at {min(actual)}."
+    message = f"The cluster uses the address {min(believed)} for {name}, and Docker gave it {min(actual)}."
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
     restart = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
@@ -95,12 +95,12 @@ def blind(view: PathFacts) -> Iterator[Finding]:
     if view.foreign and cluster:
         others = " ".join(objects.name(o) for o in cluster.objects if o.get("kind") == "Node")
         evidence = [f"{cluster.server} has the nodes {others}", f"docker: {name} is {' '.join(view.node_containers)}"]
-        message = f"The kubeconfig leads to {cluster.server}, which is another cluster than {name}."
+        message = f"The kubeconfig names {cluster.server}, which is not the cluster {name}."
         yield T47.finding(_cluster(view), message, _export(view), evidence)
     elif cluster is None:
         why = view.sight.unseen.get("cluster", "it was not asked")
         evidence = [f"API: {why}", f"docker: {control} is running"]
-        message = f"The API of {name} could not be asked, while its control plane {control} runs."
+        message = f"The API of {name} could not be reached, although its control plane {control} runs."
         own = any(f":{port}" in why for port in _api_ports(view, control))
         yield T47.finding(
             _cluster(view), message, command("docker", "restart", control) if own else _export(view), evidence
@@ -121,7 +121,7 @@ def exhausted(view: PathFacts) -> Iterator[Finding]:
     evidence += [f"log of {where}: {line}" for where, line in logged.items()]
     name, value = next(iter(low.items()))
     where = next(iter(logged))
-    message = f"fs.inotify.{name} is {value}, and {where} crashes for want of inotify instances or watches."
+    message = f"fs.inotify.{name} is {value}, and {where} crashes, because no inotify instances or watches are left."
     wanted = [f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low]
     who = Identity("", "Host", None, "this machine")
     remedy = command("sudo", "sysctl", *wanted)
@@ -133,7 +133,7 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (swapped, blind, 
 
 
 def inotify(view: PathFacts) -> Mapping[str, str]:
-    """Containers that crash for want of inotify instances or watches, "namespace/pod/container", and their words."""
+    """Log lines of containers that crash because no inotify instance or watch is left, by namespace/pod/container."""
     logs = view.sight.cluster.logs if view.sees_cluster and view.sight.cluster else {}
     found = {}
     for key, log in logs.items():

@@ -81,14 +81,14 @@ def elsewhere(view: PathFacts) -> Iterator[Finding]:
     name, addresses = view.asked.host, " and ".join(view.resolved)
     where = ", ".join(map(str, view.published)) or client_address(view) or "?"
     hosts = view.sight.host.hosts if view.sight.host else ()
-    evidence = [f"{name} leads to {addresses}", f"published: {where}", *(f"hosts file: {line}" for line in hosts)]
+    evidence = [f"{name} resolves to {addresses}", f"published:  {where}", *(f"hosts file: {line}" for line in hosts)]
     families = {ip_address(address).version for address in view.resolved}
     published = {ip_address(one.address or "0.0.0.0").version for one in view.published}
     if published and not families & published:
-        message = f"{name} leads to {addresses} only, and port {view.asked.port} is published on {where} alone."
+        message = f"{name} resolves to {addresses} only, and port {view.asked.port} is published on {where} only."
         yield T04.finding(named(name), message, added(view), evidence)
     elif not {LOOPBACK, client_address(view)} & set(view.resolved):
-        message = f"{name} leads to {addresses}, where nothing publishes port {view.asked.port}: that is at {where}."
+        message = f"{name} resolves to {addresses}, and port {view.asked.port} is published on {where}."
         yield T02.finding(named(name), message, _replaced(view), evidence)
 
 

@@ -67,7 +67,7 @@ def unready(view: PathFacts) -> Iterator[Finding]:
         if name in view.node_containers:
             look = command("docker", "exec", name, "journalctl", "--unit", "kubelet", "--lines", 20, "--no-pager")
             remedy = command("docker", "exec", name, "systemctl", "restart", "kubelet") if reason == _SILENT else ""
-        said = "its kubelet reports no more" if reason == _SILENT else f"{reason}: {message}"
+        said = "its kubelet has stopped to report" if reason == _SILENT else f"{reason}: {message}"
         yield T64.finding(
             identity(item),
             f"The node {name} is not ready: {said}.",
@@ -92,7 +92,7 @@ def kept_off(view: PathFacts) -> Iterator[Finding]:
             continue
         node, what, remedy, look = found[0]
         evidence = [f"scheduler: {reason.message}", *(f"{objects.name(one)}: {said}" for one, said, *_ in found)]
-        message = f"No node takes the pod: {objects.name(node)} {what}."
+        message = f"No node can run the pod: {objects.name(node)} {what}."
         yield T65.finding(identity(pod), message, remedy, evidence, look=look)
 
 

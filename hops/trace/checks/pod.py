@@ -125,7 +125,7 @@ def _not_running(view: PathFacts) -> Iterator[Finding]:
             yield _stopped(view, pod, problem)
     for name in missing(view):
         who = Identity("v1", "Pod", backend.namespace, name)
-        message = "There is no such pod."
+        message = "The pod does not exist."
         if backend.deployment:
             who, message = Identity("apps/v1", "Deployment", backend.namespace, name), "The Deployment has no pod."
         look = kubectl(view, "get", "pods", namespace=backend.namespace)
@@ -299,7 +299,7 @@ def _answers(view: PathFacts) -> Iterator[Finding]:
     remedy, wrong = _changed(view, some, "command") if some else ("", "")
     evidence = [told(answer), *_marks(answer), *([told(direct)] if direct and direct is not answer else [])]
     if answer.status is None:
-        message = f"The process took the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
+        message = f"The process accepted the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.status >= 500:
         message = f"The app answers {answer.status} itself."
@@ -309,7 +309,7 @@ def _answers(view: PathFacts) -> Iterator[Finding]:
         yield refused_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
     elif answer.expected is False:
         evidence.append(f"the body has {answer.size} bytes, sha256 {answer.sha256[:16]}")
-        message = f"The answer does not hold {view.asked.expect!r}."
+        message = f"The answer does not contain {view.asked.expect!r}."
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
 
 

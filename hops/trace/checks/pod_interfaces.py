@@ -141,7 +141,7 @@ def blocked(view: PathFacts) -> Iterator[Finding]:
         names = ["net.ipv4.ip_forward", *(f"net.ipv4.conf.{one}.forwarding" for one in (_UPLINK, *here))]
         off = [name for name in names if node.sysctls.get(name) == 0]
         if off:
-            message = f"The kernel of {node.name} does not pass packets on: {off[0]} is 0."
+            message = f"The kernel of {node.name}does not forward packets: {off[0]} is 0."
             remedy = _on(node, "sysctl", "--write", *(f"{name}=1" for name in off))
             yield T36.finding(container(node.name), message, remedy, [f"{node.name}: {name} is 0" for name in off])
     envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
@@ -163,7 +163,7 @@ def narrowed(view: PathFacts) -> Iterator[Finding]:
             continue
         message = (
             f"{wire.interface} of {wire.name} has MTU {outer} on {wire.node.name}, and the pod's end {inner}: "
-            "what the pod sends in larger packets is dropped."
+            "larger packets of the pod are dropped."
         )
         evidence = [f"{wire.node.name}: {wire.interface} has MTU {outer}", f"{wire.name}: eth0 has MTU {inner}"]
         remedy = _on(wire.node, "ip", "link", "set", wire.interface, "mtu", inner)
@@ -260,8 +260,8 @@ def _one_way(one: VethPair, other: VethPair, failed: SentRequest) -> Iterator[Fi
     if not out or not back or out == back or not strict:
         return
     message = (
-        f"{other.node.name} drops what {one.name} sends to {other.name}: it comes in by {out}, and rp_filter is strict "
-        f"there while the way back is {back}."
+        f"{other.node.name} drops packets from {one.name} to {other.name}: they arrive on {out}, rp_filter is strict "
+        f"there, and the route back is {back}."
     )
     evidence = [f"{one.node.name}: to {other.address} by {out}", f"{other.node.name}: back by {back}", told(failed)]
     remedy = _on(other.node, "sysctl", "--write", f"net/ipv4/conf/{out}/rp_filter=2")

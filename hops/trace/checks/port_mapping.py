@@ -178,7 +178,8 @@ def dead_end(view: PathFacts) -> Iterator[Finding]:
         f"pod {CONTOUR_NAMESPACE}/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
     ]
     message = (
-        f"Port {node.port} leads to port {node.inside} of {node.container}, which nobody takes; Envoy takes {own[0]}."
+        f"Port {node.port} leads to port {node.inside} of {node.container}, on which nothing listens; "
+        f"Envoy uses {own[0]}."
     )
     # The mapping is not the planned one, and a running container keeps its mappings.
     remedy = rebuild(view) if _built(view) else patch_host_port(view, node.inside)
@@ -196,9 +197,9 @@ def misdirected(view: PathFacts) -> Iterator[Finding]:
     first = view.published[0]
     evidence = [
         *(f"docker: {one} -> {one.container}:{one.inside}" for one in view.published),
-        f"{view.asked.host} leads to {' and '.join(view.resolved)}",
+        f"{view.asked.host} resolves to {' and '.join(view.resolved)}",
     ]
-    message = f"Port {first.port} is published on {first.address} alone, and {view.asked.host} leads to {aimed[0]}."
+    message = f"Port {first.port} is published on {first.address} only, and {view.asked.host} resolves to {aimed[0]}."
     stack = view.sight.stack
     where = f"{view.asked.host}:{first.port}"
     look = command("curl", "--resolve", f"{where}:{first.address}", f"http://{where}/")

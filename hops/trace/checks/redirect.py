@@ -95,7 +95,7 @@ def _into_nothing(view: PathFacts) -> Iterator[Finding]:
     if not plain and beyond.published and then.asked.host == view.asked.host:
         return
     url = then.asked.url
-    why = "a port that speaks plain HTTP" if plain else f"where nothing answers: {sent.error or sent.failure}"
+    why = "a port that serves plain HTTP" if plain else f"where nothing answers: {sent.error or sent.failure}"
     message = f"It redirects to {url}, {why}."
     who = _subject(view, answer)
     by_https = over_https(view) if answer.redirected and who.kind == "HTTPProxy" else ""

@@ -76,4 +76,4 @@ RULES: Mapping[str, tuple[str, ...]] = {
     "SV01": ("T42",),
     "SV02": (),
 }
-"""The rules that a trace asks of the living objects, and the codes that explain each away."""
+"""The rules that a trace asks of the objects in the cluster, and the codes that explain each away."""

@@ -140,7 +140,7 @@ def _about_to_end(view: PathFacts) -> Iterator[Finding]:
 def _nothing(view: PathFacts, others: list[Route]) -> Finding:
     evidence = [_listener(view), f"No route claims {view.asked.host}"]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
-    message = f"Nothing routes {view.asked.host}, and Envoy has no plain listener."
+    message = f"Nothing routes {view.asked.host}, and Envoy has no HTTP listener."
     return _absent(view, no_route_at_all, message, evidence)
 
 
@@ -171,10 +171,10 @@ def _path_missing(view: PathFacts, claimed: Claims) -> Finding:
     route = next(route for route in claimed.all if not route.owner)
     shown = ", ".join(f"{one} of {one.resource}" for one in claimed.all)
     evidence = [_listener(view), f"{view.asked.host} has {shown}", *_routes(view), *route.said]
-    message = f"No path of {view.asked.host} takes {view.asked.path}."
+    message = f"No path of {view.asked.host} matches {view.asked.path}."
     if unmet := next((one for one in claimed.all if takes_path(one.match, view.asked.path)), None):
         conditions = ", ".join(map(str, unmet.requires))
-        message = f"{unmet.resource} takes {view.asked.path} only if the request meets its conditions: {conditions}."
+        message = f"{unmet.resource} matches {view.asked.path} only if the request meets its conditions: {conditions}."
     who = route.resource.identity
     remedy = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
     wrong = ""
@@ -201,12 +201,12 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
         yield http_not_allowed.finding(who, message, "", [_listener(view), *_hosts(view)], look=look)
         return
     if by_https := over_https(view):
-        message = f"{who} is served by https only, as its tls in the stack's file declares: ask it by https."
+        message = f"{who} is served by https only, as its tls in the stack's file declares: use https."
         yield http_not_allowed.finding(who, message, by_https, [_listener(view), *_hosts(view)])
         return
     words = ("annotate", "ingress", who.name, f"{ALLOW_HTTP}-")
     remedy = mend(view, who, kubectl(view, *words, namespace=who.namespace))
-    message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no plain route.'
+    message = f'Its annotation {ALLOW_HTTP} is "false", so Contour gives it no HTTP route.'
     yield http_not_allowed.finding(who, message, remedy, [_listener(view), *_hosts(view)])
 
 

@@ -66,7 +66,7 @@ def stale(view: PathFacts) -> str | None:
     wanted = claimed.first
     leads = leads_to(view, wanted) if wanted and not _refused(view, wanted) else ()
     if wanted is None or not leads:
-        who = f"{wanted.resource} does not give" if wanted else "no Ingress claims"
+        who = f"{wanted.resource} does not declare" if wanted else "no Ingress claims"
         shown = handshake(view)
         # Envoy keeps the routes of a listener that it drains, and no request gets to them.
         lasts = has and not (shown and not shown.protocol)
@@ -76,7 +76,7 @@ def stale(view: PathFacts) -> str | None:
         return None
     if has is None or (own and not any(is_cluster(name, *lead) for lead in leads for name in own)):
         services = " or ".join(f"{service}:{port}" for _, service, port in leads)
-        return f"{wanted.resource} wants {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
+        return f"{wanted.resource} declares {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
     namespace, service, _ = leads[0]
     return _other_pods(view, own, namespace, service) if len(leads) == 1 else None
 

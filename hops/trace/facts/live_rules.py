@@ -1,4 +1,4 @@
-"""The few rules that explain a broken request, asked of the living objects."""
+"""The few rules that explain a broken request, asked of the objects in the cluster."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from hops.trace.facts.remedies import kubectl, mend
 def judged(view: PathFacts, *codes: str, inventory: Inventory | None = None) -> list[Finding]:
     """What these rules find, in their own configuration: a stack that runs a rule as advisory still has no answer.
 
-    inventory: another one than that of the living objects.
+    inventory: another one than that of the objects in the cluster.
     """
     wanted = [RULES[code] for code in codes]
     return [finding for finding in judge(inventory or view.inventory, _unconfigured(), wanted) if finding.code in codes]

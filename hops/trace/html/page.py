@@ -17,7 +17,7 @@ _SIGNS = {
     Verdict.BESIDE: Sign.BESIDE,
     Verdict.NOT_SEEN: Sign.UNSEEN,
 }
-_TRACE_LINES = {"solid": "the request came along here", "dotted": "it didn't, or nobody saw it"}
+_TRACE_LINES = {"solid": "the request passed here", "dotted": "it did not, or this was not seen"}
 _PLAN_LINES = {"solid": "the way of a request and of its answer"}
 
 
@@ -83,8 +83,8 @@ def _headline(trace: Trace) -> tuple[Sign, str]:
     if status(trace) == 0:
         return Sign.OK, "The request arrives and comes back"
     if trace.answer and trace.answer.status is not None:
-        return Sign.UNSEEN, "The answer is not what it should be, and no cause was seen"
-    return Sign.UNSEEN, "Nothing broken was seen, and no answer either"
+        return Sign.UNSEEN, "The answer is not as expected, and no cause was seen"
+    return Sign.UNSEEN, "Neither a fault nor an answer was seen"
 
 
 def _plan_headline(findings: Iterable[Finding], left_out: Sequence[str]) -> tuple[Sign, str]:

@@ -810,7 +810,7 @@ def test_folders_that_declare_the_same_object_are_alternatives(tmp_path: Path) -
     assert codes(listed) == ["AP04", "SV01"]
     assert listed[1]["file"] == str(tmp_path / "prod" / "web" / "all.yaml")
     said = hops("check", tmp_path).stderr
-    assert "judged apart, because they declare the same objects: " in said
+    assert "judged separately, because they declare the same objects: " in said
     assert "common" not in said
     together = codes(found(tmp_path, *chosen, "--together"))
     assert together.count("PK05") == 2

@@ -239,7 +239,7 @@ def test_the_end_writes_down_what_runs(machine: Machine, capsys: pytest.CaptureF
     machine.saved("3")
     machine.problems["update"] = "the API server is gone"
     machine.loop.end()
-    assert "the state does not know yet what runs: the API server is gone" in capsys.readouterr().err
+    assert "the state does not have the running version yet: the API server is gone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["stacks/Pulumi.dev.yaml", "Pulumi.yaml", "__main__.py"])

@@ -111,8 +111,8 @@ def test_what_cannot_be_seen_is_told_and_is_not_absent(alone: Path, command: str
     status, said, errors = run(command)
     assert status == 0
     assert errors.splitlines() == [
-        "hops: what the backend keeps is not seen: pulumi is not on PATH; `hops tools` fetches it into .tools/bin",
-        "hops: what Docker publishes and which clusters run is not seen: docker is not on PATH",
+        "hops: the state in the backend was not seen: pulumi is not on PATH; `hops tools` fetches it into .tools/bin",
+        "hops: published ports and running clusters were not seen: docker is not on PATH",
     ]
     assert "absent" not in said
     assert {(row["state"], row["resources"]) for row in rows().values()} == {(None, None)}
@@ -148,7 +148,7 @@ def test_before_the_first_up_there_is_no_backend_and_nothing_in_it() -> None:
 def test_a_backend_that_cannot_be_read_is_told(pulumi: Path, script: str, said: str) -> None:
     pulumi.write_text(f"#!/bin/sh\n{script}\n")
     _, _, errors = run("list")
-    assert errors.startswith("hops: what the backend keeps is not seen: ")
+    assert errors.startswith("hops: the state in the backend was not seen: ")
     assert said in errors
     assert {(row["state"], row["resources"]) for row in rows().values()} == {("absent", None)}
 

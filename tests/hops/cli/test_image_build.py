@@ -157,7 +157,7 @@ def test_an_image_of_another_architecture_is_not_loaded(machine: Path, build: Bu
 
 def test_a_docker_that_does_not_answer(machine: Path, build: Build) -> None:
     (machine / "docker").write_text("#!/bin/sh\necho no daemon >&2\nexit 1\n")
-    with pytest.raises(BuildError, match="the image of apps/web was not made: no daemon"):
+    with pytest.raises(BuildError, match="the image of apps/web was not built: no daemon"):
         make(build)
     remove(build)
 

@@ -77,7 +77,7 @@ def test_it_overwrites_nothing(repository: Path, there: str) -> None:
     (repository / there).write_text("mine")
     status, out = init("alice")
     assert (status, files(repository)) == (2, {"Dockerfile", there})
-    assert f"these files are there already: {there}" in out
+    assert f"these files already exist: {there}" in out
     assert (repository / there).read_text() == "mine"
 
 

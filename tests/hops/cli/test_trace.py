@@ -381,7 +381,7 @@ def test_a_route_with_tls_is_asked_over_https(
         (("--url", "ftp://web.localhost/"), "--url is not of the form http[s]://HOST[:PORT]/PATH"),
         (("--url", "https://somebody:hidden@web.localhost/"), "--url is not of the form"),
         (("--url", "https://web.localhost:99999/"), "--url is not of the form"),
-        (("--url", "https://web.localhost/", "--path", "/a"), "--url and --path both say what to ask for"),
+        (("--url", "https://web.localhost/", "--path", "/a"), "--url and --path both name the request"),
         (("--cacert", "missing.pem"), "--cacert missing.pem cannot be read"),
         (("--cacert", "stacks/Pulumi.local.yaml"), "holds no certificate in PEM"),
     ],

@@ -92,7 +92,8 @@ def test_a_finding_that_stops_a_preview_is_no_failure_of_it() -> None:
     stopped = read(stream(policy("no"), error, failed))
     assert (stopped.failure, [f.level for f in stopped.findings]) == (None, [Level.MANDATORY])
     assert (
-        read(stream(policy("no", "advisory"), error, failed)).failure == "the engine says that it failed, and not why"
+        read(stream(policy("no", "advisory"), error, failed)).failure
+        == "the engine reports that it failed, without a reason"
     )
     because = {"diagnosticEvent": {"severity": "error", "message": "it broke"}}
     assert read(stream(policy("no"), because, error, failed)).failure == "it broke"

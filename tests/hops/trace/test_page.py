@@ -93,7 +93,7 @@ def test_a_healthy_path_is_drawn_with_its_hops_and_times(seed: Settings) -> None
         "first byte 5.2 ms ",
         "last byte 0.5 ms ",
     ]
-    assert root.one("ul", "legend").text == " ok beside the path the request came along here"
+    assert root.one("ul", "legend").text == " ok beside the path the request passed here"
     assert not root.all("article")
     assert not [one for one in root.all("details") if "open" in one.attributes]
 
@@ -174,7 +174,7 @@ def test_an_answer_says_what_is_wrong_with_it(seed: Settings) -> None:
     assert "Answered with 200 after 6.6 ms, without the text that was expected." in said(expected=False)
     assert "Answered with 200 after 6.6 ms; the answer broke off: timeout." in said(failure="timeout")
     stray = said(status=404, headers={})
-    assert "The answer is not what it should be, and no cause was seen" in stray
+    assert "The answer is not as expected, and no cause was seen" in stray
     assert "Answered with 404 after 6.6 ms, and not by the pod." in stray
     assert (
         "No answer from 127.0.0.1:80 after 2.0 s: refused" in read(html(unanswered(healthy(seed), "refused", 2))).text
@@ -183,7 +183,7 @@ def test_an_answer_says_what_is_wrong_with_it(seed: Settings) -> None:
 
 def test_a_trace_of_almost_nothing_has_a_page(seed: Settings) -> None:
     root = read(html(replace(healthy(seed), hops=(), answer=None, stack=None)))
-    assert root.one("h1").text == "Nothing broken was seen, and no answer either"
+    assert root.one("h1").text == "Neither a fault nor an answer was seen"
     assert not root.all("nav")
     assert "no stack" in root.one("footer").text
 

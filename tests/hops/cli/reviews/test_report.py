@@ -99,7 +99,7 @@ def test_a_base_that_says_nothing_is_told_and_changes_no_status(project: Path, b
     for name, status in (("clean", 0), ("open", 1)):
         result = hops(project / f"{name}.jsonl", "--base", project / base)
         assert result.exit_code == status
-        assert "There is nothing to compare with" in result.stdout
+        assert "No comparison: the preview of the base failed" in result.stdout
 
 
 def test_a_truncated_stream_is_no_success() -> None:

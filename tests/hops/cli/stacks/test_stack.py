@@ -61,7 +61,7 @@ def test_a_port_that_something_listens_on_is_passed_over(alone: Path, monkeypatc
     monkeypatch.setattr(stack, "busy", lambda _address, port: port < 8090)
     assert create(alone, "alice", NewStack())[0].address == "127.0.0.1:8090"
     monkeypatch.setattr(stack, "busy", lambda _address, _port: True)
-    with pytest.raises(StackError, match="every port from 8080 to 8999 is taken"):
+    with pytest.raises(StackError, match="every port from 8080 to 8999 is in use"):
         create(alone, "bob", NewStack())
 
 
@@ -88,7 +88,7 @@ def test_the_longest_name_fits_every_bound(alone: Path) -> None:
 def test_nothing_is_written_over(alone: Path) -> None:
     file = alone / "stacks" / "Pulumi.local.yaml"
     before = file.read_text()
-    with pytest.raises(StackError, match=r"Pulumi.local.yaml is there already"):
+    with pytest.raises(StackError, match=r"Pulumi.local.yaml already exists"):
         create(alone, "local", NewStack())
     assert file.read_text() == before
 
@@ -145,7 +145,7 @@ def test_what_a_stack_without_a_file_has_is_passed_over(alone: Path, pulumi: Pat
     pulumi.write_text(f"#!/bin/sh\n[ $2 = ls ] && echo '{listed}' || echo '{json.dumps({'hops': [hop]})}'")
     assert create(alone, "alice", NewStack(address="127.0.0.3", http_port=8083))[1] == ()
     assert create(alone, "carol", NewStack())[0].address == "127.0.0.1:8083"
-    with pytest.raises(StackError, match=r"8082, and the stack bob .* has that port on 127.0.0.9; name another"):
+    with pytest.raises(StackError, match=r"8082, and the stack bob .* uses that port on 127.0.0.9; choose another"):
         create(alone, "dave", NewStack(address="127.0.0.9", http_port=8082))
     with pytest.raises(StackError, match=r"has a stack bob of 73 resources.*hops down bob"):
         create(alone, "bob", NewStack())
@@ -160,10 +160,13 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        (NewStack(http_port=8080), "--http-port is 8080, and the stack local has that port on 127.0.0.1; name another"),
-        (NewStack(https_port=443), "--https-port is 443, and the stack seed has that port on 127.0.0.1"),
+        (
+            NewStack(http_port=8080),
+            "--http-port is 8080, and the stack local uses that port on 127.0.0.1; choose",
+        ),
+        (NewStack(https_port=443), "--https-port is 443, and the stack seed uses that port on 127.0.0.1"),
         (NewStack(http_port=9000, https_port=9000), "httpPort and httpsPort are both 9000"),
-        (NewStack("127.0.0.2", http_port=80), "--http-port is 80, and the stack seed has that port on 127.0.0.2"),
+        (NewStack("127.0.0.2", http_port=80), "--http-port is 80, and the stack seed uses that port on 127.0.0.2"),
         (NewStack("0.0.0.0"), "--address is 0.0.0.0, and a new stack listens on loopback, 127.0.0.1 to 127.255"),
         (NewStack("10.0.0.1"), "to open one to the network, set ingress-hops:cluster.listenAddress"),
         (NewStack("::1"), "--address is ::1"),
@@ -183,7 +186,7 @@ def test_what_cannot_be_had_is_refused(alone: Path, wanted: NewStack, said: str)
 
 def test_a_port_of_another_process_is_refused(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack, "busy", lambda _address, port: port == 9000)
-    with pytest.raises(StackError, match="--http-port is 9000, and another process has that port"):
+    with pytest.raises(StackError, match="--http-port is 9000, and another process uses that port"):
         create(alone, "alice", NewStack(http_port=9000))
 
 
@@ -251,7 +254,7 @@ def test_new_says_what_it_wrote_and_how_to_bring_it_up(alone: Path) -> None:
     ]
     again = CliRunner().invoke(app, ["stack", "new", "alice"])
     assert (again.exit_code, again.stdout) == (2, "")
-    assert again.stderr.startswith(f"hops: {alone}/stacks/Pulumi.alice.yaml is there already")
+    assert again.stderr.startswith(f"hops: {alone}/stacks/Pulumi.alice.yaml already exists")
     other = CliRunner().invoke(app, ["stack", "new", "bob", "--format", "json"])
     assert json.loads(other.stdout)["file"] == "stacks/Pulumi.bob.yaml"
 
@@ -391,7 +394,7 @@ def test_rm_refuses_while_the_cluster_is_there(alone: Path, removed: Removed, do
     of = read(alone / "stacks" / "Pulumi.alice.yaml")
     owner = f"{(alone / of.cluster.kubeconfig_folder).resolve()}/alice.owner"
     docker(node("ingress-hops-alice-worker", "ingress-hops-alice", f"{owner}:{mark(7, '0123abcd')}:ro"))
-    said = "hops: the cluster ingress-hops-alice of the stack alice is there; take it down first: hops down alice"
+    said = "hops: the cluster ingress-hops-alice of the stack alice exists; take it down first: hops down alice"
     assert removed("alice", "--file") == (2, said, [])
     assert (alone / "stacks" / "Pulumi.alice.yaml").exists()
     docker(node("ingress-hops-alice-control-plane", "ingress-hops-alice"))
@@ -402,7 +405,7 @@ def test_rm_refuses_where_docker_does_not_answer(alone: Path, removed: Removed) 
     (alone / "bin" / "docker").unlink()
     status, said, calls = removed("alice")
     assert (status, calls) == (2, [])
-    assert said.startswith("hops: whether the cluster of alice is there is not known: ")
+    assert said.startswith("hops: whether the cluster of alice exists is unknown: ")
 
 
 def test_show_without_pulumi_says_how_to_get_it(pulumi: Path) -> None:

@@ -182,7 +182,7 @@ def test_steps_that_a_killed_update_left_open_are_forgotten_but_a_users_own(stac
     """A bucket may exist in the cloud and be known to nobody."""
     steps = [{"type": "creating", "resource": {"urn": urn}} for urn in (CLUSTER, POD, BUCKET)]
     (stack.folder / "state.json").write_text(json.dumps({"version": 3, "deployment": {"pending_operations": steps}}))
-    assert "an earlier update was interrupted; this one goes on from there" in stack.hops(command, "local")[1]
+    assert "an earlier update was interrupted; this one continues from there" in stack.hops(command, "local")[1]
     kept = json.loads((stack.folder / "imported.json").read_text())
     assert kept == {"version": 3, "deployment": {"pending_operations": steps[2:]}}
     (stack.folder / "state.json").write_text(json.dumps(kept))
@@ -244,7 +244,7 @@ def test_an_address_that_an_interrupted_update_left_allocated_is_freed_before_an
 def test_an_image_that_a_node_has_lost_is_loaded_again(running: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     def make(build: Build) -> str:
         if build.service == "apps/changed":
-            raise BuildError("the image of apps/changed was not made: its folder has changed")
+            raise BuildError("the image of apps/changed was not built: its folder has changed")
         return "loaded in 1.0 s"
 
     builds = [Build(f"apps/{name}", "shop", "/w", "/w/Dockerfile", None, {}, "0" * 16) for name in ("web", "changed")]
@@ -255,7 +255,7 @@ def test_an_image_that_a_node_has_lost_is_loaded_again(running: Stack, monkeypat
     status, shown = running.hops("up", "local")
     assert status == 0, shown
     assert f"{web}; it is loaded again: loaded in 1.0 s\n" in shown
-    assert f"{changed}: the image of apps/changed was not made" in shown
+    assert f"{changed}: the image of apps/changed was not built" in shown
 
 
 @pytest.mark.parametrize("command", ["preview", "up"])
@@ -294,7 +294,7 @@ def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:
     engines = "Attempting to deploy or update resources with 1 pending operations from previous deployment.\n  * urn:x"
     stack.says("preview", SAME, said("warning", engines), DONE)
     _, shown = stack.hops("preview", "local")
-    assert "note: an earlier update was interrupted; the next one goes on from there\n" in shown
+    assert "note: an earlier update was interrupted; the next one continues from there\n" in shown
     assert "pending operations" not in shown
     assert not (stack.folder / "imported.json").exists()
 
@@ -398,7 +398,7 @@ def test_a_version_that_is_not_ready_is_a_failure_although_the_old_one_answers(
     status, out = stack.hops("up", "local")
     assert status == 1
     assert "is answered\n" in out
-    assert "Deployment apps/my-service: its new version is not ready, and what is ready goes on serving: " in out
+    assert "Deployment apps/my-service: its new version is not ready, and the ready pods continue to serve: " in out
     assert "apps/my-service-1-a: CrashLoopBackOff\n" in out
     monkeypatch.setattr(routes, "rollouts", lambda *_: {})
     assert stack.hops("up", "local")[0] == 0
@@ -461,7 +461,7 @@ esac
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=60)
     assert up.returncode == 2, out
-    assert "hops up local goes on from there" in out
+    assert "hops up local continues from there" in out
     assert "said nothing" not in out
     assert not lock.exists(), out
 

@@ -179,7 +179,7 @@ def test_a_port_that_leads_to_the_plain_listener() -> None:
     sight = secure(healthy())
     refused_handshake(sight, "wrong version number")
     assert told(sight) == [("route", "T58")]
-    assert "leads to Envoy's plain listener" in finding(sight)["message"]
+    assert "leads to Envoy's HTTP listener" in finding(sight)["message"]
 
 
 def test_routes_of_a_listener_that_envoy_drains_are_no_old_configuration() -> None:
@@ -197,7 +197,7 @@ def test_a_minimum_version_above_the_clients() -> None:
     refused_handshake(sight, "tlsv1 alert protocol version")
     assert told(sight) == [("route", "T61")]
     one = finding(sight)
-    assert "wants TLS 1.3, and the client speaks at most 1.2" in one["message"]
+    assert "requires TLS 1.3, and the client supports at most 1.2" in one["message"]
     assert one["remedy"].endswith(f"annotate ingress my-service-ingress {key}=1.2 --overwrite")
 
 

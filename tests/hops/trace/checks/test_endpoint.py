@@ -102,7 +102,7 @@ def test_what_is_not_understood_is_told_only_where_nothing_but_the_node_gets_in(
     vague["spec"]["ingress"] = [{"action": "Deny"}]
     (finding,) = found(sight)
     assert finding.code == "T33"
-    assert "could not be judged" in finding.message
+    assert "could not be evaluated" in finding.message
     assert "not decided" in finding.evidence
     failed(sight, "timeout", "pod")
     assert codes(sight) == []

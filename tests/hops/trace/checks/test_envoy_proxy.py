@@ -386,7 +386,7 @@ def proxied(status: str) -> JSON:
 
 def test_what_an_http_proxy_wants_and_envoy_has_not_is_shown() -> None:
     findings = trace(view(proxied("valid")).sight).findings
-    assert "HTTPProxy/apps/web wants other:8080, Envoy has / -> " in "".join(f.message for f in findings)
+    assert "HTTPProxy/apps/web declares other:8080, Envoy has / -> " in "".join(f.message for f in findings)
 
 
 def test_what_an_http_proxy_wants_that_contour_refuses_is_not_expected_of_envoy() -> None:

@@ -104,7 +104,7 @@ def test_without_docker_the_published_address_has_to_answer_before_the_name_is_b
     sight["requests"].append({**_ANSWER, "address": "127.0.0.1"})
     (finding,) = _found(sight)
     assert finding.code == "T02"
-    assert finding.message.endswith("that is at 127.0.0.1.")
+    assert finding.message.endswith("port 8080 is published on 127.0.0.1.")
 
 
 def test_a_load_balancer_s_address_is_the_one_to_lead_to() -> None:

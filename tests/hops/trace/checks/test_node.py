@@ -17,7 +17,7 @@ def test_a_node_whose_kubelet_stopped_is_told_and_the_kubelet_started_again() ->
     faults.unready_node(sight)
     (finding,) = found(sight)
     assert (finding.code, finding.hop, finding.level) == ("T64", None, Level.MANDATORY)
-    assert finding.message == f"The node {WORKER} is not ready: its kubelet reports no more."
+    assert finding.message == f"The node {WORKER} is not ready: its kubelet has stopped to report."
     assert finding.remedy == f"docker exec {WORKER} systemctl restart kubelet"
     assert finding.look.startswith(f"docker exec {WORKER} journalctl --unit kubelet")
 
@@ -110,7 +110,7 @@ def _kept_off(spec: JSON, message: str) -> JSON:
 def test_what_keeps_a_pod_off_the_nodes_is_told(spec: JSON, message: str, what: str, remedy: str) -> None:
     (finding,) = found(_kept_off(spec, message))
     assert (finding.code, finding.hop) == ("T65", "pod")
-    assert finding.message == f"No node takes the pod: {WORKER} {what}."
+    assert finding.message == f"No node can run the pod: {WORKER} {what}."
     assert finding.remedy == remedy
 
 

@@ -344,7 +344,7 @@ def test_a_missing_pod_of_the_plan() -> None:
     faults.no_endpoints(sight)
     failed(sight, "unreachable", *faults.DIRECT)
     assert told(sight) == [("pod", "T42")]
-    assert first(sight)[0] == "There is no such pod."
+    assert first(sight)[0] == "The pod does not exist."
     assert first(sight)[1] == UP
     assert look(sight) == (*KUBECTL, "get", "pods")
     service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]

@@ -102,7 +102,7 @@ def test_a_redirect_to_https_on_the_port_of_plain_http() -> None:
     faults.refused_handshake(then, "wrong version number")
     traced = trace(view(followed(then, f"https://{HOST}:{PORT}/")).sight)
     assert [(f.hop, f.code) for f in traced.findings] == [("route", "T59")]
-    assert f"https://{HOST}:{PORT}/, a port that speaks plain HTTP" in traced.findings[0].message
+    assert f"https://{HOST}:{PORT}/, a port that serves plain HTTP" in traced.findings[0].message
 
 
 def test_a_redirect_of_the_stacks_own_http_proxy_is_not_mended_by_an_update() -> None:

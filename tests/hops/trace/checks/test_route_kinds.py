@@ -272,7 +272,7 @@ def test_a_request_that_does_not_meet_the_conditions() -> None:
     faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"] = []
     assert told(sight) == [("route", "T23")]
     assert first(sight)["message"] == (
-        "HTTPRoute/apps/web takes / only if the request meets its conditions: header x-blue exact yes."
+        "HTTPRoute/apps/web matches / only if the request meets its conditions: header x-blue exact yes."
     )
 
 
