@@ -19,6 +19,7 @@ from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
 from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import MIGRATION, ServicePod, not_ready, unanswered
+from hops.kubernetes.values import at
 from hops.model.certificates import KeyPair
 from hops.model.hop import NOTHING_FOUND, Backend, Hop, LiveAddresses, RequestPath
 from hops.model.image import Build
@@ -38,7 +39,7 @@ class StackContext:
     folder: absolute, where kubeconfig files are kept. owner: absolute, the folder whose mount marks the cluster as
     this stack's. generation: of the cluster to have. state: what is there of it.
     upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
-    objects: what a preview found in the running cluster, as its API gives it. engine: whether an engine previews, which
+    objects: what is in the running cluster, as its API gives it. engine: whether an engine previews, which
     can be told that an address is not known yet. builds: of the services that are built, by NAMESPACE/NAME.
     certificates: of the hosts with `tls: true`, by host. authority: the file of the authority that signed them.
     """
@@ -291,6 +292,43 @@ def _pods_after(resources: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(transformations=[transformation])
 
 
+def _leads_elsewhere(found: Sequence[Mapping[str, Any]], backend: Backend) -> bool:
+    """Whether the living Service of a backend selects other pods than the planned one."""
+    name = f"{backend.namespace}/{backend.service}"
+    services = (item for item in found if item.get("kind") == "Service" and objects.full_name(item) == name)
+    selectors = (at(service, "spec", "selector") for service in services)
+    return any(selector and selector != backend.selector for selector in selectors)
+
+
+def _service_after_pods(settings: Settings, intended: Plan, backend: Backend) -> pulumi.ResourceOptions:
+    """The Service of a workload changes only when its new pods are ready. If they are not, the update fails.
+
+    The engine deletes what is no longer declared at the end of an update that did not fail. So the old pods serve on.
+    """
+    pods: list[pulumi.Resource] = []
+
+    async def ready(_urns: Sequence[str]) -> list[pulumi.Resource]:
+        if settings.cluster.existing:  # the provider has waited
+            return []
+        _, (answer,) = await answers(
+            str(intended.control_plane), intended.door, [dataclasses.replace(backend, host="")]
+        )
+        if warning := _warning(settings, intended, backend, dataclasses.replace(answer, answered=True)):
+            raise pulumi.RunError(f"{warning}\n  The Service still leads to the old pods, and they stay.")
+        return []
+
+    def transformation(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
+        kind = args.type_.rsplit(":", 1)[-1]
+        if kind in {"Pod", "Deployment"}:
+            pods.append(args.resource)
+        if kind != "Service":
+            return None
+        waiting = pulumi.ResourceOptions(depends_on=pulumi.Output.all(*(of.urn for of in pods)).apply(ready))
+        return pulumi.ResourceTransformationResult(args.props, pulumi.ResourceOptions.merge(args.opts, waiting))
+
+    return pulumi.ResourceOptions(transformations=[transformation])
+
+
 def _contour(
     settings: Settings, ground: StackContext, intended: Plan, inside: pulumi.ResourceOptions
 ) -> Contour | None:
@@ -343,14 +381,16 @@ def _services(
     *,
     after: Sequence[pulumi.Resource],
 ) -> tuple[list[pulumi.CustomResource], list[pulumi.Resource], list[str]]:
-    """The workloads, and the objects that declare their routes.
+    """The workloads, and the objects that lead to them.
 
     after: what HTTPProxies wait for.
 
     Returns the pods and Deployments, these objects, and the living pods that will be replaced, as NAMESPACE/NAME.
     """
     names = [service.name for service in settings.services]
-    living, there = _digests(ground.objects), found(ground.objects, None)
+    # Only a preview marks a pod that an update makes anew.
+    seen = ground.objects if pulumi.runtime.is_dry_run() else ()
+    living, there = _digests(seen), found(seen, None)
     secrets = _secrets(settings, ground.certificates, built)
     published = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
     # Envoy keeps any other port in the address that it redirects to, which leads https to a plain port.
@@ -392,6 +432,10 @@ def _services(
             continue
         if image := images.get(f"{service.namespace}/{service.name}"):
             inside = pulumi.ResourceOptions.merge(inside, _pods_after([image.command]))
+        # Two pods must not share a folder that stays for longer than they have to.
+        shared = any(volume.size for volume in service.volumes)
+        if not (shared or pulumi.runtime.is_dry_run()) and _leads_elsewhere(ground.objects, backend):
+            inside = pulumi.ResourceOptions.merge(inside, _service_after_pods(settings, intended, backend))
         workload = Workload(
             # Two services of one name can stand in two namespaces.
             service.name if names.count(service.name) == 1 else f"{service.namespace}/{service.name}",
@@ -432,6 +476,7 @@ def _services(
             inside,
         )
         made += [workload.deployment] if workload.deployment else workload.pods
+        objects_.append(workload.service)
         replaced += [f"{service.namespace}/{pod}" for pod in workload.replaced]
     for (namespace, host), routes in proxies.items():
         proxy = HTTPProxy(

@@ -84,7 +84,7 @@ def run() -> BuiltStack:
         generation=generation(state, before, generations(stack, (file.name for file in folder.glob("*.yaml")))),
         state=state,
         upstream=upstream,
-        objects=_living(settings, intended, running=state.running) if pulumi.runtime.is_dry_run() else (),
+        objects=_living(settings, intended, running=state.running),
         engine=True,
         builds=images,
         secrets=config.secrets(),

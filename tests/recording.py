@@ -13,7 +13,7 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import engine_pb2, resource_pb2
-from pulumi.runtime.settings import configure
+from pulumi.runtime.settings import SETTINGS, configure
 from pulumi.runtime.stack import run_in_stack
 
 Request = Any
@@ -167,6 +167,9 @@ def run(
             organization="organization",
         )
         configure(settings)
+        # A program that failed leaves tasks of its own event loop.
+        SETTINGS.rpc_manager.clear()
+        SETTINGS.outputs.clear()
         set_all_config(given, list(secret))
 
         def declare() -> None:

@@ -843,6 +843,42 @@ def test_a_preview_knows_the_pod_of_an_unchanged_deployment_only(
     assert (pod_of(changed)["component"], pod_of(changed)["address"]) == ("deployment apps/web", UNKNOWN)
 
 
+def switched(cluster: Cluster, selector: Mapping[str, str]) -> None:
+    """The Service of `web` in the running cluster selects these pods."""
+    metadata = {"namespace": "apps", "name": "web"}
+    cluster.objects.append({"kind": "Service", "metadata": metadata, "spec": {"selector": selector}})
+
+
+def test_a_service_changes_pods_only_when_the_new_ones_are_ready(
+    running: Run, tmp_path: Path, cluster: Cluster
+) -> None:
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    config = committed("seed") | WEB
+    switched(cluster, {"service": "old-pod"})
+    running(machine=there, config=config)
+    asked = [of[3] for of in cluster.asked if len(of) > 1]
+    assert len(asked) == 2
+    assert asked[0] == ["/"], "no route is asked while the Service leads to the old pods"
+    cluster.asked.clear()
+    cluster.answers = [RouteAnswer(answered=False, pods={"apps/web-1-a": PodStart("Running")}, logs={})]
+    recording = Recording()
+    with pytest.raises(Exception, match="The Service still leads to the old pods, and they stay"):
+        running(machine=there, config=config, recording=recording)
+    assert [one.name for one in recording.of("Deployment") if one.name == "apps/web"]
+    assert not [one.name for one in recording.of("Service") if one.name == "apps/web"]
+
+
+@pytest.mark.parametrize("selector", [{"service": "web-pod"}, None])
+def test_a_service_of_the_same_pods_waits_for_nothing(
+    running: Run, tmp_path: Path, cluster: Cluster, selector: Mapping[str, str] | None
+) -> None:
+    there = own_cluster(tmp_path, control_plane="running", worker="running")
+    if selector:
+        switched(cluster, selector)
+    running(machine=there, config=committed("seed") | WEB)
+    assert len([of for of in cluster.asked if len(of) > 1]) == 1
+
+
 @pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The folder of an authority that is not there yet."""
