@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal, NotRequired, Self, TypedDict
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
 
 from components.arguments import checked
 from components.children import child
-from hops.model import service_settings, setting_types
+from hops.model import route_settings, setting_types
 
 
 class HTTPProxyBackend(TypedDict):
@@ -44,6 +45,43 @@ class HTTPProxyRedirect(TypedDict):
     """The status of the answer, 301 or 302. Default: 302."""
 
 
+class HTTPProxyHeaders(TypedDict):
+    """What Envoy changes in the headers of a request or an answer. At least one entry."""
+
+    set: NotRequired[Mapping[str, str]]
+    """Values by header name. A header that is there already is replaced. Default: none."""
+    remove: NotRequired[Sequence[str]]
+    """The names of headers. Default: none."""
+
+
+class HTTPProxyRateLimit(TypedDict):
+    """How many requests a route takes. Each Envoy counts on its own."""
+
+    requests: int
+    """The requests in one unit of time, 1 to 1,000,000. Envoy answers any more with 429."""
+    unit: NotRequired[str]
+    """The unit of time: second, minute or hour. Default: second."""
+    burst: NotRequired[int]
+    """The requests beyond them that are taken at once, 0 to 1,000,000. Default: 0."""
+
+
+class HTTPProxyCors(TypedDict):
+    """What pages of other origins may do with the host, as browsers enforce it."""
+
+    allow_origin: Sequence[str]
+    """The origins, such as https://shop.example, or * for any; at least one."""
+    allow_methods: NotRequired[Sequence[str]]
+    """The methods. Default: GET, HEAD, POST."""
+    allow_headers: NotRequired[Sequence[str]]
+    """The headers that a request may have. Default: none."""
+    expose_headers: NotRequired[Sequence[str]]
+    """The headers of an answer that a page may read. Default: none."""
+    allow_credentials: NotRequired[bool]
+    """Whether a request may carry cookies and credentials; not together with the origin *. Default: false."""
+    max_age: NotRequired[str | None]
+    """How long a browser keeps the answer to its preflight request, such as 10m. Default: None, the browser's own."""
+
+
 class HTTPProxyRoute(TypedDict):
     """One route: the requests that it takes, and what happens to them."""
 
@@ -65,6 +103,14 @@ class HTTPProxyRoute(TypedDict):
     """How many times a failed request is sent again, 0 to 100. Default: None, Contour's own."""
     websocket: NotRequired[bool]
     """Whether a request may become a WebSocket. Default: false."""
+    idle_timeout: NotRequired[str | None]
+    """How long a request or its answer may pause, such as 10m, or infinity. Default: None, Envoy's 5 minutes."""
+    request_headers: NotRequired[HTTPProxyHeaders | None]
+    """What Envoy changes in the headers that the pod gets. Default: None."""
+    response_headers: NotRequired[HTTPProxyHeaders | None]
+    """What Envoy changes in the headers that the client gets. Default: None."""
+    rate_limit: NotRequired[HTTPProxyRateLimit | None]
+    """How many requests the route takes. Default: None, any number."""
 
 
 class HTTPProxyArgs(TypedDict):
@@ -81,6 +127,8 @@ class HTTPProxyArgs(TypedDict):
     tls: NotRequired[str | None]
     """The name of a Secret of type kubernetes.io/tls in the same namespace. Plain HTTP is then redirected to https.
     Default: None, plain HTTP."""
+    cors: NotRequired[HTTPProxyCors | None]
+    """What pages of other origins may do with the host. Default: None, Envoy leaves that to the pods."""
 
 
 class _Backend(setting_types.Section):
@@ -97,10 +145,14 @@ class _Route(setting_types.Section):
     conditions: tuple[dict[str, Any], ...] = ()
     backends: tuple[_Backend, ...] = ()
     rewrite: setting_types.UrlPath | None = None
-    redirect: service_settings.RedirectSettings | None = None
+    redirect: route_settings.RedirectSettings | None = None
     timeout: setting_types.Timeout | None = None
     retries: Annotated[int, Field(ge=0, le=100)] | None = None
     websocket: bool = False
+    idle_timeout: setting_types.Timeout | None = None
+    request_headers: route_settings.HeaderChanges | None = None
+    response_headers: route_settings.HeaderChanges | None = None
+    rate_limit: route_settings.RateLimitSettings | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -119,6 +171,7 @@ class _Bounds(setting_types.Section):
     name: setting_types.HostName
     namespace: setting_types.Label = "default"
     tls: setting_types.HostName | None = None
+    cors: route_settings.CorsSettings | None = None
 
 
 class HTTPProxy(pulumi.ComponentResource):
@@ -144,6 +197,8 @@ class HTTPProxy(pulumi.ComponentResource):
         virtual_host: dict[str, Any] = {"fqdn": values["host"]}
         if values["tls"]:
             virtual_host["tls"] = {"secretName": values["tls"]}
+        if values["cors"]:
+            virtual_host["corsPolicy"] = {to_camel(key): value for key, value in values["cors"].items() if value}
         self._proxy = CustomResource(
             f"{name}-proxy",
             api_version="projectcontour.io/v1",
@@ -186,11 +241,19 @@ def _route(route: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if route["rewrite"]:
         whole["pathRewritePolicy"] = {"replacePrefix": [{"replacement": route["rewrite"]}]}
-    if route["timeout"]:
-        whole["timeoutPolicy"] = {"response": route["timeout"]}
+    timeouts = {"response": route["timeout"], "idle": route["idle_timeout"]}
+    if any(timeouts.values()):
+        whole["timeoutPolicy"] = {key: value for key, value in timeouts.items() if value}
     if route["retries"] is not None:
         # Contour reads 0 as its default of 1, and -1 as none.
         whole["retryPolicy"] = {"count": route["retries"] or -1}
     if route["websocket"]:
         whole["enableWebsockets"] = True
+    for part in ("request", "response"):
+        if changes := route[f"{part}_headers"]:
+            added = [{"name": name, "value": value} for name, value in changes["set"].items()]
+            policy = {"set": added, "remove": changes["remove"]}
+            whole[f"{part}HeadersPolicy"] = {key: value for key, value in policy.items() if value}
+    if route["rate_limit"]:
+        whole["rateLimitPolicy"] = {"local": {key: value for key, value in route["rate_limit"].items() if value}}
     return whole

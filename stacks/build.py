@@ -12,7 +12,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components import Calico, Contour, HTTPProxy, Image, Ingress, KindCluster, Workload
-from components.http_proxy import HTTPProxyRoute
+from components.http_proxy import HTTPProxyBackend, HTTPProxyRoute
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST, WorkloadPeer, WorkloadPort
 from hops.kubernetes import objects
@@ -21,13 +21,14 @@ from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import MIGRATION, ServicePod, not_ready, unanswered
 from hops.kubernetes.values import at
 from hops.model.certificates import KeyPair
-from hops.model.hop import NOTHING_FOUND, Backend, Hop, LiveAddresses, RequestPath
+from hops.model.hop import NOTHING_FOUND, Backend, Hop, LiveAddresses, RequestPath, RouteCondition
 from hops.model.image import Build
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.service_settings import PortSettings, RouteSettings, ServiceSettings
+from hops.model.route_settings import RouteSettings
+from hops.model.service_settings import PortSettings, ServiceSettings
 from hops.model.settings import Settings
 from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
 
@@ -485,8 +486,9 @@ def _services(
                 "host": host,
                 "name": routes[0][0].name,
                 "namespace": namespace,
-                "routes": [_proxy_route(route, service) for route, service in routes],
+                "routes": [_proxy_route(settings, route, service) for route, service in routes],
                 "tls": routes[0][0].secret,
+                "cors": _cors(routes),
             },
             pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=list(after))),
         )
@@ -494,19 +496,45 @@ def _services(
     return made, objects_, replaced
 
 
-def _proxy_route(route: RouteSettings, service: ServiceSettings) -> HTTPProxyRoute:
-    matched: HTTPProxyRoute = {"path": route.path, "path_type": route.path_type}
+def _proxy_route(settings: Settings, route: RouteSettings, service: ServiceSettings) -> HTTPProxyRoute:
+    matched: HTTPProxyRoute = {
+        "path": route.path,
+        "path_type": route.path_type,
+        "conditions": [_condition(condition) for condition in route.conditions],
+    }
     if route.redirect:
         redirect: Any = route.redirect.model_dump(exclude_none=True)
         return {**matched, "redirect": redirect}
     protocol = None if route.protocol == "http" else route.protocol
+    backends: list[HTTPProxyBackend] = [
+        {"service": one.service, "port": one.port, "weight": one.weight, "protocol": protocol}
+        for one in settings.shares(service, route)
+    ] or [{"service": service.name, "port": service.port_of(route).port, "protocol": protocol}]
+    if copy := settings.mirrored(service, route):
+        backends.append({"service": copy.service, "port": copy.port, "mirror": True, "protocol": protocol})
+    changed: dict[str, Any] = route.model_dump(include={"request_headers", "response_headers", "rate_limit"})
     return {
         **matched,
-        "backends": [{"service": service.name, "port": service.port_of(route).port, "protocol": protocol}],
+        **changed,  # type: ignore[typeddict-item]
+        "backends": backends,
         "rewrite": route.rewrite,
         "timeout": route.timeout,
         "websocket": route.websocket,
+        "retries": route.retries,
+        "idle_timeout": route.idle_timeout,
     }
+
+
+def _cors(routes: Sequence[tuple[RouteSettings, ServiceSettings]]) -> Any:
+    """What pages of other origins may do with the host of routes."""
+    return next((route.cors.model_dump() for route, _ in routes if route.cors), None)
+
+
+def _condition(condition: RouteCondition) -> dict[str, Any]:
+    """A condition as Contour's HTTPProxy has it."""
+    kind = "header" if condition.part == "header" else "queryParameter"
+    how = f"not{condition.how}" if condition.negated else condition.how
+    return {kind: {"name": condition.name, how: condition.value or True}}
 
 
 def _admitted(settings: Settings, service: ServiceSettings) -> list[WorkloadPeer]:

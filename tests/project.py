@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -95,7 +96,7 @@ def copy_project(folder: Path) -> None:
 
 def answer(command: str) -> tuple[int, str]:
     """Status and body of what a curl command prints."""
-    text = run(*command.split(), "--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}")
+    text = run(*shlex.split(command), "--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}")
     body, _, status = text.rpartition("\n")
     return int(status), body
 

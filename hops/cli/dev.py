@@ -273,7 +273,7 @@ class _Loop:
         answers = ask(self._of.settings, intended)
         broken = [one for one, answer in zip(intended.backends, answers, strict=True) if not answer.well]
         if broken:
-            echo(verdict_of(self._of.name, self._of.settings, broken[0].host, broken[0].request_path))
+            echo(verdict_of(self._of.name, self._of.settings, broken[0]))
         else:
             for problem in unfinished(self._of.settings, intended):
                 echo(problem)

@@ -21,7 +21,7 @@ from hops.cli.stacks.backend import outputs
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
-from hops.model.hop import GRPC_HEADERS
+from hops.model.hop import GRPC_HEADERS, met_by
 from hops.model.settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.files import read_bounded, write
@@ -288,21 +288,24 @@ def _of_stack(
     return _of_settings(name, read(stack_file(project_folder(), name)), request, kubeconfig, context)
 
 
-GRPC_CALL: Mapping[str, Any] = {"method": "POST", "headers": GRPC_HEADERS, "grpc": True}
-"""The fields of a followed request that is a gRPC call."""
+GRPC_CALL: Mapping[str, Any] = {"method": "POST", "grpc": True}
+"""The fields of a followed request that is a gRPC call, beside its headers."""
 
 
-def sight_of_stack(name: str, settings: Settings, host: str, path: str | None = None) -> Observation:
+def sight_of_stack(
+    name: str, settings: Settings, host: str, path: str | None = None, headers: Mapping[str, str] | None = None
+) -> Observation:
     """Observes one of a stack's routes.
 
     name: the stack's name.
     settings: the stack's settings.
     host: host name of the route.
     path: path to ask for. Default: None, the first route's of the host.
+    headers: of the request. Default: None, no headers.
 
     Raises ProjectError.
     """
-    request = _RequestOptions(host, path, None, "GET", {}, None, from_node=False)
+    request = _RequestOptions(host, path, None, "GET", headers or {}, None, from_node=False)
     return _of_settings(name, settings, request, None, None)()
 
 
@@ -327,9 +330,12 @@ def _of_settings(
             raise OptionError(
                 f"--scheme https: the stack {name} publishes no https; set its cluster.httpsPort, or give --port"
             )
-    asked = request.asked(route.host, route.request, port or settings.cluster.http_port)
-    if route.protocol == "h2c" and (asked.method, asked.headers) == ("GET", {}):
-        asked = asked.model_copy(update=GRPC_CALL)
+    if request.path is None and not request.headers:
+        # The route's own request, as in the output `curl`.
+        request = replace(request, headers=met_by(route.conditions))
+    asked = request.asked(route.host, route.asked, port or settings.cluster.http_port)
+    if route.protocol == "h2c" and asked.method == "GET" and not (set(asked.headers) - set(met_by(route.conditions))):
+        asked = asked.model_copy(update={**GRPC_CALL, "headers": {**GRPC_HEADERS, **asked.headers}})
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
     # Reading the outputs takes as long as all the rest, so a watch reads them once.

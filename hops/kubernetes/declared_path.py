@@ -160,6 +160,7 @@ def backends(inventory: Inventory) -> Iterator[Backend]:
                     request_path=route.path,
                     kind=route.resource.kind,
                     path_type=_PATH_TYPES[route.match[0]],
+                    requires=route.requires,
                     tls=route.tls.secret if isinstance(route.tls, RouteTLS) else None,
                 )
 

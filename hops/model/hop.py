@@ -1,8 +1,9 @@
 """The path of a request: twelve hops from a host name to a process and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -202,6 +203,42 @@ Source: grpc.io, PROTOCOL-HTTP2.md, Requests.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class RouteCondition:
+    """A condition of a route on something else than the path.
+
+    part: the part of the request: method, header or query.
+    name: name of the header, in lower case, or of the query parameter; "" for the method.
+    how: exact, regex, contains, prefix, suffix or present.
+    value: the value to compare with; "" for present.
+    negated: whether the request must not match.
+    """
+
+    part: Literal["method", "header", "query"]
+    name: str
+    how: str
+    value: str = ""
+    negated: bool = False
+
+    def __str__(self) -> str:
+        what = "method" if self.part == "method" else f"{self.part} {self.name}"
+        return f"{what} {'not ' if self.negated else ''}{f'{self.how} {self.value}'.strip()}"
+
+
+def met_by(conditions: Iterable[RouteCondition]) -> dict[str, str]:
+    """Headers with which a request meets conditions; those with a regular expression are left out."""
+    return {
+        condition.name: condition.value or "1"
+        for condition in conditions
+        if condition.part == "header" and condition.how != "regex" and not condition.negated
+    }
+
+
+def route_name(host: str, path: str, conditions: Iterable[RouteCondition] = ()) -> str:
+    """Host, path and conditions of a route, as outputs tell the routes of a service apart."""
+    return f"{host}{path}" + "".join(f" ({condition})" for condition in conditions)
+
+
 @dataclass(frozen=True)
 class Backend:
     """What a route leads to: a Service and its pods.
@@ -223,6 +260,9 @@ class Backend:
     grpc: whether Envoy speaks HTTP/2 without TLS to the pod, and so a request is a gRPC call.
     tls: the name of the Secret with the certificate of the host, in the same namespace; None for plain HTTP.
     authority: the file of the authority that signed the certificate; None if curl knows the authority itself.
+    requires: the conditions of the route on other parts of the request than its path.
+    weights: the weight of each Service behind the route, by NAME:PORT; empty where the route leads to one.
+    mirror: NAME:PORT of the Service that gets a copy of each request; "" for none.
     """
 
     service: str
@@ -245,11 +285,19 @@ class Backend:
     grpc: bool = False
     tls: str | None = None
     authority: str | None = None
+    requires: tuple[RouteCondition, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
+    mirror: str = ""
 
     @property
     def route(self) -> str:
-        """Host and path, where the service has several routes; "" where it has one."""
-        return f"{self.host}{self.path}" if self.several else ""
+        """Host, path and conditions, where the service has several routes; "" where it has one."""
+        return route_name(self.host, self.path, self.requires) if self.several else ""
+
+    @property
+    def request_headers(self) -> dict[str, str]:
+        """Headers of a request that the route takes; those with a regular expression are left out."""
+        return {**(GRPC_HEADERS if self.grpc else {}), **met_by(self.requires)}
 
     @property
     def scheme(self) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 from hops.model.hop import (
-    GRPC_HEADERS,
     KINDS,
     Backend,
     Entrypoint,
@@ -49,6 +48,13 @@ def envoy_cluster(namespace: str, service: str, port: int) -> str:
         if len(parts[index]) > room:
             parts[index] = f"{parts[index][: room - len(suffix) - 1]}-{suffix}"
     return "/".join(parts)
+
+
+def _others(backend: Backend) -> dict[str, str]:
+    """The weights of a route's backends and its mirror, as details of its hop."""
+    whole = sum(backend.weights.values())
+    shares = ", ".join(f"{name} {weight} of {whole}" for name, weight in backend.weights.items())
+    return ({"weights": shares} if shares else {}) | ({"mirror": backend.mirror} if backend.mirror else {})
 
 
 def request_path(
@@ -101,12 +107,14 @@ def request_path(
     )
     route = {
         "match": f"{match.host}{match.path}",
+        **({"conditions": ", ".join(map(str, backend.requires))} if backend.requires else {}),
         **(
             {"redirect": backend.redirect}
             if backend.redirect
             else {"backend": f"{match.service}:{match.port}", "cluster": match.cluster}
         ),
     } | ({str(HopRole.CONTROL): f"xDS of contour at {xds}:{XDS_PORT}"} if xds else {})
+    route |= _others(backend)
     if backend.tls and secure:
         route["certificate"] = f"secret {backend.namespace}/{backend.tls}"
     selector = {
@@ -167,9 +175,9 @@ def request_path(
         if not (backend.redirect and kind.name in _BEHIND_ENVOY)
     )
     trust = f"--cacert {shlex.quote(backend.authority)} " if secure and backend.authority else ""
-    headers = "".join(f"--header {shlex.quote(f'{name}: {value}')} " for name, value in GRPC_HEADERS.items())
-    # The status of a call is in the headers of an answer without a body.
-    call = f"--include --request POST {headers}" if backend.grpc else ""
+    # The status of a gRPC call is in the headers of an answer without a body.
+    call = "--include --request POST " if backend.grpc else ""
+    call += "".join(f"--header {shlex.quote(f'{name}: {value}')} " for name, value in backend.request_headers.items())
     resolve = f"{_connect(backend.host, entry.host, client)} " if client else ""
     return RequestPath(
         service=name,

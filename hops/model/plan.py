@@ -91,7 +91,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
         workers = kind_names.workers(cluster.name, cluster.workers)
         # One node publishes: two containers of one machine cannot claim the same port.
         door = Entrypoint(str(cluster.listen_address), (*workers, control_plane)[0], mappings)
-    routed = [_backends(service, found, authority) for service in settings.services]
+    routed = [_backends(settings, service, found, authority) for service in settings.services]
     services = tuple(of[0] for of in routed)
     backends = tuple(backend for of in routed for backend in of if backend.host)
     network = POD_NETWORK.facts(settings)
@@ -133,7 +133,9 @@ def _fingerprint(settings: Settings) -> str:
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | None) -> tuple[Backend, ...]:
+def _backends(
+    settings: Settings, service: ServiceSettings, found: LiveAddresses, authority: str | None
+) -> tuple[Backend, ...]:
     """One backend for each route; the one of a service without a route has no host."""
     name = f"{service.namespace}/{service.name}"
     foreign = found.foreign.get(name, _UNSEEN) if service.kind == "Service" else None
@@ -165,12 +167,15 @@ def _backends(service: ServiceSettings, found: LiveAddresses, authority: str | N
             path_type=route.path_type,
             port=service.port_of(route).port,
             target_port=target(service.port_of(route)),
-            request_path=route.request,
+            request_path=route.asked,
             kind=route.kind,
             grpc=route.protocol == "h2c",
             tls=route.secret,
             authority=authority if route.tls is True else None,
             redirect=route.redirect.target if route.redirect else "",
+            requires=route.conditions,
+            weights={f"{one.service}:{one.port}": one.weight for one in settings.shares(service, route)},
+            mirror=str(settings.mirrored(service, route) or ""),
         )
         for route in service.routes
     )

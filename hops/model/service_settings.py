@@ -11,19 +11,15 @@ from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
     Tag,
-    ValidationInfo,
-    field_validator,
     model_serializer,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
 from hops.model import versions
-from hops.model.regular_expressions import matches_whole
+from hops.model.route_settings import RouteSettings
 from hops.model.setting_types import (
     NOBODY,
-    PATH_BOUND,
-    PATH_SEGMENTS,
     Address,
     ContainerFile,
     ContainerFolder,
@@ -35,11 +31,9 @@ from hops.model.setting_types import (
     ProcessText,
     Quantity,
     Replicas,
-    RoutePath,
     Section,
     ServiceName,
     ServiceReference,
-    Timeout,
     TLSSource,
     UrlPath,
     UserId,
@@ -67,138 +61,6 @@ Variable = Annotated[
     Annotated[ProcessText, Tag(TEXT)] | Annotated[SecretReference, Tag(REFERENCE)],
     Discriminator(lambda value: REFERENCE if isinstance(value, Mapping | SecretReference) else TEXT),
 ]
-
-
-class RedirectSettings(Section):
-    """Where a route sends the client instead of a pod. What is not set stays as the client asked it."""
-
-    scheme: Literal["http", "https"] | None = Field(None, description="The new scheme.", examples=["https"])
-    host: HostName | None = Field(None, description="The new host name.", examples=["www.shop.localhost"])
-    port: Port | None = Field(None, description="The new port.", examples=[8443])
-    path: UrlPath | None = Field(None, description="The new path, as a whole.", examples=["/moved"])
-    prefix: UrlPath | None = Field(
-        None, description="What replaces the matched beginning of the path.", examples=["/v2"]
-    )
-    status: Literal[301, 302] = Field(302, description="The status of the answer.", examples=[301])
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if all(value is None for value in (self.scheme, self.host, self.port, self.path, self.prefix)):
-            raise ValueError("a redirect without a target ends where it began; set scheme, host, port, path or prefix")
-        if self.path and self.prefix:
-            raise ValueError("path and prefix are both set; remove one of them")
-        return self
-
-    @property
-    def target(self) -> str:
-        """Where it sends to, with * for parts of the request that stay, such as https://*/*."""
-        path = self.path or (f"{self.prefix.rstrip('/')}/*" if self.prefix else "/*")
-        return f"{self.scheme or '*'}://{self.host or '*'}{f':{self.port}' if self.port else ''}{path}"
-
-
-class RouteSettings(Section):
-    """One way in: the requests that an object sends to the service, and how."""
-
-    kind: Literal["Ingress", "HTTPProxy"] = Field(
-        "Ingress",
-        description="The kind of the object. Contour reads both; an HTTPProxy can do more.",
-        examples=["HTTPProxy"],
-    )
-    name: HostName = Field(
-        description="The object's name. The default of the first Ingress is `SERVICE-ingress`, of the next "
-        "`SERVICE-ingress-2`; of an HTTPProxy it is `host`. The HTTPProxy routes of one host are one object.",
-        examples=["shop-ingress"],
-    )
-    host: HostName = Field(
-        description="The host name of the requests. The default is `SERVICE.localhost`.", examples=["shop.localhost"]
-    )
-    path_type: Literal["Prefix", "Exact", "Regex"] = Field(
-        "Prefix",
-        description="How `path` is compared: `Prefix` by whole segments (of an HTTPProxy by characters), `Exact` as a "
-        "whole, `Regex` as a regular expression (RE2), of an HTTPProxy only.",
-        examples=["Exact"],
-    )
-    path: RoutePath = Field("/", description="The path of the requests.", examples=["/shop"])
-    request: UrlPath = Field(
-        description="The path that the output `curl` asks for. The default is `path`; a regular expression has none.",
-        examples=["/shop/health"],
-    )
-    port: Port | Label | None = Field(
-        None, description="A port of the service, by number or name. Null means the first.", examples=["http"]
-    )
-    timeout: Timeout | None = Field(
-        None,
-        description="How long the pod may take to answer, `infinity` for any time. Null means Envoy's 15 s.",
-        examples=["30s"],
-    )
-    websocket: bool = Field(default=False, description="Whether a request may become a WebSocket.", examples=[True])
-    protocol: Literal["http", "h2c", "tls"] = Field(
-        "http",
-        description="What Envoy speaks to the pod: HTTP/1.1, HTTP/2 without TLS (gRPC), or TLS. All routes to a port "
-        "have one.",
-        examples=["h2c"],
-    )
-    rewrite: UrlPath | None = Field(
-        None, description="HTTPProxy: what replaces `path` at the beginning of the pod's request.", examples=["/v1"]
-    )
-    redirect: RedirectSettings | None = Field(
-        None,
-        description="HTTPProxy: where Envoy sends the client. No pod is asked.",
-        examples=[{"scheme": "https", "status": 301}],
-    )
-    tls: TLSSource = Field(
-        None,
-        description="`true`: https with a certificate of this machine's own authority (docs/tls.md). A text: https "
-        "with the Secret of this name, of type kubernetes.io/tls, in the service's namespace. Null: plain HTTP.",
-        examples=[True],
-    )
-
-    @field_validator("path")
-    @classmethod
-    def _as_compared(cls, path: str, info: ValidationInfo) -> str:
-        regex = info.data.get("path_type") == "Regex"
-        if not regex and set("?%") & set(path):
-            raise ValueError(PATH_BOUND + ", unless pathType is Regex")
-        if not regex and re.match(PATH_SEGMENTS, path) is None:
-            raise ValueError(PATH_BOUND)
-        if regex and matches_whole(path, "/") is None:
-            raise ValueError("pathType is Regex, and Envoy cannot read path as a regular expression (RE2)")
-        return path
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.kind == "Ingress":
-            for key in ("rewrite", "redirect"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"{key} is set, which an Ingress cannot express; set kind to HTTPProxy")
-            if self.path_type == "Regex":
-                raise ValueError("pathType is Regex, which an Ingress cannot express; set kind to HTTPProxy")
-        if self.redirect:
-            for key in ("port", "timeout", "rewrite"):
-                if getattr(self, key) is not None:
-                    raise ValueError(f"redirect and {key} are both set, and a redirect asks no pod; remove one of them")
-            if self.websocket or self.protocol != "http":
-                raise ValueError("redirect asks no pod; remove websocket and protocol")
-        if self.path_type != "Prefix" and (self.rewrite or (self.redirect and self.redirect.prefix)):
-            raise ValueError(
-                f"pathType is {self.path_type}, and only the beginning of a path can be replaced; set it to Prefix"
-            )
-        return self
-
-    @property
-    def where(self) -> str:
-        """Host and path, as findings and outputs tell routes apart."""
-        return f"{self.host}{self.path}"
-
-    @property
-    def secret(self) -> str | None:
-        """The name of the Secret with the certificate; None for plain HTTP. `tls: true` names it by the host."""
-        return self.host if self.tls is True else self.tls
-
-    @property
-    def signed_elsewhere(self) -> bool:
-        """Whether its certificate is in a Secret of somebody else: nobody here knows which authority signed it."""
-        return isinstance(self.tls, str)
 
 
 _OF_A_SERVICE = {
@@ -428,7 +290,8 @@ def claim_problem(service: str, kept: Sequence[str], pods: int) -> str | None:
     return None
 
 
-def _listed(ports: Iterable[PortSettings]) -> str:
+def listed(ports: Iterable[PortSettings]) -> str:
+    """Ports in a sentence."""
     *others, last = map(str, ports)
     return f"the ports {', '.join(others)} and {last}" if others else f"the port {last}"
 
@@ -686,7 +549,7 @@ class ServiceSettings(Section):
             if isinstance(probe.port, str) and probe.port not in (port.name for port in self.ports):
                 raise ValueError(
                     f"{self.name}: the {kind} probe asks the port {probe.port}, and the service has "
-                    f"{_listed(self.ports)}; take one of these, or a number"
+                    f"{listed(self.ports)}; take one of these, or a number"
                 )
         return self
 
@@ -699,7 +562,7 @@ class ServiceSettings(Section):
             if route.port not in (None, *(port.name for port in self.ports), *(port.port for port in self.ports)):
                 raise ValueError(
                     f"the route {route.where} goes to the port {route.port}, and the service has "
-                    f"{_listed(self.ports)}; take one of these, or remove port"
+                    f"{listed(self.ports)}; take one of these, or remove port"
                 )
         for port in self.ports:
             if len(protocols := self._protocols(port)) > 1:
@@ -728,6 +591,10 @@ class ServiceSettings(Section):
     def port_of(self, route: RouteSettings) -> PortSettings:
         """The port that a route of it leads to."""
         return next(port for port in self.ports if route.port in (None, port.name, port.port))
+
+    def port_named(self, port: int | str | None) -> PortSettings | None:
+        """The port with a number or name, the first one for None; None if there is none."""
+        return next((one for one in self.ports if port in (None, one.name, one.port)), None)
 
     def protocol_of(self, port: PortSettings) -> str:
         """What Envoy speaks to a port of it: http, h2c or tls."""

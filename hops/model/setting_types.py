@@ -144,6 +144,27 @@ Timeout = Annotated[
     AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
     _bounded(_TIMEOUT),
 ]
+_DURATION = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s"
+Duration = Annotated[
+    str,
+    AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+", _DURATION)),
+    _bounded(_DURATION),
+]
+_HEADER = "a header's name or a method is 1 to 63 letters, digits and hyphens, and begins with a letter or digit"
+HeaderName = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}", _HEADER)), _bounded(_HEADER)]
+_HEADER_VALUE = "a header's value is 1 to 256 visible ASCII characters, with spaces inside only"
+HeaderValue = Annotated[
+    str, AfterValidator(matching(r"[!-~]([ -~]{0,254}[!-~])?", _HEADER_VALUE)), _bounded(_HEADER_VALUE)
+]
+# Envoy compares a query as the client encoded it, so no character that clients encode is possible.
+_QUERY = "a text in a query is 1 to 256 letters, digits and the characters - . _ ~"
+QueryText = Annotated[str, AfterValidator(matching(r"[-A-Za-z0-9._~]{1,256}", _QUERY)), _bounded(_QUERY)]
+_ORIGIN = "an origin is http:// or https://, a host name and perhaps :PORT, without a path; or * for any origin"
+Origin = Annotated[
+    str,
+    AfterValidator(matching(r"\*|https?://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?", _ORIGIN)),
+    _bounded(_ORIGIN),
+]
 # A container's port has a name of RFC 6335.
 _PORT_NAME = "a port's name is 1 to 15 lower-case letters, digits and single hyphens, with at least one letter"
 PortName = Annotated[

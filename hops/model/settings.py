@@ -4,6 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
@@ -19,7 +20,19 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from hops.model import versions
+from hops.model.hop import route_name
 from hops.model.problem_text import in_words
+from hops.model.route_settings import (
+    CorsSettings,
+    HeaderChanges,
+    HeaderMatch,
+    MirrorSettings,
+    OtherBackend,
+    QueryMatch,
+    RateLimitSettings,
+    RedirectSettings,
+    RouteSettings,
+)
 from hops.model.service_settings import (
     REFERENCE,
     TEXT,
@@ -28,12 +41,11 @@ from hops.model.service_settings import (
     PortSettings,
     ProbeSettings,
     ProbesSettings,
-    RedirectSettings,
     Resources,
-    RouteSettings,
     SecretReference,
     ServiceSettings,
     VolumeSettings,
+    listed,
 )
 from hops.model.setting_types import (
     Address,
@@ -224,6 +236,21 @@ class PolicySettings(Section):
     ] = Field(default_factory=dict, description="What the stack says of each rule, by the rule's code.")
 
 
+@dataclass(frozen=True)
+class RouteShare:
+    """A Service behind a route.
+
+    service, port: its name and port number. weight: its share of the requests is its weight divided by the sum of all.
+    """
+
+    service: str
+    port: int
+    weight: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.service}:{self.port}"
+
+
 class Settings(Section):
     """All settings of one stack."""
 
@@ -256,6 +283,22 @@ class Settings(Section):
         own = reference if "/" in reference else f"{service.namespace}/{reference}"
         return next((one for one in self.services if f"{one.namespace}/{one.name}" == own), None)
 
+    def shares(self, service: ServiceSettings, route: RouteSettings) -> tuple[RouteShare, ...]:
+        """The Services that share the requests of a route, its own first; empty where it leads to one."""
+        own = RouteShare(service.name, service.port_of(route).port, route.weight or 0)
+        others = (RouteShare(*self._behind(service, other), other.weight) for other in route.others)
+        return (own, *others) if route.others else ()
+
+    def mirrored(self, service: ServiceSettings, route: RouteSettings) -> RouteShare | None:
+        """The Service that gets a copy of each request of a route; None for none."""
+        return RouteShare(*self._behind(service, route.mirror)) if route.mirror else None
+
+    def _behind(self, service: ServiceSettings, backend: MirrorSettings) -> tuple[str, int]:
+        """The name and port number of another service behind a route of a service."""
+        other = self.referred(service, backend.service)
+        named = other.port_named(backend.port) if other else None
+        return backend.service, named.port if named else 0
+
     @property
     def foreign(self) -> frozenset[str]:
         """The Services that routes lead to and that the stack does not make, by NAMESPACE/NAME."""
@@ -265,6 +308,30 @@ class Settings(Section):
     def own_hosts(self) -> tuple[str, ...]:
         """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
+
+    def _backends(self, number: int, service: ServiceSettings) -> Iterator[str]:
+        """What is wrong with the other services behind the routes of a service."""
+        for index, route in enumerate(service.routes if service.declared_routes else ()):
+            key = f"services[{number}].routes[{index}]"
+            given: dict[str, MirrorSettings] = {f"{key}.others[{n}]": other for n, other in enumerate(route.others)}
+            if route.mirror:
+                given[f"{key}.mirror"] = route.mirror
+            for at, backend in given.items():
+                other = self.referred(service, backend.service)
+                if other is None:
+                    near = nearest(backend.service, (s.name for s in self.services), "services")
+                    yield (
+                        f"{at}.service is {backend.service}, and no service of the namespace {service.namespace} has "
+                        f"this name; {near}"
+                    )
+                elif other.port_named(backend.port) is None:
+                    yield (
+                        f"{at}.port is {backend.port}, and {other.name} has {listed(other.ports)}; take one of these, "
+                        "or remove port"
+                    )
+            shares = [(service.name, service.port_of(route).port)] + [self._behind(service, o) for o in route.others]
+            if twice := next((share for share in shares if shares.count(share) > 1), None):
+                yield f"{key}.others: {twice[0]}:{twice[1]} shares the requests twice; add its weights up in one entry"
 
     @staticmethod
     def _short(service: ServiceSettings, other: ServiceSettings) -> str:
@@ -293,12 +360,13 @@ class Settings(Section):
             *_twice(
                 "host and path",
                 (
-                    (f"{r.where}{'' if r.path_type == 'Prefix' else f' ({r.path_type})'}", s)
+                    (route_name(r.host, r.path, sorted(r.conditions, key=str)) + _unless_prefix(r.path_type), s)
                     for s in self.services
                     for r in s.routes
                 ),
             ),
             *_proxies(self.services),
+            *(problem for number, s in enumerate(self.services) for problem in self._backends(number, s)),
             *_certificates(self.services),
         ]
         problems += [
@@ -358,6 +426,10 @@ class Settings(Section):
         return self
 
 
+def _unless_prefix(path_type: str) -> str:
+    return "" if path_type == "Prefix" else f" ({path_type})"
+
+
 def _twice(what: str, claims: Iterable[tuple[str, ServiceSettings]]) -> list[str]:
     seen: dict[str, ServiceSettings] = {}
     problems = []
@@ -372,6 +444,7 @@ def _twice(what: str, claims: Iterable[tuple[str, ServiceSettings]]) -> list[str
 def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
     """What is wrong among HTTPProxies: Contour serves one of each host."""
     first: dict[str, tuple[str, str, Literal[True] | str | None]] = {}
+    cors: dict[str, CorsSettings] = {}
     for service in services:
         for route in service.routes if service.declared_routes else ():
             if route.kind != "HTTPProxy":
@@ -386,6 +459,11 @@ def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
                 )
             elif tls != route.tls:
                 yield f"services: the HTTPProxy of {route.host} has two values of tls; set the same on all its routes"
+            if route.cors and cors.setdefault(route.host, route.cors) != route.cors:
+                yield (
+                    f"services: the HTTPProxy of {route.host} has two values of cors, which applies to the whole host; "
+                    "keep it on one of its routes"
+                )
 
 
 def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
@@ -647,6 +725,14 @@ def _section(location: tuple[int | str, ...]) -> type[Section]:
         "services": ServiceSettings,
         "routes": RouteSettings,
         "redirect": RedirectSettings,
+        "headers": HeaderMatch,
+        "query": QueryMatch,
+        "others": OtherBackend,
+        "mirror": MirrorSettings,
+        "requestHeaders": HeaderChanges,
+        "responseHeaders": HeaderChanges,
+        "cors": CorsSettings,
+        "rateLimit": RateLimitSettings,
         REFERENCE: SecretReference,
         "resources": Resources,
         "probes": ProbesSettings,

@@ -50,6 +50,32 @@ def test_weights_mirrors_retries_conditions_and_tls() -> None:
     ]
 
 
+def test_headers_rate_limit_timeouts_and_cors_have_contours_names() -> None:
+    route = {
+        "backends": [_WEB],
+        "timeout": "1s",
+        "idle_timeout": "2s",
+        "request_headers": {"set": {"X-A": "1"}, "remove": ["X-B"]},
+        "response_headers": {"remove": ["Server"]},
+        "rate_limit": {"requests": 5, "unit": "minute", "burst": 2},
+    }
+    cors = {"allow_origin": ["https://a.example"], "expose_headers": ["ETag"], "max_age": "10m"}
+    spec = declared(route, {"path": "/b", "backends": [_WEB], "idle_timeout": "3s"}, cors=cors)["spec"]
+    assert spec["virtualhost"]["corsPolicy"] == {
+        "allowOrigin": ["https://a.example"],
+        "allowMethods": ["GET", "HEAD", "POST"],
+        "exposeHeaders": ["ETag"],
+        "maxAge": "10m",
+    }
+    first, second = spec["routes"]
+    assert first["timeoutPolicy"] == {"response": "1s", "idle": "2s"}
+    assert first["requestHeadersPolicy"] == {"set": [{"name": "X-A", "value": "1"}], "remove": ["X-B"]}
+    assert first["responseHeadersPolicy"] == {"remove": ["Server"]}
+    assert first["rateLimitPolicy"] == {"local": {"requests": 5, "unit": "minute", "burst": 2}}
+    assert second["timeoutPolicy"] == {"idle": "3s"}
+    assert set(second) == {"conditions", "services", "timeoutPolicy"}
+
+
 def test_a_redirect_has_contours_names() -> None:
     (route,) = declared({"redirect": {"host": "b.test", "port": 8443, "prefix": "/v2"}})["spec"]["routes"]
     assert route["requestRedirectPolicy"] == {"hostname": "b.test", "port": 8443, "prefix": "/v2", "statusCode": 302}
@@ -65,6 +91,9 @@ def test_a_redirect_has_contours_names() -> None:
         ({"backends": [_WEB], "path_type": "Exact", "rewrite": "/"}, "path_type is Exact"),
         ({"backends": [{**_WEB, "mirror": True}] * 2}, "at most one mirror"),
         ({"backends": [_WEB], "timeout": "1"}, "numbers with the units"),
+        ({"backends": [_WEB], "idle_timeout": "1"}, "numbers with the units"),
+        ({"backends": [_WEB], "request_headers": {}}, "neither set nor remove"),
+        ({"backends": [_WEB], "rate_limit": {"requests": 0}}, "a whole number of at least 1"),
     ],
 )
 def test_a_wrong_route_is_refused(route: dict[str, Any], bound: str) -> None:

@@ -6,12 +6,15 @@ It runs in the pod's image, so it imports the standard library alone.
 import base64
 import hashlib
 import json
+import os
 import socketserver
 import ssl
 import sys
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455, section 1.3."""
@@ -26,15 +29,23 @@ class Echo(BaseHTTPRequestHandler):
     """Answers with the path; waits where the path asks for it, and becomes a WebSocket where the client asks for it."""
 
     protocol_version = "HTTP/1.1"
+    counts: ClassVar[Counter[str]] = Counter()
+    """The requests by path."""
 
     def do_GET(self) -> None:
+        self.counts[self.path] += 1
         if self.path.endswith("/slow"):
             time.sleep(3)
         if self.headers.get("Upgrade", "").lower() == "websocket":
             self._upgrade()
             return
         body = json.dumps({"path": self.path, "tls": isinstance(self.connection, ssl.SSLSocket)}).encode()
-        self.send_response(200)
+        # Each second request for it fails.
+        self.send_response(503 if self.path == "/flaky" and self.counts[self.path] % 2 else 200)
+        self.send_header("X-Powered-By", "Python")
+        self.send_header("X-Pod", os.uname().nodename)
+        self.send_header("X-Copied", str(self.counts["/copied"]))
+        self.send_header("X-Seen-Stage", self.headers.get("X-Stage", ""))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -3,7 +3,11 @@
 import json
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from tests.live.conftest import a_clone
 from tests.project import Project, answer
 
 STACK, PORT = "routes", 8190
+SHOP = {"kind": "HTTPProxy", "host": "shop.localhost"}
 SERVER = (Path(__file__).parent / "echo_server.py").read_text(encoding="utf-8")
 
 
@@ -59,6 +64,34 @@ def config() -> dict[str, Any]:
             key=pod.key_pem,
         ),
         service("database", "http", []),
+        service(
+            "shop",
+            "http",
+            [
+                {
+                    **SHOP,
+                    "weight": 50,
+                    "others": [{"service": "next", "weight": 50}],
+                    "cors": {"allowOrigin": ["https://shop.example"], "allowMethods": ["GET", "PUT"]},
+                },
+                {**SHOP, "path": "/copied", "mirror": {"service": "next"}},
+                {**SHOP, "path": "/flaky", "retries": 2, "idleTimeout": "1m"},
+                {**SHOP, "path": "/limited", "rateLimit": {"requests": 5}},
+            ],
+        ),
+        service(
+            "next",
+            "http",
+            [
+                {
+                    **SHOP,
+                    "headers": [{"name": "X-Canary", "exact": "1"}],
+                    "requestHeaders": {"set": {"X-Stage": "canary"}},
+                    "responseHeaders": {"set": {"X-Served": "next"}, "remove": ["X-Powered-By"]},
+                },
+                {**SHOP, "query": [{"name": "version", "exact": "2"}]},
+            ],
+        ),
     ]
     cluster = {"httpPort": PORT, "httpsPort": None, "workers": 0}
     return {"cluster": cluster, "services": services}
@@ -88,8 +121,8 @@ def seen(host: str, path: str) -> Any:
     return json.loads(body)
 
 
-def trace(project: Project, host: str, path: str, *, status: int = 0) -> dict[str, Any]:
-    words = [".venv/bin/hops", "trace", STACK, "--host", host, "--path", path, "--format", "json"]
+def trace(project: Project, host: str, path: str, *more: str, status: int = 0) -> dict[str, Any]:
+    words = [".venv/bin/hops", "trace", STACK, "--host", host, "--path", path, "--format", "json", *more]
     done = subprocess.run(
         words, cwd=project.folder, env=project.environment, check=False, capture_output=True, text=True
     )
@@ -148,7 +181,9 @@ def test_the_outputs_tell_the_routes_apart(routed: Project) -> None:
     outputs = routed.outputs(STACK)
     urls = [route["url"] for route in outputs["routes"]]
     assert f"http://api.localhost:{PORT}/item-7" in urls
-    assert len(urls) == len(set(urls)) == 9
+    assert len(urls) == 15
+    named = [(route["url"], route["curl"]) for route in outputs["routes"]]
+    assert len(set(named)) == 15
     for route in outputs["routes"]:
         assert answer(route["curl"])[0] in {200, 301}, route
     assert {hop["route"] for hop in outputs["hops"] if hop["service"] == "apps/api"} == {
@@ -172,6 +207,87 @@ def test_the_trace_follows_the_route_of_the_request(routed: Project, host: str, 
     traced = trace(routed, host, path)
     assert traced["first"] is None, traced["findings"]
     assert traced["hops"][3]["component"].startswith(kind.lower())
+
+
+def response(path: str, method: str = "GET", **headers: str) -> tuple[int, Message]:
+    """The status and the headers of an answer of the shop; `_` in a header's name stands for a hyphen."""
+    client = HTTPConnection("127.0.0.1", PORT, timeout=20)
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    client.request(method, path, headers={"Host": f"shop.localhost:{PORT}"} | given)
+    found = client.getresponse()
+    found.read()
+    client.close()
+    return found.status, found.headers
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("routed")
+def test_weights_and_conditions_choose_the_backend() -> None:
+    pods = [response("/")[1]["X-Pod"] for _ in range(40)]
+    assert set(pods) == {"shop-pod", "next-pod"}
+    assert {response("/", X_Canary="1")[1]["X-Pod"] for _ in range(10)} == {"next-pod"}
+    assert {response("/?version=2")[1]["X-Pod"] for _ in range(10)} == {"next-pod"}
+    assert {response("/", X_Canary="2")[1]["X-Pod"] for _ in range(40)} == {"shop-pod", "next-pod"}
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("routed")
+def test_headers_are_set_and_removed_on_their_route_alone() -> None:
+    _, canary = response("/", X_Canary="1")
+    assert (canary["X-Seen-Stage"], canary["X-Served"], canary["X-Powered-By"]) == ("canary", "next", None)
+    _, plain = response("/")
+    assert (plain["X-Seen-Stage"], plain["X-Served"], plain["X-Powered-By"]) == ("", None, "Python")
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("routed")
+def test_a_browser_is_told_what_another_origin_may_do() -> None:
+    asked = {"Access_Control_Request_Method": "PUT"}
+    status, told = response("/", "OPTIONS", Origin="https://shop.example", **asked)
+    assert (status, told["Access-Control-Allow-Origin"]) == (200, "https://shop.example")
+    assert told["Access-Control-Allow-Methods"] == "GET,PUT"
+    assert response("/", Origin="https://other.example")[1]["Access-Control-Allow-Origin"] is None
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("routed")
+def test_a_mirror_gets_a_copy_and_its_answer_is_dropped() -> None:
+    before = int(response("/", X_Canary="1")[1]["X-Copied"])
+    assert {response("/copied")[1]["X-Pod"] for _ in range(5)} == {"shop-pod"}
+    # Envoy does not wait for the mirror.
+    patience = time.monotonic() + 10
+    while (copied := int(response("/", X_Canary="1")[1]["X-Copied"]) - before) < 5 and time.monotonic() < patience:
+        time.sleep(0.2)
+    assert copied == 5
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("routed")
+def test_a_failed_request_is_sent_again_on_its_route() -> None:
+    assert [response("/flaky")[0] for _ in range(4)] == [200] * 4
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("routed")
+def test_a_rate_limit_refuses_what_is_beyond_it() -> None:
+    with ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(lambda _: response("/limited")[0], range(60)))
+    assert set(statuses) == {200, 429}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "backends"),
+    [
+        ([], {"apps/shop", "apps/next"}),
+        (["--header", "X-Canary: 1"], {"apps/next"}),
+    ],
+)
+def test_the_trace_names_the_backends_of_this_request(routed: Project, words: list[str], backends: set[str]) -> None:
+    traced = trace(routed, "shop.localhost", "/", *words)
+    assert traced["first"] is None, traced["findings"]
+    said = json.dumps(traced["hops"][3])
+    assert {name for name in ("apps/shop", "apps/next") if f"{name}/8080" in said} == backends, said
 
 
 @pytest.mark.long

@@ -708,6 +708,61 @@ def test_the_routes_of_a_stack_are_objects_and_outputs(running: Run) -> None:
     assert len({(hop["service"], hop["route"], hop["number"]) for hop in outputs["hops"]}) == 4 * 12 + 8
 
 
+def test_a_canary_of_a_stack_is_one_httpproxy(running: Run) -> None:
+    proxy = {"kind": "HTTPProxy", "host": "web.localhost"}
+    shared = {
+        **proxy,
+        "weight": 90,
+        "others": [{"service": "next", "weight": 10}],
+        "mirror": {"service": "next", "port": 81},
+        "retries": 2,
+        "idleTimeout": "1m",
+        "requestHeaders": {"set": {"X-A": "1"}},
+        "responseHeaders": {"remove": ["Server"]},
+        "rateLimit": {"requests": 5},
+        "cors": {"allowOrigin": ["*"]},
+        "protocol": "h2c",
+    }
+    conditions = {"headers": [{"name": "X-Canary", "present": False}], "query": [{"name": "v", "contains": "2"}]}
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}, {"name": "copy", "port": 81, "targetPort": 8080}]
+    services = [{"name": "web", "routes": [shared]}, {"name": "next", "ports": ports, "routes": [proxy | conditions]}]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    (found,) = (one for one in recording.of("HTTPProxy") if one.type.startswith("kubernetes:"))
+    assert found.inputs["spec"] == {
+        "virtualhost": {
+            "fqdn": "web.localhost",
+            "corsPolicy": {"allowOrigin": ["*"], "allowMethods": ["GET", "HEAD", "POST"]},
+        },
+        "routes": [
+            {
+                "conditions": [{"prefix": "/"}],
+                "services": [
+                    {"name": "web", "port": 8080, "weight": 90, "protocol": "h2c"},
+                    {"name": "next", "port": 80, "weight": 10, "protocol": "h2c"},
+                    {"name": "next", "port": 81, "mirror": True, "protocol": "h2c"},
+                ],
+                "timeoutPolicy": {"idle": "1m"},
+                "retryPolicy": {"count": 2},
+                "requestHeadersPolicy": {"set": [{"name": "X-A", "value": "1"}]},
+                "responseHeadersPolicy": {"remove": ["Server"]},
+                "rateLimitPolicy": {"local": {"requests": 5, "unit": "second"}},
+            },
+            {
+                "conditions": [
+                    {"prefix": "/"},
+                    {"header": {"name": "x-canary", "notpresent": True}},
+                    {"queryParameter": {"name": "v", "contains": "2"}},
+                ],
+                "services": [{"name": "next", "port": 80}],
+            },
+        ],
+    }
+    first, second = recording.outputs["routes"]
+    assert (first["url"], second["url"]) == ("http://web.localhost/", "http://web.localhost/?v=2")
+    (route,) = (hop for hop in recording.outputs["hops"] if hop["service"] == "apps/web" and hop["name"] == "route")
+    assert route["details"]["weights"] == "web:8080 90 of 100, next:80 10 of 100"
+
+
 def test_routes_lead_to_the_ports_that_they_name(running: Run) -> None:
     proxy = {"kind": "HTTPProxy", "host": "rpc.localhost", "port": 81, "protocol": "h2c"}
     ports = [{"name": "web", "port": 80, "targetPort": 3000}, {"name": "rpc", "port": 81}]

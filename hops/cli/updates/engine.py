@@ -481,7 +481,6 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     if not broken:
         return Status.FINDINGS if stuck else Status.ALL_WELL
     for number in broken[:1]:
-        backend = intended.backends[number]
-        echo(verdict_of(of.name, of.settings, backend.host, backend.request_path))
+        echo(verdict_of(of.name, of.settings, intended.backends[number]))
     echo(f"every hop of it: {of.make('trace')}")
     return Status.FINDINGS

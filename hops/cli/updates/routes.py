@@ -7,6 +7,7 @@ from functools import partial
 from hops.cli.trace import GRPC_CALL, sight_of_stack
 from hops.cli.trace_text import verdict
 from hops.kubernetes.resources.pod_start import migration_failed
+from hops.model.hop import Backend, met_by
 from hops.model.plan import Plan
 from hops.model.settings import Settings
 from hops.observe.in_cluster.answers import failed_migration, rollouts
@@ -47,6 +48,7 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
             scheme=backend.scheme,
             host=backend.host,
             path=backend.request_path,
+            headers=backend.request_headers,
             port=ports[backend.scheme],
             ca_file=authority if route.tls is True else None,
             insecure=route.signed_elsewhere,
@@ -97,12 +99,12 @@ def _answer(request: SentRequest, redirect: str) -> Answer:
     return Answer(f"is not answered by its pod ({reason})", well=False)
 
 
-def verdict_of(name: str, settings: Settings, host: str, path: str | None = None) -> str:
+def verdict_of(name: str, settings: Settings, backend: Backend) -> str:
     """The verdict of a trace of one of a stack's routes, with the remedy.
 
     name: the stack's name.
     settings: the stack's settings.
-    host: host name of the route.
-    path: path to ask for. Default: None, the first route's of the host.
+    backend: the route's.
     """
-    return verdict(trace(sight_of_stack(name, settings, host, path)))
+    headers = met_by(backend.requires)
+    return verdict(trace(sight_of_stack(name, settings, backend.host, backend.request_path, headers)))

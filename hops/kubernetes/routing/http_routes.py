@@ -21,7 +21,6 @@ from hops.kubernetes.routing.route import (
     PlainAccess,
     Route,
     RouteBackend,
-    RouteCondition,
     RouteTLS,
     decided,
     matched,
@@ -29,6 +28,7 @@ from hops.kubernetes.routing.route import (
 )
 from hops.kubernetes.routing.targets import Target, granted, home, reference, references
 from hops.kubernetes.values import JSON, Undecidable, at, number, sequence, text, unknown_paths
+from hops.model.hop import RouteCondition
 
 
 def _http_routes(resource: Resource, inventory: Inventory) -> Iterator[Route]:

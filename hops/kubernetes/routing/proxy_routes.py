@@ -14,7 +14,6 @@ from hops.kubernetes.routing.route import (
     PlainAccess,
     PlainHTTP,
     Route,
-    RouteCondition,
     RouteTLS,
     decided,
     known_backends,
@@ -22,6 +21,7 @@ from hops.kubernetes.routing.route import (
 )
 from hops.kubernetes.routing.targets import Target, references
 from hops.kubernetes.values import JSON, Undecidable, at, flag, mapping, number, sequence, text, unknown_paths
+from hops.model.hop import RouteCondition
 
 _LARGEST = 1_000
 """Maximum number of included HTTPProxies per root: their number can grow with every level of includes."""

@@ -8,6 +8,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.targets import Target, home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, Unknown, at, number, text, unknown_paths
+from hops.model.hop import RouteCondition
 from hops.model.regular_expressions import matches_whole
 
 T = TypeVar("T")
@@ -26,28 +27,6 @@ class RouteBackend:
     service: str
     port: int | str
     weight: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RouteCondition:
-    """A condition of a route on something else than the path.
-
-    part: the part of the request: method, header or query.
-    name: name of the header, in lower case, or of the query parameter; "" for the method.
-    how: exact, regex, contains, prefix, suffix or present.
-    value: the value to compare with; "" for present.
-    negated: whether the request must not match.
-    """
-
-    part: Literal["method", "header", "query"]
-    name: str
-    how: str
-    value: str = ""
-    negated: bool = False
-
-    def __str__(self) -> str:
-        what = "method" if self.part == "method" else f"{self.part} {self.name}"
-        return f"{what} {'not ' if self.negated else ''}{f'{self.how} {self.value}'.strip()}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

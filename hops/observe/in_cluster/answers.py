@@ -12,7 +12,7 @@ from hops.kubernetes.objects import full_name
 from hops.kubernetes.resources.deployments import rollout
 from hops.kubernetes.resources.pod_start import LOG_LINES, MIGRATION, Patience, PodStart, pod_start
 from hops.kubernetes.values import at
-from hops.model.hop import GRPC_HEADERS, Backend, Entrypoint
+from hops.model.hop import Backend, Entrypoint
 from hops.model.kind_names import KUBECTL
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.local import docker
@@ -164,8 +164,8 @@ def _answers(door: Entrypoint, backend: Backend) -> bool:
     # The node has no copy of the authority's certificate. The question is whether a pod answers.
     curl = ("curl", "--silent", "--insecure", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
     url = f"{backend.scheme}://{backend.host}{backend.request_path}"
-    fields = (word for name, value in GRPC_HEADERS.items() for word in ("--header", f"{name}: {value}"))
-    call = ("--request", "POST", *fields) if backend.grpc else ()
+    fields = (word for name, value in backend.request_headers.items() for word in ("--header", f"{name}: {value}"))
+    call = (*(("--request", "POST") if backend.grpc else ()), *fields)
     headers = _in_node(node, *curl, *call, "--connect-to", f"::{node}:{port}", url)
     sign = _REDIRECTED if backend.redirect else _FROM_A_POD
     return any(line.lower().startswith(sign) for line in headers.splitlines())

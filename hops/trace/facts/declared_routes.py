@@ -1,16 +1,14 @@
 """What the objects want of the followed request."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hops.kubernetes.routing.route import Route, RouteCondition, takes_path
+from hops.kubernetes.routing.route import Route, takes_path
 from hops.kubernetes.routing.routes import ROUTE_KINDS, led_to, routes
 from hops.model.finding import Identity
 from hops.model.path import envoy_cluster
-from hops.model.regular_expressions import matches_whole
+from hops.trace.facts.conditions import met
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest
-from hops.trace.observed.redact import GONE
 
 
 @dataclass(frozen=True)
@@ -122,35 +120,6 @@ def shares(view: PathFacts) -> tuple[Share, ...]:
 def meets(route: Route, asked: FollowedRequest) -> bool:
     """Whether a request meets the route's conditions on method, headers and query parameters."""
     return met(route.requires, asked)
-
-
-def met(conditions: Iterable[RouteCondition], asked: FollowedRequest) -> bool:
-    """Whether a request meets conditions."""
-    return all(_meets(condition, asked) is not condition.negated for condition in conditions)
-
-
-def _meets(condition: RouteCondition, asked: FollowedRequest) -> bool:
-    given: dict[str, str] = {"": asked.method}
-    if condition.part == "header":
-        given = {name.lower(): value for name, value in asked.headers.items()}
-    elif condition.part == "query":
-        # Envoy compares with the first of several values, as they are encoded.
-        pairs = [pair.partition("=")[::2] for pair in asked.path.partition("?")[2].split("&")]
-        given = dict(reversed(pairs))
-    value = given.get(condition.name)
-    if value is None:
-        return False
-    if value == GONE:
-        # A secret is compared by Envoy alone; the request is taken to be meant for the route.
-        return not condition.negated
-    if condition.how == "regex":
-        return matches_whole(condition.value, value) is not False
-    return {
-        "contains": condition.value in value,
-        "prefix": value.startswith(condition.value),
-        "suffix": value.endswith(condition.value),
-        "exact": value == condition.value,
-    }.get(condition.how, True)
 
 
 def takes_host(pattern: str, host: str) -> int | None:

@@ -7,7 +7,8 @@ from hops.kubernetes import objects
 from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
-from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, met, sees_routes
+from hops.trace.facts.conditions import met
+from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.facts.served_certificate import handshake, secret, secret_problem

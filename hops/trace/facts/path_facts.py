@@ -21,6 +21,7 @@ from hops.model.hop import Backend, Entrypoint, PortMapping
 from hops.model.kind_names import CONTROL_PLANE
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
+from hops.trace.facts.conditions import met
 from hops.trace.observed.observation import (
     FollowedRequest,
     Namespace,
@@ -239,10 +240,14 @@ class PathFacts:
     def backend(self) -> Backend | None:
         """The backend for the request: as planned for its host and path, or else as an Ingress declares it."""
         known = self.planned.backends if self.planned else tuple(backends(self.inventory))
-        of_host = [b for b in known if b.host == self.asked.host and takes_path(match_of(b), self.asked.path)]
+        of_host = [
+            b
+            for b in known
+            if b.host == self.asked.host and takes_path(match_of(b), self.asked.path) and met(b.requires, self.asked)
+        ]
         # Envoy tries whole paths first, then expressions, then beginnings, the longest first.
         order = {"exact": 2, "regex": 1}
-        longest = max(of_host, key=lambda b: (order.get(match_of(b)[0], 0), len(b.path)), default=None)
+        longest = max(of_host, key=lambda b: (order.get(match_of(b)[0], 0), len(b.path), len(b.requires)), default=None)
         chosen = longest or (known[0] if self.planned else None)
         service = self.get("Service", chosen.namespace, chosen.service) if chosen and chosen.foreign else None
         if chosen is None or service is None:

@@ -8,7 +8,8 @@ from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
-from hops.model.service_settings import RouteSettings, ServiceSettings
+from hops.model.route_settings import RouteSettings
+from hops.model.service_settings import ServiceSettings
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import USUAL_PORTS
 
@@ -83,10 +84,10 @@ def route_setting(view: PathFacts, key: str, wrong: Callable[[RouteSettings], bo
     backend = view.backend
     if backend is None:
         return ""
-    own = (backend.ingress, backend.host, backend.path, backend.path_type)
+    own = (backend.ingress, backend.host, backend.path, backend.path_type, backend.requires)
     service = service_settings(view)
     for index, route in enumerate(service.routes if service else ()):
-        if (route.name, route.host, route.path, route.path_type) == own and wrong(route):
+        if (route.name, route.host, route.path, route.path_type, route.conditions) == own and wrong(route):
             return setting(view, f"routes[{index}].{key}")
     return ""
 

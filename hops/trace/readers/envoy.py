@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from hops.kubernetes.routing.route import RouteCondition
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
+from hops.model.hop import RouteCondition
 from hops.model.regular_expressions import matches_whole
 from hops.trace.observed.observation import ObservedEnvoy
 

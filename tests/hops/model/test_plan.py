@@ -225,6 +225,25 @@ def test_each_route_of_a_service_has_its_own_path() -> None:
     ]
 
 
+def test_a_canary_tells_its_weights_and_a_condition_its_request() -> None:
+    proxy = {"kind": "HTTPProxy", "host": "web.localhost"}
+    shared = {**proxy, "weight": 90, "others": [{"service": "next", "weight": 10, "port": "http"}]}
+    asked = {**proxy, "headers": [{"name": "X-Canary", "exact": "it's"}], "query": [{"name": "v", "present": True}]}
+    ports = [{"name": "admin", "port": 81}, {"name": "http", "port": 82}]
+    services = [
+        {"name": "web", "routes": [{**shared, "mirror": {"service": "next"}}]},
+        {"name": "next", "ports": ports, "routes": [asked]},
+    ]
+    canary, conditional = plan(settings("alice", {"services": services})).paths
+    assert hop(canary, "route").details["weights"] == "web:8080 90 of 100, next:82 10 of 100"
+    assert hop(canary, "route").details["mirror"] == "next:81"
+    assert "conditions" not in hop(canary, "route").details
+    assert hop(conditional, "route").details["conditions"] == "header x-canary exact it's, query v present"
+    assert "weights" not in hop(conditional, "route").details
+    words = shlex.split(conditional.curl)
+    assert [words[1], words[2], words[-1]] == ["--header", "x-canary: it's", "http://web.localhost/?v=1"]
+
+
 def test_a_path_leads_to_the_port_of_its_route() -> None:
     ports = [{"name": "http", "port": 80, "targetPort": 3000}, {"name": "metrics", "port": 9090}]
     routes = [{}, {"path": "/metrics", "port": "metrics"}]

@@ -203,12 +203,27 @@ GOOD_ROUTES: list[dict[str, Any]] = [
     {"timeout": "0.5s"},
     {"timeout": "infinity"},
     {"name": "any.name", "host": "a.b", "tls": "certificate"},
+    {"kind": "HTTPProxy", "headers": [{"name": "X-Canary", "exact": "1"}, {"name": "X-Old", "present": False}]},
+    {"kind": "HTTPProxy", "headers": [{"name": "X-Canary", "contains": "a b"}, {"name": "X-New", "present": True}]},
+    {"kind": "HTTPProxy", "query": [{"name": "v", "exact": "2"}, {"name": "w", "prefix": "3"}]},
+    {"kind": "HTTPProxy", "query": [{"name": "v", "contains": "2"}, {"name": "w", "present": True}]},
+    {"kind": "HTTPProxy", "weight": 0, "others": [{"service": "next", "weight": 1_000_000, "port": "http"}]},
+    {"kind": "HTTPProxy", "mirror": {"service": "next", "port": 8080}},
+    {"kind": "HTTPProxy", "retries": 100, "idleTimeout": "infinity"},
+    {"kind": "HTTPProxy", "requestHeaders": {"set": {"X-A": "b c"}, "remove": ["X-D"]}},
+    {"kind": "HTTPProxy", "responseHeaders": {"remove": ["Server"]}},
+    {"kind": "HTTPProxy", "cors": {"allowOrigin": ["*"], "allowMethods": ["PUT"], "maxAge": "10m"}},
+    {"kind": "HTTPProxy", "cors": {"allowOrigin": ["https://a.example:8443"], "allowCredentials": True}},
+    {"kind": "HTTPProxy", "cors": {"allowOrigin": ["*"], "allowHeaders": ["X-A"], "exposeHeaders": ["ETag"]}},
+    {"kind": "HTTPProxy", "rateLimit": {"requests": 1, "unit": "hour", "burst": 0}},
+    {"kind": "HTTPProxy", "redirect": {"port": 1}, "headers": [{"name": "X-A", "exact": "1"}]},
 ]
 
 
 @pytest.mark.parametrize("route", GOOD_ROUTES)
 def test_routes_that_contour_can_serve_are_taken(route: dict[str, Any]) -> None:
-    (service,) = settings("alice", {"services": [{"name": "web", "routes": [route]}]}).services
+    both = [{"name": "web", "routes": [route]}, {"name": "next"}]
+    service, _ = settings("alice", {"services": both}).services
     (taken,) = service.routes
     dumped = taken.model_dump(mode="json", by_alias=True, exclude_unset=True)
     assert {key: dumped[key] for key in route} == route
@@ -241,6 +256,59 @@ def test_routes_that_contour_can_serve_are_taken(route: dict[str, Any]) -> None:
         ({"timeout": "0s"}, ".timeout", "more than 0"),
         ({"host": "Web"}, ".host", "lower-case"),
         ({"websockets": True}, ".websockets", "did you mean websocket?"),
+        ({"retries": 2}, "", "retries is set, which an Ingress cannot express; set kind to HTTPProxy"),
+        ({"rateLimit": {"requests": 1}}, "", "rateLimit is set, which an Ingress cannot express"),
+        ({"cors": {"allowOrigin": ["*"]}}, "", "cors is set, which an Ingress cannot express"),
+        ({"headers": [{"name": "A", "exact": "1"}]}, "", "headers is set, which an Ingress cannot express"),
+        ({"kind": "HTTPProxy", "redirect": {"port": 1}, "idleTimeout": "1s"}, "", "redirect and idleTimeout are both"),
+        (
+            {"kind": "HTTPProxy", "headers": [{"name": "A"}]},
+            ".headers[0]",
+            "and present, and this one has none",
+        ),
+        (
+            {"kind": "HTTPProxy", "headers": [{"name": "A", "exact": "1", "present": True}]},
+            ".headers[0]",
+            "exact and present",
+        ),
+        ({"kind": "HTTPProxy", "headers": [{"name": "A:", "exact": "1"}]}, ".headers[0].name", "letters, digits"),
+        ({"kind": "HTTPProxy", "headers": [{"name": "A", "exact": " 1"}]}, ".headers[0].exact", "visible ASCII"),
+        ({"kind": "HTTPProxy", "headers": [{"name": "A", "exact": "1\r\nB: 2"}]}, ".headers[0].exact", "visible ASCII"),
+        (
+            {"kind": "HTTPProxy", "headers": [{"name": "A", "exac": "1", "exact": "1"}]},
+            ".headers[0].exac",
+            "did you mean exact?",
+        ),
+        ({"kind": "HTTPProxy", "query": [{"name": "a b", "exact": "1"}]}, ".query[0].name", "letters, digits"),
+        ({"kind": "HTTPProxy", "query": [{"name": "a", "exact": "1", "prefix": "2"}]}, ".query[0]", "exact and prefix"),
+        ({"kind": "HTTPProxy", "query": [{"name": "a", "present": False}]}, ".query[0].present", "True"),
+        ({"kind": "HTTPProxy", "weight": 1}, "", "neither stands alone; set both"),
+        ({"kind": "HTTPProxy", "others": [{"service": "a", "weight": 1}]}, "", "neither stands alone; set both"),
+        ({"kind": "HTTPProxy", "weight": 0, "others": [{"service": "a", "weight": 0}]}, "", "all weights are 0"),
+        ({"kind": "HTTPProxy", "weight": -1}, ".weight", "a whole number from 0 to 1000000"),
+        ({"kind": "HTTPProxy", "mirror": {"service": "A"}}, ".mirror.service", "lower-case"),
+        ({"kind": "HTTPProxy", "retries": 0}, ".retries", "a whole number from 1 to 100"),
+        ({"kind": "HTTPProxy", "idleTimeout": "1"}, ".idleTimeout", "numbers with the units"),
+        ({"kind": "HTTPProxy", "requestHeaders": {}}, ".requestHeaders", "neither set nor remove has an entry"),
+        (
+            {"kind": "HTTPProxy", "responseHeaders": {"set": {"A": "1"}, "remove": ["a"]}},
+            ".responseHeaders",
+            "named twice",
+        ),
+        ({"kind": "HTTPProxy", "cors": {"allowOrigin": []}}, ".cors.allowOrigin", "at least one entry"),
+        ({"kind": "HTTPProxy", "cors": {"allowOrigin": ["a.example"]}}, ".cors.allowOrigin[0]", "http:// or https://"),
+        (
+            {"kind": "HTTPProxy", "cors": {"allowOrigin": ["*"], "allowCredentials": True}},
+            ".cors",
+            "name the origins",
+        ),
+        ({"kind": "HTTPProxy", "cors": {"allowOrigin": ["*"], "maxAge": "infinity"}}, ".cors.maxAge", "such as 30s"),
+        (
+            {"kind": "HTTPProxy", "rateLimit": {"requests": 0}},
+            ".rateLimit.requests",
+            "a whole number from 1 to 1000000",
+        ),
+        ({"kind": "HTTPProxy", "rateLimit": {"requests": 1, "unit": "day"}}, ".rateLimit.unit", "'second', 'minute'"),
     ],
 )
 def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bound: str) -> None:
@@ -250,6 +318,8 @@ def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bo
     assert bound in message
 
 
+PROXY: dict[str, Any] = {"kind": "HTTPProxy"}
+NEXT: dict[str, Any] = {"name": "next"}
 PORTS: list[dict[str, Any]] = [
     {"name": "web", "port": 80, "targetPort": 3000},
     {"name": "rpc", "port": 81},
@@ -291,6 +361,46 @@ PORTS: list[dict[str, Any]] = [
         (
             [{"routes": [{"kind": "HTTPProxy", "tls": "t"}, {"kind": "HTTPProxy", "path": "/b"}]}],
             "has two values of tls",
+        ),
+        (
+            [
+                {
+                    "name": "a",
+                    "routes": [
+                        {"kind": "HTTPProxy", "host": "x", "cors": {"allowOrigin": ["*"]}},
+                        {"kind": "HTTPProxy", "host": "x", "path": "/b", "cors": {"allowOrigin": ["http://a"]}},
+                    ],
+                }
+            ],
+            "the HTTPProxy of x has two values of cors",
+        ),
+        (
+            [{"name": "a", "routes": [{**PROXY, "weight": 1, "others": [{"service": "nxt", "weight": 1}]}]}, NEXT],
+            "others[0].service is nxt, and no service of the namespace apps has this name; did you mean next?",
+        ),
+        (
+            [{"name": "a", "routes": [{**PROXY, "mirror": {"service": "next", "port": 9}}]}, NEXT],
+            "services[0].routes[0].mirror.port is 9, and next has the port http (8080); take one of these, or remove",
+        ),
+        (
+            [{"name": "a", "routes": [{**PROXY, "mirror": {"service": "next"}}]}, {**NEXT, "namespace": "other"}],
+            "no service of the namespace apps has this name",
+        ),
+        (
+            [{"name": "a", "routes": [{**PROXY, "weight": 1, "others": [{"service": "a", "weight": 1}]}]}],
+            "services[0].routes[0].others: a:8080 shares the requests twice",
+        ),
+        (
+            [
+                {
+                    "name": "a",
+                    "routes": [
+                        {**PROXY, "headers": [{"name": "X-A", "exact": "1"}, {"name": "X-B", "exact": "1"}]},
+                        {**PROXY, "headers": [{"name": "x-b", "exact": "1"}, {"name": "x-a", "exact": "1"}]},
+                    ],
+                }
+            ],
+            "two routes of a claim the host and path a.localhost/ (header x-a exact 1) (header x-b exact 1)",
         ),
     ],
 )
@@ -342,6 +452,16 @@ def test_routes_have_derived_names_hosts_and_requests() -> None:
         ("web-ingress", "web.localhost/", "/"),
         ("web-ingress-2", "web.localhost/b", "/b"),
         ("web.localhost", "web.localhost/c", "/c"),
+    ]
+
+
+def test_routes_of_one_path_are_told_apart_by_their_conditions() -> None:
+    headers = [{"name": "X-A", "exact": "1"}, {"name": "X-B", "present": False}]
+    routes = [PROXY, {**PROXY, "headers": headers, "query": [{"name": "V", "prefix": "2"}]}]
+    (web,) = settings("alice", {"services": [{"name": "web", "routes": routes}]}).services
+    assert [(route.where, route.asked) for route in web.routes] == [
+        ("web.localhost/", "/"),
+        ("web.localhost/ (header x-a exact 1) (header x-b not present) (query V prefix 2)", "/?V=2"),
     ]
 
 

@@ -331,3 +331,19 @@ def test_a_changed_http_proxy_of_a_stack_is_mended_by_its_update() -> None:
     assert [(str(one.resource), one.remedy) for one in findings] == [
         (f"HTTPProxy/apps/{HOST}", f"make up STACK={sight['stack']['name']}")
     ]
+
+
+@pytest.mark.parametrize(("headers", "conditions"), [({}, []), ({"X-Canary": "1"}, ["header x-canary exact 1"])])
+def test_the_planned_route_of_a_request_is_that_whose_conditions_it_meets(
+    headers: dict[str, str], conditions: list[str]
+) -> None:
+    sight = healthy()
+    (service,) = sight["stack"]["settings"]["services"]
+    host = service.pop("host")
+    service.pop("ingress")
+    route = {"kind": "HTTPProxy", "name": host, "host": host, "request": "/"}
+    service["routes"] = [route, {**route, "headers": [{"name": "X-Canary", "exact": "1"}]}]
+    sight["asked"]["headers"] = headers
+    backend = view(sight).backend
+    assert backend is not None
+    assert list(map(str, backend.requires)) == conditions
