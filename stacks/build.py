@@ -153,12 +153,18 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     if pulumi.runtime.is_dry_run():
         there = found(ground.objects, intended.door.node, settings.foreign)
         seen = _expected(intended, there, replaced) if ground.engine else there
-        outputs["hops"] = _hops(plan(settings, seen, ground.authority))
+        known = plan(settings, seen, ground.authority)
+        outputs["hops"] = _hops(known)
+        if len(known.workers) > 1:
+            outputs["betweenNodes"] = _between(known)
     else:
         after = [*made, *ingresses, *([contour.envoy] if contour else [])]
-        outputs["hops"] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
+        whole: pulumi.Output[Plan] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
             lambda _: _observed(settings, intended, ground.authority)
         )
+        outputs["hops"] = whole.apply(_hops)
+        if len(intended.workers) > 1:
+            outputs["betweenNodes"] = whole.apply(_between)
     return dataclasses.replace(built, outputs=outputs)
 
 
@@ -178,11 +184,12 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
         },
         foreign=there.foreign,
         unnamed=UNKNOWN,
+        nodes=dict.fromkeys(pods, UNKNOWN) | {name: on for name, on in there.nodes.items() if name not in replaced},
     )
 
 
-async def _observed(settings: Settings, intended: Plan, authority: str | None) -> Sequence[dict[str, Any]]:
-    """The hops as they are when the routes are answered; warns of each that is not."""
+async def _observed(settings: Settings, intended: Plan, authority: str | None) -> Plan:
+    """The plan with the addresses as they are when the routes are answered; warns of each that is not."""
     door = intended.door
     # A service without a route is only waited for.
     asked = [*intended.backends, *(service for service in intended.services if not service.host)]
@@ -190,7 +197,7 @@ async def _observed(settings: Settings, intended: Plan, authority: str | None) -
     for backend, answer in zip(asked, found_answers, strict=True):
         if warning := _warning(settings, intended, backend, answer):
             pulumi.log.warn(warning)
-    return _hops(plan(settings, found(objects, door.node, settings.foreign), authority))
+    return plan(settings, found(objects, door.node, settings.foreign), authority)
 
 
 def _warning(settings: Settings, intended: Plan, backend: Backend, answer: RouteAnswer) -> str | None:
@@ -598,6 +605,11 @@ def _outputs(intended: Plan) -> dict[str, Any]:
 
 def _hops(of: Plan) -> Sequence[dict[str, Any]]:
     return [_known(_hop(hop)) for path in of.paths for hop in path.hops]
+
+
+def _between(of: Plan) -> Sequence[dict[str, Any]]:
+    """The way between the nodes to each pod, as JSON."""
+    return [_known(dataclasses.asdict(one)) for one in of.between]
 
 
 def _hop(hop: Hop) -> dict[str, Any]:

@@ -238,7 +238,8 @@ def main(
         folder = manifests or project / ".ingress-hops" / "plan" / stack
         write(found.manifests, folder)
         if page:
-            drawn = plan_html(stack, plan(settings).paths, found.findings, found.left_out)
+            intended = plan(settings)
+            drawn = plan_html(stack, intended.paths, found.findings, found.left_out, intended.between)
             write_file(page, drawn)
     except (BuildError, OSError, StackError, ProjectError) as error:
         stop(error)
@@ -256,7 +257,7 @@ def main(
     else:
         if found.left_out:
             echo(f"incomplete: {_INCOMPLETE}")
-        print_hops(found.outputs["hops"])
+        print_hops(found.outputs["hops"], found.outputs.get("betweenNodes", ()))
         echo(f"{len(found.manifests)} objects are written to {folder}")
         if page:
             echo(f"The path is drawn in {page}")

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hops.cli.output import echo
+from hops.model.hop import between
 from hops.model.visible import on_one_line, visible
 
 _NARROWEST, _WIDEST = 80, 120
@@ -61,8 +62,12 @@ def print_path(rows: Iterable[Sequence[object]], last: str, title: str | None = 
     print_table(["", "hop", "where", "state", last], rows, title)
 
 
-def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
-    """Prints hops as the output `hops` holds them, a table for each route."""
+def print_hops(hops: Iterable[Mapping[str, Any]], between_nodes: Iterable[Mapping[str, Any]] = ()) -> None:
+    """Prints hops as the output `hops` holds them, a table for each route.
+
+    between_nodes: as the output `betweenNodes` holds them. Each is a line below the table of its route.
+    """
+    crossings = list(between_nodes)
     for (service, route), path in groupby(hops, key=lambda hop: (hop["service"], hop.get("route", ""))):
         rows = [
             [
@@ -75,6 +80,10 @@ def print_hops(hops: Iterable[Mapping[str, Any]]) -> None:
             for hop in path
         ]
         print_path(rows, "known at", f"request to {service}{f' by {route}' if route else ''}")
+        for one in crossings:
+            if (one["service"], one["route"]) == (service, route):
+                way = between(one["pod"], one["source"], one["target"], encapsulated=one["encapsulated"])
+                echo(f"between nodes: {way}")
     echo(LEGEND)
 
 

@@ -69,6 +69,7 @@ def found(
         foreign={
             name: foreign_service(item, pods) for item in services if (name := objects.full_name(item)) in foreign
         },
+        nodes={objects.full_name(item): on for item in pods if (on := objects.node_of(item))},
     )
 
 

@@ -159,6 +159,41 @@ class Hop:
 
 
 @dataclass(frozen=True)
+class NodeHop:
+    """The way from Envoy's node to the node of one pod, in a cluster of several workers. It is a part of hop 6.
+
+    service, route: as in `Hop`.
+    pod: namespace/name; of a Deployment without pods yet, its own namespace/name.
+    source: the node of Envoy.
+    target: the node of the pod; None until `known_at`, because the scheduler chooses it.
+    encapsulation: of the address pool: VXLANCrossSubnet, VXLAN or None.
+    encapsulated: whether packets between the nodes travel as VXLAN. All nodes of a kind cluster are in one subnet.
+    """
+
+    service: str
+    route: str
+    pod: str
+    source: str
+    target: str | None
+    encapsulation: str
+    encapsulated: bool
+    known_at: KnownAt = KnownAt.UP
+
+    def __str__(self) -> str:
+        return between(self.pod, self.source, self.target, encapsulated=self.encapsulated)
+
+
+def between(pod: str, source: str, target: str | None, *, encapsulated: bool) -> str:
+    """A sentence about the way between two nodes. The arguments are as in `NodeHop`."""
+    if target == source:
+        return f"{pod} and Envoy are both on {source}: packets between them stay on this node"
+    how = "encapsulated as VXLAN (UDP 4789)" if encapsulated else "not encapsulated"
+    if target is None:
+        return f"{source} -> the node of {pod}, known after an up; on another node: {how}"
+    return f"{source} -> {target}, the node of {pod}: {how}"
+
+
+@dataclass(frozen=True)
 class RequestPath:
     """All hops of the requests of one route, in order, and the command that tries it.
 
@@ -326,7 +361,7 @@ class LiveAddresses:
     node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name". deployed:
     the names of the current pods of each Deployment, by "namespace/name". foreign: the selector, the pods and the
     pods' ports of each foreign Service, by "namespace/name". unnamed: the address of a pod that is not made yet, or not
-    by the stack.
+    by the stack. nodes: the name of each pod's node, by "namespace/name".
     """
 
     node: str | None = None
@@ -337,6 +372,7 @@ class LiveAddresses:
     deployed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foreign: Mapping[str, ForeignService] = field(default_factory=dict)
     unnamed: str | None = None
+    nodes: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING_FOUND = LiveAddresses()

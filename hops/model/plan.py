@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from hops.model.hop import (
     Entrypoint,
     ForeignService,
     LiveAddresses,
+    NodeHop,
     PortMapping,
     RequestPath,
 )
@@ -49,6 +50,7 @@ class Plan:
     cluster. services: one for each service of the settings; the host of one without a route is "". backends, paths: one
     for each route, in order. manifests: the published files that it is made of. fixed: the settings behind the
     fingerprint, by key without the namespace, such as cluster.httpPort; of an existing cluster its context alone.
+    between: the way between the nodes to each pod, in the order of `backends`; empty unless there are several workers.
     """
 
     context: str
@@ -62,6 +64,7 @@ class Plan:
     paths: tuple[RequestPath, ...]
     manifests: tuple[Manifest, ...]
     fixed: Mapping[str, Any]
+    between: tuple[NodeHop, ...] = ()
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -96,6 +99,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
     backends = tuple(backend for of in routed for backend in of if backend.host)
     network = POD_NETWORK.facts(settings)
     paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
+    crossings = (crossing for backend in backends for crossing in _between(settings, door, backend, found))
     # An existing cluster has a pod network already.
     manifests = (CONTOUR,) if cluster.existing else (POD_NETWORK.manifest, CONTOUR)
     return Plan(
@@ -110,7 +114,25 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
         paths=paths,
         manifests=manifests,
         fixed=_fixed(settings),
+        between=tuple(crossings) if len(workers) > 1 else (),
     )
+
+
+def _between(settings: Settings, door: Entrypoint, backend: Backend, found: LiveAddresses) -> Iterator[NodeHop]:
+    """The way from Envoy's node to the node of each pod of a backend."""
+    # Envoy itself answers a redirect.
+    pods = () if backend.redirect or not door.node else backend.pods or (backend.service,)
+    for pod in pods:
+        name = f"{backend.namespace}/{pod}"
+        yield NodeHop(
+            service=f"{backend.namespace}/{backend.service}",
+            route=backend.route,
+            pod=name,
+            source=str(door.node),
+            target=found.nodes.get(name, found.unnamed if backend.deployment or backend.foreign else None),
+            encapsulation=settings.calico.encapsulation,
+            encapsulated=settings.calico.encapsulation == "VXLAN",
+        )
 
 
 def _fixed(settings: Settings) -> dict[str, Any]:

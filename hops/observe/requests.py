@@ -59,10 +59,13 @@ for probe in "${{probes[@]}}"; do
 done
 for number in "${{!asked[@]}}"; do printf '\\036request %s\\n' "$number"; cat <&"${{asked[number]}}"; done
 part nat iptables-save --counters --table nat
+part links ip -json -statistics address
 test -n "$NODE_PORT" && part conntrack conntrack --dump --proto tcp --orig-port-dst "$NODE_PORT"
 true
 """
 
+_AFTER = {"nat_after": "nat", "links_after": "links", "conntrack": "conntrack"}
+"""The sections that the script prints after the requests, by the field of the node."""
 _FAILURES: Mapping[int, Failure] = {
     **dict.fromkeys((5, 6), "no name"),
     7: "refused",
@@ -341,7 +344,7 @@ def from_node(
             answers.append(_answer(probe, asked, text))
         except (ValueError, KeyError):
             unseen[f"requests: {probe.where}"] = f"curl in {node.name} printed {text[:200]!r}"
-    after = {"nat_after": parts.get("nat", ""), "conntrack": parts.get("conntrack", "")}
+    after = {field: parts.get(section, "") for field, section in _AFTER.items()}
     return answers, node.model_copy(update=after)
 
 

@@ -251,6 +251,27 @@ def test_an_up_publishes_what_the_cluster_says(running: Run, seed: Settings) -> 
     assert set(outputs) == {"hops", "url", "curl", "cluster"}
 
 
+@pytest.mark.parametrize("preview", [True, False])
+def test_several_workers_publish_the_way_between_the_nodes(running: Run, *, preview: bool) -> None:
+    several = committed("seed")
+    key = "ingress-hops:cluster"
+    several[key] = json.dumps(json.loads(several[key]) | {"workers": 3})
+    outputs = running(config=several, preview=preview).outputs
+    assert len(outputs["hops"]) == 12, "the twelve hops stay as they are"
+    assert outputs["betweenNodes"] == [
+        {
+            "service": "default/my-service",
+            "route": "",
+            "pod": "default/example-pod",
+            "source": NODE,
+            "target": UNKNOWN if preview else NODE,
+            "encapsulation": "VXLANCrossSubnet",
+            "encapsulated": False,
+            "known_at": "up",
+        }
+    ]
+
+
 def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
     first, *_, last = running().outputs["hops"]
     assert first == {

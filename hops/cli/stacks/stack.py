@@ -259,19 +259,20 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
     try:
         project = project_folder()
         try:
-            hops = backend.outputs(project, name).get("hops")
+            outputs = backend.outputs(project, name)
         except backend.BackendError as error:
             # A stack without a file can still be up, so the backend is asked first.
             stack_file(project, name)
             if not isinstance(error, backend.NotUpError):
                 raise
-            hops = None
+            outputs = {}
     except (backend.BackendError, StackError, ProjectError) as error:
         stop(error)
+    hops = outputs.get("hops")
     if form is Format.JSON:
         print_json(hops or [])
     elif hops:
-        print_hops(hops)
+        print_hops(hops, outputs.get("betweenNodes", ()))
     if not hops:
         up = of_stack("up", name, makefile=has_makefile(project))
         echo(f"hops: the stack {name} is not up; bring it up with: {up}", err=True)

@@ -24,7 +24,7 @@ part() {
 _SCRIPT = f"""{PART}
 part filter iptables-save --counters --table filter
 part nat iptables-save --counters --table nat
-part links ip -json -details address
+part links ip -json -details -statistics address
 part routes ip -json route
 # A missing file must not hide the others.
 sysctls() {{ grep --no-messages --with-filename '' "$@"; true; }}

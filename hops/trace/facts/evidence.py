@@ -10,11 +10,12 @@ from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
-from hops.model.hop import Backend, HopName
+from hops.model.hop import Backend, HopName, between
+from hops.model.kind_names import is_control_plane
 from hops.trace.facts.declared_routes import detached, every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
 from hops.trace.facts.path_facts import PathFacts, identity
-from hops.trace.observed.observation import SentRequest, Where
+from hops.trace.observed.observation import ObservedNode, SentRequest, Where
 from hops.trace.readers import envoy, kernel
 from hops.trace.readers.published_ports import published
 from hops.trace.result import HopAddress
@@ -250,12 +251,21 @@ def _endpoint(view: PathFacts) -> HopEvidence:
 
 
 def _between_nodes(view: PathFacts) -> Iterator[str]:
-    """How packets travel from Envoy's node to the nodes of the pods, a line for each other node."""
+    """How packets travel from Envoy's node to the nodes of the pods: lines for each other node.
+
+    A pod on Envoy's own node has a line if there are several workers, because another pod may be elsewhere.
+    """
     envoy = next(iter(view.envoys_on(view.publishing)), None)
     start = view.node(objects.node_of(envoy)) if envoy else None
     told_of = {start.name} if start else set()
     for pod in view.pods if start else ():
         name, address = objects.node_of(pod), objects.address(pod)
+        if (
+            start
+            and name == start.name
+            and sum(not is_control_plane(objects.name(node)) for node in view.of("Node")) > 1
+        ):
+            yield between(objects.full_name(pod), name, name, encapsulated=False)
         route = kernel.longest(start.routes, address) if start and address else None
         if start is None or route is None or name is None or name in told_of:
             continue
@@ -263,6 +273,22 @@ def _between_nodes(view: PathFacts) -> Iterator[str]:
         device, via = str(route.get("dev")), f" via {route['gateway']}" if route.get("gateway") else ""
         how = "encapsulated as UDP 4789" if device.startswith("vxlan") else "not encapsulated"
         yield f"from {start.name} to {name}: {address} goes by {device}{via}, {how}"
+        yield from _carried(start, device)
+
+
+def _carried(node: ObservedNode, device: str) -> Iterator[str]:
+    """MTU and counters of the interface by which packets leave a node for another one."""
+    before, after = kernel.links(node.links).get(device), kernel.links(node.links_after).get(device)
+    if before is None:
+        return
+    counters = (("received", "received"), ("sent", "sent"), ("dropped", "lost"))
+    counted = [
+        f"{word} {was}" + (f" before and {now} after" if (now := getattr(after, field, None)) is not None else "")
+        for field, word in counters
+        if (was := getattr(before, field)) is not None
+    ]
+    packets = f"; packets {', '.join(counted)}" if counted else ""
+    yield f"{device} of {node.name}: {before}, MTU {before.mtu or 'unknown'}{packets}"
 
 
 def _pod(view: PathFacts) -> HopEvidence:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from hops.model.finding import Finding, Level
-from hops.model.hop import Hop, HopName, HopRole, KnownAt, RequestPath
+from hops.model.hop import Hop, HopName, HopRole, KnownAt, NodeHop, RequestPath
 from hops.trace.html import parts
 from hops.trace.html.diagram import Sign, Stop, duration
 from hops.trace.html.tree import element
@@ -45,11 +45,23 @@ def html(trace: Trace) -> str:
 
 
 def plan_html(
-    stack: str, paths: Sequence[RequestPath], findings: Sequence[Finding], left_out: Sequence[str] = ()
+    stack: str,
+    paths: Sequence[RequestPath],
+    findings: Sequence[Finding],
+    left_out: Sequence[str] = (),
+    between: Sequence[NodeHop] = (),
 ) -> str:
-    """The page of a planned path. findings: what the rules say of it. left_out: what isn't planned, and why."""
+    """The page of a planned path.
+
+    stack: the stack's name.
+    paths: those of its routes.
+    findings: what the rules say of it.
+    left_out: a sentence for each part that is not planned. Default: none.
+    between: the ways between nodes, which the endpoint hop shows. Default: none.
+    """
     drawn = [
-        [_planned(hop, number, paths, findings) for hop in path.hops] for number, path in enumerate(paths, start=1)
+        [_planned(hop, number, paths, findings, between) for hop in path.hops]
+        for number, path in enumerate(paths, start=1)
     ]
     sign, title = _plan_headline(findings, left_out)
     mandatory, advisory = parts.cards(findings, [stop for stops in drawn for stop in stops], parts.as_sentence)
@@ -152,8 +164,11 @@ def _traced(hop: TracedHop, reached: int) -> Stop:
     )
 
 
-def _planned(hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iterable[Finding]) -> Stop:
+def _planned(
+    hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iterable[Finding], between: Iterable[NodeHop]
+) -> Stop:
     """number: of the hop's path among all, from 1. A finding about another path's object is not told here."""
+    of = (hop.service, hop.route)
     mine = {own.component for own in paths[number - 1].hops}
     others = {other.component for path in paths for other in path.hops}
     here = tuple(
@@ -180,7 +195,9 @@ def _planned(hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iter
         address=None if hop.name.reply else f"{hop.address}:{hop.port}" if hop.address and hop.port else port,
         crossed=True,
         facts=tuple((name, value) for name, value in facts.items() if value),
-        notes=(),
+        notes=tuple(str(one) for one in between if of == (one.service, one.route))
+        if hop.name is HopName.ENDPOINT
+        else (),
         findings=here,
     )
 

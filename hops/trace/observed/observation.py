@@ -142,9 +142,15 @@ class Namespace(Part):
 class ObservedNode(Part):
     """One node from inside.
 
-    nat, filter: of `iptables-save --counters`, before the requests; nat_after: after them. links: of
-    `ip -json -details address`. routes: of `ip -json route`. conntrack: its entries of the node's port, after the
-    requests. sysctls: by name with dots. cni: configuration files by name. namespaces: of the pods on it.
+    nat, filter: of `iptables-save --counters`, before the requests.
+    nat_after: the same table after the requests.
+    links: of `ip -json -details -statistics address`, before the requests.
+    links_after: of `ip -json -statistics address`, after the requests.
+    routes: of `ip -json route`.
+    conntrack: its entries of the node's port, after the requests.
+    sysctls: by name with dots.
+    cni: configuration files by name.
+    namespaces: of the pods on it.
     kubelet_address: the address that its kubelet is configured with; "" where none is.
     """
 
@@ -153,6 +159,7 @@ class ObservedNode(Part):
     nat_after: str = ""
     filter: str = ""
     links: str = ""
+    links_after: str = ""
     routes: str = ""
     conntrack: str = ""
     sysctls: Mapping[str, int] = {}

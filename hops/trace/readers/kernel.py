@@ -159,26 +159,44 @@ def addresses(links: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Link:
-    """An interface. on: whether it is switched on. up: whether its other end is too. mtu: bytes, None if not told."""
+    """An interface.
+
+    on: whether it is switched on.
+    up: whether its other end is too.
+    mtu: bytes; None if not told.
+    received, sent, dropped: packets; None where no counters were printed. dropped: of both directions, with errors.
+    """
 
     name: str
     on: bool
     up: bool
     mtu: int | None
+    received: int | None = None
+    sent: int | None = None
+    dropped: int | None = None
 
     def __str__(self) -> str:
         return "up" if self.up else "on, without carrier" if self.on else "down"
 
 
 def links(printed: str) -> Mapping[str, Link]:
-    """The interfaces of `ip -json address`, by name."""
+    """The interfaces of `ip -json address`, by name; with `-statistics`, their counters."""
     found = {}
     for item in parsed(printed):
         flags = set(sequence(at(dict(item), "flags")))
         if name := text(at(dict(item), "ifname")):
             on = "UP" in flags
-            found[name] = Link(name, on, on and not {"NO-CARRIER", "M-DOWN"} & flags, number(at(dict(item), "mtu")))
+            up = on and not {"NO-CARRIER", "M-DOWN"} & flags
+            found[name] = Link(name, on, up, number(at(dict(item), "mtu")), *_counters(dict(item)))
     return found
+
+
+def _counters(item: JSON) -> tuple[int | None, int | None, int | None]:
+    """Packets received, sent and lost."""
+    lost = [number(at(item, "stats64", way, what)) for way in ("rx", "tx") for what in ("errors", "dropped")]
+    counted = [one for one in lost if one is not None]
+    received, sent = (number(at(item, "stats64", way, "packets")) for way in ("rx", "tx"))
+    return received, sent, sum(counted) if counted else None
 
 
 def longest(routes: str, address: str) -> Mapping[str, Any] | None:

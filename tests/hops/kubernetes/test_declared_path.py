@@ -306,6 +306,8 @@ def test_found_takes_the_addresses_of_an_answer() -> None:
     assert (there.node, there.envoy) == ("172.18.0.3", "10.244.1.7")
     assert there.services == {"apps/a": "10.96.3.4"}
     assert set(there.pods) == {"projectcontour/envoy-1", "projectcontour/envoy-2", "other/envoy-3"}
+    assert there.nodes["projectcontour/envoy-2"] == "c-worker"
+    assert "apps/pending" not in there.nodes
 
 
 def test_found_without_a_publishing_node() -> None:

@@ -188,6 +188,50 @@ def test_another_address_to_listen_on_is_where_the_client_goes() -> None:
     assert "--resolve my-service.localhost:80:192.0.2.1 " in path.curl
 
 
+def several(**more: object) -> Settings:
+    services = [{"pod": "example-pod", "replicas": 2}, {"name": "web", "image": "web:1"}]
+    return settings("alice", {"cluster": {"workers": 3}, "services": services, **more})
+
+
+def test_several_workers_have_a_way_between_the_nodes_to_each_pod() -> None:
+    source = "ingress-hops-alice-worker"
+    intended = plan(several())
+    assert [(one.service, one.pod, one.source, one.target, one.encapsulated) for one in intended.between] == [
+        ("apps/my-service", "apps/example-pod", source, None, False),
+        ("apps/my-service", "apps/example-pod-2", source, None, False),
+        ("apps/web", "apps/web", source, None, False),
+    ]
+    assert {one.known_at for one in intended.between} == {KnownAt.UP}, "the scheduler chooses the nodes"
+    assert str(intended.between[0]) == (
+        f"{source} -> the node of apps/example-pod, known after an up; on another node: not encapsulated"
+    )
+
+
+def test_the_running_cluster_says_on_which_nodes_the_pods_are() -> None:
+    source = "ingress-hops-alice-worker"
+    there = LiveAddresses(
+        nodes={"apps/example-pod": f"{source}2", "apps/example-pod-2": source, "apps/web-1": f"{source}3"},
+        deployed={"apps/web": ("web-1",)},
+    )
+    assert [str(one) for one in plan(several(calico={"encapsulation": "VXLAN"}), there).between] == [
+        f"{source} -> {source}2, the node of apps/example-pod: encapsulated as VXLAN (UDP 4789)",
+        f"apps/example-pod-2 and Envoy are both on {source}: packets between them stay on this node",
+        f"{source} -> {source}3, the node of apps/web-1: encapsulated as VXLAN (UDP 4789)",
+    ]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_where_one_node_runs_all_pods_there_is_no_way_between_nodes(workers: int) -> None:
+    assert plan(settings("alice", {"cluster": {"workers": workers}})).between == ()
+
+
+def test_a_redirect_leads_to_no_node() -> None:
+    route = {"kind": "HTTPProxy", "redirect": {"scheme": "https"}}
+    services = [{"name": "web", "routes": [{"path": "/a"}, {**route, "path": "/b"}]}]
+    (only,) = plan(settings("alice", {"cluster": {"workers": 2}, "services": services})).between
+    assert only.route == "web.localhost/a"
+
+
 def test_replicas_are_pods_with_numbers() -> None:
     three = settings("alice", {"services": [{"pod": "example-pod", "replicas": 3}]})
     intended = plan(three, LiveAddresses(pods={"apps/example-pod-2": "10.244.0.9"}))

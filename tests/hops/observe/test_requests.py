@@ -252,10 +252,12 @@ def test_a_pod_behind_http_2_is_asked_by_it_and_by_http_1_where_it_speaks_no_oth
 
 
 def test_the_node_tells_its_counters_afterwards(serve: Serve, stand_in: StandIn) -> None:
-    stand_in.program("conntrack", '#!/bin/sh\necho "$*"\n')
+    for tool in ("conntrack", "ip"):
+        stand_in.program(tool, '#!/bin/sh\necho "$*"\n')
     probe = Probe("envoy", "127.0.0.1", serve(answering(OK)))
     _, after = from_node(ObservedNode(name="node", nat="before"), asked(1), [probe], 80, {})
     assert (after.nat, after.nat_after) == ("before", "*nat\n")
+    assert after.links_after == "-json -statistics address\n"
     assert after.conntrack == "--dump --proto tcp --orig-port-dst 80\n"
 
 

@@ -272,3 +272,9 @@ def test_of_several_paths_each_is_told_its_own_findings() -> None:
     assert ("KN05" in one.text, "KN05" in two.text) == (True, True)
     assert len(root.all("nav")) == 2
     assert [command.text for command in root.one("section", "verdict").all("pre")] == [path.curl for path in paths]
+
+
+def test_the_planned_page_shows_the_way_between_nodes_at_its_hop_alone() -> None:
+    several = plan(settings("alice", {"cluster": {"workers": 2}}))
+    drawn = plan_html("alice", several.paths, (), (), several.between)
+    assert drawn.count("known after an up; on another node: not encapsulated") == 1

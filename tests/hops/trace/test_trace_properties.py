@@ -95,7 +95,7 @@ def test_no_odd_value_ends_a_trace(data: st.DataObject, odd: Any) -> None:
 def test_no_odd_text_of_a_node_ends_a_trace(text: str) -> None:
     sight = copy.deepcopy(HEALTHY)
     for one in sight["nodes"]:
-        one.update(dict.fromkeys(("nat", "nat_after", "filter", "links", "routes", "conntrack"), text))
+        one.update(dict.fromkeys(("nat", "nat_after", "filter", "links", "links_after", "routes", "conntrack"), text))
         for space in one["namespaces"]:
             space.update(dict.fromkeys(("links", "routes", "sockets"), text))
     assert len(judged(sight).hops) == 12

@@ -273,6 +273,15 @@ def test_show_prints_the_published_hops_in_100_columns(pulumi: Path) -> None:
     assert json.loads(as_json.stdout) == hops
 
 
+def test_show_prints_the_way_between_nodes_below_the_table_of_its_route(pulumi: Path) -> None:
+    way = {"service": HOP["service"], "route": "", "pod": "apps/web", "source": "a", "target": "b"}
+    ways = [way | {"encapsulated": True}, way | {"encapsulated": False, "service": "apps/other"}]
+    pulumi.write_text(f"#!/bin/sh\necho '{json.dumps({'hops': [HOP], 'betweenNodes': ways})}'")
+    done = CliRunner().invoke(app, ["stack", "show"])
+    said = [line for line in done.stdout.splitlines() if line.startswith("between nodes")]
+    assert said == ["between nodes: a -> b, the node of apps/web: encapsulated as VXLAN (UDP 4789)"]
+
+
 def test_show_asks_for_the_named_stack_where_make_keeps_it(pulumi: Path, alone: Path) -> None:
     pulumi.write_text('#!/bin/sh\necho "{\\"hops\\": [\\"$PULUMI_BACKEND_URL\\", \\"$PWD\\", \\"$*\\"]}"')
     assert outputs(alone, "alice")["hops"] == [

@@ -1,11 +1,13 @@
 """The way between two nodes: T84, T85, and T10 of a node behind the publishing one."""
 
+import json
+
 from hops.model.hop import HopName
 from hops.trace.facts.evidence import found as seen_at
 from hops.trace.verdict import trace
 from tests.hops.trace.checks.test_pod_interfaces import edited, moved
 from tests.hops.trace.faults import THROUGH_ENVOY, told
-from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, WORKER
+from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, MTU, WORKER
 from tests.hops.trace.observations import container, failed, healthy, node, view
 
 
@@ -37,6 +39,41 @@ def test_a_tunnel_that_works_is_left_alone_and_told() -> None:
 def test_without_a_tunnel_it_says_that_packets_are_not_encapsulated() -> None:
     evidence = "\n".join(seen_at(view(moved(healthy())), HopName.ENDPOINT).evidence)
     assert f"goes by eth0 via {CONTROL_IP}, not encapsulated" in evidence
+
+
+def counted(entries: list[JSON], received: int, sent: int, dropped: int = 0) -> list[JSON]:
+    stats = {
+        "rx": {"packets": received, "errors": 0, "dropped": 0},
+        "tx": {"packets": sent, "errors": 0, "dropped": dropped},
+    }
+    return [{**e, "stats64": stats} if e["ifname"] == "vxlan.calico" else e for e in entries]
+
+
+def test_the_counters_of_the_tunnel_before_and_after_are_told() -> None:
+    sight = tunnelled()
+    node(sight)["links_after"] = json.dumps(counted(json.loads(node(sight)["links"]), 15, 14, dropped=2))
+    edited(node(sight), "links", lambda entries: counted(entries, 9, 8))
+    assert told(sight) == []
+    line = (
+        f"vxlan.calico of {WORKER}: up, MTU {MTU}; packets received 9 before and 15 after, sent 8 before and 14 after, "
+        "lost 0 before and 2 after"
+    )
+    assert line in seen_at(view(sight), HopName.ENDPOINT).evidence
+
+
+def test_counters_that_were_not_printed_are_not_told() -> None:
+    evidence = seen_at(view(tunnelled()), HopName.ENDPOINT).evidence
+    assert f"vxlan.calico of {WORKER}: up, MTU {MTU}" in evidence
+
+
+def test_a_pod_beside_envoy_stays_on_its_node() -> None:
+    sight = healthy()
+    line = "are both on"
+    assert line not in "\n".join(seen_at(view(sight), HopName.ENDPOINT).evidence), "one worker runs all pods"
+    second = {"kind": "Node", "apiVersion": "v1", "metadata": {"name": f"{WORKER}2"}}
+    sight["cluster"]["objects"] = [*sight["cluster"]["objects"], second]
+    assert line in "\n".join(seen_at(view(sight), HopName.ENDPOINT).evidence)
+    assert line not in "\n".join(seen_at(view(moved(sight)), HopName.ENDPOINT).evidence)
 
 
 def test_a_rule_that_drops_the_tunnels_port() -> None:
