@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from http.client import HTTPConnection
@@ -15,10 +14,11 @@ import pytest
 import yaml
 
 from tests.certificates import issued
-from tests.live.conftest import a_clone
+from tests.live.conftest import SHARED as STACK
+from tests.live.conftest import SHARED_PORT as PORT
+from tests.live.conftest import Shared
 from tests.project import Project, answer
 
-STACK, PORT = "routes", 8190
 SHOP = {"kind": "HTTPProxy", "host": "shop.localhost"}
 SERVER = (Path(__file__).parent / "echo_server.py").read_text(encoding="utf-8")
 
@@ -32,10 +32,10 @@ def service(name: str, protocol: str, routes: list[dict[str, Any]], **files: str
     }
 
 
-def config() -> dict[str, Any]:
+def services() -> list[dict[str, Any]]:
     pod = issued("pod", None, "secure")
     proxy = {"kind": "HTTPProxy", "host": "api.localhost"}
-    services = [
+    return [
         service(
             "web",
             "http",
@@ -93,21 +93,12 @@ def config() -> dict[str, Any]:
             ],
         ),
     ]
-    cluster = {"httpPort": PORT, "httpsPort": None, "workers": 0}
-    return {"cluster": cluster, "services": services}
-
-
-def write(project: Project, of: dict[str, Any]) -> None:
-    whole = {"config": {f"ingress-hops:{key}": value for key, value in of.items()}}
-    (project.folder / "stacks" / f"Pulumi.{STACK}.yaml").write_text(yaml.safe_dump(whole))
 
 
 @pytest.fixture(scope="module")
-def routed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    with a_clone(tmp_path_factory.mktemp("project")) as clone:
-        write(clone, config())
-        clone.up(STACK)
-        yield clone
+def routed(shared: Shared) -> Project:
+    shared.up(services())
+    return shared.project
 
 
 def ask(host: str, path: str) -> tuple[int, str]:
@@ -293,13 +284,10 @@ def test_the_trace_names_the_backends_of_this_request(routed: Project, words: li
 @pytest.mark.long
 def test_an_unchanged_stack_stays_and_a_changed_route_changes_alone(routed: Project) -> None:
     assert "no changes" in routed.up(STACK)
-    changed = config()
-    changed["services"][1]["routes"][0]["rewrite"] = "/elsewhere"
-    # The certificate of the service `secure` is made anew each time.
-    changed["services"][3] = yaml.safe_load((routed.folder / "stacks" / f"Pulumi.{STACK}.yaml").read_text())["config"][
-        "ingress-hops:services"
-    ][3]
-    write(routed, changed)
+    file = routed.folder / "stacks" / f"Pulumi.{STACK}.yaml"
+    whole = yaml.safe_load(file.read_text())
+    whole["config"]["ingress-hops:services"][1]["routes"][0]["rewrite"] = "/elsewhere"
+    file.write_text(yaml.safe_dump(whole))
     assert "1 updated" in routed.up(STACK)
     assert seen("api.localhost", "/v1/things")["path"] == "/elsewhere/things"
 

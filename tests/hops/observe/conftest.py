@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,12 @@ def answering(answer: bytes, heard: list[bytes] | None = None) -> Behaviour:
         if heard is not None:
             heard.append(request)
         connection.sendall(answer)
+        # A client of HTTP/2 may still be sending. What nobody has read resets a connection that is closed.
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(2)
+        with suppress(OSError):
+            while connection.recv(4096):
+                pass
 
     return behave
 
