@@ -101,8 +101,8 @@ class WorkloadArgs(TypedDict):
     secret_env: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Further variables whose values are secrets. A Secret holds them; another value makes new pods. Default: none."""
     pull_secret: NotRequired[pulumi.Input[str] | None]
-    """The login of the image's registry, as USER:PASSWORD. A Secret holds it; another value makes new pods. Default:
-    None, the nodes pull without a login."""
+    """The login of the image's registry, as USER:PASSWORD. A Secret holds it; another value makes new pods.
+    Default: None, the nodes pull without a login."""
     files: NotRequired[Mapping[str, str]]
     """The content of files in the container, by absolute path; at most 1,000,000 bytes. Default: none."""
     resources: NotRequired[Mapping[str, Mapping[str, str]] | None]

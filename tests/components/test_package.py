@@ -65,7 +65,7 @@ def test_what_policies_judge_is_plain_and_the_rest_may_come_from_other_resources
         "Image": [],
         "Ingress": ["host", "name", "namespace", "service", "tls"],
         "KindCluster": [],
-        "Workload": ["admitFrom", "clusterIp", "image"],
+        "Workload": ["admitFrom", "clusterIp", "image", "pullSecret"],
     }
 
 

@@ -49,7 +49,7 @@ def test_a_node_from_inside(inside: Path) -> None:
     assert seen.name == "web-worker"
     assert seen.nat == "iptables-save --counters --table nat\n"
     assert seen.filter == "iptables-save --counters --table filter\n"
-    assert seen.links == "ip -json -details address\n"
+    assert seen.links == "ip -json -details -statistics address\n"
     assert seen.routes == "ip -json route\n"
     assert seen.kubelet_address == "172.18.0.2"
     assert seen.cni == {"10-calico.conflist": '{"name": "k8s-pod-network"}'}
