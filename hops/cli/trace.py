@@ -22,6 +22,7 @@ from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
 from hops.model.hop import GRPC_HEADERS, met_by
+from hops.model.path import USUAL_PORTS
 from hops.model.settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.files import read_bounded, write
@@ -32,7 +33,7 @@ from hops.observe.requests import from_client
 from hops.trace.facts.probes import SAFE
 from hops.trace.formats import as_json, junit
 from hops.trace.html.page import html
-from hops.trace.observed.observation import USUAL_PORTS, FollowedRequest, Observation, TracedStack
+from hops.trace.observed.observation import FollowedRequest, Observation, TracedStack
 from hops.trace.observed.redact import redacted
 from hops.trace.result import Trace
 from hops.trace.verdict import status, trace

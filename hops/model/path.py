@@ -27,8 +27,8 @@ HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 XDS_PORT = 8001
 """Where Contour serves xDS to Envoy (examples/contour/02-service-contour.yaml)."""
 _EDS_NAME_LENGTH = 60
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-"""The ports that a URL need not name."""
+USUAL_PORTS = {"http": 80, "https": 443}
+"""The port of a URL without one, by scheme (RFC 9110, sections 4.2.1 and 4.2.2)."""
 _INSIDE_TLS = (HopName.ROUTE, HopName.REPLY_ROUTE, HopName.REPLY_CLIENT)
 """The hops whose HTTP is inside of TLS: Envoy ends the TLS of the client, and speaks plain HTTP to the pod."""
 
@@ -76,7 +76,7 @@ def request_path(
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
     interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods else None
-    authority = backend.host if entry.host == _DEFAULT_PORTS[entry.scheme] else f"{backend.host}:{entry.host}"
+    authority = backend.host if entry.host == USUAL_PORTS[entry.scheme] else f"{backend.host}:{entry.host}"
     url = f"{entry.scheme}://{authority}{backend.request_path}"
     secure = entry.scheme == "https"
 

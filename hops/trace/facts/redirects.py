@@ -2,10 +2,11 @@
 
 import re
 
+from hops.model.path import USUAL_PORTS
 from hops.trace.facts.declared_routes import every, takes_host
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.probes import SAFE
-from hops.trace.observed.observation import USUAL_PORTS, FollowedRequest, Observation, SentRequest
+from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest
 
 _MOVED = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 5

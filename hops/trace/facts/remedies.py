@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 from hops.model.commands import hops, of_stack
 from hops.model.finding import Identity
-from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.path import CONTOUR_NAMESPACE, USUAL_PORTS
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
 from hops.model.route_settings import RouteSettings
 from hops.model.service_settings import ServiceSettings
 from hops.trace.facts.path_facts import PathFacts
-from hops.trace.observed.observation import USUAL_PORTS
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")

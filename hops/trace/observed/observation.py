@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from hops.model.path import USUAL_PORTS
 from hops.model.settings import Settings
 
 Where = Literal["client", "proxy", "node", "envoy", "pod", "pod from envoy", "service"]
@@ -17,9 +18,6 @@ namespace, to the ClusterIP from the node."""
 
 Failure = Literal["no name", "refused", "timeout", "reset", "empty", "unreachable", "tls", "other"]
 """How a request ended without an answer."""
-
-USUAL_PORTS = {"http": 80, "https": 443}
-"""The port of a URL without one, by scheme (RFC 9110, sections 4.2.1 and 4.2.2)."""
 
 
 class Part(BaseModel):
