@@ -6,7 +6,7 @@ pkg/apis/apps/validation/validation.go and k8s.io/apimachinery/pkg/util/validati
 bound in words, for messages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -150,6 +150,45 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
 Left out is what a rule of its own reports: the path (IN08) and host (IN15) of an Ingress, names of ports and targetPort
 (SV07), a selector that does not match its template (SV08).
 """
+
+NOT_DEMANDED: Mapping[str, frozenset[str]] = {
+    "api.apps.v1.ControllerRevision": frozenset({"revision"}),
+    "api.apps.v1.StatefulSetSpec": frozenset({"serviceName"}),
+    "api.batch.v1.PodFailurePolicyOnPodConditionsPattern": frozenset({"status"}),
+    "api.batch.v1.PodFailurePolicyRule": frozenset({"onPodConditions"}),
+    "api.core.v1.HTTPHeader": frozenset({"value"}),
+    "api.core.v1.ISCSIPersistentVolumeSource": frozenset({"lun"}),
+    "api.core.v1.ISCSIVolumeSource": frozenset({"lun"}),
+    "api.core.v1.LimitRangeSpec": frozenset({"limits"}),
+    "api.core.v1.PreferredSchedulingTerm": frozenset({"preference"}),
+    "api.core.v1.Sysctl": frozenset({"value"}),
+    "api.discovery.v1.EndpointSlice": frozenset({"endpoints"}),
+    "api.networking.v1.NetworkPolicySpec": frozenset({"podSelector"}),
+    "api.rbac.v1.RoleRef": frozenset({"apiGroup"}),
+    "api.scheduling.v1.PriorityClass": frozenset({"value"}),
+    "apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion": frozenset(
+        {"served", "storage"}
+    ),
+}
+"""Fields that the published definitions require and the API server does not, by definition without `io.k8s.`.
+
+It sets a default (roleRef.apiGroup, the status of onPodConditions), or the field's zero value is valid. Source: the
+files defaults.go and validation.go of each group in Kubernetes 1.34 (pkg/apis/*/v1, pkg/apis/*/validation).
+"""
+
+_REPORTED = ("Condition", "Status")
+
+
+def demanded(definition: str, required: Sequence[str]) -> list[str]:
+    """The required fields of a definition without which the API server refuses an object.
+
+    definition: its name without `io.k8s.`.
+    required: the fields that the published definition requires. The server drops the status of a new object, so it
+        demands none of a status.
+    """
+    accepted = NOT_DEMANDED.get(definition, frozenset())
+    return [] if definition.endswith(_REPORTED) else [name for name in required if name not in accepted]
+
 
 _ANY_NAME = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 _LABEL_NAMED = frozenset({"Namespace"})

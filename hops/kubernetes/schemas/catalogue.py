@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from hops.kubernetes.schemas.bounds import BOUNDS
+from hops.kubernetes.schemas.bounds import BOUNDS, demanded
 from hops.kubernetes.values import JSON
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -157,7 +157,10 @@ def _within(range_: str, version: str) -> bool:
 
 
 def _bounded(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    bounds = BOUNDS.get(name.removeprefix("io.k8s."))
+    short = name.removeprefix("io.k8s.")
+    if "required" in schema:
+        schema = {**schema, "required": demanded(short, schema["required"])}
+    bounds = BOUNDS.get(short)
     if not bounds:
         return schema
     properties = schema["properties"]

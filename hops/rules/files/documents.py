@@ -78,18 +78,30 @@ def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:
         raise _at(f"a key is {kind}; a key must be a string", key.start_mark)
     if tag not in ("bool", "int", "float"):
         return key
-    value = json.dumps(loader.construct_object(key))
-    return yaml.ScalarNode(f"{_CORE}str", value, key.start_mark, key.end_mark)
+    value = loader.construct_object(key)
+    shown = json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return yaml.ScalarNode(f"{_CORE}str", shown, key.start_mark, key.end_mark)
 
 
-_WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
+_WHOLE = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
+# A fraction needs no digits behind its point, an exponent neither point nor sign; 08 is no octal number, and so is 8.
+_FRACTION = re.compile(
+    r"(?:[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+)
+_NUMBERS = {f"{_CORE}int": _WHOLE, f"{_CORE}float": _FRACTION}
+"""How numbers look to kubectl. Source: sigs.k8s.io/yaml, goyaml.v2/resolve.go."""
 Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, _WHOLE if tag.endswith(":int") else pattern)
-        for tag, pattern in resolvers
-        # Many CustomResourceDefinitions have a plain `=` in an enum, and PyYAML has no value for it.
-        if not tag.endswith((":timestamp", ":value"))
-    ]
+    first: sorted(
+        (
+            (tag, _NUMBERS.get(tag, pattern))
+            for tag, pattern in resolvers
+            # Many CustomResourceDefinitions have a plain `=` in an enum, and PyYAML has no value for it.
+            if not tag.endswith((":timestamp", ":value"))
+        ),
+        # A whole number also looks like a fraction.
+        key=lambda resolver: resolver[0] == f"{_CORE}float",
+    )
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 

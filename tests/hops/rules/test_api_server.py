@@ -3,6 +3,7 @@
 import pytest
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.schemas.bounds import NOT_DEMANDED
 from hops.kubernetes.schemas.catalogue import catalogue, known_versions
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Place
@@ -91,6 +92,27 @@ spec:
   template:
     metadata: {{labels: {{app: web}}}}
     spec: {{{spec}containers: [{{name: web, image: web{container}}}]}}
+"""
+
+
+def job(spec: str = "", container: str = "") -> str:
+    return f"""
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {{name: a, namespace: apps}}
+spec: {{{spec}template: {{spec: {{restartPolicy: Never, containers: [{{name: a, image: a{container}}}]}}}}}}
+"""
+
+
+def binding(kind: str, role: str, subject: str = "{kind: User, name: sam}") -> str:
+    return f"""
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {kind}
+metadata: {{name: a}}
+roleRef: {role}
+subjects: [{subject}]
 """
 
 
@@ -403,6 +425,36 @@ kubeadmConfigPatches:
         ("/spec/template/spec/containers/0/image",),
     ),
     Case("AP04", "an image that is not known yet", pod().replace("image: web", "image: !unknown ")),
+    Case(
+        "AP04",
+        "a roleRef whose group is the default",
+        binding("RoleBinding", "{kind: Role, name: a}", "{kind: ServiceAccount, name: x, namespace: s}"),
+    ),
+    Case("AP04", "a roleRef without a name", binding("RoleBinding", "{kind: Role}"), ("/roleRef/name",)),
+    Case(
+        "AP04",
+        "a policy of all pods",
+        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {policyTypes: [Ingress]}}",
+    ),
+    Case("AP04", "a StatefulSet without serviceName", workload("StatefulSet", "")),
+    Case(
+        "AP04",
+        "a condition whose status is the default",
+        job("podFailurePolicy: {rules: [{action: Ignore, onPodConditions: [{type: DisruptionTarget}]}]}, "),
+    ),
+    Case("AP04", "a priority of 0", "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: a}}"),
+    Case(
+        "AP04",
+        "a slice of no endpoints",
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a}, addressType: IPv4}",
+    ),
+    Case(
+        "AP04",
+        "a slice of no family",
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: a}}",
+        ("/addressType",),
+    ),
+    Case("AP04", "a status that the server drops", workload("DaemonSet", "") + "status: {}"),
     Case("AP04", "no services port", proxy("").replace(", port: 80", ""), ("/spec/routes/0/services/0/port",)),
 ]
 
@@ -543,6 +595,11 @@ def test_a_refusal_is_of_one_kind_and_its_patch_leaves_none(case: Case) -> None:
         assert verdict(mended, rules=CODES) == []
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if not case.paths], ids=str)
+def test_a_healthy_case_has_no_refusal_of_its_rule(case: Case) -> None:
+    assert [f.path for f in verdict(documents(case.text), rules=CODES) if f.code == case.code] == []
+
+
 @pytest.mark.parametrize(
     ("text", "code", "remedy"),
     [
@@ -618,6 +675,23 @@ def test_the_version_is_that_of_the_stacks_node_image() -> None:
     stack = settings("a", {"cluster": {"nodeImage": "kindest/node:v1.31.2"}})
     assert Inventory([], today=TODAY, settings=stack).kubernetes == "1.31"
     assert Inventory([], today=TODAY).kubernetes == "1.34"
+
+
+@pytest.mark.parametrize("version", known_versions())
+def test_a_field_that_no_version_of_the_server_demands_may_be_missing(version: str) -> None:
+    (body,) = documents("{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a}, spec: {}}")
+    inventory = Inventory([(body, Place())], today=TODAY, kubernetes=version)
+    assert judge(inventory, configure(), [RULES[code] for code in CODES]) == []
+
+
+def test_every_field_that_is_not_demanded_is_one_of_a_definition() -> None:
+    fields = {
+        (name.removeprefix("io.k8s."), field)
+        for version in known_versions()
+        for name, schema in catalogue(version).definitions.items()
+        for field in schema.get("properties", ())
+    }
+    assert {(name, field) for name, given in NOT_DEMANDED.items() for field in given} <= fields
 
 
 @pytest.mark.parametrize("version", known_versions())
