@@ -46,6 +46,11 @@ def page(rule: Rule) -> str:
 def _sections(rule: Rule) -> Iterator[str]:
     yield f"# {rule.code}: {rule.title}"
     yield rule.why
+    if rule.of_contour:
+        yield (
+            "The rule does not apply to an Ingress of another controller: its IngressClass names one, or its class has "
+            "the name of a well-known one such as nginx, traefik or alb, and no declared Contour handles that class."
+        )
     yield f"**Remedy:** {rule.remedy}"
     remedied = "yes, with the level `remediate`" if rule.remediable else "no"
     if rule.remediable and rule.scope is Scope.STACK:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
+from hops.kubernetes.controller.classes import of_another_controller
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, matches, unknown_paths
@@ -13,6 +14,7 @@ from hops.rules import RULES
 from hops.rules.configuration import Configuration
 from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import declared_once, holds, undecidable
+from hops.rules.families.ingress import Classes, class_served
 from hops.rules.installed import INSTALLED
 from hops.rules.meant import meant
 from hops.rules.rule import Breach, Rule, Scope
@@ -71,6 +73,8 @@ class _Run:
         self.of_declared = rule.code.startswith(_OF_DECLARED)
         self.level = configuration.levels[rule.code]
         self.parameters = configuration.parameters[rule.code]
+        handled = configuration.parameters[class_served.code]
+        self.classes = handled.classes if isinstance(handled, Classes) else ()
         self.undecided_level = min(
             self.level, configuration.levels[undecidable.code], key=lambda level: level.strictness
         )
@@ -82,6 +86,8 @@ class _Run:
         """The findings of the rule. refusals: why values of the inventory may be unknown, which is told already."""
         for subject in self.rule.of(inventory):
             try:
+                if self.rule.of_contour and self._of_another_controller(subject.resource, inventory):
+                    continue
                 for breach in self.rule.check(subject, inventory, self.parameters):
                     resource = subject.resource
                     if breach.absence and not inventory.whole:
@@ -93,6 +99,11 @@ class _Run:
                     yield from self._undecided(subject.resource)
             except Exception as error:  # noqa: BLE001 - a rule that fails on an object must not let it pass
                 yield from self._undecided(subject.resource, error)
+
+    def _of_another_controller(self, resource: Resource, inventory: Inventory) -> bool:
+        return resource.kind == "Ingress" and of_another_controller(
+            inventory.ingress(resource), inventory, self.classes
+        )
 
     def _undecided(self, resource: Resource, error: Exception | None = None) -> Iterator[Finding]:
         if self.undecided_level is Level.DISABLED or self.excepted_undecided(resource):

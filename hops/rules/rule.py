@@ -92,6 +92,7 @@ class Rule:
         `hops check --fix` applies it only if asked to.
     references: URLs.
     yields_to: codes of rules; a finding of one of them at the same place of the same object replaces that of this rule.
+    of_contour: whether the rule holds for Contour only, so that it skips an Ingress of another controller.
     """
 
     check: Callable[[Any, Inventory, Any], Iterable[Breach]]
@@ -112,6 +113,7 @@ class Rule:
     unsafe: bool = False
     references: tuple[str, ...] = ()
     yields_to: tuple[str, ...] = ()
+    of_contour: bool = False
 
 
 def pods(inventory: Inventory) -> Iterable[Any]:

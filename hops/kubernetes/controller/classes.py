@@ -3,7 +3,8 @@
 From Contour 1.33: internal/ingressclass, internal/annotation.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
 from hops.kubernetes.controller.contour import CLASSES, contours
 from hops.kubernetes.inventory import Inventory
@@ -32,6 +33,49 @@ def others(inventory: Inventory) -> frozenset[str]:
         for resource in inventory.of_kind("IngressClass")
         if (controller := text(at(resource.body, "spec", "controller"))) and not controller.startswith(_CONTROLLER)
     )
+
+
+_OTHERS = frozenset(
+    {
+        *("alb", "ambassador", "apisix", "azure", "cilium", "gce", "haproxy", "higress", "istio", "kong", "nginx"),
+        *("ngrok", "openshift", "pomerium", "skipper", "tailscale", "traefik", "tyk", "webapprouting"),
+    }
+)
+"""Words in the class names of other controllers, such as nginx-internal. Source: the controllers' documentation, listed
+at https://kubernetes.io/docs/concepts/services-networking/ingress-controllers/."""
+_OTHERS_ANNOTATIONS = (
+    *("alb.ingress.kubernetes.io/", "appgw.ingress.kubernetes.io/", "haproxy-ingress.github.io/", "haproxy.org/"),
+    *("konghq.com/", "networking.gke.io/", "nginx.ingress.kubernetes.io/", "nginx.org/"),
+    "traefik.ingress.kubernetes.io/",
+)
+
+
+def of_another_controller(ingress: DeclaredIngress, inventory: Inventory, handled: Sequence[str] = ()) -> bool:
+    """Whether another controller than Contour handles an Ingress.
+
+    ingress: the Ingress.
+    inventory: the declared objects. An IngressClass decides by its controller, and a declared Contour by the classes
+        that it handles. Without them, the class name or the annotations of a well-known controller decide. An Ingress
+        of any other class counts as Contour's.
+    handled: the configured classes of the installed controller; if they name a well-known controller, it also handles
+        the Ingresses without a class. Default: not configured.
+
+    Raises Undecidable if the class is not known.
+    """
+    name = class_of(ingress, inventory)
+    if name in inventory.once(others):
+        return True
+    if name in inventory.once(served):
+        configured = [given for given in handled if given]
+        return not name and bool(configured) and not inventory.once(contours) and all(map(_of_another, configured))
+    if any(not resource.vague and resource.name == name for resource in inventory.of_kind("IngressClass")):
+        return False
+    return bool(name) and (_of_another(name) or any(key.startswith(_OTHERS_ANNOTATIONS) for key in ingress.annotations))
+
+
+def _of_another(name: str) -> bool:
+    words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    return "contour" not in words and not _OTHERS.isdisjoint(words)
 
 
 def _default_class(inventory: Inventory) -> str:

@@ -32,6 +32,7 @@ _CONTOUR = "https://projectcontour.io/docs/1.33/config/"
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=ingresses,
+    of_contour=True,
     hop=HopName.ROUTE,
     why="A rule without a host matches the requests for every name that no other rule claims, including misspelled "
     "names and names of other developers. Contour never serves such a rule over TLS.",
@@ -56,6 +57,7 @@ def host_named(ingress: DeclaredIngress, _: Inventory, __: NoParameters) -> Iter
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=named,
+    of_contour=True,
     hop=HopName.ROUTE,
     why="A wildcard host matches requests for names that other routes may require, and hides misspelled names.",
     yields_to=("IN15",),
@@ -80,6 +82,7 @@ def no_wildcard(subject: Named, _: Inventory, __: NoParameters) -> Iterator[Brea
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds(*ROUTE_KINDS),
+    of_contour=True,
     hop=HopName.ROUTE,
     why="If two routes match the same requests, Contour keeps only one: the HTTPProxy before the Ingress, otherwise "
     "the route that it reads last, which can change when Contour restarts. Of two HTTPRoutes, it keeps the older one. "
@@ -112,6 +115,7 @@ def claimed_once(resource: Resource, inventory: Inventory, _: NoParameters) -> I
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=kinds(*ROUTE_KINDS),
+    of_contour=True,
     hop=HopName.ROUTE,
     why="Envoy evaluates exact paths first, then regular expressions, then prefixes, and the longest of each kind "
     "first. A regular expression that matches everything below a path shadows the longer prefixes below it. A Prefix "
@@ -200,6 +204,7 @@ def _as_prefix(table: RouteTable, wider: CatchAll) -> Operations:
     unsafe=True,
     scope=Scope.RESOURCE,
     of=ingresses,
+    of_contour=True,
     hop=HopName.ROUTE,
     remediable=True,
     why="The meaning of ImplementationSpecific depends on the controller. Contour treats a path that contains one of "

@@ -11,6 +11,7 @@ from hops.kubernetes.controller.classes import (
     DEFAULT_CLASS,
     annotated_class,
     class_of,
+    of_another_controller,
     others,
     owner_of,
     served,
@@ -57,7 +58,7 @@ _SENDERS = tuple(kind for kind in ADAPTERS if kind != "HTTPProxy")
 )
 def service_exists(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for target in targets(resource, inventory):
-        if target.foreign:
+        if target.foreign or _is_action(target, resource, inventory):
             continue
         if not target.service:
             yield Breach(target.pointer, "a backend has no Service name.")
@@ -90,6 +91,19 @@ def service_exists(resource: Resource, inventory: Inventory, _: NoParameters) ->
             )
 
 
+def _is_action(target: Target, resource: Resource, inventory: Inventory) -> bool:
+    """Whether a backend names an action in an annotation, which only the AWS Load Balancer Controller reads.
+
+    Source: https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions
+    """
+    return (
+        resource.kind == "Ingress"
+        and target.port_name == "use-annotation"
+        and f"alb.ingress.kubernetes.io/actions.{target.service}" in resource.annotations
+        and of_another_controller(inventory.ingress(resource), inventory)
+    )
+
+
 def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
     found: dict[str, list[str | None]] = {}
     for resource in inventory.of_kind("Service"):
@@ -115,7 +129,7 @@ def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:
 )
 def port_exists(resource: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
     for target in targets(resource, inventory):
-        if target.foreign or not target.service:
+        if target.foreign or not target.service or _is_action(target, resource, inventory):
             continue
         count = bool(target.port_name) + bool(target.port_number)
         service = inventory.service(target.namespace or home(resource), target.service)
@@ -320,6 +334,7 @@ class ExternalNames(Section):
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=kinds(*ADAPTERS),
+    of_contour=True,
     hop=HopName.SERVICE,
     parameters=ExternalNames,
     why="Contour rejects a Service of type ExternalName, which could forward to any name and bypass every network "
@@ -392,12 +407,15 @@ class CodeAnnotations(Section):
         "namespace: apps}", "namespace: apps, annotations: {projectcontour.io/response-timeout: 10s}}"
     ),
 )
-def no_snippet(resource: Resource, _: Inventory, parameters: CodeAnnotations) -> Iterator[Breach]:
+def no_snippet(resource: Resource, inventory: Inventory, parameters: CodeAnnotations) -> Iterator[Breach]:
     annotations = at(resource.body, "metadata", "annotations")
     if not annotations:
         return
+    remedy = ""
+    if resource.kind == "Ingress" and of_another_controller(inventory.ingress(resource), inventory):
+        remedy = "Remove the annotation; use the controller's other annotations."
     for key in pairs(annotations):
         if any(matches(pattern, key.lower()) for pattern in parameters.forbidden):
             path = pointer("/metadata/annotations", key)
             message = f"annotation {key} is copied into the controller's configuration."
-            yield Breach(path, message, ({"op": "remove", "path": path},))
+            yield Breach(path, message, ({"op": "remove", "path": path},), remedy=remedy)

@@ -9,7 +9,7 @@ from itertools import chain
 
 from hops.kubernetes.commands import loopback, server
 from hops.kubernetes.controller import contour_annotations
-from hops.kubernetes.controller.classes import others, owner_of
+from hops.kubernetes.controller.classes import of_another_controller, others, owner_of
 from hops.kubernetes.controller.contour import contours, envoys, may_serve, serves, watched
 from hops.kubernetes.controller.secrets import generated, made_secrets
 from hops.kubernetes.inventory import Inventory
@@ -542,6 +542,7 @@ def _entrances(inventory: Inventory) -> Iterator[DeclaredIngress | Resource]:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=_entrances,
+    of_contour=True,
     hop=HopName.ROUTE,
     why="With --watch-namespaces, Contour reads no object of any other namespace, and with --root-namespaces it marks "
     "an HTTPProxy with a virtualhost elsewhere as invalid. The client receives 404.",
@@ -636,6 +637,7 @@ def _annotated(inventory: Inventory) -> Iterator[DeclaredIngress | DeclaredServi
     level=Level.ADVISORY,
     scope=Scope.STACK,
     of=_annotated,
+    of_contour=True,
     hop=HopName.ROUTE,
     yields_to=("IN16",),
     why="Contour ignores annotations of other controllers and annotations that it no longer has, and a value that it "
@@ -689,6 +691,7 @@ def _contours_services(inventory: Inventory) -> frozenset[tuple[str | None, str]
         key
         for key, resource in inventory.once(routed).items()
         if text(at(resource.body, "spec", "ingressClassName")) not in foreign
+        and not (resource.kind == "Ingress" and of_another_controller(inventory.ingress(resource), inventory))
     )
 
 

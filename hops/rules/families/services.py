@@ -607,11 +607,12 @@ def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
     title="A workload's selector matches its pod template",
     severity=Severity.HIGH,
     level=Level.MANDATORY,
+    unsafe=True,
     scope=Scope.RESOURCE,
     of=pods,
     hop=HopName.POD,
     why="The API server rejects a workload whose selector does not match the labels of its template: its controller "
-    "would create pods forever and recognize none of them.",
+    "would create pods forever and recognize none of them. The selector of a workload that exists cannot be changed.",
     remedy="Set the same labels in the selector and in the pod template.",
     references=("https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",),
     bad="""

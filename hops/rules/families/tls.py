@@ -148,6 +148,7 @@ def _certificates(inventory: Inventory) -> Mapping[str | None, Sequence[str]]:
     level=Level.ADVISORY,
     scope=Scope.RESOURCE,
     of=kinds(*ROUTE_KINDS),
+    of_contour=True,
     hop=HopName.ROUTE,
     remediable=True,
     why="TLS does not disable HTTP: Contour serves the routes of an Ingress on port 80 too, unless an annotation "
@@ -172,6 +173,7 @@ def redirected(resource: Resource, inventory: Inventory, _: NoParameters) -> Ite
     unsafe=True,
     scope=Scope.RESOURCE,
     of=ingresses,
+    of_contour=True,
     hop=HopName.ROUTE,
     why="Contour serves a rule over TLS only if `tls` lists exactly the same host. A wildcard in `tls` does not cover "
     "a name, and an entry without hosts covers nothing. A host that only `tls` lists has a certificate and returns "
@@ -370,6 +372,7 @@ def _any_tls(inventory: Inventory) -> bool:
     level=Level.MANDATORY,
     scope=Scope.STACK,
     of=ingresses,
+    of_contour=True,
     hop=HopName.ROUTE,
     why="Envoy presents one certificate per host. If two Secrets claim a host, Contour uses the one that it reads "
     "last, which can change when it restarts. The routes of an Ingress without `tls` are served over plain HTTP only, "

@@ -99,7 +99,8 @@ def _edited(text: str, steps: Sequence[_Step]) -> tuple[str, list[_Step], list[_
     The steps are applied from the end of the text, so that a removed item moves none that is still to be changed.
     """
     editor = _Editor(text)
-    edits = sorted(((editor.edit(step), step) for step in steps), key=lambda pair: -pair[0].start)
+    as_written = map(editor.as_written, steps)
+    edits = sorted(((editor.edit(step), step) for step in as_written), key=lambda pair: -pair[0].start)
     chosen: list[tuple[_Edit, _Step]] = []
     for edit, step in edits:
         last = chosen[-1][0] if chosen else None
@@ -150,6 +151,21 @@ class _Editor:
             case "add", yaml.SequenceNode() if last == "-" or int(last) == len(node.value):
                 return self._with_item(node, operation["value"])
         raise KeyError(operation["path"])
+
+    def as_written(self, step: _Step) -> _Step:
+        """The operation that quotes a number or boolean as the text has it: 0777 becomes '0777' and not '511'."""
+        operation = step.operation
+        value = operation.get("value")
+        if operation["op"] != "replace" or not isinstance(value, str):
+            return step
+        node: Any = self._documents[step.number]
+        for part in parts(operation["path"]):
+            _, node = self._below(node)[part]
+        if not isinstance(node, yaml.ScalarNode) or node.style:
+            return step
+        (parsed,) = documents(node.value) or (None,)
+        meant = parsed is not None and not isinstance(parsed, str) and json.dumps(parsed) == value
+        return step._replace(operation={**operation, "value": node.value}) if meant else step
 
     def _below(self, node: yaml.Node | None) -> Mapping[str, tuple[yaml.Node | None, yaml.Node]]:
         """The children of a node by the part of a pointer: key node (None in a sequence) and value node."""

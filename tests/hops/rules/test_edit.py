@@ -104,6 +104,25 @@ def test_an_edge(text: str, operation: dict[str, Any], after: str) -> None:
     assert change(text, operation) == after
 
 
+@pytest.mark.parametrize(
+    ("source", "value", "after"),
+    [
+        ("0777", "511", "'0777'"),
+        ("yes", "true", "'yes'"),
+        ("1_000", "1000", "'1_000'"),
+        ("80", "80", "'80'"),
+        # Another value is no quotation.
+        ("0777", "777", "'777'"),
+        ("yes", "Prefix", "Prefix"),
+        ('"0777"', "511", '"511"'),
+        ("text", "other", "other"),
+    ],
+)
+def test_a_number_or_boolean_is_quoted_as_it_is_written(source: str, value: str, after: str) -> None:
+    assert change(f"a:\n  b: {source} # c\n", replace("/a/b", value)) == f"a:\n  b: {after} # c\n"
+    assert change(f"{{a: {{b: {source}}}}}\n", replace("/a/b", value)) == f"{{a: {{b: {after}}}}}\n"
+
+
 def test_one_of_several_documents_and_one_item_of_a_list() -> None:
     text = "a: 1\n---\n# nothing\n---\nitems:\n- a: 1\n- a: 1 # this\n...\n"
     assert change(text, replace("/a", 2), document=2, within="/items/1") == text.replace("1 # this", "2 # this")

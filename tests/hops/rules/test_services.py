@@ -548,6 +548,8 @@ def test_a_selector_follows_the_template_that_others_select_by() -> None:
         (finding,) = of_rule(selecting("{matchLabels: {app: web}}", labels), "SV08")
         assert finding.patch
         assert finding.patch.operations[0]["path"] == path
+        # The selector of an existing workload is immutable.
+        assert not finding.patch.safe
 
 
 def test_a_port_that_a_service_means_by_number_is_not_changed() -> None:

@@ -1,0 +1,100 @@
+"""An Ingress of another controller: the rules that hold for Contour only leave it alone."""
+
+import pytest
+
+from tests.hops.rules.cases import documents, verdict
+from tests.hops.rules.manifests import ingress, path, policy, service
+
+BACKEND = "{service: {name: web, port: {number: 80}}}"
+PATTERN = f"{{path: '/api(/|$)(.*)', pathType: ImplementationSpecific, backend: {BACKEND}}}"
+OF_CONTOUR = {"IN03", "IN05", "IN06", "IN07", "IN12", "RP07", "TL02", "TL03", "TL06"}
+NGINX = 'annotations: {nginx.ingress.kubernetes.io/use-regex: "true"}'
+
+
+def doubled(field: str, metadata: str = "") -> str:
+    """Two Ingresses with the same regular expression and TLS, one rule of which has no host."""
+    rules = f"[{{host: a.example.com, http: {{paths: [{PATTERN}]}}}}, {{http: {{paths: [{path()}]}}}}]"
+    spec = f"{{{field} tls: [{{hosts: [a.example.com], secretName: a}}], rules: {rules}}}"
+    certificate = "\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: apps}\ntype: kubernetes.io/tls\n"
+    return service() + ingress(spec, metadata=metadata) + ingress(spec, "canary", metadata) + certificate
+
+
+def ingress_class(name: str, controller: str) -> str:
+    return (
+        f"\n---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {{name: {name}}}\n"
+        f"spec: {{controller: {controller}}}\n"
+    )
+
+
+def codes(text: str) -> set[str]:
+    return {finding.code for finding in verdict(documents(text))} & OF_CONTOUR
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        doubled("ingressClassName: nginx,", NGINX),
+        doubled("ingressClassName: nginx-internal,"),
+        doubled("ingressClassName: traefik,"),
+        doubled("ingressClassName: azure/application-gateway,"),
+        doubled("", "annotations: {kubernetes.io/ingress.class: alb}"),
+        doubled("ingressClassName: public,", NGINX),
+        doubled("ingressClassName: public,") + ingress_class("public", "k8s.io/ingress-nginx"),
+        doubled("") + policy("{IN09: {parameters: {classes: [nginx]}}}"),
+    ],
+)
+def test_an_ingress_of_another_controller_is_its_business(text: str) -> None:
+    assert codes(text) == set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        doubled(""),
+        doubled("ingressClassName: contour,", NGINX),
+        doubled("", NGINX),
+        doubled("ingressClassName: public,"),
+        doubled("ingressClassName: nginx,") + ingress_class("nginx", "projectcontour.io/ingress-controller"),
+        doubled("ingressClassName: nginx,")
+        + """
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: contour, namespace: projectcontour}
+spec: {template: {spec: {containers: [{name: contour, args: [serve, --ingress-class-name=nginx]}]}}}
+""",
+        doubled("") + policy("{IN09: {parameters: {classes: [contour, '']}}}"),
+    ],
+)
+def test_an_ingress_of_contour_is_judged(text: str) -> None:
+    assert {"IN03", "IN05", "IN07", "TL02"} <= codes(text)
+
+
+def test_contour_still_gets_the_advice_about_annotations_of_nginx() -> None:
+    assert "RP07" in codes(doubled("ingressClassName: contour,", NGINX))
+
+
+def test_a_missing_service_is_wrong_for_every_controller() -> None:
+    text = ingress(f"{{ingressClassName: nginx, rules: [{{host: a.example.com, http: {{paths: [{path()}]}}}}]}}")
+    assert [finding.code for finding in verdict(documents(text), rules=["IN01"])] == ["IN01"]
+
+
+@pytest.mark.parametrize(("kind", "found"), [("alb", []), ("nginx", ["IN01"]), ("contour", ["IN01"])])
+def test_only_the_aws_controller_reads_an_action_as_backend(kind: str, found: list[str]) -> None:
+    action = "alb.ingress.kubernetes.io/actions.redirect"
+    annotations = f"{{kubernetes.io/ingress.class: {kind}" + (f", {action}: '{{}}'}}" if kind != "nginx" else "}")
+    backend = "{service: {name: redirect, port: {name: use-annotation}}}"
+    text = ingress(
+        f"{{rules: [{{http: {{paths: [{path(backend=backend)}]}}}}]}}", metadata=f"annotations: {annotations}"
+    )
+    assert [finding.code for finding in verdict(documents(text), rules=["IN01", "IN02"])] == found
+
+
+@pytest.mark.parametrize(("name", "named"), [("nginx", 0), ("contour", 1)])
+def test_the_remedy_of_a_snippet_names_httpproxy_for_contour_only(name: str, named: int) -> None:
+    text = ingress(
+        f"{{ingressClassName: {name}, rules: []}}",
+        metadata="annotations: {nginx.ingress.kubernetes.io/server-snippet: return 200;}",
+    )
+    (finding,) = verdict(documents(text), rules=["IN16"])
+    assert finding.remedy.count("HTTPProxy") == named
