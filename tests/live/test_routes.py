@@ -211,7 +211,6 @@ def response(path: str, method: str = "GET", **headers: str) -> tuple[int, Messa
     return found.status, found.headers
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("routed")
 def test_weights_and_conditions_choose_the_backend() -> None:
     pods = [response("/")[1]["X-Pod"] for _ in range(40)]
@@ -266,7 +265,6 @@ def test_a_rate_limit_refuses_what_is_beyond_it() -> None:
     assert set(statuses) == {200, 429}
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "backends"),
     [
