@@ -101,7 +101,9 @@ def _shared(one: str, other: str) -> int:
 
 def _lacks_kind(body: Mapping[str, JSON]) -> bool:
     version = body.get("apiVersion")
-    return isinstance(version, str) and ("/" in version or isinstance(body.get("metadata"), dict))
+    # A kind that is no string is a mistake of an object.
+    meant = body.get("kind") is not None or isinstance(body.get("metadata"), dict)
+    return isinstance(version, str) and ("/" in version or meant)
 
 
 def _is_kustomization(body: JSON) -> bool:

@@ -87,7 +87,7 @@ CHECKS: Mapping[str, Mapping[str, Check]] = {
         "dangling-service": Check(("SV01",)),
         "exposed-services": Check(("SV03",)),
         "host-network": Check(("HP03",)),
-        "invalid-target-ports": Check(("SV07",), about="/(name|targetPort)$"),
+        "invalid-target-ports": Check(("AP04", "SV07"), about="/(name|targetPort)$"),
         "liveness-port": Check(("SV07",), about=PROBE),
         "mismatching-selector": Check(("SV08",)),
         "privileged-ports": Check(("HP10",)),

@@ -64,6 +64,19 @@ def _one_of(*values: str) -> Schema:
     return {"enum": [*values, "", None]}
 
 
+_ACCESS_MODE: Schema = {"enum": ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]}
+_BASE64: Schema = {
+    # Line breaks do not count.
+    "pattern": r"^\s*((?:[A-Za-z0-9+/]\s*){4})*((?:[A-Za-z0-9+/]\s*){2}=\s*=\s*|(?:[A-Za-z0-9+/]\s*){3}=\s*)?$",
+    "title": "base64: the encoded bytes; text in clear belongs into stringData of a Secret or data of a ConfigMap",
+}
+_KEYS: Schema = {
+    "propertyNames": {
+        "pattern": r"^(?!\.{1,2}$)(?!\.\.)[-._a-zA-Z0-9]+$",
+        "maxLength": 253,
+        "title": "a valid key: letters, digits, -, _ and ., at most 253 characters",
+    }
+}
 _PROTOCOL = _one_of("TCP", "UDP", "SCTP")
 _LABEL_OR_NONE: Schema = {**LABEL_NAME, "pattern": f"^$|^{_LABEL}$"}
 _PROBED: Mapping[str, Schema] = {"port": _PORT_OR_NAME, "scheme": _one_of("HTTP", "HTTPS")}
@@ -92,11 +105,21 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
         "podManagementPolicy": _one_of("OrderedReady", "Parallel"),
     },
     "api.apps.v1.StatefulSetUpdateStrategy": {"type": _one_of("OnDelete", "RollingUpdate")},
-    "api.batch.v1.CronJobSpec": {"concurrencyPolicy": _one_of("Allow", "Forbid", "Replace")},
+    "api.batch.v1.CronJobSpec": {
+        "concurrencyPolicy": _one_of("Allow", "Forbid", "Replace"),
+        "failedJobsHistoryLimit": _WHOLE,
+        "startingDeadlineSeconds": _WHOLE,
+        "successfulJobsHistoryLimit": _WHOLE,
+    },
+    "api.batch.v1.JobSpec": dict.fromkeys(
+        ("activeDeadlineSeconds", "backoffLimit", "completions", "parallelism", "ttlSecondsAfterFinished"), _WHOLE
+    ),
+    "api.core.v1.ConfigMap": {"binaryData": {**_KEYS, "additionalProperties": _BASE64}, "data": _KEYS},
     "api.core.v1.Container": _CONTAINER,
     "api.core.v1.ContainerPort": {
         "containerPort": _PORT,
         "hostPort": _NO_PORT,
+        "name": _PORT_NAME,
         "protocol": _PROTOCOL,
     },
     "api.core.v1.EnvVar": {
@@ -108,6 +131,8 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     "api.core.v1.NodeSelectorRequirement": {
         "operator": {"enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]}
     },
+    "api.core.v1.PersistentVolumeClaimSpec": {"accessModes": {"items": _ACCESS_MODE}},
+    "api.core.v1.PersistentVolumeSpec": {"accessModes": {"items": _ACCESS_MODE}},
     "api.core.v1.PodSpec": {
         "containers": {"minItems": 1},
         "dnsPolicy": _one_of("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
@@ -118,7 +143,14 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
         ("failureThreshold", "initialDelaySeconds", "periodSeconds", "successThreshold", "timeoutSeconds"), _WHOLE
     ),
     "api.core.v1.SeccompProfile": {"type": {"enum": ["Localhost", "RuntimeDefault", "Unconfined"]}},
-    "api.core.v1.ServicePort": {"port": _PORT, "protocol": _PROTOCOL},
+    "api.core.v1.Secret": {"data": {**_KEYS, "additionalProperties": _BASE64}, "stringData": _KEYS},
+    "api.core.v1.ServicePort": {
+        "name": _LABEL_OR_NONE,
+        "port": _PORT,
+        "protocol": _PROTOCOL,
+        # 0 means the port.
+        "targetPort": {**_PORT_OR_NAME, "minimum": 0},
+    },
     "api.core.v1.ServiceSpec": {
         "externalTrafficPolicy": _one_of("Cluster", "Local"),
         "internalTrafficPolicy": _one_of("Cluster", "Local"),
@@ -132,7 +164,10 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
         "effect": _one_of("NoSchedule", "PreferNoSchedule", "NoExecute"),
         "operator": _one_of("Equal", "Exists", "Gt", "Lt"),
     },
-    "api.core.v1.TopologySpreadConstraint": {"whenUnsatisfiable": {"enum": ["DoNotSchedule", "ScheduleAnyway"]}},
+    "api.core.v1.TopologySpreadConstraint": {
+        "maxSkew": {"minimum": 1, "title": "1 or more"},
+        "whenUnsatisfiable": {"enum": ["DoNotSchedule", "ScheduleAnyway"]},
+    },
     "api.core.v1.Volume": {"name": LABEL_NAME},
     "api.core.v1.VolumeMount": {"mountPath": {"minLength": 1, "title": "a path"}},
     "api.networking.v1.HTTPIngressPath": {"pathType": {"enum": ["Exact", "Prefix", "ImplementationSpecific"]}},
@@ -144,11 +179,12 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     },
     "api.networking.v1.NetworkPolicySpec": {"policyTypes": {"items": {"enum": ["Ingress", "Egress"]}}},
     "api.networking.v1.ServiceBackendPort": {"name": _PORT_NAME, "number": _NO_PORT},
+    "api.rbac.v1.Subject": {"kind": {"enum": ["Group", "ServiceAccount", "User"]}},
 }
 """Bounds by definition, without `io.k8s.`, and field; they are added to the field's published schema.
 
-Left out is what a rule of its own reports: the path (IN08) and host (IN15) of an Ingress, names of ports and targetPort
-(SV07), a selector that does not match its template (SV08).
+Left out is what a rule of its own reports: the path (IN08) and host (IN15) of an Ingress, a selector that does not
+match its template (SV08).
 """
 
 NOT_DEMANDED: Mapping[str, frozenset[str]] = {

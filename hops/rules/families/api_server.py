@@ -1,5 +1,6 @@
 """AP: what the API server refuses, before any other rule judges."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from hops.kubernetes.declared_values import refused_values
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import clusters
 from hops.kubernetes.resources.pods import Pod
@@ -75,12 +77,25 @@ def _refused(inventory: Inventory) -> Mapping[Fault, Sequence[Refused]]:
         body = resource.body
         if any(body.get(key) is UNKNOWN for key in ("apiVersion", "kind", "metadata")):
             continue
-        reasons = [*_reasons(resource, known), *_beyond(resource, pods.get(resource), known, node_ports)]
+        reasons = list(_reasons(resource, known))
+        beyond = _beyond(resource, pods.get(resource), known, node_ports)
+        reasons += [reason for reason in beyond if not _refused_already(reason.path, reasons)]
         for fault in Fault if reasons else ():
             of_fault = [reason for reason in reasons if reason.fault is fault]
             if of_fault:
                 found[fault].append(Refused(resource, of_fault))
     return found
+
+
+def _refused_already(path: str, reasons: Sequence[Refusal]) -> bool:
+    """Whether the schema refuses the value, a part of it, or an unknown field beside it that may stand for it."""
+    beside = path.rpartition("/")[0]
+    return any(
+        reason.path == path
+        or (reason.fault in (Fault.FIELD, Fault.TYPE) and reason.path.startswith(f"{path}/"))
+        or (reason.fault is Fault.FIELD and reason.path.rpartition("/")[0] == beside)
+        for reason in reasons
+    )
 
 
 def _of(fault: Fault, inventory: Inventory) -> Sequence[Refused]:
@@ -183,11 +198,12 @@ values = Rule(
     level=Level.MANDATORY,
     scope=Scope.RESOURCE,
     of=_ap04,
-    why="The API server refuses an object whose required field is missing, whose port or name is out of bounds, or "
-    "whose list has two entries of one name. For the kinds of Contour, Gateway API and Calico it applies the patterns "
-    "and enumerations of their CustomResourceDefinitions, and for Gateways and their routes the conditions on several "
-    "fields. The rule does not evaluate the other CEL expressions (x-kubernetes-validations), and it accepts the "
-    "fields of Gateway API's experimental channel.",
+    why="The API server refuses an object whose required field is missing, whose port, name or quantity is out of "
+    "bounds, whose list has two entries of one name, or whose fields contradict each other: a request above its limit, "
+    "two handlers in a probe, a Service with several ports of which one has no name. For the kinds of Contour, Gateway "
+    "API and Calico it applies the patterns and enumerations of their CustomResourceDefinitions, and for Gateways and "
+    "their routes the conditions on several fields. The rule does not evaluate the other CEL expressions "
+    "(x-kubernetes-validations), and it accepts the fields of Gateway API's experimental channel.",
     remedy="Correct the value that the message names.",
     references=(_NAMES, "https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport"),
     bad=_SERVICE.replace("port: 80,", "port: 80000,"),
@@ -215,16 +231,30 @@ def _unnamed(body: Mapping[str, Any], version: Any, kind: Any, known: Catalogue)
         yield Refusal(
             Fault.VERSION,
             "/apiVersion",
-            "the object has no apiVersion.",
+            "the object has no apiVersion." if version is None else _no_text("apiVersion", version),
             f"Set apiVersion to {right}.",
             ({"op": "add", "path": "/apiVersion", "value": right},) if version is None else (),
         )
+    elif kind and not isinstance(kind, str) and "apiVersion" in body:
+        yield Refusal(Fault.VERSION, "/kind", _no_text("kind", kind), "Write the name of one kind.")
     elif isinstance(version, str) and version.rpartition("/")[0] in known.groups and "metadata" in body:
         yield Refusal(Fault.VERSION, "/kind", "the object has no kind.", f"Set kind to one of {version}.")
 
 
+def _no_text(key: str, value: Any) -> str:
+    shown = "a list" if isinstance(value, list) else "a mapping" if isinstance(value, dict) else json.dumps(value)
+    return f"{key} is {shown}; it must be a string."
+
+
 def _unserved(body: Mapping[str, Any], version: str, kind: str, known: Catalogue) -> Iterator[Refusal]:
     """The refusal of a kind that the API server lacks, where that is certain."""
+    if kind.endswith("List") and version.rpartition("/")[0] in known.groups:
+        items = body.get("items")
+        if items is not None and items is not UNKNOWN and not isinstance(items, list):
+            message = (
+                f"items of the {kind} is {'a mapping' if isinstance(items, dict) else 'no list'}; it must be a list."
+            )
+            yield Refusal(Fault.TYPE, "/items", message, "Write each object as an entry of a list.")
     if kind in _NOT_OF_THE_API or kind.endswith("List"):
         return
     with_it = versions_with(version, kind)
@@ -298,9 +328,10 @@ def _node_ports(inventory: Inventory) -> tuple[int, int]:
 
 def _beyond(resource: Resource, pod: Pod | None, known: Catalogue, node_ports: tuple[int, int]) -> Iterator[Refusal]:
     """What the API server refuses beyond the schema of the kind. An unknown value is accepted."""
-    if not known.validator(resource.api_version, resource.kind):
+    kind = resource.body.get("kind")
+    if not isinstance(kind, str) or not known.validator(resource.api_version, kind):
         return
-    checks = [_named(resource, known)]
+    checks = [_named(resource, known), refused_values(resource, pod, minor_of(known.version))]
     if resource.api_version.startswith(f"{GROUP}/"):
         checks.append(ill_expressed(resource.kind, resource.body))
     if f"{resource.api_version} {resource.kind}" in known.served:

@@ -493,7 +493,9 @@ def _pods_and_services(inventory: Inventory) -> Iterable[Pod | DeclaredService]:
     remedy="Give every port a unique name of lower-case letters, digits and hyphens, and set the port of a probe to a "
     "declared port.",
     references=(_SERVICES + "#multi-port-services",),
-    bad=_POD + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}, {port: 81, targetPort: http}]}"),
+    bad=_POD
+    + "    readinessProbe: {httpGet: {port: 8008}}"
+    + _example("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}").replace("---", "\n---", 1),
     good=_POD
     + _example(
         "{selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}, "

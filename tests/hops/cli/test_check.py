@@ -644,8 +644,19 @@ def test_a_helm_template_is_named_as_such(tmp_path: Path) -> None:
 
 
 OTHER_POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: apps, labels: {app: web}}\n"
-LONELY = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: apps}\nspec: {selector: {app: web}}\n"
+LONELY = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+"""
 UNREADABLE = "apiVersion: v1\nkind: {{ .Values.kind }}\n"
+
+
+def test_a_kind_that_is_no_string_is_not_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: [a]\nmetadata: x\n")
+    (tmp_path / "b.yaml").write_text("apiVersion: v2\nname: chart\n")
+    assert codes(found(tmp_path, "--rule", "AP01")) == ["AP01"]
 
 
 def test_a_file_that_was_not_read_proves_no_absence(tmp_path: Path) -> None:

@@ -1,0 +1,383 @@
+"""Values that the API server refuses beyond the schemas: each mistake with its place, and a healthy twin."""
+
+import pytest
+
+from hops.kubernetes.declared_values import quantity
+from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.values import UNKNOWN
+from hops.model.finding import Place
+from hops.rules import RULES
+from hops.rules.configuration import configure
+from hops.rules.judge import judge
+from tests.hops.rules.cases import TODAY, documents, verdict
+from tests.hops.rules.test_api_server import binding, gateway, job, pod, service, workload
+
+CODES = [code for code in RULES if code.startswith("AP")]
+
+
+def of_kind(version: str, kind: str, spec: str, metadata: str = "") -> str:
+    return f"{{apiVersion: {version}, kind: {kind}, metadata: {{name: a{metadata}}}, spec: {{{spec}}}}}"
+
+
+def cron(schedule: str, more: str = "") -> str:
+    template = "spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: a}]}}}"
+    return of_kind("batch/v1", "CronJob", f"schedule: '{schedule}', {more}jobTemplate: {{{template}}}")
+
+
+def budget(spec: str) -> str:
+    return of_kind("policy/v1", "PodDisruptionBudget", spec)
+
+
+def policy(rule: str) -> str:
+    return of_kind("networking.k8s.io/v1", "NetworkPolicy", f"podSelector: {{}}, ingress: [{rule}]")
+
+
+def peer(block: str) -> str:
+    return policy(f"{{from: [{block}]}}")
+
+
+def calico(spec: str = "selector: all()", rule: str = "action: Allow", kind: str = "NetworkPolicy") -> str:
+    return of_kind("projectcalico.org/v3", kind, f"{spec}, ingress: [{{{rule}}}]")
+
+
+def claim(spec: str) -> str:
+    return of_kind("v1", "PersistentVolumeClaim", spec)
+
+
+def secret(data: str, kind: str = "Opaque") -> str:
+    return f"{{apiVersion: v1, kind: Secret, metadata: {{name: a}}, type: {kind}, {data}}}"
+
+
+def limits(value: str, requests: str = "{}") -> str:
+    return pod(container=f", resources: {{limits: {{memory: {value}}}, requests: {requests}}}")
+
+
+def probe(body: str, key: str = "livenessProbe") -> str:
+    return pod(container=f", {key}: {{{body}}}")
+
+
+def strategy(body: str) -> str:
+    return workload("Deployment", "", more=f"strategy: {{{body}}}")
+
+
+def variable(body: str) -> str:
+    return pod(container=f", env: [{{name: A, {body}}}]")
+
+
+def affinity(demand: str) -> str:
+    terms = f"nodeSelectorTerms: [{{matchExpressions: [{{key: a, {demand}}}]}}]"
+    return pod(f"affinity: {{nodeAffinity: {{requiredDuringSchedulingIgnoredDuringExecution: {{{terms}}}}}}}, ")
+
+
+_CONTAINER = "/spec/containers/0"
+_LIMIT = f"{_CONTAINER}/resources/limits/memory"
+_VALUE_FROM = f"{_CONTAINER}/env/0/valueFrom"
+_FROM = "/spec/ingress/0/from/0"
+_PORT = "/spec/ingress/0/ports/0"
+_ROLLING = "/spec/strategy/rollingUpdate"
+_VALUES = (
+    "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution"
+    "/nodeSelectorTerms/0/matchExpressions/0/values"
+)
+_HTTP = "httpGet: {port: 80}"
+_STORAGE = "resources: {requests: {storage: 1Gi}}"
+_TLS = "kubernetes.io/tls"
+_SCALED = "scaleTargetRef: {kind: Deployment, name: a}"
+
+REFUSED = {
+    "a unit of bytes": (limits("128MB"), _LIMIT),
+    "a unit twice": (limits("100mm"), _LIMIT),
+    "an empty quantity": (limits("''"), _LIMIT),
+    "a negative quantity": (limits("-1Gi"), _LIMIT),
+    "a request above the limit": (limits("1Gi", "{memory: 1025Mi}"), f"{_CONTAINER}/resources/requests/memory"),
+    "a size limit": (pod("volumes: [{name: a, emptyDir: {sizeLimit: 1GB}}], "), "/spec/volumes/0/emptyDir/sizeLimit"),
+    "a quota": (of_kind("v1", "ResourceQuota", "hard: {limits.cpu: 2cores}"), "/spec/hard/limits.cpu"),
+    "a capacity": (
+        of_kind("v1", "PersistentVolume", "accessModes: [ReadWriteOnce], capacity: {storage: 1GB}"),
+        "/spec/capacity/storage",
+    ),
+    "four fields": (cron("1 * * *"), "/spec/schedule"),
+    "minute 60": (cron("60 * * * *"), "/spec/schedule"),
+    "a day of 0": (cron("0 0 0 * *"), "/spec/schedule"),
+    "a span backwards": (cron("0 5-3 * * *"), "/spec/schedule"),
+    "a step of 0": (cron("*/0 * * * *"), "/spec/schedule"),
+    "an unknown macro": (cron("@hourli"), "/spec/schedule"),
+    "a zone in the schedule": (cron("TZ=UTC 0 * * * *"), "/spec/schedule"),
+    "a zone of the machine": (cron("0 * * * *", "timeZone: Local, "), "/spec/timeZone"),
+    "a zone with a blank": (cron("0 * * * *", "timeZone: Europe/New Berlin, "), "/spec/timeZone"),
+    "both bounds": (budget("minAvailable: 1, maxUnavailable: 1"), "/spec/maxUnavailable"),
+    "more than all": (budget("minAvailable: 150%"), "/spec/minAvailable"),
+    "fewer than none": (budget("maxUnavailable: -1"), "/spec/maxUnavailable"),
+    "half a percentage": (budget("minAvailable: 50.5%"), "/spec/minAvailable"),
+    "an address as network": (peer("{ipBlock: {cidr: 10.0.0.1}}"), f"{_FROM}/ipBlock/cidr"),
+    "a network of 33 bits": (peer("{ipBlock: {cidr: 10.0.0.0/33}}"), f"{_FROM}/ipBlock/cidr"),
+    "a netmask": (peer("{ipBlock: {cidr: 10.0.0.0/255.0.0.0}}"), f"{_FROM}/ipBlock/cidr"),
+    "an exception outside": (
+        peer("{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/9]}}"),
+        f"{_FROM}/ipBlock/except/0",
+    ),
+    "an exception of the whole": (
+        peer("{ipBlock: {cidr: 10.0.0.0/8, except: [10.0.0.0/8]}}"),
+        f"{_FROM}/ipBlock/except/0",
+    ),
+    "an exception of another family": (
+        peer("{ipBlock: {cidr: 10.0.0.0/8, except: ['::/64']}}"),
+        f"{_FROM}/ipBlock/except/0",
+    ),
+    "a block beside a selector": (peer("{ipBlock: {cidr: 10.0.0.0/8}, podSelector: {}}"), _FROM),
+    "an empty peer": (peer("{}"), _FROM),
+    "ports backwards": (policy("{ports: [{port: 80, endPort: 70}]}"), f"{_PORT}/endPort"),
+    "from a name to a number": (policy("{ports: [{port: http, endPort: 90}]}"), f"{_PORT}/endPort"),
+    "no first port": (policy("{ports: [{endPort: 90}]}"), f"{_PORT}/endPort"),
+    "two handlers": (probe(f"{_HTTP}, tcpSocket: {{port: 80}}"), f"{_CONTAINER}/livenessProbe/tcpSocket"),
+    "no handler": (probe("periodSeconds: 5"), f"{_CONTAINER}/livenessProbe"),
+    "two successes": (probe(f"{_HTTP}, successThreshold: 2"), f"{_CONTAINER}/livenessProbe/successThreshold"),
+    "two successes at start": (
+        probe(f"{_HTTP}, successThreshold: 2", "startupProbe"),
+        f"{_CONTAINER}/startupProbe/successThreshold",
+    ),
+    "a value and a source": (variable("value: a, valueFrom: {fieldRef: {fieldPath: metadata.name}}"), _VALUE_FROM),
+    "no source": (variable("valueFrom: {}"), _VALUE_FROM),
+    "two sources": (
+        variable("valueFrom: {fieldRef: {fieldPath: metadata.name}, secretKeyRef: {name: a, key: a}}"),
+        _VALUE_FROM,
+    ),
+    "an unknown field": (
+        variable("valueFrom: {fieldRef: {fieldPath: metadata.nam}}"),
+        f"{_VALUE_FROM}/fieldRef/fieldPath",
+    ),
+    "a volume of two sources": (
+        pod("volumes: [{name: a, emptyDir: {}, hostPath: {path: /a}}], "),
+        "/spec/volumes/0/hostPath",
+    ),
+    "two mounts of one path": (
+        pod("volumes: [{name: a}], ", ", volumeMounts: [{name: a, mountPath: /a}, {name: a, mountPath: /a}]"),
+        f"{_CONTAINER}/volumeMounts/1/mountPath",
+    ),
+    "a rolling Recreate": (strategy("type: Recreate, rollingUpdate: {maxSurge: 1}"), _ROLLING),
+    "no surge and none unavailable": (
+        strategy("rollingUpdate: {maxSurge: 0, maxUnavailable: 0%}"),
+        f"{_ROLLING}/maxUnavailable",
+    ),
+    "a minimum above the maximum": (
+        of_kind("autoscaling/v2", "HorizontalPodAutoscaler", f"minReplicas: 5, maxReplicas: 2, {_SCALED}"),
+        "/spec/minReplicas",
+    ),
+    "a maximum of 0": (
+        of_kind("autoscaling/v2", "HorizontalPodAutoscaler", f"maxReplicas: 0, {_SCALED}"),
+        "/spec/maxReplicas",
+    ),
+    "negative parallelism": (job("parallelism: -1, "), "/spec/parallelism"),
+    "text as data": (secret("data: {a: 'not base64!'}"), "/data/a"),
+    "data without its end": (secret("data: {a: YWE}"), "/data/a"),
+    "a key with a blank": (secret("stringData: {a b: x}"), "/stringData/a b"),
+    "a key of two dots": (secret("stringData: {..a: x}"), "/stringData/..a"),
+    "a certificate without its key": (secret("data: {tls.crt: YQ==}", _TLS), "/data"),
+    "an access mode in short": (claim(f"accessModes: [RWO], {_STORAGE}"), "/spec/accessModes/0"),
+    "no access mode": (claim(_STORAGE), "/spec/accessModes"),
+    "no storage": (claim("accessModes: [ReadWriteOnce]"), "/spec/resources"),
+    "storage of 10GB": (
+        claim("accessModes: [ReadWriteOnce], resources: {requests: {storage: 10GB}}"),
+        "/spec/resources/requests/storage",
+    ),
+    "no external name": (service("type: ExternalName, "), "/spec/externalName"),
+    "half an address": (service("clusterIP: 10.0.0, "), "/spec/clusterIP"),
+    "no ports": (service().replace("ports: [{port: 80}]", "ports: []"), "/spec/ports"),
+    "a range without prefix": (
+        service("type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.1], "),
+        "/spec/loadBalancerSourceRanges/0",
+    ),
+    "a range of no load balancer": (
+        service("loadBalancerSourceRanges: [10.0.0.0/8], "),
+        "/spec/loadBalancerSourceRanges",
+    ),
+    "one port of two without a name": (service(port="port: 80, name: a}, {port: 81"), "/spec/ports/1"),
+    "two ports of one name": (service(port="port: 80, name: a}, {port: 81, name: a"), "/spec/ports/1/name"),
+    "a port's name with _": (service(port="port: 80, name: A_b"), "/spec/ports/0/name"),
+    "a targetPort above 65535": (service(port="port: 80, targetPort: 99999"), "/spec/ports/0/targetPort"),
+    "a container's port twice": (
+        pod(container=", ports: [{containerPort: 1, name: a}, {containerPort: 2, name: a}]"),
+        f"{_CONTAINER}/ports/1/name",
+    ),
+    "an account of no namespace": (
+        binding("ClusterRoleBinding", "{kind: ClusterRole, name: a}", "{kind: ServiceAccount, name: a}"),
+        "/subjects/0/namespace",
+    ),
+    "a kind that is no subject": (
+        binding("RoleBinding", "{kind: Role, name: a}", "{kind: user, name: a}"),
+        "/subjects/0/kind",
+    ),
+    "Exists and a value": (pod("tolerations: [{key: a, operator: Exists, value: b}], "), "/spec/tolerations/0/value"),
+    "Equal and no key": (pod("tolerations: [{value: b}], "), "/spec/tolerations/0/operator"),
+    "seconds without NoExecute": (
+        pod("tolerations: [{key: a, tolerationSeconds: 5, effect: NoSchedule}], "),
+        "/spec/tolerations/0/effect",
+    ),
+    "no nameservers": (pod("dnsPolicy: None, "), "/spec/dnsPolicy"),
+    "privileged without escalation": (
+        pod(container=", securityContext: {privileged: true, allowPrivilegeEscalation: false}"),
+        f"{_CONTAINER}/securityContext/allowPrivilegeEscalation",
+    ),
+    "In without values": (affinity("operator: In"), _VALUES),
+    "Exists with values": (affinity("operator: Exists, values: [a]"), _VALUES),
+    "Gt with two values": (affinity("operator: Gt, values: ['1', '2']"), _VALUES),
+    "a skew of 0": (
+        pod("topologySpreadConstraints: [{maxSkew: 0, topologyKey: a, whenUnsatisfiable: DoNotSchedule}], "),
+        "/spec/topologySpreadConstraints/0/maxSkew",
+    ),
+    "an action in lower case": (calico(rule="action: allow"), "/spec/ingress/0/action"),
+    "a type in lower case": (calico("selector: all(), types: [ingress]"), "/spec/types/0"),
+    "a selector with one =": (calico("selector: app = 'web'"), "/spec/selector"),
+    "a global selector without quotes": (
+        calico("selector: app == web", kind="GlobalNetworkPolicy"),
+        "/spec/selector",
+    ),
+    "ports without protocol": (
+        calico(rule="action: Allow, destination: {ports: [80]}"),
+        "/spec/ingress/0/destination/ports",
+    ),
+    "a net of 33 bits": (calico(rule="action: Deny, source: {nets: [10.0.0.0/33]}"), "/spec/ingress/0/source/nets/0"),
+    "two listeners of one name": (
+        gateway("name: a, protocol: HTTP, port: 80}, {name: a, protocol: HTTP, port: 81"),
+        "/spec/listeners/1/name",
+    ),
+    "a claim of 1GB in a template": (
+        workload(
+            "StatefulSet",
+            "",
+            more="volumeClaimTemplates: [{metadata: {name: a}, spec: {accessModes: [ReadWriteOnce], "
+            "resources: {requests: {storage: 1GB}}}}]",
+        ),
+        "/spec/volumeClaimTemplates/0/spec/resources/requests/storage",
+    ),
+}
+ACCEPTED = {
+    "quantities": "".join(limits(value) for value in ("128Mi", "1e9", ".5Gi", "1.5G", "0", "1E3", "100m", "+1", "5.")),
+    "a request of the limit": limits("1Gi", "{memory: 1024Mi}"),
+    "schedules": "\n---\n".join(
+        cron(text)
+        for text in (
+            "0 * * * *",
+            "*/5 0-6,22 1 JAN-mar mon-FRI",
+            "@hourly",
+            "@every 1h30m",
+            "5/15 ? * ? 0",
+            "0 0 31 12 6",
+        )
+    ),
+    "zones": "\n---\n".join(
+        cron("0 * * * *", f"timeZone: {zone}, ") for zone in ("Etc/UTC", "Etc/GMT+1", "America/Port-au-Prince")
+    ),
+    "budgets": "\n---\n".join(
+        map(budget, ("minAvailable: 100%", "maxUnavailable: 0", "minAvailable: null, maxUnavailable: 1"))
+    ),
+    "peers": "\n---\n".join(
+        map(
+            peer,
+            (
+                "{podSelector: {}, namespaceSelector: {}}",
+                # Bits beyond the prefix are accepted.
+                "{ipBlock: {cidr: 10.0.0.1/8, except: [10.1.0.0/16]}}",
+                "{ipBlock: {cidr: '2001:db8::/32', except: ['2001:db8:1::/48']}}",
+            ),
+        )
+    ),
+    "ports": policy("{ports: [{port: 80, endPort: 80}, {port: http}, {protocol: UDP}]}"),
+    "probes": probe(f"{_HTTP}, successThreshold: 1")
+    + probe(f"{_HTTP}, successThreshold: 0")
+    + probe("exec: {command: [a]}, successThreshold: 2", "readinessProbe"),
+    "variables": variable("value: a")
+    + variable("value: '', valueFrom: {fieldRef: {fieldPath: status.podIP}}")
+    + variable("valueFrom: {fieldRef: {fieldPath: 'metadata.labels[''app'']'}}")
+    + variable("valueFrom: {secretKeyRef: {name: a, key: b}}"),
+    "a volume that is empty by default": pod("volumes: [{name: a}, {name: b, emptyDir: null, hostPath: {path: /a}}], "),
+    "strategies": strategy("type: Recreate")
+    + strategy("type: Recreate, rollingUpdate: null")
+    + strategy("rollingUpdate: {maxSurge: 200%, maxUnavailable: 0}")
+    + strategy("rollingUpdate: {maxUnavailable: 0}"),
+    "a fixed scale": of_kind("autoscaling/v2", "HorizontalPodAutoscaler", f"minReplicas: 2, maxReplicas: 2, {_SCALED}"),
+    "no parallelism": job("parallelism: 0, "),
+    "secrets": "\n---\n".join(
+        (
+            secret('data: {a: "YWFh\\nYWE=", b: "", c: null}, stringData: {_A-b.c: x, .d: x}'),
+            secret("data: {tls.crt: YQ==}, stringData: {tls.key: a}", _TLS),
+        )
+    ),
+    "a claim": claim(f"accessModes: [ReadWriteOnce], {_STORAGE}"),
+    "services": service("clusterIP: None, ").replace("ports: [{port: 80}]", "ports: []")
+    + service("clusterIP: '', ")
+    + service("clusterIP: 'fd00::1', ")
+    + service("type: ExternalName, externalName: example.com, ").replace("ports: [{port: 80}]", "ports: []")
+    + service("type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8, ' ::/0'], ")
+    + service(port="port: 80, name: a, targetPort: 0}, {port: 81, name: b, targetPort: http"),
+    # The API server asks for the namespace in a ClusterRoleBinding only.
+    "an account beside its binding": binding("RoleBinding", "{kind: Role, name: a}", "{kind: ServiceAccount, name: a}"),
+    "a user": binding("ClusterRoleBinding", "{kind: ClusterRole, name: a}"),
+    "tolerations": pod(
+        "tolerations: [{operator: Exists}, {key: a, value: b}, {key: a, operator: Exists, "
+        "effect: NoExecute, tolerationSeconds: 0}], "
+    ),
+    "nameservers": pod("dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1]}, "),
+    "privileged": pod(container=", securityContext: {privileged: true}"),
+    "demands": affinity("operator: In, values: [a]")
+    + affinity("operator: Exists")
+    + affinity("operator: Lt, values: ['1']"),
+    "policies of Calico": "\n---\n".join(
+        (
+            calico("selector: \"app == 'web' && role in {'a', 'b'} || !has(c)\", types: [Ingress, Egress]"),
+            calico(rule="action: Log, protocol: tcp, destination: {ports: [80, '90:95']}"),
+            calico(rule="action: Pass, source: {nets: [10.0.0.0/8, 10.0.0.1], notNets: ['::/0']}"),
+        )
+    ),
+    "listeners": gateway("name: a, protocol: HTTP, port: 80}, {name: b, protocol: HTTPS, port: 81"),
+}
+
+
+def places(text: str) -> list[str]:
+    return [f"{finding.code} {finding.path}" for finding in verdict(documents(text), rules=CODES)]
+
+
+@pytest.mark.parametrize("about", REFUSED)
+def test_one_refused_value_is_one_finding(about: str) -> None:
+    text, path = REFUSED[about]
+    assert places(text) == [f"AP04 {path}"]
+
+
+@pytest.mark.parametrize("about", ACCEPTED)
+def test_an_accepted_value_is_no_finding(about: str) -> None:
+    assert places(ACCEPTED[about]) == []
+
+
+@pytest.mark.parametrize("version", ["1.28", "1.29"])
+def test_an_old_server_accepts_a_zone_in_the_schedule(version: str) -> None:
+    inventory = Inventory([(documents(cron("TZ=UTC 0 * * * *"))[0], Place())], today=TODAY, kubernetes=version)
+    found = judge(inventory, configure(), [RULES[code] for code in CODES])
+    assert [f.code for f in found] == (["AP04"] if version == "1.29" else [])
+
+
+def test_a_misspelt_field_is_not_also_a_missing_one() -> None:
+    assert places(probe("httpget: {port: 80}")) == [f"AP02 {_CONTAINER}/livenessProbe/httpget"]
+    assert places(claim("accessModes: [ReadWriteOnce], resources: {storage: 1Gi}")) == ["AP02 /spec/resources/storage"]
+
+
+def test_an_unknown_part_is_accepted_and_the_others_are_judged() -> None:
+    (body,) = documents(limits("128MB"))
+    body["spec"]["tolerations"] = body["spec"]["volumes"] = body["spec"]["containers"][0]["env"] = UNKNOWN
+    assert [f.path for f in verdict([body], rules=CODES)] == [_LIMIT]
+    body["spec"]["containers"][0]["resources"]["limits"] = UNKNOWN
+    assert verdict([body], rules=CODES) == []
+
+
+def test_a_secret_value_stays_hidden() -> None:
+    (finding,) = verdict(documents(secret("data: {a: 'hunter2!'}")), rules=CODES)
+    assert "hunter2" not in repr(finding)
+
+
+def test_a_port_that_two_rules_see_has_the_refusal_with_the_patch() -> None:
+    found = verdict(documents(service(port="port: 80, name: a}, {port: 81")), rules=["SV07", *CODES])
+    assert [(f.code, f.level.value, f.patch is not None) for f in found] == [("AP04", "mandatory", True)]
+
+
+@pytest.mark.parametrize(("given", "number"), [("1Ki", 1024), ("1k", 1000), (1.5, 1.5), ("1e3", 1000), ("x", None)])
+def test_a_quantity_is_a_number_with_a_unit(given: object, number: float | None) -> None:
+    assert quantity(given) == number
