@@ -43,8 +43,19 @@ class Validator:
             part = {**self.schema["$defs"][part["$ref"].removeprefix(_DEFINED)], **bounds}
         return part
 
-    def places(self, name: str) -> Iterator[tuple[str, ...]]:
-        """The fields of the kind with a name, as paths, in which `*` is a list's item; the shortest come first."""
+    def takes(self, part: Any, value: JSON) -> bool:
+        """Whether a part of the schema takes the type of a value, and a list those of its items; null fits any."""
+        whole = self._resolved(part)
+        if value is not None and "type" in whole and not jsonschema_rs.is_valid({"type": whole["type"]}, value):
+            return False
+        items = whole.get("items")
+        return not isinstance(value, list) or not isinstance(items, dict) or all(self.takes(items, v) for v in value)
+
+    def places(self, name: str, value: JSON) -> Iterator[tuple[str, ...]]:
+        """The fields of the kind with a name and the type of a value, as paths; the shortest come first.
+
+        In a path, `*` is a list's item.
+        """
         level: list[tuple[tuple[str, ...], Any, frozenset[str]]] = [((), self.schema, frozenset())]
         while level:
             below: list[tuple[tuple[str, ...], Any, frozenset[str]]] = []
@@ -56,7 +67,7 @@ class Validator:
                 inside = above | {reference} if reference else above
                 whole = self._resolved(part)
                 properties = whole.get("properties", {})
-                if name in properties:
+                if name in properties and self.takes(properties[name], value):
                     yield (*path, name)
                 below += [((*path, key), value, inside) for key, value in properties.items() if key != "status"]
                 if isinstance(whole.get("items"), dict):

@@ -14,6 +14,8 @@ from hops.kubernetes.schemas.catalogue import Validator
 VERSION = "kind.x-k8s.io/v1alpha4"
 
 _TEXT: Mapping[str, Any] = {"type": ["string", "number", "boolean", "null"]}
+_ADDRESS: Mapping[str, Any] = {**_TEXT, "title": "an IP address such as 127.0.0.1"}
+_SUBNET: Mapping[str, Any] = {**_TEXT, "title": "a subnet such as 10.244.0.0/16"}
 _FLAG: Mapping[str, Any] = {"type": ["boolean", "null"]}
 _PORT: Mapping[str, Any] = {
     "type": ["integer", "null"],
@@ -54,7 +56,7 @@ _MAPPING = _object(
     ("containerPort",),
     containerPort={"type": "integer", "minimum": 1, "maximum": 65535, "title": "a port: 1 to 65535"},
     hostPort=_PORT,
-    listenAddress=_TEXT,
+    listenAddress=_ADDRESS,
     protocol=_PROTOCOL,
 )
 _MOUNT = _object(
@@ -75,14 +77,14 @@ _NODE = _object(
     role=_one_of("control-plane", "worker"),
 )
 _NETWORKING = _object(
-    apiServerAddress=_TEXT,
+    apiServerAddress=_ADDRESS,
     apiServerPort=_PORT,
     disableDefaultCNI=_FLAG,
     dnsSearch=_list(_TEXT),
     ipFamily=_one_of("ipv4", "ipv6", "dual"),
     kubeProxyMode=_one_of("iptables", "ipvs", "nftables", "none"),
-    podSubnet=_TEXT,
-    serviceSubnet=_TEXT,
+    podSubnet=_SUBNET,
+    serviceSubnet=_SUBNET,
 )
 _SCHEMA = _object(
     apiVersion=_TEXT,

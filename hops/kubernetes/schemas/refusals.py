@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _BOUNDS = {
 }
 _LONGEST = 60
 _MOST_FIELDS = 12
+_ANY_SCALAR = frozenset({"boolean", "number", "string"})
 _ANY_UNIT = "infinity"
 
 
@@ -96,9 +98,14 @@ def refusals(validator: Validator, body: Mapping[str, JSON], moved: Mapping[str,
 def _without_misnamed(
     errors: Sequence[jsonschema_rs.ValidationError],
 ) -> Iterator[tuple[jsonschema_rs.ValidationError, str]]:
-    """The errors; one unknown and one missing field of a mapping are one error, which gets the missing field's name."""
+    """The errors, without those about the form of a value of a wrong type.
+
+    One unknown and one missing field of a mapping are one error, which gets the missing field's name.
+    """
     unknown: dict[tuple[str | int, ...], list[str]] = defaultdict(list)
     missing: dict[tuple[str | int, ...], list[str]] = defaultdict(list)
+    mistyped = {tuple(error.instance_path) for error in errors if str(error.kind.name) == "type"}
+    errors = [e for e in errors if str(e.kind.name) != "enum" or tuple(e.instance_path) not in mistyped]
     for error in errors:
         kind: Any = error.kind
         if kind.name == "additionalProperties":
@@ -210,9 +217,12 @@ class _Reader:
                 remedies.append(f"rename {name} to {near}")
                 patch.append({"op": "move", "from": pointer("", *path, name), "path": pointer("", *path, near)})
             elif place := next(
-                (place for place in self.validator.places(name) if _same_branch(path, place[:-1])), None
+                (place for place in self.validator.places(name, at(there, name)) if _same_branch(path, place[:-1])),
+                None,
             ):
                 remedies.append(f"move {name} to {dotted(place).replace('.*', '[]')}")
+            elif taken := nearest(name, known):
+                remedies.append(f"write what {name} has into {taken}, and remove {name}")
             elif len(known) > _MOST_FIELDS or not known:
                 remedies.append(f"remove {name}")
             else:
@@ -231,15 +241,24 @@ class _Reader:
     def _type(self, path: tuple[str | int, ...], value: JSON, schema: Mapping[str, Any]) -> Refusal:
         given = schema.get("type", ())
         types = [given] if isinstance(given, str) else [type_ for type_ in given if type_ != "null"]
-        wanted = " or ".join(_ARTICLES[type_] for type_ in types)
+        wanted = "a text" if _ANY_SCALAR.issubset(types) else " or ".join(_ARTICLES[type_] for type_ in types)
         corrected = _corrected(value, types)
-        remedy = f"Write {wanted}"
-        if corrected is not None:
+        options = [str(option) for option in schema.get("enum", ()) if option not in ("", None)]
+        form = f"one of {', '.join(options)}" if options else schema.get("title", wanted)
+        remedy = f"Write {form}"
+        failed = _failed(schema, corrected) if corrected is not None else ""
+        if failed:
+            # The value in quotes would be refused next, such as the duration "30".
+            remedy = self._value(path, "", corrected, schema, failed).remedy.removesuffix(".")
+            corrected = None
+        elif corrected is not None:
             hidden = self._shown(path, value) == _HIDDEN
             remedy = "Write it in quotes" if "string" in types else "Write it without quotes"
             remedy += "" if hidden else f": {json.dumps(corrected)}"
         elif "string" in types and isinstance(value, float):
             remedy = "Write it in quotes"
+        elif inside := self._inside(path, value, schema):
+            remedy += inside
         return Refusal(
             Fault.TYPE,
             pointer("", *path),
@@ -247,6 +266,22 @@ class _Reader:
             f"{remedy}.",
             () if corrected is None else ({"op": "replace", "path": pointer("", *path), "value": corrected},),
         )
+
+    def _inside(self, path: tuple[str | int, ...], value: JSON, schema: Mapping[str, Any]) -> str:
+        """How a list or mapping takes the value that stands in its place, after its article; "" if that is unclear."""
+        shown = "" if isinstance(value, dict | list) else self._shown(path, value)
+        if value is None or shown == _HIDDEN or shown.endswith("…"):
+            return ""
+        if re.fullmatch(r'"[A-Za-z][\w./-]*"', shown):
+            shown = shown.strip('"')
+        if "items" in schema:
+            fits = self.validator.takes(schema["items"], value)
+            return "" if not fits else f": [{shown}]" if shown else " that has the mapping as its item"
+        fields = schema.get("properties", {})
+        fitting = [key for key, part in fields.items() if self.validator.takes(part, value)]
+        if shown and len(fitting) == 1:
+            return f": {{{fitting[0]}: {shown}}}"
+        return f" with the fields {', '.join(sorted(fields))}" if 0 < len(fields) <= _MOST_FIELDS else ""
 
     def _value(
         self, path: tuple[str | int, ...], subject: str, value: JSON, schema: Mapping[str, Any], name: str = "pattern"
@@ -308,6 +343,13 @@ def _corrected(value: JSON, types: Sequence[str]) -> JSON:
         if ("integer" in types or "number" in types) and value.isascii() and value.isdigit() and len(value) < 16:
             return int(value)
     return None
+
+
+def _failed(schema: Mapping[str, Any], value: JSON) -> str:
+    """The keyword of a schema of a scalar that refuses a value; "" if it accepts it."""
+    error = next(iter(jsonschema_rs.iter_errors(dict(schema), value)), None)
+    kind: Any = error.kind if error else None
+    return str(kind.name) if kind else ""
 
 
 def _sentence(text: str) -> str:

@@ -1,6 +1,8 @@
 """IN17 and IN18: whether the controller accepts an HTTPProxy or a Gateway API route."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -71,6 +73,90 @@ spec: {routes: [{services: [{name: web, port: 80}]}]}
 """,
 )
 def valid_tree(proxy: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
+    for breach in _invalid(proxy, inventory, parameters):
+        yield breach if breach.remedy else replace(breach, remedy=_remedy(breach.message))
+
+
+_REMEDIES: Mapping[str, str] = {
+    # The tree.
+    "no virtualhost, and no root": "Add virtualhost with fqdn, or include the HTTPProxy from a root.",
+    "also has host": "Write another fqdn in one of the two, or let one of them include the other.",
+    "virtualhost has no fqdn": "Set virtualhost.fqdn to the host name.",
+    "neither routes nor includes": "Add routes or includes.",
+    r"HTTPProxy (\S+) does not exist in namespace (\S+)\.": r"Correct the name or namespace of the include, or create "
+    r"HTTPProxy \1 in namespace \2.",
+    "is included but has another ingress class": "Set the same ingressClassName in both.",
+    r"the included (\S+) is a root": r"Remove virtualhost from \1, or remove the include.",
+    "includes this HTTPProxy again": "Remove the include that leads back.",
+    "only prefix is allowed": "Write a prefix condition here, and the other condition in a route of the included "
+    "HTTPProxy.",
+    "an earlier include has the same conditions": "Change the conditions, or remove one of the includes.",
+    # Conditions.
+    "more than one condition matches the path": "Keep one prefix, exact or regex condition, and write a route for each "
+    "other path.",
+    r"path (\S+) of a condition does not start with /": r"Write /\1.",
+    "two exact conditions have": "Keep one of the conditions, and write a route for each other value.",
+    "contradict each other": "Remove one of the two conditions.",
+    "queryParameter .* requires exactly one": "Write one of exact, prefix, suffix, regex, contains and present.",
+    "is not a regular expression of RE2": "Correct the expression; RE2 has no look-around and no back-references.",
+    # Services and Secrets.
+    r"^Service (\S+) does not exist in namespace (\S+)\.": r"Correct the name of the service, or declare Service \1 in "
+    r"namespace \2.",
+    r"^(Service/\S+) has no TCP port (\d+)": r"Write a TCP port of \1, or add port \2 to it.",
+    "has no name or no port": "Set name and port of the entry.",
+    r"no TLSCertificateDelegation in namespace (\S+) allows namespace (\S+) to use Secret (\S+)\.": "Declare a "
+    r"TLSCertificateDelegation in namespace \1 with secretName \3 and targetNamespaces [\2], or use a Secret of "
+    r"namespace \2.",
+    r"^Secret (\S+) does not exist in namespace (\S+)\.": r"Correct the name, declare Secret \1 in namespace \2, or "
+    r"add Secret/\2/\1 to the parameter `given` of TL04 if it exists outside the stack.",
+    "kubernetes.io/tls is required": "Set the type of the Secret to kubernetes.io/tls.",
+    r"^(Secret/\S+) has no (.+)\.": r"Add \2 to the data of \1.",
+    r"^ExtensionService (\S+) does not exist in namespace (\S+)\.": r"Correct extensionRef, or declare "
+    r"ExtensionService \1 in namespace \2.",
+    # TLS and tokens.
+    "tls sets neither": "Set secretName, or set passthrough to true.",
+    r"^tcpproxy requires": "Set virtualhost.tls.secretName, or set virtualhost.tls.passthrough to true.",
+    r"^(\w+) requires? virtualhost.tls": r"Set virtualhost.tls.secretName, or remove \1.",
+    "minimumProtocolVersion is higher": 'Set minimumProtocolVersion to "1.2", or maximumProtocolVersion to "1.3".',
+    "clientValidation requires": "Set caSecret to the Secret with the certificates of the authority.",
+    "two jwtProviders have the name": "Rename one of the providers, or remove it.",
+    "both the default of jwtProviders": "Set default to true for one provider only.",
+    "not a URL with the scheme": "Write a URL such as https://example.com/keys.json.",
+    "validation requires a URI": "Write a uri with https, or remove validation.",
+    r"has no provider (\S+)\.": r"Correct the name, or declare provider \1 in virtualhost.jwtProviders of the root.",
+    # Fields that exclude each other.
+    r"sets both (\w+) and (\w+)": r"Remove \1 or \2.",
+    r"^(\w+) excludes (\w+)": r"Remove \1 or \2.",
+    r"(\w+) and (\w+) exclude each other": r"Remove \1 or \2.",
+    "tcpproxy has both": "Remove services or include of tcpproxy.",
+    "tcpproxy has neither": "Set services or include of tcpproxy.",
+    "a route requires exactly one of": "Write one of the three, such as services with one entry of name and port, and "
+    "remove the others.",
+    "an entry requires exactly one of": "Write one of them in each entry.",
+    "more than one mirror": "Set mirror to true for one service only.",
+    # Policies of a route.
+    "neither an origin nor": "Write an origin such as https://example.com.",
+    "replacePrefix has two entries": "Remove one of the entries.",
+    "replacePrefix requires": "Write a prefix condition, or remove replacePrefix.",
+    "first entry of subjectNames": "Write the value of subjectName as the first entry of subjectNames.",
+    "slowStartPolicy requires": "Set the strategy to RoundRobin or WeightedLeastRequest, or remove slowStartPolicy.",
+    "not an IP address or network": "Write an address or network, such as 10.0.0.0/8.",
+    "cannot set Host": "Remove Host from responseHeadersPolicy.",
+    r"entries for cookie (\S+)\.": r"Keep one entry for cookie \1.",
+    "rewrites no attribute": "Set pathRewrite, domainRewrite, secure or sameSite, or remove the entry.",
+    "is not the name of a header": "Write a name of letters, digits and -.",
+    r"header (\S+) occurs twice": r"Keep one entry for header \1.",
+}
+"""What to write, by an expression that the message of a problem contains; groups of the expression can occur in it."""
+
+
+def _remedy(message: str) -> str:
+    """What to write for a problem; "" for the rule's own remedy."""
+    found = ((re.search(expression, message), remedy) for expression, remedy in _REMEDIES.items())
+    return next((match.expand(remedy) for match, remedy in found if match), "")
+
+
+def _invalid(proxy: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
     host = virtual_host(proxy)
     if host is None:
         tree = inventory.once(proxies)

@@ -1,5 +1,8 @@
 """Edges of the rules on routes that Contour does not accept: HTTPProxies and routes of the Gateway API."""
 
+import pytest
+
+from hops.rules import RULES
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.manifests import ROOT, SERVICES, delegation, policy, proxy, route, service
 
@@ -781,3 +784,31 @@ def test_two_roots_of_one_host_are_one_finding() -> None:
     one = proxy(f"{{{ROOT}, routes: [{{{SERVICES}}}]}}")
     found = verdict(documents(service() + one + one.replace("name: web, namespace", "name: two, namespace")))
     assert [f.code for f in found if f.code in ("IN05", "IN17")] == ["IN17"]
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.code == "IN17" and case.paths], ids=str)
+def test_the_remedy_says_what_to_write(case: Case) -> None:
+    for finding in of_rule(case.text, "IN17"):
+        assert finding.remedy != RULES["IN17"].remedy, finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (
+            tree("{name: leaf}"),
+            "Correct the name or namespace of the include, or create HTTPProxy leaf in namespace apps.",
+        ),
+        (
+            tree(host="virtualhost: {fqdn: a.localhost, tls: {secretName: other/cert}}"),
+            (
+                "Declare a TLSCertificateDelegation in namespace other with secretName cert and targetNamespaces "
+                "[apps], or use a Secret of namespace apps."
+            ),
+        ),
+        (tree(routes="routes: [{conditions: [{prefix: api}], services: [{name: web, port: 80}]}]"), "Write /api."),
+    ],
+)
+def test_the_remedy_names_the_objects(text: str, remedy: str) -> None:
+    (finding,) = of_rule(text, "IN17")
+    assert finding.remedy == remedy

@@ -609,6 +609,17 @@ def test_a_refusal_is_of_one_kind_and_its_patch_leaves_none(case: Case) -> None:
         ),
         (pod("ports: [], "), "AP02", "Move ports to spec.containers[].ports."),
         (pod(container=", hostPort: 80"), "AP02", "Move hostPort to spec.containers[].ports[].hostPort."),
+        (pod("hostPort: [80], "), "AP02", "Remove hostPort."),
+        (
+            pod(container=", port: [{containerPort: 80}], ports: [{containerPort: 81}]"),
+            "AP02",
+            "Write what port has into ports, and remove port.",
+        ),
+        (
+            pod(container=", port: [{containerPort: 80}]"),
+            "AP02",
+            "Rename port to ports.",
+        ),
         (
             proxy("loadBalancerPolicy: {strategy: RequestHash, requestHashPolicies: [{headerHashOptions: {name: a}}]}"),
             "AP02",
@@ -621,7 +632,20 @@ def test_a_refusal_is_of_one_kind_and_its_patch_leaves_none(case: Case) -> None:
         ),
         (pod(metadata=", labels: {version: 1}"), "AP03", 'Write it in quotes: "1".'),
         (pod(metadata=", labels: {version: 1.10}"), "AP03", "Write it in quotes."),
+        (
+            proxy("timeoutPolicy: {response: 30}"),
+            "AP03",
+            "Write a duration with its unit, such as 30s, or infinity.",
+        ),
         (service("type: Nodeport, "), "AP04", "Write NodePort."),
+        (service("type: 3, "), "AP03", "Write one of ClusterIP, NodePort, LoadBalancer, ExternalName."),
+        (ingress(backend="service: {name: web, port: 80}"), "AP03", "Write a mapping: {number: 80}."),
+        (ingress(backend="service: {name: web, port: http}"), "AP03", "Write a mapping: {name: http}."),
+        (ingress(backend="service: web"), "AP03", "Write a mapping: {name: web}."),
+        (pod(container=", command: run"), "AP03", "Write a list: [run]."),
+        (pod(container=", ports: {containerPort: 80}"), "AP03", "Write a list that has the mapping as its item."),
+        (pod(container=", ports: 80"), "AP03", "Write a list."),
+        (pod(container=", resources: 1"), "AP03", "Write a mapping with the fields claims, limits, requests."),
         (
             proxy("timeoutPolicy: {response: '30'}"),
             "AP04",
@@ -717,3 +741,11 @@ def test_a_refused_value_is_one_finding_with_the_patch_of_the_other_rule() -> No
     other = ingress().replace("Prefix", "ImplementationSpecific").replace("path: /,", "path: /foo,")
     alone = verdict(documents(other), rules=["IN07", *CODES])
     assert [f.code for f in alone] == ["IN07"]
+
+
+def test_no_patch_writes_a_value_that_is_refused_next() -> None:
+    (refused,) = verdict(documents(proxy("timeoutPolicy: {response: 30}")), rules=["AP03"])
+    assert refused.patch is None
+    (accepted,) = verdict(documents(pod(metadata=", labels: {version: 1}")), rules=["AP03"])
+    assert accepted.patch
+    assert accepted.patch.operations[0]["value"] == "1"

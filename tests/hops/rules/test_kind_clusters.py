@@ -365,6 +365,8 @@ CASES = [
         ("/nodes/0/extraPortMapping",),
     ),
     Case("KN09", "a misspelled key of the cluster", cluster("network: {ipFamily: ipv4}"), ("/network",)),
+    Case("KN09", "a subnet in a list", networking("podSubnet: [a]"), ("/networking/podSubnet",)),
+    Case("KN09", "a family in a list is one mistake", networking("ipFamily: [ipv4]"), ("/networking/ipFamily",)),
     Case("KN09", "a misspelled key of the network", networking("podSubnets: 10.0.0.0/16"), ("/networking/podSubnets",)),
     Case(
         "KN09",
@@ -648,3 +650,17 @@ def test_a_level_is_never_proposed_that_refuses_the_pods(about: str) -> None:
     assert finding.patch is not None
     level = finding.patch.operations[0]["value"]
     assert of_rule(secured(REFUSED_BY_BASELINE[about], level), "KN08") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (networking("podSubnet: [a]"), "Write a subnet such as 10.244.0.0/16."),
+        (networking("apiServerAddress: [a]"), "Write an IP address such as 127.0.0.1."),
+        (networking("ipFamily: [ipv4]"), "Write one of ipv4, ipv6, dual."),
+        (cluster("nodes: worker"), "Write a list."),
+    ],
+)
+def test_the_remedy_for_a_wrong_type_says_what_to_write(text: str, remedy: str) -> None:
+    (finding,) = of_rule(text, "KN09")
+    assert finding.remedy == remedy
