@@ -193,6 +193,35 @@ def test_a_folder_outlives_its_pod_and_only_admitted_pods_reach_its_service(runn
 
 
 @pytest.mark.long
+def test_a_route_leads_to_a_service_that_the_stack_does_not_make(running: Running) -> None:
+    before, host, space = running.file.read_text(), f"other.{HOST}", ("--namespace", "elsewhere")
+    project = running.project
+    other = {"name": "other", "namespace": "elsewhere", "kind": "Service", "port": 80, "routes": [{"host": host}]}
+    running.write_services(WEB, other)
+    project.kubectl(STACK, "create", "namespace", "elsewhere")
+    failed = project.up(STACK, fails=True)
+    assert "the stack does not make Service elsewhere/other and its pods" in failed
+    assert "IN01" in failed
+    serve = ("python", "-m", "http.server", "3000", "--directory", "/srv")
+    project.kubectl(STACK, "create", "deployment", "other", "--image=python:3.13-slim", *space, "--", *serve)
+    project.kubectl(STACK, "expose", "deployment", "other", "--port=80", "--target-port=3000", *space)
+    project.kubectl(STACK, "rollout", "status", "deployment", "other", "--timeout=2m", *space)
+    project.up(STACK)
+    assert answer(f"curl --resolve {host}:{PORT}:127.0.0.1 http://{host}:{PORT}/")[0] == 200
+    hops = [hop for hop in project.outputs(STACK)["hops"] if hop["service"] == "elsewhere/other"]
+    (pod,) = (hop for hop in hops if hop["name"] == "pod")
+    assert pod["component"].startswith("pod elsewhere/other-")
+    assert pod["port"] == 3000
+    assert "no changes" in project.preview(STACK)
+    words = ("--chdir", str(project.folder), ".venv/bin/hops", "trace", STACK, "--host", host)
+    traced = run("env", *words, **project.environment)
+    assert "all is well" in traced
+    running.file.write_text(before)
+    project.up(STACK)
+    assert "other" in project.kubectl(STACK, "get", "services", *space), "it stays"
+
+
+@pytest.mark.long
 def test_a_migration_ends_before_a_new_version_serves_and_a_failed_one_keeps_the_old(running: Running) -> None:
     before = running.file.read_text()
 
