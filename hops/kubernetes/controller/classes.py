@@ -5,6 +5,7 @@ From Contour 1.33: internal/ingressclass, internal/annotation.
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from hops.kubernetes.controller.contour import CLASSES, contours
 from hops.kubernetes.inventory import Inventory
@@ -71,6 +72,16 @@ def of_another_controller(ingress: DeclaredIngress, inventory: Inventory, handle
     if any(not resource.vague and resource.name == name for resource in inventory.of_kind("IngressClass")):
         return False
     return bool(name) and (_of_another(name) or any(key.startswith(_OTHERS_ANNOTATIONS) for key in ingress.annotations))
+
+
+def ingresses_of_others(inventory: Inventory) -> frozenset[Resource]:
+    """The Ingresses that another controller than Contour certainly handles. Call it by `inventory.once`."""
+    found: set[Resource] = set()
+    for ingress in inventory.ingresses:
+        with suppress(Undecidable):
+            if of_another_controller(ingress, inventory):
+                found.add(ingress.resource)
+    return frozenset(found)
 
 
 def _of_another(name: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from hops.kubernetes.commands import absolute, server
+from hops.kubernetes.controller.classes import ingresses_of_others
 from hops.kubernetes.controller.contour import envoys
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
@@ -414,6 +415,18 @@ def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Ad
             absence=True,
         )
     wide = chain.from_iterable(index.wide(group, parameters, inventory) for group in groups)
+    if subject.by in inventory.once(_others):
+        # The namespace of another controller is not known.
+        for policy, number_ in wide:
+            if not sequence(at(policy.body, "spec", "ingress", number_, "from")):
+                yield Breach(
+                    "",
+                    f"{subject.by} exposes the pod, and {policy} admits every sender.",
+                    remedy="Admit only the namespace of the Ingress's controller, by the label "
+                    "kubernetes.io/metadata.name.",
+                )
+                return
+        return
     others = f"senders other than namespace {', '.join(parameters.namespaces) or subject.resource.namespace}"
     for policy, number_ in islice(wide, _MOST_POLICIES):
         if str(policy) in inventory.once(blocked).first:
@@ -427,6 +440,11 @@ def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Ad
         )
     if next(wide, None):
         yield Breach("", f"{subject.by} exposes the pod, and more NetworkPolicies admit {others}.")
+
+
+def _others(inventory: Inventory) -> frozenset[str]:
+    """The Ingresses of other controllers than Contour, as nouns."""
+    return frozenset(map(str, inventory.once(ingresses_of_others)))
 
 
 _MOST_POLICIES = 20

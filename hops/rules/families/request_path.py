@@ -9,7 +9,7 @@ from itertools import chain
 
 from hops.kubernetes.commands import loopback, server
 from hops.kubernetes.controller import contour_annotations
-from hops.kubernetes.controller.classes import of_another_controller, others, owner_of
+from hops.kubernetes.controller.classes import ingresses_of_others, others, owner_of
 from hops.kubernetes.controller.contour import contours, envoys, may_serve, serves, watched
 from hops.kubernetes.controller.secrets import generated, made_secrets
 from hops.kubernetes.inventory import Inventory
@@ -167,7 +167,7 @@ def blocked(inventory: Inventory) -> Blocked:
         key = (service.resource.namespace, service.resource.name)
         if service.resource.vague or (unsure and key not in inventory.once(routed)):
             undecided.add(service.resource)
-        if service.resource in undecided or key not in inventory.once(routed):
+        if service.resource in undecided or key not in inventory.once(_contours_backends):
             continue
         try:
             for policy, message in _denials(service, inventory):
@@ -175,6 +175,16 @@ def blocked(inventory: Inventory) -> Blocked:
         except Undecidable:
             undecided.add(service.resource)
     return Blocked(first, frozenset(undecided))
+
+
+def _contours_backends(inventory: Inventory) -> frozenset[tuple[str | None, str]]:
+    """The Services that a route certainly references which is no Ingress of another controller."""
+    return frozenset(
+        (route.namespace, route.service)
+        for route in inventory.once(routes)
+        if route.namespace is not UNKNOWN and route.service is not UNKNOWN and route.service
+        if route.resource not in inventory.once(ingresses_of_others)
+    )
 
 
 def _denials(service: DeclaredService, inventory: Inventory) -> Iterator[tuple[str, str]]:
@@ -691,7 +701,7 @@ def _contours_services(inventory: Inventory) -> frozenset[tuple[str | None, str]
         key
         for key, resource in inventory.once(routed).items()
         if text(at(resource.body, "spec", "ingressClassName")) not in foreign
-        and not (resource.kind == "Ingress" and of_another_controller(inventory.ingress(resource), inventory))
+        and resource not in inventory.once(ingresses_of_others)
     )
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hops.rules import RULES
 from tests.hops.rules.cases import documents, verdict
 from tests.hops.rules.manifests import ingress, path, policy, service
 
@@ -98,3 +99,35 @@ def test_the_remedy_of_a_snippet_names_httpproxy_for_contour_only(name: str, nam
     )
     (finding,) = verdict(documents(text), rules=["IN16"])
     assert finding.remedy.count("HTTPProxy") == named
+
+
+@pytest.mark.parametrize(
+    ("name", "sender", "found"),
+    [
+        ("nginx", "[{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]", 0),
+        ("nginx", "[]", 1),
+        ("contour", "[{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]", 1),
+        ("contour", "[{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: projectcontour}}}]", 0),
+    ],
+)
+def test_a_pod_of_another_controller_admits_that_controller(name: str, sender: str, found: int) -> None:
+    rules = f"[{{host: a.example.com, http: {{paths: [{path()}]}}}}]"
+    pod = (
+        "\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: apps, labels: {app: web}}\n"
+        "spec: {containers: [{name: web, image: 'web:1'}]}\n---\napiVersion: networking.k8s.io/v1\n"
+        "kind: NetworkPolicy\nmetadata: {name: web, namespace: apps}\n"
+        f"spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [{{from: {sender}}}]}}\n"
+    )
+    text = service() + ingress(f"{{ingressClassName: {name}, rules: {rules}}}") + pod
+    findings = verdict(documents(text), rules=["EX05"])
+    assert len(findings) == found
+    assert name == "contour" or all("projectcontour" not in f.message and not f.patch for f in findings)
+
+
+@pytest.mark.parametrize(("name", "found"), [("nginx", []), ("contour", ["RP01"])])
+def test_a_policy_need_not_admit_envoy_to_the_pods_of_another_controller(name: str, found: list[str]) -> None:
+    bodies = documents(RULES["RP01"].bad)
+    for body in bodies:
+        if body["kind"] == "Ingress":
+            body["spec"]["ingressClassName"] = name
+    assert [finding.code for finding in verdict(bodies, rules=["RP01"])] == found
