@@ -80,7 +80,10 @@ class Dispatcher:
                 EnforcementLevel.MANDATORY,
             ),
             StackValidationPolicy(
-                f"{NAMESPACE}-advisory", "What can be better.", _guarded(self._advise), EnforcementLevel.ADVISORY
+                f"{NAMESPACE}-advisory",
+                "A finding that stops nothing.",
+                _guarded(self._advise),
+                EnforcementLevel.ADVISORY,
             ),
         ]
 

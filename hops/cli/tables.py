@@ -92,4 +92,6 @@ def _way(hop: Mapping[str, Any]) -> str:
     here = ":".join(str(part) for part in (hop["address"], hop["port"]) if part)
     here = here if hop["address"] or not here else f"port {here}"
     onward = f" -> {hop['next']}" if hop["next"] else ""
+    if weights := hop["details"].get("weights"):
+        onward += f" ({weights})"
     return f": {here}{onward}" if here or onward else ""

@@ -326,8 +326,8 @@ class Backend:
 
     @property
     def route(self) -> str:
-        """Host, path and conditions, where the service has several routes; "" where it has one."""
-        return route_name(self.host, self.path, self.requires) if self.several else ""
+        """Host, path and conditions, where the service has several routes or conditions; else ""."""
+        return route_name(self.host, self.path, self.requires) if self.several or self.requires else ""
 
     @property
     def request_headers(self) -> dict[str, str]:

@@ -83,8 +83,8 @@ def nearest(word: object, known: Iterable[str], what: str) -> str:
     """
     words = list(known)
     close = difflib.get_close_matches(str(word), words, 1)
-    listed = f"({what}: {', '.join(words) or 'none'})"
-    return f"did you mean {close[0]}? {listed}" if close else listed
+    listed = ", ".join(words) or "none"
+    return f"did you mean {close[0]}? ({what}: {listed})" if close else f"the {what} are: {listed}"
 
 
 class ClusterSettings(Section):

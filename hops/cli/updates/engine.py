@@ -465,14 +465,14 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
 
     intended = plan(of.settings)
-    urls = [path.url for path in intended.paths]
     deadline = time.monotonic() + patience
     answers = ask(of.settings, intended)
     while time.monotonic() < deadline and not all(answer.well for answer in answers):
         time.sleep(1)
         answers = ask(of.settings, intended)
-    for url, answer in zip(urls, answers, strict=True):
-        echo(f"{url}  {answer}")
+    for path, routed, answer in zip(intended.paths, intended.backends, answers, strict=True):
+        conditions = ", ".join(map(str, routed.requires))
+        echo(f"{path.url}{f' ({conditions})' if conditions else ''}  {answer}")
     _how(of, [])
     broken = [number for number, answer in enumerate(answers) if not answer.well]
     stuck = unfinished(of.settings, intended)

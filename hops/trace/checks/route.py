@@ -90,7 +90,8 @@ not_accepted = Code(
     "ResolvedRefs is not True, the affected requests get 500. If the Gateway is not Programmed, or if no controller "
     "has written a status, no route of the Gateway is served.",
     told_apart="The route matches the requested host, path, method, headers and query, and its status does not "
-    "accept it. If the objects show the reason, the code is the one that names it: IN01, IN02, IN17 or IN18.",
+    "accept it. If the objects show the reason, the code is the one that names it: IN01, IN02, IN17 or IN18. The "
+    "finding is advisory if the request is answered, as by another of the route's Services.",
     remedy="Correct the field that the status names. Without a status, check that Contour's configuration has "
     "`gateway.gatewayRef` for the Gateway, and that the object's ingress class is Contour's.",
     yields_to=("IN01", "IN02", "IN17", "T57"),
@@ -211,15 +212,20 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
 
 
 def _unaccepted(view: PathFacts) -> Iterator[Finding]:
-    """T52: the route that should take the request is not accepted, for a reason that only its status has."""
+    """T52: the route that takes the request is not accepted, for a reason that only its status has."""
     first = claims(view).first
-    if first is None or first.accepted is not False or not _sees(view) or contour_runs(view) is False:
+    if first is None or first.accepted is not False or not sees_routes(view) or contour_runs(view) is False:
+        return
+    answered = view.well is not False
+    # A status that nobody has written yet says nothing against a route that is served.
+    if answered and not first.said:
         return
     who = first.resource.identity
     shown = "; ".join(first.said) or f"the status of {first.resource} does not accept it"
     look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
     evidence = [f"{first.resource} claims {first} of {first.host or 'every host'}", *_hosts(view)]
-    yield not_accepted.finding(who, f"The controller does not accept the route: {shown}.", "", evidence, look=look)
+    message = f"The controller does not accept the route: {shown}."
+    yield not_accepted.finding(who, message, "", evidence, look=look, stops=not answered)
 
 
 # Rules

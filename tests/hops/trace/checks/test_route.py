@@ -2,6 +2,7 @@
 
 import pytest
 
+from hops.model.finding import Level
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.faults import told
@@ -297,6 +298,18 @@ def test_an_invalid_http_proxy_brings_contours_own_word() -> None:
     faults.listenerless(sight)
     assert told(sight) == [("route", "IN17")]
     assert "service apps/nobody not found" in trace(view(sight).sight).findings[0].evidence
+
+
+def test_an_invalid_http_proxy_is_advice_while_the_request_is_answered() -> None:
+    """Contour leaves a Service out that is missing, and another one of the route answers."""
+    sight = healthy()
+    proxy = proxied(sight)
+    error = {"type": "ServiceError", "reason": "ServiceUnresolvedReference", "message": "service apps/gone not found"}
+    proxy["status"] = {"currentStatus": "invalid", "conditions": [{"type": "Valid", "errors": [error]}]}
+    (finding,) = trace(view(sight).sight).findings
+    assert (finding.code, finding.level) == ("T52", Level.ADVISORY)
+    assert "service apps/gone not found" in finding.message
+    assert trace(view(sight).sight).first is None
 
 
 def test_an_unserved_class_is_told_even_where_its_path_would_not_fit() -> None:
