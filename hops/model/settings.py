@@ -83,7 +83,9 @@ def nearest(word: object, known: Iterable[str], what: str) -> str:
     """
     words = list(known)
     close = difflib.get_close_matches(str(word), words, 1)
-    listed = ", ".join(words) or "none"
+    if not words:
+        return f"there are no {what}"
+    listed = ", ".join(words)
     return f"did you mean {close[0]}? ({what}: {listed})" if close else f"the {what} are: {listed}"
 
 

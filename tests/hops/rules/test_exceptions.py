@@ -188,7 +188,7 @@ def test_remediate_is_for_rules_that_can_and_leaves_the_rest_mandatory() -> None
         (
             "HP03",
             {"x": 1},
-            "ingress-hops:policy.rules.HP03.parameters.x: there is no such parameter; (parameters: none)",
+            "ingress-hops:policy.rules.HP03.parameters.x: there is no such parameter; there are no parameters",
         ),
         ("HP06", {"nodePorts": [1]}, "ingress-hops:policy.rules.HP06.parameters.nodePorts"),
         (
