@@ -79,7 +79,7 @@ def a_clone(folder: Path) -> Iterator[Project]:
 
 @dataclass(frozen=True)
 class Shared:
-    """The stack `shared` in a project, its file, and the text of the file as `hops stack new` wrote it."""
+    """The stack `shared` in a clone of its own, its file, and the text of the file as `hops stack new` wrote it."""
 
     project: Project
     file: Path
@@ -97,16 +97,13 @@ class Shared:
 
 
 @pytest.fixture(scope="session")
-def shared(project: Project) -> Iterator[Shared]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """A stack for modules that need a running one with services of their own: one cluster is made for all of them."""
     cluster = f"ingress-hops-{SHARED}"
     assert containers(cluster) == [], f"a cluster named {cluster} is here already; these tests need that name"
-    new = (".venv/bin/hops", "stack", "new", SHARED, "--http-port", str(SHARED_PORT))
-    run("env", "--chdir", str(project.folder), *new, **project.environment)
-    file = project.folder / "stacks" / f"Pulumi.{SHARED}.yaml"
-    try:
-        yield Shared(project, file, file.read_text())
-    finally:
-        project.down(SHARED)
-        file.unlink()
+    with a_clone(tmp_path_factory.mktemp("project")) as clone:
+        new = (".venv/bin/hops", "stack", "new", SHARED, "--http-port", str(SHARED_PORT))
+        run("env", "--chdir", str(clone.folder), *new, **clone.environment)
+        file = clone.folder / "stacks" / f"Pulumi.{SHARED}.yaml"
+        yield Shared(clone, file, file.read_text())
     assert containers(cluster) == []
