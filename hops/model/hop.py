@@ -325,6 +325,11 @@ class Backend:
     mirror: str = ""
 
     @property
+    def named_later(self) -> bool:
+        """Whether the names of its pods are only known when they run."""
+        return self.deployment or self.foreign
+
+    @property
     def route(self) -> str:
         """Host, path and conditions, where the service has several routes or conditions; else ""."""
         return route_name(self.host, self.path, self.requires) if self.several or self.requires else ""

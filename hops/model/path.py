@@ -69,9 +69,8 @@ def request_path(
     # An entrance without https, as objects may declare it, leaves a route with a certificate its plain port.
     entry = next((mapping for mapping in mappings if mapping.scheme == backend.scheme), mappings[0])
     name = f"{backend.namespace}/{backend.service}"
-    unnamed = backend.deployment or backend.foreign
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
-    pod_address = next(iter(pods.values()), found.unnamed if unnamed else None)
+    pod_address = next(iter(pods.values()), found.unnamed if backend.named_later else None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
     entrance = door.listen or found.load_balancer
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
@@ -83,7 +82,7 @@ def request_path(
     def at(address: str | None, port: int | None) -> SocketAddress | None:
         return SocketAddress(address, port) if address and port else None
 
-    onward = interface or ("an interface named at up" if unnamed else None)
+    onward = interface or ("an interface named at up" if backend.named_later else None)
     if backend.pods:
         server = f"pod {backend.namespace}/{backend.pods[0]}"
     else:

@@ -129,7 +129,7 @@ def _between(settings: Settings, door: Entrypoint, backend: Backend, found: Live
             route=backend.route,
             pod=name,
             source=str(door.node),
-            target=found.nodes.get(name, found.unnamed if backend.deployment or backend.foreign else None),
+            target=found.nodes.get(name, found.unnamed if backend.named_later else None),
             encapsulation=settings.calico.encapsulation,
             encapsulated=settings.calico.encapsulation == "VXLAN",
         )
