@@ -1,44 +1,41 @@
-"""Rules for declared objects; each family is a module or two."""
+"""Rules for declared objects; each family is a module or a folder."""
 
 from collections.abc import Mapping
 
-from hops.rules.families import (
-    accepted_routes,
-    api_server,
-    clashes,
-    exceptions,
-    exposure,
-    host_port_binding,
-    host_ports,
-    hosts_and_paths,
-    ingress,
-    kind_clusters,
-    kind_configurations,
-    request_path,
-    services,
-    tls,
-)
+from hops.rules.families import api_server, clashes, exceptions, host_port_binding, host_ports, tls
+from hops.rules.families.exposure import isolation, served_files
+from hops.rules.families.ingress import accepted_routes, backends_and_classes, hosts_and_paths
+from hops.rules.families.kind_clusters import kind_configurations, kind_networks, kind_ports, pod_admission
+from hops.rules.families.request_path import contour_configuration, pods_that_serve, policies_on_path
+from hops.rules.families.services import outside_addresses, selected_pods, service_ports
 from hops.rules.rule import Rule
 
 _DECLARED = [
     rule
-    for family in (
+    for module in (
         api_server,
         host_ports,
         host_port_binding,
-        kind_clusters,
+        kind_ports,
+        kind_networks,
+        pod_admission,
         kind_configurations,
         clashes,
-        ingress,
+        backends_and_classes,
         hosts_and_paths,
         accepted_routes,
         tls,
-        services,
-        request_path,
-        exposure,
+        selected_pods,
+        service_ports,
+        outside_addresses,
+        policies_on_path,
+        pods_that_serve,
+        contour_configuration,
+        served_files,
+        isolation,
         exceptions,
     )
-    for rule in vars(family).values()
+    for rule in vars(module).values()
     if isinstance(rule, Rule)
 ]
 _FAMILIES = list(dict.fromkeys(rule.code[:2] for rule in _DECLARED))

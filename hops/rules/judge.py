@@ -14,7 +14,7 @@ from hops.rules import RULES
 from hops.rules.configuration import Configuration
 from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import declared_once, holds, undecidable
-from hops.rules.families.ingress import Classes, class_served
+from hops.rules.families.ingress.backends_and_classes import Classes, class_served
 from hops.rules.installed import INSTALLED
 from hops.rules.meant import meant
 from hops.rules.rule import Breach, Rule, Scope

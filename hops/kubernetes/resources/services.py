@@ -28,6 +28,12 @@ class ServicePort:
     protocol: str
     pointer: str
 
+    @property
+    def target(self) -> int | str | None:
+        """The number or name of the container port that gets the requests; None if `port` is missing as well."""
+        # The API server takes 0 as if there were no targetPort.
+        return self.port if self.target_port is None or self.target_port == 0 else self.target_port
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DeclaredService:

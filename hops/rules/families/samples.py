@@ -49,3 +49,63 @@ spec:
         command: [contour]
         args: [serve, --incluster]
 """
+DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: apps}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web, ports: [{containerPort: 8080}]}]}
+"""
+ROUTED = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: apps}
+spec:
+  rules:
+  - host: web.localhost
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+"""
+CONTROLLER = (
+    """
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: envoy, namespace: projectcontour}
+spec:
+  selector: {matchLabels: {app: envoy}}
+  template:
+    metadata: {labels: {app: envoy}}
+    spec:
+      containers:
+      - {name: envoy, image: "envoyproxy/envoy:v1.35.0", ports: [{name: http, containerPort: 8080, hostPort: 80}]}
+---"""
+    + CONTOUR
+)
+SERVED_POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: apps, labels: {app: web}}
+spec:
+  containers:
+  - name: web
+    image: web:1
+    ports: [{name: http, containerPort: 8080}]
+"""
+
+
+def service_example(spec: str, name: str = "web") -> str:
+    return f"""---
+apiVersion: v1
+kind: Service
+metadata: {{name: {name}, namespace: apps}}
+spec: {spec}
+"""

@@ -59,7 +59,7 @@ def test_the_catalogue_is_in_order_without_gaps() -> None:
 def test_every_rule_of_the_modules_is_in_the_catalogue() -> None:
     declared = sum(
         len(re.findall(r'^    code="[A-Z]{2}[0-9]{2}",$', module.read_text(), re.MULTILINE))
-        for module in Path(hops.rules.families.__path__[0]).glob("*.py")
+        for module in Path(hops.rules.families.__path__[0]).rglob("*.py")
     )
     assert declared == len(RULES)
 

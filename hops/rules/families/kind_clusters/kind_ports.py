@@ -1,7 +1,7 @@
-"""KN: rules for kind clusters: published ports, pod network and pod security."""
+"""KN01 to KN06: the ports that kind nodes publish."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import Field
 
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.pod_security import ENFORCE, ENFORCE_VERSION, LEVELS, minor, refusals
 from hops.kubernetes.resources.kind_nodes import (
     KindConfiguration,
     KindNode,
@@ -22,17 +21,11 @@ from hops.kubernetes.resources.kind_nodes import (
 )
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.schemas.catalogue import minor_of
 from hops.kubernetes.values import (
     Undecidable,
     address,
     at,
-    flag,
-    network,
     number,
-    pairs,
-    pointer,
-    sequence,
     text,
 )
 from hops.model.finding import Level, Severity
@@ -41,14 +34,12 @@ from hops.model.project_files import stack_path
 from hops.model.setting_types import Port as PortNumber
 from hops.model.setting_types import Section
 from hops.rules.families.host_ports import Controllers
-from hops.rules.families.kind_configurations import KIND, declared, ip_family
+from hops.rules.families.kind_clusters.kind_configurations import KIND, declared, ip_family
 from hops.rules.families.samples import CLUSTER, ENVOY
-from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds, pods
-
-_PSA = "https://kubernetes.io/docs/concepts/security/pod-security-admission/"
+from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods
 
 
-def _doors(pod: Pod) -> Iterator[Port]:
+def entry_ports(pod: Pod) -> Iterator[Port]:
     """The hostPorts that requests from outside the node are meant to reach."""
     for container in pod.containers if pod.host_ports else ():
         if container.lasting:
@@ -77,7 +68,7 @@ def _doors(pod: Pod) -> Iterator[Port]:
     good=CLUSTER + "---" + ENVOY,
 )
 def published(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
-    for port in _doors(pod):
+    for port in entry_ports(pod):
         placement = inventory.once(Placement)
         if placement and not placement.reached(pod, port):
             taking = placement.taking(pod)
@@ -194,7 +185,7 @@ class _Mismatches:
                 for node, mapped in _unanswered(cluster, inventory)
             ]
             for pod in inventory.pods if free else ():
-                for port in _doors(pod):
+                for port in entry_ports(pod):
                     if not inventory.once(Placement).reached(pod, port):
                         self._pair(pod, port, free)
 
@@ -280,10 +271,10 @@ nodes:
     + ENVOY,
     good=CLUSTER + "---" + ENVOY,
 )
-def runs_at_the_door(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
+def runs_where_published(pod: Pod, inventory: Inventory, parameters: Controllers) -> Iterator[Breach]:
     if not pod.host_ports or not parameters.mean(pod):
         return
-    for port in _doors(pod):
+    for port in entry_ports(pod):
         refusals = [(node, node.refuses(pod)) for _, node in inventory.once(Placement).publishing(port)]
         if refusals and all(reason for _, reason in refusals):
             node, reason = refusals[0]
@@ -484,238 +475,3 @@ def fixed_port(cluster: KindConfiguration, _: Inventory, parameters: PromisedPor
                     f"{node.name} publishes port {mapped.container_port} on a random port of the machine.",
                     () if taken else ({"op": "add", "path": path, "value": mapped.container_port},),
                 )
-
-
-class Networks(Section):
-    """Parameters of KN07.
-
-    networks: workloads and objects that install a pod network, as patterns Kind/namespace/name.
-    """
-
-    networks: tuple[str, ...] = (
-        "DaemonSet/*/calico-node",
-        "DaemonSet/*/cilium",
-        "DaemonSet/*/kube-flannel*",
-        "DaemonSet/*/antrea-agent",
-        "DaemonSet/*/kube-router",
-        "Installation/*",
-    )
-
-
-@partial(
-    Rule,
-    code="KN07",
-    title="The cluster has a pod network that matches its configuration",
-    severity=Severity.HIGH,
-    level=Level.MANDATORY,
-    scope=Scope.STACK,
-    of=kinds("Cluster", "Installation", "IPPool", "DaemonSet", "ConfigMap"),
-    hop=HopName.ENDPOINT,
-    parameters=Networks,
-    why="With disableDefaultCNI, every pod stays Pending until another pod network is installed. kube-proxy treats "
-    "pod addresses outside podSubnet as external. If Calico's host ports are disabled, a hostPort has no effect and "
-    "no error is reported.",
-    remedy="Install Calico with a pool inside the cluster's podSubnet and with host ports enabled.",
-    references=(
-        "https://kind.sigs.k8s.io/docs/user/configuration/#disable-default-cni",
-        "https://docs.tigera.io/calico/latest/reference/installation/api",
-    ),
-    bad="""
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-networking: {disableDefaultCNI: true, podSubnet: 10.244.0.0/16}
----
-apiVersion: projectcalico.org/v3
-kind: IPPool
-metadata: {name: default-ipv4-ippool}
-spec: {cidr: 192.168.0.0/16}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: calico-node, namespace: kube-system}
-spec:
-  selector: {matchLabels: {app: calico-node}}
-  template:
-    metadata: {labels: {app: calico-node}}
-    spec: {containers: [{name: calico-node, image: quay.io/calico/node:v3.31.0}]}
-""",
-    good="""
-apiVersion: kind.x-k8s.io/v1alpha4
-kind: Cluster
-name: dev
-networking: {disableDefaultCNI: true, podSubnet: 10.244.0.0/16}
----
-apiVersion: projectcalico.org/v3
-kind: IPPool
-metadata: {name: default-ipv4-ippool}
-spec: {cidr: 10.244.0.0/16}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: calico-node, namespace: kube-system}
-spec:
-  selector: {matchLabels: {app: calico-node}}
-  template:
-    metadata: {labels: {app: calico-node}}
-    spec: {containers: [{name: calico-node, image: quay.io/calico/node:v3.31.0}]}
-""",
-)
-def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:
-    if resource.kind == "Cluster":
-        yield from _network_missing(resource, inventory, parameters)
-    for path, pool in _pools(resource):
-        yield from _outside(inventory, path, pool)
-    path = "/spec/calicoNetwork/hostPorts"
-    if resource.kind == "Installation" and text(at(resource.body, *path[1:].split("/"))) == "Disabled":
-        if inventory.once(_any_host_port):
-            yield Breach(
-                path,
-                "hostPorts of Calico is Disabled, so every hostPort of the stack is ignored.",
-                ({"op": "replace", "path": path, "value": "Enabled"},),
-            )
-    elif resource.kind == "ConfigMap" and resource.name == "calico-config":
-        plugins = text(at(resource.body, "data", "cni_network_config"))
-        if plugins and "portmap" not in plugins and inventory.once(_any_host_port):
-            yield Breach(
-                "/data/cni_network_config",
-                "Calico's CNI configuration lacks the portmap plugin, so every hostPort of the stack is ignored.",
-            )
-
-
-def _pools(resource: Resource) -> Iterator[tuple[str, Any]]:
-    """The addresses that Calico gives to pods, each by its pointer."""
-    spec = at(resource.body, "spec")
-    if resource.kind == "IPPool" and not flag(at(spec, "disabled")):
-        yield "/spec/cidr", at(spec, "cidr")
-    elif resource.kind == "Installation":
-        for index, pool in enumerate(sequence(at(spec, "calicoNetwork", "ipPools"))):
-            yield f"/spec/calicoNetwork/ipPools/{index}/cidr", at(pool, "cidr")
-    elif resource.kind == "DaemonSet" and resource.name == "calico-node":
-        for i, container in enumerate(sequence(at(spec, "template", "spec", "containers"))):
-            for j, variable in enumerate(sequence(at(container, "env"))):
-                if text(at(variable, "name")) == "CALICO_IPV4POOL_CIDR":
-                    yield f"/spec/template/spec/containers/{i}/env/{j}/value", at(variable, "value")
-
-
-def _network_missing(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:
-    path = "/networking/disableDefaultCNI"
-    # A cluster's configuration by itself says nothing of what will be installed.
-    if not flag(at(resource.body, "networking", "disableDefaultCNI")) or not inventory.pods:
-        return
-    if not any(r.means(parameters.networks) for r in inventory.of_kind("DaemonSet", "Installation")):
-        yield Breach(
-            path,
-            "disableDefaultCNI is true, and the stack installs no other pod network.",
-            ({"op": "replace", "path": path, "value": False},),
-            absence=True,
-        )
-
-
-def _outside(inventory: Inventory, path: str, given: Any) -> Iterator[Breach]:
-    pool = network(given)
-    if pool is None:
-        return
-    for cluster in inventory.once(clusters):
-        declared_subnet = cluster.networking.get("podSubnet")
-        # Dual stack names two, joined by a comma.
-        subnets = [network(part.strip()) for part in (text(declared_subnet) or "10.244.0.0/16").split(",")]
-        same = [subnet for subnet in subnets if subnet and subnet.version == pool.version]
-        if same and not any(pool.subnet_of(subnet) for subnet in same):  # type: ignore[arg-type]
-            yield Breach(
-                path,
-                f"pool {pool} is outside the podSubnet {same[0]} of cluster {cluster.resource.name}.",
-                ({"op": "replace", "path": path, "value": str(same[0])},),
-                evidence=str(pool),
-            )
-
-
-def _any_host_port(inventory: Inventory) -> bool:
-    return any(next(_doors(pod), None) for pod in inventory.pods if pod.host_ports)
-
-
-@partial(
-    Rule,
-    code="KN08",
-    title="A namespace enforces a pod security level that its pods meet",
-    severity=Severity.HIGH,
-    level=Level.MANDATORY,
-    unsafe=True,
-    scope=Scope.STACK,
-    of=kinds("Namespace"),
-    hop=HopName.POD,
-    why="Pod security admission rejects a pod that violates the namespace's level, but only after a successful "
-    "preview: the DaemonSet exists and has no pods. Without the label, every pod is admitted. The rule evaluates the "
-    "latest version of the standards, or that of the label enforce-version.",
-    remedy="Set the label pod-security.kubernetes.io/enforce of the namespace to the strictest level that admits its "
-    "pods.",
-    references=(_PSA, "https://kubernetes.io/docs/concepts/security/pod-security-standards/"),
-    bad="""
-apiVersion: v1
-kind: Namespace
-metadata: {name: ingress, labels: {pod-security.kubernetes.io/enforce: baseline}}
----"""
-    + ENVOY.replace("projectcontour", "ingress"),
-    good="""
-apiVersion: v1
-kind: Namespace
-metadata: {name: ingress, labels: {pod-security.kubernetes.io/enforce: privileged}}
----"""
-    + ENVOY.replace("projectcontour", "ingress"),
-)
-def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> Iterator[Breach]:
-    if namespace.vague:
-        raise Undecidable
-    here = inventory.pods_in(namespace.name)
-    if not here:
-        return
-    labels = pairs(at(namespace.body, "metadata", "labels"))
-    level, path = labels.get(ENFORCE), pointer("/metadata/labels", ENFORCE)
-    version = minor(labels.get(ENFORCE_VERSION) or "latest")
-    if version is None:
-        yield Breach(
-            pointer("/metadata/labels", ENFORCE_VERSION),
-            f"{labels[ENFORCE_VERSION]} is not a version; the API server refuses the namespace.",
-            remedy="Set the label to latest or to a minor version such as v1.34.",
-        )
-        return
-    # An API server applies no standard that is newer than itself.
-    version = min(version, minor_of(inventory.kubernetes))
-    if not level:
-        value = _strictest(here, version)
-        yield Breach(
-            "/metadata/labels",
-            f"the namespace lacks the label {ENFORCE}.",
-            ({"op": "add", "path": path, "value": value},)
-            if isinstance(at(namespace.body, "metadata", "labels"), dict)
-            else ({"op": "add", "path": "/metadata/labels", "value": {ENFORCE: value}},),
-            remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
-        )
-        return
-    refused = [(pod, why) for pod in here for why in refusals(level, pod, version)]
-    if level not in LEVELS:
-        value = _strictest(here, version)
-        yield Breach(
-            path,
-            f"level {level} does not exist; the API server refuses the namespace.",
-            ({"op": "replace", "path": path, "value": value},),
-            remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
-        )
-    elif refused:
-        value = _strictest(here, version)
-        # What another rule cannot report comes first.
-        pod, why = min(refused, key=lambda one: (bool(one[1].pointer), not one[1].pointer.endswith("/host")))
-        yield Breach(
-            path,
-            f"level {level} rejects {pod.resource}, which has {why.what}.",
-            ({"op": "replace", "path": path, "value": value},),
-            remedy=f"Change the pod spec, or set the label {ENFORCE} to {value}.",
-            causes=() if not why.pointer else tuple((pod.resource, one.pointer) for pod, one in refused),
-            names=(pod.resource, why.pointer) if why.pointer else None,
-        )
-
-
-def _strictest(here: Iterable[Pod], version: int) -> str:
-    """The strictest level that refuses none of the pods."""
-    refusing = [level for level in LEVELS for pod in here if any(True for _ in refusals(level, pod, version))]
-    return next(level for level in LEVELS if level not in refusing)

@@ -1,0 +1,1 @@
+"""EX: rules for pods that are reachable from outside the cluster."""

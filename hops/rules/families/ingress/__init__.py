@@ -1,0 +1,1 @@
+"""IN: rules for Ingresses, HTTPProxies and Gateway API routes."""

@@ -1,0 +1,1 @@
+"""KN: rules for kind clusters: published ports, pod network and pod security."""

@@ -1,0 +1,1 @@
+"""RP: rules for what keeps a request from its pod between the ingress controller and the process."""

@@ -1,0 +1,1 @@
+"""SV: rules for Services, their selectors and their ports."""
