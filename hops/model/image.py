@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,6 @@ REGISTRY = "ingress-hops.invalid"
 an image cannot pull a stranger's."""
 
 _DIGITS = 16
-_FROM = re.compile(r"\s*FROM\s+(?:--\S+\s+)*(?P<base>\S+)(?:\s+AS\s+(?P<name>\S+))?\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -73,30 +71,6 @@ def digest(dockerfile: str, target: str | None, args: Mapping[str, str], files: 
     entries = sorted((file.path, file.mode, file.content) for file in files)
     whole: Any = [dockerfile, target, sorted(args.items()), entries]
     return hashlib.sha256(json.dumps(whole).encode(errors="surrogateescape")).hexdigest()[:_DIGITS]
-
-
-def stages(dockerfile: str) -> list[str]:
-    """The names of a Dockerfile's stages in lower case; "" for a stage without a name.
-
-    dockerfile: its content.
-    """
-    lines = (_FROM.fullmatch(line) for line in re.sub(r"\\\n", " ", dockerfile).splitlines())
-    return [(line["name"] or "").lower() for line in lines if line]
-
-
-def problem(dockerfile: str, target: str | None) -> str:
-    """Why a Dockerfile cannot be built, with the remedy; "" if nothing is known against it.
-
-    dockerfile: its content.
-    target: the stage to build; None for the last one.
-    """
-    names = stages(dockerfile)
-    if not names:
-        return "the Dockerfile has no FROM; begin it with FROM and an image"
-    if target is None or target.lower() in names or (target.isdecimal() and int(target) < len(names)):
-        return ""
-    known = ", ".join(filter(None, names)) or "none has a name"
-    return f"target is {target}, and the Dockerfile has no such stage; its stages: {known}"
 
 
 def ignored_by(text: str, where: str) -> Ignored:

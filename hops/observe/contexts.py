@@ -7,8 +7,9 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from hops.model.dockerfile import copied, problem
 from hops.model.dockerignore import Ignored, IgnoreError
-from hops.model.image import Build, ContextFile, digest, ignored_by, problem
+from hops.model.image import Build, ContextFile, digest, ignored_by
 from hops.model.service_settings import BuildSettings, ServiceSettings
 from hops.model.settings import NAMESPACE, Settings
 
@@ -110,6 +111,7 @@ def read_build(
     ignore = next((file for file in ignore_files if file.is_file()), None)
     left_out = ignored_by(ignore.read_text(encoding="utf-8") if ignore else "", str(ignore))
     files = list(_listing(context, left_out))
+    _check_copied(text, target, context, {file.path: file for file in files}, ignore)
     folders = sorted({"", *(file.path for file in files if stat.S_ISDIR(file.mode))})
     return Build(
         service=service,
@@ -121,6 +123,21 @@ def read_build(
         digest=digest(text, target, args, files),
         folders=folders,
     )
+
+
+def _check_copied(
+    dockerfile: str, target: str | None, context: Path, files: Mapping[str, ContextFile], ignore: Path | None
+) -> None:
+    """Raises BuildError if the Dockerfile copies what the builder does not get."""
+    for each in copied(dockerfile, target):
+        through_link = any(stat.S_ISLNK(files[above].mode) for above in _above(each.path) if above in files)
+        if not each.path or each.path in files or through_link:
+            continue
+        if ignore and (context / each.path).exists():
+            why = f"{ignore} leaves it out; add the line !{each.path} to that file, or correct the Dockerfile"
+        else:
+            why = f"{context} has no such file; create it, or correct the Dockerfile"
+        raise BuildError(f".dockerfile: line {each.line} copies {each.path}, and {why}")
 
 
 def _inside(project: Path, folder: Path, key: str, path: str) -> Path:

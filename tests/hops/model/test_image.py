@@ -1,10 +1,8 @@
-"""The name of an image that is built, and what is wrong with a Dockerfile before it is built."""
+"""The name of an image that is built."""
 
 import stat
 
-import pytest
-
-from hops.model.image import REGISTRY, Build, ContextFile, digest, problem, stages
+from hops.model.image import REGISTRY, Build, ContextFile, digest
 
 FILE = ContextFile("app.py", stat.S_IFREG | 0o644, "1" * 64)
 OTHER = ContextFile("lib/a.py", stat.S_IFREG | 0o644, "2" * 64)
@@ -43,28 +41,3 @@ def test_no_node_can_pull_the_image() -> None:
     build = Build("apps/web", "ingress-hops-alice", "/p/web", "/p/web/Dockerfile", None, {}, "0" * 16)
     assert build.image == f"ingress-hops.invalid/ingress-hops-alice/apps/web:{'0' * 16}"
     assert REGISTRY.endswith(".invalid")
-
-
-DOCKERFILE = "# syntax\nfrom --platform=linux/amd64 python:3 AS Base\nRUN x\nFROM base \\\n as prod\nFROM scratch\n"
-
-
-def test_stages() -> None:
-    assert stages(DOCKERFILE) == ["base", "prod", ""]
-
-
-@pytest.mark.parametrize("target", [None, "base", "PROD", "0", "2"])
-def test_a_target_that_is_there(target: str | None) -> None:
-    assert not problem(DOCKERFILE, target)
-
-
-@pytest.mark.parametrize(
-    ("dockerfile", "target", "said"),
-    [
-        (DOCKERFILE, "test", "target is test, and the Dockerfile has no such stage; its stages: base, prod"),
-        (DOCKERFILE, "3", "target is 3"),
-        ("FROM a", "prod", "its stages: none has a name"),
-        ("RUN x", None, "has no FROM"),
-    ],
-)
-def test_a_dockerfile_that_cannot_be_built(dockerfile: str, target: str | None, said: str) -> None:
-    assert said in problem(dockerfile, target)

@@ -115,6 +115,32 @@ def test_a_build_that_cannot_work(project: Path, build: dict[str, str], said: st
     assert said in refusal(project, **build)
 
 
+@pytest.mark.parametrize(
+    ("copy", "ignore", "said"),
+    [
+        ("app.py", "*.py", "line 2 copies app.py, and {web}/.dockerignore leaves it out; add the line !app.py to"),
+        ("lib/a.py", "lib", "line 2 copies lib/a.py, and {web}/.dockerignore leaves it out"),
+        ("main.py", "*.py", "line 2 copies main.py, and {web} has no such file; create it"),
+        ("main.py", "", "line 2 copies main.py, and {web} has no such file"),
+    ],
+)
+def test_what_is_copied_has_to_be_in_the_context(project: Path, copy: str, ignore: str, said: str) -> None:
+    web = project / "web"
+    (web / "Dockerfile").write_text(f"FROM a\nCOPY {copy} /\n")
+    (web / ".dockerignore").write_text(ignore)
+    said = f"ingress-hops:services[0].build.dockerfile: {said.format(web=web)}"
+    assert said in refusal(project)
+
+
+@pytest.mark.parametrize("copy", ["app.py", "lib", "lib/a.py", "./lib/ app.py", ".", "link/a.py", "$WHAT", "*.txt"])
+def test_what_is_copied_is_in_the_context(project: Path, copy: str) -> None:
+    web = project / "web"
+    (web / "link").symlink_to("lib")
+    (web / "Dockerfile").write_text(f"FROM a\nCOPY {copy} /srv/\n")
+    (web / ".dockerignore").write_text("lib\n!lib/a.py\n")
+    assert image(project)
+
+
 def test_a_link_out_of_the_project_is_refused(project: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (project / "link").symlink_to(tmp_path / "other")
