@@ -1,6 +1,8 @@
 """`hops init`: what a repository of your own needs, so that a stack runs its application."""
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +86,7 @@ def main(
         stop(f"nothing was written, because these files already exist: {', '.join(there)}. Remove or rename them")
     ignore = {Path(".gitignore"): _IGNORED, Path(".dockerignore"): _NOT_IN_IMAGES}
     written: list[Path] = []
+    made = [folder for path in files for folder in path.parents if not (project / folder).exists()]
     try:
         for path, text in files.items():
             (project / path).parent.mkdir(parents=True, exist_ok=True)
@@ -95,8 +98,7 @@ def main(
                 written.append(path)
         create(project, stack, NewStack(build=build, port=port, host=host))
     except (OSError, StackError) as error:
-        for path in written:
-            (project / path).unlink(missing_ok=True)
+        _remove([project / path for path in written], [project / folder for folder in made])
         stop(error)
     for path in (*written, Path(stack_path(stack))):
         echo(f"written: {path}")
@@ -105,3 +107,12 @@ def main(
             echo(f"add to {path}, if they are missing: {' '.join(names)}")
     echo(f"Bring it up with: hops up {stack}")
     echo(f"Then build and roll out at each save: hops dev {stack}")
+
+
+def _remove(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Removes files, and folders that are empty then; each folder comes before those above it."""
+    for file in files:
+        file.unlink(missing_ok=True)
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()

@@ -1,5 +1,7 @@
 """`hops init` in a repository of one's own."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,4 +94,21 @@ def test_an_ignore_file_that_is_there_is_left_alone(repository: Path) -> None:
 def test_a_folder_that_cannot_be_built_leaves_nothing_behind(repository: Path) -> None:
     status, out = init("alice", "--build", "web")
     assert (status, files(repository)) == (2, {"Dockerfile"})
+    assert {path.name for path in repository.iterdir()} <= {"Dockerfile", ".ingress-hops"}
     assert "build.context is web: there is no folder" in out
+
+
+def test_a_folder_that_was_there_stays(repository: Path) -> None:
+    (repository / ".github").mkdir()
+    assert init("alice", "--build", "web")[0] == 2
+    assert list((repository / ".github").iterdir()) == []
+
+
+def test_the_workflow_is_one_that_the_platform_takes_and_that_gives_nothing_away(repository: Path) -> None:
+    assert init("alice")[0] == 0
+    workflow = repository / ".github/workflows/ingress-hops.yml"
+    programs = Path(sys.executable).parent
+    schema = [str(programs / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows"]
+    for words in (schema, [str(programs / "zizmor"), "--offline", "--quiet"]):
+        done = subprocess.run([*words, str(workflow)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
