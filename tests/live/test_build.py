@@ -171,7 +171,7 @@ def test_dev_answers_with_what_was_saved_and_ends_by_ctrl_c(
     until(lines, lambda line: line.startswith("[api-") and "GET /api/hello" in line)
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0
-    until(lines, lambda line: line == f"ended; the stack {STACK} runs on\n", 5)
+    until(lines, lambda line: line == f"ended; the stack {STACK} keeps running\n", 5)
     assert text() == "burst 4"
     assert "no changes" in built.preview(STACK), "the state knows what runs"
 
