@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from hops.model.finding import Level, Place
+from hops.model.problem_text import keys, nearest
 from hops.model.setting_types import Section
-from hops.model.settings import NAMESPACE, PolicySettings, RuleException, RuleSettings, SettingsError, keys, nearest
+from hops.model.settings import NAMESPACE, PolicySettings, RuleException, RuleSettings, SettingsError
 from hops.rules import RULES
 from hops.rules.rule import Rule, example
 

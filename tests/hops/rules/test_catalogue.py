@@ -10,7 +10,8 @@ import hops.rules.families
 from hops.kubernetes.values import unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import KINDS
-from hops.model.settings import PolicySettings, keys
+from hops.model.problem_text import keys
+from hops.model.settings import PolicySettings
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.docs import FAMILIES as FAMILY_TITLES
