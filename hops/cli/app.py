@@ -8,36 +8,47 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
 from hops.cli.output import Status, echo, needs_project, stop
 
-_COMMANDS = {
-    "ca": "hops.cli.ca:app",
-    "check": "hops.cli.check:main",
-    "codes": "hops.cli.codes:main",
-    "comment": "hops.cli.reviews.comment:main",
-    "dev": "hops.cli.dev:main",
-    "diff": "hops.cli.diff:main",
-    "down": "hops.cli.updates.engine:down",
-    "env": "hops.cli.programs.environment:main",
-    "explain": "hops.cli.rules:explain",
-    "init": "hops.cli.init:main",
-    "kubectl": "hops.cli.programs.kubectl:main",
-    "plan": "hops.cli.plan:main",
-    "preview": "hops.cli.updates.engine:preview",
-    "report": "hops.cli.reviews.report:main",
-    "rules": "hops.cli.rules:catalogue",
-    "settings": "hops.cli.settings:main",
-    "stack": "hops.cli.stacks.stack:app",
-    "tools": "hops.cli.programs.tools:main",
-    "trace": "hops.cli.trace:main",
-    "up": "hops.cli.updates.engine:up",
+
+class Command(NamedTuple):
+    """A command of `hops`.
+
+    place: MODULE:NAME of its function, or of a typer.Typer that has commands of its own.
+    summary: what it does, for the list of commands; at most 60 characters.
+    """
+
+    place: str
+    summary: str
+
+
+COMMANDS = {
+    "ca": Command("hops.cli.ca:app", "The certificate authority of this machine, for `tls: true`."),
+    "check": Command("hops.cli.check:main", "Checks manifests and kind configurations with the rules."),
+    "codes": Command("hops.cli.codes:main", "Lists the codes of `hops trace`."),
+    "comment": Command("hops.cli.reviews.comment:main", "Comments the report of preview.yml on its pull request."),
+    "dev": Command("hops.cli.dev:main", "Builds and rolls out a stack's services after each save."),
+    "diff": Command("hops.cli.diff:main", "Compares the hops and findings of two stacks or folders."),
+    "down": Command("hops.cli.updates.engine:down", "Removes a stack's cluster and everything in it."),
+    "env": Command("hops.cli.programs.environment:main", "Prints the environment of plain pulumi and kubectl."),
+    "explain": Command("hops.cli.rules:explain", "Prints the page of a rule or of a code of `hops trace`."),
+    "init": Command("hops.cli.init:main", "Turns the current folder into a project."),
+    "kubectl": Command("hops.cli.programs.kubectl:main", "Runs kubectl in a stack's cluster."),
+    "plan": Command("hops.cli.plan:main", "Shows a stack's hops and objects, without a cluster."),
+    "preview": Command("hops.cli.updates.engine:preview", "Shows what an `up` of a stack would do."),
+    "report": Command("hops.cli.reviews.report:main", "Reports what a preview changes, from its events."),
+    "rules": Command("hops.cli.rules:catalogue", "Lists the rules with code, title, level and severity."),
+    "settings": Command("hops.cli.settings:main", "Shows every key of a stack's file."),
+    "stack": Command("hops.cli.stacks.stack:app", "Makes, lists, checks, shows and removes stacks."),
+    "tools": Command("hops.cli.programs.tools:main", "Finds or downloads pulumi, kind and docker."),
+    "trace": Command("hops.cli.trace:main", "Follows a request to its pod and back."),
+    "up": Command("hops.cli.updates.engine:up", "Builds a stack, or repairs it."),
 }
-"""Where each command is: a function, or a typer.Typer that has commands of its own."""
 TRACEBACK = "INGRESS_HOPS_TRACEBACK"
 """Set to 1, it shows the traceback of a fault of hops itself."""
 _SETTINGS = {"kubectl": {"ignore_unknown_options": True, "allow_interspersed_args": False}}
@@ -75,19 +86,24 @@ class _OnDemand(TyperGroup):
             sys.exit(Status.COULD_NOT_LOOK)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
-        return list(_COMMANDS)
+        return list(COMMANDS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as typer calls it
+        """Lists the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Finds the command; for one that there is not, the nearest one is named."""
-        near = get_close_matches(args[0], _COMMANDS, 1)
-        if near and args[0] not in _COMMANDS:
+        near = get_close_matches(args[0], COMMANDS, 1)
+        if near and args[0] not in COMMANDS:
             ctx.fail(f"No such command '{args[0]}'; did you mean {near[0]}?")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the same
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
+        module, _, name = COMMANDS[cmd_name].place.partition(":")
         try:
             found = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
@@ -112,7 +128,6 @@ def _without_project(command: str, module: str) -> Any:
     @alone.command(
         command,
         help=f"Not available here: {message}.",
-        short_help=f"(needs a checkout of the project, and the Python package {module})",
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )
     def unavailable() -> None:

@@ -1,13 +1,16 @@
 """The command as a whole."""
 
 import errno
+import re
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
 
 from hops.cli import rules
-from hops.cli.app import TRACEBACK, app
+from hops.cli.app import COMMANDS, TRACEBACK, app
 
 
 def test_a_fault_of_hops_itself_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,3 +48,21 @@ def test_a_healthy_command_is_left_alone() -> None:
 def test_the_version_is_that_of_the_package() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert (result.exit_code, result.stdout) == (0, f"hops {version('ingress-hops')}\n")
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    code = "import sys; from hops.cli.app import app; app(standalone_mode=False); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    for name, command in COMMANDS.items():
+        assert f"  {name}  " in re.sub(r"  +", "  ", done.stdout)
+        assert f"  {command.summary}\n" in done.stdout
+    imported = set(done.stderr.split())
+    assert "hops.cli.app" in imported
+    assert imported & {"components", "pulumi", "pydantic", "hops.cli.plan", "hops.model.settings"} == set()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_summary_is_one_line(name: str) -> None:
+    summary = COMMANDS[name].summary
+    assert summary.endswith(".")
+    assert len(summary) <= 60
