@@ -18,6 +18,7 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from components.children import child
 from components.ingress import Ingress
+from components.pod_spec import admission, file_key, migration_spec, pod_spec, strategy
 from hops.kubernetes.controller.contour_annotations import PROTOCOL
 from hops.kubernetes.resources.pod_start import MIGRATION
 from hops.model import registries, service_settings, setting_types
@@ -51,10 +52,6 @@ _NO_INPUTS_BY_DEFAULT = {
     "volumes",
 }
 """Arguments that older versions did not have."""
-_DRAIN_SECONDS = 5
-"""How long an ending pod goes on serving: Contour takes its endpoint from Envoy meanwhile."""
-_GRACE_SECONDS = 30
-"""How long an ending pod of a Deployment has in all, as is Kubernetes' default. Nothing waits for it."""
 
 
 class WorkloadPort(TypedDict):
@@ -251,7 +248,7 @@ class Workload(pulumi.ComponentResource):
             config_map = core.ConfigMap(
                 f"{namespace}/{values['name']}-files",
                 metadata=meta.ObjectMetaArgs(name=values["config_map"], namespace=namespace),
-                data={_key(number): content for number, content in enumerate(values["files"].values())},
+                data={file_key(number): content for number, content in enumerate(values["files"].values())},
                 opts=child(self, opts),
             )
             before.append(config_map)
@@ -269,13 +266,13 @@ class Workload(pulumi.ComponentResource):
             values["pull_secret"] = login.metadata.apply(lambda of: of.name or "")
         if values["migration"]:
             before.append(self._migration(before))
-        spec = _pod_spec(values)
+        spec = pod_spec(values)
         # The names of Secrets are random.
         hidden = {"secret": "", "pull_secret": None if pull_secret is None else ""}
         digest = (
-            _digest(_pod_spec(values | hidden))
+            _digest(pod_spec(values | hidden))
             if not isinstance(values["image"], pulumi.Output)
-            else values["image"].apply(lambda image: _digest(_pod_spec(values | hidden | {"image": image})))
+            else values["image"].apply(lambda image: _digest(pod_spec(values | hidden | {"image": image})))
         )
         living = values["living"]
         known = values["pods"] if values["kind"] == "Pod" else living
@@ -291,7 +288,7 @@ class Workload(pulumi.ComponentResource):
         networking.NetworkPolicy(
             f"{namespace}/{values['name']}",
             metadata=meta.ObjectMetaArgs(name=values["name"], namespace=namespace),
-            spec=_admission(values),
+            spec=admission(values),
             opts=named("admission"),
         )
         self.name = pulumi.Output.from_input(values["name"])
@@ -367,8 +364,8 @@ class Workload(pulumi.ComponentResource):
         namespace, name = values["namespace"], values["name"]
         parts = pulumi.Output.all(values["image"], values.get("secret", ""), values["pull_secret"])
         named = parts.apply(lambda of: values | {"image": of[0], "secret": of[1], "pull_secret": of[2]})
-        version = named.apply(lambda of: _digest(_migration_spec(of)))
-        template: Any = {"metadata": {"labels": {MIGRATION: name}}, "spec": _migration_spec(values)}
+        version = named.apply(lambda of: _digest(migration_spec(of)))
+        template: Any = {"metadata": {"labels": {MIGRATION: name}}, "spec": migration_spec(values)}
         return batch.Job(
             f"{namespace}/{name}-migration",
             metadata=meta.ObjectMetaArgs(
@@ -405,7 +402,7 @@ class Workload(pulumi.ComponentResource):
             spec=apps.DeploymentSpecArgs(
                 replicas=values["replicas"],
                 selector=meta.LabelSelectorArgs(match_labels=labels),
-                strategy=_strategy(values),
+                strategy=strategy(values),
                 progress_deadline_seconds=300,
                 revision_history_limit=2,
                 template=template,
@@ -562,168 +559,9 @@ def _ports(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**port, "target_port": port["target_port"] or port["port"]} for port in values["ports"] or [short]]
 
 
-def _container_ports(ports: Sequence[Mapping[str, Any]]) -> dict[int, str]:
-    """The names of the container's ports by number; several ports of a Service can lead to one of a container."""
-    names: dict[int, str] = {}
-    for port in ports:
-        names.setdefault(port["target_port"], port["name"])
-    return names
-
-
 def _encoded(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
 
 
 def _digest(spec: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _key(number: int) -> str:
-    """The key of a file in the ConfigMap."""
-    return f"file-{number}"
-
-
-def _pod_spec(values: Mapping[str, Any]) -> core.PodSpecArgsDict:
-    files = [
-        {"name": "files", "mount_path": path, "sub_path": _key(number), "read_only": True}
-        for number, path in enumerate(values["files"])
-    ]
-    folders = [(f"volume-{number}", volume) for number, volume in enumerate(values["volumes"])]
-    deployed = values["kind"] == "Deployment"
-    env: list[Any] = [{"name": name, "value": text} for name, text in values["env"].items()]
-    env += [
-        {"name": name, "value_from": {"secret_key_ref": {"name": values["secret"], "key": name}}}
-        for name in values["secret_variables"]
-    ]
-    return {
-        "service_account_name": values["pods"][0],
-        "automount_service_account_token": False,
-        **({} if values["pull_secret"] is None else {"image_pull_secrets": [{"name": values["pull_secret"]}]}),
-        "enable_service_links": False,
-        # A process that is number 1 and handles no signal is otherwise waited for 30 s.
-        "termination_grace_period_seconds": _GRACE_SECONDS if deployed else 2,
-        "security_context": {
-            "run_as_non_root": values["user"] != 0,
-            "run_as_user": values["user"],
-            "run_as_group": values["user"],
-            # Storage of the cluster's own belongs to root where it does not know whose it is.
-            **({"fs_group": values["user"]} if any(volume["size"] for volume in values["volumes"]) else {}),
-            "seccomp_profile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": "server",
-                "image": values["image"],
-                "image_pull_policy": "IfNotPresent",
-                **({"command": list(values["command"])} if values["command"] else {}),
-                **({"args": list(values["args"])} if values["args"] else {}),
-                **({"env": env} if env else {}),
-                **({"resources": values["resources"]} if values["resources"] else {}),
-                "ports": [
-                    {"name": name, "container_port": number}
-                    for number, name in _container_ports(values["ports"]).items()
-                ],
-                **_probes(values),
-                **({"lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}} if deployed else {}),
-                "security_context": {
-                    "allow_privilege_escalation": False,
-                    "read_only_root_filesystem": values["read_only_root"],
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volume_mounts": [
-                    {"name": "scratch", "mount_path": "/tmp"},  # noqa: S108 - in the pod
-                    *({"name": name, "mount_path": volume["path"]} for name, volume in folders),
-                    *files,
-                ],
-            }
-        ],
-        "volumes": [
-            {"name": "scratch", "empty_dir": {}},
-            *({"name": name, **_source(values["name"], volume)} for name, volume in folders),
-            *([{"name": "files", "config_map": {"name": values["config_map"]}}] if files else []),
-        ],
-    }
-
-
-def _migration_spec(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The pod of a migration: the container's image and all that it is given, and another command."""
-    spec = _pod_spec({**values, "command": values["migration"]["command"], "args": ()})
-    (container,) = spec["containers"]
-    of_a_server = {"ports", "lifecycle", "readiness_probe", "liveness_probe", "startup_probe"}
-    kept = {key: value for key, value in container.items() if key not in of_a_server}
-    return {
-        **spec,
-        "restart_policy": "Never",
-        "termination_grace_period_seconds": 2,
-        "containers": [{**kept, "name": "migration"}],
-    }
-
-
-def _source(service: str, volume: Mapping[str, str]) -> dict[str, Any]:
-    if not volume["size"]:
-        return {"empty_dir": {}}
-    return {"persistent_volume_claim": {"claim_name": service_settings.claim_name(service, volume["path"])}}
-
-
-def _strategy(values: Mapping[str, Any]) -> apps.DeploymentStrategyArgs:
-    if any(volume["size"] for volume in values["volumes"]):
-        # Two pods, such as two database servers, must not have one folder at a time.
-        return apps.DeploymentStrategyArgs(type="Recreate")
-    # No old pod goes before a new one is ready.
-    rolling = apps.RollingUpdateDeploymentArgs(max_unavailable=0, max_surge=1)
-    return apps.DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)
-
-
-def _probes(values: Mapping[str, Any]) -> dict[str, Any]:
-    declared = {kind: probe for kind, probe in (values["probes"] or {}).items() if probe}
-    return {
-        f"{kind}_probe": _probe(kind, probe, values["ports"])
-        for kind, probe in ({"readiness": {"tcp": True}} | declared).items()
-    }
-
-
-def _probe(kind: str, probe: Mapping[str, Any], ports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    numbers = {port["name"]: port["target_port"] for port in ports}
-    port = ports[0]["target_port"] if probe.get("port") is None else probe["port"]
-    if port not in _container_ports(ports).values():
-        port = numbers.get(port, port)
-    period = probe.get("period") or (10 if kind == "liveness" else 1)
-    if probe.get("http") is not None:
-        action: dict[str, Any] = {"http_get": {"path": probe["http"], "port": port}}
-    elif probe.get("exec") is not None:
-        action = {"exec_": {"command": probe["exec"]}}
-    elif probe.get("grpc") is not None:
-        action = {"grpc": {"port": numbers.get(port, port), "service": probe["grpc"]}}
-    else:
-        action = {"tcp_socket": {"port": port}}
-    # A slow start has the 5 minutes that the pod has.
-    patience = {"failure_threshold": -(-300 // period)} if kind == "startup" else {}
-    return {**action, "period_seconds": period, **patience}
-
-
-def _admission(values: Mapping[str, Any]) -> networking.NetworkPolicySpecArgs:
-    def namespaced(name: str) -> meta.LabelSelectorArgs:
-        return meta.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": name})
-
-    return networking.NetworkPolicySpecArgs(
-        pod_selector=meta.LabelSelectorArgs(match_labels=dict(values["selector"])),
-        policy_types=["Ingress"],
-        ingress=[
-            networking.NetworkPolicyIngressRuleArgs(
-                from_=[
-                    networking.NetworkPolicyPeerArgs(namespace_selector=namespaced(values["admit_from"])),
-                    *(
-                        networking.NetworkPolicyPeerArgs(
-                            namespace_selector=namespaced(peer["namespace"]),
-                            pod_selector=meta.LabelSelectorArgs(match_labels=peer["labels"]),
-                        )
-                        for peer in values["admit_pods"]
-                    ),
-                ],
-                ports=[
-                    networking.NetworkPolicyPortArgs(port=port, protocol="TCP")
-                    for port in _container_ports(values["ports"])
-                ],
-            )
-        ],
-    )
