@@ -5,6 +5,8 @@ validation.go of core, apps, autoscaling, batch, networking, policy and rbac (pk
 libcalico-go/lib/validator/v3. Those of Gateway API are in schemas/expressions.py.
 """
 
+import base64
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -14,7 +16,8 @@ from typing import Any
 from hops.kubernetes.policies.calico_selectors import SelectorError, takes
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.schemas.refusals import Fault, Refusal, dotted
+from hops.kubernetes.schemas.catalogue import time_zones
+from hops.kubernetes.schemas.refusals import Fault, Refusal, dotted, nearest
 from hops.kubernetes.values import (
     JSON,
     UNKNOWN,
@@ -40,6 +43,8 @@ _QUANTITY = re.compile(
     r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?", re.ASCII
 )
 _DECIMAL = {"": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_HUGE_PAGES = "hugepages-"
+_CONTAINER_RESOURCES = ("cpu", "ephemeral-storage", "memory")
 _BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 _PERCENT = re.compile(r"([0-9]+)%")
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
@@ -58,9 +63,20 @@ _CRON: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("month", 1, 12, _MONTHS),
     ("day of the week", 0, 6, _DAYS),
 )
+_LOGIN = "kubernetes.io/basic-auth"
+_DOCKER = ("kubernetes.io/dockercfg", "kubernetes.io/dockerconfigjson")
+_SECRETS: Mapping[str, tuple[str, ...]] = {
+    _LOGIN: ("username", "password"),
+    _DOCKER[0]: (".dockercfg",),
+    _DOCKER[1]: (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+"""The keys that a Secret of a type must have."""
 _NO_ZONE_IN_SCHEDULE_SINCE = 29
 _CLAIM_TEMPLATES_SINCE = 34
-_ZONE = re.compile(r"(?!\.{1,2}$|-)[A-Za-z0-9._+-]{1,14}")
+_BESIDE_ZONES = re.compile("^(?:posix|right)/")
+"""Folders of the time zone database that hold every zone once more."""
 
 
 def refused_values(resource: Resource, pod: Pod | None, minor: int) -> Iterator[Refusal]:
@@ -133,6 +149,7 @@ def _quantity(value: JSON, path: str) -> Iterator[Refusal]:
 
 
 def _resources(body: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    """The quantities of a container or a claim."""
     given = mapping(body.get("resources"))
     limits = mapping(given.get("limits"))
     for key in ("limits", "requests"):
@@ -144,12 +161,48 @@ def _resources(body: Mapping[str, Any], base: str) -> Iterator[Refusal]:
                 continue
             limit = None if limits.get(name) is UNKNOWN else quantity(limits.get(name))
             request = None if value is UNKNOWN else quantity(value)
-            if limit is not None and request is not None and 0 <= limit < request:
+            if limit is None or request is None or limit < 0:
+                continue
+            if _fixed(name) and limit != request:
+                yield _refusal(
+                    path,
+                    f"is {value}, and the limit is {limits[name]}; {name} is not shared, so both must be equal",
+                    "Write the same number into both, or remove the request.",
+                )
+            elif limit < request:
                 yield _refusal(
                     path,
                     f"is {value}, which is more than the limit of {limits[name]}",
                     "Write a request of at most the limit, or raise the limit.",
                 )
+
+
+def _fixed(name: str) -> bool:
+    """Whether a resource is given to one container alone: a device or a huge page, not CPU or memory."""
+    return name.startswith(_HUGE_PAGES) or ("/" in name and "kubernetes.io/" not in name)
+
+
+def _container_resources(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    yield from _resources(container, base)
+    given = mapping(container.get("resources"))
+    limits, requests = mapping(given.get("limits")), mapping(given.get("requests"))
+    for key, amounts in (("limits", limits), ("requests", requests)):
+        for name, value in amounts.items():
+            path = pointer(base, "resources", key, name)
+            if "/" not in name and name not in _CONTAINER_RESOURCES and not name.startswith(_HUGE_PAGES):
+                near = nearest(name, _CONTAINER_RESOURCES)
+                other = f"Write {near}." if near else f"Write one of {', '.join(_CONTAINER_RESOURCES)}."
+                yield _refusal(path, "is no resource of a container", other)
+            elif "/" in name and _fixed(name) and value is not UNKNOWN and (quantity(value) or 0) % 1:
+                yield _refusal(path, f"is {value}, and {name} is counted in whole numbers", "Write a whole number.")
+            elif key == "requests" and _fixed(name) and limits.get(name) is None:
+                yield _refusal(path, f"is set without a limit, which {name} needs", "Move it to limits.")
+    names = {*limits, *requests}
+    pages = sorted(name for name in names if name.startswith(_HUGE_PAGES))
+    if pages and names.isdisjoint(("cpu", "memory")):
+        yield _refusal(
+            f"{base}/resources", f"has {pages[0]} without cpu or memory", "Set cpu or memory in limits or requests."
+        )
 
 
 def _claim(body: Mapping[str, Any], base: str) -> Iterator[Refusal]:
@@ -191,10 +244,9 @@ def _schedule(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
             "Write minute, hour, day of the month, month and day of the week, such as 0 4 * * 1.",
         )
     zone = text(at(body, "spec", "timeZone"))
-    if zone is not None and (zone.lower() == "local" or not all(_ZONE.fullmatch(part) for part in zone.split("/"))):
-        yield _refusal(
-            "/spec/timeZone", f"is {zone[:60]!r}, which is no time zone", "Write a zone such as Europe/Berlin."
-        )
+    if zone is not None and _BESIDE_ZONES.sub("", zone) not in time_zones():
+        near = nearest(zone, time_zones()) or "a zone such as Europe/Berlin"
+        yield _refusal("/spec/timeZone", f"is {zone[:60]!r}, which is no time zone", f"Write {near}.")
 
 
 def _zone_in_schedule(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
@@ -559,13 +611,40 @@ def _service(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
 
 
 def _secret(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
-    if text(body.get("type")) != "kubernetes.io/tls":
-        return
-    keys = {*mapping(body.get("data")), *mapping(body.get("stringData"))}
-    missing = [key for key in ("tls.crt", "tls.key") if key not in keys]
-    if missing:
-        names = " and ".join(missing)
-        yield _refusal("/data", f"has no {names}, and the type is kubernetes.io/tls", f"Set {names}.")
+    kind = text(body.get("type"))
+    data, clear = mapping(body.get("data")), mapping(body.get("stringData"))
+    demanded = _SECRETS.get(kind or "", ())
+    missing = [key for key in demanded if key not in data and key not in clear]
+    # A login has one of its two keys at least.
+    if missing and not (kind == _LOGIN and len(missing) < len(demanded)):
+        names = (" or " if kind == _LOGIN else " and ").join(missing)
+        yield _refusal("/data", f"has no {names}, and the type is {kind}", f"Set {names}.")
+    elif kind in _DOCKER:
+        (key,) = demanded
+        field = "stringData" if key in clear else "data"
+        content = text(clear[key] if key in clear else data[key])
+        if content is not None and not _is_json_object(content, encoded=field == "data"):
+            yield _refusal(
+                pointer("", field, key),
+                f"is not a JSON object, and the type is {kind}",
+                "Write what `kubectl create secret docker-registry NAME --dry-run=client -o yaml` prints.",
+            )
+    account = "kubernetes.io/service-account.name"
+    if kind == "kubernetes.io/service-account-token" and not text(at(body, "metadata", "annotations", account)):
+        yield _refusal(
+            pointer("/metadata/annotations", account),
+            f"is missing, and the type is {kind}",
+            "Set it to the name of the ServiceAccount.",
+        )
+
+
+def _is_json_object(content: str, *, encoded: bool) -> bool:
+    """Whether a Secret's value is what Go reads as a mapping. A value that is no base64 is refused by its schema."""
+    try:
+        found = json.loads(base64.b64decode(content) if encoded else content)
+    except (ValueError, RecursionError):
+        return False
+    return found is None or isinstance(found, dict)
 
 
 def _subjects(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
@@ -591,4 +670,4 @@ _OBJECTS: Mapping[str, tuple[Check, ...]] = {
     "v1 Service": (_service,),
 }
 _PODS: tuple[Check, ...] = (_affinity, _dns, _tolerations, _volumes)
-_CONTAINERS: tuple[Check, ...] = (_env, _mount_paths, _port_names, _privileges, _probes, _resources)
+_CONTAINERS: tuple[Check, ...] = (_env, _mount_paths, _port_names, _privileges, _probes, _container_resources)

@@ -156,6 +156,12 @@ def catalogue(version: str) -> Catalogue:
     return Catalogue(version, served, found)
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """The time zones that the API server knows, such as `Europe/Berlin`."""
+    return frozenset(_data("time_zones")["zones"])
+
+
 def minor_of(version: str) -> int:
     """The minor number of a version such as `1.34`."""
     return int(version.split(".")[1])

@@ -2,13 +2,14 @@
 
 Kubernetes' own come from the package kubernetes-validate, which carries the OpenAPI definitions of each minor version.
 Those of Contour and Calico are the CustomResourceDefinitions of the pinned files, those of Gateway API are in its Go
-module. Run as a module it writes the data.
+module. The time zones are those of Go, which the API server carries. Run as a module it writes the data.
 """
 
 import json
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -80,6 +81,17 @@ def gateway(modules: Sequence[Path]) -> str:
             for name, schema in _custom(body for body in objects if body):
                 found[name] = _widened(schema, found.get(name, {}))
     return _definitions_of({"gateway-api": ", ".join(GATEWAY_API)}, found)
+
+
+def time_zones() -> str:
+    """The time zones of the installed Go; "" without Go."""
+    go = shutil.which("go")
+    if not go:
+        return ""
+    done = subprocess.run([go, "env", "GOROOT"], capture_output=True, text=True, check=True)
+    with zipfile.ZipFile(Path(done.stdout.strip(), "lib/time/zoneinfo.zip")) as database:
+        names = sorted(name for name in database.namelist() if not name.endswith("/"))
+    return '{\n"zones": [\n' + ",\n".join(map(_json, names)) + "\n]\n}\n"
 
 
 def gateway_modules(*, download: bool) -> list[Path]:
@@ -204,5 +216,6 @@ if __name__ == "__main__":
     (FOLDER / "custom.json").write_text(custom(manifests_folder()), encoding="utf-8")
     where = gateway_modules(download=True)
     if not where:
-        raise SystemExit("Go cannot download sigs.k8s.io/gateway-api, so gateway.json is unchanged")
+        raise SystemExit("Go cannot download sigs.k8s.io/gateway-api, so gateway.json and time_zones.json are unchanged")
+    (FOLDER / "time_zones.json").write_text(time_zones(), encoding="utf-8")
     (FOLDER / "gateway.json").write_text(gateway(where), encoding="utf-8")

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from hops.kubernetes.schemas.catalogue import catalogue
+from hops.kubernetes.schemas.catalogue import time_zones as known_zones
 from hops.kubernetes.schemas.refusals import refusals
 from hops.model.versions import CALICO, CONTOUR
 from tests.hops.kubernetes.published_schemas import (
@@ -18,6 +19,7 @@ from tests.hops.kubernetes.published_schemas import (
     gateway,
     gateway_modules,
     kubernetes,
+    time_zones,
 )
 
 
@@ -44,6 +46,14 @@ def test_the_schemas_of_gateway_api_are_those_of_its_modules() -> None:
 def test_the_schemas_of_gateway_api_are_of_the_named_versions() -> None:
     sources = json.loads((FOLDER / "gateway.json").read_text(encoding="utf-8"))["sources"]
     assert sources == {"gateway-api": ", ".join(GATEWAY_API)}, f"stale: {COMMAND}"
+
+
+def test_the_time_zones_are_those_of_go() -> None:
+    zones = time_zones()
+    if not zones:
+        pytest.skip("Go is not installed")
+    # Zones are added and not removed, so an older Go has fewer.
+    assert set(json.loads(zones)["zones"]) <= known_zones(), f"stale: {COMMAND}"
 
 
 def test_no_published_object_is_refused(manifests: Path) -> None:

@@ -52,6 +52,10 @@ def limits(value: str, requests: str = "{}") -> str:
     return pod(container=f", resources: {{limits: {{memory: {value}}}, requests: {requests}}}")
 
 
+def resources(limits: str, requests: str = "{}") -> str:
+    return pod(container=f", resources: {{limits: {limits}, requests: {requests}}}")
+
+
 def probe(body: str, key: str = "livenessProbe") -> str:
     return pod(container=f", {key}: {{{body}}}")
 
@@ -80,11 +84,26 @@ _VALUES = (
     "/nodeSelectorTerms/0/matchExpressions/0/values"
 )
 _HTTP = "httpGet: {port: 80}"
+_LOGIN = "/data/.dockerconfigjson"
 _STORAGE = "resources: {requests: {storage: 1Gi}}"
 _TLS = "kubernetes.io/tls"
+_DOCKER = "kubernetes.io/dockerconfigjson"
 _SCALED = "scaleTargetRef: {kind: Deployment, name: a}"
 
 REFUSED = {
+    "a login of a registry without its key": (secret("data: {config.json: e30=}", _DOCKER), "/data"),
+    "a login of a registry that is no JSON": (secret("data: {.dockerconfigjson: YQ==}", _DOCKER), _LOGIN),
+    "a login of a registry that is a list": (secret("data: {.dockerconfigjson: W10=}", _DOCKER), _LOGIN),
+    "a login of a registry in clear that is no JSON": (
+        secret("stringData: {.dockerconfigjson: '{auths: }'}", _DOCKER),
+        "/stringData/.dockerconfigjson",
+    ),
+    "a login without its keys": (secret("data: {user: ''}", "kubernetes.io/basic-auth"), "/data"),
+    "a key for ssh by another name": (secret("data: {id_rsa: YQ==}", "kubernetes.io/ssh-auth"), "/data"),
+    "a token of no account": (
+        secret("data: {}", "kubernetes.io/service-account-token"),
+        "/metadata/annotations/kubernetes.io~1service-account.name",
+    ),
     "a unit of bytes": (limits("128MB"), _LIMIT),
     "a unit twice": (limits("100mm"), _LIMIT),
     "an empty quantity": (limits("''"), _LIMIT),
@@ -104,6 +123,22 @@ REFUSED = {
     "an unknown macro": (cron("@hourli"), "/spec/schedule"),
     "a zone in the schedule": (cron("TZ=UTC 0 * * * *"), "/spec/schedule"),
     "a zone of the machine": (cron("0 * * * *", "timeZone: Local, "), "/spec/timeZone"),
+    "an empty zone": (cron("0 * * * *", "timeZone: '', "), "/spec/timeZone"),
+    "a zone that looks right": (cron("0 * * * *", "timeZone: Europe/Berlinn, "), "/spec/timeZone"),
+    "a zone in lower case": (cron("0 * * * *", "timeZone: europe/berlin, "), "/spec/timeZone"),
+    "a zone by its abbreviation": (cron("0 * * * *", "timeZone: CEST, "), "/spec/timeZone"),
+    "fewer devices than the limit": (
+        resources("{a.b/gpu: 2}", "{a.b/gpu: 1}"),
+        f"{_CONTAINER}/resources/requests/a.b~1gpu",
+    ),
+    "devices without a limit": (resources("{}", "{a.b/gpu: 1}"), f"{_CONTAINER}/resources/requests/a.b~1gpu"),
+    "half a device": (resources("{a.b/gpu: 500m}"), f"{_CONTAINER}/resources/limits/a.b~1gpu"),
+    "an unknown resource": (resources("{ram: 1Gi}"), f"{_CONTAINER}/resources/limits/ram"),
+    "huge pages alone": (resources("{hugepages-2Mi: 4Mi}"), f"{_CONTAINER}/resources"),
+    "fewer huge pages than the limit": (
+        resources("{memory: 1Gi, hugepages-2Mi: 4Mi}", "{hugepages-2Mi: 2Mi}"),
+        f"{_CONTAINER}/resources/requests/hugepages-2Mi",
+    ),
     "a zone with a blank": (cron("0 * * * *", "timeZone: Europe/New Berlin, "), "/spec/timeZone"),
     "both bounds": (budget("minAvailable: 1, maxUnavailable: 1"), "/spec/maxUnavailable"),
     "more than all": (budget("minAvailable: 150%"), "/spec/minAvailable"),
@@ -266,8 +301,13 @@ ACCEPTED = {
         )
     ),
     "zones": "\n---\n".join(
-        cron("0 * * * *", f"timeZone: {zone}, ") for zone in ("Etc/UTC", "Etc/GMT+1", "America/Port-au-Prince")
+        cron("0 * * * *", f"timeZone: {zone}, ")
+        for zone in ("UTC", "Etc/UTC", "Etc/GMT+1", "EST5EDT", "America/Port-au-Prince", "posix/Europe/Berlin")
     ),
+    "devices": resources("{a.b/gpu: 2}")
+    + resources("{a.b/gpu: 2}", "{a.b/gpu: '2'}")
+    + resources("{memory: 1Gi, hugepages-2Mi: 4Mi}")
+    + resources("{ephemeral-storage: 1.5Gi, cpu: 500m}", "{cpu: 100m}"),
     "budgets": "\n---\n".join(
         map(budget, ("minAvailable: 100%", "maxUnavailable: 0", "minAvailable: null, maxUnavailable: 1"))
     ),
@@ -301,6 +341,17 @@ ACCEPTED = {
         (
             secret('data: {a: "YWFh\\nYWE=", b: "", c: null}, stringData: {_A-b.c: x, .d: x}'),
             secret("data: {tls.crt: YQ==}, stringData: {tls.key: a}", _TLS),
+            secret("data: {.dockerconfigjson: eyJhdXRocyI6IHt9fQ==}", _DOCKER),
+            # The clear text replaces the encoded one.
+            secret("data: {.dockerconfigjson: YQ==}, stringData: {.dockerconfigjson: '{}'}", _DOCKER),
+            secret("stringData: {.dockercfg: '{}'}", "kubernetes.io/dockercfg"),
+            secret("data: {password: ''}", "kubernetes.io/basic-auth"),
+            secret("stringData: {ssh-privatekey: a}", "kubernetes.io/ssh-auth"),
+            secret("data: {.dockerconfigjson: YQ==}"),
+            secret("data: {a: ''}", "example.com/own"),
+            secret("data: {a: ''}", "kubernetes.io/service-account-token").replace(
+                "{name: a}", "{name: a, annotations: {kubernetes.io/service-account.name: a}}"
+            ),
         )
     ),
     "a claim": claim(f"accessModes: [ReadWriteOnce], {_STORAGE}"),
