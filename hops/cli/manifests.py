@@ -193,7 +193,9 @@ def read(paths: Iterable[str], *, render: bool = False) -> Manifests:
 
 _ACTION = re.compile(r"\{\{-?\s*(?:[.$\"]|/\*|(?:define|else|end|if|include|range|template|toYaml|tpl|with)\b)")
 """An action of a Go template, as Helm's charts contain them."""
-_TEMPLATE = "this is a Helm template; render the chart with `helm template` and check the output"
+_TEMPLATE = (
+    "this is a Helm template, or one of another tool; render it, a chart with `helm template`, and check the output"
+)
 
 
 def _render_charts(found: Manifests) -> None:

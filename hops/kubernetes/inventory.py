@@ -86,6 +86,11 @@ class Inventory:
             raise Undecidable
         return found
 
+    @property
+    def lacks(self) -> str:
+        """The predicate of a sentence about an object that is not among these."""
+        return "does not exist" if self.live else "is not declared"
+
     def once(self, build: Callable[["Inventory"], T]) -> T:
         """The result of `build(inventory)`, computed once per inventory; for an index that one rule family requires."""
         if build not in self._built:

@@ -70,7 +70,7 @@ def counted(files: Iterable[Path], root: Path) -> Counted:
         for finding in findings:
             if finding.code in POLICY:
                 policy[finding.code] += 1
-            elif finding.code in ABSENT or "does not exist in namespace" in finding.message:
+            elif finding.code in ABSENT or "is not declared in namespace" in finding.message:
                 absent += 1
             else:
                 others.append(f"{file.relative_to(root)}: {finding.code} {finding.resource}: {finding.message}")

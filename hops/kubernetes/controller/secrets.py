@@ -35,7 +35,7 @@ def secret_problem(
         made = (namespace, name) in inventory.once(made_secrets) or ("Secret", name) in inventory.once(generated)
         if made or any(matches(pattern, f"Secret/{namespace}/{name}") for pattern in given):
             return ""
-        return f"Secret {name} does not exist in namespace {namespace}"
+        return f"Secret {name} {inventory.lacks} in namespace {namespace}"
     kind = text(at(secret.body, "type")) or "Opaque"
     if kind not in ("kubernetes.io/tls", "Opaque"):
         return f"{secret} has type {kind}; kubernetes.io/tls is required"

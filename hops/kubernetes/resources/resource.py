@@ -159,7 +159,8 @@ class Rivals(Generic[T]):
 def resources(declared: Iterable[tuple[JSON, Place]]) -> tuple[Resource, ...]:
     """The declared objects, sorted by kind, namespace, name and content.
 
-    declared: JSON values with their places. Objects of `List` kinds are expanded; other values are skipped.
+    declared: JSON values with their places. Objects of `List` kinds are expanded, and such a list stays beside its
+        items if one of them is no mapping. Other values are skipped.
     """
     return _ordered(resource(body, place) for body, place in _flat(declared))
 
@@ -171,6 +172,10 @@ def _flat(declared: Iterable[tuple[JSON, Place]]) -> Iterator[tuple[JSON, Place]
             continue
         kind, items = body.get("kind"), body.get("items")
         if isinstance(kind, str) and kind.endswith("List") and isinstance(items, list):
+            if not all(isinstance(item, dict) or item is UNKNOWN for item in items):
+                # What is no object stays in its list, at its place.
+                rest = [UNKNOWN if isinstance(item, dict) else item for item in items]
+                yield {**body, "items": rest}, place
             # Lists of one kind may leave it out in their items.
             inherited = {} if kind == "List" else {"apiVersion": body.get("apiVersion"), "kind": kind[:-4]}
             yield from _flat(

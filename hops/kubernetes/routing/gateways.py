@@ -106,6 +106,9 @@ def detached(route: Resource, inventory: Inventory) -> str:
     found = attachments(route, inventory)
     if not found:
         return "the route has no parentRefs" if inventory.once(gateways_known) else ""
+    if all(_kind_of(one.reference) != ("Gateway", GROUP) for one in found):
+        # A parentRef to a Service configures a mesh (GAMMA): no request from outside follows the route.
+        return "none of its parentRefs is a Gateway"
     return "; ".join(one.problem for one in found) if all(one.problem for one in found) else ""
 
 
@@ -124,6 +127,16 @@ def common_host(listener: str, route: str) -> str | None:
     return listener if route.startswith("*.") and listener.endswith(route[1:]) else None
 
 
+def of_another_gateway(route: Resource, inventory: Inventory) -> bool:
+    """Whether another controller than Contour certainly handles every parent of a route. Raises Undecidable."""
+    found = attachments(route, inventory)
+    return bool(found) and all(
+        _kind_of(one.reference) != ("Gateway", GROUP)
+        or (one.gateway is not None and not by_contour(one.gateway, inventory))
+        for one in found
+    )
+
+
 def by_contour(gateway: Resource, inventory: Inventory) -> bool:
     """Whether Contour handles a Gateway: by its GatewayClass, and if that is not declared, presumably."""
     name = text(at(gateway.body, "spec", "gatewayClassName")) or ""
@@ -132,8 +145,7 @@ def by_contour(gateway: Resource, inventory: Inventory) -> bool:
 
 
 def _attachment(route: Resource, reference: JSON, base: str, inventory: Inventory) -> Attachment:
-    kind, group = text(at(reference, "kind")) or "Gateway", text(at(reference, "group")) or GROUP
-    if kind != "Gateway" or group != GROUP:
+    if _kind_of(reference) != ("Gateway", GROUP):
         return Attachment(None, (), "", base, reference)
     namespace, name = text(at(reference, "namespace")) or home(route), text(at(reference, "name")) or ""
     gateway = inventory.find("Gateway", namespace, name)
@@ -143,7 +155,7 @@ def _attachment(route: Resource, reference: JSON, base: str, inventory: Inventor
             return Attachment(None, (), "", base, reference)
         there = f" (Gateways there: {', '.join(other.name for other in others)})" if others else ""
         return Attachment(
-            None, (), f"Gateway {name} does not exist in namespace {namespace}{there}", f"{base}/name", reference
+            None, (), f"Gateway {name} {inventory.lacks} in namespace {namespace}{there}", f"{base}/name", reference
         )
     left: Sequence[GatewayListener] = listeners(gateway)
     for accepts, problem, where in (
@@ -159,6 +171,12 @@ def _attachment(route: Resource, reference: JSON, base: str, inventory: Inventor
             return Attachment(gateway, (), problem(gateway, left, route, reference), pointer, reference)
         left = accepted
     return Attachment(gateway, tuple(left), "", base, reference)
+
+
+def _kind_of(reference: JSON) -> tuple[str, str]:
+    group = text(at(reference, "group"))
+    # An empty group is the core group of a Service.
+    return text(at(reference, "kind")) or "Gateway", GROUP if group is None else group
 
 
 def _of_section(listener: GatewayListener, _: Resource, reference: JSON, __: Inventory) -> bool:

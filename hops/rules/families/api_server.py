@@ -249,12 +249,7 @@ def _no_text(key: str, value: Any) -> str:
 def _unserved(body: Mapping[str, Any], version: str, kind: str, known: Catalogue) -> Iterator[Refusal]:
     """The refusal of a kind that the API server lacks, where that is certain."""
     if kind.endswith("List") and version.rpartition("/")[0] in known.groups:
-        items = body.get("items")
-        if items is not None and items is not UNKNOWN and not isinstance(items, list):
-            message = (
-                f"items of the {kind} is {'a mapping' if isinstance(items, dict) else 'no list'}; it must be a list."
-            )
-            yield Refusal(Fault.TYPE, "/items", message, "Write each object as an entry of a list.")
+        yield from _ill_listed(kind, body.get("items"))
     if kind in _NOT_OF_THE_API or kind.endswith("List"):
         return
     with_it = versions_with(version, kind)
@@ -283,6 +278,18 @@ def _unserved(body: Mapping[str, Any], version: str, kind: str, known: Catalogue
         versions = known.versions_of.get(near or "", ())
         successor = f"{version if version in versions else versions[0]} {near}" if versions else ""
     yield _renamed(body, message, (version, kind), successor, known)
+
+
+def _ill_listed(kind: str, items: Any) -> Iterator[Refusal]:
+    if isinstance(items, list):
+        for index, item in enumerate(items):
+            if item is not UNKNOWN and not isinstance(item, dict):
+                shown = "a list" if isinstance(item, list) else json.dumps(item, ensure_ascii=False)[:60]
+                message = f"items[{index}] of the {kind} is {shown}; it must be an object."
+                yield Refusal(Fault.TYPE, f"/items/{index}", message, "Write an object with apiVersion and kind.")
+    elif items is not None and items is not UNKNOWN:
+        message = f"items of the {kind} is {'a mapping' if isinstance(items, dict) else 'no list'}; it must be a list."
+        yield Refusal(Fault.TYPE, "/items", message, "Write each object as an entry of a list.")
 
 
 def _kinds_of(version: str, known: Catalogue) -> list[str]:

@@ -106,10 +106,11 @@ spec:
 """,
 )
 def opaque(resource: Resource, _: Inventory, parameters: Opaque) -> Iterator[Breach]:
+    noun = f"{'an' if resource.kind[:1] in 'AEIO' else 'a'} {resource.kind}"
     if resource.kind in parameters.opaque and resource.api_version != KUSTOMIZE:
-        what = f"a {resource.kind} creates objects that the rules cannot see."
+        what = f"{noun} creates objects that the rules cannot see."
     elif _foreign(resource) and _has_pod_template(resource.body, 8):
-        what = f"a {resource.kind} contains a pod template that no rule reads."
+        what = f"{noun} contains a pod template that no rule reads."
     else:
         return
     if not resource.means(parameters.seen):

@@ -10,7 +10,7 @@ from hops.kubernetes.controller.contour import serves
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.values import at, flag, text
+from hops.kubernetes.values import address, at, flag, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
@@ -99,6 +99,11 @@ class ReservedPorts(Section):
         sorted((2379, 2380, 2381, 6443, 10248, 10249, 10250, 10256, 10257, 10259, *POD_NETWORK.node_ports))
     )
     node_ports: Annotated[tuple[PortNumber, ...], Field(min_length=2, max_length=2)] = (30000, 32767)
+
+
+def _loopback(host: str) -> bool:
+    found = address(host)
+    return host == "localhost" or (found is not None and found.is_loopback)
 
 
 def _without(pointer: str, *keys: str) -> tuple[Mapping[str, Any], ...]:
@@ -269,7 +274,9 @@ def host_namespaces(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach
     for key in ("hostNetwork", "hostPID", "hostIPC"):
         value = get(key)
         if value is not None and flag(value):
-            yield Breach(f"{pod.pointer}/{key}", f"{key} is true.", _without(pod.pointer, key))
+            # Without the node's network, a probe of loopback would reach the node and not the pod.
+            patch = () if key == "hostNetwork" and any(_probes_loopback(pod)) else _without(pod.pointer, key)
+            yield Breach(f"{pod.pointer}/{key}", f"{key} is true.", patch)
 
 
 @partial(
@@ -441,6 +448,19 @@ spec:
 """,
 )
 def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
+    for container, hook, base, host in _probed_hosts(pod):
+        # On the node's network, the node's loopback is the pod's own.
+        if not (pod.host_network and _loopback(host)):
+            yield Breach(
+                f"{base}/host",
+                f"{hook} of container {container} connects to {host} instead of the pod.",
+                _without(base, "host"),
+                evidence=host,
+            )
+
+
+def _probed_hosts(pod: Pod) -> Iterator[tuple[str, str, str, str]]:
+    """The hosts that probes and hooks name: container, hook, JSON pointer of the action, host."""
     for container in pod.containers:
         for keys in _HOOKS:
             if keys[0] not in container.body:
@@ -448,10 +468,8 @@ def probe_host(pod: Pod, _: Inventory, __: NoParameters) -> Iterator[Breach]:
             for action in ("httpGet", "tcpSocket"):
                 host = text(at(container.body, *keys, action, "host"))
                 if host:
-                    base = "/".join((container.pointer, *keys, action))
-                    yield Breach(
-                        f"{base}/host",
-                        f"{keys[-1]} of container {container.name} connects to {host} instead of the pod.",
-                        _without(base, "host"),
-                        evidence=host,
-                    )
+                    yield container.name, keys[-1], "/".join((container.pointer, *keys, action)), host
+
+
+def _probes_loopback(pod: Pod) -> Iterator[bool]:
+    return (_loopback(host) for *_, host in _probed_hosts(pod))

@@ -216,6 +216,8 @@ if __name__ == "__main__":
     (FOLDER / "custom.json").write_text(custom(manifests_folder()), encoding="utf-8")
     where = gateway_modules(download=True)
     if not where:
-        raise SystemExit("Go cannot download sigs.k8s.io/gateway-api, so gateway.json and time_zones.json are unchanged")
+        raise SystemExit(
+            "Go cannot download sigs.k8s.io/gateway-api, so gateway.json and time_zones.json are unchanged"
+        )
     (FOLDER / "time_zones.json").write_text(time_zones(), encoding="utf-8")
     (FOLDER / "gateway.json").write_text(gateway(where), encoding="utf-8")

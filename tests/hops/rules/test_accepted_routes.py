@@ -664,6 +664,14 @@ GATEWAYS = [
     Case("IN18", "no such Gateway", gateway() + attached("{name: pubic}"), (f"{PARENT}/name",)),
     Case("IN18", "a Gateway of another namespace", gateway(namespace="infra") + attached(), (f"{PARENT}/name",)),
     Case("IN18", "no parentRefs", gateway() + route("[{}]"), ("/spec/parentRefs",)),
+    Case(
+        "IN05",
+        "routes of a mesh for two Services",
+        attached("{group: '', kind: Service, name: web}", "[]")
+        + attached("{group: '', kind: Service, name: api}", "[]").replace(
+            "name: web, namespace: apps", "name: api, namespace: apps"
+        ),
+    ),
     Case("IN18", "a parent that is no Gateway", gateway() + attached("{group: '', kind: Service, name: web}")),
     Case("IN18", "a namespace that is not allowed", gateway(namespace="infra") + attached(ELSEWHERE_REF), (PARENT,)),
     Case(

@@ -148,6 +148,13 @@ CASES = [
     Case("AP01", "no kind", service().replace("kind: Service", ""), ("/kind",)),
     Case("AP01", "a kind that is a list", service().replace("kind: Service", "kind: [Service]"), ("/kind",)),
     Case("AP03", "items that are a mapping", "{apiVersion: v1, kind: List, items: {a: b}}", ("/items",)),
+    Case(
+        "AP03",
+        "entries that are no objects",
+        "{apiVersion: v1, kind: List, items: [text, {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}, null]}",
+        ("/items/0", "/items/2"),
+    ),
+    Case("AP03", "a list with an entry that is not known yet", "{apiVersion: v1, kind: List, items: [!unknown ]}"),
     Case("AP03", "a list without items", "{apiVersion: v1, kind: List, items: []}"),
     Case("AP01", "no apiVersion", service().replace("apiVersion: v1", ""), ("/apiVersion",)),
     Case(

@@ -71,6 +71,8 @@ LOW_PORT_PATH = "/spec/containers/0/ports/0/containerPort"
 
 ENVOY = deployment("{containers: [{name: a, image: 'docker.io/envoyproxy/envoy:v1.35.0', ports: [{hostPort: 80}]}]}")
 
+PROBED = "/spec/containers/0/livenessProbe/tcpSocket"
+
 CASES = [
     Case("HP02", "a workload that runs Envoy, whatever its name and kind", ENVOY),
     Case(
@@ -283,6 +285,19 @@ spec:
   template: {spec: {containers: [{name: web, ports: [{containerPort: 8080, hostPort: 80}]}]}}
 """,
         ("/spec/updateStrategy/rollingUpdate/maxSurge",),
+    ),
+    Case(
+        "HP09",
+        "the node's loopback is that of a pod on the node's network",
+        pod("{hostNetwork: true, containers: [{livenessProbe: {tcpSocket: {host: localhost, port: 1}}}]}")
+        + pod("{hostNetwork: true, containers: [{livenessProbe: {httpGet: {host: 127.0.0.1, port: 1}}}]}", "b"),
+    ),
+    Case(
+        "HP09",
+        "loopback of the node, and another host",
+        pod("{containers: [{livenessProbe: {tcpSocket: {host: localhost, port: 1}}}]}")
+        + pod("{hostNetwork: true, containers: [{livenessProbe: {tcpSocket: {host: 10.0.0.1, port: 1}}}]}", "b"),
+        (f"{PROBED}/host", f"{PROBED}/host"),
     ),
     Case("HP09", "an empty host is none", pod('{containers: [{livenessProbe: {tcpSocket: {host: "", port: 1}}}]}')),
     Case(

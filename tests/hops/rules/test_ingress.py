@@ -44,6 +44,27 @@ spec:
   to: [{group: "", kind: Service}]
 """
 ELSEWHERE = "[{backendRefs: [{name: web, namespace: other, port: 80}]}]"
+REF = "/spec/rules/0/backendRefs/0"
+TO_PUBLIC = "parentRefs: [{name: public}],"
+GATEWAY = """
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: public, namespace: apps}
+spec: {gatewayClassName: contour, listeners: [{name: http, protocol: HTTP, port: 80}]}
+"""
+
+
+def gateway_class(controller: str, name: str = "contour") -> str:
+    return f"""
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {{name: {name}}}
+spec: {{controllerName: {controller}}}
+"""
+
+
 CASES = [
     Case(
         "IN01",
@@ -306,6 +327,23 @@ CASES = [
         ("/spec/defaultBackend",),
     ),
     Case("IN12", "a resource", paths(path(backend="{resource: {kind: Bucket, name: a}}")), (BACKEND,)),
+    Case("IN12", "a kind of Kubernetes", route("[{backendRefs: [{group: apps, kind: Deployment, name: a}]}]"), (REF,)),
+    Case(
+        "IN12",
+        "a backend that the Gateway's own controller knows",
+        gateway_class("projectcontour.io/c", "contour")
+        + gateway_class("gateway.envoyproxy.io/c", "eg")
+        + GATEWAY.replace("contour", "eg")
+        + route("[{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: a}]}]", more=TO_PUBLIC),
+    ),
+    Case(
+        "IN12",
+        "a backend that Contour does not know",
+        gateway_class("projectcontour.io/c", "contour")
+        + GATEWAY
+        + route("[{backendRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: a}]}]", more=TO_PUBLIC),
+        (REF,),
+    ),
     Case(
         "IN12",
         "a Contour that may",
@@ -368,7 +406,7 @@ def test_a_patch_is_offered_where_the_intent_is_clear(code: str, text: str, valu
 def test_a_missing_service_is_named_with_its_namespace() -> None:
     (finding,) = of_rule(service(namespace="other") + paths(), "IN01")
     assert finding.message.endswith(
-        "Service web does not exist in namespace apps; namespace other has a Service of this name."
+        "Service web is not declared in namespace apps; namespace other has a Service of this name."
     )
 
 
@@ -379,7 +417,8 @@ kind: HTTPRoute
 metadata: {name: web, namespace: apps}
 spec: {rules: [{backendRefs: [{group: example.net, kind: Service, name: web, port: 80}]}]}
 """
-    (finding,) = of_rule(route, "IN12")
+    assert of_rule(route, "IN12") == []
+    (finding,) = of_rule(route + gateway_class("projectcontour.io/gateway-controller"), "IN12")
     assert finding.message == "the backend is a Service of group example.net, which Contour does not support."
 
 

@@ -66,6 +66,14 @@ ONLY_BALANCERS = """
 {apiVersion: ingress-hops/v1, kind: Policy, rules: {SV03: {parameters: {types: [LoadBalancer]}}}}
 """
 
+SETTINGS = """
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: apps}
+data: {app.conf: "listen 80"}
+"""
+
 CASES = [
     *(
         Case("SV01", f"the pods of a {kind} count", workload(kind) + service(ON_80))
@@ -187,6 +195,22 @@ CASES = [
         workload("Pod", "[{name: web, ports: [{containerPort: 81}]}], initContainers: [{ports: [{containerPort: 80}]}]")
         + service(ON_80),
         (TARGET,),
+    ),
+    *(
+        Case("SV02", f"the process is told the port by {how}", workload("Pod", spec) + service(ON_80) + SETTINGS)
+        for how, spec in {
+            "an argument": "[{args: ['--listen=:80'], ports: [{containerPort: 81}]}]",
+            "two words": "[{command: [serve, --port, '80'], ports: [{containerPort: 81}]}]",
+            "a variable": "[{env: [{name: PORT, value: '80'}], ports: [{containerPort: 81}]}]",
+            "its file": "[{ports: [{containerPort: 81}]}], volumes: [{name: a, configMap: {name: settings}}]",
+        }.items()
+    ),
+    *(
+        Case("SV02", f"{what} is no port", workload("Pod", spec) + service(ON_80) + SETTINGS, (TARGET,))
+        for what, spec in {
+            "another number": "[{args: ['--listen=:8080', '80s', '1.80', 'v-80'], ports: [{containerPort: 81}]}]",
+            "a number in a file that is not mounted": "[{ports: [{containerPort: 81}]}]",
+        }.items()
     ),
     Case(
         "SV02",

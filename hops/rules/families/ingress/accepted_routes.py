@@ -83,8 +83,8 @@ _REMEDIES: Mapping[str, str] = {
     "also has host": "Write another fqdn in one of the two, or let one of them include the other.",
     "virtualhost has no fqdn": "Set virtualhost.fqdn to the host name.",
     "neither routes nor includes": "Add routes or includes.",
-    r"HTTPProxy (\S+) does not exist in namespace (\S+)\.": r"Correct the name or namespace of the include, or create "
-    r"HTTPProxy \1 in namespace \2.",
+    r"HTTPProxy (\S+) (?:does|is) not \w+ in namespace (\S+)\.": "Correct the name or namespace of the include, or "
+    r"create HTTPProxy \1 in namespace \2.",
     "is included but has another ingress class": "Set the same ingressClassName in both.",
     r"the included (\S+) is a root": r"Remove virtualhost from \1, or remove the include.",
     "includes this HTTPProxy again": "Remove the include that leads back.",
@@ -100,18 +100,18 @@ _REMEDIES: Mapping[str, str] = {
     "queryParameter .* requires exactly one": "Write one of exact, prefix, suffix, regex, contains and present.",
     "is not a regular expression of RE2": "Correct the expression; RE2 has no look-around and no back-references.",
     # Services and Secrets.
-    r"^Service (\S+) does not exist in namespace (\S+)\.": r"Correct the name of the service, or declare Service \1 in "
-    r"namespace \2.",
+    r"^Service (\S+) (?:does|is) not \w+ in namespace (\S+)\.": "Correct the name of the service, or declare "
+    r"Service \1 in namespace \2.",
     r"^(Service/\S+) has no TCP port (\d+)": r"Write a TCP port of \1, or add port \2 to it.",
     "has no name or no port": "Set name and port of the entry.",
     r"no TLSCertificateDelegation in namespace (\S+) allows namespace (\S+) to use Secret (\S+)\.": "Declare a "
     r"TLSCertificateDelegation in namespace \1 with secretName \3 and targetNamespaces [\2], or use a Secret of "
     r"namespace \2.",
-    r"^Secret (\S+) does not exist in namespace (\S+)\.": r"Correct the name, declare Secret \1 in namespace \2, or "
-    r"add Secret/\2/\1 to the parameter `given` of TL04 if it exists outside the stack.",
+    r"^Secret (\S+) (?:does|is) not \w+ in namespace (\S+)\.": r"Correct the name, declare Secret \1 in namespace "
+    r"\2, or add Secret/\2/\1 to the parameter `given` of TL04 if it exists outside the stack.",
     "kubernetes.io/tls is required": "Set the type of the Secret to kubernetes.io/tls.",
     r"^(Secret/\S+) has no (.+)\.": r"Add \2 to the data of \1.",
-    r"^ExtensionService (\S+) does not exist in namespace (\S+)\.": r"Correct extensionRef, or declare "
+    r"^ExtensionService (\S+) (?:does|is) not \w+ in namespace (\S+)\.": r"Correct extensionRef, or declare "
     r"ExtensionService \1 in namespace \2.",
     # TLS and tokens.
     "tls sets neither": "Set secretName, or set passthrough to true.",
@@ -272,7 +272,7 @@ def _authorized(proxy: Resource, host: Mapping[str, Any], inventory: Inventory) 
     name, namespace = text(at(reference, "name")), text(at(reference, "namespace")) or home(proxy)
     if name and not inventory.find("ExtensionService", namespace, name):
         path = "/spec/virtualhost/authorization/extensionRef"
-        message = f"ExtensionService {name} does not exist in namespace {namespace}."
+        message = f"ExtensionService {name} {inventory.lacks} in namespace {namespace}."
         yield Breach(f"{path}/name", message, evidence=name, absence=True)
 
 
@@ -299,7 +299,7 @@ def _ill_included(proxy: Resource, include: Include, inventory: Inventory) -> st
     if found is None or owner_of(found, inventory) != owner_of(proxy, inventory):
         if found:
             return f"{found} is included but has another ingress class"
-        return f"HTTPProxy {include.name} does not exist in namespace {include.namespace}"
+        return f"HTTPProxy {include.name} {inventory.lacks} in namespace {include.namespace}"
     if virtual_host(found) is not None:
         return f"the included {found} is a root (it has a virtualhost)"
     if (proxy, include.pointer) in inventory.once(proxies).circles:
@@ -424,7 +424,7 @@ def _served(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
         namespace = home(proxy)
         service = inventory.service(namespace, target.service)
         if not service:
-            message = f"Service {target.service} does not exist in namespace {namespace}."
+            message = f"Service {target.service} {inventory.lacks} in namespace {namespace}."
             yield Breach(target.service_pointer, message, evidence=target.service, absence=True)
         elif service.type != "ExternalName" and not port_of(service, target.port_number or 0):
             yield Breach(target.port_pointer, f"{service.resource} has no TCP port {target.port_number}.")

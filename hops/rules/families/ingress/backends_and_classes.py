@@ -21,8 +21,9 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress
 from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.resources.services import DeclaredService
+from hops.kubernetes.routing.gateways import CONTOUR_CONTROLLER, of_another_gateway
 from hops.kubernetes.routing.routes import ADAPTERS, routes, targets
-from hops.kubernetes.routing.targets import Target, granted, home, port_of
+from hops.kubernetes.routing.targets import GATEWAY_ROUTES, Target, granted, home, port_of
 from hops.kubernetes.values import Undecidable, at, matches, pairs, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -77,7 +78,7 @@ def service_exists(resource: Resource, inventory: Inventory, _: NoParameters) ->
             hint = f"; namespace {elsewhere[0]} has a Service of this name" if elsewhere else ""
             yield Breach(
                 target.service_pointer,
-                f"Service {target.service} does not exist in namespace {namespace}{hint}.",
+                f"Service {target.service} {inventory.lacks} in namespace {namespace}{hint}.",
                 evidence=target.service,
                 absence=True,
             )
@@ -339,7 +340,8 @@ class ExternalNames(Section):
     parameters=ExternalNames,
     why="Contour rejects a Service of type ExternalName, which could forward to any name and bypass every network "
     "boundary. Contour forwards only to Services: it ignores a backend of another kind, and a resource backend in an "
-    "Ingress makes Contour fail.",
+    "Ingress makes Contour fail. A backend of a custom kind is reported only where Contour, its GatewayClass or a "
+    "stack is declared: another controller may support it.",
     remedy="Set the backend to a Service with a selector.",
     references=("https://github.com/projectcontour/contour/security/advisories/GHSA-5ph6-qq5x-7jwc",),
     bad="""
@@ -352,8 +354,13 @@ spec: {type: ExternalName, externalName: intranet.example.com, ports: [{port: 80
     good=SERVICE + "---" + INGRESS,
 )
 def inside(resource: Resource, inventory: Inventory, parameters: ExternalNames) -> Iterator[Breach]:
+    if resource.kind in GATEWAY_ROUTES and of_another_gateway(resource, inventory):
+        return
     for target in targets(resource, inventory):
         if target.foreign:
+            if _extends(target.foreign) and not inventory.once(_contour_is_known):
+                # An extension of the controller that is installed, which need not be Contour.
+                continue
             yield Breach(target.pointer, f"the backend is {target.foreign}, which Contour does not support.")
         elif target.service and not parameters.external_names and not inventory.once(_external_names):
             service = inventory.service(target.namespace or home(resource), target.service)
@@ -364,6 +371,19 @@ def inside(resource: Resource, inventory: Inventory, parameters: ExternalNames) 
                     f"{service.resource} has type ExternalName and forwards to {external}.",
                     evidence=external,
                 )
+
+
+def _contour_is_known(inventory: Inventory) -> bool:
+    """Whether Contour, its GatewayClass or a stack is declared."""
+    classes = (text(at(one.body, "spec", "controllerName")) or "" for one in inventory.of_kind("GatewayClass"))
+    named = any(name.startswith(CONTOUR_CONTROLLER) for name in classes)
+    return named or inventory.settings is not None or bool(inventory.once(contours))
+
+
+def _extends(foreign: str) -> bool:
+    """Whether a backend is of a custom kind, and not of a kind of Kubernetes."""
+    group = foreign.partition(" of group ")[2]
+    return "." in group and not group.endswith(".k8s.io")
 
 
 def _external_names(inventory: Inventory) -> bool:
