@@ -26,7 +26,7 @@ from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
 from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.model.visible import on_one_line
-from hops.observe.local.files import FileChangedError, write
+from hops.observe.local.files import FileChangedError, unwritable, write
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
@@ -120,12 +120,11 @@ def main(
     Exit status: 0 no mandatory finding, 1 mandatory findings, 2 a file could not be read.
     """
     rules = _chosen(rule or [], skip or [])
+    _refuse_options(kubernetes, controller)
     if fix and not diff and STDIN in paths:
         stop("--fix cannot write to standard input; pass a file")
     if unsafe_fixes and not (fix or diff):
         stop("--unsafe-fixes requires --fix or --diff")
-    if kubernetes is not None and kubernetes not in known_versions():
-        stop(f"--kubernetes {kubernetes}: the known versions are {', '.join(known_versions())}")
     manifests = read(paths, render=render)
     try:
         policies = [_policy(config), *([_handling(controller)] if controller else [])]
@@ -142,15 +141,25 @@ def main(
         if not diff:
             _write(manifests, mended)
             manifests.files, findings = mended.files, mended.findings
-    found = [Located(finding, _line(manifests, finding, form)) for finding in findings]
+    found = _in_order(manifests, [Located(finding, _line(manifests, finding, form)) for finding in findings])
     _print(form, manifests, found)
     if form is not CheckFormat.SARIF:
-        for sentence in (*manifests.unread, *manifests.notes, *asked.notes(manifests)):
+        for sentence in (*manifests.notes, *asked.notes(manifests), *manifests.unread):
             echo(on_one_line(f"hops: {sentence}"), err=True)
+    if form is CheckFormat.TEXT:
+        # Last, below the errors.
+        echo(_summary(manifests, found))
     if manifests.unread:
         raise typer.Exit(Status.COULD_NOT_LOOK)
     broken = any(finding.level is Level.MANDATORY for finding in findings)
     raise typer.Exit(Status.FINDINGS if broken else Status.ALL_WELL)
+
+
+def _refuse_options(kubernetes: str | None, controller: str | None) -> None:
+    if kubernetes is not None and kubernetes not in known_versions():
+        stop(f"--kubernetes {kubernetes}: the known versions are {', '.join(known_versions())}")
+    if controller is not None and not controller.strip():
+        stop("--controller is empty; pass the ingress class that the controller handles, such as contour")
 
 
 def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
@@ -291,6 +300,19 @@ def _line(manifests: Manifests, finding: Finding, form: CheckFormat) -> int | No
     return file.line(finding.place, finding.path) if file and form is not CheckFormat.JSON else None
 
 
+def _in_order(manifests: Manifests, found: Sequence[Located]) -> list[Located]:
+    """The findings in the order of the files and their lines, as linters print them."""
+    files = {name: number for number, name in enumerate(manifests.files)}
+    return sorted(
+        found,
+        key=lambda located: (
+            files.get(located.file, len(files)),
+            located.finding.place.document or 0,
+            located.line or 0,
+        ),
+    )
+
+
 def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) -> None:
     match form:
         case CheckFormat.JSON:
@@ -305,20 +327,21 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
                 if same:
                     others = ", ".join(f"{other.where} {other.finding.resource}" for other in same)
                     echo(f"  also: {on_one_line(others)}")
-            counts = counted(found)
-            patches = [
-                patch
-                for located in found
-                if (patch := located.finding.patch) and not _rendered(manifests, patch.place.file)
-            ]
-            safe = sum(patch.safe for patch in patches)
-            fixes = [f"--fix can patch {safe}"] * bool(safe)
-            fixes += [f"--fix --unsafe-fixes can patch {len(patches)}"] * (len(patches) > safe)
-            echo(
-                f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
-                f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
-                + "".join(f"; {sentence}" for sentence in fixes)
-            )
+
+
+def _summary(manifests: Manifests, found: Sequence[Located]) -> str:
+    counts = counted(found)
+    patches = [
+        patch for located in found if (patch := located.finding.patch) and not _rendered(manifests, patch.place.file)
+    ]
+    safe = sum(patch.safe for patch in patches)
+    fixes = [f"--fix can patch {safe}"] * bool(safe)
+    fixes += [f"--fix --unsafe-fixes can patch {len(patches)}"] * (len(patches) > safe)
+    return (
+        f"{counts[Level.MANDATORY]} mandatory and {counts[Level.ADVISORY]} advisory findings; "
+        f"files read: {len(manifests.files)}, not read: {len(manifests.unread)}"
+        + "".join(f"; {sentence}" for sentence in fixes)
+    )
 
 
 def _rendered(manifests: Manifests, name: str | None) -> bool:
@@ -370,6 +393,9 @@ def _show(manifests: Manifests, mended: _Mended, *, quiet: bool) -> None:
 def _write(manifests: Manifests, mended: _Mended) -> None:
     changed = list(_changed(manifests, mended))
     try:
+        for before, _ in changed:
+            if reason := unwritable(Path(before.name)):
+                stop(f"{reason}; nothing was written")
         for before, _ in changed:
             if Path(before.name).read_bytes() != before.text.encode():
                 raise FileChangedError(f"{before.name} was changed since it was read; run the command again")

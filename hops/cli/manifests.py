@@ -174,7 +174,12 @@ def read(paths: Iterable[str], *, render: bool = False) -> Manifests:
                 seen.add(real)
                 try:
                     text = _text(name)
-                    found.files[name] = File(name, text, documents(text))
+                    bodies = documents(text)
+                    listed = next((number for number, body in enumerate(bodies) if _lists_objects(body)), None)
+                    if listed is None:
+                        found.files[name] = File(name, text, bodies)
+                    else:
+                        found.unread.append(Unread(name, line(nodes(text)[listed], ""), _LISTED))
                 except UnreadableError as error:
                     reason = _TEMPLATE if _ACTION.search(text) else str(error)
                     found.unread.append(Unread(name, error.line, reason, error.column))
@@ -191,6 +196,15 @@ def read(paths: Iterable[str], *, render: bool = False) -> Manifests:
     return found
 
 
+def _lists_objects(body: JSON) -> bool:
+    """Whether a document is a list with an object of the API in it; a JSON patch, for example, has none."""
+    return isinstance(body, list) and any(at(item, "apiVersion") and at(item, "kind") for item in body)
+
+
+_LISTED = (
+    "the document is a list of objects, and kubectl takes one object for each document; separate them with ---, or "
+    "write them as items of {apiVersion: v1, kind: List}"
+)
 _ACTION = re.compile(r"\{\{-?\s*(?:[.$\"]|/\*|(?:define|else|end|if|include|range|template|toYaml|tpl|with)\b)")
 """An action of a Go template, as Helm's charts contain them."""
 _TEMPLATE = (

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,27 @@ def read_bounded(path: Path | None) -> bytes:
     if len(content) > LARGEST:
         raise OSError(errno.EFBIG, f"larger than {LARGEST // 1024 // 1024} MiB, which is the most that is read")
     return content
+
+
+def unwritable(path: Path) -> str:
+    """Why a file must not be replaced by a changed one, with the remedy; "" if it may be.
+
+    path: an existing file. The answer does not depend on the rights of this user: an owner who took away the right to
+        write, as `chmod a-w` does, keeps the file from root, too.
+
+    Raises OSError.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        return f"{path} is no regular file, and what was read from it is gone; copy it into a file first"
+    if found.st_nlink > 1:
+        return (
+            f"{path} is one of {found.st_nlink} names of a file (hard links), and the others would keep the old "
+            f"content; separate them with `cp {path} {path}.new && mv {path}.new {path}`, or apply the output of --diff"
+        )
+    if not found.st_mode & 0o222:
+        return f"{path} is read-only; make it writable with `chmod u+w {path}`"
+    return ""
 
 
 def write(path: Path, content: str | bytes, *, private: bool = False, expected: bytes | None = None) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -452,10 +453,77 @@ def test_fix_refuses_where_a_file_changed_meanwhile(pod: Path, tmp_path: Path, m
     assert other.read_text() == POD.replace("web", "other")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
-def test_fix_says_what_it_may_not_write(pod: Path) -> None:
-    pod.chmod(0o440)
-    assert hops("check", pod, "--fix", "--unsafe-fixes").exit_code == 2
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        ("read-only", "is read-only; make it writable with `chmod u+w "),
+        ("hard link", "is one of 2 names of a file (hard links), and the others would keep the old content; "),
+        ("pipe", "is no regular file, and what was read from it is gone; copy it into a file first"),
+    ],
+)
+def test_fix_writes_nothing_if_it_may_not_replace_one_of_the_files(
+    pod: Path, tmp_path: Path, kept: str, reason: str
+) -> None:
+    other = tmp_path / "another.yaml"
+    text = POD.replace("web", "other")
+    other.write_text(text)
+    if kept == "read-only":
+        other.chmod(0o444)
+    elif kept == "hard link":
+        (tmp_path / "second.name").hardlink_to(other)
+    else:
+        other.unlink()
+        os.mkfifo(other)
+        Thread(target=other.write_text, args=(text,), daemon=True).start()
+    result = hops("check", pod, other, "--fix", "--unsafe-fixes")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"hops: {other} {reason}")
+    assert result.stderr.endswith("; nothing was written\n")
+    assert pod.read_text() == POD
+    assert kept == "pipe" or other.read_text() == text
+    shown = hops("check", pod, "--diff", "--unsafe-fixes")
+    assert "-      hostPort: 81" in shown.stdout
+
+
+def test_findings_are_in_the_order_of_files_and_lines_and_the_summary_is_last(tmp_path: Path) -> None:
+    ingress = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: apps, labels: {a: 1}}\nspec: {hostNetwork: true}\n"
+    )
+    (tmp_path / "b.yaml").write_text(f"{POD}---\n{ingress}")
+    (tmp_path / "a.yaml").write_text(f"{ingress}---\n{POD.replace('web', 'x')}")
+    words = (tmp_path / "b.yaml", tmp_path / "a.yaml", tmp_path / "no.yaml")
+    result = hops("check", *words)
+    places = [line.split(": ")[0].rpartition(":") for line in result.stdout.splitlines() if not line.startswith(" ")]
+    found = [(Path(name).name, int(number)) for name, _, number in places if name]
+    assert len(found) > 3
+    first = [number for name, number in found if name == "b.yaml"]
+    assert first == sorted(first)
+    assert [name for name, _ in found] == sorted((name for name, _ in found), reverse=True)
+    assert result.output.splitlines()[-2].endswith("no.yaml: No such file or directory")
+    assert result.output.splitlines()[-1].startswith(result.stdout.splitlines()[-1])
+    listed = [Path(finding["file"]).name for finding in json.loads(hops("check", *words, "--format", "json").stdout)]
+    assert listed == sorted(listed, reverse=True)
+
+
+def test_an_empty_controller_is_refused(pod: Path) -> None:
+    for empty in ("", " "):
+        result = hops("check", pod, "--controller", empty)
+        assert (result.exit_code, result.stderr) == (
+            2,
+            "hops: --controller is empty; pass the ingress class that the controller handles, such as contour\n",
+        )
+
+
+def test_a_list_of_objects_is_no_document_of_kubectl(tmp_path: Path) -> None:
+    path = tmp_path / "list.yaml"
+    path.write_text("- {apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n")
+    result = hops("check", path)
+    assert (result.exit_code, "1: the document is a list of objects, and kubectl takes one" in result.stderr) == (
+        2,
+        True,
+    )
+    path.write_text("- {op: remove, path: /spec/replicas}\n")
+    assert hops("check", path).exit_code == 0
 
 
 def test_the_catalogue_and_its_pages() -> None:
