@@ -16,6 +16,7 @@ from typing import Any
 from hops.kubernetes.policies.calico_selectors import SelectorError, takes
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.schemas.bounds import SUBDOMAIN_NAME
 from hops.kubernetes.schemas.catalogue import time_zones
 from hops.kubernetes.schemas.refusals import Fault, Refusal, dotted, nearest
 from hops.kubernetes.values import (
@@ -335,6 +336,49 @@ def _scaling(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
         )
 
 
+def _without_selector(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    selector = at(body, "spec", "selector")
+    if isinstance(selector, dict) and not any(selector.values()):
+        yield _refusal("/spec/selector", "is empty", "Set matchLabels to labels of the pod template.")
+    for index, demand in entries(sequence(at(selector, "matchExpressions"))):
+        yield from _demand(demand, f"/spec/selector/matchExpressions/{index}")
+
+
+def _progress(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    ready, deadline = number(at(body, "spec", "minReadySeconds")) or 0, at(body, "spec", "progressDeadlineSeconds")
+    last = _DEADLINE if deadline is None else number(deadline)
+    if last is not None and last <= ready:
+        path = "/spec/minReadySeconds" if deadline is None else "/spec/progressDeadlineSeconds"
+        yield _refusal(
+            path,
+            f"is {ready if deadline is None else last}; progressDeadlineSeconds ({_DEADLINE} by default) must be more "
+            "than minReadySeconds",
+            "Raise progressDeadlineSeconds, or lower minReadySeconds.",
+        )
+
+
+_DEADLINE = 600
+
+
+def _stateful_update(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    update = mapping(at(body, "spec", "updateStrategy"))
+    if text(update.get("type")) == "OnDelete" and update.get("rollingUpdate") is not None:
+        path = "/spec/updateStrategy/rollingUpdate"
+        yield _refusal(path, "is set, and the type is OnDelete", "Remove it, or set type to RollingUpdate.")
+
+
+def _daemon_update(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    rolling = mapping(at(body, "spec", "updateStrategy", "rollingUpdate"))
+    if rolling.get("maxUnavailable") in (0, "0%") and rolling.get("maxSurge") in (None, 0, "0%"):
+        path = "/spec/updateStrategy/rollingUpdate/maxUnavailable"
+        yield _refusal(path, "is 0, and maxSurge is 0", "Set one of them to 1 or more.")
+
+
+def _indexed(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    if text(at(body, "spec", "completionMode")) == "Indexed" and at(body, "spec", "completions") is None:
+        yield _refusal("/spec/completions", "is missing, and completionMode is Indexed", "Set completions.")
+
+
 # Policies
 
 
@@ -508,6 +552,59 @@ def _privileges(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
         )
 
 
+def _env_from(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    for index, source in entries(sequence(container.get("envFrom"))):
+        given = _there(source, "configMapRef", "secretRef")
+        if len(given) != 1:
+            what = "has configMapRef and secretRef" if given else "has no source"
+            yield _refusal(f"{base}/envFrom/{index}", what, "Set configMapRef or secretRef, and one of them only.")
+
+
+def _lifecycle(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    for hook in _there(container.get("lifecycle"), "postStart", "preStop"):
+        path, handlers = f"{base}/lifecycle/{hook}", _there(at(container, "lifecycle", hook), *_HOOK_HANDLERS)
+        if not handlers:
+            yield _refusal(path, "has no handler", "Set exec, httpGet, sleep or tcpSocket.")
+        elif len(handlers) > 1:
+            yield _refusal(f"{path}/{handlers[1]}", f"is set beside {handlers[0]}", "Remove one of the two.")
+
+
+_HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
+
+
+def _of_init(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    """What only containers that stay may have."""
+    if "/initContainers/" in base and container.get("restartPolicy") is None:
+        for key in _there(container, "lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
+            yield _refusal(
+                f"{base}/{key}", "is set, and an init container ends", "Remove it, or set restartPolicy to Always."
+            )
+
+
+def _commands(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    hooks = [("lifecycle", "postStart"), ("lifecycle", "preStop")]
+    for keys in (*hooks, ("livenessProbe",), ("readinessProbe",), ("startupProbe",)):
+        action = at(container, *keys, "exec")
+        if isinstance(action, dict) and not sequence(action.get("command")):
+            yield _refusal(pointer(base, *keys, "exec", "command"), "is missing", "Set the command as a list.")
+
+
+def _sub_paths(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    for index, mount in entries(sequence(container.get("volumeMounts"))):
+        if text(mapping(mount).get("subPath")) and text(mapping(mount).get("subPathExpr")):
+            path = f"{base}/volumeMounts/{index}/subPathExpr"
+            yield _refusal(path, "is set beside subPath", "Remove one of the two.")
+
+
+def _pod_wide(spec: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    if flag(spec.get("hostPID")) and flag(spec.get("shareProcessNamespace")):
+        yield _refusal(f"{base}/shareProcessNamespace", "is set beside hostPID", "Remove one of the two.")
+    for index, alias in entries(sequence(spec.get("hostAliases"))):
+        given = text(mapping(alias).get("ip"))
+        if given is not None and address(given) is None:
+            yield _refusal(f"{base}/hostAliases/{index}/ip", f"is {given[:60]!r}, which is no address", "Write an IP.")
+
+
 def _volumes(spec: Mapping[str, Any], base: str) -> Iterator[Refusal]:
     for index, volume in entries(sequence(spec.get("volumes"))):
         sources = [key for key, value in mapping(volume).items() if key != "name" and value is not None]
@@ -515,6 +612,9 @@ def _volumes(spec: Mapping[str, Any], base: str) -> Iterator[Refusal]:
         if len(sources) > 1:
             yield _refusal(f"{path}/{sources[1]}", f"is set beside {sources[0]}", "Write two volumes, one for each.")
         yield from _quantity(at(volume, "emptyDir", "sizeLimit"), f"{path}/emptyDir/sizeLimit")
+        for source, key in (("configMap", "name"), ("secret", "secretName")):
+            if isinstance(mapping(volume).get(source), dict) and not at(volume, source, key):
+                yield _refusal(f"{path}/{source}/{key}", "is missing", f"Set the name of the {source}.")
 
 
 def _tolerations(spec: Mapping[str, Any], base: str) -> Iterator[Refusal]:
@@ -596,6 +696,7 @@ def _service(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
         yield _refusal(
             "/spec/clusterIP", f"is {given[:60]!r}, which is no address", "Write an address, None or nothing."
         )
+    yield from _of_type(spec, kind)
     yield from _decided(_port_names, spec, "/spec")
     yield from _decided(_unnamed_ports, spec, "/spec")
     ranges = sequence(spec.get("loadBalancerSourceRanges"))
@@ -608,6 +709,88 @@ def _service(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
         return
     for index, value in enumerate(ranges):
         yield from _cidr(value, f"/spec/loadBalancerSourceRanges/{index}")
+
+
+def _of_type(spec: Mapping[str, Any], kind: str) -> Iterator[Refusal]:
+    """The fields of a Service that its type or another field rules out."""
+    local, outside = text(spec.get("externalTrafficPolicy")) == "Local", kind in ("LoadBalancer", "NodePort")
+    external = text(spec.get("externalName"))
+    if kind == "ExternalName" and external and not re.fullmatch(_HOST, external.removesuffix(".")):
+        yield _refusal("/spec/externalName", f"is {external[:60]!r}, which is no DNS name", "Write a host name alone.")
+    if outside and text(spec.get("clusterIP")) == "None":
+        yield _refusal("/spec/clusterIP", f"is None, and the type is {kind}", "Remove it, or set type to ClusterIP.")
+    if spec.get("externalTrafficPolicy") and not outside and not sequence(spec.get("externalIPs")):
+        yield _refusal("/spec/externalTrafficPolicy", f"is set, and the type is {kind}", "Remove it.")
+    if number(spec.get("healthCheckNodePort")) and not (kind == "LoadBalancer" and local):
+        path, needed = "/spec/healthCheckNodePort", "type LoadBalancer and externalTrafficPolicy Local"
+        yield _refusal(path, f"is set without {needed}", f"Remove it, or set {needed}.")
+    if text(spec.get("loadBalancerClass")) and kind != "LoadBalancer":
+        path = "/spec/loadBalancerClass"
+        yield _refusal(path, f"is set, and the type is {kind}", "Remove it, or set type to LoadBalancer.")
+    if spec.get("sessionAffinityConfig") is not None and text(spec.get("sessionAffinity")) in (None, "", "None"):
+        path = "/spec/sessionAffinityConfig"
+        yield _refusal(path, "is set, and sessionAffinity is None", "Set sessionAffinity to ClientIP.")
+    for index, value in enumerate(sequence(spec.get("externalIPs"))):
+        found = address(value)
+        if text(value) is not None and (
+            found is None or found.is_loopback or found.is_unspecified or found.is_link_local or found.is_multicast
+        ):
+            path = f"/spec/externalIPs/{index}"
+            yield _refusal(
+                path, f"is {value!r:.60}, which is no address outside", "Write an address that leads to nodes."
+            )
+
+
+_HOST = SUBDOMAIN_NAME["pattern"]
+_CLASS = "kubernetes.io/ingress.class"
+
+
+def _ingress(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    annotated, named = text(at(body, "metadata", "annotations", _CLASS)), text(at(body, "spec", "ingressClassName"))
+    if annotated is not None and named is not None and annotated != named:
+        path = pointer("/metadata/annotations", _CLASS)
+        yield _refusal(
+            path,
+            f"is {annotated[:60]}, and ingressClassName is {named[:60]}",
+            "Remove the annotation, or write one class.",
+        )
+
+
+def _config_map(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    data, binary = mapping(body.get("data")), mapping(body.get("binaryData"))
+    for key in sorted(data.keys() & binary.keys()):
+        yield _refusal(pointer("/binaryData", key), "is also a key of data", "Remove one of the two.")
+    size = sum(len(value.encode()) for value in data.values() if isinstance(value, str))
+    if size > _LARGEST:
+        yield _refusal("/data", f"has {size} bytes, which is more than {_LARGEST}", "Split the ConfigMap.")
+
+
+_LARGEST = 1024 * 1024
+
+
+def _role(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    for index, rule in entries(sequence(body.get("rules"))):
+        if sequence(mapping(rule).get("nonResourceURLs")):
+            path = f"/rules/{index}/nonResourceURLs"
+            yield _refusal(path, "is set, and a Role is of one namespace", "Move the rule into a ClusterRole.")
+
+
+def _priority(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    name = text(at(body, "metadata", "name")) or ""
+    if name.startswith("system-") and name not in ("system-cluster-critical", "system-node-critical"):
+        yield _refusal("/metadata/name", f"is {name[:60]}, and system- is reserved", "Write another name.")
+
+
+def _endpoints(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
+    version = {"IPv4": 4, "IPv6": 6}.get(text(body.get("addressType")) or "")
+    for index, endpoint in entries(sequence(body.get("endpoints"))):
+        for i, value in enumerate(sequence(mapping(endpoint).get("addresses"))):
+            found = address(value)
+            if version and text(value) is not None and (found is None or found.version != version):
+                path = f"/endpoints/{index}/addresses/{i}"
+                yield _refusal(
+                    path, f"is {value!r:.60}, which is no IPv{version} address", "Correct it or addressType."
+                )
 
 
 def _secret(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
@@ -654,20 +837,32 @@ def _subjects(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
 
 
 _OBJECTS: Mapping[str, tuple[Check, ...]] = {
-    "apps/v1 Deployment": (_strategy,),
+    "apps/v1 DaemonSet": (_daemon_update, _without_selector),
+    "apps/v1 Deployment": (_progress, _strategy, _without_selector),
+    "apps/v1 ReplicaSet": (_without_selector,),
+    "apps/v1 StatefulSet": (_stateful_update, _without_selector),
     "autoscaling/v1 HorizontalPodAutoscaler": (_scaling,),
     "autoscaling/v2 HorizontalPodAutoscaler": (_scaling,),
     "batch/v1 CronJob": (_schedule,),
+    "batch/v1 Job": (_indexed,),
+    "discovery.k8s.io/v1 EndpointSlice": (_endpoints,),
+    "networking.k8s.io/v1 Ingress": (_ingress,),
     "networking.k8s.io/v1 NetworkPolicy": (_policy,),
     "policy/v1 PodDisruptionBudget": (_disruption,),
     "projectcalico.org/v3 GlobalNetworkPolicy": (_calico,),
     "projectcalico.org/v3 NetworkPolicy": (_calico,),
     "rbac.authorization.k8s.io/v1 ClusterRoleBinding": (_subjects,),
+    "rbac.authorization.k8s.io/v1 Role": (_role,),
+    "scheduling.k8s.io/v1 PriorityClass": (_priority,),
+    "v1 ConfigMap": (_config_map,),
     "v1 PersistentVolume": (_capacity,),
     "v1 PersistentVolumeClaim": (_claim,),
     "v1 ResourceQuota": (_hard,),
     "v1 Secret": (_secret,),
     "v1 Service": (_service,),
 }
-_PODS: tuple[Check, ...] = (_affinity, _dns, _tolerations, _volumes)
-_CONTAINERS: tuple[Check, ...] = (_env, _mount_paths, _port_names, _privileges, _probes, _container_resources)
+_PODS: tuple[Check, ...] = (_affinity, _dns, _pod_wide, _tolerations, _volumes)
+_CONTAINERS: tuple[Check, ...] = (
+    *(_commands, _container_resources, _env, _env_from, _lifecycle, _mount_paths, _of_init, _port_names, _privileges),
+    *(_probes, _sub_paths),
+)

@@ -57,6 +57,17 @@ _LABEL_VALUE: Schema = {
 }
 _LABELS: Schema = {"propertyNames": _QUALIFIED_KEY, "additionalProperties": _LABEL_VALUE}
 _WHOLE: Schema = {"minimum": 0, "title": "0 or more"}
+_POSITIVE: Schema = {"minimum": 1, "title": "1 or more"}
+_MODE: Schema = {
+    "minimum": 0,
+    "maximum": 0o777,
+    "title": "a mode from 0 to 0777: YAML reads octal digits only behind a 0",
+}
+_BELOW: Schema = {
+    "pattern": r"^(?!/)(?!(.*/)?\.\.(/|$))",
+    "title": "a path below the volume: no / at its start and no ..",
+}
+_KEY: Schema = {"minLength": 1, "title": "the key of a label of nodes"}
 
 
 def _one_of(*values: str) -> Schema:
@@ -82,9 +93,11 @@ _LABEL_OR_NONE: Schema = {**LABEL_NAME, "pattern": f"^$|^{_LABEL}$"}
 _PROBED: Mapping[str, Schema] = {"port": _PORT_OR_NAME, "scheme": _one_of("HTTP", "HTTPS")}
 _CONTAINER: Mapping[str, Schema] = {
     "name": LABEL_NAME,
-    "image": {"minLength": 1, "title": "the name of an image"},
+    "image": {"pattern": r"^\S(.*\S)?$", "minLength": 1, "title": "the name of an image"},
     "imagePullPolicy": _one_of("Always", "IfNotPresent", "Never"),
+    "terminationMessagePolicy": _one_of("File", "FallbackToLogsOnError"),
 }
+_USERS: Mapping[str, Schema] = {"runAsGroup": _WHOLE, "runAsUser": _WHOLE}
 
 BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     "apimachinery.pkg.apis.meta.v1.ObjectMeta": {
@@ -97,7 +110,9 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
         "operator": {"enum": ["In", "NotIn", "Exists", "DoesNotExist"]}
     },
     "api.apps.v1.DaemonSetUpdateStrategy": {"type": _one_of("OnDelete", "RollingUpdate")},
-    "api.apps.v1.DeploymentSpec": {"replicas": _WHOLE},
+    "api.apps.v1.DeploymentSpec": dict.fromkeys(
+        ("minReadySeconds", "progressDeadlineSeconds", "replicas", "revisionHistoryLimit"), _WHOLE
+    ),
     "api.apps.v1.DeploymentStrategy": {"type": _one_of("Recreate", "RollingUpdate")},
     "api.apps.v1.ReplicaSetSpec": {"replicas": _WHOLE},
     "api.apps.v1.StatefulSetSpec": {
@@ -105,6 +120,9 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
         "podManagementPolicy": _one_of("OrderedReady", "Parallel"),
     },
     "api.apps.v1.StatefulSetUpdateStrategy": {"type": _one_of("OnDelete", "RollingUpdate")},
+    # 0 needs a feature that is off.
+    "api.autoscaling.v1.HorizontalPodAutoscalerSpec": {"minReplicas": _POSITIVE},
+    "api.autoscaling.v2.HorizontalPodAutoscalerSpec": {"minReplicas": _POSITIVE},
     "api.batch.v1.CronJobSpec": {
         "concurrencyPolicy": _one_of("Allow", "Forbid", "Replace"),
         "failedJobsHistoryLimit": _WHOLE,
@@ -114,7 +132,11 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     "api.batch.v1.JobSpec": dict.fromkeys(
         ("activeDeadlineSeconds", "backoffLimit", "completions", "parallelism", "ttlSecondsAfterFinished"), _WHOLE
     ),
+    "api.core.v1.ClientIPConfig": {
+        "timeoutSeconds": {"minimum": 1, "maximum": 86400, "title": "a time of 1 to 86400 seconds"}
+    },
     "api.core.v1.ConfigMap": {"binaryData": {**_KEYS, "additionalProperties": _BASE64}, "data": _KEYS},
+    "api.core.v1.ConfigMapVolumeSource": {"defaultMode": _MODE},
     "api.core.v1.Container": _CONTAINER,
     "api.core.v1.ContainerPort": {
         "containerPort": _PORT,
@@ -128,12 +150,30 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     "api.core.v1.EphemeralContainer": _CONTAINER,
     "api.core.v1.GRPCAction": {"port": _PORT},
     "api.core.v1.HTTPGetAction": _PROBED,
+    "api.core.v1.HTTPHeader": {"name": {"pattern": "^[-A-Za-z0-9]+$", "title": "a header name: letters, digits and -"}},
+    "api.core.v1.HostPathVolumeSource": {
+        "path": {"pattern": r"^(?!(.*/)?\.\.(/|$))", "title": "a path without .."},
+        "type": _one_of(
+            *("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+        ),
+    },
+    "api.core.v1.KeyToPath": {"mode": _MODE, "path": _BELOW},
     "api.core.v1.NodeSelectorRequirement": {
         "operator": {"enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]}
     },
-    "api.core.v1.PersistentVolumeClaimSpec": {"accessModes": {"items": _ACCESS_MODE}},
+    "api.core.v1.PersistentVolumeClaimSpec": {
+        "accessModes": {"items": _ACCESS_MODE},
+        "volumeMode": _one_of("Block", "Filesystem"),
+    },
     "api.core.v1.PersistentVolumeSpec": {"accessModes": {"items": _ACCESS_MODE}},
+    "api.core.v1.PodAffinityTerm": {"topologyKey": _KEY},
+    "api.core.v1.PodDNSConfig": {"nameservers": {"maxItems": 3, "title": "a list of at most 3 addresses"}},
+    "api.core.v1.PodSecurityContext": {**_USERS, "fsGroup": _WHOLE},
     "api.core.v1.PodSpec": {
+        "activeDeadlineSeconds": _POSITIVE,
+        "hostname": _LABEL_OR_NONE,
+        "preemptionPolicy": _one_of("Never", "PreemptLowerPriority"),
+        "subdomain": _LABEL_OR_NONE,
         "containers": {"minItems": 1},
         "dnsPolicy": _one_of("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
         "nodeSelector": _LABELS,
@@ -142,9 +182,19 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     "api.core.v1.Probe": dict.fromkeys(
         ("failureThreshold", "initialDelaySeconds", "periodSeconds", "successThreshold", "timeoutSeconds"), _WHOLE
     ),
+    "api.core.v1.ProjectedVolumeSource": {"defaultMode": _MODE},
+    "api.core.v1.ResourceFieldSelector": {
+        "resource": {
+            "pattern": r"^(limits|requests)\.(cpu|memory|ephemeral-storage|hugepages-.+)$",
+            "title": "a resource of the container: limits.cpu, requests.memory or the like",
+        }
+    },
     "api.core.v1.SeccompProfile": {"type": {"enum": ["Localhost", "RuntimeDefault", "Unconfined"]}},
     "api.core.v1.Secret": {"data": {**_KEYS, "additionalProperties": _BASE64}, "stringData": _KEYS},
+    "api.core.v1.SecretVolumeSource": {"defaultMode": _MODE},
+    "api.core.v1.SecurityContext": _USERS,
     "api.core.v1.ServicePort": {
+        "appProtocol": {**_QUALIFIED_KEY, "pattern": rf"^$|{_QUALIFIED_KEY['pattern']}"},
         "name": _LABEL_OR_NONE,
         "port": _PORT,
         "protocol": _PROTOCOL,
@@ -154,6 +204,7 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     "api.core.v1.ServiceSpec": {
         "externalTrafficPolicy": _one_of("Cluster", "Local"),
         "internalTrafficPolicy": _one_of("Cluster", "Local"),
+        "ipFamilies": {"uniqueItems": True, "title": "a list with each family once"},
         "ipFamilyPolicy": _one_of("SingleStack", "PreferDualStack", "RequireDualStack"),
         "selector": _LABELS,
         "sessionAffinity": _one_of("ClientIP", "None"),
@@ -165,11 +216,15 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
         "operator": _one_of("Equal", "Exists", "Gt", "Lt"),
     },
     "api.core.v1.TopologySpreadConstraint": {
-        "maxSkew": {"minimum": 1, "title": "1 or more"},
+        "maxSkew": _POSITIVE,
+        "topologyKey": _KEY,
         "whenUnsatisfiable": {"enum": ["DoNotSchedule", "ScheduleAnyway"]},
     },
     "api.core.v1.Volume": {"name": LABEL_NAME},
-    "api.core.v1.VolumeMount": {"mountPath": {"minLength": 1, "title": "a path"}},
+    "api.core.v1.VolumeMount": {"mountPath": {"minLength": 1, "title": "a path"}, "subPath": _BELOW},
+    "api.core.v1.WeightedPodAffinityTerm": {
+        "weight": {"minimum": 1, "maximum": 100, "title": "a weight from 1 to 100"}
+    },
     "api.networking.v1.HTTPIngressPath": {"pathType": {"enum": ["Exact", "Prefix", "ImplementationSpecific"]}},
     "api.networking.v1.HTTPIngressRuleValue": {"paths": {"minItems": 1}},
     "api.networking.v1.NetworkPolicyPort": {
@@ -179,6 +234,7 @@ BOUNDS: Mapping[str, Mapping[str, Schema]] = {
     },
     "api.networking.v1.NetworkPolicySpec": {"policyTypes": {"items": {"enum": ["Ingress", "Egress"]}}},
     "api.networking.v1.ServiceBackendPort": {"name": _PORT_NAME, "number": _NO_PORT},
+    "api.rbac.v1.PolicyRule": {"verbs": {"minItems": 1, "title": "a list of at least one verb, such as get"}},
     "api.rbac.v1.Subject": {"kind": {"enum": ["Group", "ServiceAccount", "User"]}},
 }
 """Bounds by definition, without `io.k8s.`, and field; they are added to the field's published schema.

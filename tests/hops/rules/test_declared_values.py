@@ -56,6 +56,39 @@ def resources(limits: str, requests: str = "{}") -> str:
     return pod(container=f", resources: {{limits: {limits}, requests: {requests}}}")
 
 
+def mounted(body: str) -> str:
+    mount = f", volumeMounts: [{{name: v, mountPath: /a, {body}}}]"
+    return pod("volumes: [{name: v, emptyDir: {}}], ", container=mount)
+
+
+def volume(body: str) -> str:
+    return pod(f"volumes: [{{name: v, {body}}}], ")
+
+
+def role(rule: str) -> str:
+    return f"{{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {{name: a}}, rules: [{{{rule}}}]}}"
+
+
+def of_apps(kind: str, selector: str = "{matchLabels: {app: a}}", more: str = "") -> str:
+    template = "{metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: a}]}}"
+    return of_kind("apps/v1", kind, f"selector: {selector}, {more}template: {template}")
+
+
+def classes(annotation: str, name: str) -> str:
+    return (
+        "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a, annotations: "
+        f"{{kubernetes.io/ingress.class: {annotation}}}}}, spec: {{ingressClassName: {name}, "
+        "defaultBackend: {service: {name: a, port: {number: 80}}}}}"
+    )
+
+
+def slice_of(kind: str) -> str:
+    return (
+        f"{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: a}}, addressType: {kind}, "
+        "endpoints: [{addresses: ['fd00::1']}]}"
+    )
+
+
 def probe(body: str, key: str = "livenessProbe") -> str:
     return pod(container=f", {key}: {{{body}}}")
 
@@ -91,6 +124,129 @@ _DOCKER = "kubernetes.io/dockerconfigjson"
 _SCALED = "scaleTargetRef: {kind: Deployment, name: a}"
 
 REFUSED = {
+    "a host alias without an address": (pod("hostAliases: [{ip: 1.2.3, hostnames: [a]}], "), "/spec/hostAliases/0/ip"),
+    "a hostname in upper case": (pod("hostname: Web_1, "), "/spec/hostname"),
+    "a deadline of 0": (pod("activeDeadlineSeconds: 0, "), "/spec/activeDeadlineSeconds"),
+    "a user below 0": (pod(container=", securityContext: {runAsUser: -1}"), f"{_CONTAINER}/securityContext/runAsUser"),
+    "a mount above its volume": (mounted("subPath: ../b"), f"{_CONTAINER}/volumeMounts/0/subPath"),
+    "a mount from the root": (mounted("subPath: /b"), f"{_CONTAINER}/volumeMounts/0/subPath"),
+    "two sub-paths": (mounted("subPath: b, subPathExpr: c"), f"{_CONTAINER}/volumeMounts/0/subPathExpr"),
+    "a way up in a hostPath": (volume("hostPath: {path: /a/../b}"), "/spec/volumes/0/hostPath/path"),
+    "a type of hostPath": (volume("hostPath: {path: /a, type: Dir}"), "/spec/volumes/0/hostPath/type"),
+    "a decimal mode": (volume("configMap: {name: c, defaultMode: 777}"), "/spec/volumes/0/configMap/defaultMode"),
+    "a file from the root": (
+        volume("configMap: {name: c, items: [{key: k, path: /k}]}"),
+        "/spec/volumes/0/configMap/items/0/path",
+    ),
+    "a Secret without a name": (volume("secret: {}"), "/spec/volumes/0/secret/secretName"),
+    "variables from nothing": (pod(container=", envFrom: [{prefix: A}]"), f"{_CONTAINER}/envFrom/0"),
+    "an unknown resource of a variable": (
+        variable("valueFrom: {resourceFieldRef: {resource: limits.ram}}"),
+        f"{_VALUE_FROM}/resourceFieldRef/resource",
+    ),
+    "a hook with two handlers": (
+        pod(container=", lifecycle: {preStop: {exec: {command: [a]}, sleep: {seconds: 1}}}"),
+        f"{_CONTAINER}/lifecycle/preStop/sleep",
+    ),
+    "a header with a blank": (
+        probe("httpGet: {port: 80, httpHeaders: [{name: a b, value: c}]}"),
+        f"{_CONTAINER}/livenessProbe/httpGet/httpHeaders/0/name",
+    ),
+    "a probe without a command": (probe("exec: {}"), f"{_CONTAINER}/livenessProbe/exec/command"),
+    "a message policy": (pod(container=", terminationMessagePolicy: Log"), f"{_CONTAINER}/terminationMessagePolicy"),
+    "an image behind a blank": (pod(container="").replace("image: web", "image: ' web'"), f"{_CONTAINER}/image"),
+    "a preemption": (pod("preemptionPolicy: Maybe, "), "/spec/preemptionPolicy"),
+    "two process namespaces": (pod("hostPID: true, shareProcessNamespace: true, "), "/spec/shareProcessNamespace"),
+    "a probe of an init container": (
+        pod("initContainers: [{name: i, image: a, readinessProbe: {tcpSocket: {port: 1}}}], "),
+        "/spec/initContainers/0/readinessProbe",
+    ),
+    "a deadline below the time until ready": (
+        workload("Deployment", "", more="minReadySeconds: 700"),
+        "/spec/minReadySeconds",
+    ),
+    "a history below 0": (workload("Deployment", "", more="revisionHistoryLimit: -1"), "/spec/revisionHistoryLimit"),
+    "a selector of nothing": (of_apps("Deployment", "{}"), "/spec/selector"),
+    "a demand without values": (
+        of_apps("Deployment", "{matchLabels: {app: a}, matchExpressions: [{key: b, operator: In}]}"),
+        "/spec/selector/matchExpressions/0/values",
+    ),
+    "a partition that nothing uses": (
+        of_apps("StatefulSet", more="updateStrategy: {type: OnDelete, rollingUpdate: {partition: 1}}, "),
+        "/spec/updateStrategy/rollingUpdate",
+    ),
+    "an update of no pod": (
+        of_apps("DaemonSet", more="updateStrategy: {rollingUpdate: {maxUnavailable: 0}}, "),
+        "/spec/updateStrategy/rollingUpdate/maxUnavailable",
+    ),
+    "an indexed Job without a number": (job("completionMode: Indexed, "), "/spec/completions"),
+    "a scale of 0": (
+        of_kind("autoscaling/v2", "HorizontalPodAutoscaler", f"minReplicas: 0, maxReplicas: 2, {_SCALED}"),
+        "/spec/minReplicas",
+    ),
+    "an external address of loopback": (service("externalIPs: [127.0.0.1], "), "/spec/externalIPs/0"),
+    "an affinity of two days": (
+        service("sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 172800}}, "),
+        "/spec/sessionAffinityConfig/clientIP/timeoutSeconds",
+    ),
+    "an affinity that is off": (
+        service("sessionAffinityConfig: {clientIP: {timeoutSeconds: 90}}, "),
+        "/spec/sessionAffinityConfig",
+    ),
+    "a policy for traffic that does not come": (
+        service("externalTrafficPolicy: Local, "),
+        "/spec/externalTrafficPolicy",
+    ),
+    "a health check of no balancer": (
+        service("type: LoadBalancer, healthCheckNodePort: 31000, "),
+        "/spec/healthCheckNodePort",
+    ),
+    "a URL as external name": (
+        service("type: ExternalName, externalName: 'http://a.b', ").replace("ports: [{port: 80}]", "ports: []"),
+        "/spec/externalName",
+    ),
+    "a NodePort without an address": (service("type: NodePort, clusterIP: None, "), "/spec/clusterIP"),
+    "a class of no balancer": (service("loadBalancerClass: a/b, "), "/spec/loadBalancerClass"),
+    "a family twice": (service("ipFamilies: [IPv4, IPv4], "), "/spec/ipFamilies"),
+    "a protocol with a blank": (service(port="port: 80, appProtocol: a b"), "/spec/ports/0/appProtocol"),
+    "two classes": (
+        classes("contour", "nginx"),
+        "/metadata/annotations/kubernetes.io~1ingress.class",
+    ),
+    "a mode of a volume": (claim(f"accessModes: [ReadWriteOnce], volumeMode: Disk, {_STORAGE}"), "/spec/volumeMode"),
+    "a key twice": (
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {a: b}, binaryData: {a: Yg==}}",
+        "/binaryData/a",
+    ),
+    "more than a ConfigMap holds": (
+        f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a}}, data: {{a: {'x' * 1100000}}}}}",
+        "/data",
+    ),
+    "a role without verbs": (role('apiGroups: [""], resources: [pods], verbs: []'), "/rules/0/verbs"),
+    "a URL in a namespace": (role("nonResourceURLs: [/a], verbs: [get]"), "/rules/0/nonResourceURLs"),
+    "a spread without a key": (
+        pod("topologySpreadConstraints: [{maxSkew: 1, topologyKey: '', whenUnsatisfiable: DoNotSchedule}], "),
+        "/spec/topologySpreadConstraints/0/topologyKey",
+    ),
+    "a weight of 0": (
+        pod(
+            "affinity: {podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: "
+            "[{weight: 0, podAffinityTerm: {topologyKey: k}}]}}, "
+        ),
+        "/spec/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight",
+    ),
+    "four nameservers": (
+        pod("dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}, "),
+        "/spec/dnsConfig/nameservers",
+    ),
+    "an address of another family": (
+        slice_of("IPv4"),
+        "/endpoints/0/addresses/0",
+    ),
+    "a reserved name": (
+        "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: system-mine}, value: 1}",
+        "/metadata/name",
+    ),
     "a login of a registry without its key": (secret("data: {config.json: e30=}", _DOCKER), "/data"),
     "a login of a registry that is no JSON": (secret("data: {.dockerconfigjson: YQ==}", _DOCKER), _LOGIN),
     "a login of a registry that is a list": (secret("data: {.dockerconfigjson: W10=}", _DOCKER), _LOGIN),
@@ -352,6 +508,40 @@ ACCEPTED = {
             secret("data: {a: ''}", "kubernetes.io/service-account-token").replace(
                 "{name: a}", "{name: a, annotations: {kubernetes.io/service-account.name: a}}"
             ),
+        )
+    ),
+    "pods": pod("hostAliases: [{ip: '::1', hostnames: [a]}], hostname: web, subdomain: '', activeDeadlineSeconds: 1, ")
+    + pod("shareProcessNamespace: true, preemptionPolicy: Never, securityContext: {runAsUser: 0, fsGroup: 0}, ")
+    + pod("initContainers: [{name: i, image: a, restartPolicy: Always, readinessProbe: {tcpSocket: {port: 1}}}], ")
+    + pod(container=", envFrom: [{configMapRef: {name: a}}, {secretRef: {name: b}, prefix: A}]")
+    + pod(container=", lifecycle: {preStop: {exec: {command: [a]}}, postStart: {sleep: {seconds: 0}}}")
+    + probe("httpGet: {port: 80, httpHeaders: [{name: X-A, value: ''}]}")
+    + variable("valueFrom: {resourceFieldRef: {resource: requests.hugepages-2Mi}}")
+    + mounted("subPath: a..b/c")
+    + volume("hostPath: {path: /a/..b, type: ''}")
+    + volume("secret: {secretName: a, defaultMode: 0777, items: [{key: k, path: a/k}]}"),
+    "updates": "\n---\n".join(
+        (
+            of_apps("StatefulSet", more="updateStrategy: {type: OnDelete}, "),
+            of_apps("DaemonSet", more="updateStrategy: {rollingUpdate: {maxUnavailable: 0, maxSurge: 1}}, "),
+            of_apps("Deployment", "{matchExpressions: [{key: app, operator: Exists}]}"),
+            of_apps("Deployment", more="minReadySeconds: 700, progressDeadlineSeconds: 701, "),
+        )
+    ),
+    "a class twice, and an address of the family": classes("contour", "contour") + "\n---\n" + slice_of("IPv6"),
+    "an indexed Job": job("completionMode: Indexed, completions: 2, "),
+    "types of Services": service("externalTrafficPolicy: Local, externalIPs: [10.0.0.9], ")
+    + service("type: LoadBalancer, externalTrafficPolicy: Local, healthCheckNodePort: 31000, loadBalancerClass: a/b, ")
+    + service("sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 86400}}, ")
+    + service("ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv4, IPv6], ")
+    + service("type: ExternalName, externalName: a.example.com., ").replace("ports: [{port: 80}]", "ports: []")
+    + service(port="port: 80, appProtocol: kubernetes.io/h2c"),
+    "rules and priorities": "\n---\n".join(
+        (
+            role('apiGroups: [""], resources: [pods], verbs: [get]'),
+            role("nonResourceURLs: [/a], verbs: [get]").replace("kind: Role", "kind: ClusterRole"),
+            "{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: mine}, value: 1}",
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {a: b}, binaryData: {b: Yg==}}",
         )
     ),
     "a claim": claim(f"accessModes: [ReadWriteOnce], {_STORAGE}"),
