@@ -93,7 +93,7 @@ _LABEL_OR_NONE: Schema = {**LABEL_NAME, "pattern": f"^$|^{_LABEL}$"}
 _PROBED: Mapping[str, Schema] = {"port": _PORT_OR_NAME, "scheme": _one_of("HTTP", "HTTPS")}
 _CONTAINER: Mapping[str, Schema] = {
     "name": LABEL_NAME,
-    "image": {"pattern": r"^\S(.*\S)?$", "minLength": 1, "title": "the name of an image"},
+    "image": {"pattern": r"^(\S(.*\S)?)?$", "minLength": 1, "title": "the name of an image"},
     "imagePullPolicy": _one_of("Always", "IfNotPresent", "Never"),
     "terminationMessagePolicy": _one_of("File", "FallbackToLogsOnError"),
 }
