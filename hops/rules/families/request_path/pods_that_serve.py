@@ -174,7 +174,9 @@ def complete(subject: Exposed, inventory: Inventory, parameters: Given) -> Itera
             if (kind, namespace, _RANDOM.sub("", name)) in inventory.once(_named_by_pulumi):
                 continue
             seen.add(shown)
-            yield Breach(path, f"{kind} {name} does not exist in namespace {namespace}.", absence=True, evidence=name)
+            yield Breach(
+                path, f"{kind} {name} {inventory.lacks} in namespace {namespace}.", absence=True, evidence=name
+            )
         elif key and (keys := _keys(found)) and key not in keys:
             yield Breach(path, f"{found} has no key {key}.", evidence=key)
 

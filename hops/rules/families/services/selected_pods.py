@@ -13,7 +13,7 @@ from hops.kubernetes.values import Undecidable, at, pairs, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.rules.families.samples import SERVED_POD, service_example
-from hops.rules.families.services.service_ports import SERVICES, all_known, jobs_beside_servers, lacking_pod
+from hops.rules.families.services.service_ports import SERVICES, all_known, jobs_beside_servers, lacking_pods
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods, services
 
 
@@ -41,7 +41,8 @@ def selects_pods(service: DeclaredService, inventory: Inventory, _: NoParameters
         if ADDED.issuperset(service.selector):
             return
         labels = ", ".join(f"{key}={value}" for key, value in sorted(service.selector.items()))
-        what = f"no pod in namespace {service.resource.namespace} has the labels {labels}."
+        pod = "pod" if inventory.live else "declared pod"
+        what = f"no {pod} in namespace {service.resource.namespace} has the labels {labels}."
     elif text(service.spec.get("clusterIP")) == "None" or _has_endpoints(service, inventory):
         # Somebody else fills in its endpoints.
         return
@@ -63,7 +64,7 @@ def _slices(inventory: Inventory) -> frozenset[tuple[str | None, str | None]]:
 def _only_choice(service: DeclaredService, inventory: Inventory) -> tuple[Mapping[str, Any], ...]:
     """The labels of the only workload of the namespace that no Service selects yet and that offers the ports."""
     free = inventory.once(_unselected).get(service.resource.namespace, ())
-    if len(free) != 1 or not all_known([service.resource]) or any(lacking_pod(free, port) for port in service.ports):
+    if len(free) != 1 or not all_known([service.resource]) or any(any(lacking_pods(free, p)) for p in service.ports):
         return ()
     return ({"op": "add", "path": "/spec/selector", "value": dict(free[0].labels)},)
 

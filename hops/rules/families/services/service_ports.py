@@ -9,9 +9,9 @@ from typing import Any
 from hops.kubernetes.commands import server
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.pods import Pod, PodContainer, Port
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
-from hops.kubernetes.values import UNKNOWN, at, number, text
+from hops.kubernetes.values import UNKNOWN, at, number, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.setting_types import DNS_LABEL
@@ -43,8 +43,9 @@ def jobs_beside_servers(selected: Sequence[Pod]) -> Sequence[Pod]:
     hop=HopName.SERVICE,
     why="If targetPort is a name that a pod does not declare, the pod is not an endpoint. If it is a number on which "
     "nothing listens, the connection is refused: the pod of a Job with the labels of the selector receives requests "
-    "while it runs. If targetPort is unset, the Service's port applies. A pod that "
-    "declares no port may listen on any port, unless its command names one.",
+    "while it runs. If targetPort is unset, the Service's port applies. A pod that declares no port may listen on any "
+    "port, unless its command names one. A process may also listen on a number that is in a command, a variable or a "
+    "mounted ConfigMap.",
     remedy="Set targetPort to a port that all pods of the Service declare.",
     references=(SERVICES,),
     bad=SERVED_POD + service_example("{selector: {app: web}, ports: [{port: 80}]}"),
@@ -71,9 +72,15 @@ def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters)
             patch = {"op": "add", "path": f"{port.pointer}/targetPort", "value": common}
             yield Breach(
                 f"{port.pointer}/targetPort",
-                f"{lacking.resource} has no port {port.target}/{port.protocol}.",
+                f"{lacking.resource} declares no port {port.target}/{port.protocol}.",
                 (patch,) if common else (),
+                remedy="" if named else _OR_DECLARE,
             )
+
+
+_OR_DECLARE = (
+    "Set targetPort to a port that all pods of the Service declare, or declare the port on which their process listens."
+)
 
 
 def _declares(pod: Pod, port: ServicePort) -> bool:
@@ -89,7 +96,8 @@ def _declares(pod: Pod, port: ServicePort) -> bool:
 class _Ports:
     """Which pod of a selection lacks a port, and the one that all have; each question is answered once."""
 
-    def __init__(self, _: Inventory) -> None:
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
         self._answers: dict[tuple[int, int | str | None, str], tuple[Pod | None, int | None]] = {}
 
     def answer(self, selected: Sequence[Pod], port: ServicePort) -> tuple[Pod | None, int | None]:
@@ -100,15 +108,29 @@ class _Ports:
         key = id(selected), port.target, port.protocol
         if key not in self._answers:
             stray = jobs_beside_servers(selected)
-            lacking = lacking_pod([pod for pod in selected if pod not in stray] if stray else selected, port)
+            lasting = [pod for pod in selected if pod not in stray] if stray else selected
+            lacking = next((pod for pod in lacking_pods(lasting, port) if not _told(pod, port, self._inventory)), None)
             self._answers[key] = lacking, _common_port(selected, port.protocol) if lacking else None
         return self._answers[key]
 
 
-def lacking_pod(selected: Sequence[Pod], port: ServicePort) -> Pod | None:
-    """The first pod that lacks the target port of a Service's port; None if all have it."""
+def lacking_pods(selected: Sequence[Pod], port: ServicePort) -> Iterator[Pod]:
+    """The pods that do not declare the target port of a Service's port."""
     target = port.target
-    return next((pod for pod in selected if target and not _offers(pod, target, port.protocol)), None)
+    return (pod for pod in selected if target and not _offers(pod, target, port.protocol))
+
+
+def _told(pod: Pod, port: ServicePort, inventory: Inventory) -> bool:
+    """Whether the number of a port is in a command, a variable or a mounted ConfigMap, so that a process may use it."""
+    if isinstance(port.target, str):
+        return False
+    told: list[Any] = [{key: c.body.get(key) for key in ("args", "command", "env")} for c in pod.containers]
+    for volume in sequence(at(pod.spec, "volumes")):
+        for source in (volume, *sequence(at(volume, "projected", "sources"))):
+            name = text(at(source, "configMap", "name"))
+            found = inventory.find("ConfigMap", pod.resource.namespace, name) if name else None
+            told += [found.body.get("data")] if found else []
+    return re.search(rf"(?<![\w.-]){port.target}(?![\w.%-])", content(told)) is not None
 
 
 def _offers(pod: Pod, target: int | str, protocol: str) -> bool:
