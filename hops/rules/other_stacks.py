@@ -11,6 +11,7 @@ from hops.model import kind_names
 from hops.model.finding import Finding, Place
 from hops.model.hop import HopName, published_hops
 from hops.model.preflight import ClusterState, Machine
+from hops.model.project_files import stack_path
 from hops.model.settings import NAMESPACE, Settings, SettingsError, settings
 from hops.rules import RULES
 from hops.rules.configuration import configure
@@ -163,7 +164,11 @@ def others(files: Mapping[str, bytes], stack: str) -> Others:
         try:
             held.append(claims(name, stack_settings(name, files[name])))
         except SettingsError as error:
-            unread.append(f"the ports and names of the stack {name} are unknown, because its file is invalid: {error}")
+            problems = "; ".join(str(error).splitlines())
+            unread.append(
+                f"the ports and names of the stack {name} are unknown, because {stack_path(name)} is invalid: "
+                f"{problems}. Correct that file"
+            )
     return Others(joined(*held), tuple(unread))
 
 

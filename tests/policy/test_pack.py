@@ -391,7 +391,7 @@ def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
     (said,) = beside_alice.preview()
     assert said[0] == "advisory"
     assert said[1].startswith(
-        "the ports and names of the stack broken are unknown, because its file is invalid: ingress-hops:cl"
+        "the ports and names of the stack broken are unknown, because stacks/Pulumi.broken.yaml is invalid: ingress-"
     )
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hops.cli.output import stop
+from hops.cli.output import echo, stop
 from hops.cli.programs.project import ProjectError, project_folder, search_path
-from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, read_or_default, stack_file
 from hops.model.commands import of_stack
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.observe.local.stack_files import has_makefile, kubeconfig
@@ -27,9 +27,11 @@ def main(
     """
     try:
         project = project_folder()
-        settings = read(stack_file(project, stack))
+        settings, problem = read_or_default(stack_file(project, stack))
     except (StackError, ProjectError) as error:
         stop(error)
+    if problem:
+        echo(f"hops: {problem}\nhops: the cluster of its last up is used", err=True)
     path = search_path(project, os.environ.get("PATH", os.defpath))
     if settings.cluster.existing:
         command = ["kubectl", "--context", settings.cluster.existing, *words]

@@ -12,7 +12,7 @@ import typer
 from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
 from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks import backend, stack_list
-from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, program, read_or_default, stack_file
 from hops.cli.stacks.stack_list import Seen, StackSummary, look_around
 from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
@@ -172,7 +172,9 @@ def _check_address(address: str, host: str) -> None:
 
 def _check_others(project: Path, seen: Seen, name: str) -> None:
     if seen.unusable:
-        raise StackError("\n".join(seen.unusable))
+        told = "\n".join(seen.unusable.values())
+        remedy = f"correct each file, or remove its stack with: {program(project)} stack rm NAME --file"
+        raise StackError(f"{told}\nso the ports and names that these stacks use are unknown; {remedy}")
     if resources := (seen.kept or {}).get(name):
         down = of_stack("down", name, makefile=has_makefile(project))
         raise StackError(
@@ -238,7 +240,7 @@ def new(
         echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
         echo(f"Bring it up with: {of_stack('up', name, makefile=has_makefile(project))}")
         if build:
-            echo(f"Then build and roll out at each save: hops dev {name}")
+            echo(f"Then build and roll out at each save: {program(project)} dev {name}")
         if not stack.hosts[0].endswith(".localhost"):
             echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
     for sentence in unseen:
@@ -296,7 +298,8 @@ def remove(project: Path, name: str, *, file: bool = False) -> str:
         down = of_stack("down", name, makefile=has_makefile(project))
         raise StackError(f"the stack {name} has {resources} resources; take it down first: {down}")
     if path.is_file():
-        _check_cluster(project, name, read(path))
+        # The cluster of a stack whose file is broken is looked for by its default name.
+        _check_cluster(project, name, read_or_default(path)[0])
     if name in kept:
         backend.remove(project, name)
     gone = f"the stack {name} is removed from the backend" if name in kept else f"the backend has no stack {name}"

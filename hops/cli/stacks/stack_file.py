@@ -4,15 +4,22 @@ import difflib
 import shlex
 from pathlib import Path
 
+from hops.model.commands import hops
 from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
-from hops.model.settings import Settings, SettingsError
+from hops.model.settings import Settings, SettingsError, settings
 from hops.observe.local.files import read_bounded
+from hops.observe.local.stack_files import has_makefile
 from hops.rules.configuration import configure
 from hops.rules.other_stacks import stack_settings
 
 
 class StackError(RuntimeError):
     """A stack that cannot be made, read or removed."""
+
+
+def program(project: Path) -> str:
+    """The program `hops` as the user of a project types it in the project's folder. project: the folder."""
+    return hops(makefile=has_makefile(project))
 
 
 def stack_file(project: Path, name: str) -> Path:
@@ -31,7 +38,7 @@ def stack_file(project: Path, name: str) -> Path:
     meant = f"; did you mean {close[0]}?" if close else "."
     raise StackError(
         f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
-        f"Make one with: {shlex.join(['hops', 'stack', 'new', name])}"
+        f"Make one with: {shlex.join([program(project), 'stack', 'new', name])}"
     )
 
 
@@ -48,5 +55,21 @@ def read(path: Path, node_image: str | None = None) -> Settings:
         found = stack_settings(name, read_bounded(path), node_image)
         configure(found.policy)
     except (OSError, SettingsError) as error:
-        raise StackError(f"{path}: {error}") from None
+        raise StackError(in_file(path, error)) from None
     return found
+
+
+def read_or_default(path: Path) -> tuple[Settings, str]:
+    """The settings of a stack file, or those of an empty file, and why the file cannot be used; "" if it can.
+
+    A stack with a broken file must still be reachable and removable. path: the file.
+    """
+    try:
+        return read(path), ""
+    except StackError as error:
+        return settings(stack_of(path.name), {}), str(error)
+
+
+def in_file(path: Path, error: Exception) -> str:
+    """What is wrong in a file, a line for each problem, each with the file's name."""
+    return "\n".join(f"{path}: {line}" for line in str(error).splitlines())

@@ -1,7 +1,7 @@
 """`hops stack list` and `hops stack check`: the stacks of the project side by side."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ import typer
 from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
 from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks import backend
+from hops.cli.stacks.stack_file import in_file
 from hops.cli.tables import print_table
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
@@ -30,7 +31,7 @@ _NO_DOOR = Entrypoint(None, None, ())
 
 @dataclass(frozen=True)
 class StackSummary:
-    """A stack, from its file or, without a file, from its outputs.
+    """A stack, from its file or, without a file, from its outputs. Of an unusable file only its name is known.
 
     name: the stack's name.
     cluster: name of its cluster.
@@ -39,6 +40,7 @@ class StackSummary:
     file: path of its file, from the project's folder; None without a file.
     state: state of its kind cluster (ClusterStatus), or `existing`; None if it was not seen.
     resources: number of resources in the backend; None if it was not seen.
+    error: why the file cannot be used, a line for each problem; None if it can.
     """
 
     name: str
@@ -48,6 +50,7 @@ class StackSummary:
     file: str | None
     state: str | None
     resources: int | None
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Seen:
 
     project: the project's folder.
     settings: the settings of each usable file, by the stack's name.
-    unusable: a sentence for each unusable file.
+    unusable: why each unusable file cannot be used, by the stack's name.
     machine: the state of this machine.
     kept: the number of resources in the backend, by the stack's name; None if the backend cannot be read.
     fileless: the ports and names of stacks that are in the backend and have no file.
@@ -65,7 +68,7 @@ class Seen:
 
     project: Path
     settings: dict[str, Settings]
-    unusable: tuple[str, ...]
+    unusable: Mapping[str, str]
     machine: Machine
     kept: dict[str, int] | None
     fileless: dict[str, Fleet]
@@ -85,8 +88,8 @@ class Seen:
 
     def stacks(self) -> Iterator[StackSummary]:
         """The stacks with a file by name, then the others."""
-        for name, of in self.settings.items():
-            yield self.stack(name, of)
+        for name in sorted((*self.settings, *self.unusable)):
+            yield self.stack(name, self.settings[name]) if name in self.settings else self._unusable(name)
         for name, fleet in self.fileless.items():
             names = {what: [claim.name for claim in fleet.names if claim.what == what] for what in ("host", "cluster")}
             yield StackSummary(
@@ -100,6 +103,10 @@ class Seen:
                 state=None,
                 resources=(self.kept or {}).get(name),
             )
+
+    def _unusable(self, name: str) -> StackSummary:
+        resources = None if self.kept is None else self.kept.get(name, 0)
+        return StackSummary(name, "?", "?", (), stack_path(name), "invalid file", resources, self.unusable[name])
 
     def stack(self, name: str, of: Settings) -> StackSummary:
         cluster = of.cluster
@@ -125,12 +132,12 @@ def _entrance(address: str, ports: list[int]) -> str:
 def look_around(project: Path) -> Seen:
     """Reads the stack files, the backend and Docker. Raises OSError if a file cannot be read."""
     files = stack_files(project)
-    settings, unusable = {}, []
+    settings, unusable = {}, {}
     for name, file in files.items():
         try:
             settings[name] = stack_settings(name, file, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
         except SettingsError as error:
-            unusable.append(f"{project / stack_path(name)}: {error}")
+            unusable[name] = in_file(project / stack_path(name), error)
     unseen, fileless, kept = [], {}, None
     with ThreadPoolExecutor() as pool:
         # Each of the two takes about half a second in another process.
@@ -146,7 +153,7 @@ def look_around(project: Path) -> Seen:
     if not found.docker:
         why = found.docker_error or "docker is not on PATH"
         unseen.append(f"published ports and running clusters were not seen: {why}")
-    return Seen(project, settings, tuple(unusable), found, kept, fileless, tuple(unseen))
+    return Seen(project, settings, unusable, found, kept, fileless, tuple(unseen))
 
 
 def _look() -> Seen:
@@ -182,8 +189,7 @@ def list_(form: FormatOption = Format.TEXT) -> None:
                 for s in stacks
             ],
         )
-    for sentence in (*seen.unusable, *seen.unseen):
-        echo(f"hops: {sentence}", err=True)
+    _tell(*seen.unusable.values(), *seen.unseen)
     if seen.unusable:
         raise typer.Exit(Status.FINDINGS)
 
@@ -196,12 +202,12 @@ def check(form: FormatOption = Format.TEXT) -> None:
     Exit status: 0 none clash, 1 some do, 2 a stack file cannot be used.
     """
     seen = _look()
-    found, unusable = {}, list(seen.unusable)
+    found, unusable = {}, list(seen.unusable.values())
     for name, of in seen.settings.items():
         try:
             found[name] = seen.clashes(name, of)
         except SettingsError as error:
-            unusable.append(f"{seen.project / stack_path(name)}: {error}")
+            unusable.append(in_file(seen.project / stack_path(name), error))
     if form is Format.JSON:
         print_json([_as_json(name, finding) for name, findings in found.items() for finding in findings])
     else:
@@ -210,12 +216,16 @@ def check(form: FormatOption = Format.TEXT) -> None:
                 echo(f"{stack_path(name)}: {finding.level}: {finding}")
         clashing = sum(1 for findings in found.values() if findings)
         echo(f"{clashing} of {len(found)} stacks clash")
-    for sentence in (*unusable, *seen.unseen):
-        echo(f"hops: {sentence}", err=True)
+    _tell(*unusable, *seen.unseen)
     if unusable:
         raise typer.Exit(Status.COULD_NOT_LOOK)
     broken = any(finding.level is Level.MANDATORY for findings in found.values() for finding in findings)
     raise typer.Exit(Status.FINDINGS if broken else Status.ALL_WELL)
+
+
+def _tell(*sentences: str) -> None:
+    for line in "\n".join(sentences).splitlines():
+        echo(f"hops: {line}", err=True)
 
 
 def _as_json(stack: str, finding: Finding) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from hops.cli.programs.tools import KIND, PULUMI, ToolError, have
 from hops.cli.stacks import backend
 from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
-from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, program, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, sentence
 from hops.cli.updates.mend import (
     damaged_kubeconfig,
@@ -156,7 +156,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         raise typer.Exit(Status.FINDINGS)
     _remove_images(kept)
     echo(f"  build it again:  {of_stack('up', stack, makefile=has_makefile(project))}")
-    echo(f"  forget it:       hops stack rm {stack} (its file stays)")
+    echo(f"  forget it:       {program(project)} stack rm {stack} (its file stays)")
 
 
 def _remove_images(kept: Mapping[str, Any]) -> None:
@@ -234,7 +234,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
             tell_migrations(of)
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        command = shlex.join(["hops", "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        command = shlex.join([program(of.project), "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
         echo(f"left as it is: {drift}; see: {command}")
     return _ending(of, patience)
 

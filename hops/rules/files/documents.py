@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from hops.kubernetes.values import JSON
+from hops.rules.files.yaml_problem import explained
 
 _CORE = "tag:yaml.org,2002:"
 _MOST = 2_000_000
@@ -147,7 +148,7 @@ def documents(text: str) -> list[JSON]:
     except UnreadableError:
         raise
     except yaml.YAMLError as error:
-        raise _unreadable(error) from None
+        raise _unreadable(text, error) from None
     except RecursionError:
         raise UnreadableError(f"the nesting is deeper than {_DEEPEST} levels") from None
 
@@ -224,10 +225,14 @@ def _distinct(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     return found
 
 
-def _unreadable(error: yaml.YAMLError) -> UnreadableError:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+def _unreadable(text: str, error: yaml.YAMLError) -> UnreadableError:
     said = getattr(error, "problem", None) or getattr(error, "reason", None) or "it is not YAML"
-    return _at(str(said), mark)
+    place, began = (
+        (mark.line, mark.column) if (mark := getattr(error, name, None)) else None
+        for name in ("problem_mark", "context_mark")
+    )
+    reason, at = explained(text, str(said), place or began, began)
+    return UnreadableError(reason, at[0] + 1, at[1] + 1) if at else UnreadableError(reason)
 
 
 def _may_be_deep(text: str) -> bool:
@@ -288,7 +293,7 @@ def nodes(text: str) -> list[yaml.Node | None]:
     try:
         return list(yaml.compose_all(spaced, Loader=Loader))
     except yaml.YAMLError as error:
-        raise _unreadable(error) from None
+        raise _unreadable(spaced, error) from None
 
 
 def is_json(text: str) -> bool:

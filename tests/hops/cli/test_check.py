@@ -148,7 +148,7 @@ def test_standard_input_and_a_pointer_into_a_list(pod: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a: [\n  b\n", ":3:1: did not find expected ',' or ']'"),
+        (b"a: [\n  b\n", ":1:4: the [ is not closed; write ] after its last entry"),
         (b"a: 1\nb: {{ .Values.b }}: 2\n", ":2:"),
         (b"a: 1\nb: \xff\n", ":2:4: the file is not UTF-8"),
         (b"a: \x00\n", ":1:4: the text contains a NUL character"),

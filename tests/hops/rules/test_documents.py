@@ -3,7 +3,7 @@
 import pytest
 
 from hops.kubernetes.values import JSON
-from hops.rules.files.documents import documents
+from hops.rules.files.documents import UnreadableError, documents
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,89 @@ def test_a_text_is_read_as_kubernetes_reads_it(text: str, value: JSON) -> None:
 
 def test_brackets_in_remarks_and_texts_nest_nothing() -> None:
     assert documents("a: [1]  # " + "[" * 300 + "\nb: '" + "{" * 300 + "'\n") == [{"a": [1], "b": "{" * 300}]
+
+
+TABS = "a tab indents this line, and YAML takes spaces only; replace the tab by spaces"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "mended"),
+    [
+        ("a:\n\tb: 1\n", f"2:1 {TABS}", "a:\n  b: 1\n"),
+        ("a:\n  \tb: 1\n", f"2:3 {TABS}", "a:\n    b: 1\n"),
+        ("a: b: c\n", '1:5 the value "b: c" contains a colon and a space; put the value in quotes', 'a: "b: c"\n'),
+        ("a: 1\nb\nc: 2\n", '2:1 no colon follows "b"; write "b: VALUE", or remove the line', "a: 1\nb: 3\nc: 2\n"),
+        ("a\n  b: 1\n", '1:1 no colon follows "a"; write "a:"', "a:\n  b: 1\n"),
+        (
+            "a:\n  b: 1\n\n   # c\n   d: 2\n",
+            "5:4 the indentation fits no line above; give this line 2 spaces in front, as line 2 has",
+            "a:\n  b: 1\n\n   # c\n  d: 2\n",
+        ),
+        (
+            "a:\n  b: 1\n   c: 2\n",
+            "3:4 this line is indented below line 2, which has a value already; give it 2 spaces in front",
+            "a:\n  b: 1\n  c: 2\n",
+        ),
+        (
+            "a:\n   b: 1\n  c: 2\n",
+            "3:3 the indentation fits no line above; give this line 3 spaces in front, as line 2 has",
+            "a:\n   b: 1\n   c: 2\n",
+        ),
+        (
+            "a:\n    - b: 1\n   - c: 2\n",
+            "3:4 the indentation fits no line above; give this line 4 spaces in front, as line 2 has",
+            "a:\n    - b: 1\n    - c: 2\n",
+        ),
+        ("a:\n  - b:1\n    c: 2\n", '2:7 no space follows the colon; write "- b: 1"', "a:\n  - b: 1\n    c: 2\n"),
+        (
+            "a:\n  - b: 1\n   c: 2\n",
+            (
+                '3:4 the list of line 2 continues here, and this line has no dash; begin it with "- ", or '
+                "give it 4 spaces in front if it belongs to the entry above"
+            ),
+            "a:\n  - b: 1\n    c: 2\n",
+        ),
+        (
+            'a: "b\nc: 2\n',
+            "1:4 the quotation mark is not closed; write the same mark at the end of the value",
+            'a: "b"\nc: 2\n',
+        ),
+        (
+            "a: [1, 2\nb: 3\n",
+            "1:4 the [ is not closed; write ] after its last entry, and a comma between two",
+            "a: [1]",
+        ),
+        ("a: {b: 1\nc: 3\n", "1:4 the { is not closed; write } after its last entry, and a comma between two", "a: {}"),
+        ("a: @b\n", "1:4 no value can begin with @; put the value in quotes", "a: '@b'\n"),
+        ("a: *.b\n", "1:5 no name follows *; put a value that begins with * in quotes", "a: '*.b'\n"),
+        ("a: *b\n", "1:4 no value is marked with &b; put a value that begins with * in quotes", "a: '*b'\n"),
+        (
+            'a: "\\d"\n',
+            "1:5 a backslash in double quotes begins an escape sequence; put the value in single quotes",
+            "a: '\\d'\n",
+        ),
+        (
+            'a: "b" c\n',
+            '1:8 a value ends before "c"; put the whole value in quotes, or remove the rest',
+            "a: '\"b\" c'\n",
+        ),
+        ("a: - b\n", "1:4 a list cannot begin in the line of its key; begin it in the next line", "a:\n- b\n"),
+        ("a: ]\n", "1:4 a value is missing before ]; put a value that begins with it in quotes", "a: ']'\n"),
+        (
+            "a: >x\n",
+            "1:5 a text after | or > begins in the next line; put a value that begins with such a sign in quotes",
+            "a: '>x'\n",
+        ),
+        (
+            "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> c\n",
+            "2:1 this line marks a merge conflict of git; resolve the conflict",
+            "a: 1\nb: 2\n",
+        ),
+        ("a: b\x07\n", "1:5 the character U+0007 is not allowed in YAML; remove it", "a: b\n"),
+    ],
+)
+def test_a_mistake_is_told_in_plain_words_with_what_mends_it(text: str, said: str, mended: str) -> None:
+    with pytest.raises(UnreadableError) as raised:
+        documents(text)
+    assert f"{raised.value.line}:{raised.value.column} {raised.value}" == said
+    assert documents(mended)

@@ -49,7 +49,7 @@ def test_a_stack_is_no_other_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("file", "said"),
     [
-        (b"[", "expected"),
+        (b"[", "line 2, column 1: the text ends, and the bracket or brace before its end is not closed"),
         (b"\xff", "can't decode"),
         (b"- a", "it is not a stack file"),
         (b"config: [a]", "it is not a stack file"),
@@ -64,7 +64,10 @@ def test_a_file_that_is_none_is_told_and_hides_nobody_elses(file: bytes, said: s
     found = others({"alice": ALICE, "broken": file}, "bob")
     assert found.fleet == claims("alice", stack_settings("alice", ALICE))
     (sentence,) = found.unread
-    assert sentence.startswith("the ports and names of the stack broken are unknown, because its file is invalid: ")
+    assert sentence.startswith(
+        "the ports and names of the stack broken are unknown, because stacks/Pulumi.broken.yaml is invalid: "
+    )
+    assert sentence.endswith(". Correct that file")
     assert said in sentence
 
 

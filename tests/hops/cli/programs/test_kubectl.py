@@ -88,3 +88,19 @@ def test_a_stack_without_a_cluster_or_a_file_is_refused(program: Program) -> Non
     assert (done.exit_code, "hops up local" in done.stderr) == (2, True)
     assert kubectl("nowhere", "get", "pods").exit_code == 2
     assert not said.exists()
+
+
+def test_a_broken_file_leaves_the_running_cluster_reachable(alone: Path, program: Program, running: Path) -> None:
+    said = program("kubectl")
+    file = alone / "stacks" / "Pulumi.local.yaml"
+    file.write_text("config: [")
+    done = kubectl("local", "get", "pods")
+    assert done.exit_code == 0, done.output
+    assert said.read_text().splitlines() == ["kubectl", "--kubeconfig", str(running), "get", "pods"]
+    assert done.stderr.splitlines() == [
+        (
+            f"hops: {file}: line 2, column 1: "
+            "the text ends, and the bracket or brace before its end is not closed; close it"
+        ),
+        "hops: the cluster of its last up is used",
+    ]

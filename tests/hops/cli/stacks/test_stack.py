@@ -175,7 +175,7 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
         (NewStack("127.0.0.2", host="localhost"), "which is always 127.0.0.1"),
         (NewStack(host="A.localhost"), "a host name is lower-case letters"),
         (NewStack(host="my-service.localhost"), "my-service.localhost is already used by the stack local"),
-        (NewStack(host="a: b"), "a host name is lower-case letters|mapping values are not allowed"),
+        (NewStack(host="a: b"), "the value .a: b. contains a colon and a space; put the value in quotes"),
     ],
 )
 def test_what_cannot_be_had_is_refused(alone: Path, wanted: NewStack, said: str) -> None:
@@ -220,7 +220,11 @@ def test_a_folder_that_cannot_be_written_is_named(alone: Path) -> None:
     ("text", "message"),
     [
         ("config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
-        ("config: [", "did not find expected node content"),
+        ("config: [", "line 2, column 1: the text ends, and the bracket or brace before its end is not closed"),
+        (
+            "config: {ingress-hops:contour: {replicas: 9, x: 1}, ingress-hops:cluster: {httpPort: 0}}",
+            "Pulumi.bad.yaml: ingress-hops:contour.x: there is no such key",
+        ),
         ("just text", "is not a stack file"),
         ("config: 3", "is not a stack file"),
     ],
@@ -228,9 +232,16 @@ def test_a_folder_that_cannot_be_written_is_named(alone: Path) -> None:
 def test_a_bad_file_is_named_and_the_others_are_listed(alone: Path, text: str, message: str) -> None:
     (alone / "stacks" / "Pulumi.bad.yaml").write_text(text)
     done = CliRunner().invoke(app, ["stack", "list", "--format", "json"])
-    assert [row["name"] for row in json.loads(done.stdout)] == ["ci", "local", "seed"]
+    rows = {row["name"]: row for row in json.loads(done.stdout)}
+    assert list(rows) == ["bad", "ci", "local", "seed"]
+    assert message in rows["bad"]["error"]
+    assert (rows["bad"]["state"], rows["local"]["error"]) == ("invalid file", None)
     assert message in done.stderr
+    assert all(
+        line.startswith(("hops: the state", "hops: published", f"hops: {alone}")) for line in done.stderr.splitlines()
+    )
     assert done.exit_code == 1
+    assert "\nbad   ?" in CliRunner().invoke(app, ["stack", "list"]).stdout
     with pytest.raises(StackError, match=r"Pulumi.bad.yaml"):
         create(alone, "alice", NewStack())
 
@@ -410,6 +421,18 @@ def test_rm_refuses_while_the_cluster_is_there(alone: Path, removed: Removed, do
     assert removed("alice")[0] == 0
 
 
+def test_rm_takes_a_stack_whose_file_is_broken(alone: Path, removed: Removed, docker: Docker) -> None:
+    """Its cluster is looked for by the default name."""
+    file = alone / "stacks" / "Pulumi.alice.yaml"
+    file.write_text("config: [")
+    owner = f"{alone}/.ingress-hops/kubeconfig/alice.owner"
+    docker(node("ingress-hops-alice-worker", "ingress-hops-alice", f"{owner}:{mark(7, '0123abcd')}:ro"))
+    assert removed("alice", "--file")[0] == 2
+    docker()
+    said = f"the stack alice is removed from the backend; its file {file} is deleted"
+    assert removed("alice", "--file") == (0, said, [RM])
+
+
 def test_rm_refuses_where_docker_does_not_answer(alone: Path, removed: Removed) -> None:
     (alone / "bin" / "docker").unlink()
     status, said, calls = removed("alice")
@@ -422,7 +445,7 @@ def test_show_without_pulumi_says_how_to_get_it(pulumi: Path) -> None:
     done = CliRunner().invoke(app, ["stack", "show"])
     assert (done.exit_code, done.stderr) == (
         2,
-        "hops: pulumi is not on PATH; `hops tools` fetches it into .tools/bin\n",
+        "hops: pulumi is not on PATH; fetch it into .tools/bin with: hops tools\n",
     )
 
 
