@@ -16,12 +16,13 @@ from hops.cli.output import Status, echo, needs_project, print_json, stop
 from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.kubernetes.declared_path import read as read_paths
+from hops.model.hop import HopName
 from hops.model.project_files import STACK_FILES, stack_of
 from hops.model.settings import PolicySettings, SettingsError
 from hops.observe.contexts import BuildError
 from hops.observe.local.files import read_bounded
 from hops.observe.local.published_files import PublishedFileError
-from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, summary, title
+from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, paths, summary
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where
 from hops.rules import RULES
@@ -134,10 +135,17 @@ def main(
 
 
 def _lines(found: Difference) -> Iterator[str]:
-    for pair in (pair for pair in found.hops if pair.changed):
-        hop = pair.either
-        yield f"{title(hop)} {hop['number']} {hop['name']}"
-        yield from (f"  {mark} {where(side)}" for mark, side in (("-", pair.before), ("+", pair.after)) if side)
+    for name, pairs in paths(found).items():
+        mark = "+" if not any(pair.before for pair in pairs) else "-" if not any(pair.after for pair in pairs) else ""
+        # A redirect has no hops behind Envoy, so a path can gain and lose single hops, too.
+        if mark:
+            ends = [where(pair.either) for pair in pairs if pair.either["name"] in (HopName.NAME, HopName.POD)]
+            yield f"{mark} {name}: all {len(pairs)} hops, from {' to '.join(ends)}"
+            continue
+        for pair in (pair for pair in pairs if pair.changed):
+            hop = pair.either
+            yield f"{name} {hop['number']} {hop['name']}"
+            yield from (f"  {mark} {where(side)}" for mark, side in (("-", pair.before), ("+", pair.after)) if side)
     for mark, located in (*(("+", one) for one in found.adds), *(("-", one) for one in found.fixes)):
         yield f"{mark} {located.finding.level}: {located.finding}"
     yield summary(found)

@@ -1,6 +1,7 @@
 """Draws the twelve hops of one route, wherever its door and its backend were learnt."""
 
 import hashlib
+import re
 import shlex
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -48,6 +49,14 @@ def envoy_cluster(namespace: str, service: str, port: int) -> str:
         if len(parts[index]) > room:
             parts[index] = f"{parts[index][: room - len(suffix) - 1]}-{suffix}"
     return "/".join(parts)
+
+
+_HASH_OF_OPTIONS = re.compile(r"(?<![^\s])([^\s/]+/[^\s/]+/[0-9]+)/[0-9a-f]{10}(?![^\s,;)])")
+
+
+def without_hashes(text: str) -> str:
+    """A text in which each of Envoy's names for a Service's endpoints is namespace/service/port alone."""
+    return _HASH_OF_OPTIONS.sub(r"\1", text)
 
 
 def _others(backend: Backend) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hops.model.plan import IN_PLACE, POOL
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.settings import NAMESPACE, SECRETS, Settings, set_secret
 
 _SECTIONS = {
     "cluster": "ClusterSettings",
@@ -28,6 +28,7 @@ _SECTIONS = {
     "services[].ports[]": "PortSettings",
     "services[].migration": "MigrationSettings",
     "services[].volumes[]": "VolumeSettings",
+    "services[].env.NAME": "SecretReference",
     "policy": "PolicySettings",
     "policy.rules.CODE": "RuleSettings",
     "policy.rules.CODE.exceptions[]": "RuleException",
@@ -72,9 +73,11 @@ def _lines() -> Iterator[str]:
     yield "editors complete and check the keys."
     yield "`rebuild` means that a running cluster cannot take a new value: the next `up` replaces the cluster."
     for key, name in _SECTIONS.items():
-        yield from ("", f"## `ingress-hops:{key}`", "", definitions[name]["description"], "")
-        yield "| key | type and bounds | default | a running cluster | what it does | example |"
-        yield "|---|---|---|---|---|---|"
+        if name == "PolicySettings":
+            yield from _heading(SECRETS, schema()["properties"][SECRETS]["description"])
+            what = f"A value that Pulumi encrypts; {set_secret('NAME').replace(': ', ': `', 1)}`."
+            yield f"| `NAME` | object: `secure` is the encrypted value | required | takes it | {what} | |"
+        yield from _heading(key, definitions[name]["description"])
         for field, of in definitions[name]["properties"].items():
             default = f"`{json.dumps(of['default'])}`" if "default" in of else "see text"
             if field in definitions[name].get("required", ()):
@@ -82,6 +85,13 @@ def _lines() -> Iterator[str]:
             example = f"`{json.dumps(of['examples'][0])}`" if "examples" in of else ""
             cells = (f"`{field}`", _bounds(of), default, _change(name, field), of["description"], example)
             yield f"| {' | '.join(cells)} |"
+
+
+def _heading(key: str, description: str) -> Iterator[str]:
+    """The heading of a section and of its table."""
+    yield from ("", f"## `ingress-hops:{key}`", "", description, "")
+    yield "| key | type and bounds | default | a running cluster | what it does | example |"
+    yield "|---|---|---|---|---|---|"
 
 
 def _bounds(of: Mapping[str, Any]) -> str:

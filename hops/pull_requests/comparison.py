@@ -77,6 +77,14 @@ def title(hop: Hop) -> str:
     return f"{hop['service']} by {route}" if route else str(hop["service"])
 
 
+def paths(of: Difference) -> Mapping[str, list[HopPair]]:
+    """The paths of both sides: the hops of each, changed or not, by its title."""
+    found: dict[str, list[HopPair]] = {}
+    for pair in of.hops:
+        found.setdefault(title(pair.either), []).append(pair)
+    return found
+
+
 def _by_number(hops: Iterable[Hop]) -> dict[tuple[str, str, int], Hop]:
     return {(hop["service"], hop.get("route", ""), hop["number"]): hop for hop in hops}
 

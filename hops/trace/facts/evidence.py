@@ -236,14 +236,18 @@ def _endpoint(view: PathFacts) -> HopEvidence:
         known = envoy.endpoints(seen, cluster)
         shown = ", ".join(f"{one} {one.health.lower()}" for one in known or ())
         evidence.append(f"Envoy dials for {cluster}: {shown or 'nobody'}")
-        value = next((HopAddress(str(one)) for one in known or () if one.healthy), None)
+        dialled_pods = {one.address: HopAddress(str(one)) for one in known or () if one.healthy}
+        # Of several pods, the first that the Service names is shown, as in the plan.
+        own = (dialled_pods.get(objects.address(pod) or "") for pod in view.pods)
+        value = next(filter(None, own), None) or next(iter(dialled_pods.values()), None)
     for pod in view.pods:
         address = objects.address(pod)
         node = view.node(objects.node_of(pod))
         device = kernel.device(node.routes, address) if node and address else None
         if node and device:
             evidence.append(f"route in {node.name}: {address} dev {device}")
-            value = value if value and value.device else HopAddress(value.here if value else address, device=device)
+            if value is None or (value.device is None and str(value.here).startswith(f"{address}:")):
+                value = HopAddress(value.here if value else address, device=device)
     evidence += _between_nodes(view)
     return HopEvidence(
         value, (*evidence, *_asked(view, "pod from envoy")), _stage(view, "pod from envoy", "connect", "name")

@@ -1,5 +1,6 @@
 """`hops diff`: stacks, plans and folders."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hops.model.plan import plan
+from hops.model.settings import settings
 from tests.conftest import PROJECT
 from tests.engine.conftest import DOCKER
 
@@ -82,6 +85,27 @@ def test_hops_of_two_stacks(tmp_path: Path) -> None:
     markdown = hops("ci", changed, "--format", "markdown").stdout
     assert "- **mandatory** **KN05**" in markdown
     assert "| 2 | `port-mapping` | `docker ingress-hops-ci-worker, 127.0.0.1:8081" in markdown
+
+
+def test_a_service_that_one_side_lacks_is_one_line(tmp_path: Path) -> None:
+    for name, services in (("one", [{}]), ("two", [{}, {"name": "web"}])):
+        paths = plan(settings("alice", {"services": services})).paths
+        hops_ = [dataclasses.asdict(hop) for path in paths for hop in path.hops]
+        (tmp_path / f"{name}.json").write_text(json.dumps({"hops": hops_, "findings": []}, default=str))
+    told = [
+        hops(tmp_path / f"{a}.json", tmp_path / f"{b}.json").stdout.splitlines()
+        for a, b in (("one", "two"), ("two", "one"))
+    ]
+    ends = "web.localhost:80 → 127.0.0.1:80 to pod apps/web-pod, address not known yet:8080"
+    assert told[0][:-1] == [f"+ apps/web: all 12 hops, from resolver of the host machine, {ends}"]
+    assert told[1][:-1] == [f"- {told[0][0][2:]}"]
+    file = tmp_path / "two.json"
+    whole = json.loads(file.read_text())
+    # As of a redirect: the path itself is on both sides.
+    whole["hops"] = [hop for hop in whole["hops"] if (hop["service"], hop["number"]) != ("apps/web", 6)]
+    (tmp_path / "less.json").write_text(json.dumps(whole))
+    lost = hops(file, tmp_path / "less.json").stdout.splitlines()
+    assert (lost[0], lost[1].startswith("  - calico "), len(lost)) == ("apps/web 6 endpoint", True, 3)
 
 
 @pytest.mark.usefixtures("stacks")

@@ -19,6 +19,12 @@ def test_the_page_is_not_stale() -> None:
     assert there == page(), "stale: run hops settings --write docs/settings.md"
 
 
+def test_every_section_of_a_stacks_file_is_described() -> None:
+    headings = {line for line in page().splitlines() if line.startswith("## ")}
+    for section in schema()["properties"]:
+        assert headings & {f"## `ingress-hops:{section}`", f"## `ingress-hops:{section}[]`"}, section
+
+
 SCHEMA = PROJECT / "stacks" / "stack.schema.json"
 
 
