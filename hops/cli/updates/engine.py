@@ -56,6 +56,7 @@ from hops.observe.timed_tasks import later
 _PATIENCE = 10.0
 _STARTED_PATIENCE = 60.0
 """For pods whose nodes have just been started."""
+_MOST_WAITING = 3
 _REFRESHED = "Refreshed resource is in an unhealthy state"
 """What the engine says of an object that it is about to repair."""
 
@@ -467,6 +468,9 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     intended = plan(of.settings)
     deadline = time.monotonic() + patience
     answers = ask(of.settings, intended)
+    waiting = [path.url for path, answer in zip(intended.paths, answers, strict=True) if not answer.well]
+    if waiting and patience:
+        echo(f"waiting up to {patience:.0f} s for an answer of {', '.join(waiting[:_MOST_WAITING])}", err=True)
     while time.monotonic() < deadline and not all(answer.well for answer in answers):
         time.sleep(1)
         answers = ask(of.settings, intended)

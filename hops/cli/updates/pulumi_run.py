@@ -1,6 +1,7 @@
 """One run of a Pulumi command: its events, its progress, Ctrl-C, and how it ended."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -18,12 +19,18 @@ from hops.cli.output import echo
 from hops.cli.tables import one_line
 from hops.cli.updates.changes import object_name, sentence
 from hops.model.finding import Level
+from hops.model.visible import on_one_line
 from hops.pull_requests.events import EventsError, Preview, read_event
 from hops.pull_requests.events import read as read_events
 
 _TOLD_SECONDS = 5.0
 """A step that takes longer has a line of its own where no terminal shows a live one."""
 _MOST_LINES = 10
+_TICK = 0.5
+_MOST_RUNNING = 3
+_QUIET, _MOST_QUIET = 5.0, 30.0
+"""Seconds after which a line tells what runs where no terminal shows a live one: if it differs from the line before, or
+if it does not."""
 _NO_CLUSTER = {"/environment/BUILT_IMAGE", "/environment/REGISTRIES_OF"}
 """Inputs of commands that make no cluster."""
 
@@ -197,7 +204,7 @@ def _of_pulumi(error: str) -> str:
 
 @dataclass
 class Progress:
-    """What runs now: one live line in a terminal, else a line for each step that took long.
+    """What runs now: one live line in a terminal, else a line when 5 s have passed without one.
 
     title: of the line. total: number of resources, 0 where it is unknown.
     """
@@ -205,8 +212,10 @@ class Progress:
     title: str
     total: int = 0
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
     _done: int = 0
     _told: int = 0
+    _last: tuple[float, str] = (0.0, "")
 
     def __post_init__(self) -> None:
         self._console = Console(stderr=True)
@@ -214,11 +223,12 @@ class Progress:
         self._ended = threading.Event()
 
     def __enter__(self) -> None:
+        self._last = (time.monotonic(), "")
         if self._live:
             self._live.start()
-            threading.Thread(target=self._tick, daemon=True).start()
         else:
             echo(self.title, err=True)
+        threading.Thread(target=self._tick, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
@@ -230,6 +240,10 @@ class Progress:
         os.write(2, f"\n{text}\n".encode())
 
     def event(self, event: Mapping[str, Any]) -> None:
+        """Takes an event of the engine: a resource begins or ends, or a step of it is told."""
+        said = event.get("diagnosticEvent") or {}
+        if said.get("ephemeral") and (told := on_one_line(str(said.get("message")).strip())):
+            self._said[str(said.get("urn"))] = told
         kind = next(
             (kind for kind in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent") if kind in event), None
         )
@@ -241,22 +255,43 @@ class Progress:
             self._began[urn] = (time.monotonic(), object_name(metadata))
             return
         began, name = self._began.pop(urn, (time.monotonic(), ""))
+        self._said.pop(urn, None)
         self._done += 1
         seconds = time.monotonic() - began
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
         if slow and name and not self._live and self._told < _MOST_LINES:
             echo(f"  {name} … {seconds:.0f} s", err=True)
             self._told += 1
+            self._last = (time.monotonic(), self._last[1])
 
     def _tick(self) -> None:
-        while not self._ended.wait(0.5):
+        while not self._ended.wait(_TICK):
             now = time.monotonic()
-            running = [f"{name} {now - began:.0f} s" for began, name in list(self._began.values()) if name]
-            of = f" of {self.total}" if self.total else ""
             if self._live:
-                done = min(self._done, self.total or self._done)
-                said = f"{self.title}: {done}{of}" + (f"; {', '.join(running[-3:])}" if running else "")
-                self._live.update(one_line(self._console, said))
+                self._live.update(one_line(self._console, f"{self.title}: {self.state(now)}"))
+            elif line := self.due(now):
+                echo(f"  {line}", err=True)
+
+    def state(self, now: float) -> str:
+        """How many resources are done, and what runs. now: of the monotonic clock, in seconds."""
+        done = f"{min(self._done, self.total or self._done)}{f' of {self.total}' if self.total else ''}"
+        running = [
+            f"{name} {now - began:.0f} s" + (f" ({self._said[urn]})" if urn in self._said else "")
+            for urn, (began, name) in list(self._began.items())
+            if name
+        ]
+        if not running and not self._done:
+            return "Pulumi starts the program and the policy pack"
+        return f"{done} done" + (f"; {', '.join(running[-_MOST_RUNNING:])}" if running else "")
+
+    def due(self, now: float) -> str:
+        """The line that is due, "" for none. now: of the monotonic clock, in seconds."""
+        state, (told_at, before) = self.state(now), self._last
+        what = re.sub(r" [0-9]+ s\b", "", state)
+        if now - told_at < (_QUIET if what != before else _MOST_QUIET):
+            return ""
+        self._last = (now, what)
+        return state
 
 
 class Silence(Progress):

@@ -201,7 +201,10 @@ def _compared(of: DeclaredObject, candidates: Sequence[tuple[str, Path]], whole:
             (added if extra else changed).setdefault(_name(place), (manager, place))
     if not changed and not added:
         return None
-    clauses = [f"{_names(list(kind))} {verb}" for kind, verb in ((changed, "changed"), (added, "added")) if kind]
+    removed = [name for name, (_, path) in changed.items() if _value(whole, path) is None]
+    kept = [name for name in changed if name not in removed]
+    verbs = {"changed": kept, "removed": removed, "added": list(added)}
+    clauses = [f"{_names(names)} {verb}" for verb, names in verbs.items() if names]
     (manager, _) = next(iter((changed or added).values()))
     return Drift(
         of,
@@ -276,7 +279,9 @@ def _differences(declared: Any, live: Any, path: Path) -> Iterator[tuple[Path, b
     if declared is None:
         if live is not None:
             yield path, True
-    elif isinstance(declared, dict) and isinstance(live, dict):
+    elif isinstance(declared, dict) and (isinstance(live, dict) or (declared and live is None)):
+        # With its last key, a map goes, too.
+        live = live or {}
         for key, value in declared.items():
             yield from _differences(value, live.get(key), (*path, key))
         if all(isinstance(value, str) for value in (*declared.values(), *live.values())):

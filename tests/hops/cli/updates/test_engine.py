@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import hops
 from hops.cli.app import app
 from hops.cli.stacks.stack_file import read, stack_file
-from hops.cli.updates import engine, routes
+from hops.cli.updates import engine, pulumi_run, routes
 from hops.cli.updates.changes import sentence
 from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.finding import Finding, Identity, Level, Place, Severity
@@ -592,3 +592,21 @@ def test_a_migration_that_failed_is_told_with_its_log(stack: Stack, monkeypatch:
     assert (status, asked) == (1, ["apps/api"])
     assert "ingress-hops:services[0] (api): its migration did not succeed, so its pods stay as they were" in out
     assert "log: no such table" in out
+
+
+def test_what_runs_is_told_in_a_pipe_while_it_lasts() -> None:
+    progress = pulumi_run.Progress("up: the stack local", 3)
+    began = time.monotonic()
+    assert progress.due(began + 1) == "Pulumi starts the program and the policy pack"
+    script = {"environment": {"CLUSTER": "alice"}}
+    cluster = resource("create", "command:local:Command", "cluster", script)
+    progress.event(cluster)
+    assert progress.due(began + 2) == "", "a line was just told"
+    assert progress.due(began + 7) == "0 of 3 done; kind cluster alice 7 s"
+    assert progress.due(began + 15) == "", "it says the same"
+    assert progress.due(began + 38) == "0 of 3 done; kind cluster alice 38 s"
+    at = cluster["resourcePreEvent"]["metadata"]["urn"]
+    progress.event(said("info", " • Starting control-plane 🕹️ ...\n", ephemeral=True, urn=at))
+    assert progress.due(began + 44) == "0 of 3 done; kind cluster alice 44 s (• Starting control-plane 🕹️ ...)"
+    progress.event({"resOutputsEvent": {"metadata": cluster["resourcePreEvent"]["metadata"]}})
+    assert progress.due(began + 50) == "1 of 3 done"

@@ -159,6 +159,15 @@ def test_a_field_that_lost_its_owner_is_compared(deployment: Cluster, connect: C
     assert str(told) == "Deployment apps/web has spec.replicas changed by somebody"
 
 
+def test_a_removed_label_is_named_as_removed(service: Cluster, connect: Connect) -> None:
+    """As after `kubectl label service web app-`; the API server keeps no empty map."""
+    del service.live["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]
+    del service.live["metadata"]["labels"]
+    (told,) = service.told(connect)
+    assert str(told) == "Service apps/web has metadata.labels.app removed by somebody"
+    assert (told.repaired, told.added) == (True, ())
+
+
 def test_a_field_within_a_list_is_found_by_its_key(deployment: Cluster, connect: Connect) -> None:
     image: Object = {"f:containers": {'k:{"name":"main"}': {"f:image": {}}}}
     deployment.by("kubectl-set", {"f:spec": {"f:template": {"f:spec": image}}})
