@@ -28,9 +28,9 @@ _TOLD_SECONDS = 5.0
 _MOST_LINES = 10
 _TICK = 0.5
 _MOST_RUNNING = 3
-_QUIET, _MOST_QUIET = 5.0, 30.0
-"""Seconds after which a line tells what runs where no terminal shows a live one: if it differs from the line before, or
-if it does not."""
+_QUIET, _MOST_QUIET = 5.0, 15.0
+"""Seconds after which a line tells what runs where no terminal shows a live one: if it is not that of the line
+before, or if it is."""
 _NO_CLUSTER = {"/environment/BUILT_IMAGE", "/environment/REGISTRIES_OF"}
 """Inputs of commands that make no cluster."""
 
@@ -287,7 +287,7 @@ class Progress:
     def due(self, now: float) -> str:
         """The line that is due, "" for none. now: of the monotonic clock, in seconds."""
         state, (told_at, before) = self.state(now), self._last
-        what = re.sub(r" [0-9]+ s\b", "", state)
+        what = re.sub(r"^[0-9]+ | [0-9]+ s\b", "", state)
         if now - told_at < (_QUIET if what != before else _MOST_QUIET):
             return ""
         self._last = (now, what)

@@ -604,9 +604,11 @@ def test_what_runs_is_told_in_a_pipe_while_it_lasts() -> None:
     assert progress.due(began + 2) == "", "a line was just told"
     assert progress.due(began + 7) == "0 of 3 done; kind cluster alice 7 s"
     assert progress.due(began + 15) == "", "it says the same"
-    assert progress.due(began + 38) == "0 of 3 done; kind cluster alice 38 s"
+    assert progress.due(began + 23) == "0 of 3 done; kind cluster alice 23 s"
     at = cluster["resourcePreEvent"]["metadata"]["urn"]
     progress.event(said("info", " • Starting control-plane 🕹️ ...\n", ephemeral=True, urn=at))
-    assert progress.due(began + 44) == "0 of 3 done; kind cluster alice 44 s (• Starting control-plane 🕹️ ...)"
+    assert progress.due(began + 29) == "0 of 3 done; kind cluster alice 29 s (• Starting control-plane 🕹️ ...)"
     progress.event({"resOutputsEvent": {"metadata": cluster["resourcePreEvent"]["metadata"]}})
-    assert progress.due(began + 50) == "1 of 3 done"
+    assert progress.due(began + 35) == "1 of 3 done"
+    progress.event(resource("same", "command:local:Command", "images", script))
+    assert progress.due(began + 37) == ""
