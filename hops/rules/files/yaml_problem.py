@@ -11,12 +11,13 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff
 _SHOWN = 60
 _NO_COLON = "mapping values are not allowed in this context"
 _NO_KEY = "did not find expected key"
+_NO_END = "could not find expected ':'"
 _BAD_START = "found character that cannot start any token"
 _SENTENCES = {
     _BAD_START: "no value can begin with {first}; put the value in quotes",
     "block sequence entries are not allowed in this context": "a list cannot begin in the line of its key; begin it "
     "in the next line",
-    "could not find expected ':'": 'no colon follows "{line}"; write "{line}: VALUE", or remove the line',
+    _NO_END: 'no colon follows "{line}"; write "{line}: VALUE", or remove the line',
     "did not find expected ',' or ']'": "the [ is not closed; write ] after its last entry, and a comma between two",
     "did not find expected ',' or '}'": "the {{ is not closed; write }} after its last entry, and a comma between two",
     "did not find expected '-' indicator": "the list of line {above} continues here, and this line has no dash; begin "
@@ -34,7 +35,7 @@ _SENTENCES = {
 }
 """What a person reads in the place of libyaml's words. Source of the keys: libyaml, src/parser.c and src/scanner.c."""
 _OF_BEGINNING = (
-    "could not find expected ':'",
+    _NO_END,
     "did not find expected ',' or ']'",
     "did not find expected ',' or '}'",
     "found unexpected end of stream",
@@ -71,10 +72,11 @@ def _explained(lines: list[str], problem: str, place: _Place, start: _Place, her
     before, rest = here[: place[1]], here[place[1] :].strip()
     if problem == _NO_COLON:
         return _colon(lines, place)
-    if problem == _NO_KEY and before.strip():
-        return f"a value ends before {_quoted(rest)}; put the whole value in quotes, or remove the rest", place
+    if problem == _NO_END and (close := _COLON.match(lines[start[0]])):
+        return _close(lines[start[0]], close.end()), (start[0], close.end())
     if problem == _NO_KEY:
-        return _indentation(lines, start[0], place), place
+        ended = f"a value ends before {_quoted(rest)}; put the whole value in quotes, or remove the rest"
+        return ended if before.strip() else _indentation(lines, start[0], place), place
     if problem == _BAD_START and here[: place[1] + 1].strip(" ").startswith("\t"):
         return "a tab indents this line, and YAML takes spaces only; replace the tab by spaces", place
     if not rest and problem == "did not find expected node content":
@@ -105,8 +107,7 @@ def _colon(lines: list[str], place: _Place) -> tuple[str, _Place]:
         return "no key stands before this colon; put a value that contains a colon in quotes", place
     line = lines[above]
     if missing := _COLON.match(line):
-        written = f"{missing[0].strip()} {line[missing.end() :].strip()}"
-        return f"no space follows the colon; write {_quoted(written)}", (above, missing.end())
+        return _close(line, missing.end()), (above, missing.end())
     if ":" not in line:
         key = line.strip()
         return f"no colon follows {_quoted(key)}; write {_quoted(f'{key}:')}", (above, _indent(line))
@@ -114,6 +115,11 @@ def _colon(lines: list[str], place: _Place) -> tuple[str, _Place]:
         f"this line is indented below line {above + 1}, which has a value already; give it {_spaces(_indent(line))}",
         (number, _indent(here)),
     )
+
+
+def _close(line: str, after: int) -> str:
+    """What is wrong with a colon that no space follows. after: where the text behind it begins."""
+    return f"no space follows the colon; write {_quoted(f'{line[:after].strip()} {line[after:].strip()}')}"
 
 
 def _indentation(lines: list[str], first: int, place: _Place) -> str:

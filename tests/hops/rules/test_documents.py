@@ -62,6 +62,7 @@ TABS = "a tab indents this line, and YAML takes spaces only; replace the tab by 
             "a:\n    - b: 1\n    - c: 2\n",
         ),
         ("a:\n  - b:1\n    c: 2\n", '2:7 no space follows the colon; write "- b: 1"', "a:\n  - b: 1\n    c: 2\n"),
+        ("a: 1\nb:2\nc: 3\n", '2:3 no space follows the colon; write "b: 2"', "a: 1\nb: 2\nc: 3\n"),
         (
             "a:\n  - b: 1\n   c: 2\n",
             (
