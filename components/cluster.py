@@ -1,4 +1,4 @@
-"""KindCluster: a kind cluster of this stack's own. Owns hop 2, the ports that Docker publishes for its first worker.
+"""KindCluster: a kind cluster of this stack's own. Owns hop 2, the ports that Docker publishes for its workers.
 
 A cluster is recognised by a folder mounted into its nodes: the folder names the owner, its place there the generation.
 Whatever carries the same name without that mount belongs to somebody else and is never touched.
@@ -129,20 +129,36 @@ done
 """
 
 
+class KindClusterPublisher(TypedDict):
+    """A further worker that publishes ports on the same address."""
+
+    worker: int
+    """The number of the worker, 1 to 9."""
+    http_port: int
+    """The port of the host machine that leads to port 80 of this worker."""
+    https_port: NotRequired[int | None]
+    """The port of the host machine that leads to port 443 of this worker; None publishes none. Default: None."""
+
+
 class KindClusterArgs(TypedDict):
     """The arguments of KindCluster. All are plain: they configure kind, and policies judge them in a preview."""
 
     name: NotRequired[str]
     """The cluster's name, which kind gives to its containers and its context. Default: the component's name."""
     http_port: NotRequired[int]
-    """The port of the host machine that leads to port 80 of the first worker. Default: 80."""
+    """The port of the host machine that leads to port 80 of the publishing worker. Default: 80."""
     https_port: NotRequired[int | None]
-    """The port of the host machine that leads to port 443 of the first worker; None publishes none. Default: 443."""
+    """The port of the host machine that leads to port 443 of the publishing worker; None publishes none.
+    Default: 443."""
     listen_address: NotRequired[str]
     """The IPv4 address of the host machine that the ports are published on. Default: 127.0.0.1."""
     workers: NotRequired[int]
     """The number of workers beside the one control plane, 0 to 9. With 0, the control plane publishes ports and runs
     all pods. Default: 1."""
+    publishing_worker: NotRequired[int]
+    """The number of the worker that publishes these ports, 1 to 9. Default: 1."""
+    also_publish: NotRequired[Sequence[KindClusterPublisher]]
+    """Further workers that publish ports of their own. Default: none."""
     image: NotRequired[str]
     """The node image. Default: $INGRESS_HOPS_NODE_IMAGE, else kind's image of the pinned Kubernetes version."""
     pod_subnet: NotRequired[str]
@@ -179,6 +195,8 @@ class _Bounds(setting_types.Section):
     https_port: setting_types.Port | None = 443
     listen_address: setting_types.Address = settings.ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=0, le=9)] = 1
+    publishing_worker: Annotated[int, Field(ge=1, le=9)] = 1
+    also_publish: tuple[settings.PublisherSettings, ...] = ()
     image: setting_types.ImageName = settings.ClusterSettings.model_fields["node_image"].default
     pod_subnet: setting_types.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
     service_subnet: setting_types.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
@@ -213,7 +231,10 @@ class KindCluster(pulumi.ComponentResource):
         """
         values = resolved(name, args)
         # Which containers are stopped changes from run to run and makes no other cluster.
-        left_out = {"stopped", "addresses", *(() if values["registries"] else ("registries",))}
+        left_out = {"stopped", "addresses"}
+        # Older versions had no such arguments: where they say nothing, the component stays as it was.
+        left_out |= {key for key in ("registries", "also_publish") if not values[key]}
+        left_out |= {"publishing_worker"} if values["publishing_worker"] == 1 else set()
         inputs = {key: value for key, value in values.items() if key not in left_out}
         super().__init__("ingress-hops:index:KindCluster", name, inputs, opts)
         self._generation: int = values["generation"]
@@ -333,7 +354,7 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     values["owner"] = values["owner"] or owner_folder(str(folder), cluster)
     values["fingerprint"] = values["fingerprint"] or intended.fingerprint
     if values["generation"] is None:
-        state = cluster_state(look(intended.door), intended, cluster, values["owner"])
+        state = cluster_state(look(intended.doors), intended, cluster, values["owner"])
         kept = generations(cluster, (file.name for file in folder.glob("*.yaml")))
         values["generation"] = generation(state, PublishedCluster(), kept)
         if values["stopped"] is None:
@@ -352,6 +373,8 @@ def _plan(where: str, values: Mapping[str, Any]) -> Plan:
         "httpsPort": "https_port",
         "listenAddress": "listen_address",
         "workers": "workers",
+        "publishingWorker": "publishing_worker",
+        "alsoPublish": "also_publish",
         "nodeImage": "image",
         "podSubnet": "pod_subnet",
         "serviceSubnet": "service_subnet",
@@ -369,19 +392,22 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     marked = mark(values["generation"], values["fingerprint"])
     mounts = [{"hostPath": values["owner"], "containerPath": marked, "readOnly": True}]
-    published = [
-        {
-            "containerPort": NODE_PORTS[scheme],
-            "hostPort": values[f"{scheme}_port"],
-            "listenAddress": values["listen_address"],
-            "protocol": "TCP",
-        }
-        for scheme in ("http", "https")
-        if values[f"{scheme}_port"]
-    ]
     workers = [{"role": "worker", "extraMounts": mounts} for _ in range(values["workers"])]
     nodes = [{"role": CONTROL_PLANE, "extraMounts": mounts}, *workers]
-    nodes[min(len(workers), 1)] |= {"extraPortMappings": published}
+    first = {"worker": values["publishing_worker"], **{key: values[key] for key in ("http_port", "https_port")}}
+    for one in (first, *values["also_publish"]):
+        nodes[one["worker"] if workers else 0] |= {
+            "extraPortMappings": [
+                {
+                    "containerPort": NODE_PORTS[scheme],
+                    "hostPort": one[f"{scheme}_port"],
+                    "listenAddress": values["listen_address"],
+                    "protocol": "TCP",
+                }
+                for scheme in ("http", "https")
+                if one[f"{scheme}_port"]
+            ]
+        }
     return {
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",

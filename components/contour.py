@@ -43,11 +43,14 @@ class ContourArgs(TypedDict):
     """The registry that holds the images, as host[:port][/path]. Default: ghcr.io and docker.io."""
     envoy_log_level: NotRequired[str]
     """trace, debug, info, warning, error, critical or off. Default: info."""
+    envoy_nodes: NotRequired[Sequence[str] | None]
+    """The names of the nodes on which Envoy runs. Default: None, every node that takes its pods."""
     objects: NotRequired[Sequence[Mapping[str, Any]]]
     """The objects of Contour's file contour.yaml. Default: the published file of the pinned version."""
 
 
 class _Bounds(settings.ContourSettings):
+    envoy_nodes: tuple[str, ...] | None = None  # type: ignore[assignment]
     host_ports: dict[Literal["http", "https"], setting_types.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
     )
@@ -144,6 +147,11 @@ def _patch_envoy(daemon_set: dict[str, Any], values: dict[str, Any]) -> None:
         # Right after the cluster's start DNS is the last to answer, and Envoy's next try is slow to come.
         bootstrap = named(pod["initContainers"], "envoy-initconfig")
         _replace(bootstrap["args"], "--xds-address=", values["xds_address"])
+    if values["envoy_nodes"]:
+        # kind gives no label to the nodes that publish ports, and a running node has its name already.
+        hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(values["envoy_nodes"])}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [hostname]}]}
+        pod["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     envoy = named(pod["containers"], "envoy")
     for port in envoy["ports"]:
         port.pop("hostPort", None)

@@ -58,7 +58,7 @@ def run() -> BuiltStack:
         raise pulumi.RunError(str(error)) from None
     stack = pulumi.get_stack()
     owner = owner_folder(str(folder), stack)
-    machine = look(intended.door, folder)
+    machine = look(intended.doors, folder)
     before = published_cluster(_last_outputs(stack))
     state = cluster_state(machine, intended, settings.cluster.name, owner, before)
     found = problems(settings, intended, machine, state)

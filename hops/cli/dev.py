@@ -271,9 +271,9 @@ class _Loop:
         self._well = False
         intended = plan(self._of.settings)
         answers = ask(self._of.settings, intended)
-        broken = [one for one, answer in zip(intended.backends, answers, strict=True) if not answer.well]
+        broken = [one for one, answer in zip(intended.asked, answers, strict=True) if not answer.well]
         if broken:
-            echo(verdict_of(self._of.name, self._of.settings, broken[0]))
+            echo(verdict_of(self._of.name, self._of.settings, *broken[0]))
         else:
             for problem in unfinished(self._of.settings, intended):
                 echo(problem)

@@ -239,7 +239,7 @@ def main(
         write(found.manifests, folder)
         if page:
             intended = plan(settings)
-            drawn = plan_html(stack, intended.paths, found.findings, found.left_out, intended.between)
+            drawn = plan_html(stack, intended.paths, found.findings, found.left_out, intended)
             write_file(page, drawn)
     except (BuildError, OSError, StackError, ProjectError) as error:
         stop(error)
@@ -257,7 +257,7 @@ def main(
     else:
         if found.left_out:
             echo(f"incomplete: {_INCOMPLETE}")
-        print_hops(found.outputs["hops"], found.outputs.get("betweenNodes", ()))
+        print_hops(found.outputs)
         echo(f"{len(found.manifests)} objects are written to {folder}")
         if page:
             echo(f"The path is drawn in {page}")

@@ -13,14 +13,8 @@ from hops.model.hop import between
 from hops.model.visible import on_one_line, visible
 
 _NARROWEST, _WIDEST = 80, 120
-_SIGNS = {
-    "->": "leads to",
-    "dev": "interface",
-    "beside": "off the data path",
-    "planned:": "what the stack's settings say",
-    "declared:": "what Docker and Kubernetes hold",
-    "found:": "as it was seen",
-}
+LEGEND = "->: leads to  dev: interface  beside: off the data path"
+"""The meaning of the signs in a printed path."""
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
@@ -59,13 +53,6 @@ def one_line(console: Console, sentence: str) -> Text:
     return text
 
 
-def print_legend(rows: Iterable[Sequence[object]]) -> None:
-    """Explains the signs in printed rows, and no others. Prints nothing for rows without a sign."""
-    words = {word for row in rows for cell in row if cell is not None for word in str(cell).split()}
-    if signs := [f"{sign.rstrip(':')}: {meaning}" for sign, meaning in _SIGNS.items() if sign in words]:
-        echo("  ".join(signs))
-
-
 def print_path(rows: Iterable[Sequence[object]], last: str, title: str | None = None) -> None:
     """Prints the hops of one path.
 
@@ -75,12 +62,12 @@ def print_path(rows: Iterable[Sequence[object]], last: str, title: str | None = 
     print_table(["", "hop", "where", "state", last], rows, title)
 
 
-def print_hops(hops: Iterable[Mapping[str, Any]], between_nodes: Iterable[Mapping[str, Any]] = ()) -> None:
+def print_hops(outputs: Mapping[str, Any]) -> None:
     """Prints hops as the output `hops` holds them, a table for each route.
 
-    between_nodes: as the output `betweenNodes` holds them. Each is a line below the table of its route.
+    outputs: those of a stack. The outputs `betweenNodes` and `entrances` are lines below the table of their route.
     """
-    crossings, printed = list(between_nodes), []
+    hops, crossings, entrances = (list(outputs.get(name) or ()) for name in ("hops", "betweenNodes", "entrances"))
     for (service, route), path in groupby(hops, key=lambda hop: (hop["service"], hop.get("route", ""))):
         rows = [
             [
@@ -92,13 +79,15 @@ def print_hops(hops: Iterable[Mapping[str, Any]], between_nodes: Iterable[Mappin
             ]
             for hop in path
         ]
-        printed += rows
         print_path(rows, "known at", f"request to {service}{f' by {route}' if route else ''}")
         for one in crossings:
             if (one["service"], one["route"]) == (service, route):
                 way = between(one["pod"], one["source"], one["target"], encapsulated=one["encapsulated"])
                 echo(f"between nodes: {way}")
-    print_legend(printed)
+        for one in entrances:
+            if (one["service"], one["route"]) == (service, route):
+                echo(f"also published: {one['url']} -> {one['node']}")
+    echo(LEGEND)
 
 
 def _way(hop: Mapping[str, Any]) -> str:

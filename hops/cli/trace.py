@@ -294,7 +294,13 @@ GRPC_CALL: Mapping[str, Any] = {"method": "POST", "grpc": True}
 
 
 def sight_of_stack(
-    name: str, settings: Settings, host: str, path: str | None = None, headers: Mapping[str, str] | None = None
+    name: str,
+    settings: Settings,
+    host: str,
+    path: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    port: int | None = None,
 ) -> Observation:
     """Observes one of a stack's routes.
 
@@ -303,10 +309,11 @@ def sight_of_stack(
     host: host name of the route.
     path: path to ask for. Default: None, the first route's of the host.
     headers: of the request. Default: None, no headers.
+    port: of this machine. Default: None, the one that the first publishing node has for the route's scheme.
 
     Raises ProjectError.
     """
-    request = _RequestOptions(host, path, None, "GET", headers or {}, None, from_node=False)
+    request = _RequestOptions(host, path, port, "GET", headers or {}, None, from_node=False)
     return _of_settings(name, settings, request, None, None)()
 
 
@@ -319,7 +326,8 @@ def _of_settings(
     of_path = [route for route in of_host if request.path is not None and request.path.startswith(route.path)]
     route = max(of_path, key=lambda route: len(route.path), default=next(iter(of_host), every[0]))
     port: int | None = settings.cluster.http_port
-    if request.scheme is None and route.tls and request.port in (None, settings.cluster.https_port):
+    secure = (None, *(one.https_port for one in settings.cluster.publishers))
+    if request.scheme is None and route.tls and request.port in secure:
         insecure = request.insecure or (route.signed_elsewhere and request.ca_file is None)
         request = replace(request, scheme="https", insecure=insecure)
     if request.scheme == "https" and route.tls is True and request.ca_file is None:

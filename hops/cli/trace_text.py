@@ -5,19 +5,16 @@ from dataclasses import replace
 from textwrap import wrap
 
 from hops.cli.output import echo
-from hops.cli.tables import print_legend, print_path
+from hops.cli.tables import LEGEND, print_path
 from hops.model.finding import Finding, Level
-from hops.model.path import without_hashes
+from hops.model.hop import HopName
 from hops.model.visible import on_one_line
-from hops.trace.checks.client import only_curl
 from hops.trace.facts.evidence import shaken, told
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
 _BESIDE = "beside"
 _COLUMNS = 98
-_OF_OTHER_PROGRAMS = (only_curl.code,)
-"""Advisories that say nothing of the followed request; only --verbose prints them."""
 
 
 def show(traced: Trace, *, verbose: bool = False) -> None:
@@ -26,19 +23,16 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
     traced: the trace.
     verbose: whether to print all three values of each hop (planned, declared, found), even if they are the same.
     """
-    advice = [] if not verbose else [finding for finding in traced.findings if finding.code in _OF_OTHER_PROGRAMS]
-    traced = _of_request(traced)
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
     echo(verdict(traced, listed=True))
     echo()
-    rows = list(_rows(traced, verbose=verbose))
-    print_path(rows, "time")
-    print_legend(rows)
+    print_path(_rows(traced, verbose=verbose), "time")
+    echo(f"{LEGEND}  found: as it was seen")
     if handshakes := list(_handshakes(traced)):
         echo("\ntls:")
     for line in handshakes:
         echo(f"  {on_one_line(line)}")
-    for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping), *advice]:
+    for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
         said = on_one_line(f"{finding.code} {finding.resource}: {finding.message}")
         echo(f"\n{_where(traced, finding)}, {finding.level}: {said}")
         echo(_remedy(finding))
@@ -51,11 +45,6 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
         show(traced.then, verbose=verbose)
 
 
-def _of_request(traced: Trace) -> Trace:
-    """The trace without advisories about other programs than curl and browsers."""
-    return replace(traced, findings=tuple(one for one in traced.findings if one.code not in _OF_OTHER_PROGRAMS))
-
-
 def _handshakes(traced: Trace) -> Iterator[str]:
     """The handshakes at the published port, the node's port and Envoy's pod; a certificate is shown once."""
     sent = [request for request in traced.handshakes if request.tls]
@@ -64,11 +53,10 @@ def _handshakes(traced: Trace) -> Iterator[str]:
 
 def show_short(traced: Trace) -> None:
     """Prints the verdict, and the hops on the way there in a few lines."""
-    echo(verdict(_of_request(traced)))
+    echo(verdict(traced))
     way = [hop for hop in traced.hops if not hop.name.startswith("reply-")]
     steps = [
-        without_hashes(f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})")
-        for hop in way
+        f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})" for hop in way
     ]
     for line in wrap(" → ".join(steps), _COLUMNS, break_long_words=False, break_on_hyphens=False):
         echo(f"  {line}")
@@ -114,6 +102,8 @@ def _rows(traced: Trace, *, verbose: bool) -> Iterator[Sequence[object]]:
         state = _BESIDE if hop.verdict is Verdict.BESIDE else hop.verdict
         time = f"{hop.seconds * 1000:.1f} ms" if hop.seconds is not None else None
         yield hop.number, hop.name, _where_it_is(hop, verbose=verbose), state, time
+        if hop.name is HopName.ENDPOINT:
+            yield from ((None, "between nodes", way, state, None) for way in traced.between_nodes)
 
 
 def _where_it_is(hop: TracedHop, *, verbose: bool) -> str:
@@ -122,7 +112,6 @@ def _where_it_is(hop: TracedHop, *, verbose: bool) -> str:
     known = {name: str(value) for name, value in values.items() if value}
     if verbose:
         return "\n".join(f"{name}: {value}" for name, value in known.items())
-    known = {name: without_hashes(value) for name, value in known.items()}
     first = known.get("declared") or known.get("planned") or known.get("found") or ""
     # A plan without a cluster has no addresses. The rest of it is part of what is declared.
     others = [

@@ -105,11 +105,19 @@ def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple
     return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(inventory))
 
 
-def door(inventory: Inventory) -> Entrypoint | None:
-    """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer."""
-    workloads = [pod for pod in inventory.pods if pod.resource.kind in ("DaemonSet", "Deployment")]
-    envoy = [pod for pod in workloads if pod.resource.name == "envoy"] or [pod for pod in workloads if serves(pod)]
-    own = list(envoy[0].ports) if envoy else []
+def door(inventory: Inventory, port: int | None = None) -> Entrypoint | None:
+    """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer.
+
+    port: of the machine; a node that publishes it comes first. Default: None, the first node.
+    """
+    published = list(_published(inventory))
+    by_port = (one for one in published if any(mapping.host == port for mapping in one.mappings))
+    return next((one for one in (*by_port, *published)), None) or _balanced(inventory)
+
+
+def _published(inventory: Inventory) -> Iterator[Entrypoint]:
+    """The nodes that publish ports which Envoy takes as host ports."""
+    own = _envoy_ports(inventory)
     host_ports = {
         outside: inside for port in own if (outside := _port(port.host_port)) and (inside := _port(port.container_port))
     }
@@ -123,7 +131,18 @@ def door(inventory: Inventory) -> Entrypoint | None:
         }
         if "http" in mappings:
             listen = mappings["http"][0].listen_address
-            return Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+            yield Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+
+
+def _envoy_ports(inventory: Inventory) -> list[Port]:
+    workloads = [pod for pod in inventory.pods if pod.resource.kind in ("DaemonSet", "Deployment")]
+    envoy = [pod for pod in workloads if pod.resource.name == "envoy"] or [pod for pod in workloads if serves(pod)]
+    return list(envoy[0].ports) if envoy else []
+
+
+def _balanced(inventory: Inventory) -> Entrypoint | None:
+    """Envoy's load balancer."""
+    own = _envoy_ports(inventory)
     for service in inventory.services:
         if service.type == "LoadBalancer" and service.selector.get("app") == "envoy":
             balanced = tuple(

@@ -213,6 +213,16 @@ class RequestPath:
     route: str = ""
 
     @property
+    def mappings(self) -> tuple[PortMapping, ...]:
+        """The ports that its publishing hop maps."""
+        return next((hop.mappings for hop in self.hops if hop.mappings), ())
+
+    @property
+    def node(self) -> str:
+        """The node that publishes its port; "" where a load balancer stands in front of Envoy."""
+        return next((hop.details["node"] for hop in self.hops if "node" in hop.details), "")
+
+    @property
     def title(self) -> str:
         """The path in a heading: its service, and its route where the service has several."""
         return f"{self.service} by {self.route}" if self.route else self.service

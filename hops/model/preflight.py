@@ -177,7 +177,7 @@ def published_cluster(outputs: Mapping[str, Any]) -> PublishedCluster:
         folder=file.rpartition("/")[0] if isinstance(file, str) else "",
         generation=int(number) if isinstance(number, int | float) else 0,
         # The engine hands whole numbers over as floats.
-        fixed={key: int(value) if isinstance(value, float) else value for key, value in fixed.items()}
+        fixed=json.loads(json.dumps(dict(fixed)), parse_float=lambda text: int(float(text)))
         if isinstance(fixed, Mapping)
         else None,
     )
@@ -334,8 +334,9 @@ def _unfit(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
             f"{_KEY}.nodeImage is {settings.cluster.node_image}; take an image of 1.34, or boot with cgroup v2"
         )
     low = [
-        f"{_KEY}.{key}"
-        for key, port in (("httpPort", settings.cluster.http_port), ("httpsPort", settings.cluster.https_port))
+        f"{_KEY}.{_port_key(number, scheme)}"
+        for number, one in enumerate(settings.cluster.publishers)
+        for scheme, port in (("http", one.http_port), ("https", one.https_port))
         if docker.rootless and port and port < machine.lowest_port
     ]
     if low:
@@ -375,25 +376,28 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
 def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.holds}
-    for mapping in plan.door.mappings:
+    listen = plan.door.listen
+    for number, mapping in ((number, mapping) for number, door in enumerate(plan.doors) for mapping in door.mappings):
         if mapping.host in own:
             continue
-        key = f"{_KEY}.{mapping.scheme}Port"
+        key = f"{_KEY}.{_port_key(number, mapping.scheme)}"
         owner = next(
             (
                 container.name
                 for container in docker.containers
                 for address, port in container.holds
-                if port == mapping.host and _overlap(address, plan.door.listen)
+                if port == mapping.host and _overlap(address, listen)
             ),
             None,
         )
         if owner or mapping.host in machine.busy:
             who = f"the container {owner}" if owner else f"another process (see: ss -ltnp sport = :{mapping.host})"
-            yield (
-                f"{key} is {mapping.host}, and {who} has that port on {plan.door.listen}; "
-                f"free it, or set {key} to another"
-            )
+            yield (f"{key} is {mapping.host}, and {who} has that port on {listen}; free it, or set {key} to another")
+
+
+def _port_key(number: int, scheme: str) -> str:
+    """The key of a port that a worker publishes, below `cluster`. number: of the publishing worker, from 0."""
+    return f"alsoPublish[{number - 1}].{scheme}Port" if number else f"{scheme}Port"
 
 
 def _occupied(docker: DockerDaemon, cluster: str, state: ClusterState) -> Iterator[str]:

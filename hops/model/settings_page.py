@@ -9,6 +9,7 @@ from hops.model.settings import NAMESPACE, SECRETS, Settings, set_secret
 
 _SECTIONS = {
     "cluster": "ClusterSettings",
+    "cluster.alsoPublish[]": "PublisherSettings",
     "calico": "CalicoSettings",
     "contour": "ContourSettings",
     "services[]": "ServiceSettings",
@@ -112,5 +113,9 @@ def _bounds(of: Mapping[str, Any]) -> str:
 
 
 def _change(section: str, field: str) -> str:
-    fixed = (section == "ClusterSettings" and field not in IN_PLACE) or (section == "CalicoSettings" and field in POOL)
+    fixed = (
+        section == "PublisherSettings"
+        or (section == "ClusterSettings" and field not in IN_PLACE)
+        or (section == "CalicoSettings" and field in POOL)
+    )
     return "rebuild" if fixed else "see text" if section == "ClusterSettings" else "takes it"

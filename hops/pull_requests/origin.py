@@ -116,8 +116,19 @@ def _setting(finding: Finding, declared: PreviewedResource | None, config: Mappi
     for component, kind, pattern, setting in _SETTINGS:
         if component == declared.component and kind in ("", finding.resource.kind) and pattern.fullmatch(pointer):
             number = _service(declared, config) if "{}" in setting else 0
-            return None if number is None else f"/config/{NAMESPACE}:{setting.format(number)}"
+            key = _of_publisher(setting, pointer, config).format(number)
+            return None if number is None else f"/config/{NAMESPACE}:{key}"
     return None
+
+
+def _of_publisher(setting: str, pointer: str, config: Mapping[str, Any]) -> str:
+    """The pointer of a port's setting, in the entry of the further worker whose mapping it is."""
+    node = re.match(r"/nodes/(\d+)/extraPortMappings/", pointer)
+    further = at(config, "cluster", "alsoPublish")
+    workers = [at(one, "worker") for one in further] if isinstance(further, list) else []
+    if node is None or int(node[1]) not in workers or not setting.endswith("Port"):
+        return setting
+    return setting.replace("cluster/", f"cluster/alsoPublish/{workers.index(int(node[1]))}/")
 
 
 def _service(declared: PreviewedResource, config: Mapping[str, Any]) -> int | None:

@@ -60,11 +60,7 @@ def claims(stack: str, of: Settings) -> Fleet:
     if cluster.existing:
         return Fleet((), (NameClaim(holder, "context", cluster.existing), *hosts))
     return Fleet(
-        tuple(
-            PortClaim(holder, str(cluster.listen_address), port)
-            for port in (cluster.http_port, cluster.https_port)
-            if port
-        ),
+        tuple(PortClaim(holder, str(cluster.listen_address), port) for port in cluster.published_ports),
         (
             NameClaim(holder, "cluster", cluster.name),
             NameClaim(holder, "context", kind_names.context(cluster.name)),
@@ -106,16 +102,14 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
             Place(),
         )
     else:
-        ports = [
-            {"hostPort": port, "listenAddress": str(cluster.listen_address)}
-            for port in (cluster.http_port, cluster.https_port)
-            if port
-        ]
         nodes: list[dict[str, Any]] = [
             {"role": kind_names.CONTROL_PLANE},
             *({"role": "worker"} for _ in range(cluster.workers)),
         ]
-        nodes[min(cluster.workers, 1)]["extraPortMappings"] = ports
+        for one in cluster.publishers:
+            nodes[one.worker if cluster.workers else 0]["extraPortMappings"] = [
+                {"hostPort": port, "listenAddress": str(cluster.listen_address)} for port in one.ports
+            ]
         yield {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
     for service in of.services:
         for route in service.routes:

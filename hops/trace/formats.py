@@ -15,7 +15,8 @@ def as_json(traced: Trace) -> dict[str, Any]:
 
     `status` is the exit status, `first` the number of the first broken hop or null, `answer` the followed request or
     null. Each of the twelve `hops` has `number`, `name`, `component`, `standing`, `verdict`, `planned`, `declared`,
-    `found`, `seconds`, `evidence`, `unseen` and the `codes` of its findings. `findings` hold `code`, `hop`, `level`,
+    `found`, `seconds`, `evidence`, `unseen` and the `codes` of its findings. `betweenNodes` has a line for each node to
+    which Envoy's node sends packets. `findings` hold `code`, `hop`, `level`,
     `severity`, `resource`, `message`, `remedy`, `setting`, `look`, `evidence` and `docs`, the first to mend first:
     `setting` is the stack's file and the key to correct, `remedy` a command that mends, `look` one that changes
     nothing; each is empty where there is none. `unseen` names by part what could not be looked at, and why. `then` is
@@ -30,6 +31,7 @@ def as_json(traced: Trace) -> dict[str, Any]:
         "first": first.number if first else None,
         "answer": traced.answer.model_dump(mode="json") if traced.answer else None,
         "hops": [_hop(hop) for hop in traced.hops],
+        "betweenNodes": list(traced.between_nodes),
         "findings": [_finding(finding) for finding in traced.findings],
         "unseen": dict(traced.unseen),
         "then": as_json(traced.then) if traced.then else None,

@@ -63,6 +63,8 @@ class Trace:
     answer: the followed request, None where it could not be sent. findings: all, the first broken hop's first, those
     that stop no request last. taken, versions, unseen, seconds: as in the sight. handshakes: the first
     request over TLS to each place. then: the trace of the request that a redirect led to; None without one.
+    between_nodes: how packets travel from Envoy's node to the nodes of the pods, a part of hop 6; empty with one
+    worker.
     """
 
     asked: FollowedRequest
@@ -74,6 +76,7 @@ class Trace:
     unseen: tuple[tuple[str, str], ...]
     handshakes: tuple[SentRequest, ...] = ()
     then: "Trace | None" = None
+    between_nodes: tuple[str, ...] = ()
 
     @property
     def first(self) -> TracedHop | None:

@@ -10,7 +10,7 @@ from hops.model.hop import KINDS, Hop, HopKind, HopName, HopRole, LiveAddresses,
 from hops.model.path import request_path
 from hops.trace.checks.bisect import climbed
 from hops.trace.checks.registry import CHECKS, Check
-from hops.trace.facts.evidence import NOTHING, found
+from hops.trace.facts.evidence import NOTHING, between_nodes, found
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
 from hops.trace.observed.observation import Observation
 from hops.trace.precedence import unexplained
@@ -49,7 +49,16 @@ def trace(sight: Observation) -> Trace:
         unseen=tuple(unseen.items()),
         handshakes=tuple(one for place in THROUGH_ENVOY if (one := view.request(place)) and one.tls),
         then=trace(sight.then) if sight.then and not _ends(findings) else None,
+        between_nodes=_ways(view, unseen),
     )
+
+
+def _ways(view: PathFacts, unseen: dict[str, str]) -> tuple[str, ...]:
+    try:
+        return between_nodes(view)
+    except Exception as error:  # noqa: BLE001 - an object that no check thought of must not end the trace
+        unseen["the way between nodes"] = f"could not be read: {error!r}"
+        return ()
 
 
 def _ends(findings: Iterable[Finding]) -> bool:
@@ -126,15 +135,16 @@ def _planned(view: PathFacts) -> Mapping[HopName, Hop]:
     published = [
         hop for hop in published_hops(outputs.get("hops")) if hop.service == service and hop.route == backend.route
     ]
-    if len(published) == len(KINDS):
+    # They enter by the first publishing node.
+    if len(published) == len(KINDS) and view.door == view.planned.door:
         return {hop.name.role: hop for hop in published}
-    path = next((path for path in view.planned.paths if path.service == service and path.route == backend.route), None)
+    path = view.planned.path_by(view.asked.port, backend)
     return {hop.name.role: hop for hop in path.hops} if path else {}
 
 
 def _declared(view: PathFacts) -> Mapping[HopName, Hop]:
     """What containers and objects declare for the asked host and path, by hop."""
-    entrance = door(view.inventory)
+    entrance = door(view.inventory, view.asked.port)
     wanted = view.backend
     followed = [
         b for b in backends(view.inventory) if wanted and (b.namespace, b.service) == (wanted.namespace, wanted.service)

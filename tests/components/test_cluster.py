@@ -75,6 +75,22 @@ def test_every_node_carries_the_mark_and_the_first_worker_the_ports() -> None:
     assert ["extraPortMappings" in node for node in nodes] == [False, True, False, False]
 
 
+def test_the_publishing_workers_have_ports_of_their_own() -> None:
+    further = [{"worker": 1, "http_port": 8081}, {"worker": 3, "http_port": 8082, "https_port": 8444}]
+    values = resolved("cluster", args(workers=3, publishing_worker=2, also_publish=further))
+    published = [
+        [(one["hostPort"], one["containerPort"], one["listenAddress"]) for one in node.get("extraPortMappings", ())]
+        for node in kind_config(values)["nodes"]
+    ]
+    anywhere = "0.0.0.0"
+    assert published == [
+        [],
+        [(8081, 80, anywhere)],
+        [(80, 80, anywhere), (443, 443, anywhere)],
+        [(8082, 80, anywhere), (8444, 443, anywhere)],
+    ]
+
+
 def test_a_control_plane_alone_has_the_ports() -> None:
     (node,) = kind_config(resolved("cluster", args(workers=0)))["nodes"]
     assert node["role"] == "control-plane"
@@ -558,6 +574,8 @@ def test_what_lives_inside_goes_with_the_cluster(docker_of: Callable[..., None])
         ({"workers": 10}, "the argument workers is 10: it has to be a whole number from 0 to 9"),
         ({"https_port": 80}, "KindCluster cluster: httpPort and httpsPort are both 80; give each its own"),
         ({"service_subnet": "10.244.0.0/16"}, "podSubnet 10.244.0.0/16 and serviceSubnet 10.244.0.0/16 overlap"),
+        ({"publishing_worker": 2}, "KindCluster cluster: publishingWorker is 2, and workers is 1; take a number from"),
+        ({"also_publish": [{"worker": 2}]}, "the argument also_publish[0]"),
         ({"door": None}, "there is no argument door; the arguments are name, http_port"),
     ],
 )

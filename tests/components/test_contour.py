@@ -58,6 +58,18 @@ def test_without_an_address_envoy_asks_dns(contour_objects: Objects) -> None:
     assert "clusterIP" not in find(objects, "Service", "contour")["spec"]
 
 
+def test_envoy_runs_on_the_named_nodes(contour_objects: Objects) -> None:
+    def affinity(**changes: Any) -> Any:
+        daemon_set = find(patched(args(contour_objects, **changes)), "DaemonSet", "envoy")
+        return daemon_set["spec"]["template"]["spec"].get("affinity")
+
+    assert affinity() is None
+    expression = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["c-worker2"]}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": terms}
+    assert affinity(envoy_nodes=["c-worker2"]) == {"nodeAffinity": required}
+
+
 def test_the_service_fits_kind(contour_objects: Objects) -> None:
     service = find(patched(args(contour_objects)), "Service", "envoy")
     assert service["spec"]["type"] == "ClusterIP"

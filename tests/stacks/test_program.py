@@ -272,6 +272,23 @@ def test_several_workers_publish_the_way_between_the_nodes(running: Run, *, prev
     ]
 
 
+def test_further_publishing_workers_are_entrances(running: Run) -> None:
+    several = committed("seed")
+    key = "ingress-hops:cluster"
+    further = {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 8081}]}
+    several[key] = json.dumps(json.loads(several[key]) | further)
+    several["ingress-hops:contour"] = json.dumps({"envoyNodes": "publishing"})
+    recording = running(config=several)
+    (entrance,) = recording.outputs["entrances"]
+    node = f"{json.loads(several[key])['name']}-worker"
+    assert (entrance["service"], entrance["route"], entrance["node"]) == ("default/my-service", "", f"{node}2")
+    assert ":8081/" in entrance["url"]
+    assert entrance["curl"].endswith(entrance["url"])
+    assert len(recording.outputs["hops"]) == 12
+    envoy = recording.one("DaemonSet", "contour-daemonset-envoy").inputs["spec"]["template"]["spec"]
+    assert f"'{node}', '{node}2'" in str(envoy["affinity"])
+
+
 def test_a_hop_of_the_outputs_is_an_interface(running: Run) -> None:
     first, *_, last = running().outputs["hops"]
     assert first == {

@@ -17,7 +17,6 @@ from hops.cli.stacks.stack_list import Seen, StackSummary, look_around
 from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.commands import of_stack
-from hops.model.hop import Entrypoint
 from hops.model.project_files import stack_path
 from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.contexts import BuildError, builds
@@ -274,7 +273,7 @@ def show(name: Annotated[str, typer.Argument(help="The stack.")] = "local", form
     if form is Format.JSON:
         print_json(hops or [])
     elif hops:
-        print_hops(hops, outputs.get("betweenNodes", ()))
+        print_hops(outputs)
     if not hops:
         up = of_stack("up", name, makefile=has_makefile(project))
         echo(f"hops: the stack {name} is not up; bring it up with: {up}", err=True)
@@ -315,7 +314,7 @@ def _check_cluster(project: Path, name: str, of: Settings) -> None:
     """Raises StackError if the stack's own kind cluster is there, or if Docker does not answer."""
     if of.cluster.existing:
         return
-    machine = look(Entrypoint(None, None, ()))
+    machine = look(())
     if machine.docker is None:
         why = machine.docker_error or "docker is not on PATH"
         raise StackError(f"whether the cluster of {name} exists is unknown: {why}; start Docker and try again")

@@ -17,7 +17,6 @@ from hops.cli.stacks.stack_file import in_file
 from hops.cli.tables import print_table
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
-from hops.model.hop import Entrypoint
 from hops.model.preflight import Machine, standing
 from hops.model.project_files import stack_path
 from hops.model.settings import Settings, SettingsError
@@ -25,8 +24,6 @@ from hops.observe.local.machine import look
 from hops.observe.local.stack_files import own_state, stack_files
 from hops.rules.formats import as_json
 from hops.rules.other_stacks import claims, claims_of_outputs, clashes, joined, published, stack_settings
-
-_NO_DOOR = Entrypoint(None, None, ())
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ class Seen:
         state = "existing" if cluster.existing else None
         if not cluster.existing:
             state = standing(self.machine, cluster.name, own_state(self.project, name, of, self.machine))
-        ports = [port for port in (cluster.http_port, cluster.https_port) if port]
+        ports = list(cluster.published_ports)
         return StackSummary(
             name=name,
             cluster=cluster.existing or cluster.name,
@@ -141,7 +138,7 @@ def look_around(project: Path) -> Seen:
     unseen, fileless, kept = [], {}, None
     with ThreadPoolExecutor() as pool:
         # Each of the two takes about half a second in another process.
-        machine = pool.submit(look, _NO_DOOR, addresses=True)
+        machine = pool.submit(look, (), addresses=True)
         try:
             kept = backend.kept(project)
             for name in sorted(set(kept) - set(files)):

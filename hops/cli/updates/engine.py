@@ -347,7 +347,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).door))
+    machine = later(partial(look, plan(of.settings).doors))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -474,7 +474,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     while time.monotonic() < deadline and not all(answer.well for answer in answers):
         time.sleep(1)
         answers = ask(of.settings, intended)
-    for path, routed, answer in zip(intended.paths, intended.backends, answers, strict=True):
+    for (path, routed), answer in zip(intended.asked, answers, strict=True):
         conditions = ", ".join(map(str, routed.requires))
         echo(f"{path.url}{f' ({conditions})' if conditions else ''}  {answer}")
     _how(of, [])
@@ -485,6 +485,6 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
     if not broken:
         return Status.FINDINGS if stuck else Status.ALL_WELL
     for number in broken[:1]:
-        echo(verdict_of(of.name, of.settings, intended.backends[number]))
+        echo(verdict_of(of.name, of.settings, *intended.asked[number]))
     echo(f"every hop of it: {of.make('trace')}")
     return Status.FINDINGS

@@ -39,7 +39,7 @@ def own_state(project: Path, stack: str, settings: Settings, machine: Machine) -
 
 def fleet(project: Path, stack: str, settings: Settings) -> Others:
     """The ports and names that the other stacks of the project use, and those of Docker. Raises OSError."""
-    machine = look(plan(settings).door)
+    machine = look(plan(settings).doors)
     found = others(stack_files(project), stack)
     docker = published(machine, settings.cluster.name, own_state(project, stack, settings, machine))
     return Others(joined(found.fleet, docker), found.unread)

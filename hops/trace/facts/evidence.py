@@ -254,30 +254,71 @@ def _endpoint(view: PathFacts) -> HopEvidence:
     )
 
 
-def _between_nodes(view: PathFacts) -> Iterator[str]:
-    """How packets travel from Envoy's node to the nodes of the pods: lines for each other node.
+@dataclass(frozen=True)
+class _Crossing:
+    """The way from Envoy's node to the node of a pod.
 
-    A pod on Envoy's own node has a line if there are several workers, because another pod may be elsewhere.
+    start: Envoy's node. to: name of the pod's node. pod: namespace/name. address: IPv4 of the pod. device: the
+    interface by which packets leave; "" where they stay on the node. via: the gateway; "" for none.
+    """
+
+    start: ObservedNode
+    to: str
+    pod: str
+    address: str
+    device: str = ""
+    via: str = ""
+
+    @property
+    def how(self) -> str:
+        return "encapsulated as UDP 4789" if self.device.startswith("vxlan") else "not encapsulated"
+
+
+def between_nodes(view: PathFacts) -> tuple[str, ...]:
+    """How packets travel from Envoy's node to each node on which a pod runs, a line each; none with one worker."""
+    return tuple(map(_in_short, _crossings(view)))
+
+
+def _in_short(way: _Crossing) -> str:
+    if not way.device:
+        return f"{way.start.name}: packets stay on this node"
+    link = kernel.links(way.start.links).get(way.device)
+    mtu = f", MTU {link.mtu}" if link and link.mtu else ""
+    return f"{way.start.name} -> {way.to} dev {way.device}, {way.how}{mtu}"
+
+
+def _between_nodes(view: PathFacts) -> Iterator[str]:
+    """The lines of evidence of the same."""
+    for way in _crossings(view):
+        if not way.device:
+            yield between(way.pod, way.to, way.to, encapsulated=False)
+            continue
+        via = f" via {way.via}" if way.via else ""
+        yield f"from {way.start.name} to {way.to}: {way.address} goes by {way.device}{via}, {way.how}"
+        yield from _carried(way.start, way.device)
+
+
+def _crossings(view: PathFacts) -> Iterator[_Crossing]:
+    """One for each node on which a pod runs.
+
+    A pod on Envoy's own node has one if there are several workers, because another pod may be elsewhere.
     """
     envoy = next(iter(view.envoys_on(view.publishing)), None)
     start = view.node(objects.node_of(envoy)) if envoy else None
-    told_of = {start.name} if start else set()
+    several = sum(not is_control_plane(objects.name(node)) for node in view.of("Node")) > 1
+    told_of: set[str] = set()
     for pod in view.pods if start else ():
         name, address = objects.node_of(pod), objects.address(pod)
-        if (
-            start
-            and name == start.name
-            and sum(not is_control_plane(objects.name(node)) for node in view.of("Node")) > 1
-        ):
-            yield between(objects.full_name(pod), name, name, encapsulated=False)
-        route = kernel.longest(start.routes, address) if start and address else None
-        if start is None or route is None or name is None or name in told_of:
+        if start is None or name is None or address is None or name in told_of:
+            continue
+        if name == start.name and several:
+            yield _Crossing(start, name, objects.full_name(pod), address)
+        elif name != start.name and (route := kernel.longest(start.routes, address)):
+            device, via = str(route.get("dev")), str(route.get("gateway") or "")
+            yield _Crossing(start, name, objects.full_name(pod), address, device, via)
+        else:
             continue
         told_of.add(name)
-        device, via = str(route.get("dev")), f" via {route['gateway']}" if route.get("gateway") else ""
-        how = "encapsulated as UDP 4789" if device.startswith("vxlan") else "not encapsulated"
-        yield f"from {start.name} to {name}: {address} goes by {device}{via}, {how}"
-        yield from _carried(start, device)
 
 
 def _carried(node: ObservedNode, device: str) -> Iterator[str]:

@@ -227,7 +227,10 @@ class PathFacts:
     @cached_property
     def door(self) -> Entrypoint | None:
         """The entrypoint: as planned, or else as the containers and objects declare it."""
-        return self.planned.door if self.planned else door(self.inventory)
+        if self.planned is None:
+            return door(self.inventory, self.asked.port)
+        by_port = (own for own in self.planned.doors if any(m.host == self.asked.port for m in own.mappings))
+        return next(by_port, self.planned.door)
 
     @cached_property
     def entry(self) -> PortMapping | None:

@@ -1,9 +1,10 @@
 """One page that shows a path, running or planned. It loads nothing, and needs no script to be read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hops.model.finding import Finding, Level
-from hops.model.hop import Hop, HopName, HopRole, KnownAt, NodeHop, RequestPath
+from hops.model.hop import Hop, HopName, HopRole, KnownAt, RequestPath
+from hops.model.plan import Plan
 from hops.trace.html import parts
 from hops.trace.html.diagram import Sign, Stop, duration
 from hops.trace.html.tree import element
@@ -49,7 +50,7 @@ def plan_html(
     paths: Sequence[RequestPath],
     findings: Sequence[Finding],
     left_out: Sequence[str] = (),
-    between: Sequence[NodeHop] = (),
+    intended: Plan | None = None,
 ) -> str:
     """The page of a planned path.
 
@@ -57,10 +58,11 @@ def plan_html(
     paths: those of its routes.
     findings: what the rules say of it.
     left_out: a sentence for each part that is not planned. Default: none.
-    between: the ways between nodes, which the endpoint hop shows. Default: none.
+    intended: the plan of the paths. Its further publishing nodes are shown at the port mapping, and its ways between
+      nodes at the endpoint. Default: None, neither is shown.
     """
     drawn = [
-        [_planned(hop, number, paths, findings, between) for hop in path.hops]
+        [_planned(hop, number, paths, findings, intended) for hop in path.hops]
         for number, path in enumerate(paths, start=1)
     ]
     sign, title = _plan_headline(findings, left_out)
@@ -165,10 +167,9 @@ def _traced(hop: TracedHop, reached: int) -> Stop:
 
 
 def _planned(
-    hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iterable[Finding], between: Iterable[NodeHop]
+    hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iterable[Finding], intended: Plan | None
 ) -> Stop:
     """number: of the hop's path among all, from 1. A finding about another path's object is not told here."""
-    of = (hop.service, hop.route)
     mine = {own.component for own in paths[number - 1].hops}
     others = {other.component for path in paths for other in path.hops}
     here = tuple(
@@ -195,11 +196,22 @@ def _planned(
         address=None if hop.name.reply else f"{hop.address}:{hop.port}" if hop.address and hop.port else port,
         crossed=True,
         facts=tuple((name, value) for name, value in facts.items() if value),
-        notes=tuple(str(one) for one in between if of == (one.service, one.route))
-        if hop.name is HopName.ENDPOINT
-        else (),
+        notes=tuple(_beside(hop, intended)) if intended else (),
         findings=here,
     )
+
+
+def _beside(hop: Hop, intended: Plan) -> Iterator[str]:
+    """What a plan says of a hop beside its path."""
+    of = (hop.service, hop.route)
+    if hop.name is HopName.ENDPOINT:
+        yield from (str(one) for one in intended.between if of == (one.service, one.route))
+    if hop.name is HopName.PORT_MAPPING:
+        yield from (
+            f"also published: {path.url} -> {path.node}"
+            for path in intended.entrances
+            if of == (path.service, path.route)
+        )
 
 
 def _component(finding: Finding) -> str:

@@ -3,13 +3,16 @@
 import copy
 import dataclasses
 import json
+from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hops.kubernetes.declared_path import found, read
+from hops.kubernetes.declared_path import door, found, read
+from hops.kubernetes.inventory import Inventory
+from hops.model.finding import Place
 from hops.model.hop import ForeignService, LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
@@ -38,6 +41,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"cluster": {"workers": 3, "httpPort": 8081, "httpsPort": None, "listenAddress": "0.0.0.0"}},
     {"services": [{"replicas": 3, "path": "/shop", "port": 9000, "clusterIP": "10.96.1.1"}]},
     {"services": [{"name": "a"}, {"name": "b", "namespace": "other"}], "calico": {"encapsulation": "None"}},
+    {"cluster": {"workers": 3, "publishingWorker": 2}, "contour": {"envoyNodes": "publishing"}},
     {"cluster": {"existing": "team-a"}},
     {"services": [{"name": "a", "tls": "a-tls"}, {"name": "b"}]},
 ]
@@ -56,6 +60,15 @@ def test_what_the_seed_declares_reads_back_as_its_plan(
 ) -> None:
     paths = read(declared(seed, calico_objects, contour_objects))
     assert [comparable(path) for path in paths] == [comparable(path) for path in plan(seed).paths]
+
+
+def test_the_door_of_a_port_is_the_node_that_publishes_it(calico_objects: Objects, contour_objects: Objects) -> None:
+    cluster = {"workers": 2, "publishingWorker": 2, "httpPort": 8081, "alsoPublish": [{"worker": 1, "httpPort": 8082}]}
+    of = settings("alice", {"cluster": cluster})
+    objects = declared(of, calico_objects, contour_objects)
+    inventory = Inventory(((item, Place()) for item in objects), today=date.min)
+    assert [door(inventory, port) for port in (8081, 8082)] == list(plan(of).doors)
+    assert door(inventory) == door(inventory, 9) == plan(of).doors[1], "the first worker comes first"
 
 
 def test_found_addresses_go_where_the_plan_puts_them(

@@ -225,6 +225,52 @@ def test_where_one_node_runs_all_pods_there_is_no_way_between_nodes(workers: int
     assert plan(settings("alice", {"cluster": {"workers": workers}})).between == ()
 
 
+def published_twice() -> Settings:
+    further = [{"worker": 1, "httpPort": 8081, "httpsPort": 8444}]
+    publishing = {"workers": 3, "publishingWorker": 3, "httpPort": 8080, "httpsPort": None, "alsoPublish": further}
+    return settings("alice", {"cluster": publishing})
+
+
+def test_each_publishing_worker_is_an_entrypoint_with_ports_of_its_own() -> None:
+    worker = "ingress-hops-alice-worker"
+    intended = plan(published_twice())
+    assert [(door.node, [m.host for m in door.mappings]) for door in intended.doors] == [
+        (f"{worker}3", [8080]),
+        (worker, [8081, 8444]),
+    ]
+    (path,) = intended.paths
+    assert path.url == "http://my-service.localhost:8080/"
+    assert (hop(path, "port-mapping").component, hop(path, "host-port").component) == (
+        f"docker {worker}3",
+        f"worker {worker}3",
+    )
+    assert [(one.node, one.url) for one in intended.entrances] == [(worker, "http://my-service.localhost:8081/")]
+    assert [one.source for one in intended.between] == [f"{worker}3", worker]
+    assert [one.url for one, _ in intended.asked] == [path.url, intended.entrances[0].url]
+    assert intended.path_by(8444, intended.backends[0]) == intended.entrances[0]
+    assert intended.path_by(9, intended.backends[0]) == path
+
+
+def test_what_was_found_of_the_first_node_is_not_told_of_another() -> None:
+    intended = plan(published_twice(), LiveAddresses(node="172.18.0.4", envoy="10.244.1.1"))
+    assert hop(intended.paths[0], "host-port").address == "172.18.0.4"
+    assert hop(intended.entrances[0], "host-port").address is None
+
+
+def test_a_route_with_tls_enters_where_https_is_published() -> None:
+    further = [{"worker": 2, "httpPort": 8081}, {"worker": 3, "httpPort": 8082, "httpsPort": 8445}]
+    cluster = {"workers": 3, "alsoPublish": further}
+    intended = plan(settings("alice", {"cluster": cluster, "services": [{"tls": "mine"}]}))
+    assert [one.url for one in intended.entrances] == ["https://my-service.localhost:8445/"]
+
+
+def test_running_clusters_keep_their_fingerprint_where_the_first_worker_alone_publishes() -> None:
+    plain = plan(settings("alice", {"cluster": {"workers": 2}}))
+    assert not {"cluster.publishingWorker", "cluster.alsoPublish"} & set(plain.fixed)
+    other = plan(settings("alice", {"cluster": {"workers": 2, "publishingWorker": 2}}))
+    assert (other.fingerprint != plain.fingerprint, other.fixed["cluster.publishingWorker"]) == (True, 2)
+
+
 def test_a_redirect_leads_to_no_node() -> None:
     route = {"kind": "HTTPProxy", "redirect": {"scheme": "https"}}
     services = [{"name": "web", "routes": [{"path": "/a"}, {**route, "path": "/b"}]}]

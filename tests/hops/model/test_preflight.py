@@ -195,6 +195,20 @@ def test_only_the_low_port_is_named() -> None:
     assert "set ingress-hops:cluster.httpsPort higher" in problem
 
 
+FURTHER = {"workers": 2, "httpPort": 8080, "httpsPort": None, "alsoPublish": [{"worker": 2, "httpPort": 90}]}
+
+
+def test_the_ports_of_a_further_publishing_worker_are_looked_at() -> None:
+    two = settings("alice", {"cluster": FURTHER})
+    enough = {"memory": None, "disk_free": None, "rootless": True}
+    machine = replace(with_docker(**enough), inotify_instances=None, inotify_watches=None)
+    (problem,) = found(two, replace(machine, lowest_port=1024))
+    assert "set ingress-hops:cluster.alsoPublish[0].httpPort higher" in problem
+    (problem,) = found(two, replace(machine, busy=(90,)))
+    assert "set ingress-hops:cluster.alsoPublish[0].httpPort to another" in problem
+    assert found(two, machine) == []
+
+
 def test_each_worker_needs_memory() -> None:
     three = settings("alice", {"cluster": {"workers": 3}})
     said = " ".join(found(three, HEALTHY))
@@ -505,13 +519,16 @@ def test_every_setting_behind_the_fingerprint_is_told() -> None:
         {"serviceSubnet": "10.11.0.0/16"},
         {"listenAddress": "127.0.0.2"},
         {"httpPort": 81},
+        {"publishingWorker": 2},
+        {"alsoPublish": [{"worker": 2, "httpPort": 81}]},
         {"name": "x"},
     ]
     for variant in variants:
-        other = plan(settings("seed", {"cluster": {"name": CLUSTER, **variant}}))
-        base = plan(settings("seed", {"cluster": {"name": CLUSTER}}))
+        two = {"name": CLUSTER, "workers": 3}
+        other = plan(settings("seed", {"cluster": {**two, **variant}}))
+        base = plan(settings("seed", {"cluster": two}))
         assert other.fingerprint != base.fingerprint
-        assert [key for key in base.fixed if base.fixed[key] != other.fixed[key]] == [
+        assert [key for key, value in other.fixed.items() if base.fixed.get(key) != value] == [
             f"cluster.{key}" for key in variant
         ]
 

@@ -32,11 +32,13 @@ def test_every_default() -> None:
             "listenAddress": "127.0.0.1",
             "httpPort": 80,
             "httpsPort": 443,
+            "publishingWorker": 1,
+            "alsoPublish": [],
             "registries": {},
             "kubeconfigFolder": ".ingress-hops/kubeconfig",
         },
         "calico": {"encapsulation": "VXLANCrossSubnet", "blockSize": 26, "registry": None},
-        "contour": {"replicas": 1, "registry": None, "envoyLogLevel": "info"},
+        "contour": {"replicas": 1, "registry": None, "envoyLogLevel": "info", "envoyNodes": "workers"},
         "services": [
             {
                 "name": "my-service",
@@ -121,6 +123,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("cluster", "listenAddress", "0.0.0.0"),
     ("cluster", "httpPort", 65535),
     ("cluster", "httpsPort", None),
+    ("cluster", "publishingWorker", 1),
+    ("cluster", "alsoPublish", []),
     ("cluster", "registries", {"docker.io": ["http://mirror:5000"]}),
     ("cluster", "kubeconfigFolder", "~/.kube/hops"),
     ("calico", "encapsulation", "VXLAN"),
@@ -131,6 +135,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("contour", "replicas", 5),
     ("contour", "registry", "registry.example"),
     ("contour", "envoyLogLevel", "debug"),
+    ("contour", "envoyNodes", "publishing"),
     ("service", "name", "a" * 55),
     ("service", "namespace", "default"),
     ("service", "kind", "Deployment"),
@@ -516,6 +521,9 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("cluster", "httpPort", "80", "it has to be a whole number from 1 to 65535"),
     ("cluster", "httpPort", None, "it has to be a whole number from 1 to 65535"),
     ("cluster", "httpsPort", -1, "it has to be a whole number from 1 to 65535"),
+    ("cluster", "publishingWorker", 0, "it has to be a whole number from 1 to 9"),
+    ("cluster", "publishingWorker", 10, "it has to be a whole number from 1 to 9"),
+    ("cluster", "alsoPublish", {"worker": 2}, "it has to be a list"),
     ("cluster", "registries", ["docker.io"], "it has to be a mapping"),
     ("cluster", "kubeconfigFolder", "", "at least 1 character"),
     ("cluster", "kubeconfigFolder", "a" * 1025, "at most 1024"),
@@ -527,6 +535,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("contour", "replicas", 6, "it has to be a whole number from 1 to 5"),
     ("contour", "registry", "", "without a scheme"),
     ("contour", "envoyLogLevel", "loud", "debug"),
+    ("contour", "envoyNodes", "all", "'workers' or 'publishing'"),
     ("service", "name", "My_Service", "1 to 63 lower-case letters"),
     ("service", "namespace", "a" * 64, "1 to 63"),
     ("service", "kind", "StatefulSet", "'Deployment', 'Pod' or 'Service'"),
@@ -613,7 +622,12 @@ def test_every_key_has_a_good_and_a_bad_value() -> None:
         ({"clusters": {}}, "clusters", "cluster, calico, contour, services, secrets, policy"),
         ({"cluster": {"http_port": 1, "ports": 1}}, "cluster.ports", "httpPort, httpsPort"),
         ({"calico": {"mtu": 1}}, "calico.mtu", "encapsulation, blockSize, registry"),
-        ({"contour": {"mtu": 1}}, "contour.mtu", "replicas, registry, envoyLogLevel"),
+        ({"contour": {"mtu": 1}}, "contour.mtu", "replicas, registry, envoyLogLevel, envoyNodes"),
+        (
+            {"cluster": {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 81, "port": 1}]}},
+            "cluster.alsoPublish[0].port",
+            "worker, httpPort, httpsPort",
+        ),
         ({"services": [{"hots": "a"}]}, "services[0].hots", "clusterIP"),
         ({"policy": {"rule": {}}}, "policy.rule", "rules"),
         ({"policy": {"rules": {"HP01": {"lvl": 1}}}}, "policy.rules.HP01.lvl", "level, parameters, exceptions"),
@@ -677,6 +691,38 @@ def test_a_default_that_does_not_fit_names_the_key_that_it_follows_from() -> Non
 
 CLASHES: list[tuple[dict[str, Any], str]] = [
     ({"cluster": {"httpPort": 443}}, "httpPort and httpsPort are both 443; give each its own"),
+    (
+        {"cluster": {"publishingWorker": 2}},
+        "publishingWorker is 2, and workers is 1; take a number from 1 to 1, or raise workers",
+    ),
+    (
+        {"cluster": {"workers": 2, "alsoPublish": [{"worker": 3, "httpPort": 81}]}},
+        "alsoPublish[0].worker is 3, and workers is 2; take a number from 1 to 2, or raise workers",
+    ),
+    (
+        {"cluster": {"workers": 0, "alsoPublish": [{"worker": 1, "httpPort": 81}]}},
+        "publishingWorker and alsoPublish[0].worker are both 1, and a worker publishes once; take another worker",
+    ),
+    (
+        {"cluster": {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 443}]}},
+        "httpsPort and alsoPublish[0].httpPort are both 443; give each its own",
+    ),
+    (
+        {"cluster": {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 81, "httpsPort": 80}]}},
+        "httpPort and alsoPublish[0].httpsPort are both 80; give each its own, or set httpsPort to null",
+    ),
+    (
+        {"cluster": {"existing": "office", "workers": 2, "publishingWorker": 2}},
+        "existing is office, and publishingWorker is of a cluster that the stack makes; remove publishingWorker",
+    ),
+    (
+        {"cluster": {"existing": "office", "workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 81}]}},
+        "existing is office, and alsoPublish is of a cluster that the stack makes; remove alsoPublish",
+    ),
+    (
+        {"cluster": {"existing": "office"}, "contour": {"envoyNodes": "publishing"}},
+        "contour.envoyNodes is publishing, and cluster.existing is office, whose nodes publish no ports for the stack",
+    ),
     ({"cluster": {"podSubnet": "10.96.0.0/12"}}, "podSubnet 10.96.0.0/12 and serviceSubnet 10.96.0.0/16 overlap"),
     (
         {"cluster": {"podSubnet": "10.244.0.0/22"}, "calico": {"blockSize": 20}},

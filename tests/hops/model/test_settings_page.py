@@ -57,10 +57,12 @@ def test_an_editor_marks_a_mistake(config: dict[str, Any]) -> None:
 
 
 def test_a_rebuild_is_what_changes_the_fingerprint() -> None:
-    before = plan(settings("a", {})).fingerprint
     definitions = schema()["$defs"]
     for section, name in (("cluster", "ClusterSettings"), ("calico", "CalicoSettings"), ("contour", "ContourSettings")):
         for key, of in definitions[name]["properties"].items():
             fixed = (section == "cluster" and key not in IN_PLACE) or (section == "calico" and key in POOL)
-            after = plan(settings("a", {section: {key: of["examples"][0]}})).fingerprint
+            # The example of a publishing worker is the second one.
+            several = {"cluster": {"workers": 3}} if key in ("publishingWorker", "alsoPublish") else {}
+            before = plan(settings("a", several)).fingerprint
+            after = plan(settings("a", {section: several.get(section, {}) | {key: of["examples"][0]}})).fingerprint
             assert (after != before) == fixed, key

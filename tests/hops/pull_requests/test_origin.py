@@ -20,6 +20,9 @@ config:
     httpPort: 8081
     httpsPort: 8443
     podSubnet: 10.4.0.0/16
+    alsoPublish:
+      - worker: 3
+        httpPort: 8082
   ingress-hops:services:
     - name: other
     - name: my-service
@@ -33,7 +36,10 @@ config:
     rules:
       HP01: {level: advisory}
 """
-CONFIG = {"services": [{"name": "other"}, {"name": "my-service", "ingress": "door"}]}
+CONFIG = {
+    "cluster": {"alsoPublish": [{"worker": 3, "httpPort": 8082}]},
+    "services": [{"name": "other"}, {"name": "my-service", "ingress": "door"}],
+}
 
 
 def finding(kind: str, path: str, urn: str | None, patches: Iterable[str] = ()) -> Finding:
@@ -59,6 +65,7 @@ def line(
     [
         (("KindCluster", "cluster", "Cluster"), "/nodes/1/extraPortMappings/0", "httpPort: 8081"),
         (("KindCluster", "cluster", "Cluster"), "/nodes/1/extraPortMappings/1/hostPort", "httpsPort: 8443"),
+        (("KindCluster", "cluster", "Cluster"), "/nodes/3/extraPortMappings/0/hostPort", "httpPort: 8082"),
         (("KindCluster", "cluster", "Cluster"), "/networking/podSubnet", "podSubnet: 10.4.0.0/16"),
         (("Contour", "contour", "DaemonSet"), "/spec/template/spec/containers/1/ports/1/hostPort", "httpsPort: 8443"),
         (("Workload", "my-service", "Pod"), "/metadata/namespace", "namespace: apps"),
@@ -111,7 +118,7 @@ def test_a_setting_whose_section_is_not_written_is_the_components() -> None:
 
 def test_a_patch_says_better_where_it_is() -> None:
     command = ["/spec/containers/0/command/-", "/spec/containers/0/command/-"]
-    assert line(("Workload", "my-service", "Pod"), "", command) == (FILE, 13)
+    assert line(("Workload", "my-service", "Pod"), "", command) == (FILE, 16)
     other = ["/spec/containers/0/command/-", "/spec/hostNetwork"]
     assert line(("Workload", "my-service", "Pod"), "/spec/hostNetwork", other)[0] == "components/workload.py"
 
@@ -119,7 +126,7 @@ def test_a_patch_says_better_where_it_is() -> None:
 def test_a_finding_about_the_policy_stands_in_it() -> None:
     preview = Preview("ci", {}, {}, (), (finding("Policy", "/rules/HP01/level", None),), {}, (), None, 0)
     (found,) = located(preview, FILE, {FILE: STACK})
-    assert (found.file, found.line) == (FILE, 18)
+    assert (found.file, found.line) == (FILE, 21)
 
 
 @pytest.mark.parametrize(

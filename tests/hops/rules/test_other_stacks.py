@@ -8,7 +8,7 @@ import pytest
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine
 from hops.model.settings import SettingsError
-from hops.rules.other_stacks import claims, others, published, stack_settings
+from hops.rules.other_stacks import claims, declared, others, published, stack_settings
 
 ALICE = b"""config:
   ingress-hops:cluster: {name: alice, listenAddress: 127.0.0.2, httpPort: 8090, httpsPort: 8490}
@@ -27,6 +27,17 @@ def test_a_kind_stack_holds_its_ports_its_names_and_each_host_once() -> None:
             NameClaim("the stack alice", "host", "b.localhost"),
         ),
     )
+
+
+def test_a_further_publishing_worker_holds_its_ports() -> None:
+    further = ALICE.replace(
+        b"httpsPort: 8490", b"httpsPort: 8490, workers: 2, alsoPublish: [{worker: 2, httpPort: 8091}]"
+    )
+    of = stack_settings("alice", further)
+    assert [claim.port for claim in claims("alice", of).ports] == [8090, 8490, 8091]
+    cluster = next(body for body, _ in declared(of) if body["kind"] == "Cluster")
+    mapped = [[one["hostPort"] for one in node.get("extraPortMappings", ())] for node in cluster["nodes"]]
+    assert mapped == [[], [8090, 8490], [8091]]
 
 
 def test_a_port_that_is_off_is_not_held() -> None:

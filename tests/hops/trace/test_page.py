@@ -276,5 +276,12 @@ def test_of_several_paths_each_is_told_its_own_findings() -> None:
 
 def test_the_planned_page_shows_the_way_between_nodes_at_its_hop_alone() -> None:
     several = plan(settings("alice", {"cluster": {"workers": 2}}))
-    drawn = plan_html("alice", several.paths, (), (), several.between)
+    drawn = plan_html("alice", several.paths, (), (), several)
     assert drawn.count("known after an up; on another node: not encapsulated") == 1
+
+
+def test_the_planned_page_shows_the_further_publishing_workers_at_the_port_mapping() -> None:
+    cluster = {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 8081}]}
+    several = plan(settings("alice", {"cluster": cluster}))
+    drawn = plan_html("alice", several.paths, (), (), several)
+    assert drawn.count("also published: http://my-service.localhost:8081/ -&gt; ingress-hops-alice-worker2") == 1

@@ -293,6 +293,15 @@ def test_show_prints_the_way_between_nodes_below_the_table_of_its_route(pulumi: 
     assert said == ["between nodes: a -> b, the node of apps/web: encapsulated as VXLAN (UDP 4789)"]
 
 
+def test_show_prints_the_further_publishing_workers_below_the_table_of_their_route(pulumi: Path) -> None:
+    entrance = {"service": HOP["service"], "route": "", "node": "b", "url": "http://web:8081/", "curl": "curl"}
+    entrances = [entrance, entrance | {"service": "apps/other", "node": "c"}]
+    pulumi.write_text(f"#!/bin/sh\necho '{json.dumps({'hops': [HOP], 'entrances': entrances})}'")
+    done = CliRunner().invoke(app, ["stack", "show"])
+    said = [line for line in done.stdout.splitlines() if line.startswith("also published")]
+    assert said == ["also published: http://web:8081/ -> b"]
+
+
 def test_show_asks_for_the_named_stack_where_make_keeps_it(pulumi: Path, alone: Path) -> None:
     pulumi.write_text('#!/bin/sh\necho "{\\"hops\\": [\\"$PULUMI_BACKEND_URL\\", \\"$PWD\\", \\"$*\\"]}"')
     assert outputs(alone, "alice")["hops"] == [

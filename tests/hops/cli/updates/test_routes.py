@@ -11,6 +11,21 @@ from hops.observe.local.authority import FOLDER
 from hops.trace.observed.observation import FollowedRequest, SentRequest
 
 
+def test_each_route_is_asked_by_each_publishing_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def first(request: FollowedRequest, _: str) -> SentRequest:
+        asked.append((request.host, request.port))
+        return SentRequest(where="client", address="127.0.0.1", port=request.port, failure="refused")
+
+    monkeypatch.setattr(routes, "_first", first)
+    cluster = {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 8081}]}
+    of = settings("alice", {"cluster": cluster, "services": [{"name": "a"}, {"name": "b"}]})
+    answers = routes.ask(of, plan(of))
+    assert sorted(asked) == [("a.localhost", 80), ("a.localhost", 8081), ("b.localhost", 80), ("b.localhost", 8081)]
+    assert [answer.well for answer in answers] == [False] * 4
+
+
 def test_each_route_is_asked_as_its_url_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
     asked: list[FollowedRequest] = []

@@ -23,6 +23,30 @@ def tunnelled() -> JSON:
     return sight
 
 
+def test_the_table_has_the_way_of_packets() -> None:
+    assert trace(view(tunnelled()).sight).between_nodes == (
+        f"{WORKER} -> {CONTROL} dev vxlan.calico, encapsulated as UDP 4789, MTU {MTU}",
+    )
+    (plain,) = trace(view(moved(healthy())).sight).between_nodes
+    assert plain.startswith(f"{WORKER} -> {CONTROL} dev eth0, not encapsulated, MTU ")
+    assert trace(view(healthy()).sight).between_nodes == (), "one worker runs all pods"
+
+
+def test_a_further_publishing_worker_is_the_entrypoint_of_its_own_port() -> None:
+    sight = healthy()
+    port = sight["asked"]["port"]
+    cluster = sight["stack"]["settings"]["cluster"]
+    assert view(sight).door == view(sight).planned.door  # type: ignore[union-attr]
+    cluster |= {"workers": 2, "publishingWorker": 2, "httpPort": port + 1, "httpsPort": None}
+    cluster["alsoPublish"] = [{"worker": 1, "httpPort": port, "httpsPort": None}]
+    door = view(sight).door
+    assert door is not None
+    assert (door.node, [mapping.host for mapping in door.mappings]) == (WORKER, [port])
+    assert told(sight) == []
+    planned = {hop.name: str(hop.planned) for hop in trace(view(sight).sight).hops}
+    assert planned[HopName.PORT_MAPPING] == f"127.0.0.1:{port} -> {WORKER}:80"
+
+
 def cut(sight: JSON) -> JSON:
     failed(sight, "503", *THROUGH_ENVOY)
     failed(sight, "timeout", "pod from envoy")
