@@ -6,7 +6,7 @@ from hops.kubernetes.values import text
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
-from hops.trace.checks.pod_interfaces import VethPair, wires
+from hops.trace.checks.pod_interfaces import TUNNEL, VethPair, wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
 from hops.trace.facts.evidence import told
@@ -15,8 +15,8 @@ from hops.trace.facts.remedies import command
 from hops.trace.observed.observation import ObservedNode, SentRequest
 from hops.trace.readers.kernel import IptablesRule, links, longest, rules
 
-_UPLINK, _TUNNEL, _VXLAN_PORT, _VXLAN_BYTES = "eth0", "vxlan", 4789, 50
-"""A node's uplink, the beginning of its tunnel's name, and the port and the overhead of VXLAN over IPv4 (RFC 7348)."""
+_UPLINK, _VXLAN_PORT, _VXLAN_BYTES = "eth0", 4789, 50
+"""A node's uplink, and the port and the overhead of VXLAN over IPv4 (RFC 7348)."""
 
 tunnel = Code(
     code="T84",
@@ -56,7 +56,7 @@ def _pairs(view: PathFacts) -> Iterator[tuple[VethPair, VethPair]]:
 def _cut(view: PathFacts) -> Iterator[Finding]:
     for envoy, wire in _pairs(view):
         failed, device = _failed(view, wire), _device(envoy.node, wire.address)
-        if failed is None or not device.startswith(_TUNNEL):
+        if failed is None or not device.startswith(TUNNEL):
             continue
         for node in (envoy.node, wire.node):
             rule = _drops(node.filter)
@@ -94,7 +94,7 @@ def _narrow(view: PathFacts) -> Iterator[Finding]:
     client = view.request("client")
     well = arrived(view) and client is not None and client.failure is None
     for one, other in _pairs(view):
-        encapsulated = _device(one.node, other.address).startswith(_TUNNEL)
+        encapsulated = _device(one.node, other.address).startswith(TUNNEL)
         overhead = _VXLAN_BYTES if encapsulated else 0
         inner = min(wire.own.mtu or 0 for wire in (one, other) if wire.own) if one.own and other.own else 0
         for wire in (one, other):

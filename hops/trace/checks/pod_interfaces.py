@@ -1,5 +1,6 @@
 """What can break: hops 3 and 6, the pair of interfaces and the routes between a node and its pods."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,13 @@ from hops.trace.facts.evidence import told
 from hops.trace.facts.path_facts import PathFacts, container, identity
 from hops.trace.facts.remedies import command, kubectl
 from hops.trace.observed.observation import ObservedNode, SentRequest
-from hops.trace.readers.kernel import Link, links, longest
+from hops.trace.readers.kernel import Link, first_address, links, longest, parsed
 
 _GATEWAY = "169.254.1.1"
 """Of every pod (Calico, cni-plugin/pkg/dataplane/linux/dataplane_linux.go)."""
 _UPLINK = "eth0"
+TUNNEL = "vxlan"
+"""The beginning of the name of a node's tunnel interface."""
 
 T34 = Code(
     code="T34",
@@ -117,6 +120,9 @@ def unrouted(view: PathFacts) -> Iterator[Finding]:
     found = wires(view)
     envoy = next((wire for wire in found if wire.hop is HopName.HOST_PORT), None)
     for wire in found:
+        if envoy and wire.node.name != envoy.node.name and _cut_off(view, wire):
+            # The way there is the first to be cut, so the way back is asked only where it isn't.
+            yield from [*_between(envoy, wire), *_between(wire, envoy)][:1]
         # The kernel keeps no route by an interface that is down or gone.
         if not wire.up or _reached(view, wire) or not wire.node.routes:
             continue
@@ -128,9 +134,6 @@ def unrouted(view: PathFacts) -> Iterator[Finding]:
             )
             evidence = [f"{wire.node.name}: {wire.address} goes {_way(route)}"]
             yield T35.finding(identity(wire.pod), message, remedy, evidence, hop=wire.hop)
-        elif envoy and wire.node.name != envoy.node.name:
-            yield from _between(view, envoy, wire)
-            yield from _between(view, wire, envoy)
 
 
 def blocked(view: PathFacts) -> Iterator[Finding]:
@@ -223,6 +226,12 @@ def _reached(view: PathFacts, wire: VethPair) -> bool:
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
 
 
+def _cut_off(view: PathFacts, wire: VethPair) -> bool:
+    """Whether the request from Envoy's network to a pod got no answer."""
+    there = (r for r in view.sight.requests if r.where == "pod from envoy" and r.address == wire.address)
+    return any(request.status is None for request in there)
+
+
 def _failed(view: PathFacts, wire: VethPair) -> SentRequest | None:
     """The request to the pod that got no answer, that from Envoy's pod first."""
     places = ("envoy",) if wire.hop is HopName.HOST_PORT else ("pod from envoy", "pod")
@@ -238,16 +247,30 @@ def _way(route: Mapping[str, Any] | None) -> str:
     return f"by {kind}{route.get('dst')}{by}"
 
 
-def _between(view: PathFacts, one: VethPair, other: VethPair) -> Iterator[Finding]:
+def _between(one: VethPair, other: VethPair) -> Iterator[Finding]:
     """T35 where two nodes are on the way: the first one's route to the other's pod."""
     route = longest(one.node.routes, other.address)
     if not one.node.routes or (route and route.get("dst") != "default" and not route.get("type")):
         return
-    address = view.address_of(other.node.name)
     message = f"{one.node.name} has no route to {other.name} at {other.address} on {other.node.name}."
     evidence = [f"{one.node.name}: {other.address} goes {_way(route)}"]
-    remedy = _on(one.node, "ip", "route", "replace", f"{other.address}/32", "via", address, "dev", _UPLINK)
+    remedy = _on(one.node, "ip", "route", "replace", _block(other), *_next_hop(one.node, other.node))
     yield T35.finding(container(one.node.name), message, remedy, evidence)
+
+
+def _block(wire: VethPair) -> str:
+    """The block of addresses of a pod's node: the node itself has a blackhole for it. Else the pod's own address."""
+    holes = [route for route in parsed(wire.node.routes) if route.get("type") == "blackhole"]
+    return text((longest(json.dumps(holes), wire.address) or {}).get("dst")) or f"{wire.address}/32"
+
+
+def _next_hop(one: ObservedNode, other: ObservedNode) -> tuple[str, ...]:
+    """The end of a route from one node to the pods of another: by the tunnel, if their other routes take it."""
+    routes = [*parsed(one.routes), *parsed(other.routes)]
+    for name in dict.fromkeys(text(route.get("dev")) or "" for route in routes):
+        if name.startswith(TUNNEL) and (end := first_address(other.links, name)):
+            return ("via", end, "dev", name, "onlink")
+    return ("via", first_address(other.links, _UPLINK) or other.name, "dev", _UPLINK)
 
 
 def _one_way(one: VethPair, other: VethPair, failed: SentRequest) -> Iterator[Finding]:

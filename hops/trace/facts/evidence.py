@@ -259,7 +259,8 @@ class _Crossing:
     """The way from Envoy's node to the node of a pod.
 
     start: Envoy's node. to: name of the pod's node. pod: namespace/name. address: IPv4 of the pod. device: the
-    interface by which packets leave; "" where they stay on the node. via: the gateway; "" for none.
+    interface by which packets leave; "" where they stay on the node. via: the gateway; "" for none. default: whether
+    the default route leads them away, because the node has no other one.
     """
 
     start: ObservedNode
@@ -268,9 +269,13 @@ class _Crossing:
     address: str
     device: str = ""
     via: str = ""
+    default: bool = False
 
     @property
     def how(self) -> str:
+        """Whether packets are encapsulated; a node without a route to the pod sends them to its own gateway."""
+        if self.default:
+            return "by the default route only"
         return "encapsulated as UDP 4789" if self.device.startswith("vxlan") else "not encapsulated"
 
 
@@ -315,7 +320,8 @@ def _crossings(view: PathFacts) -> Iterator[_Crossing]:
             yield _Crossing(start, name, objects.full_name(pod), address)
         elif name != start.name and (route := kernel.longest(start.routes, address)):
             device, via = str(route.get("dev")), str(route.get("gateway") or "")
-            yield _Crossing(start, name, objects.full_name(pod), address, device, via)
+            default = route.get("dst") == "default"
+            yield _Crossing(start, name, objects.full_name(pod), address, device, via, default)
         else:
             continue
         told_of.add(name)

@@ -157,6 +157,15 @@ def addresses(links: str) -> frozenset[str]:
     return frozenset(local for entry in found if (local := text(at(entry, "local"))))
 
 
+def first_address(links: str, interface: str) -> str | None:
+    """The first IPv4 address of an interface in `ip -json address`; None if it has none."""
+    for item in parsed(links):
+        if at(dict(item), "ifname") == interface:
+            found = (one for one in sequence(at(dict(item), "addr_info")) if at(one, "family") == "inet")
+            return next((text(at(one, "local")) for one in found), None)
+    return None
+
+
 @dataclass(frozen=True)
 class Link:
     """An interface.

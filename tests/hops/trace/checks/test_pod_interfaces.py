@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hops.model.finding import Level
+from hops.trace.verdict import trace
 from tests.hops.trace.asked import codes, found
 from tests.hops.trace.names import (
     CONTROL,
@@ -20,7 +21,7 @@ from tests.hops.trace.names import (
     POD_IP,
     WORKER,
 )
-from tests.hops.trace.observations import failed, healthy, node, request
+from tests.hops.trace.observations import failed, healthy, node, request, view
 from tests.hops.trace.observations import found as get
 
 OTHER_NODE = "ingress-hops-local-worker2"
@@ -200,16 +201,47 @@ def test_two_nodes_with_routes_to_each_other_are_well() -> None:
     assert codes(cut(moved(healthy()))) == []
 
 
-@pytest.mark.parametrize(
-    ("on", "block", "to", "via"),
-    [(WORKER, "10.244.90.0/26", "10.244.90.5", CONTROL_IP), (CONTROL, "10.244.81.64/26", ENVOY_IP, "172.18.0.2")],
-)
-def test_a_missing_route_between_two_nodes_is_told(on: str, block: str, to: str, via: str) -> None:
-    sight = cut(moved(healthy()))
+BLOCKS = [(WORKER, "10.244.90.0/26", CONTROL_IP), (CONTROL, "10.244.81.64/26", "172.18.0.2")]
+
+
+def without_answer_from_envoy(sight: JSON) -> JSON:
+    """Envoy gets no answer from the pod; the pod's own node does."""
+    failed(sight, "503", *_TO_POD)
+    failed(sight, "timeout", "pod from envoy")
+    return sight
+
+
+@pytest.mark.parametrize(("on", "block", "via"), BLOCKS)
+def test_a_missing_route_between_two_nodes_is_told(on: str, block: str, via: str) -> None:
+    sight = without_answer_from_envoy(moved(healthy()))
     unrouted(sight, block, on)
     (finding,) = found(sight)
     assert (finding.code, finding.hop) == ("T35", "endpoint")
-    assert finding.remedy == f"docker exec {on} ip route replace {to}/32 via {via} dev eth0"
+    assert finding.remedy == f"docker exec {on} ip route replace {block} via {via} dev eth0"
+
+
+def test_a_missing_route_is_no_fault_of_a_request_that_is_answered() -> None:
+    sight = moved(healthy())
+    unrouted(sight, "10.244.90.0/26")
+    assert codes(sight) == []
+
+
+def test_a_missing_route_between_two_nodes_by_the_tunnel() -> None:
+    """A third node's route shows that packets between nodes are encapsulated."""
+    sight = without_answer_from_envoy(moved(healthy()))
+    end = {"family": "inet", "local": "10.244.90.0", "prefixlen": 32}
+    edited(
+        node(sight, CONTROL),
+        "links",
+        lambda entries: [e | {"addr_info": [end]} if e["ifname"] == "vxlan.calico" else e for e in entries],
+    )
+    unrouted(sight, "10.244.90.0/26")
+    third = {"dst": "10.244.7.0/26", "gateway": "10.244.7.0", "dev": "vxlan.calico", "flags": ["onlink"]}
+    edited(node(sight), "routes", lambda entries: [*entries, third])
+    (finding,) = found(sight)
+    assert finding.remedy.endswith("ip route replace 10.244.90.0/26 via 10.244.90.0 dev vxlan.calico onlink")
+    (way,) = trace(view(sight).sight).between_nodes
+    assert "by the default route only" in way
 
 
 # T36
