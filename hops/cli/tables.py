@@ -13,8 +13,14 @@ from hops.model.hop import between
 from hops.model.visible import on_one_line, visible
 
 _NARROWEST, _WIDEST = 80, 120
-LEGEND = "->: leads to  dev: interface  beside: off the data path"
-"""The meaning of the signs in a printed path."""
+_SIGNS = {
+    "->": "leads to",
+    "dev": "interface",
+    "beside": "off the data path",
+    "planned:": "what the stack's settings say",
+    "declared:": "what Docker and Kubernetes hold",
+    "found:": "as it was seen",
+}
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
@@ -53,6 +59,13 @@ def one_line(console: Console, sentence: str) -> Text:
     return text
 
 
+def print_legend(rows: Iterable[Sequence[object]]) -> None:
+    """Explains the signs in printed rows, and no others. Prints nothing for rows without a sign."""
+    words = {word for row in rows for cell in row if cell is not None for word in str(cell).split()}
+    if signs := [f"{sign.rstrip(':')}: {meaning}" for sign, meaning in _SIGNS.items() if sign in words]:
+        echo("  ".join(signs))
+
+
 def print_path(rows: Iterable[Sequence[object]], last: str, title: str | None = None) -> None:
     """Prints the hops of one path.
 
@@ -68,6 +81,7 @@ def print_hops(outputs: Mapping[str, Any]) -> None:
     outputs: those of a stack. The outputs `betweenNodes` and `entrances` are lines below the table of their route.
     """
     hops, crossings, entrances = (list(outputs.get(name) or ()) for name in ("hops", "betweenNodes", "entrances"))
+    printed: list[str] = []
     for (service, route), path in groupby(hops, key=lambda hop: (hop["service"], hop.get("route", ""))):
         rows = [
             [
@@ -79,6 +93,7 @@ def print_hops(outputs: Mapping[str, Any]) -> None:
             ]
             for hop in path
         ]
+        printed += rows
         print_path(rows, "known at", f"request to {service}{f' by {route}' if route else ''}")
         for one in crossings:
             if (one["service"], one["route"]) == (service, route):
@@ -87,7 +102,7 @@ def print_hops(outputs: Mapping[str, Any]) -> None:
         for one in entrances:
             if (one["service"], one["route"]) == (service, route):
                 echo(f"also published: {one['url']} -> {one['node']}")
-    echo(LEGEND)
+    print_legend(printed)
 
 
 def _way(hop: Mapping[str, Any]) -> str:

@@ -5,16 +5,20 @@ from dataclasses import replace
 from textwrap import wrap
 
 from hops.cli.output import echo
-from hops.cli.tables import LEGEND, print_path
+from hops.cli.tables import print_legend, print_path
 from hops.model.finding import Finding, Level
 from hops.model.hop import HopName
+from hops.model.path import without_hashes
 from hops.model.visible import on_one_line
+from hops.trace.checks.client import only_curl
 from hops.trace.facts.evidence import shaken, told
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
 _BESIDE = "beside"
 _COLUMNS = 98
+_OF_OTHER_PROGRAMS = (only_curl.code,)
+"""Advisories that say nothing of the followed request; only --verbose prints them."""
 
 
 def show(traced: Trace, *, verbose: bool = False) -> None:
@@ -23,16 +27,19 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
     traced: the trace.
     verbose: whether to print all three values of each hop (planned, declared, found), even if they are the same.
     """
+    advice = [] if not verbose else [finding for finding in traced.findings if finding.code in _OF_OTHER_PROGRAMS]
+    traced = _of_request(traced)
     stopping = [finding for finding in traced.findings if finding.level is Level.MANDATORY]
     echo(verdict(traced, listed=True))
     echo()
-    print_path(_rows(traced, verbose=verbose), "time")
-    echo(f"{LEGEND}  found: as it was seen")
+    rows = list(_rows(traced, verbose=verbose))
+    print_path(rows, "time")
+    print_legend(rows)
     if handshakes := list(_handshakes(traced)):
         echo("\ntls:")
     for line in handshakes:
         echo(f"  {on_one_line(line)}")
-    for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping)]:
+    for finding in [*stopping[1:], *(finding for finding in traced.findings if finding not in stopping), *advice]:
         said = on_one_line(f"{finding.code} {finding.resource}: {finding.message}")
         echo(f"\n{_where(traced, finding)}, {finding.level}: {said}")
         echo(_remedy(finding))
@@ -45,6 +52,11 @@ def show(traced: Trace, *, verbose: bool = False) -> None:
         show(traced.then, verbose=verbose)
 
 
+def _of_request(traced: Trace) -> Trace:
+    """The trace without advisories about other programs than curl and browsers."""
+    return replace(traced, findings=tuple(one for one in traced.findings if one.code not in _OF_OTHER_PROGRAMS))
+
+
 def _handshakes(traced: Trace) -> Iterator[str]:
     """The handshakes at the published port, the node's port and Envoy's pod; a certificate is shown once."""
     sent = [request for request in traced.handshakes if request.tls]
@@ -53,10 +65,11 @@ def _handshakes(traced: Trace) -> Iterator[str]:
 
 def show_short(traced: Trace) -> None:
     """Prints the verdict, and the hops on the way there in a few lines."""
-    echo(verdict(traced))
+    echo(verdict(_of_request(traced)))
     way = [hop for hop in traced.hops if not hop.name.startswith("reply-")]
     steps = [
-        f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})" for hop in way
+        without_hashes(f"{hop.number} {hop.name} {hop.found or hop.declared or hop.planned or '?'} ({hop.verdict})")
+        for hop in way
     ]
     for line in wrap(" → ".join(steps), _COLUMNS, break_long_words=False, break_on_hyphens=False):
         echo(f"  {line}")
@@ -112,6 +125,7 @@ def _where_it_is(hop: TracedHop, *, verbose: bool) -> str:
     known = {name: str(value) for name, value in values.items() if value}
     if verbose:
         return "\n".join(f"{name}: {value}" for name, value in known.items())
+    known = {name: without_hashes(value) for name, value in known.items()}
     first = known.get("declared") or known.get("planned") or known.get("found") or ""
     # A plan without a cluster has no addresses. The rest of it is part of what is declared.
     others = [

@@ -1,6 +1,5 @@
 """The settings of one stack: every key of its configuration, validated before anything is declared."""
 
-import difflib
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -11,40 +10,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     ValidationError,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from hops.model import versions
 from hops.model.hop import route_name
-from hops.model.problem_text import in_words
+from hops.model.problem_text import nearest, problem_lines
 from hops.model.route_settings import (
     CorsSettings,
-    HeaderChanges,
-    HeaderMatch,
     MirrorSettings,
-    OtherBackend,
-    QueryMatch,
-    RateLimitSettings,
-    RedirectSettings,
     RouteSettings,
 )
 from hops.model.service_settings import (
-    REFERENCE,
-    TEXT,
-    BuildSettings,
-    MigrationSettings,
-    PortSettings,
-    ProbeSettings,
-    ProbesSettings,
-    Resources,
-    SecretReference,
     ServiceSettings,
-    VolumeSettings,
     listed,
 )
 from hops.model.setting_types import (
@@ -74,19 +54,6 @@ RESERVED = {0: "the subnet itself", 1: "the Kubernetes API", 8: "Contour", 10: "
 
 class SettingsError(ValueError):
     """Settings that cannot work. The text has one line per problem: key, value, bound and remedy."""
-
-
-def nearest(word: object, known: Iterable[str], what: str) -> str:
-    """The rest of a sentence about an unknown word.
-
-    word: the unknown word. known: the words that exist. what: their plural noun, such as "keys".
-    """
-    words = list(known)
-    close = difflib.get_close_matches(str(word), words, 1)
-    if not words:
-        return f"there are no {what}"
-    listed = ", ".join(words)
-    return f"did you mean {close[0]}? ({what}: {listed})" if close else f"the {what} are: {listed}"
 
 
 class PublisherSettings(Section):
@@ -641,17 +608,24 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     try:
         return Settings.model_validate_json(json.dumps(whole))
     except ValidationError as error:
-        problems = error.errors()
-        # pydantic also reports a list as too short if its only entry is wrong.
-        inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]))}
-        wrong = {problem["loc"] for problem in problems}
-        told = []
-        for problem in problems:
-            sources = _sources(problem["loc"], services)
-            if sources.isdisjoint(wrong) and not (problem["type"] == "too_short" and problem["loc"] in inner):
-                follows = sources and problem["type"] != "missing"
-                told.append(_derived_sentence(problem, min(sources), whole) if follows else _sentence(problem))
-        raise SettingsError("\n".join(told)) from None
+        found = sorted(error.errors(), key=lambda problem: list(_order(problem["loc"], config)))
+        problems = problem_lines(found, whole, services, Settings, NAMESPACE)
+        raise SettingsError("\n".join(problems)) from None
+
+
+def _order(location: Iterable[int | str], declared: Any) -> Iterator[int]:
+    """Where a place stands in the file: the index of each of its parts; a part that is not there comes last."""
+    for part in location:
+        parts = list(declared) if isinstance(declared, Mapping) else []
+        if isinstance(declared, list) and isinstance(part, int):
+            yield part
+            declared = declared[part] if part < len(declared) else None
+        elif part in parts:
+            yield parts.index(part)
+            declared = declared[part]
+        else:
+            yield len(parts)
+            return
 
 
 def with_derived(service: Any) -> Any:
@@ -709,128 +683,3 @@ def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
         if route.get("pathType") != "Regex":
             derived["request"] = route.get("path", "/")
         yield {**derived, **route}
-
-
-_MOST_SHOWN = 2000
-_Location = tuple[int | str, ...]
-
-
-def _sources(location: _Location, services: Any) -> set[_Location]:
-    """The keys from which the default of a key follows; none for a key that is set, or whose default is fixed."""
-    of_route = len(location) == 5 and location[2] == "routes"
-    if location[:1] != ("services",) or not (of_route or len(location) == 3):
-        return set()
-    *entry, key = location
-    given = services[entry[1]]["routes"][entry[3]] if of_route else services[entry[1]]
-    if key in given:
-        return set()
-    name, path, host = (*entry[:2], "name"), (*entry, "path"), (*entry, "host")
-    if of_route:
-        return {"host": {name}, "name": {name, host}, "request": {path}}.get(str(key), set())
-    return {"pod": {name}, "ingress": {name}, "host": {name}, "request": {path}}.get(str(key), set())
-
-
-def _derived_sentence(problem: ErrorDetails, source: _Location, whole: Any) -> str:
-    """Like _sentence, of a default that does not fit, with the key that it follows from."""
-    value = whole
-    for part in source:
-        value = value[part]
-    key, bound = problem["loc"][-1], problem["msg"].removeprefix("Value error, ")
-    return (
-        f"{NAMESPACE}:{_key(source)} is {_shown(value)}, and {key}, which follows from it, is "
-        f"{_shown(problem['input'])}: {bound}. Set {source[-1]} to another value, or set {key} as well"
-    )
-
-
-def _shown(value: Any) -> str:
-    """A value as JSON; of a long one the beginning."""
-    text = json.dumps(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
-
-
-def _key(place: Iterable[int | str]) -> str:
-    """The place as Pulumi's `--path` takes it."""
-    return "".join(
-        f".{part}" if isinstance(part, str) and "." not in part else f"[{json.dumps(part)}]" for part in place
-    ).lstrip(".")
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    """Key, value, bound and remedy of one problem that pydantic reports."""
-    # pydantic ends the place of a mapping's wrong key with the key and this word.
-    of_key = problem["loc"][-1:] == ("[key]",)
-    place = problem["loc"][:-2] if of_key else problem["loc"]
-    place = tuple(part for part in place if part not in (TEXT, REFERENCE))
-    key = _key(place)
-    bound = problem["msg"].removeprefix("Value error, ")
-    if of_key:
-        return f"{NAMESPACE}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
-    if not key:
-        # What is wrong between sections: each line begins with its key.
-        return "\n".join(f"{NAMESPACE}:{line}" for line in bound.splitlines())
-    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):
-        return f"{NAMESPACE}:{key}: {bound}"
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1])
-        return f"{NAMESPACE}:{key}: there is no such key; {nearest(problem['loc'][-1], known, 'keys')}"
-    if problem["type"] == "missing":
-        return f"{NAMESPACE}:{key} is missing; give it a value"
-    if problem["type"] == "too_short" and isinstance(problem["input"], list):
-        bound = "at least one entry"
-    bound = in_words(problem, _field(problem["loc"])) or bound
-    given, remedy = _shown(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
-    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
-        # `pulumi config set` would write it without quotes again.
-        remedy = f'Write it in quotes in the stack\'s file: "{given}"'
-    return f"{NAMESPACE}:{key} is {given}: {bound}. {remedy}"
-
-
-def _field(location: tuple[int | str, ...]) -> FieldInfo | None:
-    *entry, name = location
-    fields = _section(tuple(entry)).model_fields
-    return next((field for own, field in fields.items() if name in (own, field.alias)), None)
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    return keys(_section(location))
-
-
-def _section(location: tuple[int | str, ...]) -> type[Section]:
-    """The section of the settings that a place is in."""
-    sections: dict[int | str, type[Section]] = {
-        "cluster": ClusterSettings,
-        "alsoPublish": PublisherSettings,
-        "calico": CalicoSettings,
-        "contour": ContourSettings,
-        "services": ServiceSettings,
-        "routes": RouteSettings,
-        "redirect": RedirectSettings,
-        "headers": HeaderMatch,
-        "query": QueryMatch,
-        "others": OtherBackend,
-        "mirror": MirrorSettings,
-        "requestHeaders": HeaderChanges,
-        "responseHeaders": HeaderChanges,
-        "cors": CorsSettings,
-        "rateLimit": RateLimitSettings,
-        REFERENCE: SecretReference,
-        "resources": Resources,
-        "probes": ProbesSettings,
-        "readiness": ProbeSettings,
-        "liveness": ProbeSettings,
-        "startup": ProbeSettings,
-        "ports": PortSettings,
-        "migration": MigrationSettings,
-        "volumes": VolumeSettings,
-        "build": BuildSettings,
-        "policy": PolicySettings,
-        "rules": RuleSettings,
-        "exceptions": RuleException,
-    }
-    named = [sections[part] for part in location if part in sections]
-    return named[-1] if named else Settings
-
-
-def keys(section: type[BaseModel]) -> list[str]:
-    """The keys of a section as files write them."""
-    return [field.alias or name for name, field in section.model_fields.items()]

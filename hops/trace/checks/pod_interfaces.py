@@ -45,6 +45,8 @@ T35 = Code(
     told_apart="The interfaces are up, and the most specific route for the pod's address leads neither to the pod's "
     "interface nor to its node.",
     remedy=f"Restore the route; {POD_NETWORK.agent} does so within 90 s if it runs.",
+    # The kernel drops the routes by an interface that is switched off.
+    yields_to=("T84",),
 )
 T36 = Code(
     code="T36",
@@ -56,6 +58,7 @@ T36 = Code(
     told_apart="The trace reads the node's sysctls. kind sets strict rp_filter, which alone is harmless: it is "
     "reported only if a request failed and the two nodes route differently.",
     remedy="Set the sysctl.",
+    yields_to=("T84",),
 )
 T39 = Code(
     code="T39",

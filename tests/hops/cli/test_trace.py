@@ -18,7 +18,8 @@ from hops.observe.local.authority import FOLDER, certificates
 from hops.observe.look import Way
 from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest, TracedStack
 from tests.hops.trace.checks.test_between_nodes import tunnelled
-from tests.hops.trace.faults import redirected, secure
+from tests.hops.trace.checks.test_share import OTHER_IP, replicas
+from tests.hops.trace.faults import envoy, redirected, secure
 from tests.hops.trace.names import POD
 from tests.hops.trace.observations import found, healthy, request
 
@@ -90,7 +91,11 @@ def test_a_healthy_path() -> None:
         assert re.search(rf"^{number} +{hop} ", done.stdout, re.MULTILINE)
     assert "mend:" not in done.stdout
     assert re.search(r"^7 +pod +10\.\S+:8080; found: \S+ +ok ", done.stdout, re.MULTILINE), "only what differs"
+    assert re.search(r"^4 +route .*/ -> apps/my-service/8080 +ok ", done.stdout, re.MULTILINE), "without Envoy's hash"
+    assert "\n->: leads to  dev: interface  beside: off the data path  found: as it was seen\n" in done.stdout
     everything = trace("--verbose").stdout
+    assert "/ -> apps/my-service/8080/da39a3ee5e" in everything
+    assert "  planned: what the stack's settings say  declared: what Docker and Kubernetes hold  found: " in everything
     assert re.search(r"^1 +name +planned: .*\n +declared: .*\n +found: ", everything, re.MULTILINE)
 
 
@@ -207,6 +212,26 @@ def test_advice_is_told_after_the_hops(looked: Looked) -> None:
     assert "mend:" not in done.stdout
     assert "\nhop 4 (route), advisory: T51 Ingress/apps/my-service-ingress: Envoy answers " in done.stdout
     assert re.match(r"all is well: .*; 1 advisory\n", trace("--short").stdout), "nothing is below"
+
+
+def test_advice_for_other_programs_than_curl_is_told_if_asked(looked: Looked) -> None:
+    looked.sight["host"]["resolver"] = {"family": 4, "addresses": [], "seconds": 0.01, "error": "not known"}
+    done = trace()
+    assert (done.exit_code, "T79" in done.stdout) == (0, False)
+    assert "advisory" not in done.stdout
+    assert "\nhop 1 (name), advisory: T79 " in trace("--verbose").stdout
+    assert "T79" in trace("--format", "json").stdout
+
+
+def test_of_several_pods_each_value_shows_the_first(looked: Looked) -> None:
+    replicas(looked.sight)
+    hosts = envoy(looked.sight)["clusters"]["cluster_statuses"][0]["host_statuses"]
+    hosts.reverse()
+    endpoint = next(hop for hop in json.loads(trace("--format", "json").stdout)["hops"] if hop["name"] == "endpoint")
+    assert endpoint["found"] == endpoint["declared"]
+    hosts[1]["health_status"] = {"eds_health_status": "UNHEALTHY"}
+    endpoint = next(hop for hop in json.loads(trace("--format", "json").stdout)["hops"] if hop["name"] == "endpoint")
+    assert OTHER_IP in json.dumps(endpoint["found"]), "the first is not dialled"
 
 
 def test_what_was_not_seen_is_told_last(looked: Looked) -> None:

@@ -135,6 +135,17 @@ def test_a_tunnel_that_is_down() -> None:
     assert "vxlan.calico up" in trace(view(sight).sight).findings[0].remedy
 
 
+def test_the_route_that_went_with_a_tunnel_is_not_told() -> None:
+    sight = cut(tunnelled())
+
+    def down(entries: list[JSON]) -> list[JSON]:
+        return [{**e, "flags": []} if e["ifname"] == "vxlan.calico" else e for e in entries]
+
+    edited(node(sight, CONTROL), "links", down)
+    edited(node(sight, CONTROL), "routes", lambda entries: [e for e in entries if e.get("dev") != "vxlan.calico"])
+    assert told(sight) == [("endpoint", "T84")]
+
+
 def test_a_rule_for_the_tunnel_is_no_fault_of_a_request_that_is_answered() -> None:
     sight = tunnelled()
     node(sight, CONTROL)["filter"] += "-A INPUT -p udp -m udp --dport 4789 -j DROP\n"
