@@ -2,8 +2,10 @@
 
 from pulumi.provider.experimental import component_provider_host
 
-from components import Calico, Contour, HTTPProxy, Image, Ingress, KindCluster, Workload
+from components import Calico, Contour, Gateway, HTTPProxy, HTTPRoute, Image, Ingress, KindCluster, Workload
 
 component_provider_host(
-    name="ingress-hops", components=[Calico, Contour, HTTPProxy, Image, Ingress, KindCluster, Workload], version="0.1.0"
+    name="ingress-hops",
+    components=[Calico, Contour, Gateway, HTTPProxy, HTTPRoute, Image, Ingress, KindCluster, Workload],
+    version="0.1.0",
 )

@@ -23,6 +23,8 @@ from hops.model.kind_names import is_control_plane
 from hops.model.pod_network import POD_NETWORK
 
 CONTOUR_NAMESPACE = "projectcontour"
+GATEWAY = "contour"
+"""The Gateway of a stack with HTTPRoutes, in Contour's namespace, and its class."""
 HOST_PORT_CHAIN = "CNI-HOSTPORT-DNAT"
 """The nat chain in which the portmap plugin keeps all host ports of a node (plugins/meta/portmap)."""
 XDS_PORT = 8001

@@ -26,6 +26,7 @@ from hops.model.setting_types import (
     Timeout,
     TLSSource,
     UrlPath,
+    route_timeout,
 )
 
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -193,6 +194,11 @@ class RateLimitSettings(Section):
     )
 
 
+_OF_PROXIES = ("cors", "idle_timeout", "rate_limit", "retries")
+"""What only an HTTPProxy can express."""
+MOST_ENTRIES = 16
+"""Of a list in an HTTPRoute (Gateway API 1.3, apis/v1/httproute_types.go)."""
+_ROUTE_PATH = re.compile(r"[-A-Za-z0-9/._~!$&'()*+,;=:@]+")
 _OF_BACKENDS = (
     "weight",
     "others",
@@ -208,14 +214,16 @@ _OF_BACKENDS = (
 class RouteSettings(Section):
     """One way in: the requests that an object sends to the service, and how."""
 
-    kind: Literal["Ingress", "HTTPProxy"] = Field(
+    kind: Literal["Ingress", "HTTPProxy", "HTTPRoute"] = Field(
         "Ingress",
-        description="The kind of the object. Contour reads both; an HTTPProxy can do more.",
+        description="The kind of the object. Contour reads all of them; an HTTPProxy can do most. With an HTTPRoute, "
+        "the stack installs the Gateway API and a Gateway.",
         examples=["HTTPProxy"],
     )
     name: HostName = Field(
         description="The object's name. The default of the first Ingress is `SERVICE-ingress`, of the next "
-        "`SERVICE-ingress-2`; of an HTTPProxy it is `host`. The HTTPProxy routes of one host are one object.",
+        "`SERVICE-ingress-2`; of an HTTPRoute `SERVICE-route`; of an HTTPProxy it is `host`. The HTTPProxy routes of "
+        "one host are one object.",
         examples=["shop-ingress"],
     )
     host: HostName = Field(
@@ -224,7 +232,7 @@ class RouteSettings(Section):
     path_type: Literal["Prefix", "Exact", "Regex"] = Field(
         "Prefix",
         description="How `path` is compared: `Prefix` by whole segments (of an HTTPProxy by characters), `Exact` as a "
-        "whole, `Regex` as a regular expression (RE2), of an HTTPProxy only.",
+        "whole, `Regex` as a regular expression (RE2), which an Ingress cannot express.",
         examples=["Exact"],
     )
     path: RoutePath = Field("/", description="The path of the requests.", examples=["/shop"])
@@ -248,36 +256,39 @@ class RouteSettings(Section):
         examples=["h2c"],
     )
     rewrite: UrlPath | None = Field(
-        None, description="HTTPProxy: what replaces `path` at the beginning of the pod's request.", examples=["/v1"]
+        None,
+        description="HTTPProxy, HTTPRoute: what replaces `path` at the beginning of the pod's request.",
+        examples=["/v1"],
     )
     redirect: RedirectSettings | None = Field(
         None,
-        description="HTTPProxy: where Envoy sends the client. No pod is asked.",
+        description="HTTPProxy, HTTPRoute: where Envoy sends the client. No pod is asked.",
         examples=[{"scheme": "https", "status": 301}],
     )
     headers: tuple[HeaderMatch, ...] = Field(
         (),
-        description="HTTPProxy: conditions on headers; a request has to meet all of them.",
+        description="HTTPProxy, HTTPRoute: conditions on headers; a request has to meet all of them.",
         examples=[[{"name": "X-Canary", "exact": "1"}]],
     )
     query: tuple[QueryMatch, ...] = Field(
         (),
-        description="HTTPProxy: conditions on parameters of the query; a request has to meet all of them.",
+        description="HTTPProxy, HTTPRoute: conditions on parameters of the query; a request has to meet all of them.",
         examples=[[{"name": "version", "exact": "2"}]],
     )
     weight: Weight | None = Field(
         None,
-        description="HTTPProxy: the weight of the service itself, where `others` share the requests.",
+        description="HTTPProxy, HTTPRoute: the weight of the service itself, where `others` share the requests.",
         examples=[90],
     )
     others: tuple[OtherBackend, ...] = Field(
         (),
-        description="HTTPProxy: services that share the requests: see the keys of services[].routes[].others[].",
+        description="HTTPProxy, HTTPRoute: services that share the requests: see the keys of "
+        "services[].routes[].others[].",
         examples=[[{"service": "web-next", "weight": 10}]],
     )
     mirror: MirrorSettings | None = Field(
         None,
-        description="HTTPProxy: a service that gets a copy of each request; its answers are dropped.",
+        description="HTTPProxy, HTTPRoute: a service that gets a copy of each request; its answers are dropped.",
         examples=[{"service": "web-next"}],
     )
     retries: Annotated[int, Field(ge=1, le=100)] | None = Field(
@@ -293,13 +304,13 @@ class RouteSettings(Section):
     )
     request_headers: HeaderChanges | None = Field(
         None,
-        description="HTTPProxy: what Envoy changes in the headers that the pod gets.",
+        description="HTTPProxy, HTTPRoute: what Envoy changes in the headers that the pod gets.",
         examples=[{"set": {"X-Stage": "canary"}}],
     )
     response_headers: HeaderChanges | None = Field(
         None,
-        description="HTTPProxy: what Envoy changes in the headers that the client gets. Envoy writes `Server` and "
-        "`Date` afterwards.",
+        description="HTTPProxy, HTTPRoute: what Envoy changes in the headers that the client gets. Envoy writes "
+        "`Server` and `Date` afterwards.",
         examples=[{"remove": ["X-Powered-By"]}],
     )
     cors: CorsSettings | None = Field(
@@ -337,9 +348,12 @@ class RouteSettings(Section):
         if self.kind == "Ingress":
             for key in ("rewrite", "redirect", "headers", "query", "cors", *_OF_BACKENDS):
                 if getattr(self, key) not in (None, ()):
-                    raise ValueError(f"{to_camel(key)} is set, which an Ingress cannot express; set kind to HTTPProxy")
+                    kinds = "HTTPProxy" if key in _OF_PROXIES else "HTTPProxy or HTTPRoute"
+                    raise ValueError(f"{to_camel(key)} is set, which an Ingress cannot express; set kind to {kinds}")
             if self.path_type == "Regex":
-                raise ValueError("pathType is Regex, which an Ingress cannot express; set kind to HTTPProxy")
+                raise ValueError(
+                    "pathType is Regex, which an Ingress cannot express; set kind to HTTPProxy or HTTPRoute"
+                )
         if self.redirect:
             for key in ("port", "timeout", "rewrite", *_OF_BACKENDS):
                 if getattr(self, key) not in (None, ()):
@@ -351,6 +365,36 @@ class RouteSettings(Section):
         if self.path_type != "Prefix" and (self.rewrite or (self.redirect and self.redirect.prefix)):
             raise ValueError(
                 f"pathType is {self.path_type}, and only the beginning of a path can be replaced; set it to Prefix"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_http_route(self) -> Self:
+        if self.kind != "HTTPRoute":
+            return self
+        for key in _OF_PROXIES:
+            if getattr(self, key) is not None:
+                raise ValueError(f"{to_camel(key)} is set, which an HTTPRoute cannot express; set kind to HTTPProxy")
+        for part in ("headers", "query"):
+            for number, match in enumerate(getattr(self, part)):
+                if match.exact is None:
+                    raise ValueError(
+                        f"{part}[{number}] has no exact, and an HTTPRoute compares whole values only; set exact, or "
+                        "set kind to HTTPProxy"
+                    )
+        if self.timeout:
+            route_timeout(self.timeout)
+        if self.path_type != "Regex" and _ROUTE_PATH.fullmatch(self.path) is None:
+            raise ValueError(
+                f"path is {self.path}, and the path of an HTTPRoute holds letters, digits and -/._~!$&'()*+,;=:@ only; "
+                "write another path, or set kind to HTTPProxy"
+            )
+        changes = [changed for changed in (self.request_headers, self.response_headers) if changed]
+        lists = (self.headers, self.query, (self, *self.others), *(part for c in changes for part in (c.set, c.remove)))
+        if any(len(entries) > MOST_ENTRIES for entries in lists):
+            raise ValueError(
+                f"a list of an HTTPRoute has at most {MOST_ENTRIES} entries: conditions, backends, changed headers; "
+                "remove some, or set kind to HTTPProxy"
             )
         return self
 

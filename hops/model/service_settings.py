@@ -516,10 +516,10 @@ class ServiceSettings(Section):
                 f"{self.name} has kind Service and no route, so it has no effect; add a route, or remove it"
             )
         for route in self.routes:
-            if route.kind == "Ingress" and route.protocol != "http":
+            if route.kind != "HTTPProxy" and route.protocol != "http":
                 raise ValueError(
-                    f"the route {route.where} is an Ingress with protocol {route.protocol}, which Contour reads from "
-                    "an annotation of the Service, and the stack does not make this Service; set kind to HTTPProxy"
+                    f"the route {route.where} is an {route.kind} with protocol {route.protocol}, which Contour reads "
+                    "from an annotation of the Service, and the stack does not make this Service; set kind to HTTPProxy"
                 )
         return self
 

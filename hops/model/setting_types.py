@@ -144,6 +144,15 @@ Timeout = Annotated[
     AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
     _bounded(_TIMEOUT),
 ]
+_ROUTE_TIMEOUT = (
+    "the time of an HTTPRoute is up to four whole numbers of at most five digits with the units h, m, s or ms, such as "
+    "1s500ms; or infinity"
+)
+route_timeout = matching(r"(?=[^1-9]*[1-9])([0-9]{1,5}(h|ms|m|s)){1,4}|infinity", _ROUTE_TIMEOUT)
+"""A `Timeout` that the Gateway API can express (its GEP-2257). Raises ValueError for another one."""
+RouteTimeout = Annotated[str, AfterValidator(route_timeout), _bounded(_ROUTE_TIMEOUT)]
+MOST_SECURE_LISTENERS = 62
+"""Of the 64 listeners of a Gateway (Gateway API 1.3, apis/v1/gateway_types.go), two are for all hosts."""
 _DURATION = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s"
 Duration = Annotated[
     str,

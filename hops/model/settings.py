@@ -28,6 +28,7 @@ from hops.model.service_settings import (
     listed,
 )
 from hops.model.setting_types import (
+    MOST_SECURE_LISTENERS,
     Address,
     ClusterName,
     FolderName,
@@ -346,6 +347,13 @@ class Settings(Section):
         return frozenset(f"{one.namespace}/{one.name}" for one in self.services if one.kind == "Service")
 
     @property
+    def gateway_hosts(self) -> Mapping[str, tuple[str, str]] | None:
+        """The hosts of HTTPRoutes with TLS, with the namespace and name of their Secrets; None without HTTPRoutes."""
+        routes = [(s, route) for s in self.services for route in s.routes if route.kind == "HTTPRoute"]
+        secrets = {route.host: (service.namespace, route.secret) for service, route in reversed(routes) if route.secret}
+        return secrets if routes else None
+
+    @property
     def own_hosts(self) -> tuple[str, ...]:
         """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
@@ -394,9 +402,13 @@ class Settings(Section):
                     for pod in s.pods or (s.pod,)
                 ),
             ),
-            *_twice(
-                "ingress",
-                ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == "Ingress"),
+            *(
+                problem
+                for kind in ("Ingress", "HTTPRoute")
+                for problem in _twice(
+                    kind.lower(),
+                    ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == kind),
+                )
             ),
             *_twice(
                 "host and path",
@@ -407,6 +419,7 @@ class Settings(Section):
                 ),
             ),
             *_proxies(self.services),
+            *_gateway_routes(self.services),
             *(problem for number, s in enumerate(self.services) for problem in self._backends(number, s)),
             *_certificates(self.services),
         ]
@@ -510,6 +523,22 @@ def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
                     f"services: the HTTPProxy of {route.host} has two values of cors, which applies to the whole host; "
                     "keep it on one of its routes"
                 )
+
+
+def _gateway_routes(services: Iterable[ServiceSettings]) -> Iterator[str]:
+    """What is wrong among HTTPRoutes: Contour gives a host that has a listener of its own to no other listener."""
+    secured: dict[str, bool] = {}
+    for route in (route for service in services for route in service.routes if route.kind == "HTTPRoute"):
+        if secured.setdefault(route.host, bool(route.tls)) != bool(route.tls):
+            yield (
+                f"services: {route.host} has HTTPRoutes with tls and without, and Contour serves those with it only; "
+                "set the same tls on all its routes"
+            )
+    if len(hosts := [host for host in secured if secured[host]]) > MOST_SECURE_LISTENERS:
+        yield (
+            f"services: {len(hosts)} hosts have HTTPRoutes with tls, and the Gateway has listeners for at most "
+            f"{MOST_SECURE_LISTENERS}; set kind of the others to HTTPProxy"
+        )
 
 
 def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
@@ -670,16 +699,17 @@ def _served(service: Mapping[str, Any]) -> Any:
 
 def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
     """The entries of `routes` with the defaults that depend on the service, the host and the path."""
-    ingresses = 0
+    count = {"ingress": 0, "route": 0}
     for route in routes:
         if not isinstance(route, Mapping):
             yield route
             continue
         host = route.get("host", f"{service}.localhost")
+        kind = "route" if route.get("kind") == "HTTPRoute" else "ingress"
         proxy = route.get("kind") == "HTTPProxy"
-        ingresses += not proxy
-        ingress = f"{service}-ingress" + (f"-{ingresses}" if ingresses > 1 else "")
-        derived = {"host": host, "name": host if proxy else ingress}
+        count[kind] += not proxy
+        named = f"{service}-{kind}" + (f"-{count[kind]}" if count[kind] > 1 else "")
+        derived = {"host": host, "name": host if proxy else named}
         if route.get("pathType") != "Regex":
             derived["request"] = route.get("path", "/")
         yield {**derived, **route}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 _PUBLISHED = {
     "calico": "https://raw.githubusercontent.com/projectcalico/calico/v{}/manifests/calico-vxlan.yaml",
     "contour": "https://raw.githubusercontent.com/projectcontour/contour/v{}/examples/render/contour.yaml",
+    "contour-gateway": "https://raw.githubusercontent.com/projectcontour/contour/v{}/examples/gateway/00-crds.yaml",
 }
 
 
@@ -27,6 +28,10 @@ class Manifest:
 
 CALICO = Manifest("calico", "3.31.0", "0f7dc29b56dafe1d9566991d008a7944f5a319ab3e5fa9caccfb0d7d778fcdd7")
 CONTOUR = Manifest("contour", "1.33.6", "1d2e45c4bb31bea93085231d9b50e2c95ad92432253872b683e672eb7cecbbd8")
+GATEWAY_API = Manifest(
+    "contour-gateway", CONTOUR.version, "3e7a27e4456ff3d68606a6a8516306aaff354d6f0950b32bb31930669b7bf8b8"
+)
+"""The definitions of the Gateway API 1.3.0, experimental channel: Contour reads kinds that the standard one lacks."""
 ENVOY = "1.38.3"
 PULUMI = "3.259.0"
 # As Pulumi's release writes them into its Homebrew formula (github.com/pulumi/homebrew-tap, Formula/pulumi.rb).

@@ -117,6 +117,7 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
             group, spec = {
                 "Ingress": ("networking.k8s.io", {"rules": [{"host": route.host}]}),
                 "HTTPProxy": ("projectcontour.io", {"virtualhost": {"fqdn": route.host}}),
+                "HTTPRoute": ("gateway.networking.k8s.io", {"hostnames": [route.host]}),
             }[route.kind]
             yield {"apiVersion": f"{group}/v1", "kind": route.kind, "metadata": metadata, "spec": spec}, Place()
 

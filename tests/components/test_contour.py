@@ -170,6 +170,7 @@ def test_the_component(contour_objects: Objects) -> None:
         "status_address": "127.0.0.1",
         "replicas": 1,
         "envoy_log_level": "info",
+        "gateway": False,
     }
     children = [resource for resource in recording.resources if resource.type.startswith("kubernetes:")]
     assert len(children) == len(contour_objects)
@@ -243,6 +244,25 @@ def test_where_the_load_balancer_is(contour_objects: Objects, entry: dict[str, s
 
     recording = run(program, Recording(found={"kubernetes:core/v1:Service": status}))
     assert recording.outputs == {"address": address}
+
+
+def test_a_gateway_is_named_in_contours_configuration_and_has_its_definitions(contour_objects: Objects) -> None:
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "a"},
+    }
+    objects = patched(args(contour_objects, gateway=True, gateway_objects=[definition]))
+    configuration = yaml.safe_load(find(objects, "ConfigMap", "contour")["data"]["contour.yaml"])
+    assert configuration["gateway"] == {"gatewayRef": {"namespace": "projectcontour", "name": "contour"}}
+    assert configuration["ingress-status-address"] == "127.0.0.1"
+    assert objects[-1] == definition
+    # Contour reads its configuration when it starts.
+    with_gateway, without = (
+        find(of, "Deployment", "contour")["spec"]["template"].get("metadata")
+        for of in (objects, patched(args(contour_objects)))
+    )
+    assert with_gateway != without
 
 
 def test_the_published_file(manifests: Path, monkeypatch: pytest.MonkeyPatch) -> None:

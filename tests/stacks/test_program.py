@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
+import yaml
 from pulumi.runtime.rpc import UNKNOWN
 
 from components.workload import DIGEST
@@ -22,7 +23,7 @@ from hops.model.hop import Backend, Entrypoint, LiveAddresses
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
 from hops.model.settings import Settings, settings
-from hops.model.versions import CALICO, CONTOUR, Manifest
+from hops.model.versions import CALICO, CONTOUR, GATEWAY_API, Manifest
 from hops.observe.in_cluster.answers import RouteAnswer
 from hops.observe.local.authority import FOLDER
 from stacks import program
@@ -118,7 +119,9 @@ def running(
 
     before: what the stack's last update published.
     """
-    small = {CALICO: calico_objects, CONTOUR: contour_objects}
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    gateways = [definition | {"metadata": {"name": "gateways.gateway.networking.k8s.io"}}]
+    small = {CALICO: calico_objects, CONTOUR: contour_objects, GATEWAY_API: gateways}
 
     def published(manifest: Manifest, _: Path) -> Objects:
         return copy.deepcopy(small[manifest])
@@ -744,6 +747,68 @@ def test_the_routes_of_a_stack_are_objects_and_outputs(running: Run) -> None:
     assert outputs["url"] == "http://web.localhost/"
     assert len(outputs["hops"]) == 4 * 12 + 8
     assert len({(hop["service"], hop["route"], hop["number"]) for hop in outputs["hops"]}) == 4 * 12 + 8
+
+
+@pytest.mark.usefixtures("authority")
+def test_httproutes_of_a_stack_have_a_gateway(running: Run) -> None:
+    route = {"kind": "HTTPRoute", "host": "web.localhost"}
+    canary = {
+        **route,
+        "weight": 90,
+        "others": [{"service": "next", "weight": 10}],
+        "mirror": {"service": "next"},
+        "headers": [{"name": "X-Canary", "exact": "1"}],
+        "query": [{"name": "v", "exact": "2"}],
+        "rewrite": "/in",
+        "path": "/out",
+        "timeout": "5s",
+    }
+    secure = {"kind": "HTTPRoute", "host": "safe.localhost", "tls": True}
+    away = {**route, "path": "/old", "redirect": {"path": "/out"}}
+    services = [{"name": "web", "routes": [canary, away, secure, {}]}, {"name": "next", "namespace": "apps"}]
+    recording = running("alice", config={"ingress-hops:services": json.dumps(services)})
+    (gateway,) = (one for one in recording.of("Gateway") if one.type.startswith("kubernetes:"))
+    assert [one["name"] for one in gateway.inputs["spec"]["listeners"]] == ["http", "https", "safe.localhost"]
+    (grant,) = recording.of("ReferenceGrant")
+    assert (grant.inputs["metadata"]["namespace"], grant.inputs["spec"]["to"][0]["name"]) == ("apps", "safe.localhost")
+    definition = recording.one(
+        "CustomResourceDefinition",
+        next(one.name for one in recording.of("CustomResourceDefinition") if "gateways" in one.name),
+    )
+    parents = {one.urn: one for one in recording.resources}
+    assert definition.urn in parents[gateway.parent].request.dependencies
+    assert recording.one("Namespace", "apps").urn in parents[gateway.parent].request.dependencies
+    found = {
+        one.inputs["metadata"]["name"]: one for one in recording.of("HTTPRoute") if one.type.startswith("kubernetes:")
+    }
+    assert {name: one.inputs["spec"]["parentRefs"][0]["sectionName"] for name, one in found.items()} == {
+        "web-route": "http",
+        "web-route-2": "http",
+        "web-route-3": "safe.localhost",
+    }
+    assert {definition.urn, recording.one("Secret", "apps/safe.localhost").urn} <= set(
+        parents[found["web-route-3"].parent].request.dependencies
+    )
+    (rule,) = found["web-route"].inputs["spec"]["rules"]
+    assert rule["backendRefs"] == [
+        {"name": "web", "port": 8080, "weight": 90},
+        {"name": "next", "port": 8080, "weight": 10},
+    ]
+    assert rule["matches"][0]["headers"] == [{"name": "X-Canary", "value": "1", "type": "Exact"}]
+    assert rule["matches"][0]["queryParams"] == [{"name": "v", "value": "2", "type": "Exact"}]
+    assert [one["type"] for one in rule["filters"]] == ["RequestMirror", "URLRewrite"]
+    assert rule["timeouts"] == {"request": "5s"}
+    configuration = next(one for one in recording.of("ConfigMap") if one.inputs["metadata"]["name"] == "contour")
+    reference = yaml.safe_load(configuration.inputs["data"]["contour.yaml"])["gateway"]["gatewayRef"]
+    assert reference == {key: gateway.inputs["metadata"][key] for key in ("name", "namespace")}
+    assert [route["kind"] for route in recording.outputs["routes"]] == ["HTTPRoute"] * 3 + ["Ingress"] * 2
+
+
+def test_a_stack_without_httproutes_has_no_gateway(running: Run) -> None:
+    recording = running("alice", config={"ingress-hops:services": "[{}]"})
+    assert not recording.of("Gateway")
+    configuration = next(one for one in recording.of("ConfigMap") if one.inputs["metadata"]["name"] == "contour")
+    assert "gateway" not in configuration.inputs["data"]["contour.yaml"]
 
 
 def test_a_canary_of_a_stack_is_one_httpproxy(running: Run) -> None:

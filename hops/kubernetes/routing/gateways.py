@@ -15,6 +15,8 @@ from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, pairs
 GROUP = "gateway.networking.k8s.io"
 CONTOUR_CONTROLLER = "projectcontour.io/"
 """Prefix of the controller names of Contour's GatewayClasses."""
+CONTOUR_TLS = "projectcontour.io/https"
+"""Contour's protocol of a listener for the TLS of Ingresses and HTTPProxies (internal/gatewayapi/listeners.go)."""
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """The label that the API server sets on every Namespace."""
 _KINDS: Mapping[str, tuple[str, ...]] = {
@@ -23,6 +25,7 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
     "TLS": ("TLSRoute", "TCPRoute"),
     "TCP": ("TCPRoute",),
     "UDP": ("UDPRoute",),
+    CONTOUR_TLS: (),
 }
 """The kinds of route that a listener accepts by default, by protocol."""
 

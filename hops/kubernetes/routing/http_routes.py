@@ -61,8 +61,8 @@ def _http_routes(resource: Resource, inventory: Inventory) -> Iterator[Route]:
                     path=path or "/",
                     path_type=text(at(match, "path", "type")) or "PathPrefix",
                     backends=() if redirect else backends,
-                    accepted=_http_accepted(resource, attachment),
-                    said=decided(lambda a=attachment: _http_said(resource, a)),  # type: ignore[misc]
+                    accepted=_http_accepted(resource, attachment, listener),
+                    said=decided(lambda a=attachment, e=listener: _http_said(resource, a, e)),  # type: ignore[misc]
                     listener=_competing(listener, inventory) if listener else "",
                     detached=loose,
                     requires=tuple(_http_conditions(match)),
@@ -170,10 +170,9 @@ def _parents(resource: Resource, attachment: Attachment | None) -> list[JSON]:
     ]
 
 
-def _http_accepted(resource: Resource, attachment: Attachment | None) -> bool:
+def _http_accepted(resource: Resource, attachment: Attachment | None, listener: GatewayListener | None) -> bool:
     """Whether the status accepts the route and its backends, and its Gateway is programmed or says nothing of it."""
-    gateway = attachment.gateway if attachment else None
-    if gateway is not None and list(_unmet("", at(gateway.body, "status"), ("Accepted", "Programmed"))):
+    if list(_unprogrammed(attachment, listener)):
         return False
     parents = _parents(resource, attachment)
     given = [condition for entry in parents for condition in sequence(at(entry, "conditions"))]
@@ -181,19 +180,33 @@ def _http_accepted(resource: Resource, attachment: Attachment | None) -> bool:
     return not unmet and any(at(condition, "type") == "Accepted" for condition in given)
 
 
-def _http_said(resource: Resource, attachment: Attachment | None) -> tuple[str, ...]:
+def _http_said(resource: Resource, attachment: Attachment | None, listener: GatewayListener | None) -> tuple[str, ...]:
     """The conditions of a route's status that are not True, and those of its Gateway."""
     found = [
         line
         for entry in _parents(resource, attachment)
         for line in _unmet(f"{resource}", entry, ("Accepted", "ResolvedRefs"))
     ]
-    gateway = attachment.gateway if attachment else None
-    if gateway is not None:
-        found += _unmet(f"{gateway}", at(gateway.body, "status"), ("Accepted", "Programmed"))
+    found += _unprogrammed(attachment, listener)
     if not sequence(at(resource.body, "status", "parents")):
         found.append(f"{resource} has no status: no controller has read it")
     return tuple(dict.fromkeys(found))
+
+
+def _unprogrammed(attachment: Attachment | None, listener: GatewayListener | None) -> Iterator[str]:
+    """The conditions of a route's listener that are not True, or else of its Gateway.
+
+    One bad listener makes Contour call the whole Gateway not programmed; it serves the others.
+    """
+    gateway = attachment.gateway if attachment else None
+    if gateway is None:
+        return
+    status = at(gateway.body, "status")
+    own = (entry for entry in sequence(at(status, "listeners")) if listener and at(entry, "name") == listener.name)
+    entry = next(own, None)
+    yield from _unmet(f"{gateway}", status, ("Accepted",) if entry else ("Accepted", "Programmed"))
+    if entry and listener:
+        yield from _unmet(f"listener {listener.name} of {gateway}", entry, ("Accepted", "Programmed", "ResolvedRefs"))
 
 
 def _unmet(who: str, status: JSON, types: Sequence[str]) -> Iterator[str]:

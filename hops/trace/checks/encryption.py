@@ -260,9 +260,9 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
     if secured(claims(view)) or not any(request.tls for request in view.sight.requests):
         return
     who, host = route.resource.identity, view.asked.host
-    listener = envoy.listens(view.envoy, envoy.LISTENERS["https"]) if view.envoy and view.envoy.listeners else None
+    listener = envoy.listens(view.envoy, "https") if view.envoy and view.envoy.listeners else None
     evidence = [f"{route.resource} claims {route} of {host}, without a certificate", *_seen(view)]
-    evidence += [f"Envoy's listener {envoy.LISTENERS['https']}: {listener or 'none'}"] if view.envoy else []
+    evidence += [f"Envoy's listener {envoy.listener(view.envoy, 'https')}: {listener or 'none'}"] if view.envoy else []
     name = f"{host.replace('.', '-')}-tls"
     make = _replaced(view, secret(who.namespace, name))
     if who.kind == "Ingress":

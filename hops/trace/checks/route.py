@@ -121,8 +121,7 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     if claimed.all:
         yield _path_missing(view, claimed)
         return
-    listener = envoy.LISTENERS[view.asked.scheme]
-    listening = envoy.listens(view.envoy, listener) if view.envoy and view.envoy.listeners else None
+    listening = envoy.listens(view.envoy, view.asked.scheme) if view.envoy and view.envoy.listeners else None
     others = [route for route in every(view) if not route.owner]
     open_ = listening is not None if view.envoy and view.envoy.listeners else bool(others)
     # A planned Ingress that names another host and has no valid route closes the listener as if there were none.
@@ -327,8 +326,8 @@ def _unattached(view: PathFacts) -> Iterator[Finding]:
     for finding in judged(view, "IN18"):
         if route := of_request.get(str(finding.resource)):
             who = finding.resource
-            remedy = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
-            yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view), *route.said])
+            edit = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
+            yield retold(finding, HopName.ROUTE, mend(view, who, edit), [_listener(view), *_hosts(view), *route.said])
 
 
 def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
@@ -391,8 +390,8 @@ def _rule(pointer: str) -> str:
 def _listener(view: PathFacts) -> str:
     if view.envoy is None or not view.envoy.listeners:
         return "Envoy's listeners were not seen"
-    listener = envoy.LISTENERS[view.asked.scheme]
-    return f"Envoy's listener {listener}: {envoy.listens(view.envoy, listener) or 'none'}"
+    name = envoy.listener(view.envoy, view.asked.scheme)
+    return f"Envoy's listener {name}: {envoy.listens(view.envoy, view.asked.scheme) or 'none'}"
 
 
 def _hosts(view: PathFacts) -> tuple[str, ...]:

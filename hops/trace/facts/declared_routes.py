@@ -53,10 +53,11 @@ def every(view: PathFacts) -> list[Route]:
 
 
 def planned_ingress(view: PathFacts) -> Identity | None:
-    """The Ingress or HTTPProxy that the stack declares for the request; None where there is no stack."""
+    """The object with the route that the stack declares for the request; None where there is no stack."""
     if not view.planned or not view.backend:
         return None
-    group = {"HTTPProxy": "projectcontour.io"}.get(view.backend.kind, "networking.k8s.io")
+    groups = {"HTTPProxy": "projectcontour.io", "HTTPRoute": "gateway.networking.k8s.io"}
+    group = groups.get(view.backend.kind, "networking.k8s.io")
     return Identity(f"{group}/v1", view.backend.kind, view.backend.namespace, view.backend.ingress)
 
 

@@ -18,7 +18,7 @@ from hops.trace.readers import envoy
 def taken(view: PathFacts) -> Mapping[str, JSON] | None:
     """Envoy's route for the followed request; None where it has none or was not seen."""
     # Envoy keeps the routes of a listener that it drains, and no request gets to them.
-    if view.envoy and view.envoy.listeners and not envoy.listens(view.envoy, envoy.LISTENERS[view.asked.scheme]):
+    if view.envoy and view.envoy.listeners and not envoy.listens(view.envoy, view.asked.scheme):
         return None
     host = envoy.virtual_host(view.envoy, view.asked.host, view.asked.scheme) if view.envoy else None
     return envoy.matching(host, view.asked.path, lambda conditions: met(conditions, view.asked)) if host else None

@@ -164,9 +164,8 @@ def _route(view: PathFacts) -> HopEvidence:
     evidence += [f"{route.resource}: not attached: {route.detached}" for route in detached(view)]
     value, seen = None, view.envoy
     if seen:
-        listener = envoy.LISTENERS[view.asked.scheme]
-        bound = envoy.listens(seen, listener)
-        evidence.append(f"Envoy's listener {listener}: {bound or 'none'}")
+        bound = envoy.listens(seen, view.asked.scheme)
+        evidence.append(f"Envoy's listener {envoy.listener(seen, view.asked.scheme)}: {bound or 'none'}")
         route = taken(view)
         names = ", ".join(
             dict.fromkeys(name for h in envoy.virtual_hosts(seen, view.asked.scheme) for name in envoy.domains(h))

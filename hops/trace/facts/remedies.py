@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from hops.model.commands import hops, of_stack
 from hops.model.finding import Identity
-from hops.model.path import CONTOUR_NAMESPACE, USUAL_PORTS
+from hops.model.path import CONTOUR_NAMESPACE, GATEWAY, USUAL_PORTS
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
 from hops.model.route_settings import RouteSettings
@@ -120,6 +120,8 @@ def _owns(view: PathFacts, who: Identity) -> bool:
     if stack is None or plan is None or stack.settings.cluster.existing:
         return False
     own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}
+    if stack.settings.gateway_hosts is not None:
+        own.add(("Gateway", CONTOUR_NAMESPACE, GATEWAY))
     for backend in (*plan.services, *plan.backends):
         own |= {("Pod", backend.namespace, pod) for pod in backend.pods}
         own |= {("Deployment", backend.namespace, backend.service)} if backend.deployment else set()

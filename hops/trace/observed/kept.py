@@ -181,7 +181,12 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
             "rules": {
                 "matches": WHOLE,
                 "backendRefs": {**_values("group", "kind", "name", "namespace", "port", "weight")},
-                "filters": {"type": VALUE, "requestRedirect": WHOLE, "urlRewrite": WHOLE},
+                "filters": {
+                    "type": VALUE,
+                    "requestRedirect": WHOLE,
+                    "urlRewrite": WHOLE,
+                    "requestMirror": {"backendRef": _values("group", "kind", "name", "namespace", "port")},
+                },
             },
         },
         "status": {

@@ -14,10 +14,10 @@ from hops.model.hop import RouteCondition
 from hops.model.regular_expressions import matches_whole
 from hops.trace.observed.observation import ObservedEnvoy
 
-HTTP = "ingress_http"
-"""Contour's name of the plain listener and of its route configuration (internal/xdscache/v3/listener.go)."""
-LISTENERS = {"http": HTTP, "https": "ingress_https"}
-"""Contour's listeners by scheme. A host with TLS has a route configuration of its own, `https/HOST`."""
+_LISTENERS = {"http": re.compile(r"ingress_http|http-\d+"), "https": re.compile(r"ingress_https|https-\d+")}
+"""Contour's names of its listeners by scheme: its own, or of a Gateway's ports (internal/gatewayapi/listeners.go)."""
+_ROUTES = {"http": _LISTENERS["http"], "https": re.compile(r"https(-\d+)?/.*")}
+"""The names of the route configurations by scheme: a host with TLS has its own (internal/xdscache/v3/route.go)."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,30 @@ class EnvoyEndpoint:
         return f"{self.address}:{self.port}"
 
 
-def listens(envoy: ObservedEnvoy, name: str = HTTP) -> str | None:
-    """The address that a listener is bound to, None where there is no such listener."""
-    for status in sequence(at(dict(envoy.listeners), "listener_statuses")):
-        if at(status, "name") == name:
-            address = at(status, "local_address", "socket_address")
-            return f"{at(address, 'address')}:{at(address, 'port_value')}"
+def listens(envoy: ObservedEnvoy, scheme: str = "http") -> str | None:
+    """The address that the listener of a scheme is bound to, None where there is no such listener."""
+    for status in _listening(envoy, scheme):
+        address = at(status, "local_address", "socket_address")
+        return f"{at(address, 'address')}:{at(address, 'port_value')}"
     return None
+
+
+def listener(envoy: ObservedEnvoy | None, scheme: str) -> str:
+    """The name of the listener of a scheme; without one, the name that Contour gives it where no Gateway is."""
+    found = (str(at(status, "name")) for status in _listening(envoy, scheme)) if envoy else iter(())
+    return next(found, f"ingress_{scheme}")
+
+
+def _listening(envoy: ObservedEnvoy, scheme: str) -> Iterator[JSON]:
+    for status in sequence(at(dict(envoy.listeners), "listener_statuses")):
+        if _LISTENERS[scheme].fullmatch(str(at(status, "name"))):
+            yield status
 
 
 def virtual_hosts(envoy: ObservedEnvoy, scheme: str = "http") -> tuple[Mapping[str, Any], ...]:
     """Those of a scheme's listener."""
     given = [dict(at(dict(item), "route_config") or item) for item in envoy.routes]
-    secure = scheme == "https"
-    own = [
-        item for item in given if (str(item.get("name")).startswith("https/") if secure else item.get("name") == HTTP)
-    ]
+    own = [item for item in given if _ROUTES[scheme].fullmatch(str(item.get("name")))]
     return tuple(host for item in own for host in sequence(item.get("virtual_hosts")) if isinstance(host, dict))
 
 

@@ -9,6 +9,7 @@ import pytest
 from hops.model.hop import ForeignService, Hop, HopRole, KnownAt, LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.settings import Settings, settings
+from hops.model.versions import CALICO, CONTOUR, GATEWAY_API
 
 # What the documents show of the running cluster.
 DOCUMENTED = LiveAddresses(
@@ -332,6 +333,19 @@ def test_a_canary_tells_its_weights_and_a_condition_its_request() -> None:
     assert "weights" not in hop(conditional, "route").details
     words = shlex.split(conditional.curl)
     assert [words[1], words[2], words[-1]] == ["--header", "x-canary: it's", "http://web.localhost/?v=1"]
+
+
+def test_an_httproute_has_a_path_and_needs_the_gateway_api() -> None:
+    routes = [{"kind": "HTTPRoute", "path": "/v1", "weight": 3, "others": [{"service": "next", "weight": 1}]}, {}]
+    services = [{"name": "web", "routes": routes}, {"name": "next"}]
+    whole = plan(settings("alice", {"services": services}))
+    assert hop(whole.paths[0], "route").component == "httproute apps/web-route"
+    assert hop(whole.paths[0], "route").details["weights"] == "web:8080 3 of 4, next:8080 1 of 4"
+    assert whole.manifests == (CALICO, CONTOUR, GATEWAY_API)
+    without = plan(settings("alice", {"services": [{"name": "web", "routes": routes[1:]}]}))
+    assert without.manifests == (CALICO, CONTOUR)
+    # A running cluster can take either.
+    assert whole.fingerprint == without.fingerprint
 
 
 def test_a_path_leads_to_the_port_of_its_route() -> None:

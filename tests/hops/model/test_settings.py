@@ -222,6 +222,12 @@ GOOD_ROUTES: list[dict[str, Any]] = [
     {"kind": "HTTPProxy", "cors": {"allowOrigin": ["*"], "allowHeaders": ["X-A"], "exposeHeaders": ["ETag"]}},
     {"kind": "HTTPProxy", "rateLimit": {"requests": 1, "unit": "hour", "burst": 0}},
     {"kind": "HTTPProxy", "redirect": {"port": 1}, "headers": [{"name": "X-A", "exact": "1"}]},
+    {"kind": "HTTPRoute", "path": "/a", "rewrite": "/", "timeout": "1s500ms", "websocket": True, "protocol": "h2c"},
+    {"kind": "HTTPRoute", "redirect": {"scheme": "https", "status": 301}, "tls": True},
+    {"kind": "HTTPRoute", "pathType": "Regex", "path": "/a/.{2}", "request": "/a/bb", "timeout": "infinity"},
+    {"kind": "HTTPRoute", "headers": [{"name": "X-A", "exact": "1"}] * 16, "query": [{"name": "v", "exact": "2"}]},
+    {"kind": "HTTPRoute", "weight": 9, "others": [{"service": "next", "weight": 1}], "mirror": {"service": "next"}},
+    {"kind": "HTTPRoute", "requestHeaders": {"set": {"X-A": "b"}}, "responseHeaders": {"remove": ["Server"]}},
 ]
 
 
@@ -239,7 +245,27 @@ def test_routes_that_contour_can_serve_are_taken(route: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("route", "place", "bound"),
     [
-        ({"kind": "HTTPRoute"}, ".kind", "'Ingress' or 'HTTPProxy'"),
+        ({"kind": "GRPCRoute"}, ".kind", "'Ingress', 'HTTPProxy' or 'HTTPRoute'"),
+        (
+            {"kind": "HTTPRoute", "retries": 1},
+            "",
+            "retries is set, which an HTTPRoute cannot express; set kind to HTTPProxy",
+        ),
+        ({"kind": "HTTPRoute", "idleTimeout": "1s"}, "", "idleTimeout is set, which an HTTPRoute cannot express"),
+        ({"kind": "HTTPRoute", "rateLimit": {"requests": 1}}, "", "rateLimit is set, which an HTTPRoute cannot"),
+        ({"kind": "HTTPRoute", "cors": {"allowOrigin": ["*"]}}, "", "cors is set, which an HTTPRoute cannot express"),
+        (
+            {"kind": "HTTPRoute", "headers": [{"name": "A", "exact": "1"}, {"name": "B", "contains": "1"}]},
+            "",
+            "headers[1] has no exact, and an HTTPRoute compares whole values only; set exact",
+        ),
+        ({"kind": "HTTPRoute", "query": [{"name": "A", "present": True}]}, "", "query[0] has no exact"),
+        ({"kind": "HTTPRoute", "timeout": "1.5s"}, "", "up to four whole numbers of at most five digits"),
+        ({"kind": "HTTPRoute", "timeout": "100000ms"}, "", "up to four whole numbers of at most five digits"),
+        ({"kind": "HTTPRoute", "path": "/é"}, "", "path is /é, and the path of an HTTPRoute holds letters, digits"),
+        ({"kind": "HTTPRoute", "headers": [{"name": "A", "exact": "1"}] * 17}, "", "has at most 16 entries"),
+        ({"kind": "HTTPRoute", "requestHeaders": {"remove": [f"A{n}" for n in range(17)]}}, "", "at most 16 entries"),
+        ({"rewrite": "/"}, "", "rewrite is set, which an Ingress cannot express; set kind to HTTPProxy or HTTPRoute"),
         ({"rewrite": "/"}, "", "an Ingress cannot express; set kind to HTTPProxy"),
         ({"redirect": {"path": "/"}}, "", "an Ingress cannot express; set kind to HTTPProxy"),
         ({"kind": "HTTPProxy", "redirect": {}}, ".redirect", "set scheme, host, port, path or prefix"),
@@ -324,6 +350,7 @@ def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bo
 
 
 PROXY: dict[str, Any] = {"kind": "HTTPProxy"}
+ROUTE: dict[str, Any] = {"kind": "HTTPRoute"}
 NEXT: dict[str, Any] = {"name": "next"}
 PORTS: list[dict[str, Any]] = [
     {"name": "web", "port": 80, "targetPort": 3000},
@@ -356,6 +383,19 @@ PORTS: list[dict[str, Any]] = [
             "a and b both claim the host and path",
         ),
         ([{"routes": [{"name": "a"}, {"name": "a", "path": "/b"}]}], "claim the ingress apps/a"),
+        ([{"routes": [{**ROUTE, "name": "a"}, {**ROUTE, "name": "a", "path": "/b"}]}], "claim the httproute apps/a"),
+        (
+            [{"name": "a", "routes": [ROUTE]}, {"name": "b", "routes": [{**ROUTE, "host": "a.localhost"}]}],
+            "a and b both claim the host and path a.localhost/",
+        ),
+        (
+            [{"name": "a", "routes": [{**ROUTE, "tls": "t"}, {**ROUTE, "path": "/b"}]}],
+            "a.localhost has HTTPRoutes with tls and without",
+        ),
+        (
+            [{"name": "a", "routes": [{**ROUTE, "host": f"{n}.localhost", "tls": "t"} for n in range(63)]}],
+            "63 hosts have HTTPRoutes with tls, and the Gateway has listeners for at most 62",
+        ),
         (
             [
                 {"name": "a", "routes": [{"kind": "HTTPProxy", "host": "x"}]},
@@ -426,6 +466,7 @@ def test_routes_that_contradict_each_other_are_told(services: list[dict[str, Any
         ({"ports": PORTS}, "web has kind Service and the targetPort 3000, which the Service decides"),
         ({"routes": []}, "web has kind Service and no route, so it has no effect"),
         ({"routes": [{"protocol": "h2c"}]}, "the stack does not make this Service; set kind to HTTPProxy"),
+        ({"routes": [{**ROUTE, "protocol": "tls"}]}, "is an HTTPRoute with protocol tls"),
     ],
 )
 def test_a_service_that_the_stack_does_not_make_has_routes_only(service: dict[str, Any], bound: str) -> None:
@@ -452,12 +493,30 @@ def test_a_service_that_the_stack_does_not_make_is_read_again_as_it_was_written(
 
 def test_routes_have_derived_names_hosts_and_requests() -> None:
     proxy = {"kind": "HTTPProxy", "path": "/c"}
-    (web,) = settings("alice", {"services": [{"name": "web", "routes": [{}, {"path": "/b"}, proxy]}]}).services
+    routes = [{}, {"path": "/b"}, proxy, {**ROUTE, "path": "/d"}, {**ROUTE, "path": "/e"}]
+    (web,) = settings("alice", {"services": [{"name": "web", "routes": routes}]}).services
     assert [(route.name, route.where, route.request) for route in web.routes] == [
         ("web-ingress", "web.localhost/", "/"),
         ("web-ingress-2", "web.localhost/b", "/b"),
         ("web.localhost", "web.localhost/c", "/c"),
+        ("web-route", "web.localhost/d", "/d"),
+        ("web-route-2", "web.localhost/e", "/e"),
     ]
+
+
+def test_the_hosts_of_httproutes_with_tls_have_the_first_secret() -> None:
+    def of(*routes: dict[str, Any]) -> Any:
+        both = [{"name": "web", "routes": list(routes)}, {"name": "b", "namespace": "b", "routes": list(routes[:1])}]
+        both[1]["routes"] = [{**one, "path": "/b"} for one in routes[:1]]
+        return settings("alice", {"services": both}).gateway_hosts
+
+    assert of({"host": "a", "tls": True}, {**PROXY, "host": "b"}) is None
+    assert of({**ROUTE, "host": "a"}) == {}
+    secure = {**ROUTE, "host": "a", "tls": True}
+    assert of(secure, {**secure, "path": "/c"}, {**ROUTE, "host": "d", "tls": "own"}) == {
+        "a": ("apps", "a"),
+        "d": ("apps", "own"),
+    }
 
 
 def test_routes_of_one_path_are_told_apart_by_their_conditions() -> None:

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from hops.model import versions
-from hops.model.versions import CALICO, CONTOUR
+from hops.model.versions import CALICO, CONTOUR, GATEWAY_API
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 
@@ -89,7 +89,9 @@ def test_the_published_files() -> None:
     raw = "https://raw.githubusercontent.com"
     assert CALICO.url == f"{raw}/projectcalico/calico/v{CALICO.version}/manifests/calico-vxlan.yaml"
     assert CONTOUR.url == f"{raw}/projectcontour/contour/v{CONTOUR.version}/examples/render/contour.yaml"
-    assert all(re.fullmatch(r"[0-9a-f]{64}", manifest.sha256) for manifest in (CALICO, CONTOUR))
+    assert GATEWAY_API.file_name == f"contour-gateway-v{CONTOUR.version}.yaml"
+    assert GATEWAY_API.url == f"{raw}/projectcontour/contour/v{CONTOUR.version}/examples/gateway/00-crds.yaml"
+    assert all(re.fullmatch(r"[0-9a-f]{64}", manifest.sha256) for manifest in (CALICO, CONTOUR, GATEWAY_API))
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,9 @@ def not_found(sight: JSON) -> None:
 def listenerless(sight: JSON) -> None:
     """Envoy without its plain listener: connections to it are refused, and through docker-proxy reset."""
     listeners = envoy(sight)["listeners"]
-    listeners["listener_statuses"] = [one for one in listeners["listener_statuses"] if one["name"] != "ingress_http"]
+    listeners["listener_statuses"] = [
+        one for one in listeners["listener_statuses"] if one["name"] not in ("ingress_http", "http-80")
+    ]
     envoy(sight)["routes"] = []
     envoy(sight)["clusters"]["cluster_statuses"] = []
     failed(sight, "refused", "node", "envoy")
@@ -275,6 +277,9 @@ def by_http_route(sight: JSON, *, planned: bool = False) -> JSON:
     if not planned:
         sight["stack"] = None
         without(sight, "Ingress", "my-service-ingress")
+    # Contour names Envoy's listeners and routes by the Gateway's ports.
+    for named in (*envoy(sight)["listeners"]["listener_statuses"], *envoy(sight)["routes"]):
+        named["name"] = {"ingress_http": "http-80"}.get(named["name"], named["name"])
     accepted = [condition("Accepted"), condition("Programmed")]
     listener = {
         "name": "http",

@@ -50,6 +50,7 @@ def test_a_healthy_http_route_is_followed_to_its_pod() -> None:
     assert backend is not None
     assert (backend.service, backend.kind, backend.ingress) == ("my-service", "HTTPRoute", "web")
     assert f"HTTPRoute/apps/web: {HOST}/ (PathPrefix) to my-service:8080" in hop_evidence(sight)
+    assert "Envoy's listener http-80: 0.0.0.0:8080" in hop_evidence(sight)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +151,29 @@ def test_a_gateway_that_is_not_programmed() -> None:
         in (first(sight)["message"])
     )
     assert "no controller has read it" in first(sight)["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "codes", "said"),
+    [
+        ("http", [("route", "T52")], "listener http of Gateway/projectcontour/public: Programmed is False (Invalid)"),
+        # Contour calls the Gateway not programmed for one bad listener and serves the others.
+        ("web.localhost", [], ""),
+    ],
+)
+def test_a_listener_that_is_not_programmed_stops_its_own_routes(
+    name: str, codes: list[tuple[str, str]], said: str
+) -> None:
+    sight = gateway_api()
+    invalid = {"name": name, "conditions": [faults.condition("Programmed", "False", "Invalid")]}
+    valid = {"name": "http", "conditions": [faults.condition("Programmed"), faults.condition("Accepted")]}
+    status = found(sight, "Gateway", "public")["status"]
+    status["conditions"] = [faults.condition("Programmed", "False", "ListenersNotValid")]
+    status["listeners"] = [one for one in (invalid, valid) if one is invalid or name != "http"]
+    if codes:
+        faults.unrouted(sight)
+    assert told(sight) == codes
+    assert said in "\n".join(finding.message for finding in trace(view(sight).sight).findings)
 
 
 def test_the_status_of_another_gateway_says_nothing() -> None:
