@@ -24,7 +24,8 @@ def rule(**given: Any) -> dict[str, Any]:
 
 
 def gateway(*certificates: dict[str, str]) -> Recording:
-    args: GatewayArgs = {"certificates": list(certificates)}  # type: ignore[typeddict-item]
+    given: Any = {"certificates": list(certificates)}
+    args: GatewayArgs = given
     return run(lambda: Gateway("gateway", args), Recording())
 
 
