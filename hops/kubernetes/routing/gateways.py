@@ -30,6 +30,10 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 """The kinds of route that a listener accepts by default, by protocol."""
 
 
+_SCHEMES = {"HTTP": "http", "HTTPS": "https", "TLS": "https", CONTOUR_TLS: "https"}
+"""The schemes of the protocols for which Contour opens a listener."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class GatewayListener:
     """One listener of a Gateway.
@@ -145,6 +149,22 @@ def by_contour(gateway: Resource, inventory: Inventory) -> bool:
     name = text(at(gateway.body, "spec", "gatewayClassName")) or ""
     declared = inventory.find("GatewayClass", None, name)
     return declared is None or (text(at(declared.body, "spec", "controllerName")) or "").startswith(CONTOUR_CONTROLLER)
+
+
+def programmed_without(scheme: str, inventory: Inventory) -> Resource | None:
+    """The Gateway by whose listeners Contour serves every route, if none of them is for a scheme.
+
+    Contour accepts the one Gateway that its configuration names (internal/dag/listener_processor.go).
+
+    scheme: http or https.
+    """
+    for gateway in inventory.of_kind("Gateway"):
+        conditions = sequence(at(gateway.body, "status", "conditions"))
+        accepted = any(at(one, "type") == "Accepted" and at(one, "status") == "True" for one in conditions)
+        if by_contour(gateway, inventory) and accepted:
+            served = {_SCHEMES.get(listener.protocol) for listener in listeners(gateway)}
+            return None if scheme in served else gateway
+    return None
 
 
 def _attachment(route: Resource, reference: JSON, base: str, inventory: Inventory) -> Attachment:

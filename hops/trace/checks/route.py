@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP
 from hops.kubernetes.routing.route import Route, takes_path
@@ -22,6 +23,7 @@ from hops.trace.facts.declared_routes import (
     planned_ingress,
     planned_ingress_missing,
     sees_routes,
+    without_listener,
 )
 from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
 from hops.trace.facts.live_rules import judged, patched, retold
@@ -88,7 +90,8 @@ not_accepted = Code(
     cause="The controller checks an HTTPProxy or an HTTPRoute and writes the result into the object's status. It does "
     "not serve an HTTPProxy whose status is not `valid`, or an HTTPRoute whose condition Accepted is not True. If "
     "ResolvedRefs is not True, the affected requests get 500. If the Gateway is not Programmed, or if no controller "
-    "has written a status, no route of the Gateway is served.",
+    "has written a status, no route of the Gateway is served. With a Gateway, Contour also serves Ingresses and "
+    "HTTPProxies by its listeners only: without one for HTTP, no plain route is served.",
     told_apart="The route matches the requested host, path, method, headers and query, and its status does not "
     "accept it. If the objects show the reason, the code is the one that names it: IN01, IN02, IN17 or IN18. The "
     "finding is advisory if the request is answered, as by another of the route's Services.",
@@ -113,7 +116,7 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     if not _sees(view) or claimed.hit or (taken(view) and not planned_ingress_missing(view)):
         return
     # IN18 says why no Gateway accepts the route that is there.
-    if not view.planned and detached(view):
+    if any(planned_ingress(view) in (None, route.resource.identity) for route in detached(view)):
         return
     # Contour reads none of these objects, so their paths say nothing about Envoy's routes.
     if claimed.all and all(route.owner for route in claimed.all):
@@ -213,18 +216,31 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
 def _unaccepted(view: PathFacts) -> Iterator[Finding]:
     """T52: the route that takes the request is not accepted, for a reason that only its status has."""
     first = claims(view).first
-    if first is None or first.accepted is not False or not sees_routes(view) or contour_runs(view) is False:
+    if first is None or not sees_routes(view) or contour_runs(view) is False:
         return
     answered = view.well is not False
+    if not answered and not taken(view) and (gateway := without_listener(view)):
+        yield _gateway_without_listener(view, gateway, first)
+        return
     # A status that nobody has written yet says nothing against a route that is served.
-    if answered and not first.said:
+    if first.accepted is not False or (answered and not first.said):
         return
     who = first.resource.identity
     shown = "; ".join(first.said) or f"the status of {first.resource} does not accept it"
     look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
     evidence = [f"{first.resource} claims {first} of {first.host or 'every host'}", *_hosts(view)]
     message = f"The controller does not accept the route: {shown}."
-    yield not_accepted.finding(who, message, "", evidence, look=look, stops=not answered)
+    # The stack's own Gateway can read its certificates as the stack declares it.
+    remedy = mend(view, who, "") if any("RefNotPermitted" in said for said in first.said) else ""
+    yield not_accepted.finding(who, message, remedy, evidence, look="" if remedy else look, stops=not answered)
+
+
+def _gateway_without_listener(view: PathFacts, gateway: Resource, first: Route) -> Finding:
+    scheme, who = view.asked.scheme, gateway.identity
+    edit = kubectl(view, "edit", "gateway", who.name, namespace=who.namespace)
+    message = f"With {gateway}, Contour serves {first.resource} by its listeners only, and none is for {scheme}."
+    evidence = [_listener(view), f"{first.resource} claims {first} of {first.host or 'every host'}", *first.said]
+    return not_accepted.finding(who, message, mend(view, who, edit), evidence)
 
 
 # Rules

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.routing.gateways import programmed_without
 from hops.kubernetes.routing.route import Route, takes_path
 from hops.kubernetes.routing.routes import ROUTE_KINDS, led_to, routes
 from hops.model.finding import Identity
@@ -116,6 +118,14 @@ def shares(view: PathFacts) -> tuple[Share, ...]:
             part = weight / whole / len(ready)
             found.append(Share(namespace, one.service, each.address, each.port or 0, one.weight, part))
     return tuple(found)
+
+
+def without_listener(view: PathFacts) -> Resource | None:
+    """The Gateway that leaves the request's Ingress or HTTPProxy without a listener; None if nothing does."""
+    first = claims(view).first
+    if first is None or first.resource.kind not in ("Ingress", "HTTPProxy") or not view.sees("Gateway"):
+        return None
+    return programmed_without(view.asked.scheme, view.inventory)
 
 
 def meets(route: Route, asked: FollowedRequest) -> bool:

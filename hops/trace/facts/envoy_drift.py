@@ -8,7 +8,15 @@ from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.conditions import met
-from hops.trace.facts.declared_routes import Claims, claims, http_refused, is_cluster, leads_to, sees_routes
+from hops.trace.facts.declared_routes import (
+    Claims,
+    claims,
+    http_refused,
+    is_cluster,
+    leads_to,
+    sees_routes,
+    without_listener,
+)
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import stranded, trouble
 from hops.trace.facts.served_certificate import handshake, secret, secret_problem
@@ -62,7 +70,8 @@ def stale(view: PathFacts) -> str | None:
     if view.envoy is None or not view.envoy.listeners or not sees_routes(view):
         return None
     claimed, has = claims(view), taken(view)
-    if any(route.accepted is False or route.conditions for route in claimed.all if not route.owner):
+    refused = any(route.accepted is False or route.conditions for route in claimed.all if not route.owner)
+    if refused or (has is None and without_listener(view)):
         return None
     wanted = claimed.first
     leads = leads_to(view, wanted) if wanted and not _refused(view, wanted) else ()

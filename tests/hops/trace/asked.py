@@ -20,7 +20,8 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "T76": (_BOTH, _LOOK),  # Only a stack restores the rights.
     # A debugger, the bounds of Contour's own configuration, a rule that this user may not read, a Corefile.
     **dict.fromkeys(("T66", "T71", "T72", "T80", "T81"), (_MEND, _LOOK)),
-    **dict.fromkeys(("T83", "T50", "T51", "T52"), (_LOOK,)),
+    **dict.fromkeys(("T83", "T50", "T51"), (_LOOK,)),
+    "T52": (_MEND, _LOOK),  # Only a listener or a grant of a Gateway is known to be what is missing.
     **dict.fromkeys(
         ("T53", "T54", "T55", "T58", "T61", "T63"), (_MEND, _LOOK)
     ),  # Without a known object nothing is mended.

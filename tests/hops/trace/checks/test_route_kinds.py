@@ -371,3 +371,29 @@ def test_the_planned_route_of_a_request_is_that_whose_conditions_it_meets(
     backend = view(sight).backend
     assert backend is not None
     assert list(map(str, backend.requires)) == conditions
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "HTTPProxy"])
+def test_a_gateway_without_a_plain_listener_stops_routes_of_other_kinds(kind: str) -> None:
+    sight = gateway_api(planned=True)
+    http_route(sight)["spec"]["hostnames"] = ["other.localhost"]
+    if kind == "HTTPProxy":
+        one = faults.by_http_proxy(sight)
+        one["status"] = {"currentStatus": "invalid", "description": "no HTTP listener configured"}
+    assert told(sight) == ([] if kind == "Ingress" else [("route", "T52")])
+    listener(sight).update(name="https", protocol="projectcontour.io/https", port=443)
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "T52")]
+    assert first(sight)["who"] == "Gateway/projectcontour/public"
+    assert "by its listeners only, and none is for http." in first(sight)["message"]
+    # A Gateway that Contour has not accepted is not the one of its configuration.
+    found(sight, "Gateway", "public")["status"] = {}
+    assert first(sight)["who"] != "Gateway/projectcontour/public"
+
+
+def test_a_planned_route_that_no_gateway_accepts_is_told_once() -> None:
+    sight = gateway_api()
+    listener(sight).update(name="other")
+    http_route(sight)["spec"]["parentRefs"][0]["sectionName"] = "http"
+    faults.listenerless(sight)
+    assert told(sight) == [("route", "IN18")]
