@@ -120,6 +120,11 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             "name": settings.cluster.name,
             "image": settings.cluster.node_image,
             "workers": settings.cluster.workers,
+            "publishing_worker": settings.cluster.publishing_worker,
+            "also_publish": [
+                {"worker": one.worker, "http_port": one.http_port, "https_port": one.https_port}
+                for one in settings.cluster.also_publish
+            ],
             "pod_subnet": str(settings.cluster.pod_subnet),
             "service_subnet": str(settings.cluster.service_subnet),
             "listen_address": str(settings.cluster.listen_address),
@@ -362,13 +367,14 @@ def _contour(
             "objects": ground.upstream["contour"],
             "gateway": settings.gateway_hosts is not None,
             "gateway_objects": ground.upstream.get(GATEWAY_API.name, ()),
-            "host_ports": {m.scheme: m.node for m in door.mappings} if door.node else {},
+            "host_ports": {m.scheme: m.node for one in intended.doors for m in one.mappings} if door.node else {},
             "xds_address": intended.xds,
             "service_type": "ClusterIP" if door.node else "LoadBalancer",
             "status_address": "127.0.0.1" if door.node else None,
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
+            "envoy_nodes": intended.publishing if settings.contour.envoy_nodes == "publishing" else None,
         },
         inside,
     )
@@ -664,8 +670,14 @@ def _outputs(intended: Plan) -> dict[str, Any]:
         "url": first.url,
         "curl": first.curl,
         **({"routes": list(map(_route, intended.paths))} if len(intended.paths) > 1 or first.kind != "Ingress" else {}),
+        **({"entrances": list(map(_entrance, intended.entrances))} if intended.entrances else {}),
         "cluster": {"context": intended.context, "fixed": dict(intended.fixed)},
     }
+
+
+def _entrance(path: RequestPath) -> dict[str, str]:
+    """A path that enters by a further publishing node."""
+    return {key: getattr(path, key) for key in ("service", "route", "node", "url", "curl")}
 
 
 def _hops(of: Plan) -> Sequence[dict[str, Any]]:

@@ -81,7 +81,7 @@ def print_hops(outputs: Mapping[str, Any]) -> None:
     outputs: those of a stack. The outputs `betweenNodes` and `entrances` are lines below the table of their route.
     """
     hops, crossings, entrances = (list(outputs.get(name) or ()) for name in ("hops", "betweenNodes", "entrances"))
-    printed: list[str] = []
+    printed: list[list[object]] = []
     for (service, route), path in groupby(hops, key=lambda hop: (hop["service"], hop.get("route", ""))):
         rows = [
             [

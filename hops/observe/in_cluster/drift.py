@@ -20,7 +20,7 @@ _PULUMI = re.compile(r"pulumi")
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 AHEAD = "ingress-hops/ahead"
 """The annotation of a Deployment that `hops dev` rolled out before Pulumi's state knew its image, which it holds."""
-_PLURALS = {"Endpoints": "endpoints"}
+_PLURALS = {"Endpoints": "endpoints", "Gateway": "gateways"}
 _SHOWN = 3
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key of a secret value in a state, which holds its ciphertext only (Pulumi, sdk/go/common/resource/sig)."""

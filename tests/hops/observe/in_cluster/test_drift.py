@@ -268,6 +268,13 @@ def test_a_job_that_deletes_itself_is_not_missed() -> None:
         ),
         ("networking.k8s.io/v1", "IngressClass", "", "/apis/networking.k8s.io/v1/ingressclasses/x"),
         ("v1", "Endpoints", "apps", "/api/v1/namespaces/apps/endpoints/x"),
+        (
+            "gateway.networking.k8s.io/v1",
+            "Gateway",
+            "apps",
+            "/apis/gateway.networking.k8s.io/v1/namespaces/apps/gateways/x",
+        ),
+        ("gateway.networking.k8s.io/v1", "GatewayClass", "", "/apis/gateway.networking.k8s.io/v1/gatewayclasses/x"),
     ],
 )
 def test_paths_of_the_api(version: str, kind: str, namespace: str, path: str) -> None:
