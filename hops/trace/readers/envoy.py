@@ -16,8 +16,6 @@ from hops.trace.observed.observation import ObservedEnvoy
 
 _LISTENERS = {"http": re.compile(r"ingress_http|http-\d+"), "https": re.compile(r"ingress_https|https-\d+")}
 """Contour's names of its listeners by scheme: its own, or of a Gateway's ports (internal/gatewayapi/listeners.go)."""
-_ROUTES = {"http": _LISTENERS["http"], "https": re.compile(r"https(-\d+)?/.*")}
-"""The names of the route configurations by scheme: a host with TLS has its own (internal/xdscache/v3/route.go)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,18 @@ def _listening(envoy: ObservedEnvoy, scheme: str) -> Iterator[JSON]:
 def virtual_hosts(envoy: ObservedEnvoy, scheme: str = "http") -> tuple[Mapping[str, Any], ...]:
     """Those of a scheme's listener."""
     given = [dict(at(dict(item), "route_config") or item) for item in envoy.routes]
-    own = [item for item in given if _ROUTES[scheme].fullmatch(str(item.get("name")))]
+    # Envoy keeps the routes of a listener that it drains, so only those of the open one are meant. A host with TLS has
+    # a route configuration of its own (Contour, internal/xdscache/v3/route.go).
+    name = listener(envoy, scheme)
+    own = [
+        item
+        for item in given
+        if (
+            str(item.get("name")).startswith(f"{name.removeprefix('ingress_')}/")
+            if scheme == "https"
+            else item.get("name") == name
+        )
+    ]
     return tuple(host for item in own for host in sequence(item.get("virtual_hosts")) if isinstance(host, dict))
 
 

@@ -87,6 +87,22 @@ def test_a_route_that_no_gateway_accepts(change: Callable[[JSON], object], messa
     assert "HTTPRoute/apps/web: not attached: " in hop_evidence(sight)
 
 
+def test_the_routes_of_a_listener_that_envoy_drains_are_not_served() -> None:
+    sight = gateway_api()
+    without(sight, "Gateway", "public")
+    faults.unrouted(sight)
+    # Without its Gateway, Contour opens a listener of another name and Envoy drains the old one, with its routes.
+    opened = next(one for one in faults.envoy(sight)["listeners"]["listener_statuses"] if one["name"] == "http-80")
+    opened["name"] = "ingress_http"
+    drained = {"match": {"prefix": "/"}, "route": {"cluster": "apps/my-service/8080/da39a3ee5e"}}
+    host = {"name": HOST, "domains": [HOST], "routes": [drained]}
+    faults.envoy(sight)["routes"] = [
+        {"name": "http-80", "virtual_hosts": [host]},
+        {"name": "ingress_http", "virtual_hosts": []},
+    ]
+    assert told(sight) == [("route", "IN18")]
+
+
 def test_a_route_that_no_gateway_accepts_is_nothing_to_a_request_that_is_served() -> None:
     sight = gateway_api(planned=True)
     listener(sight).pop("allowedRoutes")
