@@ -36,7 +36,7 @@ LOCK = "$(VENV)/bin/uv" pip compile pyproject.toml --quiet --universal --python-
   --no-header --no-annotate --no-emit-index-url --extra pulumi --group build $(UPGRADE:%=--upgrade-package %)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-dev bench-load bench-rules bench-scale bench-trace check lint format coverage lock audit lowest tools env stack-file
+.PHONY: help demo up preview pull-request down trace plan test test-live test-pairs bench bench-dev bench-images bench-load bench-rules bench-scale bench-trace check lint format coverage lock audit lowest tools env stack-file
 
 help: ## this list
 	@echo "usage: make TARGET [STACK=local] [VERBOSE=1: everything] [REPLACE=1: up may rebuild a cluster]"
@@ -100,6 +100,9 @@ bench: tools ## the speed of up, preview and down (needs Docker)
 
 bench-dev: tools ## the seconds from a save to the answer in hops dev, and their parts (needs Docker)
 	@$(WITH_PULUMI) "$(PYTHON)" -m bench.dev
+
+bench-images: tools ## the seconds that three ways take to bring a changed image into a node (needs Docker)
+	@$(WITH_PULUMI) "$(PYTHON)" -m bench.images
 
 bench-scale: tools ## plan, preview and check of stacks with 1, 50 and 500 services
 	@$(WITH_PULUMI) "$(PYTHON)" -m bench.scale

@@ -74,7 +74,7 @@ class NewStack:
     https_port: HTTPS port; None for none.
     host: host name of its service; None for the default.
     build: folder from which its service is built, relative to the project; None for the default service.
-    port: the port on which its service listens.
+    port: the port on which the built service listens; None for 8080. It needs `build`.
     """
 
     address: str = _LOOPBACK
@@ -82,7 +82,7 @@ class NewStack:
     https_port: int | None = None
     host: str | None = None
     build: str | None = None
-    port: int = 8080
+    port: int | None = None
 
 
 def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, tuple[str, ...]]:
@@ -98,6 +98,10 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
         raise StackError(
             f"the stack's name is {name!r}, and its cluster and host name take 1 to 36 lower-case letters, digits and "
             "hyphens, a hyphen neither first nor last; choose such a name, for example alice-2"
+        )
+    if options.port and not options.build:
+        raise StackError(
+            f"--port is {options.port}, and it is the port of a service that is built; name its folder with --build"
         )
     path = project / stack_path(name)
     if path.exists():
@@ -119,7 +123,7 @@ def create(project: Path, name: str, options: NewStack) -> tuple[StackSummary, t
             http=http,
             https=options.https_port or "null",
             service=(_BUILT_SERVICE if options.build else _DEFAULT_SERVICE).format(
-                service=service, host=host, http=http, port=options.port, context=json.dumps(options.build)
+                service=service, host=host, http=http, port=options.port or 8080, context=json.dumps(options.build)
             ),
         )
         of = stack_settings(name, text.encode())
@@ -221,7 +225,9 @@ def new(
             metavar="FOLDER", help="Build its service from this folder of the project, which has a Dockerfile."
         ),
     ] = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port on which the built image listens.")] = 8080,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The port on which the built image listens. [8080]")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Writes the file of a new stack: a cluster, a port and a host name that no other stack here has.

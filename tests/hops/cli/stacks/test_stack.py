@@ -486,6 +486,12 @@ def test_a_new_stack_can_build_its_service(alone: Path) -> None:
     assert service.host == "my-shop.alice.localhost" == made.hosts[0]
 
 
+def test_a_port_without_a_folder_to_build_makes_no_stack(alone: Path) -> None:
+    with pytest.raises(StackError, match=r"--port is 3000, and .*; name its folder with --build"):
+        create(alone, "alice", NewStack(port=3000))
+    assert not (alone / "stacks" / "Pulumi.alice.yaml").exists()
+
+
 def test_a_folder_that_cannot_be_built_makes_no_stack(alone: Path) -> None:
     with pytest.raises(StackError, match=r"alice.yaml is not written: .*build.context is web: there is no folder"):
         create(alone, "alice", NewStack(build="web"))
