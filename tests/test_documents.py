@@ -72,6 +72,15 @@ ELSEWHERE = {
         "tests/live/test_services.py, with the value on standard input"
     ),
     "pulumi config set --secret --path ingress-hops:secrets.registry-login --stack alice": "as before",
+    ".venv/bin/python -m pip download --require-hashes --requirement requirements.txt --dest carried/wheels": (
+        "tests/live/test_registries.py, as the six below"
+    ),
+    "cp -R ~/.cache/ingress-hops carried/manifests": "as before",
+    "cp -RL .ingress-hops/pulumi-home/plugins carried/plugins": "as before",
+    "mkdir -p ~/.pulumi && cp -R carried/plugins ~/.pulumi/plugins": "as before",
+    "export PIP_NO_INDEX=1": "as before",
+    "export PIP_FIND_LINKS=$PWD/carried/wheels": "as before",
+    "export INGRESS_HOPS_MANIFESTS=$PWD/carried/manifests": "as before",
     ".venv/bin/hops stack new shop --build ./web --port 3000": "tests/hops/cli/stacks/test_stack.py: it writes a file",
     ".venv/bin/hops dev shop": "tests/live/test_build.py",
     "python3 -m venv .venv": "it downloads packages",
