@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -28,9 +29,9 @@ from hops.cli.stacks.locks import LockedError, release
 from hops.cli.stacks.stack_file import StackError, program, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, sentence
 from hops.cli.updates.mend import (
-    damaged_kubeconfig,
     drifted,
     free_addresses,
+    kubeconfig_fault,
     lost_images,
     publishes_cluster,
     remove_added,
@@ -379,21 +380,28 @@ def _load_again(seen: _Seen, *, load: bool) -> bool:
 
 
 def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
-    """The kubeconfig file of the running cluster. Tells that it is lost or damaged, and writes it again for an up.
+    """The kubeconfig file of the running cluster. Tells why it cannot be used, and writes it again for an up.
 
     The state names the file of the cluster before, if the update that made this one was interrupted.
     """
     file = kubeconfig_folder(of.project, of.settings) / kubeconfig_file(of.name, state.marked)
-    if not damaged_kubeconfig(file, plan(of.settings).context):
+    now, context = datetime.now(UTC), plan(of.settings).context
+    fault = kubeconfig_fault(file, context, now)
+    if not fault:
         return file
     if not write:
-        echo(f"the kubeconfig file {file} is lost or damaged (an up writes it again)")
+        echo(f"the kubeconfig file {file} {fault} (an up writes it again)")
         return file
     try:
-        write_kubeconfig(file, of.settings.cluster.name, kubeconfig_link(of.name))
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EngineError(f"the kubeconfig file {file} is lost and cannot be written again: {error}") from None
-    echo(f"the kubeconfig file {file} was lost or damaged; it is written again")
+        write_kubeconfig(file, of.settings.cluster.name, kubeconfig_link(of.name), now)
+    except (DockerError, OSError, subprocess.SubprocessError, ValueError) as error:
+        raise EngineError(f"the kubeconfig file {file} {fault} and cannot be written again: {error}") from None
+    if left := kubeconfig_fault(file, context, now):
+        raise EngineError(
+            f"the kubeconfig file {file} was written again and still {left}, and the clock of this machine says "
+            f"{now:%Y-%m-%d}; set the clock, or rebuild the cluster: {of.make('down')} && {of.make('up')}"
+        )
+    echo(f"the kubeconfig file {file} {fault}; it is written again")
     return file
 
 

@@ -4,14 +4,17 @@ import json
 import re
 import subprocess
 import time
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from hops.cli.image_build import lacking
 from hops.kubernetes import objects
 from hops.kubernetes.values import at, sequence
+from hops.model.certificates import facts
 from hops.model.image import Build
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.plan import Plan
@@ -24,6 +27,8 @@ from hops.observe.local.files import write
 _PATIENCE = 60.0
 _SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
+_CLIENT = re.compile(r"^\s*client-certificate-data: (\S+)$", re.MULTILINE)
+"""The client certificate in a kubeconfig file of kind, which has one user."""
 _MANAGED_BY, _ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 """The label of an IPAddress that the API server allocated for a Service (Kubernetes, networking/v1 and ipallocator)."""
 
@@ -146,23 +151,44 @@ def publishes_cluster(state: Mapping[str, Any]) -> bool:
     return bool(at(root, "outputs", "cluster", "kubeconfig"))
 
 
-def damaged_kubeconfig(file: Path, context: str) -> bool:
-    """Whether a kubeconfig file is missing or does not name a context."""
+def kubeconfig_fault(file: Path, context: str, now: datetime) -> str:
+    """What is wrong with the kubeconfig file of a kind cluster, such as "is lost or damaged"; "" if nothing is.
+
+    context: the context that the file has to name.
+    now: an aware time, at which its client certificate has to be valid.
+    """
     try:
-        return not re.search(rf"^\s*name: {re.escape(context)}$", file.read_text(), re.MULTILINE)
+        content = file.read_text()
+        if not re.search(rf"^\s*name: {re.escape(context)}$", content, re.MULTILINE):
+            return "is lost or damaged"
+        ends = _client_ends(content)
     except (OSError, ValueError):
-        return True
+        return "is lost or damaged"
+    return f"has a client certificate that expired on {ends:%Y-%m-%d}" if ends and ends <= now else ""
 
 
-def write_kubeconfig(file: Path, cluster: str, link: str) -> None:
+def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None:
     """Writes the kubeconfig file of a running kind cluster again, for its owner only, and the link to it.
 
+    cluster: its name.
     link: the link's name, beside the file.
+    now: an aware time. kubeadm renews the client certificate in the node if it has expired by then.
 
-    Raises OSError, and subprocess.SubprocessError if kind fails.
+    Raises OSError, DockerError if kubeadm fails, and subprocess.SubprocessError if kind fails.
     """
     words = ["kind", "get", "kubeconfig", "--name", cluster]
-    write(file, subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout, private=True)
+    content = subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout
+    ends = _client_ends(content.decode())
+    if ends and ends <= now:
+        docker.run("exec", control_plane(cluster), "kubeadm", "certs", "renew", "admin.conf", seconds=_SECONDS)
+        content = subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout
+    write(file, content, private=True)
     beside = file.parent / link
     beside.unlink(missing_ok=True)
     beside.symlink_to(file.name)
+
+
+def _client_ends(kubeconfig: str) -> datetime | None:
+    """When the client certificate of a kubeconfig ends; None if it has none. Raises ValueError."""
+    found = _CLIENT.search(kubeconfig)
+    return facts(b64decode(found[1], validate=True).decode()).ends if found else None

@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
 from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import quote
+
+from hops.model.certificates import facts
 
 CONNECT_SECONDS = 2.0
 SECONDS = 5.0
@@ -61,6 +64,18 @@ class API:
     def server(self) -> str:
         return str(self._configuration.host)
 
+    @property
+    def _file(self) -> str:
+        return self.kubeconfig or "the kubeconfig"
+
+    def _client_ended(self) -> str:
+        """The date on which the client certificate expired; "" if it has not, or there is none."""
+        try:
+            ends = facts(Path(str(self._configuration.cert_file)).read_text()).ends
+        except (OSError, ValueError):
+            return ""
+        return f"{ends:%Y-%m-%d}" if ends <= datetime.now(UTC) else ""
+
     def close(self) -> None:
         self._client.close()
 
@@ -80,6 +95,8 @@ class API:
             raise APIError(f"{self.server} does not answer: {_cause(error)}") from None
         except Exception as error:  # noqa: BLE001 - the client has exceptions of its own for TLS errors
             raise APIError(f"{self.server} cannot be asked: {error}") from None
+        if answer.status == 401 and (ended := self._client_ended()):
+            raise APIError(f"the API refuses the client certificate of {self._file}, which expired on {ended}", 401)
         if answer.status >= 400:
             raise APIError(
                 f"the API answers {answer.status} to {path.partition('?')[0]}: {_message(body)}", answer.status

@@ -41,11 +41,13 @@ T47 = Code(
     hop=None,
     title="The kubeconfig does not lead to the path's cluster",
     symptom="Requests are answered, and kubectl shows another cluster or none.",
-    cause="The kubeconfig or its current context names another cluster, or the API server of this cluster does not "
-    "answer.",
+    cause="The kubeconfig or its current context names another cluster, the API server of this cluster does not "
+    "answer, or a certificate has expired: kubeadm's are valid for a year.",
     told_apart="No node of the API is a container of the kind cluster, or no API answers while the control plane's "
     "container runs. The trace then reports nothing that only the API can show.",
-    remedy="Export the kubeconfig from kind again.",
+    remedy="Export the kubeconfig from kind again. The next `up` of the stack renews an expired client certificate; "
+    "`kubeadm certs renew` renews those of the API server.",
+    references=("https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",),
     level=Level.ADVISORY,
     yields_to=("T46",),
 )
@@ -101,10 +103,20 @@ def blind(view: PathFacts) -> Iterator[Finding]:
         why = view.sight.unseen.get("cluster", "it was not asked")
         evidence = [f"API: {why}", f"docker: {control} is running"]
         message = f"The API of {name} could not be reached, although its control plane {control} runs."
-        own = any(f":{port}" in why for port in _api_ports(view, control))
-        yield T47.finding(
-            _cluster(view), message, command("docker", "restart", control) if own else _export(view), evidence
-        )
+        yield T47.finding(_cluster(view), message, _reached_again(view, control, why), evidence)
+
+
+def _reached_again(view: PathFacts, control: str, why: str) -> str:
+    """The command after which an API answers again. why: it did not answer."""
+    renew = ("docker", "exec", control, "kubeadm", "certs", "renew")
+    if "client certificate" in why:
+        own = view.sight.stack and not view.sight.stack.settings.cluster.existing
+        return make(view) if own else f"{command(*renew, 'admin.conf')} && {_export(view)}"
+    if "certificate has expired" in why:
+        return f"{command(*renew, 'all')} && {command('docker', 'restart', control)}"
+    if any(f":{port}" in why for port in _api_ports(view, control)):
+        return command("docker", "restart", control)
+    return _export(view)
 
 
 def exhausted(view: PathFacts) -> Iterator[Finding]:

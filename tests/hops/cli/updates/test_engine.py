@@ -1,5 +1,6 @@
 """`hops up`, `preview` and `down` with a Pulumi that answers from files."""
 
+import base64
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from hops.cli.stacks.stack_file import read, stack_file
 from hops.cli.updates import engine, pulumi_run, routes
 from hops.cli.updates.changes import sentence
 from hops.kubernetes.resources.pod_start import PodStart
+from hops.model.certificates import LEAF_DAYS, make_authority, make_leaf
 from hops.model.finding import Finding, Identity, Level, Place, Severity
 from hops.model.image import Build
 from hops.model.plan import plan
@@ -217,6 +220,38 @@ def test_the_kubeconfig_is_that_of_the_running_cluster_after_an_interrupted_rebu
     assert [file.name for file in folder.iterdir()] == ["local-2.yaml"]
     (folder / "local-2.yaml").unlink()
     assert f"{folder}/local-2.yaml is lost or damaged (an up writes it again)" in running.hops("preview", "local")[1]
+
+
+@pytest.mark.parametrize("days", [365, -1])
+def test_an_expired_client_certificate_is_renewed_unless_the_clock_is_wrong(running: Stack, days: int) -> None:
+    """The certificate is renewed by the clock of the node, and judged by the clock of this machine."""
+    now = datetime.now(UTC)
+    authority = make_authority("kubernetes", now)
+    kubeconfigs = {}
+    for name, ends in (("old", -1), ("new", days)):
+        made = make_leaf(authority, "kubernetes-admin", now + timedelta(days=ends - LEAF_DAYS)).certificate
+        data = base64.b64encode(made.encode()).decode()
+        kubeconfigs[name] = f"  name: kind-ingress-hops-local\n  client-certificate-data: {data}\n"
+        (running.folder / name).write_text(kubeconfigs[name])
+    file = running.folder / ".ingress-hops" / "kubeconfig" / "local-2.yaml"
+    file.write_text(kubeconfigs["old"])
+    (running.folder / "bin" / "kind").write_text(
+        f'#!/bin/sh\n[ "$1" != get ] && echo kind v0.32.0 || /bin/cat {running.folder}/new\n'
+    )
+    expired = f"{file} has a client certificate that expired on {now - timedelta(days=1):%Y-%m-%d}"
+    status, shown = running.hops("preview", "local")
+    assert (status, file.read_text()) == (0, kubeconfigs["old"])
+    assert f"{expired} (an up writes it again)" in shown
+    status, shown = running.hops("up", "local")
+    if days > 0:
+        assert (status, file.read_text()) == (0, kubeconfigs["new"])
+        assert f"{expired}; it is written again" in shown
+        assert "client certificate" not in running.hops("preview", "local")[1]
+    else:
+        assert status == 2
+        assert (
+            f"the clock of this machine says {now:%Y-%m-%d}; set the clock, or rebuild the cluster: hops down" in shown
+        )
 
 
 @pytest.mark.parametrize("verbose", [False, True])

@@ -1,26 +1,38 @@
 """What an update would be stopped by: a lost kubeconfig file, and an address that is allocated for no Service."""
 
+import base64
 import json
 import stat
 import subprocess
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hops.cli.updates.mend import (
-    damaged_kubeconfig,
     free_addresses,
+    kubeconfig_fault,
     lost_images,
     unused_addresses,
     write_kubeconfig,
 )
+from hops.model.certificates import LEAF_DAYS, make_authority, make_leaf
 from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.settings import settings
 
 WHOLE = "contexts:\n- context: {cluster: kind-shop}\n  name: kind-shop\n"
+NOW = datetime(2027, 3, 4, tzinfo=UTC)
+
+
+def with_client(days: int) -> str:
+    """A kubeconfig file whose client certificate ends so many days after NOW."""
+    authority = make_authority("kubernetes", NOW - timedelta(days=900))
+    made = make_leaf(authority, "kubernetes-admin", NOW + timedelta(days=days - LEAF_DAYS))
+    data = base64.b64encode(made.certificate.encode()).decode()
+    return f"{WHOLE}users:\n- name: kind-shop\n  user:\n    client-certificate-data: {data}\n"
 
 
 @pytest.fixture
@@ -32,12 +44,24 @@ def file(tmp_path: Path) -> Path:
 def test_a_lost_or_damaged_file_is_found(file: Path, content: bytes | None) -> None:
     if content is not None:
         file.write_bytes(content)
-    assert damaged_kubeconfig(file, "kind-shop")
+    assert kubeconfig_fault(file, "kind-shop", NOW) == "is lost or damaged"
 
 
-def test_a_whole_file_is_left_alone(file: Path) -> None:
-    file.write_text(WHOLE)
-    assert not damaged_kubeconfig(file, "kind-shop")
+@pytest.mark.parametrize("data", ["bm90IFBFTQ==", "not base64", "/w=="])
+def test_a_client_certificate_that_cannot_be_read_is_damage(file: Path, data: str) -> None:
+    file.write_text(f"{WHOLE}    client-certificate-data: {data.replace(' ', '')}\n")
+    assert kubeconfig_fault(file, "kind-shop", NOW) == "is lost or damaged"
+
+
+@pytest.mark.parametrize("content", [WHOLE, with_client(1)])
+def test_a_whole_file_is_left_alone(file: Path, content: str) -> None:
+    file.write_text(content)
+    assert not kubeconfig_fault(file, "kind-shop", NOW)
+
+
+def test_an_expired_client_certificate_is_found(file: Path) -> None:
+    file.write_text(with_client(-2))
+    assert kubeconfig_fault(file, "kind-shop", NOW) == "has a client certificate that expired on 2027-03-02"
 
 
 def kind(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +74,7 @@ def kind(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_file_and_its_link_are_written_for_their_owner(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind(file.parent / "bin", f'test "$*" = "get kubeconfig --name shop" && printf "{WHOLE}"', monkeypatch)
     file.write_text("nothing of use\n")
-    write_kubeconfig(file, "shop", "shop.yaml")
+    write_kubeconfig(file, "shop", "shop.yaml", NOW)
     assert file.read_text() == WHOLE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert (file.parent / "shop.yaml").resolve() == file
@@ -61,9 +85,27 @@ def test_a_kind_that_fails_leaves_the_file(file: Path, monkeypatch: pytest.Monke
     kind(file.parent / "bin", "exit 1", monkeypatch)
     file.write_text("nothing of use\n")
     with pytest.raises(subprocess.CalledProcessError):
-        write_kubeconfig(file, "shop", "shop.yaml")
+        write_kubeconfig(file, "shop", "shop.yaml", NOW)
     assert file.read_text() == "nothing of use\n"
     assert not (file.parent / "shop.yaml").exists()
+
+
+@pytest.mark.parametrize(("days", "renewed"), [(-1, True), (1, False)])
+def test_a_certificate_that_has_expired_in_the_node_too_is_renewed_there(
+    file: Path, monkeypatch: pytest.MonkeyPatch, days: int, *, renewed: bool
+) -> None:
+    folder = file.parent / "bin"
+    kind(folder, f"cat {file.parent}/admin.conf", monkeypatch)
+    (file.parent / "admin.conf").write_text(with_client(days))
+    (file.parent / "renewed").write_text(with_client(365))
+    docker = f'#!/bin/sh\necho "$*" >>{file.parent}/calls\ncp {file.parent}/renewed {file.parent}/admin.conf\n'
+    (folder / "docker").write_text(docker)
+    (folder / "docker").chmod(0o755)
+    write_kubeconfig(file, "shop", "shop.yaml", NOW)
+    assert not kubeconfig_fault(file, "kind-shop", NOW)
+    assert (file.parent / "calls").exists() == renewed
+    if renewed:
+        assert (file.parent / "calls").read_text() == "exec shop-control-plane kubeadm certs renew admin.conf\n"
 
 
 def service(namespace: str, name: str) -> dict[str, Any]:

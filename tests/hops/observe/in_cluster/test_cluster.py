@@ -5,16 +5,20 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from urllib3.exceptions import InsecureRequestWarning
 
+from hops.model.certificates import make_authority, make_leaf
 from hops.observe.in_cluster import api as module
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.cluster import cluster, logs, secrets
@@ -225,3 +229,38 @@ def test_a_followed_log_comes_line_by_line(server: Server, connect: Connect) -> 
     assert max(map(len, lines)) <= 2 * module._LINE
     with pytest.raises(APIError, match="the API answers 404"):
         list(connect().lines("/api/v1/namespaces/apps/pods/gone/log"))
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (datetime(2021, 2, 3, tzinfo=UTC), "the API refuses the client certificate of {}, which expired on 2021-05-04"),
+        (datetime.now(UTC), "the API answers 401 to /version: Unauthorized"),
+    ],
+)
+def test_a_client_certificate_that_is_refused(server: Server, tmp_path: Path, made: datetime, said: str) -> None:
+    server.answers["/version"] = (401, '{"message": "Unauthorized"}')
+    authority = make_authority("kubernetes", made)
+    client, own = make_leaf(authority, "admin", made), make_leaf(authority, "localhost", made)
+    (tmp_path / "own.pem").write_text(own.certificate + own.key)
+    encrypted = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    encrypted.load_cert_chain(tmp_path / "own.pem")
+    server.http.socket = encrypted.wrap_socket(server.http.socket, server_side=True)
+    (tmp_path / "client.pem").write_text(client.certificate)
+    (tmp_path / "client.key").write_text(client.key)
+    url = server.url.replace("http:", "https:")
+    user = {"client-certificate": str(tmp_path / "client.pem"), "client-key": str(tmp_path / "client.key")}
+    whole = {
+        "current-context": "one",
+        "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url, "insecure-skip-tls-verify": True}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    file = tmp_path / "kubeconfig"
+    file.write_text(yaml.safe_dump(whole))
+    api = API(file, "one")
+    with pytest.warns(InsecureRequestWarning), pytest.raises(APIError) as refused:
+        api.json("/version")
+    api.close()
+    assert str(refused.value) == said.format(file)
+    assert refused.value.status == 401

@@ -96,6 +96,37 @@ def test_an_api_that_does_not_answer_is_told_where_its_control_plane_runs() -> N
     assert finding.remedy == f'eval "$(make -s env STACK=local)" && kind export kubeconfig --name {CLUSTER}'
 
 
+@pytest.mark.parametrize(
+    ("stack", "why", "remedy"),
+    [
+        (
+            True,
+            "the API refuses the client certificate of /k/local-1.yaml, which expired on 2026-11-01",
+            "make up STACK=local",
+        ),
+        (
+            False,
+            "the API refuses the client certificate of /k/local-1.yaml, which expired on 2026-11-01",
+            f"docker exec {CONTROL} kubeadm certs renew admin.conf && kind export kubeconfig --name {CLUSTER}",
+        ),
+        (
+            True,
+            "https://127.0.0.1:39871 does not answer: certificate verify failed: certificate has expired (_ssl.c:1016)",
+            f"docker exec {CONTROL} kubeadm certs renew all && docker restart {CONTROL}",
+        ),
+    ],
+)
+def test_an_expired_certificate_has_a_remedy_of_its_own(stack: bool, why: str, remedy: str) -> None:  # noqa: FBT001
+    sight = healthy()
+    sight["cluster"] = None
+    sight["unseen"] = {"cluster": why}
+    if not stack:
+        sight["stack"] = None
+    (finding,) = [one for one in found(sight) if one.code == "T47"]
+    assert finding.remedy == remedy
+    assert f"API: {why}" in finding.evidence
+
+
 @pytest.mark.parametrize("part", ["docker", "stopped", "existing"])
 def test_an_api_that_nothing_is_known_of_is_only_unseen(part: str) -> None:
     sight = healthy()
