@@ -19,6 +19,8 @@ from hops.observe.local.docker import DockerError
 from hops.observe.timed_tasks import later
 
 _SECONDS = 15
+_FILES = 1024 * 1024
+"""Bytes that the folder of the kubeconfig files needs. A cluster whose kubeconfig file cannot be written is half made."""
 _KUBELET = "/var/lib/kubelet/kubeadm-flags.env"
 _REWRITTEN = "/kind/old-ipv4"
 """kind's own node images keep their last address here, and configure the node anew when they start with another one
@@ -126,6 +128,8 @@ def _unwritable(folder: Path) -> str:
         return f"{parent} is no folder"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"{parent} cannot be written by this user"
+    if (free := shutil.disk_usage(parent).free) < _FILES:
+        return f"the disk of {parent} has {free // 1024} KiB free, and {_FILES // 1024} KiB are needed"
     return ""
 
 
