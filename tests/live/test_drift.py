@@ -1,12 +1,19 @@
 """What happens to a running stack without Pulumi: a preview shows it, the trace names it, `make up` mends it."""
 
 import json
+import re
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 
 from tests.project import Project, answer, run
 
@@ -54,6 +61,47 @@ def _overwrite_kubeconfig(project: Project) -> None:
     _kubeconfig(project).write_text("nothing of use\n")
 
 
+def _expired_client() -> tuple[str, str]:
+    """A client certificate that the cluster's authority signed and that expired yesterday, and its key; in base64."""
+    pki = "/etc/kubernetes/pki"
+    authority = x509.load_pem_x509_certificate(run("docker", "exec", NODES[0], "cat", f"{pki}/ca.crt").encode())
+    pem = run("docker", "exec", NODES[0], "cat", f"{pki}/ca.key").encode()
+    signing = serialization.load_pem_private_key(pem, None)
+    assert isinstance(signing, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = ((NameOID.ORGANIZATION_NAME, "system:masters"), (NameOID.COMMON_NAME, "kubernetes-admin"))
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(*name) for name in names]))
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=366))
+        .not_valid_after(now - timedelta(days=1))
+        .sign(signing, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return b64encode(made.public_bytes(serialization.Encoding.PEM)).decode(), b64encode(private).decode()
+
+
+def _expire_client(project: Project) -> None:
+    """A year after the cluster was made: the kubeconfig file and the node's own have the same certificate."""
+    certificate, key = _expired_client()
+
+    def old(text: str) -> str:
+        text = re.sub("(client-certificate-data: ).*", rf"\g<1>{certificate}", text)
+        return re.sub("(client-key-data: ).*", rf"\g<1>{key}", text)
+
+    own, file = "/etc/kubernetes/admin.conf", _kubeconfig(project)
+    text = old(run("docker", "exec", NODES[0], "cat", own))
+    words = ["docker", "exec", "--interactive", NODES[0], "tee", own]
+    subprocess.run(words, input=text, text=True, check=True, capture_output=True)
+    file.write_text(old(file.read_text()))
+
+
 def _lose_state(project: Project) -> None:
     for file in (project.folder / ".ingress-hops/state/.pulumi/stacks/ingress-hops").glob(f"{STACK}.json*"):
         file.unlink()
@@ -83,11 +131,12 @@ def _collide(project: Project) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """What happens. preview: what a preview says of it. trace: what a trace says; None where requests are answered."""
+    """What happens. preview: what a preview says of it. trace: what a trace says, if anything. stops: the request."""
 
     happens: Callable[[Project], None]
     preview: str
     trace: str | None = None
+    stops: bool = True
 
 
 CASES = {
@@ -98,6 +147,9 @@ CASES = {
     "the nodes swapped their addresses": Case(_swap, "and its cluster was made with 172.", "T46"),
     "the kubeconfig is lost": Case(_lose_kubeconfig, "is lost or damaged (an up writes it again)"),
     "the kubeconfig is overwritten": Case(_overwrite_kubeconfig, "is lost or damaged (an up writes it again)"),
+    "the client certificate has expired": Case(
+        _expire_client, "has a client certificate that expired on", "T47", stops=False
+    ),
     "an Ingress is applied over the stack's": Case(_collide, "Ingress apps/my-service-ingress"),
     "the state is lost": Case(_lose_state, "this state knows nothing of it: an up takes it over"),
 }
@@ -128,7 +180,7 @@ def test_what_happened_is_shown_and_mended(running: Project, name: str) -> None:
     )
     assert "Traceback" not in trace.stderr
     if case.trace:
-        assert trace.returncode == 1, trace.stdout + trace.stderr
+        assert trace.returncode == (1 if case.stops else 0), trace.stdout + trace.stderr
         assert case.trace in trace.stdout, trace.stdout
     assert case.preview in running.preview(STACK)
     said = running.up(STACK)

@@ -20,7 +20,7 @@ from hops.observe.timed_tasks import later
 
 _SECONDS = 15
 _FILES = 1024 * 1024
-"""Bytes that the folder of the kubeconfig files needs. A cluster whose kubeconfig file cannot be written is half made."""
+"""Bytes that the folder of the kubeconfig files needs. A cluster without its kubeconfig file is half made."""
 _KUBELET = "/var/lib/kubelet/kubeadm-flags.env"
 _REWRITTEN = "/kind/old-ipv4"
 """kind's own node images keep their last address here, and configure the node anew when they start with another one
