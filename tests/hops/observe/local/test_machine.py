@@ -79,7 +79,7 @@ def answering(tools: Path, tmp_path: Path) -> Answering:
         (tmp_path / "inspect").write_text(json.dumps(containers or []))
         (tmp_path / "rc").write_text(str(rc))
         (tmp_path / "context").write_text(f"{endpoint}\n")
-        return look(door)
+        return look([door])
 
     return look_at
 
@@ -92,7 +92,7 @@ def refusals(of: Settings, seen: Machine) -> list[str]:
 
 
 def test_no_tools(tools: Path) -> None:
-    seen = look(NOWHERE)
+    seen = look([NOWHERE])
     assert tools.exists()
     assert (seen.missing_tools, seen.docker, seen.docker_error) == (("docker", "kind"), None, "")
     assert [p.split()[0] for p in refusals(settings("alice", {}), seen)] == ["docker", "kind"]
@@ -129,7 +129,7 @@ def test_a_docker_that_does_not_answer(tools: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(machine, "_SECONDS", 0.5)
     tool(tools, "kind", "#!/bin/sh\n")
     tool(tools, "docker", f"#!/bin/sh\n{script}\n")
-    seen = look(NOWHERE)
+    seen = look([NOWHERE])
     assert seen.docker is None
     assert said in seen.docker_error
     (problem,) = refusals(settings("alice", {}), seen)
@@ -139,7 +139,7 @@ def test_a_docker_that_does_not_answer(tools: Path, monkeypatch: pytest.MonkeyPa
 def test_a_docker_that_is_no_program(tools: Path) -> None:
     (tools / "docker").write_bytes(b"\x7fELF nothing")
     (tools / "docker").chmod(0o755)
-    seen = look(NOWHERE)
+    seen = look([NOWHERE])
     assert seen.docker is None
     assert "Exec format error" in seen.docker_error
 
@@ -195,7 +195,7 @@ def test_a_context_that_leads_elsewhere(answering: Answering) -> None:
 def test_a_client_without_contexts_is_taken_for_local(answering: Answering, tools: Path) -> None:
     answering()
     tool(tools, "docker", ANSWERS.replace("context)", "context) exit 1;; never)"))
-    seen = look(NOWHERE)
+    seen = look([NOWHERE])
     assert seen.docker
     assert seen.remote is None
 
@@ -267,7 +267,7 @@ def test_the_addresses_of_every_cluster_are_read_on_demand(answering: Answering,
     (tmp_path / "copiedkubeadm-flags.env").write_text("--node-ip=172.18.0.2\n")
     answering([container("c-worker", "c"), container("d-worker", "d"), container("web")])
     for addresses, kept in ((False, ""), (True, "172.18.0.2")):
-        daemon = look(NOWHERE, addresses=addresses).docker
+        daemon = look([NOWHERE], addresses=addresses).docker
         assert daemon
         assert [one.kept_address for one in daemon.containers] == [kept, kept, ""]
 
@@ -351,23 +351,23 @@ def test_limits_that_are_not_there(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("tools")
 def test_a_folder_that_can_be_made_or_written_is_no_problem(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "new" / "deeper"):
-        assert look(NOWHERE, folder).folder_error == ""
-    assert look(NOWHERE).folder_error == ""
+        assert look([NOWHERE], folder).folder_error == ""
+    assert look([NOWHERE]).folder_error == ""
 
 
 @pytest.mark.usefixtures("tools")
 def test_a_file_in_a_folders_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert look(NOWHERE, folder).folder_error == f"{tmp_path / 'file'} is no folder"
+        assert look([NOWHERE], folder).folder_error == f"{tmp_path / 'file'} is no folder"
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    assert look(NOWHERE, tmp_path / "dangling").folder_error == f"{tmp_path / 'dangling'} is no folder"
+    assert look([NOWHERE], tmp_path / "dangling").folder_error == f"{tmp_path / 'dangling'} is no folder"
 
 
 @pytest.mark.usefixtures("tools")
 def test_a_folder_without_rights_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert look(NOWHERE, tmp_path / "new").folder_error == f"{tmp_path} cannot be written by this user"
+    assert look([NOWHERE], tmp_path / "new").folder_error == f"{tmp_path} cannot be written by this user"
 
 
 @pytest.mark.usefixtures("tools")
@@ -376,5 +376,5 @@ def test_a_full_disk_of_the_kubeconfig_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, said: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - free, free))
-    error = look(NOWHERE, tmp_path / "new").folder_error
+    error = look([NOWHERE], tmp_path / "new").folder_error
     assert error == (f"the disk of {tmp_path} {said}" if said else "")
