@@ -50,12 +50,12 @@ def declare(
 ) -> list[pulumi.CustomResource]:
     """Each object as a resource of its own, so that previews and policies see it.
 
-    A Namespace is created before what lives in it, and what makes pods last: pods need their accounts and settings.
-
     objects: Kubernetes objects.
     name: the parent's name; a child is named by it and by the object's kind and name.
     parent: the component that the resources belong to.
     opts: the options that the component was given.
+
+    A Namespace is created before what lives in it, and what makes pods last: pods need their accounts and settings.
 
     Returns the resources in the order of the objects.
     """
@@ -87,6 +87,10 @@ def _turn(kind: str) -> int:
 
 def find(objects: Iterable[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
     """The one object of that kind and name, to be patched in place.
+
+    objects: of the published file.
+    kind: such as DaemonSet.
+    name: of the object.
 
     Raises ManifestError where the published file has none, as after a change of version.
     """

@@ -44,7 +44,9 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 class Node:
     """A node that the image can run on.
 
-    name: of its container. architecture: as images name it. has_image: whether it has the image.
+    name: of its container.
+    architecture: as images name it.
+    has_image: whether it has the image.
     blobs: the sizes of its image contents by digest.
     """
 

@@ -26,6 +26,10 @@ _SIGNS = {
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
     """Prints a table; None is left blank. A cell is broken at spaces only.
 
+    columns: the headings.
+    rows: of cells; None is left blank.
+    title: stands above. Default: none.
+
     It is as wide as the terminal, within 80 and 120 columns; wider where a word needs it.
     """
     cells = [["" if cell is None else visible(str(cell)) for cell in row] for row in rows]

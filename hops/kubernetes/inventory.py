@@ -80,7 +80,12 @@ class Inventory:
             yield from self._by_kind.get(kind, ())
 
     def find(self, kind: str, namespace: str | None, name: str) -> Resource | None:
-        """The object with this name; None if there is none. Raises Undecidable if an unknown name could match."""
+        """The object with this name; None if there is none. Raises Undecidable if an unknown name could match.
+
+        kind: such as Pod.
+        namespace: None for an object of the whole cluster.
+        name: of the object.
+        """
         found = self._by_name.get((kind, namespace, name))
         if found is None and kind in self._vague_kinds:
             raise Undecidable

@@ -32,7 +32,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Identity:
-    """Which object: namespace is None for one that belongs to the whole cluster."""
+    """Which object.
+
+    api_version: such as apps/v1.
+    kind: such as Deployment.
+    namespace: None for an object that belongs to the whole cluster.
+    name: of the object.
+    """
 
     api_version: str
     kind: str
@@ -52,7 +58,9 @@ def label(kind: str, namespace: str | None, name: str) -> str:
 class Place:
     """Where an object is declared.
 
-    document: its number in the file, from 0. within: JSON pointer of a List's item inside the document.
+    file: a path; None if the object is in no file.
+    document: its number in the file, from 0.
+    within: JSON pointer of a List's item inside the document.
     urn: of the Pulumi resource.
     """
 
@@ -80,12 +88,18 @@ class Patch:
 class Finding:
     """One breach of one rule.
 
-    level: mandatory or advisory. hop: the hop that breaks, None where no single one does. path: JSON pointer inside the
-    object, "" for all of it. message: one sentence without its code. remedy: what mends it; of a trace, a command, or
-    empty where none is known. evidence: the value that was met, as text. setting: a stack's file and the key in it to
-    correct first, or empty. look: a command that shows more and changes nothing, or empty. about: other objects that it
-    concerns, beside its resource. causes: where the values are that cause it, as place and JSON pointer. names: where
-    the value is that the message names, in the same form, or None.
+    code: of the rule or of the trace.
+    level: mandatory or advisory.
+    hop: the hop that breaks, None where no single one does.
+    path: JSON pointer inside the object, "" for all of it.
+    message: one sentence without its code.
+    remedy: what mends it; of a trace, a command, or empty where none is known.
+    evidence: the value that was met, as text.
+    setting: a stack's file and the key in it to correct first, or empty.
+    look: a command that shows more and changes nothing, or empty.
+    about: other objects that it concerns, beside its resource.
+    causes: where the values are that cause it, as place and JSON pointer.
+    names: where the value is that the message names, in the same form, or None.
     """
 
     code: str

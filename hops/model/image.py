@@ -33,9 +33,12 @@ class ContextFile:
 class Build:
     """How an image is built.
 
-    service: the service that runs the image, as NAMESPACE/NAME. cluster: the kind cluster that it is loaded into.
-    context: absolute path of the folder. dockerfile: absolute path of the Dockerfile.
-    target: the stage to build; None for the last one. args: build arguments by name.
+    service: the service that runs the image, as NAMESPACE/NAME.
+    cluster: the kind cluster that it is loaded into.
+    context: absolute path of the folder.
+    dockerfile: absolute path of the Dockerfile.
+    target: the stage to build; None for the last one.
+    args: build arguments by name.
     digest: of everything that goes into the image.
     folders: the context's folders that hold files of the image, relative to it; "" is the context itself.
     """

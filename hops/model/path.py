@@ -39,6 +39,10 @@ _INSIDE_TLS = (HopName.ROUTE, HopName.REPLY_ROUTE, HopName.REPLY_CLIENT)
 def envoy_cluster(namespace: str, service: str, port: int) -> str:
     """Envoy's name for a Service's endpoints under Contour's default options, at most 60 characters.
 
+    namespace: of the Service.
+    service: its name.
+    port: the Service's port number.
+
     Source: Contour, internal/envoy/cluster.go, Clustername and Hashname.
     """
     options = hashlib.sha1(b"", usedforsecurity=False).hexdigest()[:10]
@@ -73,8 +77,9 @@ def request_path(
 ) -> RequestPath:
     """The path of the requests to one backend.
 
-    found: the running cluster's addresses, empty before it runs. network: further facts of the endpoint hop. xds: the
-    IPv4 address of Contour's Service, from which Envoy has its routes.
+    found: the running cluster's addresses, empty before it runs.
+    network: further facts of the endpoint hop.
+    xds: the IPv4 address of Contour's Service, from which Envoy has its routes.
     """
     mappings = door.mappings
     # An entrance without https, as objects may declare it, leaves a route with a certificate its plain port.

@@ -46,15 +46,19 @@ POOL = ("blockSize", "encapsulation")
 class Plan:
     """What a stack will be.
 
-    context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
-    IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
-    cluster. services: one for each service of the settings; the host of one without a route is "". backends, paths: one
-    for each route, in order. doors: the entrypoints, one for each publishing node; `paths` enter by the first.
-    entrances: the paths that enter by the others; a route with TLS enters where https is published. manifests: the
-    published files that it is made of. fixed: the settings behind the fingerprint, by key without the namespace, such
-    as cluster.httpPort; of an existing cluster its context alone.
+    context: of its kubeconfig.
+    fingerprint: 8 hexadecimal digits of all that a running cluster cannot change.
+    xds: the IPv4 address of Contour's Service.
+    control_plane, workers: names of kind's node containers, empty for an existing cluster.
+    services: one for each service of the settings; the host of one without a route is "".
+    backends, paths: one for each route, in order.
+    doors: the entrypoints, one for each publishing node; `paths` enter by the first.
+    entrances: the paths that enter by the others; a route with TLS enters where https is published.
+    manifests: the published files that it is made of.
+    fixed: the settings behind the fingerprint, by key without the namespace, such as cluster.httpPort; of an existing
+        cluster its context alone.
     between: the way between the nodes to each pod, from each publishing node, in the order of `backends`; empty unless
-    there are several workers.
+        there are several workers.
     """
 
     context: str
@@ -108,7 +112,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
     settings: the stack's settings.
     found: the addresses of its running cluster. Default: none.
     authority: the file of the certificate authority that signs the certificates of services with `tls: true`; the
-      output `curl` names it. Default: None, no such file is named.
+        output `curl` names it. Default: None, no such file is named.
     """
     cluster = settings.cluster
     workers: tuple[str, ...] = ()

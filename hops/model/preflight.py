@@ -26,10 +26,14 @@ INOTIFY_WATCHES_PER_NODE = 512
 class DockerContainer:
     """A Docker container.
 
-    cluster: the kind cluster that it is a node of. state: such as running or exited. binds: HOST:CONTAINER[:OPTIONS].
-    published: IPv4 address and TCP port on the host machine, which it has while it runs. address: the IPv4 address that
-    Docker gave it, "" while it does not run. kept_address: the one that a kind node's kubelet is configured with, ""
-    where it is not known, or where the node's image configures it at each start.
+    name: as Docker has it.
+    cluster: the kind cluster that it is a node of.
+    state: such as running or exited.
+    binds: HOST:CONTAINER[:OPTIONS].
+    published: IPv4 address and TCP port on the host machine, which it has while it runs.
+    address: the IPv4 address that Docker gave it, "" while it does not run.
+    kept_address: the one that a kind node's kubelet is configured with, "" where it is not known, or where the node's
+        image configures it at each start.
     """
 
     name: str
@@ -48,7 +52,16 @@ class DockerContainer:
 
 @dataclass(frozen=True)
 class DockerDaemon:
-    """What a Docker daemon says of itself. memory and disk in bytes, None where it does not say."""
+    """What a Docker daemon says of itself.
+
+    product: the name of its platform.
+    containers_os: the operating system of its containers, such as linux.
+    rootless: whether it runs without root.
+    cgroup_version: 1 or 2.
+    memory: bytes; None if it does not say.
+    disk_free: bytes; None if it does not say.
+    containers: those that it has, in any state.
+    """
 
     product: str
     containers_os: str
@@ -63,8 +76,14 @@ class DockerDaemon:
 class Machine:
     """What was seen of this machine.
 
-    docker: None where none answers, `docker_error` then says why. remote: the address of a Docker elsewhere.
-    busy: ports of the wanted ones that something listens on. inotify_…: its limits, None outside Linux.
+    missing_tools: names of programs that are not there.
+    docker: None where none answers.
+    docker_error: why none answers, in Docker's words.
+    remote: the address of a Docker elsewhere.
+    kind_provider: KIND_EXPERIMENTAL_PROVIDER of the environment; None if it is not set.
+    busy: ports of the wanted ones that something listens on.
+    inotify_instances, inotify_watches: the limits of this user; None outside Linux.
+    lowest_port: the lowest port that a process without root may bind.
     folder_error: why the kubeconfig folder cannot be made or written, empty where it can.
     """
 
@@ -89,11 +108,13 @@ class Machine:
 class ClusterState:
     """What was seen of a stack's own kind cluster.
 
-    generation: which one of them it is, None where none can be kept. foreign: one exists and is somebody else's.
-    outdated: it was made by settings that cannot change in it. stopped: containers that exist and do not run.
-    marked: the highest generation that a node of this stack carries, 0 without one. moved: containers that run at
-    another address than the cluster was made with, which therefore does not answer. addresses: the address that each of
-    the stopped and moved containers needs, where it is known.
+    generation: which one of them it is, None where none can be kept.
+    foreign: one exists and is somebody else's.
+    outdated: it was made by settings that cannot change in it.
+    stopped: containers that exist and do not run.
+    marked: the highest generation that a node of this stack carries, 0 without one.
+    moved: containers that run at another address than the cluster was made with, which therefore does not answer.
+    addresses: the address that each of the stopped and moved containers needs, where it is known.
     """
 
     generation: int | None = None
@@ -154,9 +175,10 @@ def mark(generation: int, fingerprint: str) -> str:
 class PublishedCluster:
     """What a stack's last update published of its cluster.
 
-    name: the kind cluster's, None where there was none. folder: the absolute one of its kubeconfig files, empty where
-    it is not known. generation: 0 where it is not known. fixed: see `Plan.fixed`; None where an older version
-    published it.
+    name: the kind cluster's, None where there was none.
+    folder: the absolute one of its kubeconfig files, empty where it is not known.
+    generation: 0 where it is not known.
+    fixed: see `Plan.fixed`; None where an older version published it.
     """
 
     name: str | None = None
@@ -242,8 +264,8 @@ def generation(state: ClusterState, published: PublishedCluster, kept: Iterable[
 def rebuild(plan: Plan, folder: str, published: PublishedCluster, objects: int | None) -> str:
     """What changed that a running cluster cannot take, and what is lost with it.
 
-    folder: the absolute one of the kubeconfig files. objects: how many Kubernetes objects of the stack go with the
-    cluster, None where that is not known.
+    folder: the absolute one of the kubeconfig files.
+    objects: how many Kubernetes objects of the stack go with the cluster, None where that is not known.
     """
     name = published.name or "of this stack"
     lines = [f"settings changed that the running cluster {name} cannot take:"]

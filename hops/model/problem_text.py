@@ -54,7 +54,9 @@ def problem_lines(
 def nearest(word: object, known: Iterable[str], what: str) -> str:
     """The rest of a sentence about an unknown word.
 
-    word: the unknown word. known: the words that exist. what: their plural noun, such as "keys".
+    word: the unknown word.
+    known: the words that exist.
+    what: their plural noun, such as "keys".
     """
     words = list(known)
     close = difflib.get_close_matches(str(word), words, 1)

@@ -265,7 +265,8 @@ class VolumeSettings(Section):
 def claim_name(service: str, path: str) -> str:
     """The name of the PersistentVolumeClaim behind a folder of a service. A Service's name holds no dot.
 
-    service: the Service's name. path: the folder in the container.
+    service: the Service's name.
+    path: the folder in the container.
     """
     return f"{service}.{re.sub('[^a-z0-9]+', '-', path.lower()).strip('-')[:100].strip('-')}"
 
@@ -273,7 +274,9 @@ def claim_name(service: str, path: str) -> str:
 def claim_problem(service: str, kept: Sequence[str], pods: int) -> str | None:
     """The reason why a service cannot keep these folders; None if it can.
 
-    service: the Service's name. kept: the paths of the volumes with a size. pods: how many pods run.
+    service: the Service's name.
+    kept: the paths of the volumes with a size.
+    pods: how many pods run.
     """
     if kept and pods > 1:
         return (

@@ -11,7 +11,12 @@ _PUBLISHED = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """A file of Kubernetes objects as its project publishes it for one release."""
+    """A file of Kubernetes objects as its project publishes it for one release.
+
+    name: of the project.
+    version: without a leading v.
+    sha256: of the file, as hexadecimal digits.
+    """
 
     name: str
     version: str

@@ -35,8 +35,14 @@ class EventsError(ValueError):
 class PreviewedResource:
     """A resource of a preview.
 
-    op: create, update, replace, delete, same and so on. component: the class of the component that declares it, "" for
-    the program itself. parent: that component's name. inputs: its values by JSON pointer.
+    urn: Pulumi's name of the resource.
+    type: Pulumi's type token.
+    name: of the resource.
+    op: create, update, replace, delete, same and so on.
+    component: the class of the component that declares it, "" for the program itself.
+    parent: that component's name.
+    inputs: its values by JSON pointer.
+    changed: JSON pointers to the inputs that change.
     """
 
     urn: str
@@ -53,10 +59,16 @@ class PreviewedResource:
 class Preview:
     """One preview or update.
 
-    config: the stack's, of our namespace, each value as JSON knows it. resources: by URN, in order. hops: as the output
-    `hops` holds them. mended: JSON pointers to the inputs that the pack changed, by URN. failure: why the preview says
-    less than it should, None for one that a finding stopped at most. unread: how many lines are no events.
-    notes: what the program says that is no warning. outputs_change: whether an output of the stack differs from before.
+    stack: its name.
+    config: the stack's, of our namespace, each value as JSON knows it.
+    resources: by URN, in order.
+    hops: as the output `hops` holds them.
+    mended: JSON pointers to the inputs that the pack changed, by URN.
+    warnings: the engine's words.
+    failure: why the preview says less than it should, None for one that a finding stopped at most.
+    unread: how many lines are no events.
+    notes: what the program says that is no warning.
+    outputs_change: whether an output of the stack differs from before.
     """
 
     stack: str

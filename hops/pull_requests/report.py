@@ -16,9 +16,14 @@ from hops.rules.formats import Located, Unread
 class PullRequest:
     """What there is to tell of a change.
 
-    stack: its name. stack_file: below the project's folder. compared: whether there is a base. why_not: why there is
-    none, where one was asked for. resources: what changes. failure, warnings: the engine's words. mended: JSON pointers
-    to the inputs that the pack changed, by URN. unread: how many lines are no events.
+    stack: its name.
+    stack_file: below the project's folder.
+    resources: what changes.
+    compared: whether there is a base.
+    why_not: why there is none, where one was asked for.
+    failure, warnings: the engine's words.
+    mended: JSON pointers to the inputs that the pack changed, by URN.
+    unread: how many lines are no events.
     """
 
     stack: str
@@ -49,8 +54,10 @@ class PullRequest:
 def pull_request(head: str, base: str | None, sources: Mapping[str, str]) -> PullRequest:
     """A change from the events of its preview, and of its base's where there is one.
 
+    head: the text of the events of its preview.
+    base: the same of the base; None without one.
     sources: texts of the project by file name, for the lines of findings. Raises EventsError where the head has no
-    event; a base that can't be read is told of.
+        event; a base that can't be read is told of.
     """
     after = read(head)
     before, why_not = _base(base)

@@ -63,9 +63,11 @@ def _one(text: str) -> str:
 def heard(message: str, urn: str, level: Level, policy: str) -> Finding:
     """The finding that a message's last line holds.
 
-    A message without such a line is another pack's: a finding whose code is the policy's name.
+    message: with whatever the engine writes above it.
+    urn: of the resource, "" where the message has none.
+    policy: its name, for a message of another pack.
 
-    message: with whatever the engine writes above it. urn: of the resource, "" where the message has none.
+    A message without such a line is another pack's: a finding whose code is the policy's name.
     """
     given = _given(message)
     place = Place(urn=urn or None)

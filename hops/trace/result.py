@@ -21,7 +21,9 @@ class Verdict(StrEnum):
 class HopAddress:
     """Where a hop is, and where it leads.
 
-    here: its address, or what it takes. onward: the next address. device: the interface that leads there.
+    here: its address, or what it takes.
+    onward: the next address.
+    device: the interface that leads there.
     """
 
     here: str | None
@@ -37,9 +39,12 @@ class HopAddress:
 class TracedHop:
     """One hop.
 
-    planned, declared, found: its address or what stands for it, None where that isn't known. seconds: that the followed
-    request spent in it, None where that can't be told. evidence: what was seen of it, a sentence or line each. unseen:
-    what could not be looked at, and why.
+    number: the place in the path, 1 to 12.
+    component: what does the hop's work.
+    planned, declared, found: its address or what stands for it, None where that isn't known.
+    seconds: that the followed request spent in it, None where that can't be told.
+    evidence: what was seen of it, a sentence or line each.
+    unseen: what could not be looked at, and why.
     """
 
     number: int
@@ -60,11 +65,14 @@ class TracedHop:
 class Trace:
     """What a look says of a path.
 
-    answer: the followed request, None where it could not be sent. findings: all, the first broken hop's first, those
-    that stop no request last. taken, versions, unseen, seconds: as in the sight. handshakes: the first
-    request over TLS to each place. then: the trace of the request that a redirect led to; None without one.
+    stack: its name; None without one.
+    findings: all, the first broken hop's first, those that stop no request last.
+    taken, unseen: as in `Observation`.
+    answer: the followed request, None where it could not be sent.
+    handshakes: the first request over TLS to each place.
+    then: the trace of the request that a redirect led to; None without one.
     between_nodes: how packets travel from Envoy's node to the nodes of the pods, a part of hop 6; empty with one
-    worker.
+        worker.
     """
 
     asked: FollowedRequest

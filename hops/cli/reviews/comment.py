@@ -57,7 +57,13 @@ class GitHub:
         self._base = f"{api}/repos/{self.repository}"
 
     def bytes(self, method: str, path: str, limit: int, body: Mapping[str, Any] | None = None) -> bytes:
-        """The body of an answer. Raises CommentError, also if it has more than `limit` bytes."""
+        """The body of an answer. Raises CommentError, also if it has more than `limit` bytes.
+
+        method: of HTTP.
+        path: below the repository's address.
+        limit: the most bytes that are read.
+        body: sent as JSON. Default: none.
+        """
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self._base}/{path}", data, method=method)  # noqa: S310 - the API's own
         request.add_header("Accept", "application/vnd.github+json")
@@ -77,6 +83,12 @@ class GitHub:
         return read
 
     def json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """The body of an answer, read as JSON. Raises CommentError.
+
+        method: of HTTP.
+        path: below the repository's address.
+        body: sent as JSON. Default: none.
+        """
         answer = self.bytes(method, path, _MOST_ZIPPED, body)
         try:
             return json.loads(answer)

@@ -112,7 +112,12 @@ _VALUES: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 
 def expected(kind: str, key: str, value: str) -> str:
-    """The form that Contour expects of an annotation's value, as a noun; "" if the value has it."""
+    """The form that Contour expects of an annotation's value, as a noun; "" if the value has it.
+
+    kind: of the object.
+    key: of the annotation.
+    value: of the annotation.
+    """
     name = key.partition("/")[2]
     pattern, form = _VALUES.get(name, (None, ""))
     if key not in READ[kind] or not pattern or not value:

@@ -51,6 +51,13 @@ class IngressRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IngressTLS:
+    """An entry of `tls` of an Ingress.
+
+    hosts: as declared.
+    secret: the name of the Secret with the certificate; None if the entry names none.
+    pointer: JSON pointer of the entry inside the Ingress.
+    """
+
     hosts: Sequence[str]
     secret: str | None
     pointer: str

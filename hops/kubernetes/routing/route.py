@@ -20,7 +20,10 @@ PlainHTTP = Literal["served", "redirected", "refused"]
 class RouteBackend:
     """A Service that a route sends requests to.
 
-    port: number or name, as the route gives it. weight: its share among the route's backends, None where none is given.
+    namespace: of the Service.
+    service: its name.
+    port: number or name, as the route gives it.
+    weight: its share among the route's backends, None where none is given.
     """
 
     namespace: str | None
@@ -163,14 +166,14 @@ def _attached(_: Resource, __: Inventory) -> str:
 class Adapter:
     """What the project reads of one kind of object on the way from a listener to a Service.
 
-    Each function takes an object and its inventory, and raises Undecidable if an unknown value decides the answer.
-
     routes: its routes; None for a kind whose routes are not followed.
     targets: its backends.
     secure: whether Contour serves a host of it with TLS; None if other objects decide that.
     missing_tls: its hosts without TLS.
     plain_access: what lets its routes with TLS be served over plain HTTP.
     detached: why no Gateway accepts it, as a clause; "" if one does, may, or need not.
+
+    Each function takes an object and its inventory, and raises Undecidable if an unknown value decides the answer.
     """
 
     routes: Callable[[Resource, Inventory], Iterator[Route]] | None = None
@@ -224,7 +227,12 @@ def decided(read: Callable[[], T]) -> T:
 def known_backends(
     resource: Resource, service: JSON, port: JSON, weight: int | None = None
 ) -> tuple[RouteBackend, ...]:
-    """The backend, where both its parts are known: the engine sends 80 as 80.0."""
+    """The backend, where both its parts are known: the engine sends 80 as 80.0.
+
+    service: its name, or unknown.
+    port: number or name, or unknown.
+    weight: its share among the route's backends. Default: None, not given.
+    """
     if isinstance(service, Unknown) or isinstance(port, Unknown) or not isinstance(service, str):
         return ()
     given = port if isinstance(port, str) else number(port)

@@ -81,7 +81,12 @@ def port_of(service: DeclaredService, wanted: int | str) -> ServicePort | None:
 
 
 def granted(inventory: Inventory, resource: Resource, kind: str, namespace: str | None, name: str) -> bool:
-    """Whether a ReferenceGrant of that namespace lets a Gateway API object refer to an object there."""
+    """Whether a ReferenceGrant of that namespace lets a Gateway API object refer to an object there.
+
+    kind: of the object that is referred to.
+    namespace: of that object.
+    name: of that object.
+    """
     grants, unsure = inventory.once(_grants)
     names = grants.get((namespace, resource.kind, home(resource), kind), ())
     if name in names or None in names:

@@ -133,7 +133,12 @@ class API:
             raise APIError(f"the API answers {answer.status} to {path.partition('?')[0]}", answer.status)
 
     def forward(self, namespace: str, pod: str, port: int) -> socket:
-        """A connection to a port in a pod's network namespace, which includes its loopback. Raises APIError."""
+        """A connection to a port in a pod's network namespace, which includes its loopback. Raises APIError.
+
+        namespace: of the pod.
+        pod: its name.
+        port: TCP port.
+        """
         from kubernetes.stream.ws_client import portforward_call  # noqa: PLC0415
 
         # The public function, stream.portforward, needs CoreV1Api, whose import takes a second.

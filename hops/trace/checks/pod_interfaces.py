@@ -77,8 +77,12 @@ T39 = Code(
 class VethPair:
     """A running pod's connection to its node. hop: the one that breaks with it.
 
-    host: the interface at the node, None where it is gone. own: the pod's eth0, None where it wasn't seen. space: the
-    pod's network namespace.
+    pod: the object.
+    address: IP address of the pod.
+    interface: its name at the node.
+    host: the interface at the node, None where it is gone.
+    own: the pod's eth0, None where it wasn't seen.
+    space: the pod's network namespace.
     """
 
     pod: Mapping[str, JSON]

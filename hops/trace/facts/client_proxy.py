@@ -24,7 +24,9 @@ _URL = re.compile(
 class ClientProxy:
     """A proxy of the client.
 
-    variable: the variable that names it. scheme: of its URL. host, port: its address.
+    variable: the variable that names it.
+    scheme: of its URL.
+    host, port: its address.
     """
 
     variable: str

@@ -17,7 +17,8 @@ from hops.trace.observed.observation import FollowedRequest
 class Claims:
     """The routes that objects claim for the asked host.
 
-    all: of any path and class. hit: those that the asked path meets, the one that Envoy would take first.
+    all: of any path and class.
+    hit: those that the asked path meets, the one that Envoy would take first.
     """
 
     all: tuple[Route, ...]
@@ -91,7 +92,11 @@ def detached(view: PathFacts) -> tuple[Route, ...]:
 class Share:
     """A ready pod behind the route that takes the request.
 
-    address, port: where Envoy dials it. weight: its backend's, None where none is given. part: of all requests.
+    namespace: of the Service.
+    service: the name of the Service.
+    address, port: where Envoy dials it.
+    weight: its backend's, None where none is given.
+    part: of all requests.
     """
 
     namespace: str

@@ -39,7 +39,12 @@ def retold(
     *,
     look: str = "",
 ) -> Finding:
-    """A rule's finding as one of the path: at the hop that breaks by it, with what was seen and its commands."""
+    """A rule's finding as one of the path: at the hop that breaks by it, with what was seen and its commands.
+
+    remedy: a command, or empty.
+    evidence: what was seen, a line each.
+    look: a command that shows more. Default: none.
+    """
     message, seen = finding.message[0].upper() + finding.message[1:], "\n".join(evidence)
     return replace(finding, hop=hop, level=level, remedy=remedy, patch=None, message=message, evidence=seen, look=look)
 

@@ -41,9 +41,15 @@ _SHAPES: Mapping[Sign, tuple[str, str]] = {
 class Stop:
     """One hop as it is drawn.
 
-    path: its path's number on the page. said: the sign in words. address: what stands beside it in the picture.
-    crossed: whether the request is known to have come to it. facts: by name, None where one isn't known. notes: a
-    sentence each. unseen: what could not be looked at, and why.
+    path: its path's number on the page.
+    component: what does the hop's work.
+    said: the sign in words.
+    address: what stands beside it in the picture.
+    crossed: whether the request is known to have come to it.
+    facts: by name, None where one isn't known.
+    notes: a sentence each.
+    seconds: see `TracedHop`.
+    unseen: what could not be looked at, and why.
     """
 
     path: int

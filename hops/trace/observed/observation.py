@@ -29,11 +29,19 @@ class Part(BaseModel):
 class FollowedRequest(Part):
     """The request that is followed.
 
-    port: of the host machine. header names are as given. expect: a text that the answer's body has to hold.
+    scheme: http or https.
+    host: the host name.
+    path: with its query.
+    port: of the host machine.
+    method: of HTTP.
+    headers: names as given.
+    expect: a text that the answer's body has to hold.
     from_node: the request starts in the publishing node and not on this machine.
-    scheme: http or https. ca_file: the file of the authorities that the client trusts, None for this machine's own.
-    insecure: whether the client accepts any certificate. tls_max: the newest TLS version that the client speaks, None
-    for no limit. follow: whether redirects are followed. grpc: whether it is a gRPC call, and so no request is a GET.
+    ca_file: the file of the authorities that the client trusts, None for this machine's own.
+    insecure: whether the client accepts any certificate.
+    tls_max: the newest TLS version that the client speaks, None for no limit.
+    follow: whether redirects are followed.
+    grpc: whether it is a gRPC call, and so no request is a GET.
     """
 
     scheme: Literal["http", "https"] = "http"
@@ -64,6 +72,7 @@ class FollowedRequest(Part):
 class TracedStack(Part):
     """The stack whose path it is.
 
+    name: of the stack.
     outputs: what the stack published, None where that could not be read.
     makefile: whether its project has the Makefile of ingress-hops. Default: true.
     """
@@ -75,9 +84,14 @@ class TracedStack(Part):
 
 
 class Lookup(Part):
-    """One look-up of the host name. family: 4 or 6. seconds: how long it took.
+    """One look-up of the host name.
 
     A name in `.localhost` is not looked up: clients take it for 127.0.0.1 without asking (RFC 6761, section 6.3).
+
+    family: 4 or 6.
+    addresses: in the resolver's order.
+    seconds: how long it took.
+    error: the resolver's words; None if it answered.
     """
 
     family: Literal[4, 6]
@@ -87,7 +101,13 @@ class Lookup(Part):
 
 
 class Listener(Part):
-    """A TCP socket that listens on the host machine. pid and process are None where this user may not see them."""
+    """A TCP socket that listens on the host machine.
+
+    address: IP address.
+    port: TCP port.
+    pid: None if this user may not see it.
+    process: the command's name; None if this user may not see it.
+    """
 
     address: str
     port: int
@@ -98,10 +118,15 @@ class Listener(Part):
 class Host(Part):
     """The machine that the request starts on.
 
-    system: as `platform.system()`. hosts: the lines of the hosts file that hold the name. listeners: those on the
-    asked port. addresses: the machine's own IP addresses. inotify: `max_user_instances`, `max_user_watches`.
-    environment: the variables of the client's proxy, without passwords. resolver: what the system's resolver says of a
-    name in .localhost; None for other names. filter: of `iptables-save`, "" where this user may not read it.
+    system: as `platform.system()`.
+    hosts: the lines of the hosts file that hold the name.
+    lookups: of the host name.
+    listeners: those on the asked port.
+    addresses: the machine's own IP addresses.
+    inotify: `max_user_instances`, `max_user_watches`.
+    environment: the variables of the client's proxy, without passwords.
+    resolver: what the system's resolver says of a name in .localhost; None for other names.
+    filter: of `iptables-save`, "" where this user may not read it.
     """
 
     system: str
@@ -125,9 +150,12 @@ class ObservedDocker(Part):
 class Namespace(Part):
     """One pod's network namespace, as its node sees it.
 
-    name: below /var/run/netns. links: of `ip -json -details address`. routes: of `ip -json route`. sockets: of `ss`,
-    the listening TCP sockets. processes: a line each with the process id, its state as in /proc/PID/stat, how many file
-    descriptors it has open, how many it may have, and its command's name.
+    name: below /var/run/netns.
+    links: of `ip -json -details address`.
+    routes: of `ip -json route`.
+    sockets: of `ss`, the listening TCP sockets.
+    processes: a line each with the process id, its state as in /proc/PID/stat, how many file descriptors it has open,
+        how many it may have, and its command's name.
     """
 
     name: str
@@ -140,6 +168,7 @@ class Namespace(Part):
 class ObservedNode(Part):
     """One node from inside.
 
+    name: of the node.
     nat, filter: of `iptables-save --counters`, before the requests.
     nat_after: the same table after the requests.
     links: of `ip -json -details -statistics address`, before the requests.
@@ -169,11 +198,16 @@ class ObservedNode(Part):
 class ObservedCluster(Part):
     """What the Kubernetes API says.
 
-    server: its address. kubeconfig, context: the file and its context that led there. objects: as the API gives them,
-    of all kinds that matter to a path, Secrets without their data. logs: the last lines by "namespace/pod/container",
-    those of a container that died by "namespace/pod/container previous". certificates: end of validity of Secrets'
-    public certificates, ISO 8601, by "namespace/secret/key". authorities: the SHA-256 of their ca.crt, by
-    "namespace/secret".
+    server: its address.
+    kubeconfig, context: the file and its context that led there.
+    version: of the API server.
+    objects: as the API gives them, of all kinds that matter to a path, Secrets without their data.
+    logs: the last lines by "namespace/pod/container", those of a container that died by "namespace/pod/container
+        previous".
+    certificates: end of validity of Secrets' public certificates, ISO 8601, by "namespace/secret/key".
+    authorities: the SHA-256 of their ca.crt, by "namespace/secret".
+    fingerprints: SHA-256 of Secrets' public certificates, by "namespace/secret/key".
+    unusable: why a Secret cannot serve TLS, by "namespace/secret".
     """
 
     server: str
@@ -191,9 +225,13 @@ class ObservedCluster(Part):
 class ObservedEnvoy(Part):
     """One Envoy by its admin interface, JSON as it answers.
 
-    pod: "namespace/name". listeners: of /listeners. routes: the route configurations of /config_dump. clusters: of
-    /clusters. stats: before the requests, stats_after: after them, by name; what was never counted is left out.
-    server: of /server_info. certs: of /certs, the certificates that it holds.
+    pod: "namespace/name".
+    listeners: of /listeners.
+    routes: the route configurations of /config_dump.
+    clusters: of /clusters.
+    stats, stats_after: counters by name, before and after the requests; what was never counted is left out.
+    server: of /server_info.
+    certs: of /certs, the certificates that it holds.
     """
 
     pod: str
@@ -209,9 +247,12 @@ class ObservedEnvoy(Part):
 class Certificate(Part):
     """The public facts of a certificate (RFC 5280).
 
-    subject, issuer: distinguished names (RFC 4514). begins, ends: validity, ISO 8601. hosts: DNS names and IP addresses
-    that it is for. key: type and size of its public key. sha256: its fingerprint. issued_at: where its issuer's
-    certificate can be fetched; None if it does not say.
+    subject, issuer: distinguished names (RFC 4514).
+    begins, ends: validity, ISO 8601.
+    hosts: DNS names and IP addresses that it is for.
+    key: type and size of its public key.
+    sha256: its fingerprint.
+    issued_at: where its issuer's certificate can be fetched; None if it does not say.
     """
 
     subject: str
@@ -227,13 +268,16 @@ class Certificate(Part):
 class Handshake(Part):
     """One TLS handshake.
 
-    name: the server name that the client sent (SNI); None for an IP address. protocol, cipher: as negotiated; None if
-    the handshake failed. alpn: the application protocol that the server chose, such as h2; None if it chose none.
-    chain: the certificates that the server sent, its own first. verified: whether the client trusts them; None if it
-    did not check. distrust: why it does not, in OpenSSL's words. code: OpenSSL's number for that (X509_V_ERR_…).
-    trusted: the subjects of the authorities in the client's file; empty if they are this machine's own. wants_client:
-    whether the server asked for a certificate of the client; None if that was not seen. error: why the handshake
-    failed, in OpenSSL's words.
+    name: the server name that the client sent (SNI); None for an IP address.
+    protocol, cipher: as negotiated; None if the handshake failed.
+    alpn: the application protocol that the server chose, such as h2; None if it chose none.
+    chain: the certificates that the server sent, its own first.
+    verified: whether the client trusts them; None if it did not check.
+    distrust: why it does not, in OpenSSL's words.
+    code: OpenSSL's number for that (X509_V_ERR_…).
+    trusted: the subjects of the authorities in the client's file; empty if they are this machine's own.
+    wants_client: whether the server asked for a certificate of the client; None if that was not seen.
+    error: why the handshake failed, in OpenSSL's words.
     """
 
     name: str | None = None
@@ -252,15 +296,24 @@ class Handshake(Part):
 class SentRequest(Part):
     """One request and its answer.
 
+    where: the place that it was sent from.
+    address: IP address that it was sent to.
+    port: TCP port.
+    method: as asked, and GET for all but the first of `client` where the asked one may change something (RFC 9110,
+        section 9.2.1).
+    failure: None where a whole answer came.
+    error: what failed, in words; empty if nothing did.
+    status: of HTTP; one with a failure broke off in its body.
+    headers: lower-case names.
+    body: its beginning where Envoy itself answered, else empty.
+    size, sha256: of its first MiB.
+    seconds: since the start, by stage: `name`, `connect`, `first byte`, `total`; a stage that was not reached is left
+        out.
+    expected: whether the body held what was expected, None where nothing was.
+    tls: the handshake; None for plain HTTP.
+
     Of several to one place the first is the one that a client like curl would have sent; the others went to the name's
     other addresses, to the address that Docker publishes on where the name does not lead there, or to other pods.
-
-    method: as asked, and GET for all but the first of `client` where the asked one may change something (RFC 9110,
-    section 9.2.1). failure: None where a whole answer came. status: of HTTP; one with a failure broke off in its body.
-    headers: lower-case names. body: its beginning where Envoy itself answered, else empty. size, sha256: of its first
-    MiB. seconds: since the start, by stage: `name`, `connect`, `first byte`, `total`; a stage that was not reached is
-    left out. expected: whether the body held what was expected, None where nothing was. tls: the handshake; None for
-    plain HTTP.
     """
 
     where: Where
@@ -302,13 +355,15 @@ class SentRequest(Part):
 
 
 class Observation(Part):
-    """All that was seen in one look.
+    """All that was seen in one look. What could not be seen is None or empty.
 
-    taken: ISO 8601 with offset. versions: of the programs met, by name. cluster_name: of the kind cluster, None where
-    it is another kind of cluster or none is known. unseen: what could not be looked at, and why, by what it is:
-    `host…`, `docker`, `node NAME`, `node NAME: PART`, `cluster`, `cluster: KIND`, `logs: POD`, `envoy POD`,
-    `requests…`, `outputs`. seconds: how long each part of the look took. Everything else is None or empty where it
-    could not be seen. then: the observation of the request that a redirect led to.
+    taken: ISO 8601 with offset.
+    cluster_name: of the kind cluster, None where it is another kind of cluster or none is known.
+    versions: of the programs met, by name.
+    unseen: what could not be looked at, and why, by what it is: `host…`, `docker`, `node NAME`, `node NAME: PART`,
+        `cluster`, `cluster: KIND`, `logs: POD`, `envoy POD`, `requests…`, `outputs`.
+    seconds: how long each part of the look took.
+    then: the observation of the request that a redirect led to.
     """
 
     taken: str

@@ -20,7 +20,13 @@ _LISTENERS = {"http": re.compile(r"ingress_http|http-\d+"), "https": re.compile(
 
 @dataclass(frozen=True)
 class EnvoyEndpoint:
-    """A pod that Envoy dials for a Service. requests: those it sent there since it started, None where not told."""
+    """A pod that Envoy dials for a Service.
+
+    address: IP address.
+    port: TCP port.
+    health: as Envoy calls it.
+    requests: those it sent there since it started, None where not told.
+    """
 
     address: str
     port: int

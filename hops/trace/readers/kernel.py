@@ -22,7 +22,12 @@ _LISTEN = "0A"
 
 @dataclass(frozen=True)
 class IptablesRule:
-    """One rule of iptables. packets: None where the counters were not saved. text: without chain and counters."""
+    """One rule of iptables.
+
+    chain: that it is in.
+    packets: None where the counters were not saved.
+    text: without chain and counters.
+    """
 
     chain: str
     packets: int | None
@@ -51,8 +56,11 @@ class IptablesRule:
 class PodProcess:
     """A process of a pod, as its node sees it.
 
-    pid: in the node. state: as in /proc/PID/stat. descriptors: how many are open. limit: how many may be; None for any
-    number.
+    pid: in the node.
+    state: as in /proc/PID/stat.
+    descriptors: how many are open.
+    limit: how many may be; None for any number.
+    command: its name.
     """
 
     pid: int
@@ -88,7 +96,12 @@ def host_port_rules(nat: str, port: int) -> tuple[IptablesRule, ...]:
 
 
 def service_rules(nat: str, cluster_ip: str, port: int) -> tuple[IptablesRule, ...]:
-    """kube-proxy's DNAT rules for a ClusterIP and its port, empty where it has none."""
+    """kube-proxy's DNAT rules for a ClusterIP and its port, empty where it has none.
+
+    nat: of `iptables-save --table nat`.
+    cluster_ip: IPv4 address.
+    port: of the Service.
+    """
     found = list(rules(nat))
     chains = {
         r.jump
@@ -170,10 +183,12 @@ def first_address(links: str, interface: str) -> str | None:
 class Link:
     """An interface.
 
+    name: of the interface.
     on: whether it is switched on.
     up: whether its other end is too.
     mtu: bytes; None if not told.
-    received, sent, dropped: packets; None where no counters were printed. dropped: of both directions, with errors.
+    received, sent, dropped: packets; None where no counters were printed.
+    dropped: of both directions, with errors.
     """
 
     name: str

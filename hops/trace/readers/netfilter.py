@@ -16,7 +16,9 @@ _FILLERS = frozenset({"-m", "--match", "--comment", "--limit-iface-in", "-f"})
 class Translation:
     """A rule that sends a connection elsewhere.
 
-    port: None where it stays. certain: whether the connection is sure to match, as far as the text tells.
+    address: IP address that the connection goes to.
+    port: None where it stays.
+    certain: whether the connection is sure to match, as far as the text tells.
     """
 
     rule: IptablesRule
@@ -39,8 +41,11 @@ class _Packet:
 def translations(saved: str, address: str | None, port: int) -> tuple[Translation, ...]:
     """Every DNAT that a TCP connection to the node's own address and port may meet, in order.
 
-    The first certain one is taken; those behind it never are. saved: of `iptables-save --table nat`. address: the
-    node's, None where it isn't known.
+    saved: of `iptables-save --table nat`.
+    address: the node's, None where it isn't known.
+    port: the node's own TCP port.
+
+    The first certain one is taken; those behind it never are.
     """
     chains: dict[str, list[IptablesRule]] = defaultdict(list)
     for rule in rules(saved):
