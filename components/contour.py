@@ -19,9 +19,9 @@ from components.upstream import (
     without_waiting,
 )
 from hops.model import setting_types, settings
-from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
+from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import NODE_PORTS
-from hops.model.versions import CONTOUR, GATEWAY_API
+from hops.model.versions import CONTOUR
 
 
 class ContourArgs(TypedDict):
@@ -33,8 +33,12 @@ class ContourArgs(TypedDict):
     xds_address: NotRequired[str | None]
     """The IPv4 address of Contour's own Service, so that Envoy finds it without DNS. Default: None, any address."""
     service_type: NotRequired[str]
-    """The type of Envoy's Service: ClusterIP, or LoadBalancer where the cluster has load balancers.
+    """The type of Envoy's Service: ClusterIP, NodePort, or LoadBalancer where the cluster has load balancers.
     Default: ClusterIP."""
+    service_ports: NotRequired[Mapping[str, int] | None]
+    """The ports of Envoy's Service by name, http and https: those of a LoadBalancer, or those that a NodePort takes on
+    every node. A name that is left out is not offered. Default: None, the published file's 80 and 443, and for a
+    NodePort ports that the cluster chooses."""
     status_address: NotRequired[str | None]
     """The IPv4 address in the status of each Ingress. Default: None, the address of Envoy's Service."""
     replicas: NotRequired[int]
@@ -43,27 +47,18 @@ class ContourArgs(TypedDict):
     """The registry that holds the images, as host[:port][/path]. Default: ghcr.io and docker.io."""
     envoy_log_level: NotRequired[str]
     """trace, debug, info, warning, error, critical or off. Default: info."""
-    envoy_nodes: NotRequired[Sequence[str] | None]
-    """The names of the nodes on which Envoy runs. Default: None, every node that takes its pods."""
     objects: NotRequired[Sequence[Mapping[str, Any]]]
     """The objects of Contour's file contour.yaml. Default: the published file of the pinned version."""
-    gateway: NotRequired[bool]
-    """Whether Contour serves the Gateway named contour in its own namespace, and with it HTTPRoutes. Envoy then listens
-    for the listeners of this Gateway only, also for Ingresses and HTTPProxies. Default: false."""
-    gateway_objects: NotRequired[Sequence[Mapping[str, Any]]]
-    """The definitions of the Gateway API, which `gateway` needs: the objects of Contour's file
-    examples/gateway/00-crds.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.ContourSettings):
-    envoy_nodes: tuple[str, ...] | None = None  # type: ignore[assignment]
+class _Bounds(settings.InstalledContourSettings):
     host_ports: dict[Literal["http", "https"], setting_types.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
     )
     xds_address: setting_types.Address | None = None
-    service_type: Literal["ClusterIP", "LoadBalancer"] = "ClusterIP"
+    service_type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
+    service_ports: dict[Literal["http", "https"], setting_types.Port] | None = None
     status_address: setting_types.Address | None = None
-    gateway: bool = False
 
 
 class Contour(pulumi.ComponentResource):
@@ -94,7 +89,8 @@ class Contour(pulumi.ComponentResource):
             if item["kind"] == "CustomResourceDefinition"
         ]
         self._envoy = resources[objects.index(find(objects, "DaemonSet", "envoy"))]
-        status = resources[objects.index(find(objects, "Service", "envoy"))].status  # type: ignore[attr-defined]
+        self._service = resources[objects.index(find(objects, "Service", "envoy"))]
+        status = self._service.status  # type: ignore[attr-defined]
         self.namespace = pulumi.Output.from_input(CONTOUR_NAMESPACE)
         self.load_balancer = pulumi.Output.from_input(status).apply(_address)
         self.register_outputs({"namespace": self.namespace, "load_balancer": self.load_balancer})
@@ -105,8 +101,13 @@ class Contour(pulumi.ComponentResource):
         return self._envoy
 
     @property
+    def service(self) -> pulumi.Resource:
+        """The Service envoy: a load balancer has its address where it is ready."""
+        return self._service
+
+    @property
     def definitions(self) -> Sequence[pulumi.Resource]:
-        """The definitions of the kinds that Contour reads: an HTTPProxy and a Gateway have to wait for them."""
+        """The definitions of Contour's own kinds: an HTTPProxy has to wait for them."""
         return self._definitions
 
 
@@ -117,8 +118,7 @@ def _address(status: Mapping[str, Any] | None) -> str | None:
 
 
 def _values(args: ContourArgs, where: str) -> dict[str, Any]:
-    objects = ("objects", "gateway_objects")
-    return checked(where, {key: value for key, value in args.items() if key not in objects}, _Bounds)
+    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds)
 
 
 def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
@@ -137,20 +137,11 @@ def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
     # Envoy reaches Contour through a Service, so the published ten seconds between probes are ten seconds lost.
     started_by_readiness(named(contour["spec"]["template"]["spec"]["containers"], "contour"))
     _patch_envoy(find(objects, "DaemonSet", "envoy"), values)
-    _patch_service(find(objects, "Service", "envoy"), values["service_type"])
-    changes: dict[str, Any] = {}
+    _patch_service(find(objects, "Service", "envoy"), values["service_type"], values["service_ports"] or {})
     if values["status_address"]:
-        changes["ingress-status-address"] = values["status_address"]
-    if values["gateway"]:
-        changes["gateway"] = {"gatewayRef": {"namespace": CONTOUR_NAMESPACE, "name": GATEWAY}}
-        # Contour reads its configuration when it starts.
-        metadata = contour["spec"]["template"].setdefault("metadata", {})
-        metadata.setdefault("annotations", {})["ingress-hops/gateway"] = GATEWAY
-        objects += objects_of(where, args.get("gateway_objects"), GATEWAY_API)
-    if changes:
         configuration = find(objects, "ConfigMap", "contour")["data"]
         published = yaml.safe_load(configuration["contour.yaml"])
-        configuration["contour.yaml"] = yaml.safe_dump(published | changes)
+        configuration["contour.yaml"] = yaml.safe_dump(published | {"ingress-status-address": values["status_address"]})
     if values["xds_address"]:
         find(objects, "Service", "contour")["spec"]["clusterIP"] = values["xds_address"]
     # It has no endpoints until Contour is ready, which the Deployment is waited for anyway.
@@ -164,11 +155,6 @@ def _patch_envoy(daemon_set: dict[str, Any], values: dict[str, Any]) -> None:
         # Right after the cluster's start DNS is the last to answer, and Envoy's next try is slow to come.
         bootstrap = named(pod["initContainers"], "envoy-initconfig")
         _replace(bootstrap["args"], "--xds-address=", values["xds_address"])
-    if values["envoy_nodes"]:
-        # kind gives no label to the nodes that publish ports, and a running node has its name already.
-        hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(values["envoy_nodes"])}
-        terms = {"nodeSelectorTerms": [{"matchExpressions": [hostname]}]}
-        pod["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     envoy = named(pod["containers"], "envoy")
     for port in envoy["ports"]:
         port.pop("hostPort", None)
@@ -187,9 +173,15 @@ def _replace(arguments: list[str], flag: str, value: str) -> None:
     raise ManifestError(f"the published file has no argument {flag}…: adapt the component to this version of the file")
 
 
-def _patch_service(service: dict[str, Any], kind: str) -> None:
-    service["spec"]["type"] = kind
+def _patch_service(service: dict[str, Any], kind: str, ports: Mapping[str, int]) -> None:
+    spec = service["spec"]
+    spec["type"] = kind
+    for name, number in ports.items():
+        named(spec["ports"], name)["nodePort" if kind == "NodePort" else "port"] = number
+    if ports:
+        spec["ports"] = [port for port in spec["ports"] if port["name"] in ports]
+    if kind != "LoadBalancer":
+        # The API refuses the policy on a ClusterIP. With a NodePort, only nodes with an Envoy would answer.
+        spec.pop("externalTrafficPolicy", None)
     if kind == "ClusterIP":
-        # The API refuses the policy on a Service that no outside traffic can reach.
-        service["spec"].pop("externalTrafficPolicy", None)
         without_waiting(service)

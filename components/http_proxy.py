@@ -129,6 +129,8 @@ class HTTPProxyArgs(TypedDict):
     Default: None, plain HTTP."""
     cors: NotRequired[HTTPProxyCors | None]
     """What pages of other origins may do with the host. Default: None, Envoy leaves that to the pods."""
+    class_name: NotRequired[str | None]
+    """The ingress class of the Contour that serves it. Default: None, that of a Contour without a class of its own."""
 
 
 class _Backend(setting_types.Section):
@@ -172,6 +174,7 @@ class _Bounds(setting_types.Section):
     namespace: setting_types.Label = "default"
     tls: setting_types.HostName | None = None
     cors: route_settings.CorsSettings | None = None
+    class_name: setting_types.HostName | None = None
 
 
 class HTTPProxy(pulumi.ComponentResource):
@@ -209,7 +212,11 @@ class HTTPProxy(pulumi.ComponentResource):
                 # A request that is answered is the better proof.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
-            spec={"virtualhost": virtual_host, "routes": [_route(route) for route in values["routes"]]},
+            spec={
+                **({"ingressClassName": values["class_name"]} if values["class_name"] else {}),
+                "virtualhost": virtual_host,
+                "routes": [_route(route) for route in values["routes"]],
+            },
             opts=child(self, opts),
         )
         self.name = pulumi.Output.from_input(values["name"])

@@ -38,6 +38,8 @@ class IngressArgs(TypedDict):
     """How long the answer may take, such as 30s, or infinity. Default: None, Envoy's 15 s."""
     websocket: NotRequired[bool]
     """Whether a request may become a WebSocket. Default: false."""
+    class_name: NotRequired[str | None]
+    """The ingress class of the controller that serves it. Default: None, the cluster's default class."""
     tls: NotRequired[pulumi.Input[str] | None]
     """The name of a Secret of type kubernetes.io/tls in the same namespace. Default: None, plain HTTP."""
     plain_http: NotRequired[str]
@@ -56,6 +58,7 @@ class _Bounds(setting_types.Section):
     path_type: Literal["Prefix", "Exact"] = "Prefix"
     timeout: setting_types.Timeout | None = None
     websocket: bool = False
+    class_name: setting_types.HostName | None = None
     tls: setting_types.HostName | None = None
     plain_http: Literal["served", "redirected", "refused"] = "served"
 
@@ -108,6 +111,7 @@ class Ingress(pulumi.ComponentResource):
                 },
             ),
             spec=networking.IngressSpecArgs(
+                ingress_class_name=values["class_name"],
                 rules=[
                     networking.IngressRuleArgs(
                         host=values["host"], http=networking.HTTPIngressRuleValueArgs(paths=[path])

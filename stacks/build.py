@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,39 +11,27 @@ import pulumi_kubernetes as kubernetes
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import (
-    Calico,
-    Contour,
-    Gateway,
-    HTTPProxy,
-    HTTPRoute,
-    Image,
-    Ingress,
-    KindCluster,
-    Workload,
-)
-from components.gateway import PLAIN, GatewayCertificate
+from components import Calico, Contour, HTTPProxy, Image, Ingress, KindCluster, Workload
 from components.http_proxy import HTTPProxyBackend, HTTPProxyRoute
-from components.http_route import HTTPRouteArgs, HTTPRouteBackend
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST, WorkloadPeer, WorkloadPort
 from hops.kubernetes import objects
 from hops.kubernetes.declared_path import found
+from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import MIGRATION, ServicePod, not_ready, unanswered
 from hops.kubernetes.values import at
 from hops.model.certificates import KeyPair
-from hops.model.hop import NOTHING_FOUND, Backend, Hop, LiveAddresses, RequestPath, RouteCondition
+from hops.model.hop import Backend, Entrance, Hop, LiveAddresses, RequestPath, RouteCondition
 from hops.model.image import Build
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.route_settings import RouteSettings
 from hops.model.service_settings import PortSettings, ServiceSettings
 from hops.model.settings import Settings
-from hops.model.versions import GATEWAY_API
 from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
+from hops.observe.in_cluster.api import APIError
 
 
 @dataclass(frozen=True)
@@ -52,8 +40,9 @@ class StackContext:
 
     folder: absolute, where kubeconfig files are kept. owner: absolute, the folder whose mount marks the cluster as
     this stack's. generation: of the cluster to have. state: what is there of it.
-    upstream: the objects of the published files by the names of `hops.model.versions`; what is missing is left out.
-    objects: what is in the running cluster, as its API gives it. engine: whether an engine previews, which
+    upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
+    objects: what is in the running cluster, as its API gives it. own: the Kubernetes objects that the stack's state
+    holds, as KIND/NAMESPACE/NAME. engine: whether an engine previews, which
     can be told that an address is not known yet. builds: of the services that are built, by NAMESPACE/NAME.
     certificates: of the hosts with `tls: true`, by host. authority: the file of the authority that signed them.
     """
@@ -64,6 +53,7 @@ class StackContext:
     state: ClusterState
     upstream: Mapping[str, list[dict[str, Any]]]
     objects: Sequence[Mapping[str, Any]] = ()
+    own: Collection[str] = ()
     engine: bool = False
     builds: Mapping[str, Build] = field(default_factory=dict)
     secrets: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
@@ -120,11 +110,6 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             "name": settings.cluster.name,
             "image": settings.cluster.node_image,
             "workers": settings.cluster.workers,
-            "publishing_worker": settings.cluster.publishing_worker,
-            "also_publish": [
-                {"worker": one.worker, "http_port": one.http_port, "https_port": one.https_port}
-                for one in settings.cluster.also_publish
-            ],
             "pod_subnet": str(settings.cluster.pod_subnet),
             "service_subnet": str(settings.cluster.service_subnet),
             "listen_address": str(settings.cluster.listen_address),
@@ -157,7 +142,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
     inside = pulumi.ResourceOptions.merge(inside, _pods_after(before_pods))
     contour = _contour(settings, ground, intended, inside)
     built = _built(settings, intended, before_pods, inside)
-    images = _images(ground.builds, cluster)
+    nodes = pulumi.ResourceOptions.merge(cluster.inside, pulumi.ResourceOptions(depends_on=[cluster.command]))
+    images = _images(ground.builds, nodes)
     made, ingresses, replaced = _services(
         settings, intended, ground, built, images, after=contour.definitions if contour else ()
     )
@@ -251,35 +237,50 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
     )
     inside = pulumi.ResourceOptions(provider=provider)
     contour = _contour(settings, ground, intended, inside)
-    proxies = contour.definitions if contour else ()
-    built = _built(settings, intended, (), inside)
-    made, _, _ = _services(settings, intended, ground, built, {}, after=proxies)
+    there = ExistingCluster(ground.objects, settings)
+    built = _built(settings, intended, (), inside, there.namespaces_of_others(ground.own))
+    images = _images(ground.builds, inside)
+    made, routes, replaced = _services(
+        settings, intended, ground, built, images, after=contour.definitions if contour else ()
+    )
     outputs = _outputs(intended)
-    if contour and not pulumi.runtime.is_dry_run():
-        names = [f"{b.namespace}/{pod}" for b in intended.services for pod in b.pods]
-        deployments = [one for one in made if not isinstance(one, kubernetes.core.v1.Pod)]
-        addresses = pulumi.Output.all(
-            contour.load_balancer,
-            *(pod.status.pod_ip for pod in made if isinstance(pod, kubernetes.core.v1.Pod)),
-            *(deployment.urn for deployment in deployments),
+    if pulumi.runtime.is_dry_run():
+        seen = there.addresses
+        if ground.engine:
+            seen = dataclasses.replace(
+                _expected(intended, seen, replaced),
+                # Nobody knows which node a load balancer chooses.
+                node=seen.node if seen.entrance else UNKNOWN,
+                entrance=seen.entrance or dataclasses.replace(intended.door, listen=UNKNOWN),
+                network=seen.network,
+            )
+        outputs |= _outputs(plan(settings, seen, ground.authority))
+    else:
+        after = [*made, *routes, *([contour.envoy, contour.service] if contour else [])]
+        whole: pulumi.Output[Plan] = pulumi.Output.all(*(resource.urn for resource in after)).apply(
+            lambda _: plan(settings, _of_existing(settings, intended), ground.authority)
         )
-
-        def complete(seen: Sequence[Any]) -> Plan:
-            read = deployments or settings.foreign
-            there = found(context_objects(intended.context), None, settings.foreign) if read else NOTHING_FOUND
-            pods = {**there.pods, **dict(zip(names, seen[1:], strict=False))}
-            return plan(settings, dataclasses.replace(there, load_balancer=seen[0], pods=pods), ground.authority)
-
-        whole = addresses.apply(complete)
-        outputs["hops"] = whole.apply(_hops)
-        outputs["curl"] = whole.apply(lambda of: of.paths[0].curl)
+        found_outputs = whole.apply(_outputs)
+        outputs |= {name: found_outputs[name] for name in outputs if name != "cluster"}
     return dataclasses.replace(built, outputs=outputs)
 
 
+def _of_existing(settings: Settings, intended: Plan) -> LiveAddresses:
+    """The addresses of an existing cluster after an update. Raises pulumi.RunError if it does not answer."""
+    try:
+        return ExistingCluster(context_objects(intended.context), settings).addresses
+    except APIError as error:
+        raise pulumi.RunError(f"the addresses in the cluster of {intended.context} are not known: {error}") from None
+
+
 def _built(
-    settings: Settings, intended: Plan, network: Sequence[pulumi.Resource], inside: pulumi.ResourceOptions
+    settings: Settings,
+    intended: Plan,
+    network: Sequence[pulumi.Resource],
+    inside: pulumi.ResourceOptions,
+    there: Collection[str] = (),
 ) -> BuiltStack:
-    """What the workloads stand on. Creates each of their namespaces once."""
+    """What the workloads stand on. Creates each of their namespaces once, except those of others that are there."""
     door = intended.door
     return BuiltStack(
         inside=inside,
@@ -291,10 +292,10 @@ def _built(
                 opts=inside,
             )
             # Whoever makes a Service makes its namespace.
-            for name in sorted({s.namespace for s in settings.services if s.kind != "Service"} - {"default"})
+            for name in sorted({s.namespace for s in settings.services if s.kind != "Service"} - {"default", *there})
         },
-        controller_namespace=CONTOUR_NAMESPACE,
-        address=door.listen if door.node else None,
+        controller_namespace=intended.controller_namespace,
+        address=door.listen,
         ports={mapping.scheme: mapping.host for mapping in door.mappings},
         outputs={},
     )
@@ -361,28 +362,27 @@ def _contour(
     if "contour" not in ground.upstream:
         return None
     door = intended.door
+    docker, on_node = door.by is Entrance.DOCKER, door.by in (Entrance.DOCKER, Entrance.HOST_PORT)
+    ports = {mapping.scheme: mapping.node for mapping in door.mappings}
     return Contour(
         "contour",
         {
             "objects": ground.upstream["contour"],
-            "gateway": settings.gateway_hosts is not None,
-            "gateway_objects": ground.upstream.get(GATEWAY_API.name, ()),
-            "host_ports": {m.scheme: m.node for one in intended.doors for m in one.mappings} if door.node else {},
+            "host_ports": ports if on_node else {},
             "xds_address": intended.xds,
-            "service_type": "ClusterIP" if door.node else "LoadBalancer",
-            "status_address": "127.0.0.1" if door.node else None,
+            "service_type": "ClusterIP" if on_node else door.by.value,
+            "service_ports": None if on_node else ports,
+            "status_address": "127.0.0.1" if docker else None,
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
-            "envoy_nodes": intended.publishing if settings.contour.envoy_nodes == "publishing" else None,
         },
         inside,
     )
 
 
-def _images(builds: Mapping[str, Build], cluster: KindCluster) -> dict[str, Image]:
+def _images(builds: Mapping[str, Build], after: pulumi.ResourceOptions) -> dict[str, Image]:
     """The image of each service that is built, by NAMESPACE/NAME."""
-    after = pulumi.ResourceOptions.merge(cluster.inside, pulumi.ResourceOptions(depends_on=[cluster.command]))
     return {
         name: Image(
             name,
@@ -412,7 +412,7 @@ def _services(
 ) -> tuple[list[pulumi.CustomResource], list[pulumi.Resource], list[str]]:
     """The workloads, and the objects that lead to them.
 
-    after: what HTTPProxies, HTTPRoutes and the Gateway wait for.
+    after: what HTTPProxies wait for.
 
     Returns the pods and Deployments, these objects, and the living pods that will be replaced, as NAMESPACE/NAME.
     """
@@ -421,15 +421,14 @@ def _services(
     seen = ground.objects if pulumi.runtime.is_dry_run() else ()
     living, there = _digests(seen), found(seen, None)
     secrets = _secrets(settings, ground.certificates, built)
+    cluster = ExistingCluster(ground.objects, settings) if settings.cluster.existing else None
+    classes = {kind: cluster.ingress_class(kind) if cluster else None for kind in ("Ingress", "HTTPProxy")}
     published = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
     # Envoy keeps any other port in the address that it redirects to, which leads https to a plain port.
     plain_http = "redirected" if published == {"http": 80, "https": 443} else "refused"
     made: list[pulumi.CustomResource] = []
     replaced: list[str] = []
     objects_: list[pulumi.Resource] = []
-    defined = pulumi.ResourceOptions(depends_on=list(after))
-    if settings.gateway_hosts is not None:
-        objects_.append(_gateway(settings.gateway_hosts, built, after))
     proxies: dict[tuple[str, str], list[tuple[RouteSettings, ServiceSettings]]] = {}
     beside: dict[tuple[str, str], pulumi.ResourceOptions] = {}
     for service, backend in zip(settings.services, intended.services, strict=True):
@@ -440,11 +439,6 @@ def _services(
             if route.kind == "HTTPProxy":
                 proxies.setdefault((service.namespace, route.host), []).append((route, service))
                 beside[service.namespace, route.host] = opts
-                continue
-            if route.kind == "HTTPRoute":
-                args = _gateway_route(settings, route, service)
-                own = pulumi.ResourceOptions.merge(opts, defined)
-                objects_.append(HTTPRoute(f"{service.namespace}/{route.name}", args, own).route)
                 continue
             ingress = Ingress(
                 f"{service.namespace}/{route.name}",
@@ -458,6 +452,7 @@ def _services(
                     "path_type": route.path_type,
                     "timeout": route.timeout,
                     "websocket": route.websocket,
+                    "class_name": classes["Ingress"],
                     "tls": route.secret,
                     "plain_http": plain_http if route.tls is True else "served",
                 },
@@ -498,7 +493,7 @@ def _services(
                 "user": service.user,
                 "read_only_root": service.read_only_root,
                 "ports": [_port(service, port) for port in service.ports],
-                "admit_from": CONTOUR_NAMESPACE,
+                "admit_from": intended.controller_namespace,
                 "admit_pods": _admitted(settings, service),
                 "cluster_ip": backend.cluster_ip,
                 "living": {
@@ -525,53 +520,12 @@ def _services(
                 "routes": [_proxy_route(settings, route, service) for route, service in routes],
                 "tls": routes[0][0].secret,
                 "cors": _cors(routes),
+                "class_name": classes["HTTPProxy"],
             },
-            pulumi.ResourceOptions.merge(beside[namespace, host], defined),
+            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=list(after))),
         )
         objects_.append(proxy.proxy)
     return made, objects_, replaced
-
-
-def _gateway(
-    certificates: Mapping[str, tuple[str, str]], built: BuiltStack, after: Sequence[pulumi.Resource]
-) -> pulumi.Resource:
-    """The Gateway of the stack's HTTPRoutes. after: the definitions of the Gateway API."""
-    given: list[GatewayCertificate] = [
-        {"host": host, "namespace": namespace, "secret": secret} for host, (namespace, secret) in certificates.items()
-    ]
-    # The grants stand in the namespaces of the Secrets.
-    first = [*after, *(built.namespaces[name] for name, _ in certificates.values() if name in built.namespaces)]
-    opts = pulumi.ResourceOptions.merge(built.inside, pulumi.ResourceOptions(depends_on=first))
-    return Gateway("gateway", {"certificates": given}, opts).gateway
-
-
-def _gateway_route(settings: Settings, route: RouteSettings, service: ServiceSettings) -> HTTPRouteArgs:
-    whole: HTTPRouteArgs = {
-        "name": route.name,
-        "namespace": service.namespace,
-        "host": route.host,
-        "path": route.path,
-        "path_type": route.path_type,
-        "headers": [{"name": match.name, "value": match.condition.value} for match in route.headers],
-        "query": [{"name": match.name, "value": match.condition.value} for match in route.query],
-        "listener": route.host if route.tls else PLAIN,
-    }
-    if route.redirect:
-        redirect: Any = route.redirect.model_dump(exclude_none=True)
-        return {**whole, "redirect": redirect}
-    backends: list[HTTPRouteBackend] = [
-        {"service": one.service, "port": one.port, "weight": one.weight} for one in settings.shares(service, route)
-    ] or [{"service": service.name, "port": service.port_of(route).port}]
-    copy = settings.mirrored(service, route)
-    changed: dict[str, Any] = route.model_dump(include={"request_headers", "response_headers"})
-    return {
-        **whole,
-        **changed,  # type: ignore[typeddict-item]
-        "backends": backends,
-        "mirror": {"service": copy.service, "port": copy.port} if copy else None,
-        "rewrite": route.rewrite,
-        "timeout": route.timeout,
-    }
 
 
 def _proxy_route(settings: Settings, route: RouteSettings, service: ServiceSettings) -> HTTPProxyRoute:
@@ -667,17 +621,11 @@ def _outputs(intended: Plan) -> dict[str, Any]:
     first = intended.paths[0]
     return {
         "hops": _hops(intended),
-        "url": first.url,
-        "curl": first.curl,
+        "url": _known(first.url),
+        "curl": _known(first.curl),
         **({"routes": list(map(_route, intended.paths))} if len(intended.paths) > 1 or first.kind != "Ingress" else {}),
-        **({"entrances": list(map(_entrance, intended.entrances))} if intended.entrances else {}),
         "cluster": {"context": intended.context, "fixed": dict(intended.fixed)},
     }
-
-
-def _entrance(path: RequestPath) -> dict[str, str]:
-    """A path that enters by a further publishing node."""
-    return {key: getattr(path, key) for key in ("service", "route", "node", "url", "curl")}
 
 
 def _hops(of: Plan) -> Sequence[dict[str, Any]]:
@@ -696,7 +644,7 @@ def _hop(hop: Hop) -> dict[str, Any]:
 
 
 def _route(path: RequestPath) -> dict[str, str]:
-    return {key: str(getattr(path, key)) for key in ("url", "curl", "kind", "host", "path", "service")}
+    return {key: _known(str(getattr(path, key))) for key in ("url", "curl", "kind", "host", "path", "service")}
 
 
 def _known(value: Any) -> Any:

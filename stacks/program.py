@@ -1,6 +1,7 @@
 """The program that `pulumi` runs: settings in, stack built, outputs out."""
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 
 import pulumi
 
+from hops.kubernetes.existing_cluster import ExistingCluster
+from hops.kubernetes.values import at
 from hops.model.certificates import KeyPair
 from hops.model.commands import of_stack
 from hops.model.plan import Plan, plan
@@ -23,9 +26,10 @@ from hops.model.preflight import (
     rebuild,
 )
 from hops.model.project_files import generations, owner_folder
-from hops.model.settings import Settings
+from hops.model.settings import NAMESPACE, Settings
 from hops.observe.contexts import builds, with_images
 from hops.observe.in_cluster.answers import cluster_objects, context_objects
+from hops.observe.in_cluster.api import APIError
 from hops.observe.local.authority import AuthorityError, authority_file, authority_folder, certificates
 from hops.observe.local.machine import look
 from hops.observe.local.published_files import manifests_folder, published
@@ -61,13 +65,17 @@ def run() -> BuiltStack:
     machine = look(intended.doors, folder)
     before = published_cluster(_last_outputs(stack))
     state = cluster_state(machine, intended, settings.cluster.name, owner, before)
-    found = problems(settings, intended, machine, state)
+    living, unseen = _living(settings, intended, running=state.running)
+    own = _own(stack)
+    found = problems(settings, intended, machine, state) + unseen
+    if settings.cluster.existing and not unseen:
+        found += ExistingCluster(living, settings).problems(own or ())
     if found and not pulumi.runtime.is_dry_run():
         raise pulumi.RunError("nothing was changed, because\n" + "\n".join(f"- {problem}" for problem in found))
     for problem in found:
         pulumi.log.warn(f"an up would stop here: {problem}")
     if state.outdated:
-        lost = rebuild(intended, str(folder), before, _objects(stack))
+        lost = rebuild(intended, str(folder), before, None if own is None else len(own))
         # What an interrupted start left, and no update ever published, is nothing to lose.
         inhabited = before.generation > 0 or any(
             node.state == "running" for node in machine.nodes(settings.cluster.name)
@@ -84,7 +92,8 @@ def run() -> BuiltStack:
         generation=generation(state, before, generations(stack, (file.name for file in folder.glob("*.yaml")))),
         state=state,
         upstream=upstream,
-        objects=_living(settings, intended, running=state.running),
+        objects=living,
+        own=own or frozenset(),
         engine=True,
         builds=images,
         secrets=config.secrets(),
@@ -128,11 +137,15 @@ def _certificates(settings: Settings) -> Mapping[str, KeyPair]:
         raise pulumi.RunError(str(error)) from None
 
 
-def _living(settings: Settings, intended: Plan, *, running: bool) -> list[dict[str, Any]]:
-    """What the cluster holds now, empty where it cannot be asked."""
-    if settings.cluster.existing:
-        return context_objects(intended.context)
-    return cluster_objects(str(intended.control_plane)) if running else []
+def _living(settings: Settings, intended: Plan, *, running: bool) -> tuple[list[dict[str, Any]], list[str]]:
+    """What the cluster holds now, and why an existing one cannot be asked."""
+    if not settings.cluster.existing:
+        return cluster_objects(str(intended.control_plane)) if running else [], []
+    try:
+        return context_objects(intended.context), []
+    except APIError as error:
+        look = shlex.join(["kubectl", "--context", intended.context, "get", "nodes"])
+        return [], [f"{NAMESPACE}:cluster.existing is {intended.context}: {error}; check it with: {look}"]
 
 
 def _last_outputs(stack: str) -> Mapping[str, Any]:
@@ -141,12 +154,17 @@ def _last_outputs(stack: str) -> Mapping[str, Any]:
     return outputs if isinstance(outputs, Mapping) else {}
 
 
-def _objects(stack: str) -> int | None:
-    """How many Kubernetes objects the stack's state holds, None where it cannot be read."""
+def _own(stack: str) -> frozenset[str] | None:
+    """The Kubernetes objects of the stack's state, each as KIND/NAMESPACE/NAME; None where it cannot be read."""
     resources = _read("readStackResourceOutputs", stackName=_whole_name(stack)).get("outputs")
     if not isinstance(resources, Mapping):
         return None
-    return sum("$kubernetes:" in urn or "::kubernetes:" in urn for urn in resources)
+    return frozenset(
+        f"{str(at(of, 'type')).rpartition(':')[2]}/{at(metadata, 'namespace') or ''}/{at(metadata, 'name') or urn}"
+        for urn, of in resources.items()
+        if "$kubernetes:" in urn or "::kubernetes:" in urn
+        for metadata in [at(of, "outputs", "metadata")]
+    )
 
 
 def _whole_name(stack: str) -> str:

@@ -23,6 +23,7 @@ DOCUMENTS = (
     "docs/pull-requests.md",
     "docs/teams.md",
     "docs/anywhere.md",
+    "docs/existing-clusters.md",
     "examples/README.md",
     "examples/python/README.md",
     "examples/package/README.md",
@@ -130,6 +131,9 @@ ELSEWHERE = {
     "kubectl hops --host NAME": "tests/test_wheel.py and tests/hops/cli/test_trace.py",
     "kubectl apply --filename docs/trace-rbac.yaml": "tests/live/faults/test_reader.py",
     "kubectl create token hops-trace --namespace projectcontour": "as before",
+    "curl --connect-to shop.example.com:443:a1b2-1.elb.eu-central-1.amazonaws.com:443 https://shop.example.com/": (
+        "tests/stacks/test_program.py compares it with the output of the page's stack"
+    ),
     "make test": "it runs this test",
     "make lint": "tests/test_makefile.py, as the five below",
     "make check": "it runs this test",

@@ -1,16 +1,17 @@
 """Reads paths back: from plain objects what they declare, from a cluster's answer what is there."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from hops.kubernetes import objects
 from hops.kubernetes.controller.contour import serves
+from hops.kubernetes.controller.installed import entrances, installed
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.deployments import current_pods
 from hops.kubernetes.resources.kind_nodes import nodes
 from hops.kubernetes.resources.pods import Port, as_pod
-from hops.kubernetes.resources.services import ServicePort, as_service
+from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.route import RouteTLS, matched
 from hops.kubernetes.routing.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
@@ -18,6 +19,7 @@ from hops.model.finding import Place
 from hops.model.hop import (
     NOTHING_FOUND,
     Backend,
+    Entrance,
     Entrypoint,
     ForeignService,
     LiveAddresses,
@@ -87,7 +89,7 @@ def foreign_service(service: Mapping[str, Any], pods: Iterable[Mapping[str, Any]
         if declared.selector and declared.selector.items() <= objects.labels(pod).items()
     ]
     offered = [port for pod in chosen for port in as_pod(pod).ports]
-    targets = {port.port: target for port in declared.ports if port.port and (target := _target(port, offered))}
+    targets = {port.port: target for port in declared.ports if port.port and (target := port.leads_to(offered))}
     return ForeignService(declared.selector, tuple(sorted(map(objects.name, chosen))), targets)
 
 
@@ -105,19 +107,11 @@ def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple
     return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(inventory))
 
 
-def door(inventory: Inventory, port: int | None = None) -> Entrypoint | None:
-    """The first node that publishes ports which Envoy takes as host ports; else Envoy's load balancer.
-
-    port: of the machine; a node that publishes it comes first. Default: None, the first node.
-    """
-    published = list(_published(inventory))
-    by_port = (one for one in published if any(mapping.host == port for mapping in one.mappings))
-    return next((one for one in (*by_port, *published)), None) or _balanced(inventory)
-
-
-def _published(inventory: Inventory) -> Iterator[Entrypoint]:
-    """The nodes that publish ports which Envoy takes as host ports."""
-    own = _envoy_ports(inventory)
+def door(inventory: Inventory) -> Entrypoint | None:
+    """The first node that publishes ports which Envoy takes as host ports; else the first way in that Envoy offers."""
+    workloads = [pod for pod in inventory.pods if pod.resource.kind in ("DaemonSet", "Deployment")]
+    envoy = [pod for pod in workloads if pod.resource.name == "envoy"] or [pod for pod in workloads if serves(pod)]
+    own = list(envoy[0].ports) if envoy else []
     host_ports = {
         outside: inside for port in own if (outside := _port(port.host_port)) and (inside := _port(port.container_port))
     }
@@ -131,29 +125,24 @@ def _published(inventory: Inventory) -> Iterator[Entrypoint]:
         }
         if "http" in mappings:
             listen = mappings["http"][0].listen_address
-            yield Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+            return Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+    ways = (way for found in inventory.once(installed) for way in entrances(inventory, found).values())
+    return next(ways, None) or _balanced(inventory, own)
 
 
-def _envoy_ports(inventory: Inventory) -> list[Port]:
-    workloads = [pod for pod in inventory.pods if pod.resource.kind in ("DaemonSet", "Deployment")]
-    envoy = [pod for pod in workloads if pod.resource.name == "envoy"] or [pod for pod in workloads if serves(pod)]
-    return list(envoy[0].ports) if envoy else []
-
-
-def _balanced(inventory: Inventory) -> Entrypoint | None:
-    """Envoy's load balancer."""
-    own = _envoy_ports(inventory)
+def _balanced(inventory: Inventory, own: Sequence[Port]) -> Entrypoint | None:
+    """The load balancer of an Envoy whose Contour is not recognized."""
     for service in inventory.services:
         if service.type == "LoadBalancer" and service.selector.get("app") == "envoy":
-            balanced = tuple(
-                PortMapping(scheme, outside, outside, inside)
+            mappings = tuple(
+                PortMapping(scheme, outside, port.node_port or outside, inside)
                 for scheme in NODE_PORTS
                 for port in service.ports
                 if port.name == scheme
-                if (outside := _port(port.port)) and (inside := _target(port, own))
+                if (outside := _port(port.port)) and (inside := port.leads_to(own))
             )
-            if balanced and balanced[0].scheme == "http":
-                return Entrypoint(None, None, balanced)
+            if mappings and mappings[0].scheme == "http":
+                return Entrypoint(None, None, mappings, Entrance.LOAD_BALANCER)
     return None
 
 
@@ -173,7 +162,7 @@ def backends(inventory: Inventory) -> Iterator[Backend]:
                     host=route.host or "*",
                     path=route.path,
                     port=number,
-                    target_port=_target(port, [port for pod in chosen for port in pod.ports]) or number,
+                    target_port=port.leads_to([port for pod in chosen for port in pod.ports]) or number,
                     selector=service.selector,
                     pods=tuple(pod.resource.name for pod in chosen),
                     cluster_ip=objects.cluster_ip(service.resource.body),
@@ -198,14 +187,6 @@ def match_of(backend: Backend) -> tuple[str, str]:
 def _port(value: int | None) -> int | None:
     """A TCP port, None where it is none."""
     return value if value in range(1, 65536) else None
-
-
-def _target(port: ServicePort, declared: Iterable[Port]) -> int | None:
-    """The port that a Service's port leads to: a number, or the number behind a name that the pods declare."""
-    target = port.target_port or port.port
-    if not isinstance(target, str):
-        return _port(target)
-    return next((_port(item.container_port) for item in declared if item.name == target), None)
 
 
 def _network(inventory: Inventory) -> Mapping[str, str]:

@@ -76,6 +76,13 @@ def internal_addresses(node: Mapping[str, JSON] | None) -> tuple[str, ...]:
     return tuple(address for address in found if address)
 
 
+def node_address(node: Mapping[str, JSON] | None) -> str | None:
+    """The address of a node for clients outside: its ExternalIP, or else its InternalIP."""
+    entries = sequence(at(_body(node), "status", "addresses"))
+    outside = (text(at(entry, "address")) for entry in entries if at(entry, "type") == "ExternalIP")
+    return next((address for address in (*outside, *internal_addresses(node)) if address), None)
+
+
 def cordoned(node: Mapping[str, JSON]) -> bool:
     """Whether a node takes no new pods."""
     return bool(at(_body(node), "spec", "unschedulable"))

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 class HopName(StrEnum):
     """The name of a hop, as outputs, findings and rules give it.
 
-    `LOAD_BALANCER`, `NODE_PORT` and their replies are shown where no kind node publishes the ports. Each plays the
+    `LOAD_BALANCER`, `NODE_PORT` and their replies are shown where Docker does not publish the ports. Each plays the
     `role` of one of the twelve hops, by which hops are keyed.
     """
 
@@ -37,10 +37,9 @@ class HopName(StrEnum):
         """The one of the twelve hops that it is: `port-mapping` for `load-balancer`, itself for the twelve."""
         return next((role for role, name in _WITHOUT_KIND.items() if name is self), self)
 
-    @property
-    def without_kind(self) -> "HopName":
-        """The name that is shown where no kind node publishes the ports."""
-        return _WITHOUT_KIND.get(self, self)
+    def shown(self, by: "Entrance") -> "HopName":
+        """The name that is shown behind an entrance."""
+        return self if by in (Entrance.DOCKER, Entrance.HOST_PORT) else _WITHOUT_KIND.get(self, self)
 
     @property
     def number(self) -> int:
@@ -80,9 +79,7 @@ class KnownAt(StrEnum):
 class HopKind:
     """What is the same of a hop in every path.
 
-    protocol: such as TCP.
-    documents: what the usual account of the path says of it.
-    truth: what holds, where the two differ.
+    documents: what the usual account of the path says of it. truth: what holds, where the two differ.
     """
 
     name: HopName
@@ -110,13 +107,7 @@ class SocketAddress:
 
 @dataclass(frozen=True)
 class PortMapping:
-    """One port on its way in.
-
-    scheme: http or https.
-    host: port of the host machine.
-    node: port of the publishing node.
-    envoy: port of Envoy's container.
-    """
+    """One port on its way in: of the host machine, of the publishing node, of Envoy's container."""
 
     scheme: str
     host: int
@@ -128,10 +119,7 @@ class PortMapping:
 class RouteMatch:
     """What the route takes, and where it leads.
 
-    host: `*` for any.
-    path: as declared.
-    service, port: of the backend.
-    cluster: Envoy's name for its endpoints.
+    host: `*` for any. path: as declared. service, port: of the backend. cluster: Envoy's name for its endpoints.
     """
 
     host: str
@@ -145,19 +133,10 @@ class RouteMatch:
 class Hop:
     """One hop of one service's path.
 
-    service: namespace/name of the Service.
-    number: the place in the path, 1 to 12.
-    component: what does the hop's work.
-    address: where the hop is reached, None until `known_at`.
-    port: TCP port, None where the hop has none.
-    protocol: such as TCP.
-    next: the address that the hop hands the request to, as text.
-    details: further facts by name, as text, such as the interface.
-    to: `next` where it is an address and a port.
-    mappings: of the hops that publish ports, by scheme.
-    match: of the route.
-    route: host and path of the route, where its service has several; "" where it has one.
-
+    address: where the hop is reached, None until `known_at`. port: TCP port, None where the hop has none.
+    next: the address that the hop hands the request to, as text. details: further facts by name, as text, such as the
+    interface. to: `next` where it is an address and a port. mappings: of the hops that publish ports, by scheme.
+    match: of the route. route: host and path of the route, where its service has several; "" where it has one.
     Programs read `to`, `mappings`, `match` and `route`; the texts are for people.
     """
 
@@ -204,13 +183,7 @@ class NodeHop:
 
 
 def between(pod: str, source: str, target: str | None, *, encapsulated: bool) -> str:
-    """A sentence about the way between two nodes.
-
-    pod: namespace/name.
-    source: the node of Envoy.
-    target: the node of the pod; None if it is not known yet.
-    encapsulated: whether packets between the nodes travel as VXLAN.
-    """
+    """A sentence about the way between two nodes. The arguments are as in `NodeHop`."""
     if target == source:
         return f"{pod} and Envoy are both on {source}: packets between them stay on this node"
     how = "encapsulated as VXLAN (UDP 4789)" if encapsulated else "not encapsulated"
@@ -223,13 +196,9 @@ def between(pod: str, source: str, target: str | None, *, encapsulated: bool) ->
 class RequestPath:
     """All hops of the requests of one route, in order, and the command that tries it.
 
-    service: namespace/name of the Service.
-    scheme: http or https.
-    url: its address on the host machine.
-    curl: a command line that needs no line in a hosts file.
-    kind: of the object that declares the route.
-    host, path: what the route takes.
-    route: as in `Hop`.
+    service: namespace/name of the Service. url: its address on the host machine. curl: a command line that needs no
+    line in a hosts file. kind: of the object that declares the route. host, path: what the route takes. route: as in
+    `Hop`. scheme: http or https.
     """
 
     service: str
@@ -243,32 +212,44 @@ class RequestPath:
     route: str = ""
 
     @property
-    def mappings(self) -> tuple[PortMapping, ...]:
-        """The ports that its publishing hop maps."""
-        return next((hop.mappings for hop in self.hops if hop.mappings), ())
-
-    @property
-    def node(self) -> str:
-        """The node that publishes its port; "" where a load balancer stands in front of Envoy."""
-        return next((hop.details["node"] for hop in self.hops if "node" in hop.details), "")
-
-    @property
     def title(self) -> str:
         """The path in a heading: its service, and its route where the service has several."""
         return f"{self.service} by {self.route}" if self.route else self.service
+
+
+class Entrance(StrEnum):
+    """What leads requests to Envoy.
+
+    `DOCKER` is a node of a kind cluster whose ports Docker publishes. The others are names of settings.
+    """
+
+    DOCKER = "Docker"
+    LOAD_BALANCER = "LoadBalancer"
+    NODE_PORT = "NodePort"
+    HOST_PORT = "HostPort"
+
+    @property
+    def on_node(self) -> bool:
+        """Whether requests enter at a node's own address."""
+        return self in (Entrance.NODE_PORT, Entrance.HOST_PORT)
 
 
 @dataclass(frozen=True)
 class Entrypoint:
     """Where requests enter the cluster.
 
-    listen: the host machine's IPv4 address that Docker publishes on, or the load balancer's, None until known.
-    node: the kind node that publishes; None where a load balancer stands in front of Envoy.
+    listen: the IPv4 address or name that clients connect to; None until known. With `DOCKER`, an address of the host
+        machine.
+    node: the node that requests enter; None until known, and always with `LOAD_BALANCER`.
+    mappings: the ports. Of a load balancer, `node` of a mapping is the node port behind its port, or the same port if
+        the node port is not known.
+    by: what leads requests to Envoy. Default: `DOCKER`.
     """
 
     listen: str | None
     node: str | None
     mappings: tuple[PortMapping, ...]
+    by: Entrance = Entrance.DOCKER
 
 
 GRPC_HEADERS: Mapping[str, str] = {"content-type": "application/grpc", "te": "trailers"}
@@ -403,24 +384,23 @@ class ForeignService:
 class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
-    node, envoy: IPv4 of the publishing node and of its Envoy pod.
-    load_balancer: the IPv4 address of the load balancer in front of Envoy.
-    services, pods: IPv4 by "namespace/name".
-    deployed: the names of the current pods of each Deployment, by "namespace/name".
-    foreign: the selector, the pods and the pods' ports of each foreign Service, by "namespace/name".
-    unnamed: the address of a pod that is not made yet, or not by the stack.
-    nodes: the name of each pod's node, by "namespace/name".
+    node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name". deployed:
+    the names of the current pods of each Deployment, by "namespace/name". foreign: the selector, the pods and the
+    pods' ports of each foreign Service, by "namespace/name". unnamed: the address of a pod that is not made yet, or not
+    by the stack. nodes: the name of each pod's node, by "namespace/name". entrance: where requests enter an existing
+    cluster. network: the name of an existing cluster's pod network, if its interfaces are known.
     """
 
     node: str | None = None
     envoy: str | None = None
-    load_balancer: str | None = None
     services: Mapping[str, str] = field(default_factory=dict)
     pods: Mapping[str, str] = field(default_factory=dict)
     deployed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     foreign: Mapping[str, ForeignService] = field(default_factory=dict)
     unnamed: str | None = None
     nodes: Mapping[str, str] = field(default_factory=dict)
+    entrance: Entrypoint | None = None
+    network: str | None = None
 
 
 NOTHING_FOUND = LiveAddresses()

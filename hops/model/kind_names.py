@@ -2,6 +2,8 @@
 
 CONTROL_PLANE = "control-plane"
 """The role of a node that runs the Kubernetes API, and the end of its name."""
+KIND_CONTEXT = "kind-"
+"""The beginning of a context's name."""
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 """kubectl inside a control plane, with kubeadm's own kubeconfig file."""
 
@@ -23,4 +25,4 @@ def is_control_plane(node: str) -> bool:
 
 def context(cluster: str) -> str:
     """The context of a cluster in a kubeconfig file."""
-    return f"kind-{cluster}"
+    return f"{KIND_CONTEXT}{cluster}"

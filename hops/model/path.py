@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from hops.model.hop import (
     KINDS,
     Backend,
+    Entrance,
     Entrypoint,
     Hop,
     HopName,
@@ -88,9 +89,10 @@ def request_path(
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
     pod_address = next(iter(pods.values()), found.unnamed if backend.named_later else None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
-    entrance = door.listen or found.load_balancer
+    entrance, docker = door.listen, door.by is Entrance.DOCKER
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
-    interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods else None
+    known = docker or found.network == POD_NETWORK.name
+    interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods and known else None
     authority = backend.host if entry.host == USUAL_PORTS[entry.scheme] else f"{backend.host}:{entry.host}"
     url = f"{entry.scheme}://{authority}{backend.request_path}"
     secure = entry.scheme == "https"
@@ -98,7 +100,7 @@ def request_path(
     def at(address: str | None, port: int | None) -> SocketAddress | None:
         return SocketAddress(address, port) if address and port else None
 
-    onward = interface or ("an interface named at up" if backend.named_later else None)
+    onward = interface or ("an interface named at up" if backend.named_later and known else None)
     if backend.pods:
         server = f"pod {backend.namespace}/{backend.pods[0]}"
     else:
@@ -106,12 +108,13 @@ def request_path(
     envoy = at(found.envoy, entry.envoy)
     served = backend.target_port or None
     pod = at(pod_address, served)
-    published = f"docker {door.node}" if door.node else "load balancer"
-    role = "control plane" if door.node and is_control_plane(door.node) else "worker"
+    published = f"docker {door.node}" if docker else "load balancer"
+    role = "node" if not docker else "control plane" if is_control_plane(str(door.node)) else "worker"
     node = f"{role} {door.node}" if door.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
     behind = SocketAddress(backend.service, backend.port)
-    network_component = f"{POD_NETWORK.name} {interface}" if interface else POD_NETWORK.name
+    network_name = POD_NETWORK.name if known else "pod network"
+    network_component = f"{network_name} {interface}" if interface else network_name
     inside = {**network} | ({"interface": interface} if interface else {})
     match = RouteMatch(
         host=backend.host,
@@ -137,18 +140,15 @@ def request_path(
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
     }
     addresses = {"pods": " ".join(f"{pod}={address or '?'}" for pod, address in pods.items())} if len(pods) > 1 else {}
-    ways = {m.scheme: f"{m.host} -> {door.node}:{m.node}" if door.node else f"{m.host} -> {m.envoy}" for m in mappings}
-    chains = {
-        "chain": HOST_PORT_CHAIN,
-        "node": str(door.node),
-        **{m.scheme: f"{m.node} -> {m.envoy}" for m in mappings},
-    }
+    ways = {m.scheme: f"{m.host} -> {door.node}:{m.node}" if docker else f"{m.host} -> {m.envoy}" for m in mappings}
+    inward = {m.scheme: f"{m.node} -> {m.envoy}" for m in mappings}
+    chains = {"chain": HOST_PORT_CHAIN, "node": str(door.node), **inward} if docker else inward
 
     # component, address, port, next, details; in the order of KINDS
     rows: list[tuple[str, str | None, int | None, SocketAddress | str | None, dict[str, str]]] = [
         ("resolver of the host machine", backend.host, entry.host, at(client, entry.host), {}),
-        (published, entrance, entry.host, SocketAddress(door.node, entry.node) if door.node else envoy, ways),
-        (node, found.node, entry.node, envoy, chains if door.node else {}),
+        (published, entrance, entry.host, SocketAddress(str(door.node), entry.node) if docker else envoy, ways),
+        (node, found.node, entry.node, envoy, {} if door.by is Entrance.LOAD_BALANCER else chains),
         (ingress, found.envoy, entry.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
         (network_component, pod_address, served, onward, inside),
@@ -161,17 +161,18 @@ def request_path(
     ]
     in_preview = {
         HopName.NAME: True,
-        HopName.PORT_MAPPING: bool(door.listen),
+        HopName.PORT_MAPPING: docker,
         HopName.SERVICE: bool(backend.cluster_ip),
-        HopName.REPLY_PORT_MAPPING: bool(door.listen),
-        HopName.REPLY_CLIENT: bool(door.listen),
+        HopName.REPLY_PORT_MAPPING: docker,
+        HopName.REPLY_CLIENT: docker,
     }
-    publishing = (HopName.PORT_MAPPING, *((HopName.HOST_PORT,) if door.node else ()))
+    publishing = (HopName.PORT_MAPPING, *(() if door.by is Entrance.LOAD_BALANCER else (HopName.HOST_PORT,)))
+    left_out = (_BEHIND_ENVOY if backend.redirect else ()) + (_BEFORE_NODES if door.by.on_node else ())
     hops = tuple(
         Hop(
             service=name,
             number=kind.number,
-            name=kind.name if door.node else kind.name.without_kind,
+            name=kind.name.shown(door.by),
             component=component,
             address=address,
             port=port,
@@ -186,8 +187,7 @@ def request_path(
             route=backend.route,
         )
         for kind, (component, address, port, to, details) in zip(KINDS, rows, strict=True)
-        # Envoy itself answers a redirect.
-        if not (backend.redirect and kind.name in _BEHIND_ENVOY)
+        if kind.name not in left_out
     )
     trust = f"--cacert {shlex.quote(backend.authority)} " if secure and backend.authority else ""
     # The status of a gRPC call is in the headers of an answer without a body.
@@ -208,6 +208,9 @@ def request_path(
 
 
 _BEHIND_ENVOY = (HopName.SERVICE, HopName.ENDPOINT, HopName.POD, HopName.REPLY_ENDPOINT)
+"""The hops that a redirect does not have: Envoy itself answers it."""
+_BEFORE_NODES = (HopName.PORT_MAPPING, HopName.REPLY_PORT_MAPPING)
+"""The hops that requests to a node's own address do not have."""
 
 
 def _connect(host: str, port: int, client: str) -> str:

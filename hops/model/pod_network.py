@@ -37,6 +37,9 @@ class PodNetwork(Protocol):
     def host_ports_disabled(self, item: Mapping[str, Any]) -> bool:
         """Whether an object of the cluster is its configuration and turns host ports off."""
 
+    def names_interfaces(self, environment: Mapping[str, Any]) -> bool:
+        """Whether it names the interfaces of pods as `interface` does, by the environment of its agent."""
+
     def interface(self, namespace: str, pod: str) -> str:
         """The name of the node's end of a pod's interface."""
 
@@ -89,6 +92,10 @@ class CalicoNetwork:
         spec = item.get("spec")
         declared = spec.get("calicoNetwork") if isinstance(spec, Mapping) else None
         return isinstance(declared, Mapping) and declared.get("hostPorts") == "Disabled"
+
+    def names_interfaces(self, environment: Mapping[str, Any]) -> bool:
+        # With another prefix, Calico only enforces policies, and the cloud's own network makes the interfaces.
+        return str(environment.get("FELIX_INTERFACEPREFIX", "cali")) == "cali"
 
     def pod_chain(self, interface: str) -> str:
         return f"cali-tw-{interface}"

@@ -208,6 +208,12 @@ _CLUSTER = "a cluster's name is 1 to 49 lower-case letters, digits and hyphens"
 ClusterName = Annotated[
     str, AfterValidator(matching(r"[a-z0-9]([-a-z0-9]{0,47}[a-z0-9])?", _CLUSTER)), _bounded(_CLUSTER)
 ]
+_CONTOUR = "a Contour is NAMESPACE, or NAMESPACE/DEPLOYMENT where its namespace has several"
+ContourName = Annotated[
+    str,
+    AfterValidator(matching(rf"{DNS_LABEL.pattern}(/{DNS_LABEL.pattern})?", _CONTOUR)),
+    _bounded(_CONTOUR),
+]
 # Each node takes a /24 of it (kube-controller-manager's --node-cidr-mask-size).
 PodSubnet = Annotated[
     IPv4Network, BeforeValidator(_network), AfterValidator(_sized(8, 22)), _bounded("an IPv4 network of /8 to /22")

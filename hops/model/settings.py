@@ -1,5 +1,6 @@
 """The settings of one stack: every key of its configuration, validated before anything is declared."""
 
+import difflib
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -10,27 +11,47 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BaseModel,
     Field,
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from hops.model import versions
 from hops.model.hop import route_name
-from hops.model.problem_text import nearest, problem_lines
+from hops.model.kind_names import KIND_CONTEXT
+from hops.model.problem_text import in_words
 from hops.model.route_settings import (
     CorsSettings,
+    HeaderChanges,
+    HeaderMatch,
     MirrorSettings,
+    OtherBackend,
+    QueryMatch,
+    RateLimitSettings,
+    RedirectSettings,
     RouteSettings,
 )
 from hops.model.service_settings import (
+    REFERENCE,
+    TEXT,
+    BuildSettings,
+    MigrationSettings,
+    PortSettings,
+    ProbeSettings,
+    ProbesSettings,
+    Resources,
+    SecretReference,
     ServiceSettings,
+    VolumeSettings,
     listed,
 )
 from hops.model.setting_types import (
-    MOST_SECURE_LISTENERS,
     Address,
     ClusterName,
+    ContourName,
     FolderName,
     ImageName,
     Mirror,
@@ -49,6 +70,14 @@ NAMESPACE = "ingress-hops"
 
 SECRETS = "secrets"
 """The key under which a stack's file keeps its secrets."""
+ENTRANCE_PORTS = {
+    "LoadBalancer": {"http": 80, "https": 443},
+    "NodePort": {"http": 30080, "https": 30443},
+    "HostPort": {"http": 80, "https": 443},
+}
+"""The default ports at which requests enter an existing cluster, by `contour.entrance` and scheme."""
+NODE_PORT_RANGE = range(30000, 32768)
+"""The ports that Kubernetes gives to Services (kube-apiserver, --service-node-port-range)."""
 RESERVED = {0: "the subnet itself", 1: "the Kubernetes API", 8: "Contour", 10: "the cluster's DNS"}
 """Host numbers in the service subnet that are already in use, with their users."""
 
@@ -57,21 +86,17 @@ class SettingsError(ValueError):
     """Settings that cannot work. The text has one line per problem: key, value, bound and remedy."""
 
 
-class PublisherSettings(Section):
-    """A further worker that publishes ports. Its Envoy serves the same routes."""
+def nearest(word: object, known: Iterable[str], what: str) -> str:
+    """The rest of a sentence about an unknown word.
 
-    worker: Annotated[int, Field(ge=1, le=9)] = Field(
-        description="The number of the worker: 1 is `NAME-worker`, 2 is `NAME-worker2`.", examples=[2]
-    )
-    http_port: Port = Field(description="The port of this machine for HTTP.", examples=[8081])
-    https_port: Port | None = Field(
-        None, description="The port of this machine for HTTPS; null means none.", examples=[8444]
-    )
-
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """The ports of this machine that it publishes."""
-        return tuple(port for port in (self.http_port, self.https_port) if port)
+    word: the unknown word. known: the words that exist. what: their plural noun, such as "keys".
+    """
+    words = list(known)
+    close = difflib.get_close_matches(str(word), words, 1)
+    if not words:
+        return f"there are no {what}"
+    listed = ", ".join(words)
+    return f"did you mean {close[0]}? ({what}: {listed})" if close else f"the {what} are: {listed}"
 
 
 class ClusterSettings(Section):
@@ -80,8 +105,8 @@ class ClusterSettings(Section):
     existing: str | None = Field(
         None,
         min_length=1,
-        description="The kubeconfig context of a cluster that exists. The stack then makes no kind cluster. "
-        "Take the stack down before you change it.",
+        description="The kubeconfig context of a cluster that exists. The stack then makes no kind cluster and no pod "
+        "network. Take the stack down before you change it.",
         examples=["my-context"],
     )
     name: ClusterName = Field(
@@ -106,26 +131,24 @@ class ClusterSettings(Section):
     service_subnet: ServiceSubnet = Field(
         IPv4Network("10.96.0.0/16"), description="The network of the Services' addresses.", examples=["10.97.0.0/16"]
     )
-    listen_address: Address = Field(
+    listen_address: Address | None = Field(
         IPv4Address("127.0.0.1"),
-        description="The address of this machine on which Docker publishes the ports. `0.0.0.0` means every address.",
+        description="The address of this machine on which Docker publishes the ports. `0.0.0.0` means every address. "
+        "With `existing`, the default is null: clients use the address that the cluster has. Set it if something "
+        "outside of the cluster, such as a published port of a container, leads to the entrance.",
         examples=["127.0.0.2"],
     )
-    http_port: Port = Field(80, description="The port of this machine for HTTP.", examples=[8080])
+    http_port: Port = Field(
+        80,
+        description="The port of this machine for HTTP. With `existing` and no listenAddress, the port of the "
+        "cluster's entrance; the default for `contour.entrance: NodePort` is 30080.",
+        examples=[8080],
+    )
     https_port: Port | None = Field(
         443,
-        description="The port of this machine for HTTPS. It must differ from httpPort; null means none.",
+        description="The same for HTTPS. It must differ from httpPort; null means none. The default for "
+        "`contour.entrance: NodePort` is 30443.",
         examples=[8443],
-    )
-    publishing_worker: Annotated[int, Field(ge=1, le=9)] = Field(
-        1,
-        description="The number of the worker that publishes httpPort and httpsPort. It must not exceed workers.",
-        examples=[2],
-    )
-    also_publish: tuple[PublisherSettings, ...] = Field(
-        (),
-        description="Further workers that publish ports of their own on listenAddress, and lead to the same routes.",
-        examples=[[{"worker": 2, "httpPort": 8081}]],
     )
     registries: Mapping[RegistryHost, Annotated[tuple[Mirror, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
@@ -140,61 +163,28 @@ class ClusterSettings(Section):
         examples=["/home/alice/kubeconfigs"],
     )
 
+    @property
+    def kind_name(self) -> str | None:
+        """The name of the kind cluster, whose nodes take images from Docker; None for another cluster."""
+        if not self.existing:
+            return self.name
+        return self.existing.removeprefix(KIND_CONTEXT) if self.existing.startswith(KIND_CONTEXT) else None
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        made = {
-            "registries": bool(self.registries),
-            "publishingWorker": self.publishing_worker > 1,
-            "alsoPublish": bool(self.also_publish),
-        }
-        for key in (key for key, given in made.items() if given and self.existing):
+        if self.http_port == self.https_port:
             raise ValueError(
-                f"existing is {self.existing}, and {key} is of a cluster that the stack makes; remove {key}"
+                f"httpPort and httpsPort are both {self.http_port}; give each its own, or set httpsPort to null"
             )
-        self._check_publishers()
+        if self.existing and self.registries:
+            raise ValueError(
+                f"existing is {self.existing}, and registries is of a cluster that the stack makes; remove registries"
+            )
         if self.pod_subnet.overlaps(self.service_subnet):
             raise ValueError(
                 f"podSubnet {self.pod_subnet} and serviceSubnet {self.service_subnet} overlap; separate them"
             )
         return self
-
-    @property
-    def publishers(self) -> tuple[PublisherSettings, ...]:
-        """All workers that publish ports, the one of httpPort and httpsPort first."""
-        first = PublisherSettings.model_construct(
-            worker=self.publishing_worker, http_port=self.http_port, https_port=self.https_port
-        )
-        return (first, *self.also_publish)
-
-    @property
-    def published_ports(self) -> tuple[int, ...]:
-        """All ports of this machine that the cluster publishes."""
-        return tuple(port for one in self.publishers for port in one.ports)
-
-    def _check_publishers(self) -> None:
-        """Raises ValueError for a worker that does not exist, and for a worker or a port that publishes twice."""
-        workers: dict[int, str] = {}
-        ports: dict[int, str] = {}
-        for index, one in enumerate(self.publishers, start=-1):
-            entry = f"alsoPublish[{index}]." if index >= 0 else ""
-            place = f"{entry}worker" if entry else "publishingWorker"
-            if one.worker > max(self.workers, 1):
-                raise ValueError(
-                    f"{place} is {one.worker}, and workers is {self.workers}; "
-                    f"take a number from 1 to {max(self.workers, 1)}, or raise workers"
-                )
-            if one.worker in workers:
-                raise ValueError(
-                    f"{workers[one.worker]} and {place} are both {one.worker}, and a worker publishes once; "
-                    "take another worker"
-                )
-            workers[one.worker] = place
-            for key, port in (("httpPort", one.http_port), ("httpsPort", one.https_port)):
-                if port and port in ports:
-                    or_none = ", or set httpsPort to null" if key == "httpsPort" else ""
-                    raise ValueError(f"{ports[port]} and {entry}{key} are both {port}; give each its own{or_none}")
-                if port:
-                    ports[port] = f"{entry}{key}"
 
 
 class CalicoSettings(Section):
@@ -219,8 +209,8 @@ class CalicoSettings(Section):
     )
 
 
-class ContourSettings(Section):
-    """The ingress controller and its Envoy."""
+class InstalledContourSettings(Section):
+    """A Contour that a stack installs."""
 
     replicas: Annotated[int, Field(ge=1, le=5)] = Field(1, description="How many pods of Contour run.", examples=[2])
     registry: Registry | None = Field(
@@ -231,11 +221,29 @@ class ContourSettings(Section):
     envoy_log_level: Literal["trace", "debug", "info", "warning", "error", "critical", "off"] = Field(
         "info", description="The least severe messages that Envoy logs.", examples=["debug"]
     )
-    envoy_nodes: Literal["workers", "publishing"] = Field(
-        "workers",
-        description="The nodes on which Envoy runs: all workers, or only those that publish ports.",
-        examples=["publishing"],
+
+
+class ContourSettings(InstalledContourSettings):
+    """The ingress controller and its Envoy."""
+
+    existing: ContourName | None = Field(
+        None,
+        description="The Contour of an existing cluster that the stack uses, as NAMESPACE or, if the namespace has "
+        "several, NAMESPACE/DEPLOYMENT. The stack then installs none: it reads ingress class, ports and entrance from "
+        "the cluster. Take the stack down before you change it.",
+        examples=["ingress"],
     )
+    entrance: Literal["LoadBalancer", "NodePort", "HostPort"] | None = Field(
+        None,
+        description="How requests enter an existing cluster: by a load balancer, by a port of every node, or by a port "
+        "of each node with an Envoy. Null means LoadBalancer or, with `existing`, the first that the cluster has.",
+        examples=["NodePort"],
+    )
+
+    @property
+    def namespace(self) -> str | None:
+        """The namespace of the existing Contour; None if the stack installs one."""
+        return self.existing.partition("/")[0] if self.existing else None
 
 
 class RuleException(Section):
@@ -282,8 +290,7 @@ class PolicySettings(Section):
 class RouteShare:
     """A Service behind a route.
 
-    service, port: its name and port number.
-    weight: its share of the requests is its weight divided by the sum of all.
+    service, port: its name and port number. weight: its share of the requests is its weight divided by the sum of all.
     """
 
     service: str
@@ -348,13 +355,6 @@ class Settings(Section):
         return frozenset(f"{one.namespace}/{one.name}" for one in self.services if one.kind == "Service")
 
     @property
-    def gateway_hosts(self) -> Mapping[str, tuple[str, str]] | None:
-        """The hosts of HTTPRoutes with TLS, with the namespace and name of their Secrets; None without HTTPRoutes."""
-        routes = [(s, route) for s in self.services for route in s.routes if route.kind == "HTTPRoute"]
-        secrets = {route.host: (service.namespace, route.secret) for service, route in reversed(routes) if route.secret}
-        return secrets if routes else None
-
-    @property
     def own_hosts(self) -> tuple[str, ...]:
         """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
@@ -383,6 +383,48 @@ class Settings(Section):
             if twice := next((share for share in shares if shares.count(share) > 1), None):
                 yield f"{key}.others: {twice[0]}:{twice[1]} shares the requests twice; add its weights up in one entry"
 
+    def _made(self) -> Iterator[str]:
+        """What is wrong with the entrance of a cluster that the stack makes."""
+        cluster, contour = self.cluster, self.contour
+        if contour.existing:
+            yield (
+                f"contour.existing is {contour.existing}, and the stack makes a new cluster, which has no Contour; "
+                "name the Contour's cluster in cluster.existing, or remove contour.existing"
+            )
+        if contour.entrance:
+            yield (
+                f"contour.entrance is {contour.entrance}, and Docker publishes the ports of the cluster that the "
+                "stack makes; remove entrance, or name another cluster in cluster.existing"
+            )
+        if cluster.listen_address is None:
+            yield "cluster.listenAddress is null, and Docker publishes ports on an address; set it to 127.0.0.1"
+
+    def _entered(self) -> Iterator[str]:
+        """What is wrong with the entrance of an existing cluster."""
+        cluster, contour = self.cluster, self.contour
+        if contour.existing:
+            for key, field in InstalledContourSettings.model_fields.items():
+                if getattr(contour, key) != field.default:
+                    yield (
+                        f"contour.{field.alias} is of a Contour that the stack installs, and contour.existing is "
+                        f"{contour.existing}; remove {field.alias}"
+                    )
+        if cluster.listen_address is not None:
+            return
+        usual = ENTRANCE_PORTS[contour.entrance or "LoadBalancer"]
+        for scheme, port in (("http", cluster.http_port), ("https", cluster.https_port)):
+            key = f"cluster.{scheme}Port is {port}"
+            if contour.existing and port not in (usual[scheme], None):
+                yield (
+                    f"{key}, and the stack reads the ports of the Contour {contour.existing} from the cluster; remove "
+                    f"{scheme}Port, or set cluster.listenAddress to the address outside of it that has this port"
+                )
+            elif contour.entrance == "NodePort" and port and port not in NODE_PORT_RANGE:
+                yield (
+                    f"{key}, and contour.entrance is NodePort, which takes a port from {NODE_PORT_RANGE[0]} to "
+                    f"{NODE_PORT_RANGE[-1]}; remove {scheme}Port, or take one of these"
+                )
+
     @staticmethod
     def _short(service: ServiceSettings, other: ServiceSettings) -> str:
         """The reference by which a service names another one."""
@@ -403,13 +445,9 @@ class Settings(Section):
                     for pod in s.pods or (s.pod,)
                 ),
             ),
-            *(
-                problem
-                for kind in ("Ingress", "HTTPRoute")
-                for problem in _twice(
-                    kind.lower(),
-                    ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == kind),
-                )
+            *_twice(
+                "ingress",
+                ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == "Ingress"),
             ),
             *_twice(
                 "host and path",
@@ -420,7 +458,6 @@ class Settings(Section):
                 ),
             ),
             *_proxies(self.services),
-            *_gateway_routes(self.services),
             *(problem for number, s in enumerate(self.services) for problem in self._backends(number, s)),
             *_certificates(self.services),
         ]
@@ -446,21 +483,17 @@ class Settings(Section):
             if (other := self.referred(s, name)) and other.kind == "Service"
         ]
         problems += [
-            f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which ingress-hops cannot "
-            "load images into; push the image to a registry of that cluster, and set image instead of build"
+            f"services: {s.name} has build, and cluster.existing is {self.cluster.existing}, which is no kind cluster "
+            "and takes no images from Docker; push the image to a registry, and set image instead of build"
             for s in self.services
-            if s.build and self.cluster.existing
+            if s.build and self.cluster.kind_name is None
         ]
-        if self.cluster.existing and self.contour.envoy_nodes == "publishing":
-            problems.append(
-                f"contour.envoyNodes is publishing, and cluster.existing is {self.cluster.existing}, whose nodes "
-                "publish no ports for the stack; remove envoyNodes"
-            )
         if self.cluster.pod_subnet.prefixlen > self.calico.block_size:
             problems.append(
                 f"calico.blockSize /{self.calico.block_size} does not fit into cluster.podSubnet "
                 f"{self.cluster.pod_subnet}; take a number from {max(20, self.cluster.pod_subnet.prefixlen)} to 32"
             )
+        problems += self._entered() if self.cluster.existing else self._made()
         problems += _twice("clusterIP", ((str(s.cluster_ip), s) for s in self.services if s.cluster_ip))
         problems += [
             f"services: clusterIP {s.cluster_ip} of {s.name} is {RESERVED[int(s.cluster_ip) - first]}'s; take another"
@@ -524,22 +557,6 @@ def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
                     f"services: the HTTPProxy of {route.host} has two values of cors, which applies to the whole host; "
                     "keep it on one of its routes"
                 )
-
-
-def _gateway_routes(services: Iterable[ServiceSettings]) -> Iterator[str]:
-    """What is wrong among HTTPRoutes: Contour gives a host that has a listener of its own to no other listener."""
-    secured: dict[str, bool] = {}
-    for route in (route for service in services for route in service.routes if route.kind == "HTTPRoute"):
-        if secured.setdefault(route.host, bool(route.tls)) != bool(route.tls):
-            yield (
-                f"services: {route.host} has HTTPRoutes with tls and without, and Contour serves those with it only; "
-                "set the same tls on all its routes"
-            )
-    if len(hosts := [host for host in secured if secured[host]]) > MOST_SECURE_LISTENERS:
-        yield (
-            f"services: {len(hosts)} hosts have HTTPRoutes with tls, and the Gateway has listeners for at most "
-            f"{MOST_SECURE_LISTENERS}; set kind of the others to HTTPProxy"
-        )
 
 
 def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
@@ -626,8 +643,10 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     Raises SettingsError with one line per problem.
     """
     cluster_name = re.sub(r"[^a-z0-9-]", "-", f"ingress-hops-{stack}".lower())
-    derived = {"name": cluster_name} | ({"nodeImage": node_image} if node_image else {})
+    derived: dict[str, Any] = {"name": cluster_name} | ({"nodeImage": node_image} if node_image else {})
     cluster, services = config.get("cluster", {}), config.get("services", [{}])
+    if isinstance(cluster, Mapping) and cluster.get("existing"):
+        derived |= {"listenAddress": None} | _entrance_ports(config.get("contour"))
     secrets = {SECRETS: secret_names(config[SECRETS])} if config.get(SECRETS) is not None else {}
     whole = {
         **config,
@@ -638,24 +657,24 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     try:
         return Settings.model_validate_json(json.dumps(whole))
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda problem: list(_order(problem["loc"], config)))
-        problems = problem_lines(found, whole, services, Settings, NAMESPACE)
-        raise SettingsError("\n".join(problems)) from None
+        problems = error.errors()
+        # pydantic also reports a list as too short if its only entry is wrong.
+        inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]))}
+        wrong = {problem["loc"] for problem in problems}
+        told = []
+        for problem in problems:
+            sources = _sources(problem["loc"], services)
+            if sources.isdisjoint(wrong) and not (problem["type"] == "too_short" and problem["loc"] in inner):
+                follows = sources and problem["type"] != "missing"
+                told.append(_derived_sentence(problem, min(sources), whole) if follows else _sentence(problem))
+        raise SettingsError("\n".join(told)) from None
 
 
-def _order(location: Iterable[int | str], declared: Any) -> Iterator[int]:
-    """Where a place stands in the file: the index of each of its parts; a part that is not there comes last."""
-    for part in location:
-        parts = list(declared) if isinstance(declared, Mapping) else []
-        if isinstance(declared, list) and isinstance(part, int):
-            yield part
-            declared = declared[part] if part < len(declared) else None
-        elif part in parts:
-            yield parts.index(part)
-            declared = declared[part]
-        else:
-            yield len(parts)
-            return
+def _entrance_ports(contour: Any) -> dict[str, int]:
+    """The default ports of an existing cluster, by key."""
+    entrance = contour.get("entrance") if isinstance(contour, Mapping) else None
+    known = ENTRANCE_PORTS.get(entrance, {}) if isinstance(entrance, str) else {}
+    return {f"{scheme}Port": port for scheme, port in known.items()}
 
 
 def with_derived(service: Any) -> Any:
@@ -700,17 +719,140 @@ def _served(service: Mapping[str, Any]) -> Any:
 
 def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
     """The entries of `routes` with the defaults that depend on the service, the host and the path."""
-    count = {"ingress": 0, "route": 0}
+    ingresses = 0
     for route in routes:
         if not isinstance(route, Mapping):
             yield route
             continue
         host = route.get("host", f"{service}.localhost")
-        kind = "route" if route.get("kind") == "HTTPRoute" else "ingress"
         proxy = route.get("kind") == "HTTPProxy"
-        count[kind] += not proxy
-        named = f"{service}-{kind}" + (f"-{count[kind]}" if count[kind] > 1 else "")
-        derived = {"host": host, "name": host if proxy else named}
+        ingresses += not proxy
+        ingress = f"{service}-ingress" + (f"-{ingresses}" if ingresses > 1 else "")
+        derived = {"host": host, "name": host if proxy else ingress}
         if route.get("pathType") != "Regex":
             derived["request"] = route.get("path", "/")
         yield {**derived, **route}
+
+
+_MOST_SHOWN = 2000
+_Location = tuple[int | str, ...]
+
+
+def _sources(location: _Location, services: Any) -> set[_Location]:
+    """The keys from which the default of a key follows; none for a key that is set, or whose default is fixed."""
+    of_route = len(location) == 5 and location[2] == "routes"
+    if location[:1] != ("services",) or not (of_route or len(location) == 3):
+        return set()
+    *entry, key = location
+    given = services[entry[1]]["routes"][entry[3]] if of_route else services[entry[1]]
+    if key in given:
+        return set()
+    name, path, host = (*entry[:2], "name"), (*entry, "path"), (*entry, "host")
+    if of_route:
+        return {"host": {name}, "name": {name, host}, "request": {path}}.get(str(key), set())
+    return {"pod": {name}, "ingress": {name}, "host": {name}, "request": {path}}.get(str(key), set())
+
+
+def _derived_sentence(problem: ErrorDetails, source: _Location, whole: Any) -> str:
+    """Like _sentence, of a default that does not fit, with the key that it follows from."""
+    value = whole
+    for part in source:
+        value = value[part]
+    key, bound = problem["loc"][-1], problem["msg"].removeprefix("Value error, ")
+    return (
+        f"{NAMESPACE}:{_key(source)} is {_shown(value)}, and {key}, which follows from it, is "
+        f"{_shown(problem['input'])}: {bound}. Set {source[-1]} to another value, or set {key} as well"
+    )
+
+
+def _shown(value: Any) -> str:
+    """A value as JSON; of a long one the beginning."""
+    text = json.dumps(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _key(place: Iterable[int | str]) -> str:
+    """The place as Pulumi's `--path` takes it."""
+    return "".join(
+        f".{part}" if isinstance(part, str) and "." not in part else f"[{json.dumps(part)}]" for part in place
+    ).lstrip(".")
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """Key, value, bound and remedy of one problem that pydantic reports."""
+    # pydantic ends the place of a mapping's wrong key with the key and this word.
+    of_key = problem["loc"][-1:] == ("[key]",)
+    place = problem["loc"][:-2] if of_key else problem["loc"]
+    place = tuple(part for part in place if part not in (TEXT, REFERENCE))
+    key = _key(place)
+    bound = problem["msg"].removeprefix("Value error, ")
+    if of_key:
+        return f"{NAMESPACE}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
+    if not key:
+        # What is wrong between sections: each line begins with its key.
+        return "\n".join(f"{NAMESPACE}:{line}" for line in bound.splitlines())
+    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):
+        return f"{NAMESPACE}:{key}: {bound}"
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        return f"{NAMESPACE}:{key}: there is no such key; {nearest(problem['loc'][-1], known, 'keys')}"
+    if problem["type"] == "missing":
+        return f"{NAMESPACE}:{key} is missing; give it a value"
+    if problem["type"] == "too_short" and isinstance(problem["input"], list):
+        bound = "at least one entry"
+    bound = in_words(problem, _field(problem["loc"])) or bound
+    given, remedy = _shown(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
+        # `pulumi config set` would write it without quotes again.
+        remedy = f'Write it in quotes in the stack\'s file: "{given}"'
+    return f"{NAMESPACE}:{key} is {given}: {bound}. {remedy}"
+
+
+def _field(location: tuple[int | str, ...]) -> FieldInfo | None:
+    *entry, name = location
+    fields = _section(tuple(entry)).model_fields
+    return next((field for own, field in fields.items() if name in (own, field.alias)), None)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    return keys(_section(location))
+
+
+def _section(location: tuple[int | str, ...]) -> type[Section]:
+    """The section of the settings that a place is in."""
+    sections: dict[int | str, type[Section]] = {
+        "cluster": ClusterSettings,
+        "calico": CalicoSettings,
+        "contour": ContourSettings,
+        "services": ServiceSettings,
+        "routes": RouteSettings,
+        "redirect": RedirectSettings,
+        "headers": HeaderMatch,
+        "query": QueryMatch,
+        "others": OtherBackend,
+        "mirror": MirrorSettings,
+        "requestHeaders": HeaderChanges,
+        "responseHeaders": HeaderChanges,
+        "cors": CorsSettings,
+        "rateLimit": RateLimitSettings,
+        REFERENCE: SecretReference,
+        "resources": Resources,
+        "probes": ProbesSettings,
+        "readiness": ProbeSettings,
+        "liveness": ProbeSettings,
+        "startup": ProbeSettings,
+        "ports": PortSettings,
+        "migration": MigrationSettings,
+        "volumes": VolumeSettings,
+        "build": BuildSettings,
+        "policy": PolicySettings,
+        "rules": RuleSettings,
+        "exceptions": RuleException,
+    }
+    named = [sections[part] for part in location if part in sections]
+    return named[-1] if named else Settings
+
+
+def keys(section: type[BaseModel]) -> list[str]:
+    """The keys of a section as files write them."""
+    return [field.alias or name for name, field in section.model_fields.items()]

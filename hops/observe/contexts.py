@@ -34,7 +34,7 @@ def builds(project: Path, settings: Settings) -> dict[str, Build]:
         if service.build is None:
             continue
         try:
-            build = _build(project.resolve(), settings.cluster.name, service, service.build)
+            build = _build(project.resolve(), str(settings.cluster.kind_name), service, service.build)
         except (BuildError, IgnoreError, OSError, UnicodeDecodeError) as error:
             problems.append(f"{NAMESPACE}:services[{number}].build{_reason(error)}")
         else:

@@ -84,6 +84,17 @@ def test_the_service_of_a_load_balancer_is_waited_for(contour_objects: Objects) 
     assert "annotations" not in service["metadata"]
 
 
+def test_the_ports_of_the_service(contour_objects: Objects) -> None:
+    def ports(**changes: Any) -> Any:
+        spec = find(patched(args(contour_objects, **changes)), "Service", "envoy")["spec"]
+        assert ("externalTrafficPolicy" in spec) == (spec["type"] == "LoadBalancer")
+        return [(port["name"], port["port"], port.get("nodePort")) for port in spec["ports"]]
+
+    assert ports(service_type="NodePort") == [("http", 80, None), ("https", 443, None)]
+    assert ports(service_type="NodePort", service_ports={"http": 30080}) == [("http", 80, 30080)]
+    assert ports(service_type="LoadBalancer", service_ports={"http": 8080}) == [("http", 8080, None)]
+
+
 def test_the_address_in_the_status_of_ingresses(contour_objects: Objects) -> None:
     def configuration(**changes: Any) -> Any:
         objects = patched(args(contour_objects, **changes))
@@ -218,7 +229,7 @@ def test_the_callers_objects_stay_as_they_are(contour_objects: Objects) -> None:
             {"xds_address": "contour"},
             'the argument xds_address is "contour": it has to be an IPv4 address such as 127.0.0.1',
         ),
-        ({"service_type": "NodePort"}, "Input should be 'ClusterIP' or 'LoadBalancer'"),
+        ({"service_type": "ExternalName"}, "Input should be 'ClusterIP', 'LoadBalancer' or 'NodePort'"),
         ({"network": []}, "Contour door: there is no argument network; the arguments are"),
     ],
 )

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,24 @@ import yaml
 from pulumi.runtime.rpc import UNKNOWN
 
 from components.workload import DIGEST
+from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.pod_start import PodStart
 from hops.kubernetes.values import at
-from hops.model.hop import Backend, Entrypoint, LiveAddresses
+from hops.model.finding import Place
+from hops.model.hop import Backend, Entrance, Entrypoint, LiveAddresses, PortMapping
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, GATEWAY_API, Manifest
 from hops.observe.in_cluster.answers import RouteAnswer
+from hops.observe.in_cluster.api import APIError
 from hops.observe.local.authority import FOLDER
+from hops.rules.configuration import configure
+from hops.rules.judge import judge
 from stacks import program
 from stacks.build import BuiltStack, StackContext, build
 from tests.conftest import committed, stack_config
+from tests.elsewhere import HELM, contour, envoy, named, service
 from tests.recording import Recording, run, strings
 
 Objects = list[dict[str, Any]]
@@ -587,6 +594,43 @@ def test_nothing_secret_is_published(running: Run) -> None:
 EXISTING = {"ingress-hops:cluster": '{"existing": "team-a"}'}
 
 
+@dataclass
+class Elsewhere:
+    """An existing cluster. before, after: its objects before and after an update."""
+
+    before: list[dict[str, Any]] = field(default_factory=list)
+    after: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    there = Elsewhere()
+    monkeypatch.setattr(program, "context_objects", lambda _: there.before)
+    monkeypatch.setattr("stacks.build.context_objects", lambda _: there.after)
+    return there
+
+
+def kept_in_state(*items: dict[str, Any]) -> dict[str, Any]:
+    """What the engine tells of objects in the state (3.259)."""
+    return {
+        f"urn:pulumi:prod::p::a:b:C$kubernetes:v1:{item['kind']}::{number}": {
+            "type": f"kubernetes:v1:{item['kind']}",
+            "outputs": {"metadata": item["metadata"]},
+        }
+        for number, item in enumerate(items)
+    }
+
+
+def published_names(*items: dict[str, Any]) -> list[dict[str, Any]]:
+    """Objects in the namespace of the published Contour."""
+    return [item | {"metadata": item["metadata"] | {"namespace": "projectcontour"}} for item in items]
+
+
+def existing(entrance: str, **contour: Any) -> dict[str, str]:
+    return EXISTING | {"ingress-hops:contour": json.dumps({"entrance": entrance, **contour})}
+
+
+@pytest.mark.usefixtures("elsewhere")
 def test_an_existing_cluster_gets_contour_and_workloads_only(running: Run) -> None:
     recording = running("prod", Machine(missing_tools=("docker", "kind")), EXISTING)
     assert recording.warnings == []
@@ -595,36 +639,134 @@ def test_an_existing_cluster_gets_contour_and_workloads_only(running: Run) -> No
     assert provider.inputs["context"] == "team-a"
     assert "deleteUnreachable" not in provider.inputs or provider.inputs["deleteUnreachable"] == "false"
     assert all(not resource.request.deletedWith for resource in recording.resources)
-    envoy = recording.one("Service", "contour-service-envoy").inputs["spec"]
-    assert envoy["type"] == "LoadBalancer"
-    ports = recording.one("DaemonSet", "contour-daemonset-envoy").inputs["spec"]["template"]["spec"]["containers"][0][
-        "ports"
-    ]
-    assert not any("hostPort" in port for port in ports)
+    assert entered(recording) == ("LoadBalancer", [("http", 80, None), ("https", 443, None)], [None, None])
 
 
-def test_an_existing_clusters_hops(running: Run) -> None:
+def entered(recording: Recording) -> tuple[str, list[tuple[str, int, int | None]], list[int | None]]:
+    """The type of Envoy's Service and its ports by name with their node ports; the host ports of Envoy."""
+    spec = recording.one("Service", "contour-service-envoy").inputs["spec"]
+    (template,) = [r.inputs["spec"]["template"] for r in recording.of("DaemonSet")]
+    (envoy,) = [one for one in template["spec"]["containers"] if one["name"] == "envoy"]
+    host_ports = [port.get("hostPort") for port in envoy["ports"] if port["name"] in ("http", "https")]
+    return spec["type"], [(p["name"], p["port"], p.get("nodePort")) for p in spec["ports"]], host_ports
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (existing("NodePort"), ("NodePort", [("http", 80, 30080), ("https", 443, 30443)], [None, None])),
+        (existing("HostPort"), ("ClusterIP", [("http", 80, None), ("https", 443, None)], [80, 443])),
+        (
+            {"ingress-hops:cluster": '{"existing": "team-a", "httpPort": 8080, "httpsPort": null}'},
+            ("LoadBalancer", [("http", 8080, None)], [None, None]),
+        ),
+    ],
+)
+def test_how_requests_enter_an_existing_cluster(running: Run, config: dict[str, str], expected: Any) -> None:
+    assert entered(running("prod", config=config)) == expected
+
+
+def test_an_existing_clusters_hops(running: Run, elsewhere: Elsewhere) -> None:
     of = settings("prod", {"cluster": {"existing": "team-a"}})
     early = running("prod", config=EXISTING, preview=True).outputs
-    assert early["hops"] == hops(of)
+    assert [(hop["name"], hop["port"]) for hop in early["hops"]] == [(hop["name"], hop["port"]) for hop in hops(of)]
+    assert {hop["address"] for hop in early["hops"] if hop["name"] != "name"} == {UNKNOWN}
+    assert (early["curl"], early["url"]) == (UNKNOWN, "http://my-service.localhost/")
     assert early["cluster"] == {"context": "team-a", "fixed": {"cluster.existing": "team-a"}}
-
-    def balanced(name: str) -> dict[str, Any]:
-        return (
-            {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}}
-            if name == "contour-service-envoy"
-            else {}
-        )
-
-    recording = Recording(
-        found={
-            "kubernetes:core/v1:Service": balanced,
-            "kubernetes:core/v1:Pod": lambda _: {"status": {"podIP": "10.1.2.3"}},
-        }
-    )
-    late = running("prod", config=EXISTING, recording=recording).outputs
-    there = LiveAddresses(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})
+    ours = [contour("contour", namespace="projectcontour"), *published_names(*HELM[1:4])]
+    elsewhere.after = [*ours, named("Pod", "my-service-pod", "apps", status={"podIP": "10.1.2.3"})]
+    late = running("prod", config=EXISTING).outputs
+    door = Entrypoint("203.0.113.7", None, BALANCED, Entrance.LOAD_BALANCER)
+    there = LiveAddresses(entrance=door, pods={"apps/my-service-pod": "10.1.2.3"})
     assert late["hops"] == hops(of, there)
+    assert late["curl"] == "curl --resolve my-service.localhost:80:203.0.113.7 http://my-service.localhost/"
+
+
+BALANCED = (PortMapping("http", 80, 31080, 8080), PortMapping("https", 443, 31443, 8443))
+THEIRS = EXISTING | {
+    "ingress-hops:contour": '{"existing": "edge", "entrance": "NodePort"}',
+    "ingress-hops:services": json.dumps([{"routes": [{"host": "a.test"}, {"host": "b.test", "kind": "HTTPProxy"}]}]),
+}
+
+
+def test_a_contour_that_is_there_is_used(running: Run, elsewhere: Elsewhere) -> None:
+    """It is served under its class, admitted from its namespace and entered by its ports; nothing of it is declared."""
+    apps = named("Namespace", "apps", None)
+    elsewhere.before = [contour("release-contour", "--ingress-class-name=internal"), *HELM[1:], apps]
+    preview = running("prod", config=THEIRS, preview=True)
+    assert preview.warnings == []
+    assert preview.of("Contour") == preview.of("DaemonSet") == preview.of("Namespace") == []
+    assert preview.one("Ingress", "apps/my-service-ingress-ingress").inputs["spec"]["ingressClassName"] == "internal"
+    assert preview.one("HTTPProxy", "apps/b.test-proxy").inputs["spec"]["ingressClassName"] == "internal"
+    (admitted,) = preview.one("NetworkPolicy").inputs["spec"]["ingress"]
+    assert admitted["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "edge"}
+    entered = {hop["name"]: hop for hop in preview.outputs["hops"]}["node-port"]
+    assert (entered["component"], entered["address"], entered["port"]) == ("node n2", "192.0.2.2", 31080)
+    assert preview.outputs["curl"] == "curl --resolve a.test:31080:192.0.2.2 http://a.test:31080/"
+    # No rule takes the published Contour for the one that serves.
+    of = settings("prod", {key.partition(":")[2]: json.loads(value) for key, value in THEIRS.items()})
+    inventory = Inventory(((item, Place()) for item in preview.objects()), today=date(2026, 1, 1), settings=of)
+    assert [
+        str(finding) for finding in judge(inventory, configure(of.policy)) if finding.code in ("IN09", "EX05")
+    ] == []
+
+
+def test_a_cluster_without_the_named_contour_stops_an_up(running: Run, elsewhere: Elsewhere) -> None:
+    elsewhere.before = [named("Deployment", "web")]
+    (said,) = running("prod", config=THEIRS, preview=True).warnings
+    assert said.startswith("an up would stop here: ingress-hops:contour.existing is edge, and no Contour")
+    recording = Recording()
+    with pytest.raises(pulumi.RunError, match=r"the cluster has none: remove contour\.existing"):
+        running("prod", config=THEIRS, recording=recording)
+    assert recording.resources == []
+
+
+def test_what_the_state_holds_is_the_stacks_own(running: Run, elsewhere: Elsewhere) -> None:
+    elsewhere.before = [named("Namespace", "apps", None), named("Service", "my-service", "apps")]
+    with pytest.raises(pulumi.RunError, match="the cluster has the Service apps/my-service already"):
+        running("prod", config=EXISTING)
+    state = kept_in_state(named("Namespace", "apps", None), named("Service", "my-service", "apps"))
+    kept = Recording(answers={READ_RESOURCES: lambda _: {"outputs": state}})
+    assert running("prod", config=EXISTING, recording=kept).one("Namespace", "apps")
+
+
+def test_the_documented_cloud_cluster_is_previewed(running: Run, elsewhere: Elsewhere, project: Path) -> None:
+    """The page's stack on EKS: new, and when its load balancer has a name."""
+    page = (project / "docs" / "existing-clusters.md").read_text()
+    example, call = page.partition("## Example: Amazon EKS")[2].split("```")[1:4:2]
+    config = {key: json.dumps(value) for key, value in yaml.safe_load(example.removeprefix("yaml"))["config"].items()}
+    named_by = [{"name": "FELIX_INTERFACEPREFIX", "value": "eni"}]
+    agent = {"name": "calico-node", "image": "calico/node:v3", "env": named_by}
+    labels = {"labels": {"k8s-app": "calico-node"}}
+    elsewhere.before = [named("Pod", "c", "calico-system", metadata=labels, spec={"containers": [agent]})]
+    new = running("team", Machine(missing_tools=("docker", "kind")), config, preview=True)
+    assert new.warnings == []
+    assert (new.outputs["url"], new.outputs["curl"]) == ("https://shop.example.com/", UNKNOWN)
+    assert entered(new)[0] == "LoadBalancer"
+    assert new.one("Deployment", "shop/shop").inputs["spec"]["replicas"] == 3
+    own = kept_in_state(contour("contour", namespace="projectcontour"))
+    balanced = service("LoadBalancer", "envoy", {"hostname": "a1b2-1.elb.eu-central-1.amazonaws.com"})
+    elsewhere.before += [contour("contour", namespace="projectcontour"), *published_names(envoy("envoy"), balanced)]
+    kept = Recording(preview=True, answers={READ_RESOURCES: lambda _: {"outputs": own}})
+    up = running("team", config=config, recording=kept, preview=True)
+    assert up.warnings == []
+    assert up.outputs["curl"] == call.removeprefix("sh").strip()
+    hops_ = {hop["name"]: hop for hop in up.outputs["hops"]}
+    assert hops_["load-balancer"]["address"] == "a1b2-1.elb.eu-central-1.amazonaws.com"
+    assert (hops_["endpoint"]["component"], hops_["node-port"]["port"]) == ("pod network", 31443)
+
+
+def test_a_cluster_that_does_not_answer_stops_an_up(running: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(_: str) -> list[dict[str, Any]]:
+        raise APIError("https://10.0.0.1 does not answer: timed out")
+
+    monkeypatch.setattr(program, "context_objects", silent)
+    (said,) = running("prod", config=EXISTING, preview=True).warnings
+    assert said == (
+        "an up would stop here: ingress-hops:cluster.existing is team-a: https://10.0.0.1 does not answer: timed out; "
+        "check it with: kubectl --context team-a get nodes"
+    )
 
 
 HALF_WRITTEN = "invoke of pulumi:pulumi:readStackOutputs failed: failed to load checkpoint: EOF"

@@ -114,7 +114,9 @@ class Seen:
         return StackSummary(
             name=name,
             cluster=cluster.existing or cluster.name,
-            address="its load balancer" if cluster.existing else _entrance(str(cluster.listen_address), ports),
+            address=_entrance(str(cluster.listen_address), ports)
+            if cluster.listen_address
+            else f"its {of.contour.entrance or ('load balancer' if not of.contour.existing else 'Contour')}",
             hosts=tuple(dict.fromkeys(route.host for service in of.services for route in service.routes)),
             file=stack_path(name),
             state=state,

@@ -27,6 +27,12 @@ def served(inventory: Inventory) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for contour in declared for name in contour.classes)) or CLASSES
 
 
+def class_known(inventory: Inventory) -> bool:
+    """Whether the classes are known that Contour handles: not of an existing one that is not declared."""
+    existing = inventory.settings and inventory.settings.contour.existing
+    return not existing or bool(inventory.once(contours))
+
+
 def others(inventory: Inventory) -> frozenset[str]:
     """The classes of declared IngressClasses that name another controller than Contour."""
     return frozenset(
@@ -123,6 +129,11 @@ def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
 
 
 def owner_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
-    """The ingress class that Contour does not handle, UNCLASSED for none; "" if Contour handles the object."""
+    """The ingress class that Contour does not handle, UNCLASSED for none; "" if Contour handles the object.
+
+    The objects of a stack that uses an existing Contour are that Contour's, whose classes no object declares.
+    """
+    if not class_known(inventory):
+        return ""
     name = class_of(subject, inventory)
     return "" if name in inventory.once(served) else name or UNCLASSED

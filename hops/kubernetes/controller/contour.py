@@ -97,7 +97,7 @@ def _words(container: PodContainer) -> tuple[str, ...]:
     return (*texts(container.body.get("command")), *texts(container.body.get("args")))
 
 
-def _flag(words: Sequence[str], name: str) -> str:
+def flag(words: Sequence[str], name: str) -> str:
     """The value of a flag, as --name=value or --name value; "" if it is not given."""
     for index, word in enumerate(words):
         if word == name:
@@ -114,19 +114,19 @@ def _listed(value: str) -> tuple[str, ...]:
 def _contour(pod: Pod, container: PodContainer, inventory: Inventory) -> DeclaredContour:
     words = _words(container)
     spec = _configured(pod, inventory)
-    classes = _listed(_flag(words, "--ingress-class-name")) or texts(at(spec, "ingress", "classNames")) or CLASSES
+    classes = _listed(flag(words, "--ingress-class-name")) or texts(at(spec, "ingress", "classNames")) or CLASSES
     ports, addresses = {}, {}
     for scheme, default in (("http", 8080), ("https", 8443)):
-        given = _flag(words, f"--envoy-service-{scheme}-port")
+        given = flag(words, f"--envoy-service-{scheme}-port")
         ports[scheme] = int(given) if given.isdecimal() else number(at(spec, "envoy", scheme, "port")) or default
         addresses[scheme] = (
-            _flag(words, f"--envoy-service-{scheme}-address") or text(at(spec, "envoy", scheme, "address")) or "0.0.0.0"
+            flag(words, f"--envoy-service-{scheme}-address") or text(at(spec, "envoy", scheme, "address")) or "0.0.0.0"
         )
     return DeclaredContour(
         workload=pod.resource,
         classes=classes,
-        namespaces=_listed(_flag(words, "--watch-namespaces")),
-        roots=_listed(_flag(words, "--root-namespaces")) or texts(at(spec, "httpproxy", "rootNamespaces")),
+        namespaces=_listed(flag(words, "--watch-namespaces")),
+        roots=_listed(flag(words, "--root-namespaces")) or texts(at(spec, "httpproxy", "rootNamespaces")),
         ports=ports,
         addresses=addresses,
         external_names=at(spec, "enableExternalNameService") is True,

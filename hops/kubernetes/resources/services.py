@@ -1,8 +1,9 @@
 """Services."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hops.kubernetes.resources.pods import Port
 from hops.kubernetes.resources.resource import Resource, resource
 from hops.kubernetes.values import JSON, UNKNOWN, at, entries, mapping, number, pairs, protocol, sequence, text, texts
 from hops.model.finding import Place
@@ -33,6 +34,16 @@ class ServicePort:
         """The number or name of the container port that gets the requests; None if `port` is missing as well."""
         # The API server takes 0 as if there were no targetPort.
         return self.port if self.target_port is None or self.target_port == 0 else self.target_port
+
+    def leads_to(self, declared: Iterable[Port]) -> int | None:
+        """The TCP port of a container that gets the requests; None if it is not known.
+
+        declared: the ports of the pods, by whose names a target can be given.
+        """
+        target = self.target
+        if isinstance(target, str):
+            target = next((port.container_port for port in declared if port.name == target), None)
+        return target if target in range(1, 65536) else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hops.kubernetes import objects as fields
@@ -17,10 +18,21 @@ from hops.model.kind_names import KUBECTL
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
+from hops.observe.timed_tasks import later
 
 _KUBECTL = (*KUBECTL, "--request-timeout", "10s")
 _KINDS = "nodes,pods,services,deployments"
-_COLLECTIONS = {"Pod": "/api/v1/pods", "Service": "/api/v1/services", "Deployment": "/apis/apps/v1/deployments"}
+_COLLECTIONS = {
+    "Namespace": "/api/v1/namespaces",
+    "Node": "/api/v1/nodes",
+    "Pod": "/api/v1/pods",
+    "Service": "/api/v1/services",
+    "DaemonSet": "/apis/apps/v1/daemonsets",
+    "Deployment": "/apis/apps/v1/deployments",
+    "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
+    "ContourConfiguration": "/apis/projectcontour.io/v1alpha1/contourconfigurations",
+}
+"""What an existing cluster is asked for: the API paths by kind."""
 _SECONDS = 15
 _PAUSE = 0.3
 # An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
@@ -56,16 +68,35 @@ def cluster_objects(control_plane: str) -> list[dict[str, Any]]:
 
 
 def context_objects(context: str) -> list[dict[str, Any]]:
-    """The pods, Services and Deployments of a cluster, as its API gives them; empty if it does not answer.
+    """The objects of an existing cluster that a stack is concerned with, as its API gives them.
 
     context: of the kubeconfig.
+
+    A kind that may not be listed is left out. Raises APIError if the API does not answer.
     """
+    api = API(None, context)
+    asked = {kind: later(partial(_listed, api, path)) for kind, path in _COLLECTIONS.items()}
+    return [
+        # A list does not say what its items are.
+        {"apiVersion": _version(_COLLECTIONS[kind]), "kind": kind, **item}
+        for kind, answer in asked.items()
+        for item in answer.result()
+    ]
+
+
+def _listed(api: API, path: str) -> list[dict[str, Any]]:
+    """The objects of a kind; empty if the cluster has no such kind, or nobody may list it. Raises APIError."""
     try:
-        api = API(None, context)
-        listed = {kind: api.json(path) for kind, path in _COLLECTIONS.items()}
-    except APIError:
+        items = at(api.json(path), "items")
+    except APIError as error:
+        if error.status is None:
+            raise
         return []
-    return [{"kind": kind, **item} for kind, answer in listed.items() for item in answer.get("items") or ()]
+    return [item for item in items or () if isinstance(item, dict)]
+
+
+def _version(path: str) -> str:
+    return path.removeprefix("/apis/").removeprefix("/api/").rpartition("/")[0]
 
 
 async def answers(

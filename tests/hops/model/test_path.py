@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from hops.model.hop import KINDS, Hop, HopName, HopRole, KnownAt, published_hops
+from hops.model.hop import KINDS, Entrance, Hop, HopName, HopRole, KnownAt, published_hops
 from hops.model.path import HOST_PORT_CHAIN, envoy_cluster
 from hops.model.plan import plan
 from hops.model.pod_network import POD_NETWORK
@@ -102,7 +102,7 @@ def test_a_hop_name_knows_its_place() -> None:
         HopName.REPLY_LOAD_BALANCER,
     ]
     assert (HopName.LOAD_BALANCER.number, HopName.REPLY_LOAD_BALANCER.number) == (2, 11)
-    assert [name for name in HopName if name.without_kind.role is not name.role] == []
+    assert [name for name in HopName for by in Entrance if name.shown(by).role is not name.role] == []
     assert (HopName.POD.reply, HopName.REPLY_ENDPOINT.reply, HopName.NODE_PORT.reply) == (False, True, False)
 
 

@@ -6,7 +6,17 @@ import shlex
 
 import pytest
 
-from hops.model.hop import ForeignService, Hop, HopRole, KnownAt, LiveAddresses, RequestPath
+from hops.model.hop import (
+    Entrance,
+    Entrypoint,
+    ForeignService,
+    Hop,
+    HopRole,
+    KnownAt,
+    LiveAddresses,
+    PortMapping,
+    RequestPath,
+)
 from hops.model.plan import plan
 from hops.model.settings import Settings, settings
 from hops.model.versions import CALICO, CONTOUR, GATEWAY_API
@@ -417,16 +427,72 @@ def test_an_existing_cluster_has_a_load_balancer_in_front(existing: Settings) ->
     assert {h.number for h in path.hops if h.known_at is KnownAt.PREVIEW} == {1}
 
 
+MAPPINGS = (PortMapping("http", 80, 30123, 8080), PortMapping("https", 443, 30124, 8443))
+
+
+def balancer(listen: str) -> Entrypoint:
+    return Entrypoint(listen, None, MAPPINGS, Entrance.LOAD_BALANCER)
+
+
 def test_an_existing_cluster_says_where_its_load_balancer_is(existing: Settings) -> None:
-    (path,) = plan(existing, LiveAddresses(load_balancer="203.0.113.5", pods={"apps/my-service-pod": "10.1.2.3"})).paths
+    there = LiveAddresses(entrance=balancer("203.0.113.5"), pods={"apps/my-service-pod": "10.1.2.3"})
+    (path,) = plan(existing, there).paths
     assert hop(path, "load-balancer").address == "203.0.113.5"
+    assert hop(path, "node-port").port == 30123
     assert path.curl == "curl --resolve my-service.localhost:80:203.0.113.5 http://my-service.localhost/"
     assert hop(path, "pod").address == "10.1.2.3"
 
 
 def test_a_load_balancer_without_an_address_is_meant_by_its_name(existing: Settings) -> None:
-    (path,) = plan(existing, LiveAddresses(load_balancer="lb.example.com")).paths
+    (path,) = plan(existing, LiveAddresses(entrance=balancer("lb.example.com"))).paths
     assert path.curl == ("curl --connect-to my-service.localhost:80:lb.example.com:80 http://my-service.localhost/")
+
+
+@pytest.mark.parametrize(
+    ("entrance", "third", "last"),
+    [("NodePort", "node-port", "reply-node-port"), ("HostPort", "host-port", "reply-host-port")],
+)
+def test_requests_to_a_node_have_no_second_hop(entrance: str, third: str, last: str) -> None:
+    of = settings("prod", {"cluster": {"existing": "team-a"}, "contour": {"entrance": entrance}})
+    port = of.cluster.http_port
+    (path,) = plan(of).paths
+    assert [h.number for h in path.hops] == [1, 3, 4, 5, 6, 7, 8, 9, 10, 12]
+    assert [h.name for h in path.hops if h.number in (3, 10)] == [third, last]
+    assert (hop(path, third).component, hop(path, third).address) == ("nodes of the cluster", None)
+    door = plan(of).door
+    there = dataclasses.replace(door, listen="192.0.2.4", node="n1")
+    (path,) = plan(of, LiveAddresses(node="192.0.2.4", envoy="10.1.0.9", entrance=there)).paths
+    entered = hop(path, third)
+    assert (entered.component, entered.address, entered.port, entered.next) == (
+        "node n1",
+        "192.0.2.4",
+        port,
+        "10.1.0.9:8080",
+    )
+    assert hop(path, "name").next == f"192.0.2.4:{port}"
+    assert f"--resolve my-service.localhost:{port}:192.0.2.4" in path.curl
+
+
+def test_an_address_outside_of_an_existing_cluster_is_the_one_of_clients() -> None:
+    cluster = {"existing": "k3d-mine", "listenAddress": "127.0.0.1", "httpPort": 8081, "httpsPort": None}
+    of = settings("prod", {"cluster": cluster, "contour": {"entrance": "NodePort"}})
+    assert plan(of).door == Entrypoint("127.0.0.1", None, (PortMapping("http", 8081, 30080, 8080),), Entrance.NODE_PORT)
+    (path,) = plan(of, LiveAddresses(entrance=balancer("203.0.113.5"))).paths
+    assert path.curl.startswith("curl --resolve my-service.localhost:8081:127.0.0.1 ")
+    assert hop(path, "load-balancer").port == 8081
+
+
+def test_calicos_interface_is_told_where_calico_is(existing: Settings) -> None:
+    (path,) = plan(existing, LiveAddresses()).paths
+    assert (hop(path, "endpoint").component, "interface" in hop(path, "endpoint").details) == ("pod network", False)
+    assert hop(path, "endpoint").next is None
+    (path,) = plan(existing, LiveAddresses(network="calico")).paths
+    assert hop(path, "endpoint").details["interface"].startswith("cali")
+
+
+def test_a_contour_that_is_there_needs_no_published_file() -> None:
+    of = settings("prod", {"cluster": {"existing": "team-a"}, "contour": {"existing": "edge/contour-2"}})
+    assert (plan(of).manifests, plan(of).controller_namespace) == ((), "edge")
 
 
 def test_an_existing_cluster_needs_no_pod_network(existing: Settings, seed: Settings) -> None:

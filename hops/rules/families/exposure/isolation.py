@@ -222,7 +222,8 @@ def _kept_by_calico(pod: Pod, inventory: Inventory) -> bool:
 
 
 def _controllers_home(inventory: Inventory) -> frozenset[str | None]:
-    return frozenset(pod.resource.namespace for pod in inventory.once(envoys))
+    existing = inventory.settings.contour.namespace if inventory.settings else None
+    return frozenset((*(pod.resource.namespace for pod in inventory.once(envoys)), *filter(None, [existing])))
 
 
 def _within(sender: JSON, parameters: Admission, inventory: Inventory) -> bool:

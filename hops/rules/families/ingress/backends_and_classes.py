@@ -10,6 +10,7 @@ from hops.kubernetes.controller.classes import (
     CLASS_ANNOTATIONS,
     DEFAULT_CLASS,
     annotated_class,
+    class_known,
     class_of,
     of_another_controller,
     others,
@@ -195,7 +196,8 @@ def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, para
     classes = parameters.classes or inventory.once(served)
     name = class_of(subject, inventory)
     key = annotated_class(annotations)[1]
-    known = bool(parameters.classes or inventory.settings or inventory.once(contours))
+    installed = inventory.settings and class_known(inventory)
+    known = bool(parameters.classes or installed or inventory.once(contours))
     if known and name not in classes and name not in inventory.once(others):
         path = pointer("/metadata/annotations", key) if key else "/spec/ingressClassName"
         default = "" if key or field or not name else " (the default class)"
