@@ -4,6 +4,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache, partial
@@ -17,11 +18,11 @@ from rich.console import Console
 
 from hops.cli.output import as_text, echo, print_json, stop
 from hops.cli.programs.project import ProjectError, project_folder
-from hops.cli.stacks.backend import outputs
+from hops.cli.stacks.backend import BackendError, outputs
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
-from hops.model.hop import GRPC_HEADERS, met_by
+from hops.model.hop import GRPC_HEADERS, HopName, met_by, published_hops
 from hops.model.path import USUAL_PORTS
 from hops.model.settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
@@ -342,14 +343,24 @@ def _of_settings(
     if request.path is None and not request.headers:
         # The route's own request, as in the output `curl`.
         request = replace(request, headers=met_by(route.conditions))
+    # Reading the outputs takes as long as all the rest, so a watch reads them once.
+    read_outputs = cache(partial(outputs, project, name))
+    if settings.contour.existing and settings.cluster.listen_address is None and request.port is None:
+        with suppress(BackendError):
+            port = _published_port(read_outputs(), route.host) or port
     asked = request.asked(route.host, route.asked, port or settings.cluster.http_port)
     if route.protocol == "h2c" and asked.method == "GET" and not (set(asked.headers) - set(met_by(route.conditions))):
         asked = asked.model_copy(update={**GRPC_CALL, "headers": {**GRPC_HEADERS, **asked.headers}})
     folder = kubeconfig_folder(project, settings)
     way = Way(kubeconfig, context or (None if kubeconfig else settings.cluster.existing), folder)
-    # Reading the outputs takes as long as all the rest, so a watch reads them once.
     stack = TracedStack(name=name, settings=settings, makefile=has_makefile(project))
-    return partial(_look, asked, way, stack, cache(partial(outputs, project, name)))
+    return partial(_look, asked, way, stack, read_outputs)
+
+
+def _published_port(found: Mapping[str, Any], host: str) -> int | None:
+    """The port of a host name in a stack's outputs: that of a Contour that the stack found."""
+    hops = (hop for hop in published_hops(found.get("hops")) if hop.name is HopName.NAME and hop.address == host)
+    return next((hop.port for hop in hops), None)
 
 
 # Looking

@@ -135,8 +135,8 @@ def _first(pem: bytes) -> Certificate | None:
 
 def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
     there = {(str(objects.namespace(s)), objects.name(s)) for s in view.of("Secret")}
-    for pod in view.of("Pod", CONTOUR_NAMESPACE):
-        yield from there.intersection((CONTOUR_NAMESPACE, name) for name in as_pod(pod).secrets)
+    for pod in view.of("Pod", view.home):
+        yield from there.intersection((view.home, name) for name in as_pod(pod).secrets)
     for ingress in view.of("Ingress"):
         for tls in as_ingress(ingress).tls:
             named = (str(objects.namespace(ingress)), str(tls.secret))

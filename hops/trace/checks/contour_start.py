@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator
 
 from hops.model.finding import Finding
 from hops.model.hop import HopName
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, stale
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.pod_states import trouble
-from hops.trace.facts.remedies import CONTOUR, kubectl, mend
+from hops.trace.facts.remedies import kubectl, mend
 
 forbidden = Code(
     code="T76",
@@ -73,12 +72,12 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
     user, kinds = denials[-1][0][1], sorted({found[3] for found, _ in denials})
     verbs = sorted({found[2] for found, _ in denials})
     look = kubectl(view, "auth", "can-i", "--list", "--as", user)
-    remedy = mend(view, CONTOUR, "")
+    remedy = mend(view, view.contour, "")
     evidence = [f"Contour's log: {denials[-1][1].strip()[:400]}"]
     message = f"The API forbids {user} to {' or '.join(verbs)} {', '.join(kinds)}."
     about = [identity(pod) for pod in contour_pods(view)]
     stops = view.well is False
-    yield forbidden.finding(CONTOUR, message, remedy, evidence, stops=stops, look=look, about=about)
+    yield forbidden.finding(view.contour, message, remedy, evidence, stops=stops, look=look, about=about)
 
 
 def _misconfigured(view: PathFacts) -> Iterator[Finding]:
@@ -88,16 +87,16 @@ def _misconfigured(view: PathFacts) -> Iterator[Finding]:
     line = next((one for one in reversed(list(_lines(view))) if _CONFIGURATION.search(one)), None)
     if not ended or line is None:
         return
-    look = kubectl(view, "get", "configmap", "contour", "--output", "yaml", namespace=CONTOUR_NAMESPACE)
-    edit = kubectl(view, "edit", "configmap", "contour", namespace=CONTOUR_NAMESPACE)
+    look = kubectl(view, "get", "configmap", "contour", "--output", "yaml", namespace=view.home)
+    edit = kubectl(view, "edit", "configmap", "contour", namespace=view.home)
     if "flag" in line:
-        edit = kubectl(view, "edit", "deployment", "contour", namespace=CONTOUR_NAMESPACE)
-    remedy = mend(view, CONTOUR, edit)
+        edit = kubectl(view, "edit", "deployment", view.contour.name, namespace=view.home)
+    remedy = mend(view, view.contour, edit)
     evidence = [f"{identity(ended[0])}: {trouble(view, ended[0])}", f"Contour's log: {line.strip()[:400]}"]
     message = f"Contour exits while it reads its configuration: {line.strip()[:200]}"
     about = [identity(pod) for pod in contour_pods(view)]
     stops = view.well is False
-    yield misconfigured.finding(CONTOUR, message, remedy, evidence, stops=stops, look=look, about=about)
+    yield misconfigured.finding(view.contour, message, remedy, evidence, stops=stops, look=look, about=about)
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_forbidden, _misconfigured)

@@ -13,7 +13,6 @@ from hops.kubernetes.resources.pods import as_pod, as_template
 from hops.kubernetes.values import JSON, at, mapping, network, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.trace.checks.pod_interfaces import wires
 from hops.trace.code import Code
@@ -175,7 +174,7 @@ def _denial(
     evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
     labels = objects.labels(pod)
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
-    admission = _admission(direction, str(objects.namespace(pod)), chosen or labels, port)
+    admission = _admission(view, direction, str(objects.namespace(pod)), chosen or labels, port)
     remedy = f"{command('printf', '%s', json.dumps(admission))} | {kubectl(view, 'apply', '--filename', '-')}"
     if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
         remedy = _deletion(view, policy)
@@ -188,16 +187,17 @@ def _verdict(said: Ruling) -> str:
     return "a rule denies it" if said.explicit else "it selects the pod, and no rule allows it"
 
 
-def _admission(direction: Direction, namespace: str, labels: Mapping[str, str], port: int) -> JSON:
+def _admission(view: PathFacts, direction: Direction, namespace: str, labels: Mapping[str, str], port: int) -> JSON:
     """A NetworkPolicy that admits Envoy's pods; Kubernetes adds up what several admit."""
-    envoy = {"app": "envoy"}
+    envoys = view.installed.envoys if view.installed else ()
+    envoy = dict(envoys[0].labels) if envoys else {"app": "envoy"}
     remote = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": CONTOUR_NAMESPACE}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": view.home}},
         "podSelector": {"matchLabels": envoy},
     }
     home, subject, peers = namespace, dict(labels), "from"
     if direction == "Egress":
-        home, subject, peers = CONTOUR_NAMESPACE, envoy, "to"
+        home, subject, peers = view.home, envoy, "to"
         remote = {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             "podSelector": {"matchLabels": dict(labels)},

@@ -9,7 +9,6 @@ from hops.kubernetes.resources.pods import as_template
 from hops.kubernetes.values import JSON
 from hops.model.finding import Finding
 from hops.model.hop import HopName
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.code import Code
 from hops.trace.facts.certificates import distrust, misses_secret
 from hops.trace.facts.declared_routes import planned_ingress_missing
@@ -17,7 +16,7 @@ from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_sai
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
 from hops.trace.facts.pod_states import Trouble, events, last_line, trouble
-from hops.trace.facts.remedies import CONTOUR, ENVOY, kubectl, mend
+from hops.trace.facts.remedies import kubectl, mend, slug
 
 envoy_down = Code(
     code="T16",
@@ -90,17 +89,19 @@ def _down(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Finding
     if not problem.image and problem.exit_code is not None:
         words = ("logs", who.name, "--container", str(problem.container), "--previous")
     look = kubectl(view, *words, namespace=who.namespace)
-    remedy = mend(view, ENVOY, kubectl(view, "rollout", "undo", "daemonset/envoy", namespace=CONTOUR_NAMESPACE))
+    undo = kubectl(view, "rollout", "undo", slug(view.envoy_workload), namespace=view.home)
+    remedy = mend(view, view.envoy_workload, undo)
     evidence = [f"{who}: {problem}", *events(view, pod)[-2:], *last_line(view, pod, problem.container)]
     return envoy_down.finding(who, f"Envoy's pod does not run: {problem}.", remedy, evidence, look=look)
 
 
 def _no_envoy(view: PathFacts) -> Iterator[Finding]:
-    workload = view.get("DaemonSet", CONTOUR_NAMESPACE, "envoy") or view.get("Deployment", CONTOUR_NAMESPACE, "envoy")
+    workload = view.get(view.envoy_workload.kind, view.home, view.envoy_workload.name)
     if workload is None:
-        known = view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")
+        known = view.planned or view.installed
         if known and view.sees("DaemonSet") and view.sees("Deployment"):
-            yield envoy_down.finding(ENVOY, "There is no Envoy in the cluster.", mend(view, ENVOY, _install(view)))
+            remedy = mend(view, view.envoy_workload, _install(view))
+            yield envoy_down.finding(view.envoy_workload, "There is no Envoy in the cluster.", remedy)
         return
     who, selector = identity(workload), as_template(workload).node_selector
     shown = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()))
@@ -129,30 +130,28 @@ def _not_delivered(view: PathFacts) -> Iterator[Finding]:
     if runs:
         # It may be about to tell: only a request that suffers shows that it doesn't. No restart brings back an Ingress.
         if difference and view.well is False and not planned_ingress_missing(view):
-            remedy = kubectl(view, "rollout", "restart", "deployment/contour", namespace=CONTOUR_NAMESPACE)
+            remedy = kubectl(view, "rollout", "restart", slug(view.contour), namespace=view.home)
             evidence = (difference, *contour_said(view, "level=error"))
-            yield not_delivered.finding(CONTOUR, f"Contour runs, but {difference}.", remedy, evidence)
+            yield not_delivered.finding(view.contour, f"Contour runs, but {difference}.", remedy, evidence)
         return
     pods = contour_pods(view)
     problems = [(pod, trouble(view, pod)) for pod in pods]
     why = next((f"{identity(pod)}: {problem}" for pod, problem in problems if problem), "") or (
         "its pod is not ready" if pods else "it has no pod"
     )
-    replicas = deployments.replicas(view.get("Deployment", CONTOUR_NAMESPACE, "contour"))
+    replicas = deployments.replicas(view.get("Deployment", view.home, view.contour.name))
     words = (
-        ("scale", "deployment/contour", "--replicas", "1")
-        if replicas == 0
-        else ("rollout", "undo", "deployment/contour")
+        ("scale", slug(view.contour), "--replicas", "1") if replicas == 0 else ("rollout", "undo", slug(view.contour))
     )
-    remedy = mend(view, CONTOUR, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
+    remedy = mend(view, view.contour, kubectl(view, *words, namespace=view.home))
     shown = [
-        f"{CONTOUR} declares {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
+        f"{view.contour} declares {replicas if replicas is not None else 'an unknown number of'} replicas: {why}",
         *([difference] if difference else []),
         *(line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))),
     ]
     suffers = difference is not None or (view.well is False and _waits(view))
     said = f"Contour does not run, and {difference or 'Envoy gets no changes'}."
-    yield not_delivered.finding(CONTOUR, said, remedy, shown, stops=suffers, about=map(identity, pods))
+    yield not_delivered.finding(view.contour, said, remedy, shown, stops=suffers, about=map(identity, pods))
 
 
 def _waits(view: PathFacts) -> bool:
@@ -169,17 +168,17 @@ def _not_trusted(view: PathFacts) -> Iterator[Finding]:
         return
     who, message, evidence, suffers = found
     delete, read, write, restart = (
-        kubectl(view, *words, namespace=CONTOUR_NAMESPACE)
+        kubectl(view, *words, namespace=view.home)
         for words in (
             ("delete", "secret", *CERTIFICATES, "--ignore-not-found"),
             ("get", "job", "--selector", "app=contour-certgen", "--output", "json"),
             ("replace", "--force", "--filename", "-"),
-            ("rollout", "restart", "deployment/contour", "daemonset/envoy"),
+            ("rollout", "restart", slug(view.contour), slug(view.envoy_workload)),
         )
     )
     remedy = f"{delete} && {read} | {write} && {restart}"
     waiting = [identity(pod) for pod in (*contour_pods(view), *view.envoy_pods) if misses_secret(view, pod)]
-    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers, about=[CONTOUR, *waiting])
+    yield not_trusted.finding(who, message, remedy, evidence, stops=suffers, about=[view.contour, *waiting])
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_envoy_down, _not_delivered, _not_trusted)

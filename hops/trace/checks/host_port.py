@@ -10,8 +10,8 @@ from hops.kubernetes.resources.pod_status import pod_reason, unscheduled
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON, at, sequence, text
 from hops.model.finding import Finding
-from hops.model.hop import HopName
-from hops.model.path import CONTOUR_NAMESPACE, HOST_PORT_CHAIN
+from hops.model.hop import Entrance, HopName
+from hops.model.path import HOST_PORT_CHAIN
 from hops.model.pod_network import POD_NETWORK
 from hops.trace.checks.port_mapping import expected, patch_host_port
 from hops.trace.code import Code
@@ -113,7 +113,7 @@ def unclaimed(view: PathFacts) -> Iterator[Finding]:
         return
     declared = sorted(outside for _, outside in _ports(door.envoy) if outside)
     name = objects.name(door.envoy)
-    evidence = [f"pod {CONTOUR_NAMESPACE}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
+    evidence = [f"pod {view.home}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
     evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
     message = f"Envoy's pod {name} does not use port {door.port} of {door.node}."
     yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
@@ -126,7 +126,7 @@ def unsupported(view: PathFacts) -> Iterator[Finding]:
         return
     disabled = next((item for item in view.objects if POD_NETWORK.host_ports_disabled(item)), None)
     file, plugins = _plugins(door.inside)
-    restart = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
+    restart = kubectl(view, "rollout", "restart", "daemonset", view.envoy_workload.name, namespace=view.home)
     if disabled:
         who = identity(disabled)
         words = ("patch", who.kind.lower(), who.name, "--type", "merge", "--patch", POD_NETWORK.enable_host_ports)
@@ -162,7 +162,8 @@ def stale(view: PathFacts) -> Iterator[Finding]:
         rule = shlex.split(one.rule.text)
         remedy = command("docker", "exec", door.node, "iptables", "--table", "nat", "--delete", one.rule.chain, *rule)
         if not door.mine:
-            remedy += f" && {kubectl(view, 'rollout', 'restart', 'daemonset', 'envoy', namespace=CONTOUR_NAMESPACE)}"
+            restart = kubectl(view, "rollout", "restart", "daemonset", view.envoy_workload.name, namespace=view.home)
+            remedy += f" && {restart}"
         stops = not (door.led or view.through_envoy("node"))
         yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
 
@@ -178,10 +179,10 @@ def missing(view: PathFacts) -> Iterator[Finding]:
     phase, to = objects.phase(door.envoy), f"{door.wanted[0]}:{door.wanted[1]}"
     evidence = [
         f"nat of {door.node}: no rule for port {door.port}",
-        f"pod {CONTOUR_NAMESPACE}/{name} is {phase} at {to} and declares hostPort {door.port}",
+        f"pod {view.home}/{name} is {phase} at {to} and declares hostPort {door.port}",
     ]
     message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
-    remedy = kubectl(view, "rollout", "restart", "daemonset", "envoy", namespace=CONTOUR_NAMESPACE)
+    remedy = kubectl(view, "rollout", "restart", "daemonset", view.envoy_workload.name, namespace=view.home)
     yield T14.finding(container(door.node), message, remedy, evidence, about=[identity(door.envoy)])
 
 
@@ -189,13 +190,13 @@ def claimed(view: PathFacts) -> Iterator[Finding]:
     """T15."""
     node, port = view.publishing, view.node_port
     envoy = next((pod for pod in view.envoys_on(node) if portless(pod)), None)
-    if node is None or port is None or envoy is None:
+    if _by_service(view) or node is None or port is None or envoy is None:
         return
     for pod in view.of("Pod"):
         rival = objects.node_of(pod) == node and any(outside == port for _, outside in _ports(pod))
         if rival and objects.phase(pod) in ("Running", "Pending") and pod not in view.envoy_pods:
             waiting = objects.name(envoy)
-            evidence = [f"pod {CONTOUR_NAMESPACE}/{waiting}: {portless(envoy)}"]
+            evidence = [f"pod {view.home}/{waiting}: {portless(envoy)}"]
             message = f"{objects.full_name(pod)} has port {port} of {node}, and Envoy's pod {waiting} waits for it."
             yield T15.finding(identity(pod), message, _removal(view, pod), evidence, about=[identity(envoy)])
 
@@ -216,7 +217,7 @@ def _door(view: PathFacts) -> _Door | None:
     node, port = view.publishing, view.node_port
     running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
     envoy = next(running, None)
-    if node is None or port is None or envoy is None or as_pod(envoy).host_network:
+    if _by_service(view) or node is None or port is None or envoy is None or as_pod(envoy).host_network:
         return None
     address = objects.address(envoy)
     if address is None or view.running(node) is False:
@@ -229,6 +230,11 @@ def _door(view: PathFacts) -> _Door | None:
     asked = view.request("node")
     reached = view.through_envoy("client") or (asked is not None and asked.port == port and asked.by_envoy)
     return None if reached and not door.led else door
+
+
+def _by_service(view: PathFacts) -> bool:
+    """Whether requests enter by the NodePort of a Service, which needs no host port of Envoy."""
+    return view.door is not None and view.door.by is Entrance.NODE_PORT
 
 
 def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:

@@ -5,8 +5,7 @@ from ipaddress import ip_address
 
 from hops.kubernetes.resources.services import load_balancers
 from hops.model.finding import Finding, Identity, Level, Severity
-from hops.model.hop import HopName
-from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.hop import Entrance, HopName
 from hops.trace.code import Code
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import command
@@ -114,14 +113,14 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unknown, elsewhe
 def client_address(view: PathFacts) -> str | None:
     """The address that a client on this machine should use, None where that isn't known."""
     door = view.door
-    if door is None or door.node is None:
-        return next(iter(balanced(view)), None)
+    if door is None or door.node is None or door.by is not Entrance.DOCKER:
+        return (door.listen if door else None) or next(iter(balanced(view)), None)
     return LOOPBACK if door.listen in ("0.0.0.0", None) else door.listen
 
 
 def balanced(view: PathFacts) -> tuple[str, ...]:
     """The addresses that a load balancer gave Envoy's Service."""
-    service = view.get("Service", CONTOUR_NAMESPACE, "envoy")
+    service = view.get("Service", view.home, view.envoy_workload.name)
     return tuple(ip for ip, _ in load_balancers(service) if ip)
 
 

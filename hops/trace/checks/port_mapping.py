@@ -10,13 +10,12 @@ from hops.kubernetes.resources.pods import as_pod
 from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.model.kind_names import is_control_plane
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.name import LOOPBACK, client_address
 from hops.trace.checks.port_conflicts import absent, other_door
 from hops.trace.code import Code
 from hops.trace.facts.path_facts import PathFacts, container
-from hops.trace.facts.remedies import ENVOY, command, kubectl, make, mend, rebuild, setting_of
+from hops.trace.facts.remedies import command, kubectl, make, mend, rebuild, setting_of
 from hops.trace.readers.netfilter import taken, translations
 from hops.trace.readers.published_ports import Published, published
 
@@ -142,7 +141,7 @@ def misplaced(view: PathFacts) -> Iterator[Finding]:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        *(f"pod {CONTOUR_NAMESPACE}/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
+        *(f"pod {view.home}/{pod} runs on {other}" for other, pod in sorted(elsewhere.items())),
     ]
     message = (
         f"Port {node.port} is published by {node.container}, which has no Envoy; Envoy runs on "
@@ -150,9 +149,9 @@ def misplaced(view: PathFacts) -> Iterator[Finding]:
     )
     spec = {"nodeSelector": {"kubernetes.io/hostname": node.container}, "tolerations": [{"operator": "Exists"}]}
     patch = json.dumps({"spec": {"template": {"spec": spec}}}, separators=(",", ":"))
-    words = ("patch", "daemonset", "envoy", "--type", "merge", "--patch", patch)
-    remedy = mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
-    if view.planned and view.planned.publishing and node.container not in view.planned.publishing:
+    words = ("patch", "daemonset", view.envoy_workload.name, "--type", "merge", "--patch", patch)
+    remedy = mend(view, view.envoy_workload, kubectl(view, *words, namespace=view.home))
+    if view.planned and view.planned.door.node and view.planned.door.node != node.container:
         remedy = rebuild(view)
     yield T06.finding(container(node.container), message, remedy, evidence)
 
@@ -175,7 +174,7 @@ def dead_end(view: PathFacts) -> Iterator[Finding]:
         return
     evidence = [
         f"docker: {node} -> {node.container}:{node.inside}",
-        f"pod {CONTOUR_NAMESPACE}/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
+        f"pod {view.home}/{claims[own[0]]} takes {' and '.join(map(str, own))} of {node.container}",
     ]
     message = (
         f"Port {node.port} leads to port {node.inside} of {node.container}, on which nothing listens; "
@@ -264,8 +263,8 @@ def patch_host_port(view: PathFacts, port: int) -> str:
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
         f'"ports":[{{"containerPort":{inside},"hostPort":{port},"protocol":"TCP"}}]}}]}}}}}}}}'
     )
-    words = ("patch", "daemonset", "envoy", "--patch", patch)
-    return mend(view, ENVOY, kubectl(view, *words, namespace=CONTOUR_NAMESPACE))
+    words = ("patch", "daemonset", view.envoy_workload.name, "--patch", patch)
+    return mend(view, view.envoy_workload, kubectl(view, *words, namespace=view.home))
 
 
 def expected(view: PathFacts) -> tuple[int, ...]:

@@ -28,7 +28,7 @@ from hops.trace.facts.declared_routes import (
 from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
 from hops.trace.facts.live_rules import judged, patched, retold
 from hops.trace.facts.path_facts import PathFacts
-from hops.trace.facts.remedies import CONTOUR, kubectl, mend, over_https, setting
+from hops.trace.facts.remedies import kubectl, mend, over_https, setting
 from hops.trace.readers import envoy
 
 no_route_at_all = Code(
@@ -313,9 +313,9 @@ def _unwatched(view: PathFacts) -> Iterator[Finding]:
         return
     for finding in judged(view, "RP05"):
         if str(finding.resource) == str(first.resource):
-            edit = kubectl(view, "edit", "deployment", CONTOUR.name, namespace=CONTOUR.namespace)
-            found = retold(finding, HopName.ROUTE, mend(view, CONTOUR, edit), [_listener(view), *_hosts(view)])
-            yield replace(found, about=(CONTOUR,))
+            edit = kubectl(view, "edit", "deployment", view.contour.name, namespace=view.home)
+            found = retold(finding, HopName.ROUTE, mend(view, view.contour, edit), [_listener(view), *_hosts(view)])
+            yield replace(found, about=(view.contour,))
 
 
 def _unserved(view: PathFacts) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ from hops.kubernetes.controller.secrets import CERTIFICATES
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.pod_states import events, holds, trouble
@@ -36,7 +35,7 @@ def distrust(view: PathFacts) -> tuple[Identity, str, list[str], bool] | None:
     if _cut_off(view) and contour_runs(view):
         lines = [*_tls_lines(view), *_two_authorities(view)]
         if lines:
-            secret = Identity("v1", "Secret", CONTOUR_NAMESPACE, "envoycert")
+            secret = Identity("v1", "Secret", view.home, "envoycert")
             return secret, "Envoy and Contour refuse each other's certificate.", [*evidence, *lines], True
     return None
 
@@ -56,7 +55,7 @@ def _cut_off(view: PathFacts) -> bool:
 def _two_authorities(view: PathFacts) -> list[str]:
     """The authorities of Contour and Envoy if they differ, as after a replacement of only one Secret."""
     given = view.sight.cluster.authorities if view.sight.cluster and view.sees_cluster else {}
-    known = {name: given[key] for name in CERTIFICATES if (key := f"{CONTOUR_NAMESPACE}/{name}") in given}
+    known = {name: given[key] for name in CERTIFICATES if (key := f"{view.home}/{name}") in given}
     if len(set(known.values())) < len(CERTIFICATES):
         return []
     return [f"ca.crt of Secret {name}: SHA-256 {digest[:16]}…" for name, digest in known.items()]
@@ -68,21 +67,21 @@ def _bad_certificate(view: PathFacts) -> tuple[Identity, str] | None:
     for key, end in sorted(given.items()):
         namespace, _, rest = key.partition("/")
         name, _, entry = rest.partition("/")
-        if namespace == CONTOUR_NAMESPACE and name in CERTIFICATES and datetime.fromisoformat(end) < taken:
+        if namespace == view.home and name in CERTIFICATES and datetime.fromisoformat(end) < taken:
             return Identity(
                 "v1", "Secret", namespace, name
             ), f"The certificate {entry} of Secret {name} ended on {end}."
     if view.envoy and (ended := [end for end in envoy.identities(view.envoy) if end < taken]):
         namespace, _, name = view.envoy.pod.partition("/")
-        good = f"{CONTOUR_NAMESPACE}/envoycert/tls.crt" in given
+        good = f"{view.home}/envoycert/tls.crt" in given
         message = f"Envoy still uses a certificate that ended on {min(ended).isoformat()}"
         message += "; that of its Secret is good." if good else "."
         return Identity("v1", "Pod", namespace, name), message
-    if view.sees("Secret") and view.get("Deployment", CONTOUR_NAMESPACE, "contour"):
+    if view.sees("Secret") and view.installed:
         for name in CERTIFICATES:
             used = any(name in as_pod(pod).secrets for pod in (*contour_pods(view), *view.envoy_pods))
-            if used and not view.get("Secret", CONTOUR_NAMESPACE, name):
-                return Identity("v1", "Secret", CONTOUR_NAMESPACE, name), f"There is no Secret {name}."
+            if used and not view.get("Secret", view.home, name):
+                return Identity("v1", "Secret", view.home, name), f"There is no Secret {name}."
     return None
 
 
@@ -101,7 +100,7 @@ def _tls_lines(view: PathFacts) -> list[str]:
     given = view.sight.cluster.logs if view.sight.cluster else {}
     found = []
     for key, log in sorted(given.items()):
-        if key.startswith((f"{CONTOUR_NAMESPACE}/envoy", f"{CONTOUR_NAMESPACE}/contour")):
+        if key.startswith((f"{view.home}/{view.envoy_workload.name}", f"{view.home}/{view.contour.name}")):
             lines = [line for line in log.splitlines() if any(word in line for word in _REFUSED)]
             found += [f"log of {key}: {lines[-1][:300]}"] if lines else []
     return found

@@ -6,7 +6,6 @@ from datetime import datetime
 from hops.kubernetes import objects
 from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.trace.facts.conditions import met
 from hops.trace.facts.declared_routes import (
     Claims,
@@ -118,7 +117,8 @@ def _told_meanwhile(view: PathFacts, cluster: str) -> bool:
 
 def contour_pods(view: PathFacts) -> tuple[dict[str, JSON], ...]:
     """Contour's pods."""
-    return tuple(view.labelled("Pod", CONTOUR_NAMESPACE, app="contour"))
+    labels = view.installed.labels if view.installed else {"app": "contour"}
+    return tuple(view.labelled("Pod", view.home, **labels))
 
 
 def contour_runs(view: PathFacts) -> bool | None:
@@ -126,7 +126,7 @@ def contour_runs(view: PathFacts) -> bool | None:
     if not view.sees("Pod"):
         return None
     pods = contour_pods(view)
-    if not pods and not (view.planned or view.get("Deployment", CONTOUR_NAMESPACE, "contour")):
+    if not pods and not (view.planned or view.installed):
         return None
     # What stood on a node that is gone may run; of that the node's own finding tells.
     return any(objects.ready(pod) and not trouble(view, pod) for pod in pods) or (
@@ -140,7 +140,7 @@ def contour_said(view: PathFacts, *words: str) -> tuple[str, ...]:
     lines = [
         line
         for key, log in given.items()
-        if key.startswith(f"{CONTOUR_NAMESPACE}/contour")
+        if key.startswith(f"{view.home}/{view.contour.name}")
         for line in log.splitlines()
         if all(word in line for word in words)
     ]

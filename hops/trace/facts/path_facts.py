@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from hops.kubernetes import objects
+from hops.kubernetes.controller.installed import InstalledContour, chosen, installed
 from hops.kubernetes.declared_path import backends, door, foreign_service, match_of
+from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import API_PORT
@@ -227,10 +229,34 @@ class PathFacts:
     @cached_property
     def door(self) -> Entrypoint | None:
         """The entrypoint: as planned, or else as the containers and objects declare it."""
-        if self.planned is None:
-            return door(self.inventory, self.asked.port)
-        by_port = (own for own in self.planned.doors if any(m.host == self.asked.port for m in own.mappings))
-        return next(by_port, self.planned.door)
+        stack = self.sight.stack
+        if stack and stack.settings.cluster.existing and self.sees_cluster:
+            return plan(stack.settings, ExistingCluster(self.objects, stack.settings).addresses).door
+        return self.planned.door if self.planned else door(self.inventory)
+
+    @cached_property
+    def installed(self) -> InstalledContour | None:
+        """The Contour of the path: that of the stack, or else the published one, or else the first of the cluster."""
+        existing = self.sight.stack.settings.contour.existing if self.sight.stack else None
+        there = chosen(self.inventory, existing or CONTOUR_NAMESPACE) or self.inventory.once(installed)
+        return there[0] if there else None
+
+    @property
+    def contour(self) -> Identity:
+        """The Deployment of Contour; that of the published file if no Contour was seen."""
+        seen = self.installed.contour.workload if self.installed else None
+        return identity(seen.body) if seen else Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
+
+    @property
+    def envoy_workload(self) -> Identity:
+        """The workload of Envoy; that of the published file if no Envoy was seen."""
+        seen = self.installed.envoys[0].resource if self.installed and self.installed.envoys else None
+        return identity(seen.body) if seen else Identity("apps/v1", "DaemonSet", str(self.contour.namespace), "envoy")
+
+    @property
+    def home(self) -> str:
+        """The namespace of Contour and Envoy."""
+        return str(self.contour.namespace)
 
     @cached_property
     def entry(self) -> PortMapping | None:
@@ -295,13 +321,15 @@ class PathFacts:
     def envoy_pods(self) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods, those on the publishing node first."""
         publishing = self.publishing
-        pods = self.labelled("Pod", CONTOUR_NAMESPACE, app="envoy")
+        envoys = self.installed.envoys if self.installed else ()
+        pods = [pod for one in envoys for pod in self.labelled("Pod", self.home, **one.labels)]
+        pods = pods or list(self.labelled("Pod", self.home, app="envoy"))
         return tuple(sorted(pods, key=lambda pod: objects.node_of(pod) != publishing))
 
     @cached_property
     def envoy(self) -> ObservedEnvoy | None:
         """The state of the first of Envoy's pods."""
-        names = [f"{CONTOUR_NAMESPACE}/{objects.name(pod)}" for pod in self.envoy_pods]
+        names = [objects.full_name(pod) for pod in self.envoy_pods]
         return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
 
     def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:

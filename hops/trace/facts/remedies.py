@@ -24,6 +24,11 @@ def command(*words: object) -> str:
     return shlex.join(map(str, words))
 
 
+def slug(who: Identity) -> str:
+    """An object as a word for kubectl, such as deployment/contour."""
+    return f"{who.kind.lower()}/{who.name}"
+
+
 def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> str:
     """A kubectl command for the path's cluster.
 

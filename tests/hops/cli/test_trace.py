@@ -1,5 +1,6 @@
 """`hops trace`: what is asked of a look, and how its verdict is told."""
 
+import dataclasses
 import json
 import re
 import time
@@ -14,6 +15,9 @@ from typer.testing import CliRunner, Result
 from hops.cli import kubectl_plugin
 from hops.cli import trace as module
 from hops.cli.app import app
+from hops.model.hop import Entrance, Entrypoint, LiveAddresses, PortMapping
+from hops.model.plan import plan
+from hops.model.settings import settings
 from hops.observe.local.authority import FOLDER, certificates
 from hops.observe.look import Way
 from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest, TracedStack
@@ -177,6 +181,28 @@ def test_a_stack_on_an_existing_cluster_names_its_context(looked: Looked, tmp_pa
         trace("there")
         trace("there", "--kubeconfig", "k")
     assert [(way.kubeconfig, way.context) for way in looked.ways] == [(None, "elsewhere"), (Path("k"), None)]
+
+
+def test_the_port_of_a_contour_that_the_stack_found_is_the_published_one(
+    looked: Looked, tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text((project / "Pulumi.yaml").read_text())
+    config = {"ingress-hops:cluster": {"existing": "elsewhere"}, "ingress-hops:contour": {"existing": "edge"}}
+    file = tmp_path / "stacks" / "Pulumi.there.yaml"
+    file.write_text(json.dumps({"config": config}))
+    mappings = (PortMapping("http", 31080, 31080, 8080),)
+    door = Entrypoint("192.0.2.2", "n2", mappings, Entrance.NODE_PORT)
+    (path,) = plan(settings("there", {"cluster": {"existing": "elsewhere"}}), LiveAddresses(entrance=door)).paths
+    hops = json.loads(json.dumps([dataclasses.asdict(hop) for hop in path.hops]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "outputs", lambda _project, _name: {"hops": hops})
+    trace("there")
+    trace("there", "--port", "81")
+    config["ingress-hops:contour"] = {}
+    file.write_text(json.dumps({"config": config}))
+    trace("there")
+    assert [asked.port for asked in looked.asked] == [31080, 81, 80]
 
 
 def test_a_broken_path(looked: Looked) -> None:

@@ -28,7 +28,8 @@ def told(sight: JSON) -> list[tuple[str | None, str]]:
 def unowned(sight: JSON) -> JSON:
     """The same in an existing cluster, where an update of the stack puts no object right."""
     other = copy.deepcopy(sight)
-    other["stack"]["settings"]["cluster"]["existing"] = "elsewhere"
+    ports = {"listenAddress": None, "httpPort": 80, "httpsPort": 443}
+    other["stack"]["settings"]["cluster"] |= {"existing": "elsewhere", **ports}
     return other
 
 

@@ -95,7 +95,7 @@ def test_the_address_that_requests_enter_by() -> None:
 
 def test_a_load_balancers_address() -> None:
     sight = healthy()
-    sight["stack"]["settings"]["cluster"] |= {"existing": "elsewhere", "name": "x"}
+    sight["stack"]["settings"]["cluster"] |= {"existing": "elsewhere", "name": "x", "listenAddress": None}
     assert published(view(sight)) is None
     sight["cluster"]["objects"].append(
         {

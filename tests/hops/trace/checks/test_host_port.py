@@ -69,6 +69,16 @@ def test_a_missing_host_port_is_told_where_the_node_was_not_seen() -> None:
     assert codes(sight) == ["T11"]
 
 
+def test_a_node_port_needs_no_host_port() -> None:
+    sight = _closed()
+    _without_host_port(sight)
+    assert "T11" in codes(faults.unowned(sight))
+    sight["stack"]["settings"]["contour"] = {"entrance": "NodePort"}
+    behind = faults.unowned(sight)
+    behind["stack"]["settings"]["cluster"] |= {"httpPort": 30080, "httpsPort": 30443}
+    assert "T11" not in codes(behind)
+
+
 def test_an_envoy_in_the_node_s_own_network_needs_none() -> None:
     sight = healthy()
     _without_host_port(sight)

@@ -110,7 +110,7 @@ def test_without_docker_the_published_address_has_to_answer_before_the_name_is_b
 def test_a_load_balancer_s_address_is_the_one_to_lead_to() -> None:
     sight = _asking("192.0.2.7")
     sight["docker"] = sight["cluster_name"] = None
-    sight["stack"]["settings"]["cluster"]["existing"] = "their-context"
+    sight["stack"]["settings"]["cluster"] |= {"existing": "their-context", "listenAddress": None}
     failed(sight, "timeout", "client")
     assert _codes(sight) == []
     envoy = next(o for o in sight["cluster"]["objects"] if (o["kind"], o["metadata"]["name"]) == ("Service", "envoy"))
