@@ -1,6 +1,5 @@
 """The settings of one stack: every key of its configuration, validated before anything is declared."""
 
-import difflib
 import json
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
@@ -11,44 +10,26 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     ValidationError,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from hops.model import versions
 from hops.model.hop import route_name
 from hops.model.kind_names import KIND_CONTEXT
-from hops.model.problem_text import in_words
+from hops.model.problem_text import nearest, problem_lines
 from hops.model.route_settings import (
     CorsSettings,
-    HeaderChanges,
-    HeaderMatch,
     MirrorSettings,
-    OtherBackend,
-    QueryMatch,
-    RateLimitSettings,
-    RedirectSettings,
     RouteSettings,
 )
 from hops.model.service_settings import (
-    REFERENCE,
-    TEXT,
-    BuildSettings,
-    MigrationSettings,
-    PortSettings,
-    ProbeSettings,
-    ProbesSettings,
-    Resources,
-    SecretReference,
     ServiceSettings,
-    VolumeSettings,
     listed,
 )
 from hops.model.setting_types import (
+    MOST_SECURE_LISTENERS,
     Address,
     ClusterName,
     ContourName,
@@ -86,17 +67,21 @@ class SettingsError(ValueError):
     """Settings that cannot work. The text has one line per problem: key, value, bound and remedy."""
 
 
-def nearest(word: object, known: Iterable[str], what: str) -> str:
-    """The rest of a sentence about an unknown word.
+class PublisherSettings(Section):
+    """A further worker that publishes ports. Its Envoy serves the same routes."""
 
-    word: the unknown word. known: the words that exist. what: their plural noun, such as "keys".
-    """
-    words = list(known)
-    close = difflib.get_close_matches(str(word), words, 1)
-    if not words:
-        return f"there are no {what}"
-    listed = ", ".join(words)
-    return f"did you mean {close[0]}? ({what}: {listed})" if close else f"the {what} are: {listed}"
+    worker: Annotated[int, Field(ge=1, le=9)] = Field(
+        description="The number of the worker: 1 is `NAME-worker`, 2 is `NAME-worker2`.", examples=[2]
+    )
+    http_port: Port = Field(description="The port of this machine for HTTP.", examples=[8081])
+    https_port: Port | None = Field(
+        None, description="The port of this machine for HTTPS; null means none.", examples=[8444]
+    )
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of this machine that it publishes."""
+        return tuple(port for port in (self.http_port, self.https_port) if port)
 
 
 class ClusterSettings(Section):
@@ -150,6 +135,16 @@ class ClusterSettings(Section):
         "`contour.entrance: NodePort` is 30443.",
         examples=[8443],
     )
+    publishing_worker: Annotated[int, Field(ge=1, le=9)] = Field(
+        1,
+        description="The number of the worker that publishes httpPort and httpsPort. It must not exceed workers.",
+        examples=[2],
+    )
+    also_publish: tuple[PublisherSettings, ...] = Field(
+        (),
+        description="Further workers that publish ports of their own on listenAddress, and lead to the same routes.",
+        examples=[[{"worker": 2, "httpPort": 8081}]],
+    )
     registries: Mapping[RegistryHost, Annotated[tuple[Mirror, ...], Field(min_length=1)]] = Field(
         default_factory=dict,
         description="Mirrors that the nodes ask before a registry, by the registry's host. A mirror's path stands "
@@ -172,19 +167,59 @@ class ClusterSettings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.http_port == self.https_port:
+        made = {
+            "registries": bool(self.registries),
+            "publishingWorker": self.publishing_worker > 1,
+            "alsoPublish": bool(self.also_publish),
+        }
+        for key in (key for key, given in made.items() if given and self.existing):
             raise ValueError(
-                f"httpPort and httpsPort are both {self.http_port}; give each its own, or set httpsPort to null"
+                f"existing is {self.existing}, and {key} is of a cluster that the stack makes; remove {key}"
             )
-        if self.existing and self.registries:
-            raise ValueError(
-                f"existing is {self.existing}, and registries is of a cluster that the stack makes; remove registries"
-            )
+        self._check_publishers()
         if self.pod_subnet.overlaps(self.service_subnet):
             raise ValueError(
                 f"podSubnet {self.pod_subnet} and serviceSubnet {self.service_subnet} overlap; separate them"
             )
         return self
+
+    @property
+    def publishers(self) -> tuple[PublisherSettings, ...]:
+        """All workers that publish ports, the one of httpPort and httpsPort first."""
+        first = PublisherSettings.model_construct(
+            worker=self.publishing_worker, http_port=self.http_port, https_port=self.https_port
+        )
+        return (first, *self.also_publish)
+
+    @property
+    def published_ports(self) -> tuple[int, ...]:
+        """All ports of this machine that the cluster publishes."""
+        return tuple(port for one in self.publishers for port in one.ports)
+
+    def _check_publishers(self) -> None:
+        """Raises ValueError for a worker that does not exist, and for a worker or a port that publishes twice."""
+        workers: dict[int, str] = {}
+        ports: dict[int, str] = {}
+        for index, one in enumerate(self.publishers, start=-1):
+            entry = f"alsoPublish[{index}]." if index >= 0 else ""
+            place = f"{entry}worker" if entry else "publishingWorker"
+            if one.worker > max(self.workers, 1):
+                raise ValueError(
+                    f"{place} is {one.worker}, and workers is {self.workers}; "
+                    f"take a number from 1 to {max(self.workers, 1)}, or raise workers"
+                )
+            if one.worker in workers:
+                raise ValueError(
+                    f"{workers[one.worker]} and {place} are both {one.worker}, and a worker publishes once; "
+                    "take another worker"
+                )
+            workers[one.worker] = place
+            for key, port in (("httpPort", one.http_port), ("httpsPort", one.https_port)):
+                if port and port in ports:
+                    or_none = ", or set httpsPort to null" if key == "httpsPort" else ""
+                    raise ValueError(f"{ports[port]} and {entry}{key} are both {port}; give each its own{or_none}")
+                if port:
+                    ports[port] = f"{entry}{key}"
 
 
 class CalicoSettings(Section):
@@ -220,6 +255,11 @@ class InstalledContourSettings(Section):
     )
     envoy_log_level: Literal["trace", "debug", "info", "warning", "error", "critical", "off"] = Field(
         "info", description="The least severe messages that Envoy logs.", examples=["debug"]
+    )
+    envoy_nodes: Literal["workers", "publishing"] = Field(
+        "workers",
+        description="The nodes on which Envoy runs: all workers, or only those that publish ports.",
+        examples=["publishing"],
     )
 
 
@@ -355,6 +395,13 @@ class Settings(Section):
         return frozenset(f"{one.namespace}/{one.name}" for one in self.services if one.kind == "Service")
 
     @property
+    def gateway_hosts(self) -> Mapping[str, tuple[str, str]] | None:
+        """The hosts of HTTPRoutes with TLS, with the namespace and name of their Secrets; None without HTTPRoutes."""
+        routes = [(s, route) for s in self.services for route in s.routes if route.kind == "HTTPRoute"]
+        secrets = {route.host: (service.namespace, route.secret) for service, route in reversed(routes) if route.secret}
+        return secrets if routes else None
+
+    @property
     def own_hosts(self) -> tuple[str, ...]:
         """The hosts with `tls: true`, whose certificates this machine's own authority signs."""
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
@@ -445,9 +492,13 @@ class Settings(Section):
                     for pod in s.pods or (s.pod,)
                 ),
             ),
-            *_twice(
-                "ingress",
-                ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == "Ingress"),
+            *(
+                problem
+                for kind in ("Ingress", "HTTPRoute")
+                for problem in _twice(
+                    kind.lower(),
+                    ((f"{s.namespace}/{r.name}", s) for s in self.services for r in s.routes if r.kind == kind),
+                )
             ),
             *_twice(
                 "host and path",
@@ -458,6 +509,7 @@ class Settings(Section):
                 ),
             ),
             *_proxies(self.services),
+            *_gateway_routes(self.services),
             *(problem for number, s in enumerate(self.services) for problem in self._backends(number, s)),
             *_certificates(self.services),
         ]
@@ -488,6 +540,16 @@ class Settings(Section):
             for s in self.services
             if s.build and self.cluster.kind_name is None
         ]
+        if self.contour.existing and self.gateway_hosts is not None:
+            problems.append(
+                f"contour.existing is {self.contour.existing}, and the Gateway of HTTPRoutes is served only by a Contour "
+                "that the stack installs; set the kind of these routes to Ingress or HTTPProxy, or remove contour.existing"
+            )
+        if self.cluster.existing and self.contour.envoy_nodes == "publishing":
+            problems.append(
+                f"contour.envoyNodes is publishing, and cluster.existing is {self.cluster.existing}, whose nodes "
+                "publish no ports for the stack; remove envoyNodes"
+            )
         if self.cluster.pod_subnet.prefixlen > self.calico.block_size:
             problems.append(
                 f"calico.blockSize /{self.calico.block_size} does not fit into cluster.podSubnet "
@@ -557,6 +619,22 @@ def _proxies(services: Iterable[ServiceSettings]) -> Iterator[str]:
                     f"services: the HTTPProxy of {route.host} has two values of cors, which applies to the whole host; "
                     "keep it on one of its routes"
                 )
+
+
+def _gateway_routes(services: Iterable[ServiceSettings]) -> Iterator[str]:
+    """What is wrong among HTTPRoutes: Contour gives a host that has a listener of its own to no other listener."""
+    secured: dict[str, bool] = {}
+    for route in (route for service in services for route in service.routes if route.kind == "HTTPRoute"):
+        if secured.setdefault(route.host, bool(route.tls)) != bool(route.tls):
+            yield (
+                f"services: {route.host} has HTTPRoutes with tls and without, and Contour serves those with it only; "
+                "set the same tls on all its routes"
+            )
+    if len(hosts := [host for host in secured if secured[host]]) > MOST_SECURE_LISTENERS:
+        yield (
+            f"services: {len(hosts)} hosts have HTTPRoutes with tls, and the Gateway has listeners for at most "
+            f"{MOST_SECURE_LISTENERS}; set kind of the others to HTTPProxy"
+        )
 
 
 def _certificates(services: Iterable[ServiceSettings]) -> Iterator[str]:
@@ -657,17 +735,24 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     try:
         return Settings.model_validate_json(json.dumps(whole))
     except ValidationError as error:
-        problems = error.errors()
-        # pydantic also reports a list as too short if its only entry is wrong.
-        inner = {problem["loc"][:length] for problem in problems for length in range(1, len(problem["loc"]))}
-        wrong = {problem["loc"] for problem in problems}
-        told = []
-        for problem in problems:
-            sources = _sources(problem["loc"], services)
-            if sources.isdisjoint(wrong) and not (problem["type"] == "too_short" and problem["loc"] in inner):
-                follows = sources and problem["type"] != "missing"
-                told.append(_derived_sentence(problem, min(sources), whole) if follows else _sentence(problem))
-        raise SettingsError("\n".join(told)) from None
+        found = sorted(error.errors(), key=lambda problem: list(_order(problem["loc"], config)))
+        problems = problem_lines(found, whole, services, Settings, NAMESPACE)
+        raise SettingsError("\n".join(problems)) from None
+
+
+def _order(location: Iterable[int | str], declared: Any) -> Iterator[int]:
+    """Where a place stands in the file: the index of each of its parts; a part that is not there comes last."""
+    for part in location:
+        parts = list(declared) if isinstance(declared, Mapping) else []
+        if isinstance(declared, list) and isinstance(part, int):
+            yield part
+            declared = declared[part] if part < len(declared) else None
+        elif part in parts:
+            yield parts.index(part)
+            declared = declared[part]
+        else:
+            yield len(parts)
+            return
 
 
 def _entrance_ports(contour: Any) -> dict[str, int]:
@@ -719,140 +804,17 @@ def _served(service: Mapping[str, Any]) -> Any:
 
 def _derived_routes(service: object, routes: Iterable[Any]) -> Iterator[Any]:
     """The entries of `routes` with the defaults that depend on the service, the host and the path."""
-    ingresses = 0
+    count = {"ingress": 0, "route": 0}
     for route in routes:
         if not isinstance(route, Mapping):
             yield route
             continue
         host = route.get("host", f"{service}.localhost")
+        kind = "route" if route.get("kind") == "HTTPRoute" else "ingress"
         proxy = route.get("kind") == "HTTPProxy"
-        ingresses += not proxy
-        ingress = f"{service}-ingress" + (f"-{ingresses}" if ingresses > 1 else "")
-        derived = {"host": host, "name": host if proxy else ingress}
+        count[kind] += not proxy
+        named = f"{service}-{kind}" + (f"-{count[kind]}" if count[kind] > 1 else "")
+        derived = {"host": host, "name": host if proxy else named}
         if route.get("pathType") != "Regex":
             derived["request"] = route.get("path", "/")
         yield {**derived, **route}
-
-
-_MOST_SHOWN = 2000
-_Location = tuple[int | str, ...]
-
-
-def _sources(location: _Location, services: Any) -> set[_Location]:
-    """The keys from which the default of a key follows; none for a key that is set, or whose default is fixed."""
-    of_route = len(location) == 5 and location[2] == "routes"
-    if location[:1] != ("services",) or not (of_route or len(location) == 3):
-        return set()
-    *entry, key = location
-    given = services[entry[1]]["routes"][entry[3]] if of_route else services[entry[1]]
-    if key in given:
-        return set()
-    name, path, host = (*entry[:2], "name"), (*entry, "path"), (*entry, "host")
-    if of_route:
-        return {"host": {name}, "name": {name, host}, "request": {path}}.get(str(key), set())
-    return {"pod": {name}, "ingress": {name}, "host": {name}, "request": {path}}.get(str(key), set())
-
-
-def _derived_sentence(problem: ErrorDetails, source: _Location, whole: Any) -> str:
-    """Like _sentence, of a default that does not fit, with the key that it follows from."""
-    value = whole
-    for part in source:
-        value = value[part]
-    key, bound = problem["loc"][-1], problem["msg"].removeprefix("Value error, ")
-    return (
-        f"{NAMESPACE}:{_key(source)} is {_shown(value)}, and {key}, which follows from it, is "
-        f"{_shown(problem['input'])}: {bound}. Set {source[-1]} to another value, or set {key} as well"
-    )
-
-
-def _shown(value: Any) -> str:
-    """A value as JSON; of a long one the beginning."""
-    text = json.dumps(value)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
-
-
-def _key(place: Iterable[int | str]) -> str:
-    """The place as Pulumi's `--path` takes it."""
-    return "".join(
-        f".{part}" if isinstance(part, str) and "." not in part else f"[{json.dumps(part)}]" for part in place
-    ).lstrip(".")
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    """Key, value, bound and remedy of one problem that pydantic reports."""
-    # pydantic ends the place of a mapping's wrong key with the key and this word.
-    of_key = problem["loc"][-1:] == ("[key]",)
-    place = problem["loc"][:-2] if of_key else problem["loc"]
-    place = tuple(part for part in place if part not in (TEXT, REFERENCE))
-    key = _key(place)
-    bound = problem["msg"].removeprefix("Value error, ")
-    if of_key:
-        return f"{NAMESPACE}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
-    if not key:
-        # What is wrong between sections: each line begins with its key.
-        return "\n".join(f"{NAMESPACE}:{line}" for line in bound.splitlines())
-    if problem["type"] == "value_error" and isinstance(problem["input"], Mapping):
-        return f"{NAMESPACE}:{key}: {bound}"
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1])
-        return f"{NAMESPACE}:{key}: there is no such key; {nearest(problem['loc'][-1], known, 'keys')}"
-    if problem["type"] == "missing":
-        return f"{NAMESPACE}:{key} is missing; give it a value"
-    if problem["type"] == "too_short" and isinstance(problem["input"], list):
-        bound = "at least one entry"
-    bound = in_words(problem, _field(problem["loc"])) or bound
-    given, remedy = _shown(problem["input"]), f"Set it with: pulumi config set --path '{NAMESPACE}:{key}' VALUE"
-    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
-        # `pulumi config set` would write it without quotes again.
-        remedy = f'Write it in quotes in the stack\'s file: "{given}"'
-    return f"{NAMESPACE}:{key} is {given}: {bound}. {remedy}"
-
-
-def _field(location: tuple[int | str, ...]) -> FieldInfo | None:
-    *entry, name = location
-    fields = _section(tuple(entry)).model_fields
-    return next((field for own, field in fields.items() if name in (own, field.alias)), None)
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    return keys(_section(location))
-
-
-def _section(location: tuple[int | str, ...]) -> type[Section]:
-    """The section of the settings that a place is in."""
-    sections: dict[int | str, type[Section]] = {
-        "cluster": ClusterSettings,
-        "calico": CalicoSettings,
-        "contour": ContourSettings,
-        "services": ServiceSettings,
-        "routes": RouteSettings,
-        "redirect": RedirectSettings,
-        "headers": HeaderMatch,
-        "query": QueryMatch,
-        "others": OtherBackend,
-        "mirror": MirrorSettings,
-        "requestHeaders": HeaderChanges,
-        "responseHeaders": HeaderChanges,
-        "cors": CorsSettings,
-        "rateLimit": RateLimitSettings,
-        REFERENCE: SecretReference,
-        "resources": Resources,
-        "probes": ProbesSettings,
-        "readiness": ProbeSettings,
-        "liveness": ProbeSettings,
-        "startup": ProbeSettings,
-        "ports": PortSettings,
-        "migration": MigrationSettings,
-        "volumes": VolumeSettings,
-        "build": BuildSettings,
-        "policy": PolicySettings,
-        "rules": RuleSettings,
-        "exceptions": RuleException,
-    }
-    named = [sections[part] for part in location if part in sections]
-    return named[-1] if named else Settings
-
-
-def keys(section: type[BaseModel]) -> list[str]:
-    """The keys of a section as files write them."""
-    return [field.alias or name for name, field in section.model_fields.items()]
