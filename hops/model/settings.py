@@ -542,8 +542,8 @@ class Settings(Section):
         ]
         if self.contour.existing and self.gateway_hosts is not None:
             problems.append(
-                f"contour.existing is {self.contour.existing}, and the Gateway of HTTPRoutes is served only by a Contour "
-                "that the stack installs; set the kind of these routes to Ingress or HTTPProxy, or remove contour.existing"
+                f"contour.existing is {self.contour.existing}, and only a Contour that the stack installs serves the "
+                "Gateway of its HTTPRoutes; set their kind to Ingress or HTTPProxy, or remove contour.existing"
             )
         if self.cluster.existing and self.contour.envoy_nodes == "publishing":
             problems.append(

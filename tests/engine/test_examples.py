@@ -51,7 +51,7 @@ def test_the_package_example(clone: Clone) -> None:
 def test_the_package_has_a_schema(clone: Clone) -> None:
     schema = json.loads(clone.run("pulumi", "package", "get-schema", "./components").stdout)
     assert schema["name"] == "ingress-hops"
-    assert len(schema["resources"]) == 7
+    assert len(schema["resources"]) == 9
 
 
 OLDER = """

@@ -1177,6 +1177,13 @@ def test_an_entrance_that_cannot_be(cluster: dict[str, Any], contour: dict[str, 
     assert said in refusal({"cluster": cluster, "contour": contour})
 
 
+def test_a_gateway_needs_a_contour_of_the_stack() -> None:
+    config = {"cluster": FOUND, "contour": {"existing": "ingress"}, "services": [{"name": "a", "kind": "Deployment"}]}
+    assert settings("alice", config).gateway_hosts is None
+    config["services"] = [{"name": "a", "routes": [{"kind": "HTTPRoute"}]}]
+    assert "contour.existing is ingress, and only a Contour that the stack installs" in refusal(config)
+
+
 @pytest.mark.parametrize(
     ("cluster", "contour"),
     [
