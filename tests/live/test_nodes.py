@@ -150,12 +150,6 @@ def _without_route(cluster: Cluster, node: str, to: str) -> Iterator[None]:
     run("docker", "exec", node, "ip", "route", "replace", *route)
 
 
-def tunnel_down(_: Cluster) -> Iterator[None]:
-    run("docker", "exec", ALONE, "ip", "link", "set", TUNNEL, "down")
-    yield
-    run("docker", "exec", ALONE, "ip", "link", "set", TUNNEL, "up")
-
-
 def low_uplink(_: Cluster) -> Iterator[None]:
     run("docker", "exec", ALONE, "ip", "link", "set", "eth0", "mtu", "600")
     yield
@@ -179,7 +173,6 @@ def told(cluster: Cluster, inject: Fault) -> dict[str, Any]:
         (dropped, ("endpoint", "T84")),
         (no_way_there, ("endpoint", "T35")),
         (no_way_back, ("endpoint", "T35")),
-        (tunnel_down, ("endpoint", "T84")),
         (low_uplink, ("endpoint", "T85")),
     ],
 )
