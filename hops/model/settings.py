@@ -227,7 +227,8 @@ class CalicoSettings(Section):
 
     encapsulation: Literal["VXLANCrossSubnet", "VXLAN", "None"] = Field(
         "VXLANCrossSubnet",
-        description="How packets travel between nodes. `VXLANCrossSubnet` encapsulates between subnets only.",
+        description="How packets travel between nodes. `VXLANCrossSubnet` encapsulates between subnets only. `None` "
+        "needs one worker at most.",
         examples=["VXLAN"],
     )
     # Calico takes 20 to 32 for IPv4 (its IPPool reference, field blockSize).
@@ -544,6 +545,13 @@ class Settings(Section):
             problems.append(
                 f"contour.existing is {self.contour.existing}, and only a Contour that the stack installs serves the "
                 "Gateway of its HTTPRoutes; set their kind to Ingress or HTTPProxy, or remove contour.existing"
+            )
+        if self.calico.encapsulation == "None" and self.cluster.workers > 1 and not self.cluster.existing:
+            # calico-vxlan.yaml has no BGP agent, and Felix writes the routes of VXLAN only (ProgramClusterRoutes).
+            problems.append(
+                f"calico.encapsulation is None, and cluster.workers is {self.cluster.workers}: nothing writes the "
+                "routes between the nodes; take VXLANCrossSubnet, which encapsulates nothing inside of one subnet, or "
+                "1 worker"
             )
         if self.cluster.existing and self.contour.envoy_nodes == "publishing":
             problems.append(

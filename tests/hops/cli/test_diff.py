@@ -155,7 +155,7 @@ def test_a_stack_that_nobody_has_is_named() -> None:
         2,
         (
             "hops: loca: there is no stack loca; did you mean local? The stacks here are: ci, local, seed. "
-            "Make one with: hops stack new loca\n"
+            "Make one with: .venv/bin/hops stack new loca\n"
         ),
     )
 

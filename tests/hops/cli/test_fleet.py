@@ -84,6 +84,7 @@ def test_the_list_as_json(alone: Path, docker: Docker, pulumi: Path) -> None:
         "file": "stacks/Pulumi.local.yaml",
         "state": "stopped",
         "resources": 73,
+        "error": None,
     }
 
 
@@ -171,6 +172,7 @@ def test_a_stack_that_is_in_the_backend_only_is_listed_and_keeps_what_it_has(alo
         "file": None,
         "state": None,
         "resources": 73,
+        "error": None,
     }
     assert "left" not in rows()
     write(alone, "alice", cluster={"httpPort": 8082, "httpsPort": None}, services=[{"host": "alice.localhost"}])

@@ -32,11 +32,20 @@ def test_every_default() -> None:
             "listenAddress": "127.0.0.1",
             "httpPort": 80,
             "httpsPort": 443,
+            "publishingWorker": 1,
+            "alsoPublish": [],
             "registries": {},
             "kubeconfigFolder": ".ingress-hops/kubeconfig",
         },
         "calico": {"encapsulation": "VXLANCrossSubnet", "blockSize": 26, "registry": None},
-        "contour": {"replicas": 1, "registry": None, "envoyLogLevel": "info", "existing": None, "entrance": None},
+        "contour": {
+            "replicas": 1,
+            "registry": None,
+            "envoyLogLevel": "info",
+            "envoyNodes": "workers",
+            "existing": None,
+            "entrance": None,
+        },
         "services": [
             {
                 "name": "my-service",
@@ -121,6 +130,8 @@ GOOD: list[tuple[str, str, Any]] = [
     ("cluster", "listenAddress", "0.0.0.0"),
     ("cluster", "httpPort", 65535),
     ("cluster", "httpsPort", None),
+    ("cluster", "publishingWorker", 1),
+    ("cluster", "alsoPublish", []),
     ("cluster", "registries", {"docker.io": ["http://mirror:5000"]}),
     ("cluster", "kubeconfigFolder", "~/.kube/hops"),
     ("calico", "encapsulation", "VXLAN"),
@@ -131,6 +142,7 @@ GOOD: list[tuple[str, str, Any]] = [
     ("contour", "replicas", 5),
     ("contour", "registry", "registry.example"),
     ("contour", "envoyLogLevel", "debug"),
+    ("contour", "envoyNodes", "publishing"),
     ("contour", "existing", "ingress/contour-2"),
     ("contour", "entrance", "HostPort"),
     ("service", "name", "a" * 55),
@@ -223,6 +235,12 @@ GOOD_ROUTES: list[dict[str, Any]] = [
     {"kind": "HTTPProxy", "cors": {"allowOrigin": ["*"], "allowHeaders": ["X-A"], "exposeHeaders": ["ETag"]}},
     {"kind": "HTTPProxy", "rateLimit": {"requests": 1, "unit": "hour", "burst": 0}},
     {"kind": "HTTPProxy", "redirect": {"port": 1}, "headers": [{"name": "X-A", "exact": "1"}]},
+    {"kind": "HTTPRoute", "path": "/a", "rewrite": "/", "timeout": "1s500ms", "websocket": True, "protocol": "h2c"},
+    {"kind": "HTTPRoute", "redirect": {"scheme": "https", "status": 301}, "tls": True},
+    {"kind": "HTTPRoute", "pathType": "Regex", "path": "/a/.{2}", "request": "/a/bb", "timeout": "infinity"},
+    {"kind": "HTTPRoute", "headers": [{"name": "X-A", "exact": "1"}] * 16, "query": [{"name": "v", "exact": "2"}]},
+    {"kind": "HTTPRoute", "weight": 9, "others": [{"service": "next", "weight": 1}], "mirror": {"service": "next"}},
+    {"kind": "HTTPRoute", "requestHeaders": {"set": {"X-A": "b"}}, "responseHeaders": {"remove": ["Server"]}},
 ]
 
 
@@ -240,7 +258,27 @@ def test_routes_that_contour_can_serve_are_taken(route: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("route", "place", "bound"),
     [
-        ({"kind": "HTTPRoute"}, ".kind", "'Ingress' or 'HTTPProxy'"),
+        ({"kind": "GRPCRoute"}, ".kind", "'Ingress', 'HTTPProxy' or 'HTTPRoute'"),
+        (
+            {"kind": "HTTPRoute", "retries": 1},
+            "",
+            "retries is set, which an HTTPRoute cannot express; set kind to HTTPProxy",
+        ),
+        ({"kind": "HTTPRoute", "idleTimeout": "1s"}, "", "idleTimeout is set, which an HTTPRoute cannot express"),
+        ({"kind": "HTTPRoute", "rateLimit": {"requests": 1}}, "", "rateLimit is set, which an HTTPRoute cannot"),
+        ({"kind": "HTTPRoute", "cors": {"allowOrigin": ["*"]}}, "", "cors is set, which an HTTPRoute cannot express"),
+        (
+            {"kind": "HTTPRoute", "headers": [{"name": "A", "exact": "1"}, {"name": "B", "contains": "1"}]},
+            "",
+            "headers[1] has no exact, and an HTTPRoute compares whole values only; set exact",
+        ),
+        ({"kind": "HTTPRoute", "query": [{"name": "A", "present": True}]}, "", "query[0] has no exact"),
+        ({"kind": "HTTPRoute", "timeout": "1.5s"}, "", "up to four whole numbers of at most five digits"),
+        ({"kind": "HTTPRoute", "timeout": "100000ms"}, "", "up to four whole numbers of at most five digits"),
+        ({"kind": "HTTPRoute", "path": "/é"}, "", "path is /é, and the path of an HTTPRoute holds letters, digits"),
+        ({"kind": "HTTPRoute", "headers": [{"name": "A", "exact": "1"}] * 17}, "", "has at most 16 entries"),
+        ({"kind": "HTTPRoute", "requestHeaders": {"remove": [f"A{n}" for n in range(17)]}}, "", "at most 16 entries"),
+        ({"rewrite": "/"}, "", "rewrite is set, which an Ingress cannot express; set kind to HTTPProxy or HTTPRoute"),
         ({"rewrite": "/"}, "", "an Ingress cannot express; set kind to HTTPProxy"),
         ({"redirect": {"path": "/"}}, "", "an Ingress cannot express; set kind to HTTPProxy"),
         ({"kind": "HTTPProxy", "redirect": {}}, ".redirect", "set scheme, host, port, path or prefix"),
@@ -325,6 +363,7 @@ def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bo
 
 
 PROXY: dict[str, Any] = {"kind": "HTTPProxy"}
+ROUTE: dict[str, Any] = {"kind": "HTTPRoute"}
 NEXT: dict[str, Any] = {"name": "next"}
 PORTS: list[dict[str, Any]] = [
     {"name": "web", "port": 80, "targetPort": 3000},
@@ -357,6 +396,19 @@ PORTS: list[dict[str, Any]] = [
             "a and b both claim the host and path",
         ),
         ([{"routes": [{"name": "a"}, {"name": "a", "path": "/b"}]}], "claim the ingress apps/a"),
+        ([{"routes": [{**ROUTE, "name": "a"}, {**ROUTE, "name": "a", "path": "/b"}]}], "claim the httproute apps/a"),
+        (
+            [{"name": "a", "routes": [ROUTE]}, {"name": "b", "routes": [{**ROUTE, "host": "a.localhost"}]}],
+            "a and b both claim the host and path a.localhost/",
+        ),
+        (
+            [{"name": "a", "routes": [{**ROUTE, "tls": "t"}, {**ROUTE, "path": "/b"}]}],
+            "a.localhost has HTTPRoutes with tls and without",
+        ),
+        (
+            [{"name": "a", "routes": [{**ROUTE, "host": f"{n}.localhost", "tls": "t"} for n in range(63)]}],
+            "63 hosts have HTTPRoutes with tls, and the Gateway has listeners for at most 62",
+        ),
         (
             [
                 {"name": "a", "routes": [{"kind": "HTTPProxy", "host": "x"}]},
@@ -427,6 +479,7 @@ def test_routes_that_contradict_each_other_are_told(services: list[dict[str, Any
         ({"ports": PORTS}, "web has kind Service and the targetPort 3000, which the Service decides"),
         ({"routes": []}, "web has kind Service and no route, so it has no effect"),
         ({"routes": [{"protocol": "h2c"}]}, "the stack does not make this Service; set kind to HTTPProxy"),
+        ({"routes": [{**ROUTE, "protocol": "tls"}]}, "is an HTTPRoute with protocol tls"),
     ],
 )
 def test_a_service_that_the_stack_does_not_make_has_routes_only(service: dict[str, Any], bound: str) -> None:
@@ -453,12 +506,30 @@ def test_a_service_that_the_stack_does_not_make_is_read_again_as_it_was_written(
 
 def test_routes_have_derived_names_hosts_and_requests() -> None:
     proxy = {"kind": "HTTPProxy", "path": "/c"}
-    (web,) = settings("alice", {"services": [{"name": "web", "routes": [{}, {"path": "/b"}, proxy]}]}).services
+    routes = [{}, {"path": "/b"}, proxy, {**ROUTE, "path": "/d"}, {**ROUTE, "path": "/e"}]
+    (web,) = settings("alice", {"services": [{"name": "web", "routes": routes}]}).services
     assert [(route.name, route.where, route.request) for route in web.routes] == [
         ("web-ingress", "web.localhost/", "/"),
         ("web-ingress-2", "web.localhost/b", "/b"),
         ("web.localhost", "web.localhost/c", "/c"),
+        ("web-route", "web.localhost/d", "/d"),
+        ("web-route-2", "web.localhost/e", "/e"),
     ]
+
+
+def test_the_hosts_of_httproutes_with_tls_have_the_first_secret() -> None:
+    def of(*routes: dict[str, Any]) -> Any:
+        both = [{"name": "web", "routes": list(routes)}, {"name": "b", "namespace": "b", "routes": list(routes[:1])}]
+        both[1]["routes"] = [{**one, "path": "/b"} for one in routes[:1]]
+        return settings("alice", {"services": both}).gateway_hosts
+
+    assert of({"host": "a", "tls": True}, {**PROXY, "host": "b"}) is None
+    assert of({**ROUTE, "host": "a"}) == {}
+    secure = {**ROUTE, "host": "a", "tls": True}
+    assert of(secure, {**secure, "path": "/c"}, {**ROUTE, "host": "d", "tls": "own"}) == {
+        "a": ("apps", "a"),
+        "d": ("apps", "own"),
+    }
 
 
 def test_routes_of_one_path_are_told_apart_by_their_conditions() -> None:
@@ -522,6 +593,9 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("cluster", "httpPort", "80", "it has to be a whole number from 1 to 65535"),
     ("cluster", "httpPort", None, "it has to be a whole number from 1 to 65535"),
     ("cluster", "httpsPort", -1, "it has to be a whole number from 1 to 65535"),
+    ("cluster", "publishingWorker", 0, "it has to be a whole number from 1 to 9"),
+    ("cluster", "publishingWorker", 10, "it has to be a whole number from 1 to 9"),
+    ("cluster", "alsoPublish", {"worker": 2}, "it has to be a list"),
     ("cluster", "registries", ["docker.io"], "it has to be a mapping"),
     ("cluster", "kubeconfigFolder", "", "at least 1 character"),
     ("cluster", "kubeconfigFolder", "a" * 1025, "at most 1024"),
@@ -533,6 +607,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("contour", "replicas", 6, "it has to be a whole number from 1 to 5"),
     ("contour", "registry", "", "without a scheme"),
     ("contour", "envoyLogLevel", "loud", "debug"),
+    ("contour", "envoyNodes", "all", "'workers' or 'publishing'"),
     ("contour", "existing", "", "NAMESPACE, or NAMESPACE/DEPLOYMENT"),
     ("contour", "existing", "ingress/", "NAMESPACE, or NAMESPACE/DEPLOYMENT"),
     ("contour", "existing", True, "it has to be a text"),
@@ -623,7 +698,16 @@ def test_every_key_has_a_good_and_a_bad_value() -> None:
         ({"clusters": {}}, "clusters", "cluster, calico, contour, services, secrets, policy"),
         ({"cluster": {"http_port": 1, "ports": 1}}, "cluster.ports", "httpPort, httpsPort"),
         ({"calico": {"mtu": 1}}, "calico.mtu", "encapsulation, blockSize, registry"),
-        ({"contour": {"mtu": 1}}, "contour.mtu", "replicas, registry, envoyLogLevel, existing, entrance"),
+        (
+            {"contour": {"mtu": 1}},
+            "contour.mtu",
+            "replicas, registry, envoyLogLevel, envoyNodes, existing, entrance",
+        ),
+        (
+            {"cluster": {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 81, "port": 1}]}},
+            "cluster.alsoPublish[0].port",
+            "worker, httpPort, httpsPort",
+        ),
         ({"services": [{"hots": "a"}]}, "services[0].hots", "clusterIP"),
         ({"policy": {"rule": {}}}, "policy.rule", "rules"),
         ({"policy": {"rules": {"HP01": {"lvl": 1}}}}, "policy.rules.HP01.lvl", "level, parameters, exceptions"),
@@ -687,6 +771,42 @@ def test_a_default_that_does_not_fit_names_the_key_that_it_follows_from() -> Non
 
 CLASHES: list[tuple[dict[str, Any], str]] = [
     ({"cluster": {"httpPort": 443}}, "httpPort and httpsPort are both 443; give each its own"),
+    (
+        {"cluster": {"publishingWorker": 2}},
+        "publishingWorker is 2, and workers is 1; take a number from 1 to 1, or raise workers",
+    ),
+    (
+        {"cluster": {"workers": 2, "alsoPublish": [{"worker": 3, "httpPort": 81}]}},
+        "alsoPublish[0].worker is 3, and workers is 2; take a number from 1 to 2, or raise workers",
+    ),
+    (
+        {"cluster": {"workers": 0, "alsoPublish": [{"worker": 1, "httpPort": 81}]}},
+        "publishingWorker and alsoPublish[0].worker are both 1, and a worker publishes once; take another worker",
+    ),
+    (
+        {"cluster": {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 443}]}},
+        "httpsPort and alsoPublish[0].httpPort are both 443; give each its own",
+    ),
+    (
+        {"cluster": {"workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 81, "httpsPort": 80}]}},
+        "httpPort and alsoPublish[0].httpsPort are both 80; give each its own, or set httpsPort to null",
+    ),
+    (
+        {"cluster": {"existing": "office", "workers": 2, "publishingWorker": 2}},
+        "existing is office, and publishingWorker is of a cluster that the stack makes; remove publishingWorker",
+    ),
+    (
+        {"cluster": {"existing": "office", "workers": 2, "alsoPublish": [{"worker": 2, "httpPort": 81}]}},
+        "existing is office, and alsoPublish is of a cluster that the stack makes; remove alsoPublish",
+    ),
+    (
+        {"cluster": {"existing": "office"}, "contour": {"envoyNodes": "publishing"}},
+        "contour.envoyNodes is publishing, and cluster.existing is office, whose nodes publish no ports for the stack",
+    ),
+    (
+        {"cluster": {"workers": 2}, "calico": {"encapsulation": "None"}},
+        "calico.encapsulation is None, and cluster.workers is 2: nothing writes the routes between the nodes; take",
+    ),
     ({"cluster": {"podSubnet": "10.96.0.0/12"}}, "podSubnet 10.96.0.0/12 and serviceSubnet 10.96.0.0/16 overlap"),
     (
         {"cluster": {"podSubnet": "10.244.0.0/22"}, "calico": {"blockSize": 20}},

@@ -11,9 +11,9 @@ from tests.hops.trace.names import CONTROL, CONTROL_IP, JSON, MTU, WORKER
 from tests.hops.trace.observations import container, failed, healthy, node, view
 
 
-def tunnelled() -> JSON:
+def tunnelled(sight: JSON | None = None) -> JSON:
     """Two nodes that encapsulate all packets between them."""
-    sight = moved(healthy())
+    sight = moved(healthy() if sight is None else sight)
     for name, block in ((WORKER, "10.244.90.0/26"), (CONTROL, "10.244.81.64/26")):
 
         def by_tunnel(entries: list[JSON], block: str = block) -> list[JSON]:
@@ -135,14 +135,20 @@ def test_a_tunnel_that_is_down() -> None:
     assert "vxlan.calico up" in trace(view(sight).sight).findings[0].remedy
 
 
-def test_the_route_that_went_with_a_tunnel_is_not_told() -> None:
-    sight = cut(tunnelled())
+def switched_off(sight: JSON) -> None:
+    """The tunnel is switched off at the pod's node; the kernel dropped the routes by it."""
+    cut(tunnelled(sight))
 
     def down(entries: list[JSON]) -> list[JSON]:
         return [{**e, "flags": []} if e["ifname"] == "vxlan.calico" else e for e in entries]
 
     edited(node(sight, CONTROL), "links", down)
     edited(node(sight, CONTROL), "routes", lambda entries: [e for e in entries if e.get("dev") != "vxlan.calico"])
+
+
+def test_the_route_that_went_with_a_tunnel_is_not_told() -> None:
+    sight = healthy()
+    switched_off(sight)
     assert told(sight) == [("endpoint", "T84")]
 
 
