@@ -19,9 +19,9 @@ from components.upstream import (
     without_waiting,
 )
 from hops.model import setting_types, settings
-from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
 from hops.model.plan import NODE_PORTS
-from hops.model.versions import CONTOUR
+from hops.model.versions import CONTOUR, GATEWAY_API
 
 
 class ContourArgs(TypedDict):
@@ -47,11 +47,20 @@ class ContourArgs(TypedDict):
     """The registry that holds the images, as host[:port][/path]. Default: ghcr.io and docker.io."""
     envoy_log_level: NotRequired[str]
     """trace, debug, info, warning, error, critical or off. Default: info."""
+    envoy_nodes: NotRequired[Sequence[str] | None]
+    """The names of the nodes on which Envoy runs. Default: None, every node that takes its pods."""
     objects: NotRequired[Sequence[Mapping[str, Any]]]
     """The objects of Contour's file contour.yaml. Default: the published file of the pinned version."""
+    gateway: NotRequired[bool]
+    """Whether Contour serves the Gateway named contour in its own namespace, and with it HTTPRoutes. Envoy then listens
+    for the listeners of this Gateway only, also for Ingresses and HTTPProxies. Default: false."""
+    gateway_objects: NotRequired[Sequence[Mapping[str, Any]]]
+    """The definitions of the Gateway API, which `gateway` needs: the objects of Contour's file
+    examples/gateway/00-crds.yaml. Default: the published file of the pinned version."""
 
 
 class _Bounds(settings.InstalledContourSettings):
+    envoy_nodes: tuple[str, ...] | None = None  # type: ignore[assignment]
     host_ports: dict[Literal["http", "https"], setting_types.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
     )
@@ -59,6 +68,7 @@ class _Bounds(settings.InstalledContourSettings):
     service_type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
     service_ports: dict[Literal["http", "https"], setting_types.Port] | None = None
     status_address: setting_types.Address | None = None
+    gateway: bool = False
 
 
 class Contour(pulumi.ComponentResource):
@@ -107,7 +117,7 @@ class Contour(pulumi.ComponentResource):
 
     @property
     def definitions(self) -> Sequence[pulumi.Resource]:
-        """The definitions of Contour's own kinds: an HTTPProxy has to wait for them."""
+        """The definitions of the kinds that Contour reads: an HTTPProxy and a Gateway have to wait for them."""
         return self._definitions
 
 
@@ -118,7 +128,8 @@ def _address(status: Mapping[str, Any] | None) -> str | None:
 
 
 def _values(args: ContourArgs, where: str) -> dict[str, Any]:
-    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds)
+    objects = ("objects", "gateway_objects")
+    return checked(where, {key: value for key, value in args.items() if key not in objects}, _Bounds)
 
 
 def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
@@ -138,10 +149,19 @@ def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
     started_by_readiness(named(contour["spec"]["template"]["spec"]["containers"], "contour"))
     _patch_envoy(find(objects, "DaemonSet", "envoy"), values)
     _patch_service(find(objects, "Service", "envoy"), values["service_type"], values["service_ports"] or {})
+    changes: dict[str, Any] = {}
     if values["status_address"]:
+        changes["ingress-status-address"] = values["status_address"]
+    if values["gateway"]:
+        changes["gateway"] = {"gatewayRef": {"namespace": CONTOUR_NAMESPACE, "name": GATEWAY}}
+        # Contour reads its configuration when it starts.
+        metadata = contour["spec"]["template"].setdefault("metadata", {})
+        metadata.setdefault("annotations", {})["ingress-hops/gateway"] = GATEWAY
+        objects += objects_of(where, args.get("gateway_objects"), GATEWAY_API)
+    if changes:
         configuration = find(objects, "ConfigMap", "contour")["data"]
         published = yaml.safe_load(configuration["contour.yaml"])
-        configuration["contour.yaml"] = yaml.safe_dump(published | {"ingress-status-address": values["status_address"]})
+        configuration["contour.yaml"] = yaml.safe_dump(published | changes)
     if values["xds_address"]:
         find(objects, "Service", "contour")["spec"]["clusterIP"] = values["xds_address"]
     # It has no endpoints until Contour is ready, which the Deployment is waited for anyway.
@@ -155,6 +175,11 @@ def _patch_envoy(daemon_set: dict[str, Any], values: dict[str, Any]) -> None:
         # Right after the cluster's start DNS is the last to answer, and Envoy's next try is slow to come.
         bootstrap = named(pod["initContainers"], "envoy-initconfig")
         _replace(bootstrap["args"], "--xds-address=", values["xds_address"])
+    if values["envoy_nodes"]:
+        # kind gives no label to the nodes that publish ports, and a running node has its name already.
+        hostname = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(values["envoy_nodes"])}
+        terms = {"nodeSelectorTerms": [{"matchExpressions": [hostname]}]}
+        pod["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
     envoy = named(pod["containers"], "envoy")
     for port in envoy["ports"]:
         port.pop("hostPort", None)

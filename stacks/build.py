@@ -11,8 +11,20 @@ import pulumi_kubernetes as kubernetes
 from pulumi.runtime.rpc import UNKNOWN
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components import Calico, Contour, HTTPProxy, Image, Ingress, KindCluster, Workload
+from components import (
+    Calico,
+    Contour,
+    Gateway,
+    HTTPProxy,
+    HTTPRoute,
+    Image,
+    Ingress,
+    KindCluster,
+    Workload,
+)
+from components.gateway import PLAIN, GatewayCertificate
 from components.http_proxy import HTTPProxyBackend, HTTPProxyRoute
+from components.http_route import HTTPRouteArgs, HTTPRouteBackend
 from components.upstream import MAKE_PODS
 from components.workload import DIGEST, WorkloadPeer, WorkloadPort
 from hops.kubernetes import objects
@@ -30,6 +42,7 @@ from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.route_settings import RouteSettings
 from hops.model.service_settings import PortSettings, ServiceSettings
 from hops.model.settings import Settings
+from hops.model.versions import GATEWAY_API
 from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
 from hops.observe.in_cluster.api import APIError
 
@@ -40,7 +53,7 @@ class StackContext:
 
     folder: absolute, where kubeconfig files are kept. owner: absolute, the folder whose mount marks the cluster as
     this stack's. generation: of the cluster to have. state: what is there of it.
-    upstream: the objects of the published files by `calico` and `contour`; what is missing is left out.
+    upstream: the objects of the published files by the names of `hops.model.versions`; what is missing is left out.
     objects: what is in the running cluster, as its API gives it. own: the Kubernetes objects that the stack's state
     holds, as KIND/NAMESPACE/NAME. engine: whether an engine previews, which
     can be told that an address is not known yet. builds: of the services that are built, by NAMESPACE/NAME.
@@ -110,6 +123,11 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             "name": settings.cluster.name,
             "image": settings.cluster.node_image,
             "workers": settings.cluster.workers,
+            "publishing_worker": settings.cluster.publishing_worker,
+            "also_publish": [
+                {"worker": one.worker, "http_port": one.http_port, "https_port": one.https_port}
+                for one in settings.cluster.also_publish
+            ],
             "pod_subnet": str(settings.cluster.pod_subnet),
             "service_subnet": str(settings.cluster.service_subnet),
             "listen_address": str(settings.cluster.listen_address),
@@ -368,7 +386,9 @@ def _contour(
         "contour",
         {
             "objects": ground.upstream["contour"],
-            "host_ports": ports if on_node else {},
+            "gateway": settings.gateway_hosts is not None,
+            "gateway_objects": ground.upstream.get(GATEWAY_API.name, ()),
+            "host_ports": {m.scheme: m.node for one in intended.doors for m in one.mappings} if on_node else {},
             "xds_address": intended.xds,
             "service_type": "ClusterIP" if on_node else door.by.value,
             "service_ports": None if on_node else ports,
@@ -376,6 +396,7 @@ def _contour(
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
+            "envoy_nodes": intended.publishing if settings.contour.envoy_nodes == "publishing" else None,
         },
         inside,
     )
@@ -412,7 +433,7 @@ def _services(
 ) -> tuple[list[pulumi.CustomResource], list[pulumi.Resource], list[str]]:
     """The workloads, and the objects that lead to them.
 
-    after: what HTTPProxies wait for.
+    after: what HTTPProxies, HTTPRoutes and the Gateway wait for.
 
     Returns the pods and Deployments, these objects, and the living pods that will be replaced, as NAMESPACE/NAME.
     """
@@ -429,6 +450,9 @@ def _services(
     made: list[pulumi.CustomResource] = []
     replaced: list[str] = []
     objects_: list[pulumi.Resource] = []
+    defined = pulumi.ResourceOptions(depends_on=list(after))
+    if settings.gateway_hosts is not None:
+        objects_.append(_gateway(settings.gateway_hosts, built, after))
     proxies: dict[tuple[str, str], list[tuple[RouteSettings, ServiceSettings]]] = {}
     beside: dict[tuple[str, str], pulumi.ResourceOptions] = {}
     for service, backend in zip(settings.services, intended.services, strict=True):
@@ -439,6 +463,11 @@ def _services(
             if route.kind == "HTTPProxy":
                 proxies.setdefault((service.namespace, route.host), []).append((route, service))
                 beside[service.namespace, route.host] = opts
+                continue
+            if route.kind == "HTTPRoute":
+                args = _gateway_route(settings, route, service)
+                own = pulumi.ResourceOptions.merge(opts, defined)
+                objects_.append(HTTPRoute(f"{service.namespace}/{route.name}", args, own).route)
                 continue
             ingress = Ingress(
                 f"{service.namespace}/{route.name}",
@@ -522,10 +551,52 @@ def _services(
                 "cors": _cors(routes),
                 "class_name": classes["HTTPProxy"],
             },
-            pulumi.ResourceOptions.merge(beside[namespace, host], pulumi.ResourceOptions(depends_on=list(after))),
+            pulumi.ResourceOptions.merge(beside[namespace, host], defined),
         )
         objects_.append(proxy.proxy)
     return made, objects_, replaced
+
+
+def _gateway(
+    certificates: Mapping[str, tuple[str, str]], built: BuiltStack, after: Sequence[pulumi.Resource]
+) -> pulumi.Resource:
+    """The Gateway of the stack's HTTPRoutes. after: the definitions of the Gateway API."""
+    given: list[GatewayCertificate] = [
+        {"host": host, "namespace": namespace, "secret": secret} for host, (namespace, secret) in certificates.items()
+    ]
+    # The grants stand in the namespaces of the Secrets.
+    first = [*after, *(built.namespaces[name] for name, _ in certificates.values() if name in built.namespaces)]
+    opts = pulumi.ResourceOptions.merge(built.inside, pulumi.ResourceOptions(depends_on=first))
+    return Gateway("gateway", {"certificates": given}, opts).gateway
+
+
+def _gateway_route(settings: Settings, route: RouteSettings, service: ServiceSettings) -> HTTPRouteArgs:
+    whole: HTTPRouteArgs = {
+        "name": route.name,
+        "namespace": service.namespace,
+        "host": route.host,
+        "path": route.path,
+        "path_type": route.path_type,
+        "headers": [{"name": match.name, "value": match.condition.value} for match in route.headers],
+        "query": [{"name": match.name, "value": match.condition.value} for match in route.query],
+        "listener": route.host if route.tls else PLAIN,
+    }
+    if route.redirect:
+        redirect: Any = route.redirect.model_dump(exclude_none=True)
+        return {**whole, "redirect": redirect}
+    backends: list[HTTPRouteBackend] = [
+        {"service": one.service, "port": one.port, "weight": one.weight} for one in settings.shares(service, route)
+    ] or [{"service": service.name, "port": service.port_of(route).port}]
+    copy = settings.mirrored(service, route)
+    changed: dict[str, Any] = route.model_dump(include={"request_headers", "response_headers"})
+    return {
+        **whole,
+        **changed,  # type: ignore[typeddict-item]
+        "backends": backends,
+        "mirror": {"service": copy.service, "port": copy.port} if copy else None,
+        "rewrite": route.rewrite,
+        "timeout": route.timeout,
+    }
 
 
 def _proxy_route(settings: Settings, route: RouteSettings, service: ServiceSettings) -> HTTPProxyRoute:
@@ -624,8 +695,14 @@ def _outputs(intended: Plan) -> dict[str, Any]:
         "url": _known(first.url),
         "curl": _known(first.curl),
         **({"routes": list(map(_route, intended.paths))} if len(intended.paths) > 1 or first.kind != "Ingress" else {}),
+        **({"entrances": list(map(_entrance, intended.entrances))} if intended.entrances else {}),
         "cluster": {"context": intended.context, "fixed": dict(intended.fixed)},
     }
+
+
+def _entrance(path: RequestPath) -> dict[str, str]:
+    """A path that enters by a further publishing node."""
+    return {key: getattr(path, key) for key in ("service", "route", "node", "url", "curl")}
 
 
 def _hops(of: Plan) -> Sequence[dict[str, Any]]:

@@ -107,11 +107,24 @@ def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple
     return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(inventory))
 
 
-def door(inventory: Inventory) -> Entrypoint | None:
-    """The first node that publishes ports which Envoy takes as host ports; else the first way in that Envoy offers."""
+def door(inventory: Inventory, port: int | None = None) -> Entrypoint | None:
+    """The first node that publishes ports which Envoy takes as host ports; else the first way in that Envoy offers.
+
+    port: of the machine; a node that publishes it comes first. Default: None, the first node.
+    """
     workloads = [pod for pod in inventory.pods if pod.resource.kind in ("DaemonSet", "Deployment")]
     envoy = [pod for pod in workloads if pod.resource.name == "envoy"] or [pod for pod in workloads if serves(pod)]
     own = list(envoy[0].ports) if envoy else []
+    published = list(_published(inventory, own))
+    by_port = (one for one in published if any(mapping.host == port for mapping in one.mappings))
+    if published:
+        return next(by_port, published[0])
+    ways = (way for found in inventory.once(installed) for way in entrances(inventory, found).values())
+    return next(ways, None) or _balanced(inventory, own)
+
+
+def _published(inventory: Inventory, own: Sequence[Port]) -> Iterator[Entrypoint]:
+    """The nodes that publish ports which Envoy takes as host ports."""
     host_ports = {
         outside: inside for port in own if (outside := _port(port.host_port)) and (inside := _port(port.container_port))
     }
@@ -125,9 +138,7 @@ def door(inventory: Inventory) -> Entrypoint | None:
         }
         if "http" in mappings:
             listen = mappings["http"][0].listen_address
-            return Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
-    ways = (way for found in inventory.once(installed) for way in entrances(inventory, found).values())
-    return next(ways, None) or _balanced(inventory, own)
+            yield Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
 
 
 def _balanced(inventory: Inventory, own: Sequence[Port]) -> Entrypoint | None:

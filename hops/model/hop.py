@@ -79,7 +79,9 @@ class KnownAt(StrEnum):
 class HopKind:
     """What is the same of a hop in every path.
 
-    documents: what the usual account of the path says of it. truth: what holds, where the two differ.
+    protocol: such as TCP.
+    documents: what the usual account of the path says of it.
+    truth: what holds, where the two differ.
     """
 
     name: HopName
@@ -107,7 +109,13 @@ class SocketAddress:
 
 @dataclass(frozen=True)
 class PortMapping:
-    """One port on its way in: of the host machine, of the publishing node, of Envoy's container."""
+    """One port on its way in.
+
+    scheme: http or https.
+    host: port of the host machine.
+    node: port of the publishing node.
+    envoy: port of Envoy's container.
+    """
 
     scheme: str
     host: int
@@ -119,7 +127,10 @@ class PortMapping:
 class RouteMatch:
     """What the route takes, and where it leads.
 
-    host: `*` for any. path: as declared. service, port: of the backend. cluster: Envoy's name for its endpoints.
+    host: `*` for any.
+    path: as declared.
+    service, port: of the backend.
+    cluster: Envoy's name for its endpoints.
     """
 
     host: str
@@ -133,10 +144,19 @@ class RouteMatch:
 class Hop:
     """One hop of one service's path.
 
-    address: where the hop is reached, None until `known_at`. port: TCP port, None where the hop has none.
-    next: the address that the hop hands the request to, as text. details: further facts by name, as text, such as the
-    interface. to: `next` where it is an address and a port. mappings: of the hops that publish ports, by scheme.
-    match: of the route. route: host and path of the route, where its service has several; "" where it has one.
+    service: namespace/name of the Service.
+    number: the place in the path, 1 to 12.
+    component: what does the hop's work.
+    address: where the hop is reached, None until `known_at`.
+    port: TCP port, None where the hop has none.
+    protocol: such as TCP.
+    next: the address that the hop hands the request to, as text.
+    details: further facts by name, as text, such as the interface.
+    to: `next` where it is an address and a port.
+    mappings: of the hops that publish ports, by scheme.
+    match: of the route.
+    route: host and path of the route, where its service has several; "" where it has one.
+
     Programs read `to`, `mappings`, `match` and `route`; the texts are for people.
     """
 
@@ -183,7 +203,13 @@ class NodeHop:
 
 
 def between(pod: str, source: str, target: str | None, *, encapsulated: bool) -> str:
-    """A sentence about the way between two nodes. The arguments are as in `NodeHop`."""
+    """A sentence about the way between two nodes.
+
+    pod: namespace/name.
+    source: the node of Envoy.
+    target: the node of the pod; None if it is not known yet.
+    encapsulated: whether packets between the nodes travel as VXLAN.
+    """
     if target == source:
         return f"{pod} and Envoy are both on {source}: packets between them stay on this node"
     how = "encapsulated as VXLAN (UDP 4789)" if encapsulated else "not encapsulated"
@@ -196,9 +222,13 @@ def between(pod: str, source: str, target: str | None, *, encapsulated: bool) ->
 class RequestPath:
     """All hops of the requests of one route, in order, and the command that tries it.
 
-    service: namespace/name of the Service. url: its address on the host machine. curl: a command line that needs no
-    line in a hosts file. kind: of the object that declares the route. host, path: what the route takes. route: as in
-    `Hop`. scheme: http or https.
+    service: namespace/name of the Service.
+    scheme: http or https.
+    url: its address on the host machine.
+    curl: a command line that needs no line in a hosts file.
+    kind: of the object that declares the route.
+    host, path: what the route takes.
+    route: as in `Hop`.
     """
 
     service: str
@@ -210,6 +240,16 @@ class RequestPath:
     host: str = ""
     path: str = "/"
     route: str = ""
+
+    @property
+    def mappings(self) -> tuple[PortMapping, ...]:
+        """The ports that its publishing hop maps."""
+        return next((hop.mappings for hop in self.hops if hop.mappings), ())
+
+    @property
+    def node(self) -> str:
+        """The node that publishes its port; "" where a load balancer stands in front of Envoy."""
+        return next((hop.details["node"] for hop in self.hops if "node" in hop.details), "")
 
     @property
     def title(self) -> str:
@@ -384,11 +424,14 @@ class ForeignService:
 class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
-    node, envoy: IPv4 of the publishing node and of its Envoy pod. services, pods: IPv4 by "namespace/name". deployed:
-    the names of the current pods of each Deployment, by "namespace/name". foreign: the selector, the pods and the
-    pods' ports of each foreign Service, by "namespace/name". unnamed: the address of a pod that is not made yet, or not
-    by the stack. nodes: the name of each pod's node, by "namespace/name". entrance: where requests enter an existing
-    cluster. network: the name of an existing cluster's pod network, if its interfaces are known.
+    node, envoy: IPv4 of the publishing node and of its Envoy pod.
+    services, pods: IPv4 by "namespace/name".
+    deployed: the names of the current pods of each Deployment, by "namespace/name".
+    foreign: the selector, the pods and the pods' ports of each foreign Service, by "namespace/name".
+    unnamed: the address of a pod that is not made yet, or not by the stack.
+    nodes: the name of each pod's node, by "namespace/name".
+    entrance: where requests enter an existing cluster.
+    network: the name of an existing cluster's pod network, if its interfaces are known.
     """
 
     node: str | None = None

@@ -23,8 +23,8 @@ from hops.model.hop import (
 from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.pod_network import POD_NETWORK
 from hops.model.service_settings import PortSettings, ServiceSettings
-from hops.model.settings import ENTRANCE_PORTS, RESERVED, Settings
-from hops.model.versions import CONTOUR, Manifest
+from hops.model.settings import ENTRANCE_PORTS, RESERVED, ClusterSettings, PublisherSettings, Settings
+from hops.model.versions import CONTOUR, GATEWAY_API, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
 """The host ports that Envoy takes on its node."""
@@ -35,6 +35,7 @@ XDS_HOST_NUMBER = next(number for number, owner in RESERVED.items() if owner == 
 
 
 _NOT_IN_THE_CLUSTER = {"existing", "kubeconfig_folder", "registries"}
+_LATER = ("publishing_worker", "also_publish")
 IN_PLACE = frozenset(map(to_camel, _NOT_IN_THE_CLUSTER))
 """The keys of `cluster` that are not part of the fingerprint."""
 _UNSEEN = ForeignService({}, (), {})
@@ -46,12 +47,19 @@ POOL = ("blockSize", "encapsulation")
 class Plan:
     """What a stack will be.
 
-    context: of its kubeconfig. fingerprint: 8 hexadecimal digits of all that a running cluster cannot change. xds: the
-    IPv4 address of Contour's Service. control_plane, workers: names of kind's node containers, empty for an existing
-    cluster. services: one for each service of the settings; the host of one without a route is "". backends, paths: one
-    for each route, in order. manifests: the published files that it is made of. fixed: the settings behind the
-    fingerprint, by key without the namespace, such as cluster.httpPort; of an existing cluster its context alone.
-    between: the way between the nodes to each pod, in the order of `backends`; empty unless there are several workers.
+    context: of its kubeconfig.
+    fingerprint: 8 hexadecimal digits of all that a running cluster cannot change.
+    xds: the IPv4 address of Contour's Service.
+    control_plane, workers: names of kind's node containers, empty for an existing cluster.
+    services: one for each service of the settings; the host of one without a route is "".
+    backends, paths: one for each route, in order.
+    doors: the entrypoints, one for each publishing node; `paths` enter by the first.
+    entrances: the paths that enter by the others; a route with TLS enters where https is published.
+    manifests: the published files that it is made of.
+    fixed: the settings behind the fingerprint, by key without the namespace, such as cluster.httpPort; of an existing
+        cluster its context alone.
+    between: the way between the nodes to each pod, from each publishing node, in the order of `backends`; empty unless
+        there are several workers.
     controller_namespace: the namespace of Contour and Envoy.
     """
 
@@ -60,13 +68,41 @@ class Plan:
     xds: str | None
     control_plane: str | None
     workers: tuple[str, ...]
-    door: Entrypoint
+    doors: tuple[Entrypoint, ...]
     services: tuple[Backend, ...]
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
     manifests: tuple[Manifest, ...]
     fixed: Mapping[str, Any]
     between: tuple[NodeHop, ...] = ()
+    entrances: tuple[RequestPath, ...] = ()
+
+    @property
+    def door(self) -> Entrypoint:
+        """The entrypoint of httpPort and httpsPort."""
+        return self.doors[0]
+
+    @property
+    def publishing(self) -> tuple[str, ...]:
+        """The nodes that publish ports; empty for an existing cluster."""
+        return tuple(door.node for door in self.doors if door.node)
+
+    @property
+    def asked(self) -> tuple[tuple[RequestPath, Backend], ...]:
+        """Each path by each publishing node, and where it leads; those of the first node come first."""
+        leads = {(f"{one.namespace}/{one.service}", one.route): one for one in self.backends}
+        return tuple((path, leads[path.service, path.route]) for path in (*self.paths, *self.entrances))
+
+    def path_by(self, port: int, backend: Backend) -> RequestPath | None:
+        """The path of the requests to a backend that enter by a port of this machine, or else by the first node.
+
+        None if the plan has no such backend.
+        """
+        own = [path for path, led in self.asked if (led.namespace, led.service) == (backend.namespace, backend.service)]
+        of_route = [path for path in own if path.route == backend.route]
+        by_port = (path for path in of_route if any(mapping.host == port for mapping in path.mappings))
+        return next((path for path in (*by_port, *of_route)), None)
+
     controller_namespace: str = CONTOUR_NAMESPACE
 
     @property
@@ -80,47 +116,67 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
     settings: the stack's settings.
     found: the addresses of its running cluster. Default: none.
     authority: the file of the certificate authority that signs the certificates of services with `tls: true`; the
-      output `curl` names it. Default: None, no such file is named.
+        output `curl` names it. Default: None, no such file is named.
     """
     cluster = settings.cluster
-    published = {"http": cluster.http_port, "https": cluster.https_port}
-    mappings = tuple(
-        PortMapping(scheme, host, NODE_PORTS[scheme], ENVOY_PORTS[scheme]) for scheme, host in published.items() if host
-    )
     workers: tuple[str, ...] = ()
+    doors: tuple[Entrypoint, ...]
     if cluster.existing:
         context, xds, control_plane = cluster.existing, None, None
-        door = _existing_door(settings, found.entrance)
+        doors = (_existing_door(settings, found.entrance),)
     else:
         context, control_plane = kind_names.context(cluster.name), kind_names.control_plane(cluster.name)
         xds = str(cluster.service_subnet[XDS_HOST_NUMBER])
         workers = kind_names.workers(cluster.name, cluster.workers)
-        # One node publishes: two containers of one machine cannot claim the same port.
-        door = Entrypoint(str(cluster.listen_address), (*workers, control_plane)[0], mappings)
+        nodes = workers or (control_plane,)
+        doors = tuple(
+            Entrypoint(str(cluster.listen_address), nodes[one.worker - 1], _mappings(one)) for one in cluster.publishers
+        )
     routed = [_backends(settings, service, found, authority) for service in settings.services]
     services = tuple(of[0] for of in routed)
     backends = tuple(backend for of in routed for backend in of if backend.host)
-    network = POD_NETWORK.facts(settings)
-    paths = tuple(request_path(door, backend, found, {} if cluster.existing else network, xds) for backend in backends)
-    crossings = (crossing for backend in backends for crossing in _between(settings, door, backend, found))
+    network = {} if cluster.existing else POD_NETWORK.facts(settings)
+    paths = tuple(request_path(doors[0], backend, found, network, xds) for backend in backends)
+    # What was found of the node and its Envoy is the first publishing node's.
+    elsewhere = replace(found, node=None, envoy=None)
+    entrances = tuple(
+        request_path(door, backend, elsewhere, network, xds)
+        for door in doors[1:]
+        for backend in backends
+        if any(mapping.scheme == backend.scheme for mapping in door.mappings)
+    )
+    crossings = (
+        crossing for backend in backends for door in doors for crossing in _between(settings, door, backend, found)
+    )
     # An existing cluster has a pod network already.
     manifests = () if settings.contour.existing else (CONTOUR,)
     if not cluster.existing:
         manifests = (POD_NETWORK.manifest, *manifests)
+    if settings.gateway_hosts is not None:
+        manifests = (*manifests, GATEWAY_API)
     return Plan(
         context=context,
         fingerprint=_fingerprint(settings),
         xds=xds,
         control_plane=control_plane,
         workers=workers,
-        door=door,
+        doors=doors,
         services=services,
         backends=backends,
         paths=paths,
         manifests=manifests,
         fixed=_fixed(settings),
         between=tuple(crossings) if len(workers) > 1 else (),
+        entrances=entrances,
         controller_namespace=settings.contour.namespace or CONTOUR_NAMESPACE,
+    )
+
+
+def _mappings(publisher: PublisherSettings) -> tuple[PortMapping, ...]:
+    """The ports that a worker publishes."""
+    published = {"http": publisher.http_port, "https": publisher.https_port}
+    return tuple(
+        PortMapping(scheme, host, NODE_PORTS[scheme], ENVOY_PORTS[scheme]) for scheme, host in published.items() if host
     )
 
 
@@ -166,17 +222,23 @@ def _fixed(settings: Settings) -> dict[str, Any]:
     """All that a running cluster cannot change: nodes, ports, subnets, and the pod network's pool."""
     if settings.cluster.existing:
         return {"cluster.existing": settings.cluster.existing}
-    cluster = settings.cluster.model_dump(mode="json", by_alias=True, exclude=_NOT_IN_THE_CLUSTER)
+    cluster = settings.cluster.model_dump(mode="json", by_alias=True, exclude=_left_out(settings.cluster))
     pool = POD_NETWORK.fixed(settings, by_alias=True)
     return {f"cluster.{key}": value for key, value in cluster.items()} | {
         f"{POD_NETWORK.name}.{key}": value for key, value in pool.items()
     }
 
 
+def _left_out(cluster: ClusterSettings) -> set[str]:
+    """The keys that are no part of the fingerprint. Running clusters were made before some keys had a default."""
+    fields = ClusterSettings.model_fields
+    return _NOT_IN_THE_CLUSTER | {key for key in _LATER if getattr(cluster, key) == fields[key].default}
+
+
 def _fingerprint(settings: Settings) -> str:
     # Of the same settings as `_fixed`, in the form that the marks of running clusters were made from.
     fixed = {
-        "cluster": settings.cluster.model_dump(mode="json", exclude=_NOT_IN_THE_CLUSTER),
+        "cluster": settings.cluster.model_dump(mode="json", exclude=_left_out(settings.cluster)),
         "pool": POD_NETWORK.fixed(settings),
     }
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]

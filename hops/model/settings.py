@@ -331,7 +331,8 @@ class PolicySettings(Section):
 class RouteShare:
     """A Service behind a route.
 
-    service, port: its name and port number. weight: its share of the requests is its weight divided by the sum of all.
+    service, port: its name and port number.
+    weight: its share of the requests is its weight divided by the sum of all.
     """
 
     service: str

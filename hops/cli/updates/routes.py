@@ -7,7 +7,7 @@ from functools import partial
 from hops.cli.trace import GRPC_CALL, sight_of_stack
 from hops.cli.trace_text import verdict
 from hops.kubernetes.resources.pod_start import migration_failed
-from hops.model.hop import Backend, met_by
+from hops.model.hop import Backend, RequestPath, met_by
 from hops.model.plan import Plan
 from hops.model.settings import Settings
 from hops.observe.in_cluster.answers import failed_migration, rollouts
@@ -35,29 +35,32 @@ class Answer:
 
 
 def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
-    """The answer of each route, in the order of the plan. A stack in an existing cluster is not asked."""
+    """The answer of each of the plan's `asked`. A stack in an existing cluster is not asked."""
     if settings.cluster.existing:
-        return [Answer("was not asked: the output curl asks it at its address", well=True) for _ in intended.backends]
+        return [Answer("was not asked: the output curl asks it at its address", well=True) for _ in intended.asked]
     listen = intended.door.listen
     address = "127.0.0.1" if listen in (None, "0.0.0.0") else listen
-    ports = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
     authority = str(authority_file(authority_folder()))
-    routes = [route for service in settings.services for route in service.routes]
+    every = (route for service in settings.services for route in service.routes)
+    routes = {
+        (backend.namespace, backend.service, backend.route): route
+        for route, backend in zip(every, intended.backends, strict=True)
+    }
     asked = [
         FollowedRequest(
             scheme=backend.scheme,
             host=backend.host,
             path=backend.request_path,
             headers=backend.request_headers,
-            port=ports[backend.scheme],
-            ca_file=authority if route.tls is True else None,
-            insecure=route.signed_elsewhere,
+            port=next(mapping.host for mapping in path.mappings if mapping.scheme == backend.scheme),
+            ca_file=authority if routes[backend.namespace, backend.service, backend.route].tls is True else None,
+            insecure=routes[backend.namespace, backend.service, backend.route].signed_elsewhere,
             **(GRPC_CALL if backend.grpc else {}),
         )
-        for route, backend in zip(routes, intended.backends, strict=True)
+        for path, backend in intended.asked
     ]
     sent = [later(partial(_first, each, str(address))) for each in asked]
-    return [_answer(look.result(), backend.redirect) for look, backend in zip(sent, intended.backends, strict=True)]
+    return [_answer(look.result(), backend.redirect) for look, (_, backend) in zip(sent, intended.asked, strict=True)]
 
 
 def unfinished(settings: Settings, intended: Plan) -> list[str]:
@@ -99,12 +102,14 @@ def _answer(request: SentRequest, redirect: str) -> Answer:
     return Answer(f"is not answered by its pod ({reason})", well=False)
 
 
-def verdict_of(name: str, settings: Settings, backend: Backend) -> str:
-    """The verdict of a trace of one of a stack's routes, with the remedy.
+def verdict_of(name: str, settings: Settings, path: RequestPath, backend: Backend) -> str:
+    """The verdict of a trace of one of a stack's paths, with the remedy.
 
     name: the stack's name.
     settings: the stack's settings.
-    backend: the route's.
+    path: the path; its port is asked.
+    backend: where it leads.
     """
     headers = met_by(backend.requires)
-    return verdict(trace(sight_of_stack(name, settings, backend.host, backend.request_path, headers)))
+    port = next((mapping.host for mapping in path.mappings if mapping.scheme == path.scheme), None)
+    return verdict(trace(sight_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))

@@ -101,7 +101,7 @@ def _claim(view: PathFacts) -> _Claim | None:
         held = docker_containers.running(view.node_containers[first.container])
         addresses = tuple(one.address or "0.0.0.0" for one in view.published)
         return _Claim(first.container, addresses, held, (container(first.container),))
-    stack, door = view.sight.stack, view.planned.door if view.planned and absent(view) else None
+    stack, door = view.sight.stack, view.door if view.planned and absent(view) else None
     if stack is None or door is None or door.node is None or stack.settings.cluster.existing:
         return None
     # Only a cluster that was never made is missing because of the port.

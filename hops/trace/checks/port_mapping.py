@@ -151,7 +151,7 @@ def misplaced(view: PathFacts) -> Iterator[Finding]:
     patch = json.dumps({"spec": {"template": {"spec": spec}}}, separators=(",", ":"))
     words = ("patch", "daemonset", view.envoy_workload.name, "--type", "merge", "--patch", patch)
     remedy = mend(view, view.envoy_workload, kubectl(view, *words, namespace=view.home))
-    if view.planned and view.planned.door.node and view.planned.door.node != node.container:
+    if view.planned and view.planned.publishing and node.container not in view.planned.publishing:
         remedy = rebuild(view)
     yield T06.finding(container(node.container), message, remedy, evidence)
 

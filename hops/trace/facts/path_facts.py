@@ -232,7 +232,10 @@ class PathFacts:
         stack = self.sight.stack
         if stack and stack.settings.cluster.existing and self.sees_cluster:
             return plan(stack.settings, ExistingCluster(self.objects, stack.settings).addresses).door
-        return self.planned.door if self.planned else door(self.inventory)
+        if self.planned is None:
+            return door(self.inventory, self.asked.port)
+        by_port = (own for own in self.planned.doors if any(m.host == self.asked.port for m in own.mappings))
+        return next(by_port, self.planned.door)
 
     @cached_property
     def installed(self) -> InstalledContour | None:

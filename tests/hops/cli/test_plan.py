@@ -111,7 +111,7 @@ def test_an_unknown_stack_is_named_with_the_nearest_and_all_others(tmp_path: Pat
     assert (status, plan) == (2, {})
     assert said == (
         f"hops: there is no stack {name}{nearest} The stacks here are: ci, local, seed. "
-        f"Make one with: hops stack new {name}\n"
+        f"Make one with: .venv/bin/hops stack new {name}\n"
     )
 
 

@@ -19,6 +19,12 @@ def test_the_page_is_not_stale() -> None:
     assert there == page(), "stale: run hops settings --write docs/settings.md"
 
 
+def test_every_section_of_a_stacks_file_is_described() -> None:
+    headings = {line for line in page().splitlines() if line.startswith("## ")}
+    for section in schema()["properties"]:
+        assert headings & {f"## `ingress-hops:{section}`", f"## `ingress-hops:{section}[]`"}, section
+
+
 SCHEMA = PROJECT / "stacks" / "stack.schema.json"
 
 
@@ -51,13 +57,15 @@ def test_an_editor_marks_a_mistake(config: dict[str, Any]) -> None:
 
 
 def test_a_rebuild_is_what_changes_the_fingerprint() -> None:
-    before = plan(settings("a", {})).fingerprint
     definitions = schema()["$defs"]
     for section, name in (("cluster", "ClusterSettings"), ("calico", "CalicoSettings"), ("contour", "ContourSettings")):
         for key, of in definitions[name]["properties"].items():
             fixed = (section == "cluster" and key not in IN_PLACE) or (section == "calico" and key in POOL)
-            config = {section: {key: of["examples"][0]}}
             if (section, key) in {("contour", "existing"), ("contour", "entrance"), ("cluster", "existing")}:
                 # Another cluster has no fingerprint.
                 continue
-            assert (plan(settings("a", config)).fingerprint != before) == fixed, key
+            # The example of a publishing worker is the second one.
+            several = {"cluster": {"workers": 3}} if key in ("publishingWorker", "alsoPublish") else {}
+            before = plan(settings("a", several)).fingerprint
+            after = plan(settings("a", {section: several.get(section, {}) | {key: of["examples"][0]}})).fingerprint
+            assert (after != before) == fixed, key

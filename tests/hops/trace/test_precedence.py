@@ -123,6 +123,12 @@ def _envoy(sight: JSON) -> None:
     faults.waiting(sight, "CrashLoopBackOff", ENVOY, terminated={"reason": "Error", "exitCode": 139})
 
 
+def _unforwarded(sight: JSON) -> None:
+    """The tunnel is switched off at the pod's node, whose kernel does not forward packets either."""
+    switched_off(sight)
+    node(sight, CONTROL)["forward"] = "0"
+
+
 def _crash(sight: JSON) -> None:
     faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
     failed(sight, "refused", *faults.DIRECT)
@@ -491,6 +497,8 @@ _ALONE = (
     _Fault("IN01", _unresolved(name="my-servise"), "objects ingress"),
     _Fault("IN02", _unresolved(port=9090), "objects ingress"),
     _Fault("IN17", _invalid_proxy, "objects ingress"),
+    _Fault("T84", switched_off),
+    _Fault("T84", _unforwarded),
 )
 """Faults beside which none of the others is put: of other kinds of route, and those that change several parts."""
 
