@@ -12,6 +12,7 @@ from hops.trace.checks.registry import CHECKS
 from hops.trace.precedence import YIELDS_TO, unexplained
 from tests.hops.trace import faults
 from tests.hops.trace.checks import test_contour_start, test_process, test_share
+from tests.hops.trace.checks.test_between_nodes import switched_off
 from tests.hops.trace.names import (
     CONTOUR,
     CONTROL,
@@ -121,12 +122,6 @@ def _envoy_waits(sight: JSON, reason: str) -> None:
 def _envoy(sight: JSON) -> None:
     faults.envoyless(sight)
     faults.waiting(sight, "CrashLoopBackOff", ENVOY, terminated={"reason": "Error", "exitCode": 139})
-
-
-def _unforwarded(sight: JSON) -> None:
-    """The tunnel is switched off at the pod's node, whose kernel does not forward packets either."""
-    switched_off(sight)
-    node(sight, CONTROL)["forward"] = "0"
 
 
 def _crash(sight: JSON) -> None:
@@ -498,7 +493,6 @@ _ALONE = (
     _Fault("IN02", _unresolved(port=9090), "objects ingress"),
     _Fault("IN17", _invalid_proxy, "objects ingress"),
     _Fault("T84", switched_off),
-    _Fault("T84", _unforwarded),
 )
 """Faults beside which none of the others is put: of other kinds of route, and those that change several parts."""
 
