@@ -34,14 +34,26 @@ CMD ["/entrypoint"]
 """
 
 
+_REGISTRY = """version: 0.1
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+http: {addr: ":5000"}
+"""
+
+
+def _has(image: str) -> bool:
+    """Whether Docker has an image, or could pull it."""
+    words = (("image", "inspect", image), ("pull", "--quiet", image))
+    return any(subprocess.run(["docker", *each], capture_output=True, check=False).returncode == 0 for each in words)
+
+
 def have_postgres(image: str, folder: Path) -> None:
     """Has PostgreSQL under the name of its image, which Docker may have, or pull, or build of this machine's own.
 
     folder: for the build. Skips the test where none of them works.
     """
-    for words in (("image", "inspect", image), ("pull", "--quiet", image)):
-        if subprocess.run(["docker", *words], capture_output=True, check=False).returncode == 0:
-            return
+    if _has(image):
+        return
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not installed:
         pytest.skip(f"Docker has no image {image} and can pull none, and PostgreSQL is not installed here")
@@ -77,3 +89,23 @@ def with_packages(context: Path) -> None:
     changed = re.sub(r"^RUN pip install .*$", "COPY packages /packages", text, flags=re.MULTILINE)
     assert changed != text
     dockerfile.write_text(changed)
+
+
+def have_registry(image: str, folder: Path) -> None:
+    """Has the registry of the CNCF Distribution project under the name of its image, as `have_postgres` does.
+
+    folder: for the build, with Go. Skips the test where there is neither the image nor Go.
+    """
+    if _has(image):
+        return
+    if not shutil.which("go"):
+        pytest.skip(f"Docker has no image {image} and can pull none, and Go is not installed here")
+    folder.mkdir()
+    module = "github.com/distribution/distribution/v3/cmd/registry@v3.1.2"
+    run("go", "install", module, **os.environ, GOBIN=str(folder), CGO_ENABLED="0")
+    (folder / "config.yml").write_text(_REGISTRY)
+    place = "/etc/distribution/config.yml"
+    (folder / "Dockerfile").write_text(
+        f'FROM scratch\nCOPY registry /\nCOPY config.yml {place}\nENTRYPOINT ["/registry", "serve"]\nCMD ["{place}"]\n'
+    )
+    run("docker", "build", "--quiet", "--tag", image, str(folder))
