@@ -76,6 +76,7 @@ class Plan:
     fixed: Mapping[str, Any]
     between: tuple[NodeHop, ...] = ()
     entrances: tuple[RequestPath, ...] = ()
+    controller_namespace: str = CONTOUR_NAMESPACE
 
     @property
     def door(self) -> Entrypoint:
@@ -102,8 +103,6 @@ class Plan:
         of_route = [path for path in own if path.route == backend.route]
         by_port = (path for path in of_route if any(mapping.host == port for mapping in path.mappings))
         return next((path for path in (*by_port, *of_route)), None)
-
-    controller_namespace: str = CONTOUR_NAMESPACE
 
     @property
     def nodes(self) -> tuple[str, ...]:
