@@ -7,6 +7,7 @@ from typing import Any
 
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
+from hops.kubernetes.resources.resource import route_version
 from hops.model import kind_names
 from hops.model.finding import Finding, Place
 from hops.model.hop import HopName, published_hops
@@ -114,12 +115,13 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
     for service in of.services:
         for route in service.routes:
             metadata = {"name": route.name, "namespace": service.namespace}
-            group, spec = {
-                "Ingress": ("networking.k8s.io", {"rules": [{"host": route.host}]}),
-                "HTTPProxy": ("projectcontour.io", {"virtualhost": {"fqdn": route.host}}),
-                "HTTPRoute": ("gateway.networking.k8s.io", {"hostnames": [route.host]}),
+            spec = {
+                "Ingress": {"rules": [{"host": route.host}]},
+                "HTTPProxy": {"virtualhost": {"fqdn": route.host}},
+                "HTTPRoute": {"hostnames": [route.host]},
             }[route.kind]
-            yield {"apiVersion": f"{group}/v1", "kind": route.kind, "metadata": metadata, "spec": spec}, Place()
+            version = route_version(route.kind)
+            yield {"apiVersion": version, "kind": route.kind, "metadata": metadata, "spec": spec}, Place()
 
 
 def clashes(of: Settings, held: Fleet, today: date) -> list[Finding]:

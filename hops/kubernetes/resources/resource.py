@@ -31,7 +31,8 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     "Rollout": ("argoproj.io",),
     "ServiceAccount": ("",),
 }
-"""API groups of the kinds that the rules read; other groups use the same kind names for other objects."""
+"""API groups of the kinds that the rules read; other groups use the same kind names for other objects. The first
+of a kind is the one to write."""
 
 _CLUSTER_SCOPED = frozenset(
     {
@@ -56,6 +57,14 @@ _CLUSTER_SCOPED = frozenset(
         "ValidatingWebhookConfiguration",
     }
 )
+
+
+def route_version(kind: str) -> str:
+    """The apiVersion to write for a kind of route.
+
+    kind: Ingress, HTTPProxy or HTTPRoute.
+    """
+    return f"{_GROUPS[kind][0]}/v1"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import Resource, route_version
 from hops.kubernetes.routing.gateways import programmed_without
 from hops.kubernetes.routing.route import Route, takes_path
 from hops.kubernetes.routing.routes import ROUTE_KINDS, led_to, routes
@@ -59,9 +59,8 @@ def planned_ingress(view: PathFacts) -> Identity | None:
     """The object with the route that the stack declares for the request; None where there is no stack."""
     if not view.planned or not view.backend:
         return None
-    groups = {"HTTPProxy": "projectcontour.io", "HTTPRoute": "gateway.networking.k8s.io"}
-    group = groups.get(view.backend.kind, "networking.k8s.io")
-    return Identity(f"{group}/v1", view.backend.kind, view.backend.namespace, view.backend.ingress)
+    kind = view.backend.kind
+    return Identity(route_version(kind), kind, view.backend.namespace, view.backend.ingress)
 
 
 def planned_ingress_missing(view: PathFacts) -> bool:
