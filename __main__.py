@@ -1,4 +1,4 @@
-"""The Pulumi program: see `stacks/program.py` for what it does and `hops/model/settings.py` for what it can be told."""
+"""The Pulumi program: `stacks/program.py` says what it does, `docs/settings.md` lists its settings."""
 
 from stacks.program import run
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from hops.cli import registries
-from hops.cli.image_build import make
+from hops.cli.image_build.builder import make
 from hops.model import versions
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.observe.contexts import read_build
 
 CLUSTER = "ingress-hops-images"

@@ -25,7 +25,7 @@ import yaml
 from bench.clone import clone_project
 from hops.cli.plan import planned
 from hops.model.kind_names import KUBECTL, control_plane
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.model.versions import CALICO, CONTOUR
 from hops.observe.local.published_files import manifests_folder
 

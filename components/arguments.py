@@ -10,8 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from hops.model.problem_text import in_words
-from hops.model.setting_types import Section
+from hops.model.settings.problem_text import in_words
+from hops.model.settings.setting_types import Section
 
 
 class ArgumentError(pulumi.RunError):

@@ -16,8 +16,8 @@ from components.upstream import (
     started_by_readiness,
     without_waiting,
 )
-from hops.model import setting_types, settings
 from hops.model.pod_network import CALICO_NETWORK
+from hops.model.settings import cluster_settings, setting_types
 from hops.model.versions import CALICO
 
 
@@ -36,7 +36,7 @@ class CalicoArgs(TypedDict):
     """The objects of Calico's file calico-vxlan.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.CalicoSettings):
+class _Bounds(cluster_settings.CalicoSettings):
     pod_subnet: setting_types.PodSubnet = IPv4Network("10.244.0.0/16")
 
 

@@ -19,12 +19,14 @@ from pydantic import Field
 
 from components.arguments import ArgumentError, checked
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
-from hops.model import setting_types, settings
 from hops.model.kind_names import CONTROL_PLANE, KUBECTL, context, control_plane
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.model.project_files import generations, kubeconfig_file, owner_folder
+from hops.model.settings import setting_types
+from hops.model.settings.cluster_settings import ClusterSettings, PublisherSettings
+from hops.model.settings.stack_config import SettingsError, settings
 from hops.observe.local.machine import look
 
 _NODES = f"""
@@ -193,15 +195,15 @@ class _Bounds(setting_types.Section):
     name: setting_types.ClusterName
     http_port: setting_types.Port = 80
     https_port: setting_types.Port | None = 443
-    listen_address: setting_types.Address = settings.ClusterSettings.model_fields["listen_address"].default
+    listen_address: setting_types.Address = ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=0, le=9)] = 1
     publishing_worker: Annotated[int, Field(ge=1, le=9)] = 1
-    also_publish: tuple[settings.PublisherSettings, ...] = ()
-    image: setting_types.ImageName = settings.ClusterSettings.model_fields["node_image"].default
-    pod_subnet: setting_types.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
-    service_subnet: setting_types.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    also_publish: tuple[PublisherSettings, ...] = ()
+    image: setting_types.ImageName = ClusterSettings.model_fields["node_image"].default
+    pod_subnet: setting_types.PodSubnet = ClusterSettings.model_fields["pod_subnet"].default
+    service_subnet: setting_types.ServiceSubnet = ClusterSettings.model_fields["service_subnet"].default
     registries: dict[setting_types.RegistryHost, tuple[setting_types.Mirror, ...]] = Field(default_factory=dict)
-    folder: setting_types.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
+    folder: setting_types.FolderName = ClusterSettings.model_fields["kubeconfig_folder"].default
     owner: setting_types.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
@@ -380,8 +382,8 @@ def _plan(where: str, values: Mapping[str, Any]) -> Plan:
         "serviceSubnet": "service_subnet",
     }
     try:
-        return plan(settings.settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
-    except settings.SettingsError as error:
+        return plan(settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
+    except SettingsError as error:
         raise ArgumentError(f"{where}: {str(error).removeprefix('ingress-hops:cluster: ')}") from None
 
 

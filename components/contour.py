@@ -18,9 +18,9 @@ from components.upstream import (
     started_by_readiness,
     without_waiting,
 )
-from hops.model import setting_types, settings
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
 from hops.model.plan import NODE_PORTS
+from hops.model.settings import cluster_settings, setting_types
 from hops.model.versions import CONTOUR, GATEWAY_API
 
 
@@ -59,7 +59,7 @@ class ContourArgs(TypedDict):
     examples/gateway/00-crds.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.InstalledContourSettings):
+class _Bounds(cluster_settings.InstalledContourSettings):
     envoy_nodes: tuple[str, ...] | None = None  # type: ignore[assignment]
     host_ports: dict[Literal["http", "https"], setting_types.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}

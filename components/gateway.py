@@ -10,9 +10,9 @@ from pydantic import Field
 from components.arguments import checked
 from components.children import child
 from hops.kubernetes.routing.gateways import CONTOUR_CONTROLLER, CONTOUR_TLS, GROUP
-from hops.model import setting_types
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
 from hops.model.plan import NODE_PORTS
+from hops.model.settings import setting_types
 
 PLAIN = "http"
 """The listener of plain HTTP."""

@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from components.arguments import checked
 from components.children import child
-from hops.model import route_settings, setting_types
+from hops.model.settings import route_settings, setting_types
 
 
 class HTTPProxyBackend(TypedDict):

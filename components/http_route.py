@@ -11,8 +11,8 @@ from components.arguments import ArgumentError, checked
 from components.children import child
 from components.gateway import PLAIN
 from hops.kubernetes.routing.gateways import GROUP
-from hops.model import route_settings, setting_types
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
+from hops.model.settings import route_settings, setting_types
 
 
 class HTTPRouteMatch(TypedDict):

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from components.arguments import ArgumentError, checked
 from components.children import child
-from hops.model import service_settings, setting_types
-from hops.model.image import Build
+from hops.model.images.image import Build
+from hops.model.settings import service_settings, setting_types
 from hops.observe.contexts import BuildError, read_build
 
 

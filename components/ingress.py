@@ -9,7 +9,7 @@ from pulumi_kubernetes.networking import v1 as networking
 from components.arguments import checked
 from components.children import child
 from hops.kubernetes.controller.contour_annotations import RESPONSE_TIMEOUT, WEBSOCKETS
-from hops.model import setting_types
+from hops.model.settings import setting_types
 
 
 class IngressArgs(TypedDict):

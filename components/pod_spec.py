@@ -8,7 +8,7 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta import v1 as meta
 from pulumi_kubernetes.networking import v1 as networking
 
-from hops.model import service_settings
+from hops.model.settings import service_settings
 
 _DRAIN_SECONDS = 5
 """How long an ending pod goes on serving: Contour takes its endpoint from Envoy meanwhile."""

@@ -21,8 +21,9 @@ from components.ingress import Ingress
 from components.pod_spec import admission, file_key, migration_spec, pod_spec, strategy
 from hops.kubernetes.controller.contour_annotations import PROTOCOL
 from hops.kubernetes.resources.pod_start import MIGRATION
-from hops.model import registries, service_settings, setting_types
+from hops.model.images import registries
 from hops.model.path import CONTOUR_NAMESPACE
+from hops.model.settings import service_settings, setting_types
 
 DIGEST = "ingress-hops/spec"
 """The annotation of a pod that holds a digest of its spec."""

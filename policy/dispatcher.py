@@ -24,7 +24,8 @@ from pulumi_policy import (
 
 from hops.kubernetes.values import JSON
 from hops.model.finding import Finding, Level, Place
-from hops.model.settings import NAMESPACE, SettingsError
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError
 from hops.rules.finding_text import told, told_fault
 from hops.rules.schema import schema
 from policy.declared import bodies, known, mended, raw

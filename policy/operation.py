@@ -8,7 +8,7 @@ import pulumi
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 from pulumi_policy import policy as sdk
 
-from hops.model.settings import own_values
+from hops.model.settings.stack_config import own_values
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ from hops.kubernetes.resources.pod_start import MIGRATION, ServicePod, not_ready
 from hops.kubernetes.values import at
 from hops.model.certificates import KeyPair
 from hops.model.hop import Backend, Entrance, Hop, LiveAddresses, RequestPath, RouteCondition
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.route_settings import RouteSettings
-from hops.model.service_settings import PortSettings, ServiceSettings
-from hops.model.settings import Settings
+from hops.model.settings.route_settings import RouteSettings
+from hops.model.settings.service_settings import PortSettings, ServiceSettings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import GATEWAY_API
 from hops.observe.in_cluster.answers import RouteAnswer, answers, context_objects
 from hops.observe.in_cluster.api import APIError

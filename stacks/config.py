@@ -10,16 +10,10 @@ from pulumi.runtime.config import get_config_env
 
 from hops.kubernetes.values import at
 from hops.model.project_files import stack_path
-from hops.model.settings import (
-    NAMESPACE,
-    SECRETS,
-    Settings,
-    SettingsError,
-    own_values,
-    secret_names,
-    set_secret,
-    settings,
-)
+from hops.model.settings.problem_text import set_secret
+from hops.model.settings.setting_types import NAMESPACE, SECRETS
+from hops.model.settings.stack_config import SettingsError, own_values, secret_names, settings
+from hops.model.settings.stack_settings import Settings
 from hops.rules.configuration import configure
 from hops.rules.files.documents import documents
 

@@ -26,7 +26,8 @@ from hops.model.preflight import (
     rebuild,
 )
 from hops.model.project_files import generations, owner_folder
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_settings import Settings
 from hops.observe.contexts import builds, with_images
 from hops.observe.in_cluster.answers import cluster_objects, context_objects
 from hops.observe.in_cluster.api import APIError

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from hypothesis import settings as hypothesis_settings
 
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import CALICO, CONTOUR
 from hops.observe.local.published_files import manifests_folder
 

@@ -30,7 +30,7 @@ from hops.cli.trace import read_bundle as read_observation
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Place
-from hops.model.settings import SettingsError
+from hops.model.settings.stack_config import SettingsError
 from hops.pull_requests.events import EventsError
 from hops.pull_requests.markdown import comment
 from hops.pull_requests.report import pull_request

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hops.model.plan import plan
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.trace.html.page import html, plan_html
 from tests.browser import PROGRAMS, Browser, browser, program
 from tests.traces import finding, half_seen, healthy, policy_blocks, port_taken, spoken

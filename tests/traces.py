@@ -6,7 +6,7 @@ from dataclasses import replace
 from hops.model.finding import Finding, Identity, Level, Place, Severity
 from hops.model.hop import HopName, HopRole
 from hops.model.plan import plan
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.trace.observed.observation import Failure, FollowedRequest, SentRequest
 from hops.trace.result import HopAddress, Trace, TracedHop, Verdict
 

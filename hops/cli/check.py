@@ -24,7 +24,10 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
-from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
+from hops.model.settings.policy_settings import PolicySettings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError
+from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.local.files import FileChangedError, unwritable, write
 from hops.rules import RULES

@@ -21,11 +21,12 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.certificates import KeyPair
 from hops.model.finding import Finding, Level, Place
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import owner_folder
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_settings import Settings
 from hops.observe.contexts import BuildError, builds, with_images
 from hops.observe.local.authority import authority_file, authority_folder, certificates
 from hops.observe.local.files import write as write_file

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
-from hops.model.registries import script
+from hops.model.images.registries import script
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 from hops.observe.timed_tasks import later

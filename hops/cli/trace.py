@@ -24,7 +24,7 @@ from hops.cli.tables import one_line
 from hops.cli.trace_text import show, show_short
 from hops.model.hop import GRPC_HEADERS, HopName, met_by, published_hops
 from hops.model.path import USUAL_PORTS
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.files import read_bounded, write
 from hops.observe.local.host import resolve

@@ -10,7 +10,7 @@ from hops.model.finding import Finding, Level
 from hops.model.hop import HopName
 from hops.model.path import without_hashes
 from hops.model.visible import on_one_line
-from hops.trace.checks.client import only_curl
+from hops.trace.checks.host.client import only_curl
 from hops.trace.facts.evidence import shaken, told
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status

@@ -25,7 +25,8 @@ from hops.model.hop import Entrance, Entrypoint, LiveAddresses
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import plan
 from hops.model.pod_network import POD_NETWORK
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_settings import Settings
 
 _OWN = f"{CONTOUR_NAMESPACE}/contour"
 """The Deployment of the Contour that a stack installs."""

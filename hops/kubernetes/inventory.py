@@ -19,7 +19,7 @@ from hops.kubernetes.resources.resource import Resource, resources
 from hops.kubernetes.resources.services import DeclaredService, declared_service
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, pairs
 from hops.model.finding import Place
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import NODE_IMAGE
 
 T = TypeVar("T")

@@ -22,8 +22,9 @@ from hops.model.hop import (
 )
 from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.pod_network import POD_NETWORK
-from hops.model.service_settings import PortSettings, ServiceSettings
-from hops.model.settings import ENTRANCE_PORTS, RESERVED, ClusterSettings, PublisherSettings, Settings
+from hops.model.settings.cluster_settings import ENTRANCE_PORTS, RESERVED, ClusterSettings, PublisherSettings
+from hops.model.settings.service_settings import PortSettings, ServiceSettings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import CONTOUR, GATEWAY_API, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import CALICO, Manifest
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from hops.model.commands import of_stack
 from hops.model.kind_names import is_control_plane
 from hops.model.plan import Plan
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_settings import Settings
 
 MARK = "/ingress-hops/"
 """Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""

@@ -7,11 +7,12 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from hops.model.dockerfile import copied, problem
-from hops.model.dockerignore import Ignored, IgnoreError
-from hops.model.image import Build, ContextFile, digest, ignored_by
-from hops.model.service_settings import BuildSettings, ServiceSettings
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.images.dockerfile import copied, problem
+from hops.model.images.dockerignore import Ignored, IgnoreError
+from hops.model.images.image import Build, ContextFile, digest, ignored_by
+from hops.model.settings.service_settings import BuildSettings, ServiceSettings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_settings import Settings
 
 _CHUNK = 1 << 20
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hops.model.settings import NAMESPACE
+from hops.model.settings.setting_types import NAMESPACE
 from hops.pull_requests.events import Preview, PreviewedResource, differing
 from hops.rules.formats import Located, as_json
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from hops.kubernetes.values import at, number, pointer
 from hops.model.finding import Finding, Level
-from hops.model.settings import own_values
+from hops.model.settings.stack_config import own_values
 from hops.rules.finding_text import heard, urn_parts
 
 _STACK = "pulumi:pulumi:Stack"

@@ -9,8 +9,9 @@ import yaml
 
 from hops.kubernetes.values import at
 from hops.model.finding import Finding
-from hops.model.service_settings import ServiceSettings
-from hops.model.settings import NAMESPACE, with_derived
+from hops.model.settings.defaults import with_derived
+from hops.model.settings.service_settings import ServiceSettings
+from hops.model.settings.setting_types import NAMESPACE
 from hops.pull_requests.events import Preview, PreviewedResource
 from hops.rules.files.documents import UnreadableError, child, documents, line, nodes, parts
 from hops.rules.formats import Located

@@ -13,7 +13,9 @@ from hops.model.finding import Finding, Place
 from hops.model.hop import HopName, published_hops
 from hops.model.preflight import ClusterState, Machine
 from hops.model.project_files import stack_path
-from hops.model.settings import NAMESPACE, Settings, SettingsError, settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError, settings
+from hops.model.settings.stack_settings import Settings
 from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.files.documents import UnreadableError, documents

@@ -10,7 +10,7 @@ from hops.kubernetes.resources.resource import Resource
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.path import CONTOUR_NAMESPACE
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 
 CONTROLLER = f"DaemonSet/{CONTOUR_NAMESPACE}/envoy"
 """The workload that accepts requests, as published by Contour (examples/contour/03-envoy.yaml)."""

@@ -11,7 +11,7 @@ import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
 from hops.model.plan import plan
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from tests.conftest import stack_config
 from tests.engine.conftest import POLICY, Clone, Preview, clone_of
 

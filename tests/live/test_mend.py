@@ -14,7 +14,7 @@ import pytest
 
 from hops.cli.updates.mend import free_addresses
 from hops.model.plan import plan
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from tests.live.conftest import SHARED as STACK
 from tests.live.conftest import Shared
 from tests.project import Project, answer, run

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hops.model.settings import Settings, SettingsError
+from hops.model.settings.stack_config import SettingsError
+from hops.model.settings.stack_settings import Settings
 from stacks import config
 from tests.conftest import committed
 from tests.recording import Recording, run

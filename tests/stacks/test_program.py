@@ -25,7 +25,8 @@ from hops.model.finding import Place
 from hops.model.hop import Backend, Entrance, Entrypoint, LiveAddresses, PortMapping
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine, mark
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import CALICO, CONTOUR, GATEWAY_API, Manifest
 from hops.observe.in_cluster.answers import RouteAnswer
 from hops.observe.in_cluster.api import APIError

@@ -18,7 +18,9 @@ from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.commands import of_stack
 from hops.model.project_files import stack_path
-from hops.model.settings import NAMESPACE, Settings, SettingsError
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError
+from hops.model.settings.stack_settings import Settings
 from hops.observe.contexts import BuildError, builds
 from hops.observe.local.machine import busy, has_address, look
 from hops.observe.local.stack_files import has_makefile, own_state
@@ -32,7 +34,7 @@ app.command("check")(stack_list.check)
 
 PORTS = range(8080, 9000)
 _LOOPBACK = "127.0.0.1"
-# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
+# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (ClusterName).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
 # yaml-language-server: $schema=stack.schema.json

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from hops.model.commands import hops
 from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
-from hops.model.settings import Settings, SettingsError, settings
+from hops.model.settings.stack_config import SettingsError, settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.local.files import read_bounded
 from hops.observe.local.stack_files import has_makefile
 from hops.rules.configuration import configure

@@ -19,7 +19,8 @@ from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
 from hops.model.preflight import Machine, standing
 from hops.model.project_files import stack_path
-from hops.model.settings import Settings, SettingsError
+from hops.model.settings.stack_config import SettingsError
+from hops.model.settings.stack_settings import Settings
 from hops.observe.local.machine import look
 from hops.observe.local.stack_files import own_state, stack_files
 from hops.rules.formats import as_json

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import hops
-from hops.cli.image_build import make
+from hops.cli.image_build.builder import make
 from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError, project_folder
@@ -40,11 +40,11 @@ from hops.cli.updates.mend import (
 from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
 from hops.model.commands import of_stack
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import Drift

@@ -11,14 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hops.cli.image_build import lacking
+from hops.cli.image_build.builder import lacking
 from hops.kubernetes import objects
 from hops.kubernetes.values import at, sequence
 from hops.model.certificates import facts
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.plan import Plan
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
 from hops.observe.local import docker

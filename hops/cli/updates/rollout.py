@@ -12,7 +12,7 @@ from typing import Any
 
 from components.workload import DIGEST
 from hops.kubernetes import objects
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.kind_names import KUBECTL
 from hops.observe.in_cluster.drift import AHEAD, DeclaredObject, declared
 from hops.observe.local import docker

@@ -9,7 +9,7 @@ from hops.cli.trace_text import verdict
 from hops.kubernetes.resources.pod_start import migration_failed
 from hops.model.hop import Backend, RequestPath, met_by
 from hops.model.plan import Plan
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.in_cluster.answers import failed_migration, rollouts
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.host import Resolved

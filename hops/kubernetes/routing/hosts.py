@@ -8,7 +8,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress, declared_ingress
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, sequence
-from hops.model.setting_types import DNS_LABEL
+from hops.model.settings.setting_types import DNS_LABEL
 
 
 def bare(host: str) -> str:

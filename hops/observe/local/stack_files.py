@@ -5,7 +5,7 @@ from pathlib import Path
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState, Machine, cluster_state
 from hops.model.project_files import STACK_FILES, STACKS, kubeconfig_link, owner_folder, stack_of
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.local.machine import look
 from hops.rules.other_stacks import Others, joined, others, published
 

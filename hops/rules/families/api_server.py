@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hops.kubernetes.declared_values import refused_values
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.kind_nodes import clusters
 from hops.kubernetes.resources.pods import Pod
@@ -19,6 +18,7 @@ from hops.kubernetes.schemas.catalogue import Catalogue, catalogue, known_versio
 from hops.kubernetes.schemas.expressions import GROUP, ill_expressed
 from hops.kubernetes.schemas.refusals import Fault, Refusal, nearest, refusals
 from hops.kubernetes.schemas.removed import REMOVED
+from hops.kubernetes.validation.refused_values import refused_values
 from hops.kubernetes.values import UNKNOWN, Undecidable, at, mapping, number, pointer, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.rules.rule import Breach, NoParameters, Rule, Scope

@@ -19,7 +19,7 @@ from hops.kubernetes.routing.hosts import route_hosts, tls_hosts
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds
 
 _KIND = "https://kind.sigs.k8s.io/docs/user/configuration/"

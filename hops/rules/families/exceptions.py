@@ -14,7 +14,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.values import Undecidable, at, mapping, sequence, text, unknown_paths
 from hops.model.finding import Level, Severity
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, kinds, resources
 
 

@@ -15,7 +15,7 @@ from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.samples import CLUSTER, ENVOY
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods
 

@@ -14,8 +14,8 @@ from hops.kubernetes.values import address, at, flag, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
-from hops.model.setting_types import Port as PortNumber
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Port as PortNumber
+from hops.model.settings.setting_types import Section
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, pods
 
 _PSS = "https://kubernetes.io/docs/concepts/security/pod-security-standards/"

@@ -24,7 +24,7 @@ from hops.kubernetes.schemas.refusals import nearest
 from hops.kubernetes.values import Undecidable, at, matches, pointer, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.families.samples import INGRESS
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds, pods

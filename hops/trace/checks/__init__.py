@@ -1,1 +1,1 @@
-"""The checks of the trace: a module per hop."""
+"""The checks of the trace, in folders along the path."""

@@ -1,30 +1,24 @@
-"""All that is asked of a view, in the order of the path."""
+"""All checks of the trace, in the order of the path."""
 
 from collections.abc import Callable, Iterator, Mapping
 
 from hops.model.finding import Finding
-from hops.trace.checks import (
-    admission,
-    between_nodes,
-    bisect,
-    client,
-    cluster_dns,
+from hops.trace.checks import bisect
+from hops.trace.checks.envoy import (
     contour_start,
     encryption,
-    endpoint,
     envoy_answers,
     envoy_proxy,
-    host_port,
-    machine,
-    name,
-    node,
-    pod,
-    pod_interfaces,
-    port_conflicts,
-    port_mapping,
-    process,
     redirect,
     route,
+)
+from hops.trace.checks.host import client, machine, name, port_conflicts, port_mapping
+from hops.trace.checks.nodes import between_nodes, endpoint, host_port, node, pod_interfaces
+from hops.trace.checks.pods import (
+    admission,
+    cluster_dns,
+    pod,
+    process,
     service,
     share,
 )

@@ -8,8 +8,8 @@ from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY, USUAL_PORTS
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
-from hops.model.route_settings import RouteSettings
-from hops.model.service_settings import ServiceSettings
+from hops.model.settings.route_settings import RouteSettings
+from hops.model.settings.service_settings import ServiceSettings
 from hops.trace.facts.path_facts import PathFacts
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")

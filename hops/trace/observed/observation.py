@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from hops.model.path import USUAL_PORTS
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 
 Where = Literal["client", "proxy", "node", "envoy", "pod", "pod from envoy", "service"]
 """Where a request was sent: through the host machine, to the proxy of the client's environment, to the publishing

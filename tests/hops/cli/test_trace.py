@@ -17,12 +17,12 @@ from hops.cli import trace as module
 from hops.cli.app import app
 from hops.model.hop import Entrance, Entrypoint, LiveAddresses, PortMapping
 from hops.model.plan import plan
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.observe.local.authority import FOLDER, certificates
 from hops.observe.look import Way
 from hops.trace.observed.observation import FollowedRequest, Observation, SentRequest, TracedStack
-from tests.hops.trace.checks.test_between_nodes import tunnelled
-from tests.hops.trace.checks.test_share import OTHER_IP, replicas
+from tests.hops.trace.checks.nodes.test_between_nodes import tunnelled
+from tests.hops.trace.checks.pods.test_share import OTHER_IP, replicas
 from tests.hops.trace.faults import envoy, redirected, secure
 from tests.hops.trace.names import POD
 from tests.hops.trace.observations import found, healthy, request

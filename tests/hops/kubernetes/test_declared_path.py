@@ -16,7 +16,8 @@ from hops.model.finding import Place
 from hops.model.hop import ForeignService, LiveAddresses, RequestPath
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from stacks.build import StackContext, build
 from tests.recording import Recording, run
 

@@ -7,7 +7,7 @@ import pytest
 
 from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.model.hop import Entrance, Entrypoint, PortMapping
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from tests.elsewhere import HELM, NODES, SERVER, Objects, contour, envoy, named, pod, service
 
 BALANCED = (PortMapping("http", 80, 31080, 8080), PortMapping("https", 443, 31443, 8443))

@@ -9,7 +9,7 @@ from hops.model.hop import KINDS, Entrance, Hop, HopName, HopRole, KnownAt, publ
 from hops.model.path import HOST_PORT_CHAIN, envoy_cluster
 from hops.model.plan import plan
 from hops.model.pod_network import POD_NETWORK
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from hops.model.hop import (
     RequestPath,
 )
 from hops.model.plan import plan
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import CALICO, CONTOUR, GATEWAY_API
 
 # What the documents show of the running cluster.

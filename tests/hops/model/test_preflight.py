@@ -26,7 +26,8 @@ from hops.model.preflight import (
     rebuild,
     standing,
 )
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from tests.conftest import stack_config
 
 OWNER = "/home/alice/hops/seed.owner"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.observe.contexts import BuildError, builds, with_images
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hops.model.preflight import mark
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe import look as module
 from hops.observe.in_cluster.api import API
 from hops.observe.look import Way, look

@@ -8,7 +8,8 @@ import pytest
 
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.plan import plan
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from hops.rules.other_stacks import claims, claims_of_outputs, clashes
 
 TODAY = date(2026, 11, 24)

@@ -7,7 +7,7 @@ import pytest
 
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine
-from hops.model.settings import SettingsError
+from hops.model.settings.stack_config import SettingsError
 from hops.rules.other_stacks import claims, declared, others, published, stack_settings
 
 ALICE = b"""config:

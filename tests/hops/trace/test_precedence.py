@@ -11,8 +11,9 @@ import pytest
 from hops.trace.checks.registry import CHECKS
 from hops.trace.precedence import YIELDS_TO, unexplained
 from tests.hops.trace import faults
-from tests.hops.trace.checks import test_contour_start, test_process, test_share
-from tests.hops.trace.checks.test_between_nodes import switched_off
+from tests.hops.trace.checks.envoy import test_contour_start
+from tests.hops.trace.checks.nodes.test_between_nodes import switched_off
+from tests.hops.trace.checks.pods import test_process, test_share
 from tests.hops.trace.names import (
     CONTOUR,
     CONTROL,

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from random import Random
 
 from hops.model.path import HOST_PORT_CHAIN
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from tests.live.faults.fault import HOST_PORT, Broken, fault
 from tests.live.faults.kubernetes import Object, nowhere, ready, until
 from tests.live.faults.path import CONFIG, STACK, Path

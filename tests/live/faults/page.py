@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from hops.cli.codes import EVIDENCE
+from hops.cli.catalogues.codes import EVIDENCE
 from hops.cli.output import write_pages
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import INDEX, pages

@@ -16,7 +16,8 @@ import yaml
 
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
-from hops.model.settings import NAMESPACE, settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import settings
 from hops.observe.local.stack_files import kubeconfig
 from tests.live.faults.kubernetes import Kubernetes, Object, bare, ready, until
 from tests.project import Project, containers, run

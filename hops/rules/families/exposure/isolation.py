@@ -34,8 +34,8 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Label, Section
-from hops.model.setting_types import Port as PortNumber
+from hops.model.settings.setting_types import Label, Section
+from hops.model.settings.setting_types import Port as PortNumber
 from hops.rules.families.exposure.served_files import exposed_pod
 from hops.rules.families.host_ports import Controllers, closed
 from hops.rules.families.request_path.policies_on_path import blocked

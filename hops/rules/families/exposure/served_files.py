@@ -23,7 +23,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.rule import Breach, NoParameters, Rule, Scope
 
 _ACCOUNTS = "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/"

@@ -28,7 +28,7 @@ from hops.kubernetes.routing.targets import GATEWAY_ROUTES, Target, granted, hom
 from hops.kubernetes.values import Undecidable, at, matches, pairs, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.samples import CONTOUR, INGRESS, SERVICE
 from hops.rules.patches import Operations, put
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds

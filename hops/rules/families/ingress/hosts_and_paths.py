@@ -15,7 +15,7 @@ from hops.kubernetes.routing.route import Route, looks_like_regex, matched
 from hops.kubernetes.routing.routes import ROUTE_KINDS, CatchAll, RouteTable, everything_under, routes
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.samples import INGRESS
 from hops.rules.patches import Operations, put
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds

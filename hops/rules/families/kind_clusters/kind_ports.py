@@ -31,8 +31,8 @@ from hops.kubernetes.values import (
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.project_files import stack_path
-from hops.model.setting_types import Port as PortNumber
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Port as PortNumber
+from hops.model.settings.setting_types import Section
 from hops.rules.families.host_ports import Controllers
 from hops.rules.families.kind_clusters.kind_configurations import KIND, declared, ip_family
 from hops.rules.families.samples import CLUSTER, ENVOY

@@ -25,7 +25,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity, label
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.request_path.policies_on_path import tcp_targets
 from hops.rules.families.samples import DEPLOYMENT, ROUTED
 from hops.rules.rule import Breach, NoParameters, Rule, Scope

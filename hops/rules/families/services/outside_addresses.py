@@ -14,7 +14,7 @@ from hops.kubernetes.routing.exposed import routed
 from hops.kubernetes.values import UNKNOWN, Undecidable, address, text, texts
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.samples import SERVED_POD, service_example
 from hops.rules.families.services.service_ports import SERVICES
 from hops.rules.rule import CONTROLLER, Breach, NoParameters, Rule, Scope, services

@@ -14,7 +14,7 @@ from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.values import UNKNOWN, at, number, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import DNS_LABEL
+from hops.model.settings.setting_types import DNS_LABEL
 from hops.rules.families.samples import SERVED_POD, service_example
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, pods, services
 

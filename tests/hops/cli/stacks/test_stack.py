@@ -17,7 +17,7 @@ from hops.cli.stacks.stack import NewStack, create
 from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.model.plan import plan
 from hops.model.preflight import mark
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.observe.local.machine import busy, has_address
 from tests.hops.cli.conftest import Docker, node
 

@@ -24,7 +24,7 @@ from hops.cli.updates.changes import sentence
 from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.certificates import LEAF_DAYS, make_authority, make_leaf
 from hops.model.finding import Finding, Identity, Level, Place, Severity
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.observe.contexts import BuildError

@@ -19,9 +19,9 @@ from hops.cli.updates.mend import (
     write_kubeconfig,
 )
 from hops.model.certificates import LEAF_DAYS, make_authority, make_leaf
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 
 WHOLE = "contexts:\n- context: {cluster: kind-shop}\n  name: kind-shop\n"
 NOW = datetime(2027, 3, 4, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 
 from components.workload import DIGEST
 from hops.cli.updates.rollout import apply, deployments, with_image
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.observe.in_cluster.drift import AHEAD
 
 OLD = Build("apps/web", "ingress-hops-dev", "/p/web", "/p/web/Dockerfile", None, {}, "0" * 16)
@@ -81,8 +81,8 @@ def test_a_deployment_without_a_manager_is_left_to_pulumi() -> None:
 PROGRAM = """
 import json, sys
 from hops.cli.plan import templates
-from hops.model.image import Build
-from hops.model.settings import settings
+from hops.model.images.image import Build
+from hops.model.settings.stack_config import settings
 
 service = {"name": "web", "build": {"context": "web"}, "port": 3000, "env": {"PASSWORD": {"secret": "db"}}}
 of = settings("dev", {"services": [service, {"name": "bare"}], "secrets": {"db": {"secure": "v1:x"}}})

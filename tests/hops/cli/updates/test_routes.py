@@ -6,7 +6,7 @@ import pytest
 
 from hops.cli.updates import routes
 from hops.model.plan import plan
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.observe.local.authority import FOLDER
 from hops.trace.observed.observation import FollowedRequest, SentRequest
 

@@ -13,7 +13,8 @@ import pytest
 from hops.model.hop import Entrypoint, PortMapping
 from hops.model.plan import plan
 from hops.model.preflight import DockerContainer, Machine, cluster_state, problems
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.local import machine
 from hops.observe.local.machine import look
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.observe.local.stack_files import has_makefile, kubeconfig, kubeconfig_folder
 
 

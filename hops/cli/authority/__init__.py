@@ -1,0 +1,1 @@
+"""`hops ca`, and the stores of trusted authorities that it changes."""

@@ -1,0 +1,1 @@
+"""The commands that print what this version knows: rules, codes and settings."""

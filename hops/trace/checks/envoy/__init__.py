@@ -1,0 +1,1 @@
+"""Checks of hop 4, the route: Envoy, Contour, TLS and redirects."""

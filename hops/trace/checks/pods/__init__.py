@@ -1,0 +1,1 @@
+"""Checks of hops 5 and 7: the Service, the pod and its process."""
