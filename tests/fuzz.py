@@ -34,7 +34,7 @@ from hops.model.settings.stack_config import SettingsError
 from hops.pull_requests.events import EventsError
 from hops.pull_requests.markdown import comment
 from hops.pull_requests.report import pull_request
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
 from hops.rules.files.documents import UnreadableError, documents

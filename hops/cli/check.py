@@ -30,7 +30,7 @@ from hops.model.settings.stack_config import SettingsError
 from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.local.files import FileChangedError, unwritable, write
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
 from hops.rules.files.documents import documents
@@ -219,7 +219,7 @@ class _Stack:
 
 def _stack(name: str) -> _Stack:
     """Raises OSError, StackError or ProjectError."""
-    from hops.observe.local.stack_files import fleet  # noqa: PLC0415 - only a stack is compared with Docker
+    from hops.observe.local.fleet import fleet  # noqa: PLC0415 - only a stack is compared with Docker
 
     project = project_folder()
     settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))

@@ -15,7 +15,7 @@ from itertools import groupby
 from hops.model.finding import Level
 from hops.pull_requests.comparison import Changed, Difference, Hop, HopPair, summary, title
 from hops.pull_requests.report import PullRequest
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.finding_text import urn_parts
 from hops.rules.formats import Located
 

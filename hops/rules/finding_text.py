@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 
 _KEY = "ingress-hops"
 """The only key of the JSON object in a message's last line; a message without it is another pack's."""

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
 from hops.model.visible import on_one_line
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.rule import Rule
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

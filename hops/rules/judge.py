@@ -10,7 +10,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import Undecidable, matches, unknown_paths
 from hops.model.finding import Finding, Identity, Level, Patch, Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import Configuration
 from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import declared_once, holds, undecidable

@@ -18,7 +18,7 @@ from typing import Any
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import at
 from hops.model.finding import Finding, Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure, read
 from hops.rules.files.documents import documents
 from hops.rules.judge import judge

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hops.cli.check import CheckSession
 from hops.cli.manifests import read
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 
 COLLECTIONS = {
     "contour": "[Contour](https://github.com/projectcontour/contour) 31c4bb38e, `examples`",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from tests.agreement.corpora import PAGE, PUBLISHED
 from tests.agreement.published import COLLECTIONS, counted
 

@@ -12,7 +12,7 @@ from pulumi.runtime.proto import analyzer_pb2 as messages
 
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.finding_text import told
 from hops.rules.judge import judge

@@ -7,7 +7,7 @@ import typer
 
 from hops.cli.output import Format, FormatOption, echo, print_json, stop, write_pages
 from hops.cli.tables import print_table
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.docs import page, pages
 from hops.trace import docs as codes
 from hops.trace.checks.registry import CODES

@@ -26,7 +26,7 @@ from hops.observe.local.published_files import PublishedFileError
 from hops.pull_requests.comparison import Difference, Hop, difference, difference_json, paths, summary
 from hops.pull_requests.events import hop_rows
 from hops.pull_requests.markdown import findings_and_hops, where
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.formats import Located, from_json
 
 _READ = (".json", ".yaml", ".yml")

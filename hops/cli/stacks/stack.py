@@ -24,7 +24,8 @@ from hops.model.settings.stack_settings import Settings
 from hops.observe.contexts import BuildError, builds
 from hops.observe.local.machine import busy, has_address, look
 from hops.observe.local.stack_files import has_makefile, own_state
-from hops.rules.other_stacks import claims, joined, stack_settings
+from hops.rules.files.stack_settings import stack_settings
+from hops.rules.other_stacks import claims, joined
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list, check and show stacks."

@@ -11,7 +11,7 @@ from hops.model.settings.stack_settings import Settings
 from hops.observe.local.files import read_bounded
 from hops.observe.local.stack_files import has_makefile
 from hops.rules.configuration import configure
-from hops.rules.other_stacks import stack_settings
+from hops.rules.files.stack_settings import stack_settings
 
 
 class StackError(RuntimeError):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-import hops.rules
+import hops.rules.catalogue
 from hops.kubernetes.controller.secrets import KUSTOMIZE
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource, content
@@ -238,8 +238,8 @@ rules:
 def configuration(policy: Resource, _: Inventory, __: NoParameters) -> Iterator[Breach]:
     rules = mapping(policy.body.get("rules"))
     for code, settings in rules.items():
-        if code not in hops.rules.RULES:
-            close = difflib.get_close_matches(code, hops.rules.RULES, 1)
+        if code not in hops.rules.catalogue.RULES:
+            close = difflib.get_close_matches(code, hops.rules.catalogue.RULES, 1)
             meant = f"; did you mean {close[0]}?" if close else "."
             yield Breach(f"/rules/{code}", f"rule {code} does not exist{meant}")
         for index, exception in enumerate(sequence(at(settings, "exceptions"))):
@@ -251,7 +251,7 @@ def configuration(policy: Resource, _: Inventory, __: NoParameters) -> Iterator[
                 )
     if text(at(rules.get("PK01"), "level")) == "disabled":
         yield Breach("/rules/PK01/level", "PK01 is disabled, so a rule that cannot be decided reports nothing.")
-    if all(text(at(rules.get(code), "level")) == "disabled" for code in hops.rules.RULES if code != "PK04"):
+    if all(text(at(rules.get(code), "level")) == "disabled" for code in hops.rules.catalogue.RULES if code != "PK04"):
         yield Breach("/rules", "every rule is disabled.")
 
 

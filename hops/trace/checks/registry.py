@@ -62,7 +62,7 @@ CODES: Mapping[str, Code] = {
         key=lambda code: code.code,
     )
 }
-"""Every code of a running path; the rules have theirs in `hops.rules.RULES`."""
+"""Every code of a running path; the rules have theirs in `hops.rules.catalogue.RULES`."""
 
 RULES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("IN01", "IN02", "IN05", "IN09", "IN18", "RP05"), ()),

@@ -9,7 +9,7 @@ from typing import Any
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Finding, Identity, Level
 from hops.model.hop import HopName
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import Configuration, configure
 from hops.rules.judge import judge
 from hops.trace.facts.path_facts import PathFacts

@@ -1,6 +1,6 @@
 """The form of a SARIF log, as a JSON schema."""
 
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 
 _LOCATION = {
     "required": ["physicalLocation"],

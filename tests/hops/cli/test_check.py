@@ -17,7 +17,7 @@ from hops.cli.app import app
 from hops.cli.check import CheckSession
 from hops.cli.manifests import Manifests
 from hops.model.finding import Finding, Patch
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.docs import pages
 from hops.rules.files.documents import documents
 from hops.rules.files.edit import written

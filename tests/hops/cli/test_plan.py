@@ -16,7 +16,7 @@ import yaml
 
 from hops.model.finding import label
 from hops.observe.local.authority import certificates
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.rule import Scope
 
 Planned = tuple[int, dict[str, Any], str]

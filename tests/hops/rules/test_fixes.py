@@ -13,7 +13,7 @@ from hops.kubernetes.routing.hosts import bare, named
 from hops.kubernetes.routing.routes import routes
 from hops.kubernetes.values import Undecidable, at, unknown_paths
 from hops.model.finding import Finding, Level, Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.patches import patched
 from tests.hops.rules.cases import TODAY, documents, verdict
 from tests.hops.rules.test_catalogue import EDGES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from tests.hops.rules.cases import documents, verdict
 from tests.hops.rules.manifests import ingress, path, policy, service
 

@@ -7,8 +7,9 @@ import pytest
 
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine
-from hops.model.settings.stack_config import SettingsError
-from hops.rules.other_stacks import claims, declared, others, published, stack_settings
+from hops.model.settings import SettingsError
+from hops.rules.files.stack_settings import stack_settings
+from hops.rules.other_stacks import claims, declared, others, published
 
 ALICE = b"""config:
   ingress-hops:cluster: {name: alice, listenAddress: 127.0.0.2, httpPort: 8090, httpsPort: 8490}

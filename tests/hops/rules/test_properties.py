@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Finding
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from tests.hops.rules.cases import documents, verdict
 
 EXAMPLES = [documents(text) for rule in RULES.values() for text in (rule.bad, rule.good)]

@@ -8,7 +8,7 @@ from hops.kubernetes.resources.services import ServicePort, as_service
 from hops.model.finding import Finding, Identity, Level, Place
 from hops.model.hop import HopName
 from hops.model.kind_names import KUBECTL, is_control_plane
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
 from hops.trace.facts.live_rules import judged, patched, retold

@@ -6,7 +6,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.validation.quantities import quantity
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
 from tests.hops.rules.cases import TODAY, documents, verdict

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.manifests import ROOT, SERVICES, delegation, policy, proxy, route, service
 

@@ -5,7 +5,7 @@ import pytest
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.finding import Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
 from tests.hops.rules.cases import TODAY, Case, documents, of_rule

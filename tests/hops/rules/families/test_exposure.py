@@ -8,7 +8,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.routing.exposed import exposed
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.patches import patched
 from tests.hops.rules.cases import TODAY, Case, documents, of_rule, verdict
 

@@ -5,7 +5,7 @@ import pytest
 from hops.kubernetes.routing.hosts import bare, is_host_name
 from hops.kubernetes.routing.routes import everything_under
 from hops.kubernetes.values import at
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.patches import patched
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 from tests.hops.rules.manifests import (

@@ -5,7 +5,7 @@ import pytest
 from hops.kubernetes.commands import Server, server
 from hops.kubernetes.resources.pods import PodContainer
 from hops.kubernetes.values import UNKNOWN, Undecidable
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.patches import patched
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
 

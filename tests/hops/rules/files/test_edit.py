@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hops.model.finding import Identity, Patch, Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.files.documents import documents
 from hops.rules.files.edit import NotWrittenError, written
 from hops.rules.patches import patched
