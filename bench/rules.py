@@ -264,9 +264,9 @@ def _checkov() -> Path | None:
     return program
 
 
-def _run(words: Sequence[str], wanted: int = 0, environment: Mapping[str, str] | None = None) -> str:
+def _run(words: Sequence[str], expected: int = 0, environment: Mapping[str, str] | None = None) -> str:
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode != wanted:
+    if done.returncode != expected:
         sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return done.stdout
 

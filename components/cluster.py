@@ -356,7 +356,7 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     values["owner"] = values["owner"] or owner_folder(str(folder), cluster)
     values["fingerprint"] = values["fingerprint"] or intended.fingerprint
     if values["generation"] is None:
-        state = cluster_state(look(intended.doors), intended, cluster, values["owner"])
+        state = cluster_state(look(intended.entrypoints), intended, cluster, values["owner"])
         kept = generations(cluster, (file.name for file in folder.glob("*.yaml")))
         values["generation"] = generation(state, PublishedCluster(), kept)
         if values["stopped"] is None:

@@ -26,7 +26,7 @@ from hops.kubernetes.values import JSON
 from hops.model.finding import Finding, Level, Place
 from hops.model.settings.setting_types import NAMESPACE
 from hops.model.settings.stack_config import SettingsError
-from hops.rules.finding_text import told, told_fault
+from hops.rules.finding_text import as_message, fault_message
 from hops.rules.schema import schema
 from policy.declared import bodies, known, mended, raw
 from policy.operation import Operation, from_environment
@@ -191,7 +191,7 @@ def _outputs(resource: PolicyResource) -> list[tuple[JSON, Place]]:
 def _report(findings: Iterable[Finding], level: Level, report: ReportViolation) -> None:
     for finding in findings:
         if finding.level is level:
-            report(told(finding), finding.place.urn)
+            report(as_message(finding), finding.place.urn)
 
 
 def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any, ReportViolation], None]:
@@ -202,6 +202,8 @@ def _guarded(validate: Callable[[Any, ReportViolation], None]) -> Callable[[Any,
         try:
             validate(args, report)
         except Exception as error:  # noqa: BLE001 - see above
-            report(told_fault(f"cannot be decided: the pack failed with {error!r}. This is a bug of the pack."), None)
+            report(
+                fault_message(f"cannot be decided: the pack failed with {error!r}. This is a bug of the pack."), None
+            )
 
     return guarded

@@ -55,8 +55,8 @@ class StackContext:
     this stack's. generation: of the cluster to have. state: what is there of it.
     upstream: the objects of the published files by the names of `hops.model.versions`; what is missing is left out.
     objects: what is in the running cluster, as its API gives it. own: the Kubernetes objects that the stack's state
-    holds, as KIND/NAMESPACE/NAME. engine: whether an engine previews, which
-    can be told that an address is not known yet. builds: of the services that are built, by NAMESPACE/NAME.
+    holds, as KIND/NAMESPACE/NAME. engine: whether an engine previews; then an
+    address can be unknown. builds: of the services that are built, by NAMESPACE/NAME.
     certificates: of the hosts with `tls: true`, by host. authority: the file of the authority that signed them.
     """
 
@@ -173,7 +173,7 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
         "generation": ground.generation,
     }
     if pulumi.runtime.is_dry_run():
-        there = found(ground.objects, intended.door.node, settings.foreign)
+        there = found(ground.objects, intended.entrypoint.node, settings.foreign)
         seen = _expected(intended, there, replaced) if ground.engine else there
         known = plan(settings, seen, ground.authority)
         outputs["hops"] = _hops(known)
@@ -212,14 +212,14 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
 
 async def _observed(settings: Settings, intended: Plan, authority: str | None) -> Plan:
     """The plan with the addresses as they are when the routes are answered; warns of each that is not."""
-    door = intended.door
+    entrypoint = intended.entrypoint
     # A service without a route is only waited for.
     asked = [*intended.backends, *(service for service in intended.services if not service.host)]
-    objects, found_answers = await answers(str(intended.control_plane), door, asked)
+    objects, found_answers = await answers(str(intended.control_plane), entrypoint, asked)
     for backend, answer in zip(asked, found_answers, strict=True):
         if warning := _warning(settings, intended, backend, answer):
             pulumi.log.warn(warning)
-    return plan(settings, found(objects, door.node, settings.foreign), authority)
+    return plan(settings, found(objects, entrypoint.node, settings.foreign), authority)
 
 
 def _warning(settings: Settings, intended: Plan, backend: Backend, answer: RouteAnswer) -> str | None:
@@ -269,7 +269,7 @@ def _on_existing(settings: Settings, intended: Plan, ground: StackContext) -> Bu
                 _expected(intended, seen, replaced),
                 # Nobody knows which node a load balancer chooses.
                 node=seen.node if seen.entrance else UNKNOWN,
-                entrance=seen.entrance or dataclasses.replace(intended.door, listen=UNKNOWN),
+                entrance=seen.entrance or dataclasses.replace(intended.entrypoint, listen=UNKNOWN),
                 network=seen.network,
             )
         outputs |= _outputs(plan(settings, seen, ground.authority))
@@ -299,7 +299,7 @@ def _built(
     there: Collection[str] = (),
 ) -> BuiltStack:
     """What the workloads stand on. Creates each of their namespaces once, except those of others that are there."""
-    door = intended.door
+    entrypoint = intended.entrypoint
     return BuiltStack(
         inside=inside,
         network=tuple(network),
@@ -313,8 +313,8 @@ def _built(
             for name in sorted({s.namespace for s in settings.services if s.kind != "Service"} - {"default", *there})
         },
         controller_namespace=intended.controller_namespace,
-        address=door.listen,
-        ports={mapping.scheme: mapping.host for mapping in door.mappings},
+        address=entrypoint.listen,
+        ports={mapping.scheme: mapping.host for mapping in entrypoint.mappings},
         outputs={},
     )
 
@@ -356,7 +356,7 @@ def _service_after_pods(settings: Settings, intended: Plan, backend: Backend) ->
         if settings.cluster.existing:  # the provider has waited
             return []
         _, (answer,) = await answers(
-            str(intended.control_plane), intended.door, [dataclasses.replace(backend, host="")]
+            str(intended.control_plane), intended.entrypoint, [dataclasses.replace(backend, host="")]
         )
         if warning := _warning(settings, intended, backend, dataclasses.replace(answer, answered=True)):
             raise pulumi.RunError(f"{warning}\n  The Service still leads to the old pods, and they stay.")
@@ -379,18 +379,18 @@ def _contour(
 ) -> Contour | None:
     if "contour" not in ground.upstream:
         return None
-    door = intended.door
-    docker, on_node = door.by is Entrance.DOCKER, door.by in (Entrance.DOCKER, Entrance.HOST_PORT)
-    ports = {mapping.scheme: mapping.node for mapping in door.mappings}
+    entrypoint = intended.entrypoint
+    docker, on_node = entrypoint.by is Entrance.DOCKER, entrypoint.by in (Entrance.DOCKER, Entrance.HOST_PORT)
+    ports = {mapping.scheme: mapping.node for mapping in entrypoint.mappings}
     return Contour(
         "contour",
         {
             "objects": ground.upstream["contour"],
             "gateway": settings.gateway_hosts is not None,
             "gateway_objects": ground.upstream.get(GATEWAY_API.name, ()),
-            "host_ports": {m.scheme: m.node for one in intended.doors for m in one.mappings} if on_node else {},
+            "host_ports": {m.scheme: m.node for one in intended.entrypoints for m in one.mappings} if on_node else {},
             "xds_address": intended.xds,
-            "service_type": "ClusterIP" if on_node else door.by.value,
+            "service_type": "ClusterIP" if on_node else entrypoint.by.value,
             "service_ports": None if on_node else ports,
             "status_address": "127.0.0.1" if docker else None,
             "replicas": settings.contour.replicas,
@@ -444,7 +444,7 @@ def _services(
     secrets = _secrets(settings, ground.certificates, built)
     cluster = ExistingCluster(ground.objects, settings) if settings.cluster.existing else None
     classes = {kind: cluster.ingress_class(kind) if cluster else None for kind in ("Ingress", "HTTPProxy")}
-    published = {mapping.scheme: mapping.host for mapping in intended.door.mappings}
+    published = {mapping.scheme: mapping.host for mapping in intended.entrypoint.mappings}
     # Envoy keeps any other port in the address that it redirects to, which leads https to a plain port.
     plain_http = "redirected" if published == {"http": 80, "https": 443} else "refused"
     made: list[pulumi.CustomResource] = []

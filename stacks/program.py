@@ -63,7 +63,7 @@ def run() -> BuiltStack:
         raise pulumi.RunError(str(error)) from None
     stack = pulumi.get_stack()
     owner = owner_folder(str(folder), stack)
-    machine = look(intended.doors, folder)
+    machine = look(intended.entrypoints, folder)
     before = published_cluster(_last_outputs(stack))
     state = cluster_state(machine, intended, settings.cluster.name, owner, before)
     living, unseen = _living(settings, intended, running=state.running)

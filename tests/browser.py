@@ -25,7 +25,7 @@ def program() -> str | None:
 
 
 class Browser:
-    """One tab. events: what the browser told of itself since the last `open`."""
+    """One tab. events: what the browser reported since the last `open`."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands, self._answers = commands, answers

@@ -241,30 +241,34 @@ class Fuzz:
         return []
 
     def _replayed(self, chance: random.Random) -> list[str]:
-        sight = json.loads(json.dumps(self._bundle))
-        for item in sight["cluster"]["objects"]:
+        observation = json.loads(json.dumps(self._bundle))
+        for item in observation["cluster"]["objects"]:
             if item["kind"] == "Pod":
                 for container in item["spec"]["containers"]:
                     container["env"] = [{"name": "X", "value": SECRET}]
                     container["args"] = [f"--password={SECRET}"]
         match chance.randrange(6):
             case 0:
-                sight = _mutated(sight, chance)
+                observation = _mutated(observation, chance)
             case 1:
-                node = chance.choice(sight["nodes"])
+                node = chance.choice(observation["nodes"])
                 for key in ("nat", "filter", "links", "routes", "conntrack"):
                     node[key] = _torn(node.get(key, ""), chance)
                 for space in node["namespaces"]:
                     space |= {key: _torn(space[key], chance) for key in ("links", "routes", "sockets")}
             case 2:
-                sight["envoys"] = [
-                    {key: _changed(item, chance) for key, item in envoy.items()} for envoy in sight["envoys"]
+                observation["envoys"] = [
+                    {key: _changed(item, chance) for key, item in envoy.items()} for envoy in observation["envoys"]
                 ]
             case 3:
-                sight["docker"]["containers"] = [_changed(item, chance) for item in sight["docker"]["containers"]]
+                observation["docker"]["containers"] = [
+                    _changed(item, chance) for item in observation["docker"]["containers"]
+                ]
             case _:
-                sight["cluster"]["objects"] = [_changed(item, chance) for item in sight["cluster"]["objects"]]
-        text = json.dumps(sight)
+                observation["cluster"]["objects"] = [
+                    _changed(item, chance) for item in observation["cluster"]["objects"]
+                ]
+        text = json.dumps(observation)
         self._file.write_text(text if chance.random() < 0.9 else _torn(text, chance), errors="replace")
         seen = read_observation(self._file)
         traced = trace(seen)

@@ -88,8 +88,8 @@ def test_nothing_is_loaded_nothing_is_complained_of_and_no_text_runs(
 ) -> None:
     chromium.open(pages[name])
     assert run(chromium, "return [typeof window.broken, document.images.length]") == ["undefined", 0]
-    told = {"Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Page.javascriptDialogOpening"}
-    assert [event for event in chromium.events if event["method"] in told] == []
+    reported = {"Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Page.javascriptDialogOpening"}
+    assert [event for event in chromium.events if event["method"] in reported] == []
     asked = [
         event["params"]["request"]["url"] for event in chromium.events if event["method"] == "Network.requestWillBeSent"
     ]
@@ -196,13 +196,13 @@ def test_a_link_in_the_picture_unfolds_its_hop_and_shows_it(chromium: Browser, p
 def test_a_reader_hears_places_and_verdicts(chromium: Browser, pages: dict[str, Path]) -> None:
     chromium.open(pages["port-taken"])
     nodes = chromium.call("Accessibility.getFullAXTree")["nodes"]
-    heard = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
-    roles = [role for role, _ in heard]
+    exposed = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node["ignored"]]
+    roles = [role for role, _ in exposed]
     assert [roles.count(role) for role in ("banner", "main", "navigation", "contentinfo", "status")] == [1] * 5
-    links = [name for role, name in heard if role == "link"]
+    links = [name for role, name in exposed if role == "link"]
     assert any("2 port-mapping broken" in name and "stops here" in name for name in links), links
-    assert any(role == "heading" and name == "The request stops at hop 2, port-mapping" for role, name in heard)
-    assert any(role == "button" and name == "Copy the command: What mends it" for role, name in heard)
+    assert any(role == "heading" and name == "The request stops at hop 2, port-mapping" for role, name in exposed)
+    assert any(role == "button" and name == "Copy the command: What mends it" for role, name in exposed)
 
 
 def test_the_command_is_copied_or_selected(chromium: Browser, pages: dict[str, Path]) -> None:
@@ -236,7 +236,7 @@ def test_without_a_script_nothing_lacks_but_the_button(chromium: Browser, pages:
 
 
 @pytest.mark.parametrize("motion", [True, False])
-def test_nothing_moves_where_that_is_not_wanted(chromium: Browser, pages: dict[str, Path], *, motion: bool) -> None:
+def test_nothing_moves_where_reduced_motion_is_set(chromium: Browser, pages: dict[str, Path], *, motion: bool) -> None:
     chromium.open(pages["healthy"], motion=motion)
     moving = """
         const moving = [...document.querySelectorAll("*")].map(one => getComputedStyle(one))
@@ -271,8 +271,8 @@ def test_the_printed_pages_hold_the_folded_evidence(chromium: Browser, pages: di
         ["pdftotext", "-layout", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True
     ).stdout
     words = " ".join(text.split())
-    for told in ("The request arrives and comes back", "listens in its namespace: 0.0.0.0:8080", "12 reply-client"):
-        assert told in words, text
+    for reported in ("The request arrives and comes back", "listens in its namespace: 0.0.0.0:8080", "12 reply-client"):
+        assert reported in words, text
 
 
 @each_page

@@ -7,14 +7,14 @@ import pytest
 from tests.live.faults.catalogue import ENCRYPTION, PAIRS, SAMPLE, pairs, sampled, shuffled, together
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.page import PAGE, RESULTS, page
-from tests.live.faults.path import Told
+from tests.live.faults.path import Reported
 from tests.live.faults.score import Outcome, judged
 
 
-def told(
+def reported(
     first: str | None, *stopping: tuple[str | None, str], advisory: tuple[tuple[str | None, str], ...] = ()
-) -> Told:
-    return Told(first, stopping, advisory, 1.0, {})
+) -> Reported:
+    return Reported(first, stopping, advisory, 1.0, {})
 
 
 EXPECTED = (("endpoint", "SV01"),)
@@ -23,48 +23,50 @@ EXPECTED = (("endpoint", "SV01"),)
 @pytest.mark.parametrize(
     ("said", "outcome"),
     [
-        (told("endpoint", ("endpoint", "SV01")), Outcome.RIGHT),
-        (told("endpoint", ("endpoint", "SV01"), advisory=(("name", "T03"),)), Outcome.RIGHT),
-        (told(None), Outcome.NOT_SEEN),
-        (told(None, advisory=(("name", "T03"),)), Outcome.NOT_SEEN),
-        (told("endpoint"), Outcome.NOT_SEEN),
-        (told("endpoint", ("endpoint", "T33")), Outcome.WRONG),
-        (told("pod", ("pod", "SV01")), Outcome.WRONG),
-        (told("route", ("endpoint", "SV01")), Outcome.WRONG),
-        (told("endpoint", ("endpoint", "SV01"), ("pod", "T32")), Outcome.WRONG),
-        (told(None, advisory=(("endpoint", "SV01"),)), Outcome.WRONG),
+        (reported("endpoint", ("endpoint", "SV01")), Outcome.RIGHT),
+        (reported("endpoint", ("endpoint", "SV01"), advisory=(("name", "T03"),)), Outcome.RIGHT),
+        (reported(None), Outcome.NOT_SEEN),
+        (reported(None, advisory=(("name", "T03"),)), Outcome.NOT_SEEN),
+        (reported("endpoint"), Outcome.NOT_SEEN),
+        (reported("endpoint", ("endpoint", "T33")), Outcome.WRONG),
+        (reported("pod", ("pod", "SV01")), Outcome.WRONG),
+        (reported("route", ("endpoint", "SV01")), Outcome.WRONG),
+        (reported("endpoint", ("endpoint", "SV01"), ("pod", "T32")), Outcome.WRONG),
+        (reported(None, advisory=(("endpoint", "SV01"),)), Outcome.WRONG),
     ],
 )
-def test_a_fault_that_stops_the_request(said: Told, outcome: Outcome) -> None:
+def test_a_fault_that_stops_the_request(said: Reported, outcome: Outcome) -> None:
     assert judged(EXPECTED, said, EXPECTED) is outcome
 
 
 def test_a_fault_beside_the_path_breaks_no_hop() -> None:
     beside = (("service", "T45"),)
-    assert judged(beside, told(None, advisory=beside), ()) is Outcome.RIGHT
-    assert judged(beside, told("route", advisory=beside), ()) is Outcome.WRONG
+    assert judged(beside, reported(None, advisory=beside), ()) is Outcome.RIGHT
+    assert judged(beside, reported("route", advisory=beside), ()) is Outcome.WRONG
 
 
 def test_both_of_two_faults_have_to_be_named() -> None:
     both = (("endpoint", "SV01"), ("pod", "T40"))
-    assert judged(both, told("endpoint", *both), both) is Outcome.RIGHT
-    assert judged(both, told("endpoint", both[0]), both) is Outcome.WRONG
-    assert judged(both, told("pod", *both), both) is Outcome.WRONG
+    assert judged(both, reported("endpoint", *both), both) is Outcome.RIGHT
+    assert judged(both, reported("endpoint", both[0]), both) is Outcome.WRONG
+    assert judged(both, reported("pod", *both), both) is Outcome.WRONG
 
 
 def test_a_fault_that_stops_nothing_leaves_the_first_broken_hop_to_the_other() -> None:
     both = (("name", "T03"), ("endpoint", "T35"))
-    said = told("endpoint", both[1], advisory=both[:1])
+    said = reported("endpoint", both[1], advisory=both[:1])
     assert judged(both, said, both[1:]) is Outcome.RIGHT
     assert judged(both, said, both) is Outcome.WRONG
     rival = (("route", "IN05"), ("endpoint", "T39"))
-    assert judged(rival, told("route", *rival), rival[1:]) is Outcome.RIGHT, "a rival's route is broken where it fails"
-    assert judged(rival, told("pod", *rival), rival[1:]) is Outcome.WRONG
+    assert judged(rival, reported("route", *rival), rival[1:]) is Outcome.RIGHT, (
+        "a rival's route is broken where it fails"
+    )
+    assert judged(rival, reported("pod", *rival), rival[1:]) is Outcome.WRONG
 
 
 def test_a_healthy_path_has_no_finding_of_any_level() -> None:
-    assert judged((), told(None), ()) is Outcome.RIGHT
-    assert judged((), told(None, advisory=(("name", "T03"),)), ()) is Outcome.WRONG
+    assert judged((), reported(None), ()) is Outcome.RIGHT
+    assert judged((), reported(None, advisory=(("name", "T03"),)), ()) is Outcome.WRONG
 
 
 def test_every_fault_of_the_list_is_there_and_comes_once() -> None:

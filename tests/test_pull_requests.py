@@ -1,4 +1,4 @@
-"""The workflows' own steps on recorded pull requests: what the check says, and what the pull request is told."""
+"""The workflows' own steps on recorded pull requests: what the check says, and the comment on the pull request."""
 
 import base64
 import gzip
@@ -39,7 +39,7 @@ FAILURE = "the preview failed: ingress-hops:cluster.httpPort is 808100: "
 
 
 @dataclass(frozen=True)
-class Told:
+class CheckRun:
     """What came of a recorded pull request. uploaded: the artifact's files."""
 
     status: int
@@ -103,7 +103,7 @@ class Checkout:
             check=False,
         )
 
-    def preview(self, base: str, head: str) -> Told:
+    def preview(self, base: str, head: str) -> CheckRun:
         """The steps of preview.yml that run something, on two recordings."""
         summary = Path(self.environment["GITHUB_STEP_SUMMARY"])
         summary.unlink(missing_ok=True)
@@ -120,7 +120,7 @@ class Checkout:
                 done = self.run(step["run"], **({"BASE": started_from} if "env" in step else {}))
                 assert step["name"] == "report" or done.returncode == 0, done.stdout + done.stderr
                 status = done.returncode
-        return Told(status, summary.read_text(), uploaded)
+        return CheckRun(status, summary.read_text(), uploaded)
 
     def comment(self, github: GitHub) -> subprocess.CompletedProcess[str]:
         """The step of comment.yml that tells."""
@@ -145,22 +145,22 @@ def github() -> Iterator[GitHub]:
 
 
 @pytest.fixture
-def tell(checkout: Checkout, github: GitHub) -> Callable[[str, str], tuple[Told, str]]:
+def tell(checkout: Checkout, github: GitHub) -> Callable[[str, str], tuple[CheckRun, str]]:
     """Both workflows after each other; the comment is the pull request's only one."""
 
-    def both(base: str, head: str) -> tuple[Told, str]:
-        told = checkout.preview(base, head)
-        github.archive = zipped(told.uploaded)
+    def both(base: str, head: str) -> tuple[CheckRun, str]:
+        run = checkout.preview(base, head)
+        github.archive = zipped(run.uploaded)
         done = checkout.comment(github)
         assert done.returncode == 0, done.stderr
         (one,) = github.comments
-        assert one["body"] == told.summary
-        return told, one["body"]
+        assert one["body"] == run.summary
+        return run, one["body"]
 
     return both
 
 
-Tell = Callable[[str, str], tuple[Told, str]]
+Tell = Callable[[str, str], tuple[CheckRun, str]]
 
 
 def lines(github: GitHub) -> list[tuple[str, str, int]]:
@@ -174,8 +174,8 @@ def lines(github: GitHub) -> list[tuple[str, str, int]]:
 
 
 def test_a_clean_change_passes_and_shows_the_path_before_and_after(tell: Tell) -> None:
-    told, comment = tell("clean", "other-port")
-    assert told.status == 0
+    run, comment = tell("clean", "other-port")
+    assert run.status == 0
     assert comment.startswith(f"{MARKER}\n\n### Preview of `ci`: no mandatory findings, 0 advisory\n")
     assert "adds no findings, fixes 0 and leaves 0" in comment
     (row,) = [row for row in comment.splitlines() if row.startswith("| 2 |")]
@@ -187,15 +187,15 @@ def test_a_clean_change_passes_and_shows_the_path_before_and_after(tell: Tell) -
 
 
 def test_a_change_of_nothing_says_so(tell: Tell) -> None:
-    told, comment = tell("clean", "clean")
-    assert told.status == 0
+    run, comment = tell("clean", "clean")
+    assert run.status == 0
     assert "The path of the requests to 1 service is as before." in comment
     assert "Resources" not in comment
 
 
 def test_a_mandatory_finding_fails_the_check_and_stands_on_the_settings_line(tell: Tell, github: GitHub) -> None:
-    told, comment = tell("clean", "open")
-    assert told.status == 1
+    run, comment = tell("clean", "open")
+    assert run.status == 1
     assert codes_in(comment) == ["KN05"]
     assert "adds 1 finding, fixes 0 and leaves 0" in comment
     assert "Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.ci.yaml to 127.0.0.1." in comment
@@ -207,15 +207,15 @@ def test_a_mandatory_finding_fails_the_check_and_stands_on_the_settings_line(tel
 
 
 def test_a_finding_that_was_there_already_is_left(tell: Tell) -> None:
-    told, comment = tell("open", "open")
-    assert told.status == 1
+    run, comment = tell("open", "open")
+    assert run.status == 1
     assert "adds no findings, fixes 0 and leaves 1" in comment
     assert "#### Findings that stay (1)" in comment
 
 
-def test_a_fixed_finding_is_told_and_passes(tell: Tell) -> None:
-    told, comment = tell("open", "clean")
-    assert told.status == 0
+def test_a_fixed_finding_is_reported_and_passes(tell: Tell) -> None:
+    run, comment = tell("open", "clean")
+    assert run.status == 0
     assert "fixes 1 and leaves 0" in comment
     assert "#### Findings that the change fixes (1)" in comment
     assert codes_in(comment) == ["KN05"]
@@ -223,8 +223,8 @@ def test_a_fixed_finding_is_told_and_passes(tell: Tell) -> None:
 
 
 def test_a_preview_that_fails_says_why_and_claims_nothing_else(tell: Tell, github: GitHub) -> None:
-    told, comment = tell("open", "fails")
-    assert told.status == 2
+    run, comment = tell("open", "fails")
+    assert run.status == 2
     assert "### Preview of `ci`: it failed" in comment
     assert "ingress-hops:cluster.httpPort is 808100" in comment
     assert "fixes" not in comment
@@ -253,9 +253,9 @@ def test_make_tells_a_broken_rule_from_a_failed_preview(
     assert of_head.startswith(f"make: the branch: {expected[1]}")
 
 
-def test_a_base_that_fails_is_told_and_nothing_is_compared_with_it(tell: Tell) -> None:
-    told, comment = tell("fails", "open")
-    assert told.status == 1
+def test_a_base_that_fails_is_reported_and_nothing_is_compared_with_it(tell: Tell) -> None:
+    run, comment = tell("fails", "open")
+    assert run.status == 1
     assert "No comparison: the preview of the base failed" in comment
     assert "#### Findings (1)" in comment
     assert "ingress-hops:cluster.httpPort is 808100" in comment
@@ -263,16 +263,16 @@ def test_a_base_that_fails_is_told_and_nothing_is_compared_with_it(tell: Tell) -
 
 
 def test_a_stack_whose_cluster_does_not_exist_is_previewed_all_the_same(tell: Tell) -> None:
-    told, comment = tell("clean", "no-cluster")
-    assert told.status == 0
+    run, comment = tell("clean", "no-cluster")
+    assert run.status == 0
     assert "| 2 | `load-balancer` |" in comment
     assert "address not known yet" in comment
     assert "delete | `Command cluster-kind`" in comment
 
 
 def test_five_hundred_findings_fit_and_what_is_left_out_is_said(tell: Tell, github: GitHub) -> None:
-    told, comment = tell("clean", "many")
-    assert told.status == 0
+    run, comment = tell("clean", "many")
+    assert run.status == 0
     assert len(comment.encode()) <= LIMIT
     shown = len(codes_in(comment))
     assert shown > 50
@@ -301,7 +301,7 @@ def test_the_comment_is_updated_and_nobody_elses_is_touched(checkout: Checkout, 
     assert [method for method, path, _ in github.asked if "comments" in path and method != "GET"] == ["POST", "PATCH"]
 
 
-def test_a_pull_request_that_has_moved_on_is_told_nothing(checkout: Checkout, github: GitHub) -> None:
+def test_a_pull_request_that_has_moved_on_is_reported_nothing(checkout: Checkout, github: GitHub) -> None:
     github.archive = zipped(checkout.preview("clean", "open").uploaded)
     github.pulls = [pull(5, sha="b" * 40), pull(6, repo={"id": 3}), pull(7, repo=None)]
     done = checkout.comment(github)

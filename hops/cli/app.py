@@ -139,8 +139,8 @@ def _without_project(command: str, module: str) -> Any:
 app = typer.Typer(cls=_OnDemand, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
-    if wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if requested:
         echo(f"hops {version('ingress-hops')}")
         raise typer.Exit
 

@@ -169,10 +169,10 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
     for code in (*only, *skipped):
         if code.upper() not in RULES:
             stop(f"rule {code} does not exist; `hops rules` lists all rules")
-    wanted = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
-    if not wanted:
+    selected = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
+    if not selected:
         stop("--rule and --skip leave no rule to run")
-    return [rule for code, rule in RULES.items() if code in wanted]
+    return [rule for code, rule in RULES.items() if code in selected]
 
 
 def _policy(path: Path | None) -> PolicySettings:

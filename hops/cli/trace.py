@@ -294,7 +294,7 @@ GRPC_CALL: Mapping[str, Any] = {"method": "POST", "grpc": True}
 """The fields of a followed request that is a gRPC call, beside its headers."""
 
 
-def sight_of_stack(
+def observation_of_stack(
     name: str,
     settings: Settings,
     host: str,

@@ -11,7 +11,7 @@ from hops.model.hop import HopName
 from hops.model.path import without_hashes
 from hops.model.visible import on_one_line
 from hops.trace.checks.host.client import only_curl
-from hops.trace.facts.evidence import shaken, told
+from hops.trace.facts.evidence import handshake_lines, request_line
 from hops.trace.result import Trace, TracedHop, Verdict
 from hops.trace.verdict import status
 
@@ -60,7 +60,7 @@ def _of_request(traced: Trace) -> Trace:
 def _handshakes(traced: Trace) -> Iterator[str]:
     """The handshakes at the published port, the node's port and Envoy's pod; a certificate is shown once."""
     sent = [request for request in traced.handshakes if request.tls]
-    yield from dict.fromkeys(line for request in sent for line in shaken(request))
+    yield from dict.fromkeys(line for request in sent for line in handshake_lines(request))
 
 
 def show_short(traced: Trace) -> None:
@@ -93,7 +93,7 @@ def verdict(traced: Trace, *, listed: bool = False) -> str:
         return f"{where} is broken: {said}\n{_remedy(first)}"
     advice = len(traced.findings)
     advised = f"; {advice} {'advisory' if advice == 1 else 'advisories'}{' below' * listed}" if advice else ""
-    how = told(traced.answer) if traced.answer else "it was not sent"
+    how = request_line(traced.answer) if traced.answer else "it was not sent"
     if status(replace(traced, then=None)) == 0:
         return f"all is well: {request}, {how}{advised}"
     return f"the request failed, and no cause was seen: {request}, {how}"

@@ -100,14 +100,14 @@ def read(declared: Iterable[Any], found: LiveAddresses = NOTHING_FOUND) -> tuple
     found: addresses read from a running cluster. Default: none.
     """
     inventory = Inventory(((item, Place()) for item in declared), today=date.min)
-    entrance = door(inventory)
+    entrance = entrypoint(inventory)
     if entrance is None:
         return ()
     network, xds = _network(inventory), _xds(inventory)
     return tuple(request_path(entrance, backend, found, network, xds) for backend in backends(inventory))
 
 
-def door(inventory: Inventory, port: int | None = None) -> Entrypoint | None:
+def entrypoint(inventory: Inventory, port: int | None = None) -> Entrypoint | None:
     """The first node that publishes ports which Envoy takes as host ports; else the first way in that Envoy offers.
 
     port: of the machine; a node that publishes it comes first. Default: None, the first node.
@@ -201,7 +201,7 @@ def _port(value: int | None) -> int | None:
 
 
 def _network(inventory: Inventory) -> Mapping[str, str]:
-    """What the agent of the pod network is told of pool and encapsulation."""
+    """The pool and encapsulation that the agent of the pod network gets."""
     for pod in inventory.pods:
         for container in pod.containers if pod.resource.kind == "DaemonSet" else ():
             environment = {str(at(entry, "name")): at(entry, "value") for entry in sequence(container.body.get("env"))}

@@ -55,8 +55,8 @@ class ExistingCluster:
         if self.contour is None:
             return None
         ways = entrances(self._inventory, self.contour)
-        wanted = self._settings.contour.entrance or (None if self._settings.contour.existing else "LoadBalancer")
-        return ways.get(Entrance(wanted)) if wanted else next(iter(ways.values()), None)
+        requested = self._settings.contour.entrance or (None if self._settings.contour.existing else "LoadBalancer")
+        return ways.get(Entrance(requested)) if requested else next(iter(ways.values()), None)
 
     def ingress_class(self, kind: str) -> str | None:
         """The class that an object of a kind needs so that the Contour serves it; None if it needs none."""
@@ -92,8 +92,8 @@ class ExistingCluster:
         own: what the stack's state holds, each as KIND/NAMESPACE/NAME.
         """
         there = {objects.name(item) for item in self._listed if item.get("kind") == "Namespace"}
-        wanted = {service.namespace for service in self._settings.services}
-        return frozenset(name for name in there & wanted if f"Namespace//{name}" not in own)
+        namespaces = {service.namespace for service in self._settings.services}
+        return frozenset(name for name in there & namespaces if f"Namespace//{name}" not in own)
 
     def problems(self, own: Collection[str]) -> list[str]:
         """Why a stack cannot be brought up in the cluster: place, value, bound and remedy, a sentence each.
@@ -140,8 +140,8 @@ class ExistingCluster:
             ways = entrances(self._inventory, contour)
             has = f"has {', '.join(ways)}" if ways else "has no Service and no host port for plain HTTP"
             remedy = "remove entrance, or take what it has" if ways else "give it a Service of type NodePort"
-            wanted = f"contour.entrance is {settings.contour.entrance or 'null'}"
-            yield f"{wanted}, and Envoy of {contour.name} {has}; {remedy}"
+            setting = f"contour.entrance is {settings.contour.entrance or 'null'}"
+            yield f"{setting}, and Envoy of {contour.name} {has}; {remedy}"
             return
         if entrance.listen is None and settings.cluster.listen_address is None:
             yield (
@@ -167,7 +167,7 @@ class ExistingCluster:
             )
             return
         entrance = self._settings.contour.entrance
-        for mapping in plan(self._settings).door.mappings:
+        for mapping in plan(self._settings).entrypoint.mappings:
             port, key = mapping.node, f"cluster.{mapping.scheme}Port"
             holder = self._holder(port, str(entrance))
             if not holder:

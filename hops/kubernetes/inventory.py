@@ -139,10 +139,10 @@ class Inventory:
         if found is None:
             if service.resource.nowhere:
                 raise Undecidable
-            wanted = service.selector
-            if not ADDED.isdisjoint(wanted):
-                wanted = {key: value for key, value in wanted.items() if key not in ADDED}
-            found = self._pods_of[service] = self.selected(service.resource.namespace, wanted)
+            labels = service.selector
+            if not ADDED.isdisjoint(labels):
+                labels = {key: value for key, value in labels.items() if key not in ADDED}
+            found = self._pods_of[service] = self.selected(service.resource.namespace, labels)
         return found
 
     def selected(self, namespace: str | None, labels: Mapping[str, str]) -> Sequence[Pod]:
@@ -156,19 +156,19 @@ class Inventory:
             found = self._selected[key] = self._matching(namespace, list(labels.items()))
         return found
 
-    def _matching(self, namespace: str | None, wanted: Sequence[tuple[str, str]]) -> Sequence[Pod]:
-        if not wanted:
+    def _matching(self, namespace: str | None, labels: Sequence[tuple[str, str]]) -> Sequence[Pod]:
+        if not labels:
             return ()
-        groups = [self._by_label.get((namespace, key, value), ()) for key, value in wanted]
+        groups = [self._by_label.get((namespace, key, value), ()) for key, value in labels]
         for pod in chain(self._vague_pods.get(namespace, ()), self._vague_pods.get(None, ())):
             if pod.labels is UNKNOWN:
                 raise Undecidable
-            carried = [(pod.labels.get(key), value) for key, value in wanted]
+            carried = [(pod.labels.get(key), value) for key, value in labels]
             may_be = all(has is UNKNOWN or has == value for has, value in carried)
             # One that has all the labels for certain is selected, unless it may live elsewhere.
             if may_be and (pod.resource.nowhere or any(has is UNKNOWN for has, _ in carried)):
                 raise Undecidable
-        return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in wanted)]
+        return [pod for pod in min(groups, key=len) if all(pod.labels.get(key) == value for key, value in labels)]
 
     def services_of(self, pod: Pod) -> Iterator[Sequence[DeclaredService]]:
         """The Services that certainly select a pod, those with the same selector together."""

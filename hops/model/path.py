@@ -1,4 +1,4 @@
-"""Draws the twelve hops of one route, wherever its door and its backend were learnt."""
+"""Draws the twelve hops of one route, wherever its entrypoint and its backend were learnt."""
 
 import hashlib
 import re
@@ -74,7 +74,7 @@ def _others(backend: Backend) -> dict[str, str]:
 
 
 def request_path(
-    door: Entrypoint, backend: Backend, found: LiveAddresses, network: Mapping[str, str], xds: str | None = None
+    entrypoint: Entrypoint, backend: Backend, found: LiveAddresses, network: Mapping[str, str], xds: str | None = None
 ) -> RequestPath:
     """The path of the requests to one backend.
 
@@ -82,14 +82,14 @@ def request_path(
     network: further facts of the endpoint hop.
     xds: the IPv4 address of Contour's Service, from which Envoy has its routes.
     """
-    mappings = door.mappings
+    mappings = entrypoint.mappings
     # An entrance without https, as objects may declare it, leaves a route with a certificate its plain port.
     entry = next((mapping for mapping in mappings if mapping.scheme == backend.scheme), mappings[0])
     name = f"{backend.namespace}/{backend.service}"
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
     pod_address = next(iter(pods.values()), found.unnamed if backend.named_later else None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
-    entrance, docker = door.listen, door.by is Entrance.DOCKER
+    entrance, docker = entrypoint.listen, entrypoint.by is Entrance.DOCKER
     client = "127.0.0.1" if entrance == "0.0.0.0" else entrance
     known = docker or found.network == POD_NETWORK.name
     interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods and known else None
@@ -108,9 +108,9 @@ def request_path(
     envoy = at(found.envoy, entry.envoy)
     served = backend.target_port or None
     pod = at(pod_address, served)
-    published = f"docker {door.node}" if docker else "load balancer"
-    role = "node" if not docker else "control plane" if is_control_plane(str(door.node)) else "worker"
-    node = f"{role} {door.node}" if door.node else "nodes of the cluster"
+    published = f"docker {entrypoint.node}" if docker else "load balancer"
+    role = "node" if not docker else "control plane" if is_control_plane(str(entrypoint.node)) else "worker"
+    node = f"{role} {entrypoint.node}" if entrypoint.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
     behind = SocketAddress(backend.service, backend.port)
     network_name = POD_NETWORK.name if known else "pod network"
@@ -140,15 +140,17 @@ def request_path(
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
     }
     addresses = {"pods": " ".join(f"{pod}={address or '?'}" for pod, address in pods.items())} if len(pods) > 1 else {}
-    ways = {m.scheme: f"{m.host} -> {door.node}:{m.node}" if docker else f"{m.host} -> {m.envoy}" for m in mappings}
+    ways = {
+        m.scheme: f"{m.host} -> {entrypoint.node}:{m.node}" if docker else f"{m.host} -> {m.envoy}" for m in mappings
+    }
     inward = {m.scheme: f"{m.node} -> {m.envoy}" for m in mappings}
-    chains = {"chain": HOST_PORT_CHAIN, "node": str(door.node), **inward} if docker else inward
+    chains = {"chain": HOST_PORT_CHAIN, "node": str(entrypoint.node), **inward} if docker else inward
 
     # component, address, port, next, details; in the order of KINDS
     rows: list[tuple[str, str | None, int | None, SocketAddress | str | None, dict[str, str]]] = [
         ("resolver of the host machine", backend.host, entry.host, at(client, entry.host), {}),
-        (published, entrance, entry.host, SocketAddress(str(door.node), entry.node) if docker else envoy, ways),
-        (node, found.node, entry.node, envoy, {} if door.by is Entrance.LOAD_BALANCER else chains),
+        (published, entrance, entry.host, SocketAddress(str(entrypoint.node), entry.node) if docker else envoy, ways),
+        (node, found.node, entry.node, envoy, {} if entrypoint.by is Entrance.LOAD_BALANCER else chains),
         (ingress, found.envoy, entry.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
         (network_component, pod_address, served, onward, inside),
@@ -166,13 +168,13 @@ def request_path(
         HopName.REPLY_PORT_MAPPING: docker,
         HopName.REPLY_CLIENT: docker,
     }
-    publishing = (HopName.PORT_MAPPING, *(() if door.by is Entrance.LOAD_BALANCER else (HopName.HOST_PORT,)))
-    left_out = (_BEHIND_ENVOY if backend.redirect else ()) + (_BEFORE_NODES if door.by.on_node else ())
+    publishing = (HopName.PORT_MAPPING, *(() if entrypoint.by is Entrance.LOAD_BALANCER else (HopName.HOST_PORT,)))
+    left_out = (_BEHIND_ENVOY if backend.redirect else ()) + (_BEFORE_NODES if entrypoint.by.on_node else ())
     hops = tuple(
         Hop(
             service=name,
             number=kind.number,
-            name=kind.name.shown(door.by),
+            name=kind.name.shown(entrypoint.by),
             component=component,
             address=address,
             port=port,

@@ -82,7 +82,7 @@ class Machine:
     docker_error: why none answers, in Docker's words.
     remote: the address of a Docker elsewhere.
     kind_provider: KIND_EXPERIMENTAL_PROVIDER of the environment; None if it is not set.
-    busy: ports of the wanted ones that something listens on.
+    busy: the planned ports that something listens on.
     inotify_instances, inotify_watches: the limits of this user; None outside Linux.
     lowest_port: the lowest port that a process without root may bind.
     folder_error: why the kubeconfig folder cannot be made or written, empty where it can.
@@ -399,8 +399,10 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
 def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.holds}
-    listen = plan.door.listen
-    for number, mapping in ((number, mapping) for number, door in enumerate(plan.doors) for mapping in door.mappings):
+    listen = plan.entrypoint.listen
+    for number, mapping in (
+        (number, mapping) for number, entrypoint in enumerate(plan.entrypoints) for mapping in entrypoint.mappings
+    ):
         if mapping.host in own:
             continue
         key = f"{_KEY}.{_port_key(number, mapping.scheme)}"

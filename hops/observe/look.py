@@ -85,9 +85,9 @@ def look(
     outputs: reads the stack's outputs. Default: they are not read.
     progress: called whenever a part starts or ends.
     """
-    seen = [_Look(asked, way, stack, TimedTasks(progress)).sight(outputs)]
+    seen = [_Look(asked, way, stack, TimedTasks(progress)).observation(outputs)]
     while (target := next_request(seen[-1])) and len(seen) <= MOST_REDIRECTS:
-        seen.append(_Look(target, way, stack, TimedTasks(progress)).sight(outputs))
+        seen.append(_Look(target, way, stack, TimedTasks(progress)).observation(outputs))
         if target in [one.asked for one in seen[:-1]]:
             break
     whole = seen.pop()
@@ -109,7 +109,7 @@ class _Look:
         self.seen = self.seen.model_copy(update=found)
         return PathFacts(self.seen)
 
-    def sight(self, outputs: Callable[[], Mapping[str, Any]] | None) -> Observation:
+    def observation(self, outputs: Callable[[], Mapping[str, Any]] | None) -> Observation:
         began, parts, asked = time.monotonic(), self._parts, self.seen.asked
         host_seen = parts.start("host", partial(host, asked, parts.unseen), _HOST)
         resolved = later(partial(resolve, asked.host))
@@ -209,9 +209,9 @@ class _Look:
             waiting.append(parts.start("requests from here", sending, _REQUESTS))
             if proxy := client_proxy(environment(), asked):
                 waiting.append(parts.start("requests by proxy", partial(through_proxy, asked, proxy), _REQUESTS))
-        wanted = probes(view)
-        for name in dict.fromkeys(probe.node for probe in wanted):
-            of_node = [probe for probe in wanted if probe.node == name]
+        planned = probes(view)
+        for name in dict.fromkeys(probe.node for probe in planned):
+            of_node = [probe for probe in planned if probe.node == name]
             if within := view.node(name):
                 sent = partial(from_node, within, asked, of_node, entry, parts.unseen)
                 entered.append(parts.start(f"requests from {name}", sent, _REQUESTS))
@@ -245,10 +245,10 @@ def _from_client(asked: FollowedRequest, resolved: Future[Resolved], address: st
     return from_client(asked, resolved.result(), address)
 
 
-def _forwarded(api: API, wanted: list[Probe], asked: FollowedRequest) -> list[SentRequest]:
+def _forwarded(api: API, planned: list[Probe], asked: FollowedRequest) -> list[SentRequest]:
     """Sends requests by port-forward, for a node that cannot be entered. Raises APIError."""
     answers = []
-    for probe in wanted:
+    for probe in planned:
         namespace, _, pod = str(probe.pod).partition("/")
         with closing(api.forward(namespace, pod, probe.port)) as connection:
             answers.append(over(connection, probe, asked, {}))

@@ -230,8 +230,8 @@ def _exchanged(
     except http.client.RemoteDisconnected:
         outcome = _Outcome("empty", "the connection was closed without an answer", tls=seen)
     except ssl.SSLError as error:
-        told = with_error(seen, error) if seen else None
-        outcome = replace(outcome, failure="tls", error=told.error if told else _reason(error), tls=told)
+        handshake = with_error(seen, error) if seen else None
+        outcome = replace(outcome, failure="tls", error=handshake.error if handshake else _reason(error), tls=handshake)
     except http.client.HTTPException as error:
         failure: Failure = "reset" if isinstance(error, http.client.IncompleteRead) else "other"
         outcome = replace(outcome, failure=failure, error=f"no whole answer in HTTP: {error!r}")

@@ -13,7 +13,7 @@ from typing import Any
 from hops.kubernetes.values import at, number, pointer
 from hops.model.finding import Finding, Level
 from hops.model.settings.stack_config import own_values
-from hops.rules.finding_text import heard, urn_parts
+from hops.rules.finding_text import from_message, urn_parts
 
 _STACK = "pulumi:pulumi:Stack"
 _ONLY_FINDINGS = ("preview failed", "update failed")
@@ -253,7 +253,9 @@ def _known(value: object) -> str | None:
 def _findings(events: list[dict[str, Any]]) -> Iterator[Finding]:
     for event in _of(events, "policyEvent"):
         level = Level.MANDATORY if event.get("enforcementLevel") == "mandatory" else Level.ADVISORY
-        yield heard(_text(event.get("message")), _text(event.get("resourceUrn")), level, _text(event.get("policyName")))
+        yield from_message(
+            _text(event.get("message")), _text(event.get("resourceUrn")), level, _text(event.get("policyName"))
+        )
 
 
 def _mended(events: list[dict[str, Any]]) -> dict[str, tuple[str, ...]]:

@@ -173,8 +173,10 @@ def _hops(pairs: Sequence[HopPair], *, compared: bool) -> Iterator[_Section]:
         rows = list(map(_pair if compared else _only, path))
         yield _Section(f"Requests to {code(title(path[0].either))}", rows, 0.06, f"| | hop | {columns}\n", "hops")
     if rest := len(shown[_MOST_SERVICES:]):
-        told = f"Requests to {counted(rest, 'more service')} are left out here; `hops report --format json` has them."
-        yield _Section("More requests", [told], 0.01)
+        sentence = (
+            f"Requests to {counted(rest, 'more service')} are left out here; `hops report --format json` has them."
+        )
+        yield _Section("More requests", [sentence], 0.01)
     if same := len(paths) - len(shown):
         yield _Section("Hops", [f"The path of the requests to {counted(same, 'service')} is as before."], 0.01)
 

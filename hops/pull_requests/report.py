@@ -57,7 +57,7 @@ def pull_request(head: str, base: str | None, sources: Mapping[str, str]) -> Pul
     head: the text of the events of its preview.
     base: the same of the base; None without one.
     sources: texts of the project by file name, for the lines of findings. Raises EventsError where the head has no
-        event; a base that can't be read is told of.
+        event; a base that cannot be read is reported.
     """
     after = read(head)
     before, why_not = _base(base)

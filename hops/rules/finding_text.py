@@ -14,12 +14,12 @@ _OBJECT = re.compile(r"kubernetes:(?:core/)?([^:]+):")
 _KIND_API = "kind.x-k8s.io/v1alpha4"
 
 
-def told(finding: Finding) -> str:
+def as_message(finding: Finding) -> str:
     """The lines of a finding: code, object and sentence; remedy; where in the object; the finding as JSON."""
     return "\n".join(_lines(finding))
 
 
-def told_fault(message: str) -> str:
+def fault_message(message: str) -> str:
     """The lines of a fault of the pack itself: PK01, of no object."""
     return f"PK01 {_one(message)}\n{_line({'code': 'PK01', 'message': _one(message)})}"
 
@@ -60,7 +60,7 @@ def _one(text: str) -> str:
     return " ".join(text.split())
 
 
-def heard(message: str, urn: str, level: Level, policy: str) -> Finding:
+def from_message(message: str, urn: str, level: Level, policy: str) -> Finding:
     """The finding that a message's last line holds.
 
     message: with whatever the engine writes above it.

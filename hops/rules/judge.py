@@ -50,7 +50,7 @@ class Judge:
     def found(self, inventory: Inventory) -> list[Finding]:
         """The sorted findings of an inventory."""
         declared = [finding for run in self._runs if run.of_declared for finding in run.findings(inventory)]
-        findings = list(_told_once(declared))
+        findings = list(_reported_once(declared))
         refusals = [f for f in findings if f.code.startswith(_REFUSALS) and f.level is Level.MANDATORY]
         judged = meant(inventory, refusals) if refusals else inventory
         findings += [
@@ -83,7 +83,7 @@ class _Run:
         self.excepted_undecided = _excepted(configuration, today, rule.code, undecidable.code)
 
     def findings(self, inventory: Inventory, refusals: Sequence[Finding] = ()) -> Iterator[Finding]:
-        """The findings of the rule. refusals: why values of the inventory may be unknown, which is told already."""
+        """The findings of the rule. refusals: why values of the inventory may be unknown, which is reported already."""
         for subject in self.rule.of(inventory):
             try:
                 if self.rule.of_contour and self._of_another_controller(subject.resource, inventory):
@@ -192,7 +192,7 @@ def _tells(cause: Finding, effect: Finding) -> bool:
     return cause.code != effect.code and _strictness(cause.level) >= _strictness(effect.level)
 
 
-def _told_once(findings: list[Finding]) -> Iterator[Finding]:
+def _reported_once(findings: list[Finding]) -> Iterator[Finding]:
     """The findings without those about a value that the API server refuses: that is one mistake.
 
     The refusal takes over the patch, which it may not have itself.

@@ -16,7 +16,7 @@ class Code:
     title: the fault in one sentence, without a full stop.
     symptom: what the client sees.
     cause: why it happens.
-    told_apart: the evidence that confirms it.
+    confirmed_by: the evidence that confirms it.
     remedy: what repairs it, for the page; a finding has the commands for its case.
     level: mandatory if the request stops, advisory if it does not. Default: mandatory.
     severity: how much depends on it. Default: high.
@@ -30,7 +30,7 @@ class Code:
     title: str
     symptom: str
     cause: str
-    told_apart: str
+    confirmed_by: str
     remedy: str
     level: Level = Level.MANDATORY
     severity: Severity = Severity.HIGH

@@ -38,7 +38,7 @@ def _sections(code: Code, evidence: str) -> Iterator[str]:
     yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {fact} |" for name, fact in facts.items())])
     yield f"## Symptom\n\n{code.symptom}"
     yield f"## Cause\n\n{code.cause}"
-    yield f"## How it is confirmed\n\n{code.told_apart}"
+    yield f"## How it is confirmed\n\n{code.confirmed_by}"
     yield f"## Remedy\n\n{code.remedy}"
     yield _COMMANDS + (_KUBECTL if "kubectl" in code.remedy else "")
     if evidence:

@@ -93,8 +93,8 @@ def _suite(traced: Trace) -> ET.Element:
     broken = any(finding.level is Level.MANDATORY for finding in below)
     cases = [_case("0 machine", Verdict.BROKEN if broken else Verdict.OK, tuple(below), None, "")]
     for hop in traced.hops:
-        told = "\n".join([f"planned {hop.planned}, declared {hop.declared}, found {hop.found}", *hop.evidence])
-        case = _case(f"{hop.number} {hop.name}", hop.verdict, hop.findings, hop.unseen, told)
+        printed = "\n".join([f"planned {hop.planned}, declared {hop.declared}, found {hop.found}", *hop.evidence])
+        case = _case(f"{hop.number} {hop.name}", hop.verdict, hop.findings, hop.unseen, printed)
         if hop.seconds is not None:
             case.set("time", f"{hop.seconds:.6f}")
         cases.append(case)
@@ -112,7 +112,7 @@ def _said(finding: Finding) -> str:
     return "\n".join([first, *(f"{label}: {text}" for label, text in steps.items() if text)])
 
 
-def _case(name: str, verdict: Verdict, findings: tuple[Finding, ...], unseen: str | None, told: str) -> ET.Element:
+def _case(name: str, verdict: Verdict, findings: tuple[Finding, ...], unseen: str | None, printed: str) -> ET.Element:
     case = ET.Element("testcase", classname="path", name=name)
     stopping = [finding for finding in findings if finding.level is Level.MANDATORY]
     if verdict is Verdict.BROKEN:
@@ -122,6 +122,6 @@ def _case(name: str, verdict: Verdict, findings: tuple[Finding, ...], unseen: st
     elif verdict is Verdict.NOT_SEEN:
         ET.SubElement(case, "skipped", message=unseen or "not seen")
     advice = [_said(finding) for finding in findings if finding not in stopping or verdict is not Verdict.BROKEN]
-    if advice or told:
-        ET.SubElement(case, "system-out").text = "\n".join([*advice, told])
+    if advice or printed:
+        ET.SubElement(case, "system-out").text = "\n".join([*advice, printed])
     return case

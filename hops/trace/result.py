@@ -42,7 +42,7 @@ class TracedHop:
     number: the place in the path, 1 to 12.
     component: what does the hop's work.
     planned, declared, found: its address or what stands for it, None where that isn't known.
-    seconds: that the followed request spent in it, None where that can't be told.
+    seconds: that the followed request spent in it, None if unknown.
     evidence: what was seen of it, a sentence or line each.
     unseen: what could not be looked at, and why.
     """

@@ -147,17 +147,17 @@ REASONS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Answer:
-    """One case. wanted, given: what they and we say, in a form that can be compared."""
+    """One case. expected, given: what they and we say, in a form that can be compared."""
 
     corpus: str
     check: str
     case: str
-    wanted: str
+    expected: str
     given: str
 
     @property
     def agrees(self) -> bool:
-        return self.wanted == self.given
+        return self.expected == self.given
 
     @property
     def name(self) -> str:
@@ -187,14 +187,14 @@ def _counted(kinds: Iterable[str]) -> str:
 def _kube_linter() -> Iterator[Answer]:
     """A case is a check: it has one file and says how many findings of which kinds."""
     folder = FOLDER / "kube-linter"
-    for name, told in json.loads((folder / "expected.json").read_text()).items():
+    for name, reported in json.loads((folder / "expected.json").read_text()).items():
         if check := CHECKS["kube-linter"].get(name):
-            found = _found(check, [folder / told["file"]])
-            wanted, given = told["messages"], [finding.resource.kind for finding in found]
-            if wanted:
-                yield Answer("kube-linter", name, "", _counted(m.split(":")[0] for m in wanted), _counted(given))
+            found = _found(check, [folder / reported["file"]])
+            expected, given = reported["messages"], [finding.resource.kind for finding in found]
+            if expected:
+                yield Answer("kube-linter", name, "", _counted(m.split(":")[0] for m in expected), _counted(given))
             else:
-                yield Answer("kube-linter", name, "", str(told["findings"]), str(len(given)))
+                yield Answer("kube-linter", name, "", str(reported["findings"]), str(len(given)))
 
 
 def _polaris() -> Iterator[Answer]:
@@ -213,8 +213,8 @@ def _polaris() -> Iterator[Answer]:
                     "mended" if [mended] == documents(file.read_text()) else "other",
                 )
             else:
-                wanted = "fails" if file.name.startswith("failure") else "passes"
-                yield Answer("polaris", name, file.stem, wanted, "fails" if _found(check, [file]) else "passes")
+                expected = "fails" if file.name.startswith("failure") else "passes"
+                yield Answer("polaris", name, file.stem, expected, "fails" if _found(check, [file]) else "passes")
 
 
 def _mended(check: Check, body: Any) -> Any:
@@ -229,9 +229,9 @@ def _regolibrary() -> Iterator[Answer]:
         for case in sorted((FOLDER / "regolibrary" / name).iterdir()):
             alerts = json.loads((case / "expected.json").read_text())
             objects = [o for alert in alerts for o in alert["alertObject"]["k8sApiObjects"]]
-            wanted = {f"{o['kind']}/{o['metadata']['name']}" for o in objects}
+            expected = {f"{o['kind']}/{o['metadata']['name']}" for o in objects}
             given = {f"{f.resource.kind}/{f.resource.name}" for f in _found(check, (case / "input").iterdir())}
-            said = [", ".join(sorted(names)) or "nothing" for names in (wanted, given)]
+            said = [", ".join(sorted(names)) or "nothing" for names in (expected, given)]
             yield Answer("regolibrary", name, case.name, *said)
 
 
@@ -282,7 +282,7 @@ def page(found: Iterable[Answer]) -> str:
             links = ", ".join(f"[{code}](rules/{code}.md)" for code in check.codes)
             lines.append(f"| {corpus} | {name} | {links} | {score} |")
     lines += ["", "## Different verdicts", "", "| case | expected | ours | reason |", "|---|---|---|---|"]
-    lines += [f"| {a.name} | {a.wanted} | {a.given} | {reason(a)} |" for a in all_ if not a.agrees]
+    lines += [f"| {a.name} | {a.expected} | {a.given} | {reason(a)} |" for a in all_ if not a.agrees]
     lines += ["", "## Checks without a counterpart", "", "| corpus | check | reason |", "|---|---|---|"]
     lines += [f"| {corpus} | {name} | {why} |" for corpus, checks in NOT_ASKED.items() for name, why in checks.items()]
     lines += [

@@ -29,8 +29,8 @@ def found() -> list[Answer]:
 def test_every_disagreement_has_its_reason_and_every_reason_a_disagreement(found: list[Answer]) -> None:
     others = [answer for answer in found if not answer.agrees]
     assert [answer for answer in others if not reason(answer)] == []
-    told = {answer.name for answer in others} | {f"{answer.corpus}/{answer.check}" for answer in others}
-    assert set(REASONS) <= told
+    reported = {answer.name for answer in others} | {f"{answer.corpus}/{answer.check}" for answer in others}
+    assert set(REASONS) <= reported
 
 
 def test_every_check_of_a_corpus_is_asked_or_left_out_for_a_reason() -> None:

@@ -25,7 +25,7 @@ def args(objects: Objects, **changes: Any) -> CalicoArgs:
 
 
 def environment(objects: Objects) -> dict[str, str]:
-    """What the container calico-node is told, each name once."""
+    """What the container calico-node gets, each name once."""
     containers = find(objects, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["containers"]
     entries = [entry for entry in named(containers, "calico-node")["env"] if "value" in entry]
     assert len({entry["name"] for entry in entries}) == len(entries)

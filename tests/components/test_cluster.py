@@ -1,4 +1,4 @@
-"""KindCluster: what kind is told, what makes another cluster, and the scripts with stand-ins for docker and kind."""
+"""KindCluster: what kind gets, what makes another cluster, and the scripts with stand-ins for docker and kind."""
 
 import json
 import os
@@ -576,7 +576,7 @@ def test_what_lives_inside_goes_with_the_cluster(docker_of: Callable[..., None])
         ({"service_subnet": "10.244.0.0/16"}, "podSubnet 10.244.0.0/16 and serviceSubnet 10.244.0.0/16 overlap"),
         ({"publishing_worker": 2}, "KindCluster cluster: publishingWorker is 2, and workers is 1; take a number from"),
         ({"also_publish": [{"worker": 2}]}, "the argument also_publish[0]"),
-        ({"door": None}, "there is no argument door; the arguments are name, http_port"),
+        ({"other": None}, "there is no argument other; the arguments are name, http_port"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[str, Any], message: str) -> None:

@@ -167,13 +167,13 @@ def test_a_file_of_another_structure_is_refused(contour_objects: Objects, what: 
 
 def test_the_component(contour_objects: Objects) -> None:
     def program() -> None:
-        contour = Contour("door", args(contour_objects))
+        contour = Contour("edge", args(contour_objects))
         pulumi.export("envoy", contour.envoy.urn)
         pulumi.export("address", contour.load_balancer)
 
     recording = run(program, Recording())
     component = recording.one("Contour")
-    assert component.name == "door"
+    assert component.name == "edge"
     assert component.inputs == {
         "host_ports": {"http": 80, "https": 443},
         "xds_address": "10.96.0.8",
@@ -194,7 +194,7 @@ def test_the_component(contour_objects: Objects) -> None:
 def test_the_component_waits_for_what_it_depends_on(contour_objects: Objects) -> None:
     def program() -> None:
         node = pulumi.CustomResource("test:index:Node", "node", {})
-        Contour("door", args(contour_objects), pulumi.ResourceOptions(depends_on=[node]))
+        Contour("edge", args(contour_objects), pulumi.ResourceOptions(depends_on=[node]))
 
     recording = run(program, Recording())
     # Its children cannot be registered before it.
@@ -219,7 +219,7 @@ def test_the_callers_objects_stay_as_they_are(contour_objects: Objects) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"replicas": 0}, "Contour door: the argument replicas is 0: it has to be a whole number from 1 to 5."),
+        ({"replicas": 0}, "Contour edge: the argument replicas is 0: it has to be a whole number from 1 to 5."),
         ({"host_ports": {"web": 80}}, "the argument host_ports[\"web\"] is \"web\": Input should be 'http' or 'https'"),
         (
             {"host_ports": {"http": 70000}},
@@ -230,7 +230,7 @@ def test_the_callers_objects_stay_as_they_are(contour_objects: Objects) -> None:
             'the argument xds_address is "contour": it has to be an IPv4 address such as 127.0.0.1',
         ),
         ({"service_type": "ExternalName"}, "Input should be 'ClusterIP', 'LoadBalancer' or 'NodePort'"),
-        ({"network": []}, "Contour door: there is no argument network; the arguments are"),
+        ({"network": []}, "Contour edge: there is no argument network; the arguments are"),
     ],
 )
 def test_a_wrong_argument_is_refused_before_anything_is_declared(
@@ -238,7 +238,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_declared(
 ) -> None:
     recording = Recording()
     with pytest.raises(ArgumentError) as caught:
-        run(lambda: Contour("door", args(contour_objects, **change)), recording)
+        run(lambda: Contour("edge", args(contour_objects, **change)), recording)
     assert message in str(caught.value)
     assert recording.resources == []
 
@@ -248,10 +248,10 @@ def test_a_wrong_argument_is_refused_before_anything_is_declared(
 )
 def test_where_the_load_balancer_is(contour_objects: Objects, entry: dict[str, str], address: str) -> None:
     def status(name: str) -> dict[str, Any]:
-        return {"status": {"loadBalancer": {"ingress": [entry]}}} if name == "door-service-envoy" else {}
+        return {"status": {"loadBalancer": {"ingress": [entry]}}} if name == "edge-service-envoy" else {}
 
     def program() -> None:
-        pulumi.export("address", Contour("door", args(contour_objects, service_type="LoadBalancer")).load_balancer)
+        pulumi.export("address", Contour("edge", args(contour_objects, service_type="LoadBalancer")).load_balancer)
 
     recording = run(program, Recording(found={"kubernetes:core/v1:Service": status}))
     assert recording.outputs == {"address": address}

@@ -1,4 +1,4 @@
-"""Objects of published files: every one becomes a resource, and what is missing is told."""
+"""Objects of published files: every one becomes a resource, and what is missing is reported."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def test_objects_become_resources_in_an_order_that_works() -> None:
     assert settings.inputs == item("ConfigMap", "C")
 
 
-def test_what_is_looked_for_and_missing_is_told() -> None:
+def test_what_is_looked_for_and_missing_is_reported() -> None:
     objects = [item("ConfigMap")]
     assert find(objects, "ConfigMap", "a") is objects[0]
     with pytest.raises(ManifestError, match="holds no ConfigMap b: adapt the component"):

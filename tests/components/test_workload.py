@@ -278,7 +278,7 @@ def test_only_a_port_of_the_workload_is_exposed() -> None:
         run(lambda: Workload("web", {"image": "nginx", "ports": PORTS}).expose("a.b", port="http"), Recording())  # type: ignore[typeddict-item]
 
 
-def test_only_the_door_may_send() -> None:
+def test_only_envoy_may_send() -> None:
     assert recorded().one("NetworkPolicy").inputs["spec"] == {
         "podSelector": {"matchLabels": {"service": "example-pod"}},
         "policyTypes": ["Ingress"],
@@ -328,7 +328,7 @@ def test_an_image_is_enough() -> None:
 
 def test_values_of_other_resources_are_taken() -> None:
     def program() -> None:
-        image, namespace, address = (pulumi.Output.from_input(value) for value in ("nginx", "door", "10.96.0.77"))
+        image, namespace, address = (pulumi.Output.from_input(value) for value in ("nginx", "edge", "10.96.0.77"))
         Workload("web", args(image=image, admit_from=namespace, cluster_ip=address))
 
     recording = run(program, Recording())
@@ -338,7 +338,7 @@ def test_values_of_other_resources_are_taken() -> None:
     assert pod["metadata"]["annotations"]["ingress-hops/spec"] == digest
     assert recording.one("Service").inputs["spec"]["clusterIP"] == "10.96.0.77"
     (rule,) = recording.one("NetworkPolicy").inputs["spec"]["ingress"]
-    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "door"}
+    assert rule["from"][0]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "edge"}
 
 
 def test_exposed_means_an_ingress_with_the_same_options() -> None:

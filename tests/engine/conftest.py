@@ -104,9 +104,9 @@ def _lacking() -> str | None:
     there = {(p["name"], p["version"]) for p in json.loads(done.stdout or "[]")}
     for name in ("command", "kubernetes"):
         # The engine loads the provider of the same version as its Python package.
-        wanted = version(f"pulumi-{name}")
-        if (name, wanted) not in there:
-            return f"the provider {name} is not installed: pulumi plugin install resource {name} {wanted}"
+        expected = version(f"pulumi-{name}")
+        if (name, expected) not in there:
+            return f"the provider {name} is not installed: pulumi plugin install resource {name} {expected}"
     return None
 
 

@@ -33,7 +33,7 @@ def check(preview: Preview, port: int) -> None:
     (kind,) = (resource for resource in preview.resources if resource["type"] == "command:local:Command")
     assert json.loads(kind["inputs"]["stdin"])["nodes"][1]["extraPortMappings"][0]["hostPort"] == port
     assert preview.outputs["url"] == f"http://hello.localhost:{port}/"
-    # A language host beside Pulumi's own is told of, and works the same.
+    # A language host beside Pulumi's own is mentioned, and works the same.
     warnings = [warning for warning in preview.messages("warning") if " from $PATH at " not in warning]
     assert warnings == preview.messages("error") == []
 

@@ -68,21 +68,21 @@ CLAIMS: dict[str, tuple[dict[str, Any], set[tuple[str, str]]]] = {
 }
 
 
-@pytest.mark.parametrize(("shared", "wanted"), CLAIMS.values(), ids=list(CLAIMS))
-def test_what_two_developers_claim_is_told_before_anything_is_made(
-    origin: Path, manifests: Path, tmp_path: Path, shared: dict[str, Any], wanted: set[tuple[str, str]]
+@pytest.mark.parametrize(("shared", "expected"), CLAIMS.values(), ids=list(CLAIMS))
+def test_what_two_developers_claim_is_reported_before_anything_is_made(
+    origin: Path, manifests: Path, tmp_path: Path, shared: dict[str, Any], expected: set[tuple[str, str]]
 ) -> None:
     clone = clone_of(origin, tmp_path, manifests)
     clone.write_config("alice", claiming("alice", 8090, "alice.localhost"))
     clone.write_config("bob", claiming(**{**BOB, **shared}))
     clone.pulumi("stack", "init", "bob")
     found = preview(clone, "bob", tmp_path, {})
-    assert found.reported == {("mandatory", *one) for one in wanted}
-    assert (found.returncode != 0) == bool(wanted), found.text
+    assert found.reported == {("mandatory", *one) for one in expected}
+    assert (found.returncode != 0) == bool(expected), found.text
     assert all("is already used by the stack alice" in event["message"] for event in found.of("policyEvent"))
 
 
-def test_two_stacks_on_one_existing_cluster_are_told(origin: Path, manifests: Path, tmp_path: Path) -> None:
+def test_two_stacks_on_one_existing_cluster_are_reported(origin: Path, manifests: Path, tmp_path: Path) -> None:
     clone = clone_of(origin, tmp_path, manifests)
     for name in ("alice", "bob"):
         services = [{"name": "shop", "host": f"{name}.localhost"}]

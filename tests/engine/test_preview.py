@@ -126,7 +126,7 @@ def test_two_previews_are_equal_and_one_can_be_saved(stacks: Clone, tmp_path: Pa
     assert any(urn.endswith("cluster-kind") for urn in plans[0])
 
 
-def test_a_file_in_the_kubeconfig_folders_way_is_told(origin: Path, manifests: Path, tmp_path: Path) -> None:
+def test_a_file_in_the_kubeconfig_folders_way_is_reported(origin: Path, manifests: Path, tmp_path: Path) -> None:
     clone = clone_of(origin, tmp_path, manifests)
     clone.pulumi("stack", "init", "alice")
     clone.write_config("alice", {"cluster": {"kubeconfigFolder": "Makefile/kubeconfig"}})

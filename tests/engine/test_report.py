@@ -25,7 +25,7 @@ def fresh(stack: Clone) -> dict[str, str]:
     return {name: "".join(scrubbed(events(stack, name), stack.folder)) for name in ("clean", "open", "fails")}
 
 
-def told(folder: Path, **streams: str) -> tuple[int, dict[str, Any]]:
+def reported(folder: Path, **streams: str) -> tuple[int, dict[str, Any]]:
     """Status and report of a pull request: `head`, and `base` where there is one."""
     (folder / "stacks").mkdir(exist_ok=True)
     (folder / "stacks" / "Pulumi.ci.yaml").write_text(stack_file("open"))
@@ -39,7 +39,7 @@ def told(folder: Path, **streams: str) -> tuple[int, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", ["clean", "open", "fails"])
 def test_a_fresh_preview_says_what_the_recorded_one_does(fresh: dict[str, str], tmp_path: Path, name: str) -> None:
-    now, then = (told(tmp_path, head=events) for events in (fresh[name], recorded(name)))
+    now, then = (reported(tmp_path, head=events) for events in (fresh[name], recorded(name)))
     assert now[0] == then[0]
     for key in ("stack", "failure", "mended", "unreadLines", "findings"):
         assert now[1][key] == then[1][key]
@@ -48,7 +48,7 @@ def test_a_fresh_preview_says_what_the_recorded_one_does(fresh: dict[str, str], 
 
 
 def test_two_fresh_previews_differ_in_the_change_alone(fresh: dict[str, str], tmp_path: Path) -> None:
-    status, report = told(tmp_path, head=fresh["open"], base=fresh["clean"])
+    status, report = reported(tmp_path, head=fresh["open"], base=fresh["clean"])
     assert status == 1
     (finding,) = report["findings"]["adds"]
     line = 1 + stack_file("open").splitlines().index("    listenAddress: 0.0.0.0")

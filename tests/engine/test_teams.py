@@ -204,15 +204,15 @@ def second(clone: Clone, *words: str) -> subprocess.CompletedProcess[str]:
 def locked(done: subprocess.CompletedProcess[str]) -> bool:
     """Whether that is what the document says of a second `up`."""
     (message,) = (block for block in blocks("docs/teams.md", "") if "locked" in block)
-    told, where = message.splitlines()
-    assert told in done.stderr, done.stdout + done.stderr
+    reported, where = message.splitlines()
+    assert reported in done.stderr, done.stdout + done.stderr
     shape = re.sub(r"s3://\S+", r"\\S+/.pulumi/locks/organization/another/alice/[-0-9a-f]+.json\\S*", where)
     shape = shape.replace("bob@laptop (pid 4711)", r"\S+@\S+ \(pid \d+\)")
     assert re.search(re.sub(r"at 2026\S+", r"at \\S+", shape), done.stderr), done.stderr
     return done.returncode == 1
 
 
-def test_the_second_up_is_told_who_has_the_lock(waiting: tuple[Clone, subprocess.Popen[str]]) -> None:
+def test_the_second_up_names_who_has_the_lock(waiting: tuple[Clone, subprocess.Popen[str]]) -> None:
     """And the first goes on; previews and outputs are read all the while."""
     clone, first = waiting
     assert locked(second(clone, "up", "--yes", "--skip-preview"))

@@ -110,7 +110,7 @@ def test_an_image_that_the_node_has_lost_is_loaded_again(built: Project) -> None
 
 
 @pytest.mark.long
-def test_an_unknown_target_is_told_before_anything_changes(built: Project) -> None:
+def test_an_unknown_target_is_reported_before_anything_changes(built: Project) -> None:
     file = built.folder / "stacks" / f"Pulumi.{STACK}.yaml"
     kept = file.read_text()
     file.write_text(kept.replace("target: prod", "target: production"))

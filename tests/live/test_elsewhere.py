@@ -196,7 +196,7 @@ def test_a_contour_of_others_is_used_and_left_alone(elsewhere: Elsewhere) -> Non
     assert "0 unchanged" not in project.up(STACK)
     assert snapshot() == running
     assert project.outputs(STACK) == outputs
-    # What Docker publishes in front of the cluster is told by the settings.
+    # What Docker publishes in front of the cluster is known from the settings.
     elsewhere.write([BUILT, PLAIN], {"listenAddress": "127.0.0.1", "httpPort": PUBLISHED}, {"existing": "edge"})
     project.up(STACK)
     assert answered(project.outputs(STACK)["routes"][0]["curl"]) == (200, "built\n")

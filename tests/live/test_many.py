@@ -65,13 +65,13 @@ def identity(names: Iterable[str]) -> Mapping[str, str]:
 
 
 def each_answers_its_own_name_alone(team: Project, names: Iterable[str]) -> None:
-    doors = {}
+    hops = {}
     for name in names:
         outputs = team.outputs(name)
         assert answer(outputs["curl"])[0] == 200
-        doors[name] = {hop["name"]: hop for hop in outputs["hops"]}["name"]
-    for ours, theirs in permutations(doors, 2):
-        host, port = doors[theirs]["address"], doors[ours]["port"]
+        hops[name] = {hop["name"]: hop for hop in outputs["hops"]}["name"]
+    for ours, theirs in permutations(hops, 2):
+        host, port = hops[theirs]["address"], hops[ours]["port"]
         status, _ = answer(f"curl --resolve {host}:{port}:127.0.0.1 http://{host}:{port}/")
         assert status == 404, f"{ours} answers to the name of {theirs}"
 

@@ -24,10 +24,10 @@ CONTOUR = "projectcontour"
 
 @dataclass(frozen=True)
 class Change:
-    """What somebody does. told: what `make up` says of it. holds: a jsonpath of an object, and its declared value."""
+    """What somebody does. reported: by `make up`. holds: a jsonpath of an object, and its declared value."""
 
     kubectl: Sequence[str]
-    told: str
+    reported: str
     holds: tuple[str, str, str, str]
 
 
@@ -107,7 +107,7 @@ def _as_declared(running: Project, changes: Sequence[Change]) -> None:
     for change in changes:
         namespace, what, path, expected = change.holds
         value = running.kubectl(STACK, "get", "--namespace", namespace, what, "--output", f"jsonpath={path}")
-        assert value == expected, change.told
+        assert value == expected, change.reported
     assert answer(running.outputs(STACK)["curl"])[0] == 200
     again = running.up(STACK)
     assert "changed in the cluster" not in again
@@ -119,7 +119,7 @@ def _mended(running: Project, changes: Sequence[Change]) -> None:
         running.kubectl(STACK, *change.kubectl)
     for said in (running.preview(STACK), running.up(STACK)):
         for change in changes:
-            assert f"changed in the cluster: {change.told}" in said, said
+            assert f"changed in the cluster: {change.reported}" in said, said
     _as_declared(running, changes)
 
 

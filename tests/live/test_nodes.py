@@ -156,7 +156,7 @@ def low_uplink(_: Cluster) -> Iterator[None]:
     run("docker", "exec", ALONE, "ip", "link", "set", "eth0", "mtu", "1500")
 
 
-def told(cluster: Cluster, inject: Fault) -> dict[str, Any]:
+def reported(cluster: Cluster, inject: Fault) -> dict[str, Any]:
     """The trace of a fault, which is taken out again. One that Calico mends during the look is put in again."""
     for _ in range(3):
         with contextmanager(inject)(cluster):
@@ -179,7 +179,7 @@ def told(cluster: Cluster, inject: Fault) -> dict[str, Any]:
 def test_a_fault_between_the_nodes_is_named_and_its_healed_twin_is_not(
     cluster: Cluster, inject: Fault, expected: tuple[str, str]
 ) -> None:
-    report = told(cluster, inject)
+    report = reported(cluster, inject)
     assert report["codes"] == [expected]
     assert (report["first"] == 6) is (expected[1] != "T85")
     assert cluster.trace(PORTS[SECOND])["codes"] == []
@@ -191,7 +191,7 @@ def test_packets_between_nodes_of_one_subnet_need_no_tunnel(cluster: Cluster) ->
     report = cluster.trace(PORTS[SECOND])
     assert (report["status"], report["codes"]) == (0, [])
     assert report["betweenNodes"] == [f"{SECOND} -> {ALONE} dev eth0, not encapsulated, MTU 1500"]
-    assert told(cluster, no_way_there)["codes"] == [("endpoint", "T35")]
+    assert reported(cluster, no_way_there)["codes"] == [("endpoint", "T35")]
 
 
 def test_a_dead_node_is_named(cluster: Cluster) -> None:

@@ -231,11 +231,11 @@ def test_headers_are_set_and_removed_on_their_route_alone() -> None:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("routed")
-def test_a_browser_is_told_what_another_origin_may_do() -> None:
+def test_a_browser_learns_what_another_origin_may_do() -> None:
     asked = {"Access_Control_Request_Method": "PUT"}
-    status, told = response("/", "OPTIONS", Origin="https://shop.example", **asked)
-    assert (status, told["Access-Control-Allow-Origin"]) == (200, "https://shop.example")
-    assert told["Access-Control-Allow-Methods"] == "GET,PUT"
+    status, reported = response("/", "OPTIONS", Origin="https://shop.example", **asked)
+    assert (status, reported["Access-Control-Allow-Origin"]) == (200, "https://shop.example")
+    assert reported["Access-Control-Allow-Methods"] == "GET,PUT"
     assert response("/", Origin="https://other.example")[1]["Access-Control-Allow-Origin"] is None
 
 

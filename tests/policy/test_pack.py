@@ -14,7 +14,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Place
 from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
-from hops.rules.finding_text import told
+from hops.rules.finding_text import as_message
 from hops.rules.judge import judge
 from hops.rules.rule import Rule
 from tests.hops.rules.cases import documents
@@ -148,7 +148,7 @@ def test_a_rule_is_switched_by_its_code(pack: Pack) -> None:
     assert ("advisory", "HP02") in codes(pack.stack((POD, pod(), "it")))
 
 
-def test_parameters_and_exceptions_are_heard(pack: Pack) -> None:
+def test_parameters_and_exceptions_are_applied(pack: Pack) -> None:
     reason = {"reason": "scraped on the node", "owner": "alice", "expires": LATER}
     pack.configure(
         {
@@ -273,7 +273,7 @@ def stack_says(pack: Pack, policy: object, others: Mapping[str, object] | None =
     pack.stub.ConfigureStack(request)
 
 
-def test_the_stack_is_heard_and_the_stricter_level_wins(pack: Pack) -> None:
+def test_the_stack_is_read_and_the_stricter_level_wins(pack: Pack) -> None:
     rules = {"HP01": {"level": "advisory"}, "HP02": {"level": "disabled"}}
     stack_says(pack, {"rules": rules})
     assert pack.analyze(POD, pod()) == []
@@ -283,8 +283,8 @@ def test_the_stack_is_heard_and_the_stricter_level_wins(pack: Pack) -> None:
 
 def test_older_engines_tell_by_the_environment(environment: dict[str, str]) -> None:
     config = {f"{NAME}:policy": json.dumps({"rules": {"HP01": {"level": "disabled"}}})}
-    told = {"PULUMI_CONFIG": json.dumps(config), "PULUMI_PROJECT": "shop", "PULUMI_STACK": "dev"}
-    with running({**environment, **told, "PULUMI_DRY_RUN": "true"}) as pack:
+    variables = {"PULUMI_CONFIG": json.dumps(config), "PULUMI_PROJECT": "shop", "PULUMI_STACK": "dev"}
+    with running({**environment, **variables, "PULUMI_DRY_RUN": "true"}) as pack:
         assert codes(pack.analyze(POD, pod())) == [("mandatory", "HP02")]
 
 
@@ -386,7 +386,7 @@ def test_a_stack_holds_nothing_against_itself_nor_against_another_project(beside
     assert beside_alice.analyze(COMMAND, kind("alice", 8090)) == []
 
 
-def test_a_stack_file_that_is_none_is_told(beside_alice: Pack) -> None:
+def test_a_stack_file_that_is_none_is_reported(beside_alice: Pack) -> None:
     stack_says(beside_alice, {}, {"cluster": {"httpPort": 8090}})
     (said,) = beside_alice.preview()
     assert said[0] == "advisory"
@@ -420,8 +420,8 @@ def declared(number: int, body: dict[str, Any]) -> tuple[str, dict[str, Any], st
 def test_pack_and_check_say_the_same_sentence(shared_pack: Pack, rule: Rule) -> None:
     bodies = documents(rule.bad)
     inventory = Inventory(((body, Place()) for body in bodies), today=datetime.now(UTC).date())
-    said = {told(finding).rpartition("\n")[0] for finding in judge(inventory, configure(), [rule])}
+    said = {as_message(finding).rpartition("\n")[0] for finding in judge(inventory, configure(), [rule])}
     resources = [declared(number, body) for number, body in enumerate(bodies)]
-    heard = {message.rpartition("\n")[0] for _, message in shared_pack.preview(*resources)}
+    received = {message.rpartition("\n")[0] for _, message in shared_pack.preview(*resources)}
     assert said
-    assert said <= heard
+    assert said <= received

@@ -40,12 +40,12 @@ def test_other_namespaces_are_none_of_ours() -> None:
 
 @pytest.mark.parametrize("text", ["hello", "{", "", "80", "null", "NaN", '"quoted"', "[1]"])
 @pytest.mark.parametrize("key", ["cluster", "services", "policy"])
-def test_a_text_where_an_object_belongs_is_told(key: str, text: str) -> None:
+def test_a_text_where_an_object_belongs_is_reported(key: str, text: str) -> None:
     with pytest.raises(SettingsError, match=f"^ingress-hops:{key}"):
         read({f"ingress-hops:{key}": text})
 
 
-def test_an_unknown_key_is_told() -> None:
+def test_an_unknown_key_is_reported() -> None:
     with pytest.raises(SettingsError, match="ingress-hops:clutser: there is no such key"):
         read({"ingress-hops:clutser": "{}"})
 

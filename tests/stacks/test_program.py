@@ -96,10 +96,10 @@ class Cluster:
         return self.objects
 
     async def answer(
-        self, control_plane: str, door: Entrypoint, backends: Sequence[Backend]
+        self, control_plane: str, entrypoint: Entrypoint, backends: Sequence[Backend]
     ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
         requests = [f"{backend.host}{backend.request_path}" for backend in backends]
-        self.asked.append((control_plane, door.node, door.mappings[0].node, requests))
+        self.asked.append((control_plane, entrypoint.node, entrypoint.mappings[0].node, requests))
         return self.objects, self.answers or [RouteAnswer(answered=True, pods={}, logs={}) for _ in backends]
 
 
@@ -451,7 +451,7 @@ def test_what_an_interrupted_start_left_is_replaced_without_a_question(running: 
 UNREADY = PodStart("Running", restarts=0)
 
 
-def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
+def test_a_route_that_no_pod_answers_is_reported_and_the_others_are_published(
     running: Run, cluster: Cluster, seed: Settings
 ) -> None:
     cluster.answers = [
@@ -465,7 +465,7 @@ def test_a_route_that_no_pod_answers_is_told_and_the_others_are_published(
     assert recording.outputs["hops"] == hops(seed, SEEN)
 
 
-def test_a_replica_that_is_not_ready_is_told(running: Run, cluster: Cluster) -> None:
+def test_a_replica_that_is_not_ready_is_reported(running: Run, cluster: Cluster) -> None:
     cluster.answers = [RouteAnswer(answered=True, pods={"default/example-pod": UNREADY}, logs={})]
     assert running().warnings[0].startswith("ingress-hops:services[0] (my-service): not all pods are ready")
     cluster.answers = [
@@ -511,8 +511,8 @@ def test_a_node_with_another_address_is_announced_and_started_again(running: Run
     worker = replace(own.docker.containers[1], address="172.18.0.4", kept_address="172.18.0.2")
     moved = replace(own, docker=replace(own.docker, containers=(own.docker.containers[0], worker)))
     before = running(machine=moved, preview=True)
-    told = "sam-test-cluster-worker has the address 172.18.0.4, and its cluster was made with 172.18.0.2"
-    assert any(told in text for _, text in before.logs)
+    reported = "sam-test-cluster-worker has the address 172.18.0.4, and its cluster was made with 172.18.0.2"
+    assert any(reported in text for _, text in before.logs)
     assert not any(function == "command:local:run" for function, _ in before.calls)
     after = running(machine=moved)
     (given,) = [given for function, given in after.calls if function == "command:local:run"]
@@ -678,8 +678,8 @@ def test_an_existing_clusters_hops(running: Run, elsewhere: Elsewhere) -> None:
     ours = [contour("contour", namespace="projectcontour"), *published_names(*HELM[1:4])]
     elsewhere.after = [*ours, named("Pod", "my-service-pod", "apps", status={"podIP": "10.1.2.3"})]
     late = running("prod", config=EXISTING).outputs
-    door = Entrypoint("203.0.113.7", None, BALANCED, Entrance.LOAD_BALANCER)
-    there = LiveAddresses(entrance=door, pods={"apps/my-service-pod": "10.1.2.3"})
+    entrypoint = Entrypoint("203.0.113.7", None, BALANCED, Entrance.LOAD_BALANCER)
+    there = LiveAddresses(entrance=entrypoint, pods={"apps/my-service-pod": "10.1.2.3"})
     assert late["hops"] == hops(of, there)
     assert late["curl"] == "curl --resolve my-service.localhost:80:203.0.113.7 http://my-service.localhost/"
 

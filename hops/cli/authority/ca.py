@@ -84,7 +84,7 @@ def trust() -> None:
 
     Exit status: 0 all stores trust it, 1 a store does not, 2 there is no authority.
     """
-    raise typer.Exit(_change(_stores(_authority()), wanted=Trust.YES))
+    raise typer.Exit(_change(_stores(_authority()), target=Trust.YES))
 
 
 @app.command()
@@ -93,7 +93,7 @@ def untrust() -> None:
 
     Exit status: 0 no store trusts it, 1 a store still does, 2 there is no authority.
     """
-    raise typer.Exit(_change(_stores(_authority()), wanted=Trust.NO))
+    raise typer.Exit(_change(_stores(_authority()), target=Trust.NO))
 
 
 @app.command()
@@ -102,7 +102,7 @@ def remove() -> None:
 
     Exit status: 0 removed, 1 a store still trusts it and the files stay, 2 there is no authority.
     """
-    ended = _change(_stores(_authority()), wanted=Trust.NO)
+    ended = _change(_stores(_authority()), target=Trust.NO)
     if ended is not Status.ALL_WELL:
         echo("the files of the authority stay: without them, hops cannot remove it from that store", err=True)
         raise typer.Exit(ended)
@@ -149,18 +149,18 @@ def _stores(authority: CertificateFacts) -> Sequence[Store]:
     return stores(authority_file(authority_folder()), label, root=ROOT)
 
 
-def _change(found: Sequence[Store], *, wanted: Trust) -> Status:
+def _change(found: Sequence[Store], *, target: Trust) -> Status:
     """Makes each store trust the authority or not. Prints each command before it runs, and how it ended."""
     ended = Status.ALL_WELL
     if not found:
         echo("none of the known stores is on this machine: nothing was changed")
-        return Status.FINDINGS if wanted is Trust.YES else ended
+        return Status.FINDINGS if target is Trust.YES else ended
     for store in found:
-        commands = store.trust if wanted is Trust.YES else store.untrust
+        commands = store.trust if target is Trust.YES else store.untrust
         if store.obstacle:
             problem = store.obstacle
-        elif store.trusted is wanted:
-            echo(f"{store.name}: {wanted} already")
+        elif store.trusted is target:
+            echo(f"{store.name}: {target} already")
             continue
         elif not store.rights:
             problem = f"this user may not change it; run: {as_root(commands)}"
@@ -172,5 +172,5 @@ def _change(found: Sequence[Store], *, wanted: Trust) -> Status:
             ended = Status.FINDINGS
             echo(f"{store.name}: not changed: {problem}", err=True)
         else:
-            echo(f"{store.name}: {wanted}")
+            echo(f"{store.name}: {target}")
     return ended

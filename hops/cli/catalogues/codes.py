@@ -45,7 +45,7 @@ def main(
                     "severity": str(code.severity),
                     "symptom": code.symptom,
                     "cause": code.cause,
-                    "told_apart": code.told_apart,
+                    "told_apart": code.confirmed_by,
                     "remedy": code.remedy,
                     "references": code.references,
                 }

@@ -178,9 +178,9 @@ def _check_address(address: str, host: str) -> None:
 
 def _check_others(project: Path, seen: Seen, name: str) -> None:
     if seen.unusable:
-        told = "\n".join(seen.unusable.values())
+        problems = "\n".join(seen.unusable.values())
         remedy = f"correct each file, or remove its stack with: {program(project)} stack rm NAME --file"
-        raise StackError(f"{told}\nso the ports and names that these stacks use are unknown; {remedy}")
+        raise StackError(f"{problems}\nso the ports and names that these stacks use are unknown; {remedy}")
     if resources := (seen.kept or {}).get(name):
         down = of_stack("down", name, makefile=has_makefile(project))
         raise StackError(

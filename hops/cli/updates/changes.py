@@ -12,7 +12,7 @@ from hops.pull_requests.events import Preview, PreviewedResource
 _OPS = {"create": "create", "update": "update", "replace": "replace", "delete": "delete"}
 _DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 _FOLDED = 5
-"""A component with more objects of one change is told by their number."""
+"""A component with more objects of one change is shown as a number."""
 _MOST_LINES = 12
 _FIELDS = 3
 _BOOKKEEPING = (
@@ -87,7 +87,7 @@ def _name(each: PreviewedResource) -> str:
 
 
 def _fields(each: PreviewedResource) -> str:
-    """Which inputs differ. A text that holds JSON, such as kind's configuration, is told as a whole."""
+    """Which inputs differ. A text that holds JSON, such as kind's configuration, is shown as a whole."""
     names = list(
         dict.fromkeys(re.sub(r"/\d+(?=/|$)", "[]", place).strip("/").replace("/", ".") for place in each.changed)
     )

@@ -203,7 +203,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     seen = _look(of, forget=True)
     if verbose:
-        drifts = seen.told_drifts()
+        drifts = seen.reported_drifts()
         _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
@@ -278,7 +278,7 @@ class BackgroundUpdate:
 
 
 def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequence[Drift]]:
-    """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
+    """A preview, and the objects that are not as declared, which are looked for meanwhile and printed.
 
     Where there are some, the preview is done again with them in view.
     """
@@ -286,7 +286,7 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequenc
     planned = run(of.project, words, of.around(force=seen.unknown), Progress(title))
     if planned.interrupted:
         return planned, ()
-    drifts = seen.told_drifts()
+    drifts = seen.reported_drifts()
     if drifts:
         progress = Progress(f"{title}, with the changes in the cluster")
         planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
@@ -300,7 +300,7 @@ def _refresh(drifts: Sequence[Drift]) -> list[str]:
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
     if verbose:
-        drifts = seen.told_drifts()
+        drifts = seen.reported_drifts()
         _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
@@ -329,7 +329,7 @@ class _Seen:
     _drifts: Future[list[Drift] | None] | None = None
     _images: Future[list[tuple[Build, str]]] | None = None
 
-    def told_drifts(self) -> Sequence[Drift]:
+    def reported_drifts(self) -> Sequence[Drift]:
         """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
         found = (self._drifts.result() if self._drifts else None) or ()
         for drift in found:
@@ -348,7 +348,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).doors))
+    machine = later(partial(look, plan(of.settings).entrypoints))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -417,7 +417,7 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
         echo("an earlier update was interrupted; this one continues from there")
 
 
-# What is told
+# What is printed
 
 
 def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
@@ -471,7 +471,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
+    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is reported first
 
     intended = plan(of.settings)
     deadline = time.monotonic() + patience

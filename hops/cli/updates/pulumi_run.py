@@ -214,7 +214,7 @@ class Progress:
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
     _done: int = 0
-    _told: int = 0
+    _printed: int = 0
     _last: tuple[float, str] = (0.0, "")
 
     def __post_init__(self) -> None:
@@ -240,10 +240,10 @@ class Progress:
         os.write(2, f"\n{text}\n".encode())
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Takes an event of the engine: a resource begins or ends, or a step of it is told."""
+        """Takes an event of the engine: a resource begins or ends, or one of its steps has a message."""
         said = event.get("diagnosticEvent") or {}
-        if said.get("ephemeral") and (told := on_one_line(str(said.get("message")).strip())):
-            self._said[str(said.get("urn"))] = told
+        if said.get("ephemeral") and (line := on_one_line(str(said.get("message")).strip())):
+            self._said[str(said.get("urn"))] = line
         kind = next(
             (kind for kind in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent") if kind in event), None
         )
@@ -259,9 +259,9 @@ class Progress:
         self._done += 1
         seconds = time.monotonic() - began
         slow = op not in ("same", "refresh") and seconds >= _TOLD_SECONDS
-        if slow and name and not self._live and self._told < _MOST_LINES:
+        if slow and name and not self._live and self._printed < _MOST_LINES:
             echo(f"  {name} … {seconds:.0f} s", err=True)
-            self._told += 1
+            self._printed += 1
             self._last = (time.monotonic(), self._last[1])
 
     def _tick(self) -> None:
@@ -286,16 +286,16 @@ class Progress:
 
     def due(self, now: float) -> str:
         """The line that is due, "" for none. now: of the monotonic clock, in seconds."""
-        state, (told_at, before) = self.state(now), self._last
+        state, (printed_at, before) = self.state(now), self._last
         what = re.sub(r"^[0-9]+ | [0-9]+ s\b", "", state)
-        if now - told_at < (_QUIET if what != before else _MOST_QUIET):
+        if now - printed_at < (_QUIET if what != before else _MOST_QUIET):
             return ""
         self._last = (now, what)
         return state
 
 
 class Silence(Progress):
-    """Nothing is told of a run in the background."""
+    """A run in the background prints nothing."""
 
     def __init__(self) -> None:
         super().__init__("")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from hops.cli.trace import GRPC_CALL, sight_of_stack
+from hops.cli.trace import GRPC_CALL, observation_of_stack
 from hops.cli.trace_text import verdict
 from hops.kubernetes.resources.pod_start import migration_failed
 from hops.model.hop import Backend, RequestPath, met_by
@@ -38,7 +38,7 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
     """The answer of each of the plan's `asked`. A stack in an existing cluster is not asked."""
     if settings.cluster.existing:
         return [Answer("was not asked: the output curl asks it at its address", well=True) for _ in intended.asked]
-    listen = intended.door.listen
+    listen = intended.entrypoint.listen
     address = "127.0.0.1" if listen in (None, "0.0.0.0") else listen
     authority = str(authority_file(authority_folder()))
     every = (route for service in settings.services for route in service.routes)
@@ -112,4 +112,4 @@ def verdict_of(name: str, settings: Settings, path: RequestPath, backend: Backen
     """
     headers = met_by(backend.requires)
     port = next((mapping.host for mapping in path.mappings if mapping.scheme == path.scheme), None)
-    return verdict(trace(sight_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))
+    return verdict(trace(observation_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))

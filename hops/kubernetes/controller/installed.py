@@ -1,6 +1,6 @@
 """The Contours that a cluster has, under any name: the Envoys of each, and where requests enter.
 
-From Contour 1.33: cmd/contour/bootstrap.go (what an Envoy is told) and internal/provisioner (the Contour of a Gateway).
+From Contour 1.33: cmd/contour/bootstrap.go (the start of an Envoy) and internal/provisioner (the Contour of a Gateway).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -74,26 +74,26 @@ class _Reader:
                 self._expect(")")
                 # A pod is in a namespace, and global() means what is in none.
                 return key == "all"
-            wanted = self._next()
+            label = self._next()
             self._expect(")")
-            return wanted in self._labels
+            return label in self._labels
         return self._compared(self._labels.get(key), self._next())
 
     def _compared(self, value: str | None, operator: str) -> bool:
         if operator in ("in", "not in"):
             return (value in self._set()) is (operator == "in")
-        wanted = self._text()
+        expected = self._text()
         match operator:
             case "==":
-                return value == wanted
+                return value == expected
             case "!=":
-                return value != wanted
+                return value != expected
             case "contains":
-                return value is not None and wanted in value
+                return value is not None and expected in value
             case "starts with":
-                return value is not None and value.startswith(wanted)
+                return value is not None and value.startswith(expected)
             case "ends with":
-                return value is not None and value.endswith(wanted)
+                return value is not None and value.endswith(expected)
         raise SelectorError(f"the operator {operator!r} is not known here")
 
     def _set(self) -> set[str]:

@@ -179,10 +179,10 @@ def _is_around(selector: JSON, peer: Peer) -> bool | None:
     """Whether a selector takes a pod's namespace."""
     if peer.around is not None:
         return selects(selector, peer.around)
-    wanted = pairs(at(selector, "matchLabels"))
-    if at(selector, "matchExpressions") or wanted.keys() - {_NAME_LABEL}:
+    labels = pairs(at(selector, "matchLabels"))
+    if at(selector, "matchExpressions") or labels.keys() - {_NAME_LABEL}:
         return None
-    return wanted.get(_NAME_LABEL) in (None, peer.namespace)
+    return labels.get(_NAME_LABEL) in (None, peer.namespace)
 
 
 def _at_port(ports: JSON, connection: Connection) -> bool:

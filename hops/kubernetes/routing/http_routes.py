@@ -159,13 +159,13 @@ def _parents(resource: Resource, attachment: Attachment | None) -> list[JSON]:
     """The entries of a route's status for a parentRef."""
     reference = attachment.reference if attachment else None
     keys = ("name", "namespace", "sectionName", "port")
-    wanted = {key: at(reference, key) for key in keys if at(reference, key) is not None}
+    required = {key: at(reference, key) for key in keys if at(reference, key) is not None}
     return [
         entry
         for entry in sequence(at(resource.body, "status", "parents"))
         if all(
             at(entry, "parentRef", key) == value or (key == "namespace" and value == resource.namespace)
-            for key, value in wanted.items()
+            for key, value in required.items()
         )
     ]
 

@@ -199,16 +199,16 @@ def takes_path(match: tuple[str, str], path: str) -> bool:
 
     match: type of match and path, as in `Route.match`.
     """
-    how, wanted = match
+    how, pattern = match
     asked = path.partition("?")[0]
     if how == "exact":
-        return asked == wanted
+        return asked == pattern
     if how == "segment":
-        return asked == wanted or asked.startswith(f"{wanted}/")
+        return asked == pattern or asked.startswith(f"{pattern}/")
     if how == "regex":
         # A route that Envoy refuses is not said to refuse the request.
-        return matches_whole(wanted, asked) is not False
-    return asked.startswith(wanted)
+        return matches_whole(pattern, asked) is not False
+    return asked.startswith(pattern)
 
 
 def looks_like_regex(path: str) -> bool:

@@ -70,13 +70,13 @@ def reference(entry: JSON, base: str) -> Target:
     )
 
 
-def port_of(service: DeclaredService, wanted: int | str) -> ServicePort | None:
+def port_of(service: DeclaredService, reference: int | str) -> ServicePort | None:
     """The port that Contour finds: the first of that number or name, and only if it is TCP (dag/cache.go)."""
-    if isinstance(wanted, str):
-        found = next((port for port in service.ports if port.name == wanted), None)
+    if isinstance(reference, str):
+        found = next((port for port in service.ports if port.name == reference), None)
         # From there it goes on with the number.
         return port_of(service, found.port) if found and found.port and found.protocol == "TCP" else None
-    found = next((port for port in service.ports if port.port == wanted), None)
+    found = next((port for port in service.ports if port.port == reference), None)
     return found if found and found.protocol == "TCP" else None
 
 

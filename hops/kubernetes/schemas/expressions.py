@@ -55,7 +55,7 @@ def _once(entries: Sequence[JSON], base: str) -> Iterator[Refusal]:
 
 def _listeners(listeners: Sequence[JSON]) -> Iterator[Refusal]:
     names: set[str] = set()
-    doors: set[tuple[int | None, str, str]] = set()
+    claims: set[tuple[int | None, str, str]] = set()
     for index, listener in enumerate(listeners):
         base = f"/spec/listeners/{index}"
         name, protocol = text(at(listener, "name")) or "", text(at(listener, "protocol")) or ""
@@ -63,12 +63,12 @@ def _listeners(listeners: Sequence[JSON]) -> Iterator[Refusal]:
         if name in names:
             yield _refusal(f"{base}/name", f"two listeners have the name {name}.", "Change one of the names.")
         names.add(name)
-        door = number(at(listener, "port")), protocol, host
-        if door in doors:
-            shown = f"port {door[0]}, protocol {protocol} and {f'hostname {host}' if host else 'no hostname'}"
+        claim = number(at(listener, "port")), protocol, host
+        if claim in claims:
+            shown = f"port {claim[0]}, protocol {protocol} and {f'hostname {host}' if host else 'no hostname'}"
             remedy = "Remove one of the listeners, or change its port or hostname."
             yield _refusal(f"{base}/port", f"two listeners have {shown}.", remedy)
-        doors.add(door)
+        claims.add(claim)
         if host and protocol in ("TCP", "UDP"):
             message = f"listener {name} has a hostname, and protocol {protocol} has none."
             yield _refusal(f"{base}/hostname", message, "Remove hostname, or set protocol to HTTP, HTTPS or TLS.")

@@ -241,10 +241,10 @@ class _Reader:
     def _type(self, path: tuple[str | int, ...], value: JSON, schema: Mapping[str, Any]) -> Refusal:
         given = schema.get("type", ())
         types = [given] if isinstance(given, str) else [type_ for type_ in given if type_ != "null"]
-        wanted = "a text" if _ANY_SCALAR.issubset(types) else " or ".join(_ARTICLES[type_] for type_ in types)
+        expected = "a text" if _ANY_SCALAR.issubset(types) else " or ".join(_ARTICLES[type_] for type_ in types)
         corrected = _corrected(value, types)
         options = [str(option) for option in schema.get("enum", ()) if option not in ("", None)]
-        form = f"one of {', '.join(options)}" if options else schema.get("title", wanted)
+        form = f"one of {', '.join(options)}" if options else schema.get("title", expected)
         remedy = f"Write {form}"
         failed = _failed(schema, corrected) if corrected is not None else ""
         if failed:
@@ -262,7 +262,7 @@ class _Reader:
         return Refusal(
             Fault.TYPE,
             pointer("", *path),
-            f"{dotted(path)} is {_described(value, self._shown(path, value))}; it must be {wanted}.",
+            f"{dotted(path)} is {_described(value, self._shown(path, value))}; it must be {expected}.",
             f"{remedy}.",
             () if corrected is None else ({"op": "replace", "path": pointer("", *path), "value": corrected},),
         )

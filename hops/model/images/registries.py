@@ -71,7 +71,7 @@ def script(registries: Mapping[str, Sequence[str]]) -> str:
 
     registries: the URLs of the mirrors by the registry's host.
 
-    containerd reads the files at each pull. One that does not look for them is told to, and started again; its
+    containerd reads the files at each pull. One that does not look for them gets a setting for it and is restarted; its
     containers go on running.
     """
     lines = [

@@ -49,7 +49,7 @@ def own_values(config: Mapping[str, Any], secrets: Container[str] | None = None)
 
 
 def _names(value: Any) -> list[str]:
-    """The keys of a JSON object; none of another text, which is told by nobody, since it may hold a secret."""
+    """The keys of a JSON object; none for any other text, which is never shown, because it may hold a secret."""
     try:
         whole = json.loads(value)
     except (ValueError, RecursionError, TypeError):

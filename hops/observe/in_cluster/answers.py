@@ -101,14 +101,14 @@ def _version(path: str) -> str:
 
 async def answers(
     control_plane: str,
-    door: Entrypoint,
+    entrypoint: Entrypoint,
     backends: Sequence[Backend],
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[list[dict[str, Any]], list[RouteAnswer]]:
     """Waits until a pod of each backend has answered and all pods are ready, as long as `Patience` allows.
 
     control_plane: name of the control plane's container.
-    door: the entrypoint. Requests go from its node to the node's own ports.
+    entrypoint: the entrypoint. Requests go from its node to the node's own ports.
     backends: the backends to ask.
     clock: gives the current time in seconds. Default: a monotonic clock.
 
@@ -119,7 +119,7 @@ async def answers(
     answered, open_ = [not backend.host for backend in backends], set(range(len(backends)))
     while True:
         unasked = [number for number in sorted(open_) if not answered[number]]
-        asked = (asyncio.to_thread(_answers, door, backends[number]) for number in unasked)
+        asked = (asyncio.to_thread(_answers, entrypoint, backends[number]) for number in unasked)
         for number, answer in zip(unasked, await asyncio.gather(*asked), strict=True):
             answered[number] = answer
         objects = await asyncio.to_thread(cluster_objects, control_plane)
@@ -189,9 +189,9 @@ def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str,
     return {name: pod_start(pods.get(name)) for name in names}
 
 
-def _answers(door: Entrypoint, backend: Backend) -> bool:
-    node = str(door.node)
-    port = next(mapping.node for mapping in door.mappings if mapping.scheme == backend.scheme)
+def _answers(entrypoint: Entrypoint, backend: Backend) -> bool:
+    node = str(entrypoint.node)
+    port = next(mapping.node for mapping in entrypoint.mappings if mapping.scheme == backend.scheme)
     # The node has no copy of the authority's certificate. The question is whether a pod answers.
     curl = ("curl", "--silent", "--insecure", "--max-time", "5", "--output", "/dev/null", "--dump-header", "-")
     url = f"{backend.scheme}://{backend.host}{backend.request_path}"

@@ -84,16 +84,16 @@ def certificates(
 
     Raises AuthorityError if a file cannot be read or written.
     """
-    wanted, at = sorted(set(hosts)), now or datetime.now(UTC)
-    if not wanted:
+    names, at = sorted(set(hosts)), now or datetime.now(UTC)
+    if not names:
         return {}
     try:
         if not keep:
-            return _certificates(folder, wanted, at, keep=False)
+            return _certificates(folder, names, at, keep=False)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         with _locked(folder):
-            return _certificates(folder, wanted, at, keep=True)
+            return _certificates(folder, names, at, keep=True)
     except AuthorityError:
         raise
     except OSError as error:

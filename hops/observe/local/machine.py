@@ -27,17 +27,19 @@ _REWRITTEN = "/kind/old-ipv4"
 (images/base/files/usr/local/bin/entrypoint)."""
 
 
-def look(doors: Sequence[Entrypoint], folder: Path | None = None, *, addresses: bool = False) -> Machine:
+def look(entrypoints: Sequence[Entrypoint], folder: Path | None = None, *, addresses: bool = False) -> Machine:
     """The state of this machine.
 
-    doors: the entrypoints whose ports must be free. All are of one cluster.
+    entrypoints: the entrypoints whose ports must be free. All are of one cluster.
     folder: the folder for kubeconfig files, which must be writable. Default: not checked.
     addresses: whether to read the address that each node of each kind cluster is configured with. Default: only those
       of the entrypoints' cluster.
     """
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
     daemon, error = (
-        (None, "") if "docker" in missing else _daemon(doors[0].node if doors else None, addresses=addresses)
+        (None, "")
+        if "docker" in missing
+        else _daemon(entrypoints[0].node if entrypoints else None, addresses=addresses)
     )
     return Machine(
         missing_tools=missing,
@@ -45,7 +47,12 @@ def look(doors: Sequence[Entrypoint], folder: Path | None = None, *, addresses: 
         docker_error=error,
         remote=None if "docker" in missing else _remote(_endpoint()),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
-        busy=tuple(m.host for door in doors for m in door.mappings if door.listen and busy(door.listen, m.host)),
+        busy=tuple(
+            m.host
+            for entrypoint in entrypoints
+            for m in entrypoint.mappings
+            if entrypoint.listen and busy(entrypoint.listen, m.host)
+        ),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,

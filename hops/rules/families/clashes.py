@@ -117,22 +117,22 @@ def port_is_free(cluster: KindConfiguration, inventory: Inventory, _: NoParamete
     for node in cluster.nodes:
         for mapped in node.mappings:
             if mapped.host_port > 0:
-                wanted = PortClaim("this stack", mapped.listen_address, mapped.host_port, mapped.protocol)
-                yield from _taken(claims, free, f"{mapped.pointer}/hostPort", wanted)
+                own = PortClaim("this stack", mapped.listen_address, mapped.host_port, mapped.protocol)
+                yield from _taken(claims, free, f"{mapped.pointer}/hostPort", own)
     port = number(cluster.networking.get("apiServerPort")) or 0
     if port > 0:
         listen = text(cluster.networking.get("apiServerAddress")) or "127.0.0.1"
         yield from _taken(claims, free, "/networking/apiServerPort", PortClaim("this stack", listen, port))
 
 
-def _taken(claims: _Claims, free: "_FreePorts", path: str, wanted: PortClaim) -> Iterator[Breach]:
-    rivals = claims.ports.get((wanted.port, wanted.protocol.upper()), ())
-    rival = next((claim for claim in rivals if overlap(wanted.address, claim.address or "0.0.0.0")), None)
+def _taken(claims: _Claims, free: "_FreePorts", path: str, own: PortClaim) -> Iterator[Breach]:
+    rivals = claims.ports.get((own.port, own.protocol.upper()), ())
+    rival = next((claim for claim in rivals if overlap(own.address, claim.address or "0.0.0.0")), None)
     if rival:
         yield Breach(
             path,
-            f"{wanted.address}:{wanted.port}/{wanted.protocol} is already used by {rival.holder}.",
-            ({"op": "replace", "path": path, "value": free.after(wanted.port)},),
+            f"{own.address}:{own.port}/{own.protocol} is already used by {rival.holder}.",
+            ({"op": "replace", "path": path, "value": free.after(own.port)},),
             evidence=f"{rival.address}:{rival.port}",
         )
 

@@ -54,8 +54,8 @@ def _apart(one: Pod, other: Pod) -> bool:
     bound, others = text(at(one.spec, "nodeName")), text(at(other.spec, "nodeName"))
     if bound and others and bound != others:
         return True
-    labels, wanted = pairs(at(one.spec, "nodeSelector")), pairs(at(other.spec, "nodeSelector"))
-    return any(key in wanted and wanted[key] != value for key, value in labels.items())
+    labels, required = pairs(at(one.spec, "nodeSelector")), pairs(at(other.spec, "nodeSelector"))
+    return any(key in required and required[key] != value for key, value in labels.items())
 
 
 @partial(

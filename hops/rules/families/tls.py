@@ -110,11 +110,11 @@ class SecuredHosts(Section):
     good=_CERTIFICATE + "---" + _SECURE + "---" + _ALL_HOSTS,
 )
 def secured(resource: Resource, inventory: Inventory, parameters: SecuredHosts) -> Iterator[Breach]:
-    wanted = (*parameters.hosts, *inventory.once(_promised))
-    if not wanted:
+    patterns = (*parameters.hosts, *inventory.once(_promised))
+    if not patterns:
         return
     missing = ADAPTERS[resource.kind].missing_tls(resource, inventory)
-    found = next((host for host in missing.hosts if any(matches(pattern, host) for pattern in wanted)), None)
+    found = next((host for host in missing.hosts if any(matches(pattern, host) for pattern in patterns)), None)
     if found is not None:
         secrets = inventory.once(_certificates).get(resource.namespace, ())
         # With several certificates in the namespace it is uncertain which one is meant.
@@ -333,15 +333,15 @@ def https_used(pod: Pod, inventory: Inventory, parameters: Controllers) -> Itera
         return
     for port in pod.host_ports:
         if port.host_port == 443 or port.name == "https":
-            door = next(
+            published = next(
                 ((node, m) for _, node in inventory.once(Placement).publishing(port) for m in node.publishes(port)),
                 None,
             )
-            if door and not inventory.once(_any_tls):
+            if published and not inventory.once(_any_tls):
                 path = f"{port.pointer}/hostPort"
                 yield Breach(
                     path,
-                    f"{door[0].name} publishes {door[1]}, but no host of the stack has TLS.",
+                    f"{published[0].name} publishes {published[1]}, but no host of the stack has TLS.",
                     ({"op": "remove", "path": path},),
                     absence=True,
                 )

@@ -61,8 +61,8 @@ def written(text: str, *patches: Patch) -> str:
                 changed, applied, waiting = _edited(changed, waiting)
                 for step in applied:
                     done[step.number].append(step.operation)
-        wanted = [patched(body, done[index]) if index in done else body for index, body in enumerate(before)]
-        if plain(documents(changed)) == wanted:
+        expected = [patched(body, done[index]) if index in done else body for index, body in enumerate(before)]
+        if plain(documents(changed)) == expected:
             return mark + changed
     except (LookupError, TypeError, ValueError):
         pass

@@ -6,7 +6,7 @@ from hops.model.commands import hops
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import command
 from hops.trace.observed.observation import SentRequest, Where
@@ -17,7 +17,7 @@ unexplained = Code(
     title="The request stops here, and the cause was not seen",
     symptom="The followed request fails.",
     cause="Unknown: no other code fits the observation.",
-    told_apart="Requests were sent at each hop: the fault is between the last one that failed and the first one "
+    confirmed_by="Requests were sent at each hop: the fault is between the last one that failed and the first one "
     "that was answered.",
     remedy="`hops trace --bundle FILE` saves the whole observation for further analysis.",
 )
@@ -61,14 +61,14 @@ def _fine(request: SentRequest) -> bool:
 def _stopped(view: PathFacts, hop: HopName, request: SentRequest, beyond: SentRequest | None) -> Finding:
     who = Identity("ingress-hops", "Hop", None, hop)
     answers = f", and is answered {_SENT[beyond.where]}" if beyond else ""
-    evidence = [told(request), *([told(beyond)] if beyond else [])]
+    evidence = [request_line(request), *([request_line(beyond)] if beyond else [])]
     message = f"The request fails {_SENT[request.where]}{answers}; the cause was not seen."
     return unexplained.finding(who, message, "", evidence, hop=hop, look=_again(view))
 
 
 def _again(view: PathFacts) -> str:
     """The command that follows the same request again and keeps all that it sees."""
-    stack, cluster, asked = view.sight.stack, view.sight.cluster, view.asked
+    stack, cluster, asked = view.observation.stack, view.observation.cluster, view.asked
     options = [("--host", asked.host), ("--path", asked.path), ("--port", str(asked.port))]
     if cluster and cluster.kubeconfig and not stack:
         options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]

@@ -54,7 +54,7 @@ def _cut_off(view: PathFacts) -> bool:
 
 def _two_authorities(view: PathFacts) -> list[str]:
     """The authorities of Contour and Envoy if they differ, as after a replacement of only one Secret."""
-    given = view.sight.cluster.authorities if view.sight.cluster and view.sees_cluster else {}
+    given = view.observation.cluster.authorities if view.observation.cluster and view.sees_cluster else {}
     known = {name: given[key] for name in CERTIFICATES if (key := f"{view.home}/{name}") in given}
     if len(set(known.values())) < len(CERTIFICATES):
         return []
@@ -62,8 +62,8 @@ def _two_authorities(view: PathFacts) -> list[str]:
 
 
 def _bad_certificate(view: PathFacts) -> tuple[Identity, str] | None:
-    taken = datetime.fromisoformat(view.sight.taken)
-    given = view.sight.cluster.certificates if view.sight.cluster and view.sees_cluster else {}
+    taken = datetime.fromisoformat(view.observation.taken)
+    given = view.observation.cluster.certificates if view.observation.cluster and view.sees_cluster else {}
     for key, end in sorted(given.items()):
         namespace, _, rest = key.partition("/")
         name, _, entry = rest.partition("/")
@@ -97,7 +97,7 @@ def _contour_refuses(view: PathFacts) -> bool:
 
 def _tls_lines(view: PathFacts) -> list[str]:
     """The last line about certificates in the logs of Envoy and of Contour."""
-    given = view.sight.cluster.logs if view.sight.cluster else {}
+    given = view.observation.cluster.logs if view.observation.cluster else {}
     found = []
     for key, log in sorted(given.items()):
         if key.startswith((f"{view.home}/{view.envoy_workload.name}", f"{view.home}/{view.contour.name}")):

@@ -1,4 +1,4 @@
-"""What Contour has told Envoy, against what the objects want, and whether Contour can tell it at all."""
+"""The configuration that Envoy has from Contour, compared with the objects, and whether Contour can give it one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -72,10 +72,10 @@ def stale(view: PathFacts) -> str | None:
     refused = any(route.accepted is False or route.conditions for route in claimed.all if not route.owner)
     if refused or (has is None and without_listener(view)):
         return None
-    wanted = claimed.first
-    leads = leads_to(view, wanted) if wanted and not _refused(view, wanted) else ()
-    if wanted is None or not leads:
-        who = f"{wanted.resource} does not declare" if wanted else "no Ingress claims"
+    declared = claimed.first
+    leads = leads_to(view, declared) if declared and not _refused(view, declared) else ()
+    if declared is None or not leads:
+        who = f"{declared.resource} does not declare" if declared else "no Ingress claims"
         shown = handshake(view)
         # Envoy keeps the routes of a listener that it drains, and no request gets to them.
         lasts = has and not (shown and not shown.protocol)
@@ -85,7 +85,7 @@ def stale(view: PathFacts) -> str | None:
         return None
     if has is None or (own and not any(is_cluster(name, *lead) for lead in leads for name in own)):
         services = " or ".join(f"{service}:{port}" for _, service, port in leads)
-        return f"{wanted.resource} declares {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
+        return f"{declared.resource} declares {services}, Envoy has {envoy.shown(has) if has else 'no route'}"
     namespace, service, _ = leads[0]
     return _other_pods(view, own, namespace, service) if len(leads) == 1 else None
 
@@ -103,16 +103,16 @@ def _other_pods(view: PathFacts, own: tuple[str, ...], namespace: str, service: 
     given = envoy.endpoints(view.envoy, own[0])
     wants = {one.address for one in view.endpoints(namespace, service) if one.reached and ":" not in one.address}
     has = {one.address for one in given or () if ":" not in one.address}
-    if given is None or has == wants or _told_meanwhile(view, own[0]):
+    if given is None or has == wants or _received_meanwhile(view, own[0]):
         return None
     shown = ", ".join(sorted(has)) or "nobody"
     return f"Service {service} has the pods {', '.join(sorted(wants)) or 'none'}, Envoy dials {shown}"
 
 
-def _told_meanwhile(view: PathFacts, cluster: str) -> bool:
+def _received_meanwhile(view: PathFacts, cluster: str) -> bool:
     """Whether Envoy got pods for a cluster while the look went on, so that the objects may be older than its own."""
-    told = envoy.told_pods(view.envoy, cluster) if view.envoy else None
-    return told is not None and told > datetime.fromisoformat(view.sight.taken)
+    received = envoy.pods_received_at(view.envoy, cluster) if view.envoy else None
+    return received is not None and received > datetime.fromisoformat(view.observation.taken)
 
 
 def contour_pods(view: PathFacts) -> tuple[dict[str, JSON], ...]:
@@ -136,7 +136,7 @@ def contour_runs(view: PathFacts) -> bool | None:
 
 def contour_said(view: PathFacts, *words: str) -> tuple[str, ...]:
     """The last line of Contour's log that holds all the words."""
-    given = view.sight.cluster.logs if view.sight.cluster else {}
+    given = view.observation.cluster.logs if view.observation.cluster else {}
     lines = [
         line
         for key, log in given.items()

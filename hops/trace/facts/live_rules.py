@@ -21,8 +21,8 @@ def judged(view: PathFacts, *codes: str, inventory: Inventory | None = None) -> 
 
     inventory: another one than that of the objects in the cluster.
     """
-    wanted = [RULES[code] for code in codes]
-    return [finding for finding in judge(inventory or view.inventory, _unconfigured(), wanted) if finding.code in codes]
+    rules = [RULES[code] for code in codes]
+    return [finding for finding in judge(inventory or view.inventory, _unconfigured(), rules) if finding.code in codes]
 
 
 @cache
@@ -30,7 +30,7 @@ def _unconfigured() -> Configuration:
     return configure()
 
 
-def retold(
+def as_trace_finding(
     finding: Finding,
     hop: HopName,
     remedy: str,

@@ -65,7 +65,7 @@ def trouble(view: PathFacts, pod: Mapping[str, JSON]) -> Trouble | None:
         return Trouble(whole.reason or ("Completed" if phase == "Succeeded" else phase), _line(whole.message))
     if reason := unscheduled(pod):
         return Trouble(reason.reason or "Pending", _line(reason.message))
-    taken = datetime.fromisoformat(view.sight.taken)
+    taken = datetime.fromisoformat(view.observation.taken)
     troubles = [trouble for status in statuses if (trouble := _of_container(status, taken))]
     if stranded(view, pod):
         troubles = [trouble for trouble in troubles if trouble.reason not in _STARTING]
@@ -127,7 +127,7 @@ def last_line(view: PathFacts, pod: Mapping[str, JSON], container: str | None = 
     container: the container to read. Default: any.
     """
     start = f"{objects.full_name(pod)}/{container or ''}"
-    logs = view.sight.cluster.logs if view.sight.cluster else {}
+    logs = view.observation.cluster.logs if view.observation.cluster else {}
     own = [
         (not key.endswith(" previous"), key, log)
         for key, log in logs.items()
@@ -142,5 +142,5 @@ def last_line(view: PathFacts, pod: Mapping[str, JSON], container: str | None = 
 def holds(view: PathFacts, pod: Mapping[str, JSON], *words: str) -> bool:
     """Whether a pod's logs contain one of the words."""
     start = f"{objects.full_name(pod)}/"
-    logs = view.sight.cluster.logs if view.sight.cluster else {}
+    logs = view.observation.cluster.logs if view.observation.cluster else {}
     return any(word in log for key, log in logs.items() if key.startswith(start) for word in words)

@@ -49,8 +49,8 @@ def probing(asked: FollowedRequest) -> str:
 
 def published(view: PathFacts) -> str | None:
     """The address at which requests should enter, whatever the host name resolves to; None if unknown."""
-    if view.door and view.door.listen:
-        return "127.0.0.1" if view.door.listen == "0.0.0.0" else view.door.listen
+    if view.entrypoint and view.entrypoint.listen:
+        return "127.0.0.1" if view.entrypoint.listen == "0.0.0.0" else view.entrypoint.listen
     for service in view.of("Service"):
         declared = as_service(service)
         if declared.type == "LoadBalancer" and declared.selector.get("app") == "envoy":
@@ -65,11 +65,11 @@ def probes(view: PathFacts) -> tuple[Probe, ...]:
 
 def _probes(view: PathFacts) -> Iterator[Probe]:
     method, plain = probing(view.asked), "h2c" if view.asked.grpc else "http"
-    door, inside = view.publishing, view.node_port
-    if door and inside and (address := next(docker_containers.addresses(view.containers.get(door)), None)):
-        yield Probe("node", address, inside, method, door, scheme=view.asked.scheme)
+    node, inside = view.publishing, view.node_port
+    if node and inside and (address := next(docker_containers.addresses(view.containers.get(node)), None)):
+        yield Probe("node", address, inside, method, node, scheme=view.asked.scheme)
         if view.asked.from_node:
-            yield Probe("client", address, inside, view.asked.method, door, scheme=view.asked.scheme)
+            yield Probe("client", address, inside, view.asked.method, node, scheme=view.asked.scheme)
     envoy = next((pod for pod in view.envoy_pods if objects.address(pod)), None)
     if envoy and (address := objects.address(envoy)):
         of_envoy = objects.node_of(envoy)
@@ -78,7 +78,7 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
             address,
             _envoy_port(envoy, view),
             method,
-            door or of_envoy,
+            node or of_envoy,
             pod=objects.full_name(envoy),
             scheme=view.asked.scheme,
         )

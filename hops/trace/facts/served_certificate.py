@@ -18,13 +18,15 @@ _ISSUER_CODES = (2, 20, 21)
 
 def handshake(view: PathFacts) -> Handshake | None:
     """The handshake that shows most: the first, from the client on, with certificates; None without TLS."""
-    shaken = [request.tls for place in THROUGH_ENVOY if (request := view.request(place)) and request.tls]
-    return next((one for one in shaken if one.chain), next(iter(shaken), None))
+    handshake_lines = [request.tls for place in THROUGH_ENVOY if (request := view.request(place)) and request.tls]
+    return next((one for one in handshake_lines if one.chain), next(iter(handshake_lines), None))
 
 
-def speaks_plain(shaken: Handshake | None) -> bool:
+def speaks_plain(handshake_lines: Handshake | None) -> bool:
     """Whether plain HTTP came back instead of a handshake."""
-    return shaken is not None and not shaken.protocol and "wrong version number" in shaken.error
+    return (
+        handshake_lines is not None and not handshake_lines.protocol and "wrong version number" in handshake_lines.error
+    )
 
 
 def chain(view: PathFacts) -> tuple[Certificate, ...]:
@@ -35,7 +37,7 @@ def chain(view: PathFacts) -> tuple[Certificate, ...]:
 
 def out_of_date(view: PathFacts) -> Certificate | None:
     """The first certificate of the chain that is expired or not yet valid."""
-    now = datetime.fromisoformat(view.sight.taken)
+    now = datetime.fromisoformat(view.observation.taken)
     return next((one for one in chain(view) if not _begun(one) <= now <= _ended(one)), None)
 
 
@@ -87,7 +89,7 @@ def served_secret(view: PathFacts, claimed: Claims) -> Identity | None:
     """The Secret whose certificate the server shows, by its fingerprint, or else the one that the route names."""
     shown = next(iter(chain(view)), None)
     of_host = secured(claimed)
-    cluster = view.sight.cluster
+    cluster = view.observation.cluster
     for namespace, name in of_host:
         prints = cluster.fingerprints if cluster else {}
         if shown and prints.get(f"{namespace}/{name}") == shown.sha256:
@@ -113,7 +115,7 @@ def secret_problem(view: PathFacts, who: Identity) -> str:
     kind = text(at(item, "type")) or "Opaque"
     if kind not in ("kubernetes.io/tls", "Opaque"):
         return f"it has the type {kind}, and kubernetes.io/tls is needed"
-    cluster = view.sight.cluster
+    cluster = view.observation.cluster
     return cluster.unusable.get(f"{who.namespace}/{who.name}", "") if cluster else ""
 
 

@@ -162,7 +162,7 @@ def _unfolding(stop: Stop) -> ET.Element:
             "summary",
             icon(stop.sign),
             element("b", f"{stop.number} {stop.name} "),
-            element("span", f"{_told(stop)} ", class_=f"said {stop.sign}"),
+            element("span", f"{_sign_text(stop)} ", class_=f"said {stop.sign}"),
             element(
                 "span",
                 element("span", f"{stop.component} "),
@@ -175,7 +175,7 @@ def _unfolding(stop: Stop) -> ET.Element:
     )
 
 
-def _told(stop: Stop) -> str:
+def _sign_text(stop: Stop) -> str:
     advisory = sum(finding.level is not Level.MANDATORY for finding in stop.findings)
     return stop.said + (f", {advisory} advisory" if advisory else "")
 

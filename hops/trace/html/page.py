@@ -144,7 +144,7 @@ def _answer(answer: SentRequest) -> str:
 
 def _traced(hop: TracedHop, reached: int) -> Stop:
     back = hop.name.reply
-    told = None if back else hop.found or hop.declared or hop.planned
+    shown = None if back else hop.found or hop.declared or hop.planned
     return Stop(
         path=1,
         name=hop.name,
@@ -152,7 +152,7 @@ def _traced(hop: TracedHop, reached: int) -> Stop:
         sign=_SIGNS[hop.verdict],
         said=str(hop.verdict),
         # Without where it leads: that is the next hop.
-        address=(told.here or str(told)) if told else None,
+        address=(shown.here or str(shown)) if shown else None,
         # Of the way back only what an answer went through is known to be in order.
         crossed=hop.verdict is Verdict.OK if back else hop.number <= reached,
         facts=tuple(
@@ -169,7 +169,7 @@ def _traced(hop: TracedHop, reached: int) -> Stop:
 def _planned(
     hop: Hop, number: int, paths: Sequence[RequestPath], findings: Iterable[Finding], intended: Plan | None
 ) -> Stop:
-    """number: of the hop's path among all, from 1. A finding about another path's object is not told here."""
+    """number: of the hop's path among all, from 1. A finding about another path's object is not shown here."""
     mine = {own.component for own in paths[number - 1].hops}
     others = {other.component for path in paths for other in path.hops}
     here = tuple(

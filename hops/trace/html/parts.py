@@ -44,7 +44,7 @@ def _card(finding: Finding, at: Stop | None, remedy: Remedy) -> ET.Element:
             element("code", finding.docs),
             class_="more",
         ),
-        # What is told at no hop has its evidence here.
+        # What is texts at no hop has its evidence here.
         element("details", element("summary", "evidence"), element("pre", finding.evidence))
         if finding.evidence and not at
         else None,
@@ -69,7 +69,7 @@ def as_sentence(finding: Finding) -> Iterator[ET.Element]:
 
 
 def attempt(path: RequestPath, *, several: bool) -> ET.Element:
-    """The command that tries a path. several: whether it has to be told which one."""
+    """The command that tries a path. several: whether it has to name one."""
     return element("div", *_command(f"After an up, try{f' {path.title}' if several else ''}", path.curl))
 
 
@@ -130,8 +130,8 @@ def times(answer: SentRequest) -> Iterator[ET.Element]:
     yield from section("The request's times", [element("ol", *rows, class_="times")])
 
 
-def sentences(title: str, told: Iterable[str]) -> Iterator[ET.Element]:
-    items = [element("li", sentence) for sentence in told]
+def sentences(title: str, texts: Iterable[str]) -> Iterator[ET.Element]:
+    items = [element("li", sentence) for sentence in texts]
     if items:
         yield from section(title, [element("ul", *items)])
 

@@ -21,7 +21,7 @@ Failure = Literal["no name", "refused", "timeout", "reset", "empty", "unreachabl
 
 
 class Part(BaseModel):
-    """A part of a sight: frozen, unknown keys refused."""
+    """A part of an observation: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -70,9 +70,9 @@ _BY_SUBJECT = ("authorities", "certificates", "fingerprints", "logs", "unseen", 
 """Whose keys say what something is about, such as a Secret, and not what it is."""
 
 
-def redacted(sight: Observation) -> Observation:
+def redacted(observation: Observation) -> Observation:
     """The same observation without secrets, and without all that no check reads."""
-    return Observation.model_validate_json(json.dumps(reduced(sight.model_dump(mode="json", by_alias=True))))
+    return Observation.model_validate_json(json.dumps(reduced(observation.model_dump(mode="json", by_alias=True))))
 
 
 def reduced(whole: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class _Redaction:
             name = _text(key, free=False)
             if key in _BY_SUBJECT and isinstance(item, dict):
                 found[name] = {
-                    _text(subject, free=False): self.value(told, free=True) for subject, told in item.items()
+                    _text(subject, free=False): self.value(text, free=True) for subject, text in item.items()
                 }
             elif secret and key in ("exact", "contains", "prefix", "regex", "notexact", "notcontains"):
                 found[name] = self._numbered(item)

@@ -25,7 +25,7 @@ class EnvoyEndpoint:
     address: IP address.
     port: TCP port.
     health: as Envoy calls it.
-    requests: those it sent there since it started, None where not told.
+    requests: those it sent there since it started, None if unknown.
     """
 
     address: str
@@ -184,8 +184,8 @@ def endpoints(envoy: ObservedEnvoy, cluster: str) -> tuple[EnvoyEndpoint, ...] |
     return None if status is None else tuple(_endpoints(status))
 
 
-def told_pods(envoy: ObservedEnvoy, cluster: str) -> datetime | None:
-    """When Envoy was last told the pods of a cluster, None where it doesn't say.
+def pods_received_at(envoy: ObservedEnvoy, cluster: str) -> datetime | None:
+    """When Envoy last received the pods of a cluster; None if it does not say.
 
     Source: https://www.envoyproxy.io/docs/envoy/v1.38.3/configuration/upstream/cluster_manager/cluster_stats,
     update_time, in milliseconds.
@@ -214,5 +214,5 @@ def _endpoints(status: JSON) -> Iterator[EnvoyEndpoint]:
 def connected(envoy: ObservedEnvoy) -> bool | None:
     """Whether Envoy holds a connection to Contour, of those by which it gets its parts; None where no stat tells."""
     stats = envoy.stats_after or envoy.stats
-    told = [value for name, value in stats.items() if name.endswith("control_plane.connected_state")]
-    return any(told) if told else None
+    connected = [value for name, value in stats.items() if name.endswith("control_plane.connected_state")]
+    return any(connected) if connected else None

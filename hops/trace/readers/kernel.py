@@ -186,7 +186,7 @@ class Link:
     name: of the interface.
     on: whether it is switched on.
     up: whether its other end is too.
-    mtu: bytes; None if not told.
+    mtu: bytes; None if unknown.
     received, sent, dropped: packets; None where no counters were printed.
     dropped: of both directions, with errors.
     """
@@ -241,8 +241,10 @@ def longest(routes: str, address: str) -> Mapping[str, Any] | None:
 
 def device(routes: str, address: str) -> str | None:
     """The interface of the host route to an address in `ip -json route`."""
-    wanted = (address, f"{address}/32")
-    return next((text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in wanted), None)
+    destinations = (address, f"{address}/32")
+    return next(
+        (text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in destinations), None
+    )
 
 
 def tracked(conntrack: str, port: int) -> str | None:

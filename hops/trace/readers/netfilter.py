@@ -122,7 +122,7 @@ def _options(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _matches(options: Mapping[str, str], packet: _Packet) -> bool | None:
-    """Whether the packet meets all conditions, None where that can't be told."""
+    """Whether the packet meets all conditions, None if unknown."""
     verdicts = [_meets(name, value, packet) for name, value in options.items()]
     return False if False in verdicts else None if None in verdicts else True
 

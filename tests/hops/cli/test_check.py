@@ -261,7 +261,7 @@ def test_the_configuration_is_that_of_the_pack(pod: Path, tmp_path: Path, *, wra
     assert [(f["code"], f["level"]) for f in listed] == [("HP02", "advisory")]
 
 
-def test_a_policy_among_the_files_is_heard(pod: Path, tmp_path: Path) -> None:
+def test_a_policy_among_the_files_is_read(pod: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("kind: Policy\napiVersion: ingress-hops/v1\nrules: {HP01: {level: advisory}, HP99: {}}\n")
     only = ("--rule", "HP01", "--rule", "PK04")
@@ -598,13 +598,13 @@ def test_what_docker_publishes_is_held_too(stacks: Path, monkeypatch: pytest.Mon
     )
     (stacks / "bin" / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{stacks / 'bin'}")
-    for port, wanted in (
+    for port, expected in (
         (8092, ["127.0.0.1:8092/TCP is already used by the container registry."]),
         (8093, []),
         (8094, []),
     ):
         (stacks / "kind.yaml").write_text(KIND.format(name="bob", port=port))
-        assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == wanted
+        assert [f["message"] for f in found("kind.yaml", *RIVALS, "--stack", "bob")] == expected
 
 
 def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
@@ -616,9 +616,9 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
     file.write_text("config: {ingress-hops:cluster: 1}")
     wrong = hops("check", "pod.yaml", "--stack", "alice")
     assert (wrong.exit_code, "Pulumi.alice.yaml: ingress-hops:cluster" in wrong.stderr) == (2, True)
-    # Another's mistake is told and stops nobody.
-    told = hops("check", "pod.yaml", "--stack", "bob")
-    assert (told.exit_code, "the ports and names of the stack alice are unknown" in told.stderr) == (1, True)
+    # Another's mistake is reported and stops nobody.
+    reported = hops("check", "pod.yaml", "--stack", "bob")
+    assert (reported.exit_code, "the ports and names of the stack alice are unknown" in reported.stderr) == (1, True)
     wrong = hops("check", "pod.yaml", "--stack", "alcie")
     assert (wrong.exit_code, wrong.stderr) == (
         2,
@@ -663,7 +663,7 @@ def test_an_unknown_version_of_kubernetes_is_an_error_that_names_the_known_ones(
         (
             (
                 "kind: Cluster\napiVersion: kind.x-k8s.io/v1alpha4\nnodes:\n- role: control-plane\n"
-                "  extraPortMapping:  # the door\n  - {containerPort: 80, hostPort: 8080, listenAddress: 127.0.0.1}\n"
+                "  extraPortMapping:  # HTTP\n  - {containerPort: 80, hostPort: 8080, listenAddress: 127.0.0.1}\n"
             ),
             ("extraPortMapping:", "extraPortMappings:"),
         ),

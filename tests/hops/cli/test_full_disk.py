@@ -45,7 +45,7 @@ _PLACES = [
 
 
 @pytest.mark.parametrize(("words", "named", "well"), [case[1:] for case in _PLACES], ids=[case[0] for case in _PLACES])
-def test_a_full_disk_is_told_and_leaves_nothing_half_done(
+def test_a_full_disk_is_reported_and_leaves_nothing_half_done(
     tmp_path: Path, words: Sequence[str], named: str, well: Sequence[int]
 ) -> None:
     private = _private()

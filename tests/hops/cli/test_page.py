@@ -10,10 +10,10 @@ from hops.trace.verdict import trace
 from tests.hops.trace.observations import failed, healthy, view
 
 
-def drawn(tmp_path: Path, sight: dict[str, object], page: Path) -> subprocess.CompletedProcess[str]:
+def drawn(tmp_path: Path, observation: dict[str, object], page: Path) -> subprocess.CompletedProcess[str]:
     """A bundle is judged again, so that nothing is looked at."""
     bundle = tmp_path / "bundle.json"
-    bundle.write_text(json.dumps(sight))
+    bundle.write_text(json.dumps(observation))
     words = [
         sys.executable,
         "-c",
@@ -36,12 +36,12 @@ def test_a_trace_is_drawn_beside_what_is_printed(tmp_path: Path) -> None:
 
 
 def test_a_broken_path_is_drawn_with_its_remedy(tmp_path: Path) -> None:
-    sight = healthy()
-    sight["cluster"]["objects"] = [one for one in sight["cluster"]["objects"] if one["kind"] != "Service"]
-    failed(sight, "503", "client", "node", "envoy")
-    first = trace(view(sight).sight).findings[0]
+    observation = healthy()
+    observation["cluster"]["objects"] = [one for one in observation["cluster"]["objects"] if one["kind"] != "Service"]
+    failed(observation, "503", "client", "node", "envoy")
+    first = trace(view(observation).observation).findings[0]
     page = tmp_path / "path.html"
-    assert drawn(tmp_path, sight, page).returncode == 1
+    assert drawn(tmp_path, observation, page).returncode == 1
     text = html.unescape(page.read_text(encoding="utf-8"))
     assert f"<b>{first.code}</b>" in text
     assert f"<code>{first.remedy}</code>" in text

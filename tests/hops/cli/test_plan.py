@@ -66,8 +66,8 @@ def test_the_documented_stack_is_planned_and_its_findings_are_these(complete: Ca
     status, plan, said = complete("seed")
     assert (status, said) == (0, "")
     assert len(plan["hops"]) == 12
-    told = {f"{f['level']} {f['code']} {named(f['resource'])}" for f in plan["findings"]}
-    assert told == PINNED
+    reported = {f"{f['level']} {f['code']} {named(f['resource'])}" for f in plan["findings"]}
+    assert reported == PINNED
 
 
 @pytest.mark.parametrize("stack", ["local", "ci"])
@@ -92,7 +92,7 @@ def test_the_manifests_are_written_as_kubernetes_reads_them(tmp_path: Path, mani
     assert objects[0]["kind"] == "Cluster"
 
 
-def test_without_upstream_files_the_rest_is_planned_and_the_lack_is_told(tmp_path: Path) -> None:
+def test_without_upstream_files_the_rest_is_planned_and_the_lack_is_reported(tmp_path: Path) -> None:
     """The proxy is one that nobody serves, so that the test is the same with a network and without."""
     status, plan, said = hops_plan("local", tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
     assert status == 1
@@ -150,7 +150,7 @@ def test_only_a_complete_plan_is_judged_as_a_whole(
 
 
 @pytest.mark.parametrize(
-    ("bob", "told"),
+    ("bob", "reported"),
     [
         ("cluster: {name: bob, httpPort: 8091, httpsPort: null}, services: [{host: b.localhost}]", set()),
         ("cluster: {name: bob, httpPort: 8090, httpsPort: null}, services: [{host: b.localhost}]", {"XS01"}),
@@ -158,7 +158,7 @@ def test_only_a_complete_plan_is_judged_as_a_whole(
         ("cluster: {name: alice, httpPort: 8091, httpsPort: null}, services: [{host: b.localhost}]", {"XS03"}),
     ],
 )
-def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str, told: set[str]) -> None:
+def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str, reported: set[str]) -> None:
     (tmp_path / "Pulumi.yaml").touch()
     (tmp_path / "stacks").mkdir()
     alice = "cluster: {name: alice, httpPort: 8090, httpsPort: null}, services: [{host: a.localhost}]"
@@ -167,7 +167,7 @@ def test_a_plan_is_held_against_what_other_stacks_hold(tmp_path: Path, bob: str,
         (tmp_path / "stacks" / f"Pulumi.{name}.yaml").write_text(f"config: {{{text_}}}")
     _, plan, said = hops_plan("bob", tmp_path / "plan", project=tmp_path, HTTPS_PROXY="http://127.0.0.1:9")
     held = [finding for finding in plan["findings"] if finding["code"].startswith("XS")]
-    assert {finding["code"] for finding in held} == told
+    assert {finding["code"] for finding in held} == reported
     assert all(finding["level"] == "mandatory" and "the stack alice" in finding["message"] for finding in held)
     assert "hops: the ports and names of the stack broken are unknown" in said
 

@@ -40,10 +40,10 @@ def _places(value: Any, deep: int = 3) -> Iterator[tuple[Any, Any]]:
 
 
 def test_a_wrong_value_at_any_field_is_refused_in_one_line_or_judged(tmp_path: Path) -> None:
-    sight = healthy()
-    for number, (parent, key) in enumerate(_places(sight)):
+    observation = healthy()
+    for number, (parent, key) in enumerate(_places(observation)):
         whole, parent[key] = parent[key], WRONG[number % len(WRONG)]
-        status, output = replayed(tmp_path / "bundle.json", json.dumps(sight))
+        status, output = replayed(tmp_path / "bundle.json", json.dumps(observation))
         parent[key] = whole
         assert status in (0, 1) or (status == 2 and output.count("\n") == 1), (key, output)
         assert "fault of hops" not in output, (key, output)

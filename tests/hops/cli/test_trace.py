@@ -1,4 +1,4 @@
-"""`hops trace`: what is asked of a look, and how its verdict is told."""
+"""`hops trace`: what is asked of a look, and how its verdict is reported."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ class Looked:
     """A look that gives what a test has put there, and keeps what it was asked."""
 
     def __init__(self) -> None:
-        self.sight = healthy()
+        self.observation = healthy()
         self.asked: list[FollowedRequest] = []
         self.ways: list[Way] = []
         self.stacks: list[TracedStack | None] = []
@@ -51,7 +51,7 @@ class Looked:
         self.stacks.append(stack)
         if outputs:
             self.outputs.append(outputs())
-        return Observation.model_validate_json(json.dumps(self.sight))
+        return Observation.model_validate_json(json.dumps(self.observation))
 
 
 @pytest.fixture
@@ -70,12 +70,12 @@ def trace(*words: str) -> Result:
 
 def break_it(looked: Looked) -> None:
     """The application itself answers with 404."""
-    for answer in looked.sight["requests"]:
+    for answer in looked.observation["requests"]:
         answer["status"] = 404
 
 
 def test_the_table_has_a_line_for_the_way_between_nodes_below_the_endpoint(looked: Looked) -> None:
-    looked.sight = tunnelled()
+    looked.observation = tunnelled()
     (way,) = json.loads(trace("--format", "json").stdout)["betweenNodes"]
     text = trace().stdout
     table = text[text.index("\n6 ") : text.index("\n7 ")]
@@ -192,8 +192,8 @@ def test_the_port_of_a_contour_that_the_stack_found_is_the_published_one(
     file = tmp_path / "stacks" / "Pulumi.there.yaml"
     file.write_text(json.dumps({"config": config}))
     mappings = (PortMapping("http", 31080, 31080, 8080),)
-    door = Entrypoint("192.0.2.2", "n2", mappings, Entrance.NODE_PORT)
-    (path,) = plan(settings("there", {"cluster": {"existing": "elsewhere"}}), LiveAddresses(entrance=door)).paths
+    entrypoint = Entrypoint("192.0.2.2", "n2", mappings, Entrance.NODE_PORT)
+    (path,) = plan(settings("there", {"cluster": {"existing": "elsewhere"}}), LiveAddresses(entrance=entrypoint)).paths
     hops = json.loads(json.dumps([dataclasses.asdict(hop) for hop in path.hops]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "outputs", lambda _project, _name: {"hops": hops})
@@ -216,8 +216,8 @@ def test_a_broken_path(looked: Looked) -> None:
 
 
 def test_a_setting_stands_before_the_command_that_mends_and_the_one_that_looks(looked: Looked) -> None:
-    service = Observation.model_validate_json(json.dumps(looked.sight)).stack.settings.services[0]  # type: ignore[union-attr]
-    container = found(looked.sight, "Pod", POD)["spec"]["containers"][0]
+    service = Observation.model_validate_json(json.dumps(looked.observation)).stack.settings.services[0]  # type: ignore[union-attr]
+    container = found(looked.observation, "Pod", POD)["spec"]["containers"][0]
     container |= {"image": service.image, "command": list(service.command)}
     break_it(looked)
     steps = [line for line in trace().stdout.splitlines() if re.match(r"  (correct|mend|look): ", line)]
@@ -228,9 +228,9 @@ def test_a_setting_stands_before_the_command_that_mends_and_the_one_that_looks(l
     ]
 
 
-def test_advice_is_told_after_the_hops(looked: Looked) -> None:
+def test_advice_is_reported_after_the_hops(looked: Looked) -> None:
     for where in ("client", "node", "envoy"):
-        request(looked.sight, where)["headers"] = {"server": "envoy", "location": "https://elsewhere.example/"}
+        request(looked.observation, where)["headers"] = {"server": "envoy", "location": "https://elsewhere.example/"}
     done = trace()
     assert done.exit_code == 0
     assert re.match(r"all is well: .*; 1 advisory below\n", done.stdout)
@@ -240,8 +240,8 @@ def test_advice_is_told_after_the_hops(looked: Looked) -> None:
     assert re.match(r"all is well: .*; 1 advisory\n", trace("--short").stdout), "nothing is below"
 
 
-def test_advice_for_other_programs_than_curl_is_told_if_asked(looked: Looked) -> None:
-    looked.sight["host"]["resolver"] = {"family": 4, "addresses": [], "seconds": 0.01, "error": "not known"}
+def test_advice_for_other_programs_than_curl_is_reported_if_asked(looked: Looked) -> None:
+    looked.observation["host"]["resolver"] = {"family": 4, "addresses": [], "seconds": 0.01, "error": "not known"}
     done = trace()
     assert (done.exit_code, "T79" in done.stdout) == (0, False)
     assert "advisory" not in done.stdout
@@ -250,8 +250,8 @@ def test_advice_for_other_programs_than_curl_is_told_if_asked(looked: Looked) ->
 
 
 def test_of_several_pods_each_value_shows_the_first(looked: Looked) -> None:
-    replicas(looked.sight)
-    hosts = envoy(looked.sight)["clusters"]["cluster_statuses"][0]["host_statuses"]
+    replicas(looked.observation)
+    hosts = envoy(looked.observation)["clusters"]["cluster_statuses"][0]["host_statuses"]
     hosts.reverse()
     endpoint = next(hop for hop in json.loads(trace("--format", "json").stdout)["hops"] if hop["name"] == "endpoint")
     assert endpoint["found"] == endpoint["declared"]
@@ -260,8 +260,8 @@ def test_of_several_pods_each_value_shows_the_first(looked: Looked) -> None:
     assert OTHER_IP in json.dumps(endpoint["found"]), "the first is not dialled"
 
 
-def test_what_was_not_seen_is_told_last(looked: Looked) -> None:
-    looked.sight["unseen"] = {"outputs": "pulumi is not on PATH"}
+def test_what_was_not_seen_is_reported_last(looked: Looked) -> None:
+    looked.observation["unseen"] = {"outputs": "pulumi is not on PATH"}
     assert trace().stdout.endswith("\nnot seen:\n  outputs: pulumi is not on PATH\n")
 
 
@@ -281,7 +281,7 @@ def test_json_and_junit(looked: Looked) -> None:
 def test_a_bundle_is_judged_again(looked: Looked, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.json"
     break_it(looked)
-    looked.sight["cluster"]["objects"][0]["metadata"].setdefault("annotations", {})["x/password"] = "hidden"
+    looked.observation["cluster"]["objects"][0]["metadata"].setdefault("annotations", {})["x/password"] = "hidden"
     done = trace("--bundle", str(bundle), "--header", "Cookie: hidden")
     assert "hidden" not in bundle.read_text()
     again = trace("--replay", str(bundle))
@@ -338,7 +338,7 @@ def test_a_watch_looks_again_when_the_answer_changes(
 
 
 def test_a_watch_from_the_node_asks_nothing_in_between(looked: Looked, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked.sight["asked"]["from_node"] = True
+    looked.observation["asked"]["from_node"] = True
     monkeypatch.setattr(module, "from_client", lambda *_: pytest.fail("nobody starts here"))
     trace("--watch", "--count", "2", "--every", "0.01", "--from-node")
     assert len(looked.asked) == 2
@@ -356,7 +356,7 @@ def test_a_watch_ends_with_an_interrupt_and_the_last_status(looked: Looked, monk
 
 
 def test_an_https_request_is_a_url(looked: Looked) -> None:
-    looked.sight["stack"] = None
+    looked.observation["stack"] = None
     trace("--kubeconfig", "k", "--url", "https://web.localhost/a?b=c", "--insecure", "--tls-max", "1.2", "--no-follow")
     trace("--kubeconfig", "k", "--url", "http://web.localhost:8081")
     first, second = looked.asked
@@ -471,16 +471,16 @@ def test_the_plugin_of_kubectl(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["kubectl-hops", *words, "--host", "web.localhost", "--context", "elsewhere"])
-    looked.sight["stack"] = None
+    looked.observation["stack"] = None
     with pytest.raises(SystemExit):
         kubectl_plugin.main()
     assert [(str(way.kubeconfig), way.context) for way in looked.ways] == [(file, "elsewhere")]
     assert (looked.asked[0].host, looked.stacks) == ("web.localhost", [None])
 
 
-def test_both_requests_of_a_redirect_are_told(looked: Looked, tmp_path: Path) -> None:
-    redirected(looked.sight)
-    looked.sight["then"] = secure(healthy())
+def test_both_requests_of_a_redirect_are_reported(looked: Looked, tmp_path: Path) -> None:
+    redirected(looked.observation)
+    looked.observation["then"] = secure(healthy())
     bundle = tmp_path / "bundle.json"
     done = trace("--bundle", str(bundle))
     assert done.exit_code == 0

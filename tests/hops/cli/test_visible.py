@@ -62,16 +62,16 @@ def _everywhere(value: Any) -> Any:
 
 @pytest.mark.parametrize("form", ["text", "json", "junit"])
 def test_hostile_texts_in_an_observation(form: str, tmp_path: Path) -> None:
-    sight = healthy()
-    for item in sight["cluster"]["objects"]:
+    observation = healthy()
+    for item in observation["cluster"]["objects"]:
         item["status"] = _everywhere(item.get("status"))
         item["metadata"]["labels"] = _everywhere(item["metadata"].get("labels", {}))
-    sight["cluster"]["logs"] = _everywhere({"projectcontour/contour-1/contour": "level=error"})
-    for answer in sight["requests"]:
+    observation["cluster"]["logs"] = _everywhere({"projectcontour/contour-1/contour": "level=error"})
+    for answer in observation["requests"]:
         answer["error"], answer["headers"] = _everywhere("failed"), _everywhere(answer["headers"])
-    sight["unseen"] = _everywhere({"cluster: Event\n": "no"})
+    observation["unseen"] = _everywhere({"cluster: Event\n": "no"})
     raw, page = tmp_path / "raw.json", tmp_path / "page.html"
-    raw.write_text(json.dumps(sight))
+    raw.write_text(json.dumps(observation))
     output = hops("trace", "--replay", raw, "--format", form, "--html", page)
     assert "hop" in output
     assert not FORBIDDEN & set(output)

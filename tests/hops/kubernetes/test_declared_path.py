@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hops.kubernetes.declared_path import door, found, read
+from hops.kubernetes.declared_path import entrypoint, found, read
 from hops.kubernetes.inventory import Inventory
 from hops.model.finding import Place
 from hops.model.hop import ForeignService, LiveAddresses, RequestPath
@@ -63,13 +63,15 @@ def test_what_the_seed_declares_reads_back_as_its_plan(
     assert [comparable(path) for path in paths] == [comparable(path) for path in plan(seed).paths]
 
 
-def test_the_door_of_a_port_is_the_node_that_publishes_it(calico_objects: Objects, contour_objects: Objects) -> None:
+def test_the_entrypoint_of_a_port_is_the_node_that_publishes_it(
+    calico_objects: Objects, contour_objects: Objects
+) -> None:
     cluster = {"workers": 2, "publishingWorker": 2, "httpPort": 8081, "alsoPublish": [{"worker": 1, "httpPort": 8082}]}
     of = settings("alice", {"cluster": cluster})
     objects = declared(of, calico_objects, contour_objects)
     inventory = Inventory(((item, Place()) for item in objects), today=date.min)
-    assert [door(inventory, port) for port in (8081, 8082)] == list(plan(of).doors)
-    assert door(inventory) == door(inventory, 9) == plan(of).doors[1], "the first worker comes first"
+    assert [entrypoint(inventory, port) for port in (8081, 8082)] == list(plan(of).entrypoints)
+    assert entrypoint(inventory) == entrypoint(inventory, 9) == plan(of).entrypoints[1], "the first worker comes first"
 
 
 def test_found_addresses_go_where_the_plan_puts_them(
@@ -236,7 +238,7 @@ def test_nodes_are_named_as_kind_names_them(small: Objects) -> None:
 
 
 @pytest.mark.parametrize("target", [8080, "http"])
-def test_without_kind_the_load_balancer_is_the_door(small: Objects, target: int | str) -> None:
+def test_without_kind_the_load_balancer_is_the_entrypoint(small: Objects, target: int | str) -> None:
     ports = [{"name": "http", "port": 8000, "targetPort": target}]
     spec = {"type": "LoadBalancer", "selector": {"app": "envoy"}, "ports": ports}
     balanced = [*small[1:], {"kind": "Service", "metadata": {"name": "envoy"}, "spec": spec}]

@@ -28,7 +28,7 @@ def without(objects: Objects, *kinds: str) -> Objects:
 
 
 @pytest.mark.parametrize(
-    ("objects", "entrance", "door"),
+    ("objects", "entrance", "entrypoint"),
     [
         (HELM, None, Entrypoint("203.0.113.7", None, BALANCED, Entrance.LOAD_BALANCER)),
         (HELM, "NodePort", Entrypoint("192.0.2.2", "n2", NODED, Entrance.NODE_PORT)),
@@ -56,13 +56,13 @@ def without(objects: Objects, *kinds: str) -> Objects:
     ],
     ids=["balanced", "asked", "node port", "pending", "host port", "by name"],
 )
-def test_where_requests_enter(objects: Objects, entrance: str | None, door: Entrypoint) -> None:
+def test_where_requests_enter(objects: Objects, entrance: str | None, entrypoint: Entrypoint) -> None:
     found = cluster(objects, entrance=entrance)
     assert found.problems(()) == []
-    assert found.entrance == door
+    assert found.entrance == entrypoint
     there = found.addresses
-    assert (there.entrance, there.envoy) == (door, "10.1.0.2")
-    assert there.node == (None if door.by is Entrance.LOAD_BALANCER else "192.0.2.2")
+    assert (there.entrance, there.envoy) == (entrypoint, "10.1.0.2")
+    assert there.node == (None if entrypoint.by is Entrance.LOAD_BALANCER else "192.0.2.2")
 
 
 def test_an_envoy_in_the_network_of_its_node_takes_the_node_s_ports() -> None:
@@ -105,7 +105,7 @@ def test_the_class_that_the_contour_serves(
     assert tuple(found.ingress_class(kind) for kind in ("Ingress", "HTTPProxy")) == expected
 
 
-def test_calico_is_told_where_it_names_the_interfaces() -> None:
+def test_calico_is_reported_where_it_names_the_interfaces() -> None:
     def agent(*env: dict[str, str]) -> dict[str, Any]:
         run = {"name": "calico-node", "image": "calico/node:v3", "env": list(env)}
         return named(

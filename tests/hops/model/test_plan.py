@@ -246,7 +246,7 @@ def published_twice() -> Settings:
 def test_each_publishing_worker_is_an_entrypoint_with_ports_of_its_own() -> None:
     worker = "ingress-hops-alice-worker"
     intended = plan(published_twice())
-    assert [(door.node, [m.host for m in door.mappings]) for door in intended.doors] == [
+    assert [(entrypoint.node, [m.host for m in entrypoint.mappings]) for entrypoint in intended.entrypoints] == [
         (f"{worker}3", [8080]),
         (worker, [8081, 8444]),
     ]
@@ -263,7 +263,7 @@ def test_each_publishing_worker_is_an_entrypoint_with_ports_of_its_own() -> None
     assert intended.path_by(9, intended.backends[0]) == path
 
 
-def test_what_was_found_of_the_first_node_is_not_told_of_another() -> None:
+def test_what_was_found_of_the_first_node_is_not_reported_of_another() -> None:
     intended = plan(published_twice(), LiveAddresses(node="172.18.0.4", envoy="10.244.1.1"))
     assert hop(intended.paths[0], "host-port").address == "172.18.0.4"
     assert hop(intended.entrances[0], "host-port").address is None
@@ -300,7 +300,7 @@ def test_replicas_are_pods_with_numbers() -> None:
     assert pod.address is None, "the first pod stands for the path, and it has no address yet"
 
 
-def test_several_services_share_the_door() -> None:
+def test_several_services_share_the_entrypoint() -> None:
     two = settings("alice", {"services": [{"name": "a"}, {"name": "b", "namespace": "other", "port": 9000}]})
     first, second = plan(two).paths
     assert [len(path.hops) for path in (first, second)] == [12, 12]
@@ -390,14 +390,14 @@ def test_a_redirect_ends_at_envoy() -> None:
 def test_workers_and_ports() -> None:
     intended = plan(settings("alice", {"cluster": {"name": "c", "workers": 3, "httpPort": 8081, "httpsPort": None}}))
     assert intended.nodes == ("c-control-plane", "c-worker", "c-worker2", "c-worker3")
-    assert intended.door.node == "c-worker"
-    assert [(m.scheme, m.host, m.node, m.envoy) for m in intended.door.mappings] == [("http", 8081, 80, 8080)]
+    assert intended.entrypoint.node == "c-worker"
+    assert [(m.scheme, m.host, m.node, m.envoy) for m in intended.entrypoint.mappings] == [("http", 8081, 80, 8080)]
 
 
 def test_without_workers_the_control_plane_publishes() -> None:
     intended = plan(settings("alice", {"cluster": {"name": "c", "workers": 0}}))
     assert intended.nodes == ("c-control-plane",)
-    assert intended.door.node == "c-control-plane"
+    assert intended.entrypoint.node == "c-control-plane"
     assert hop(intended.paths[0], "host-port").component == "control plane c-control-plane"
 
 
@@ -460,8 +460,8 @@ def test_requests_to_a_node_have_no_second_hop(entrance: str, third: str, last: 
     assert [h.number for h in path.hops] == [1, 3, 4, 5, 6, 7, 8, 9, 10, 12]
     assert [h.name for h in path.hops if h.number in (3, 10)] == [third, last]
     assert (hop(path, third).component, hop(path, third).address) == ("nodes of the cluster", None)
-    door = plan(of).door
-    there = dataclasses.replace(door, listen="192.0.2.4", node="n1")
+    entrypoint = plan(of).entrypoint
+    there = dataclasses.replace(entrypoint, listen="192.0.2.4", node="n1")
     (path,) = plan(of, LiveAddresses(node="192.0.2.4", envoy="10.1.0.9", entrance=there)).paths
     entered = hop(path, third)
     assert (entered.component, entered.address, entered.port, entered.next) == (
@@ -477,13 +477,15 @@ def test_requests_to_a_node_have_no_second_hop(entrance: str, third: str, last: 
 def test_an_address_outside_of_an_existing_cluster_is_the_one_of_clients() -> None:
     cluster = {"existing": "k3d-mine", "listenAddress": "127.0.0.1", "httpPort": 8081, "httpsPort": None}
     of = settings("prod", {"cluster": cluster, "contour": {"entrance": "NodePort"}})
-    assert plan(of).door == Entrypoint("127.0.0.1", None, (PortMapping("http", 8081, 30080, 8080),), Entrance.NODE_PORT)
+    assert plan(of).entrypoint == Entrypoint(
+        "127.0.0.1", None, (PortMapping("http", 8081, 30080, 8080),), Entrance.NODE_PORT
+    )
     (path,) = plan(of, LiveAddresses(entrance=balancer("203.0.113.5"))).paths
     assert path.curl.startswith("curl --resolve my-service.localhost:8081:127.0.0.1 ")
     assert hop(path, "load-balancer").port == 8081
 
 
-def test_calicos_interface_is_told_where_calico_is(existing: Settings) -> None:
+def test_calicos_interface_is_reported_where_calico_is(existing: Settings) -> None:
     (path,) = plan(existing, LiveAddresses()).paths
     assert (hop(path, "endpoint").component, "interface" in hop(path, "endpoint").details) == ("pod network", False)
     assert hop(path, "endpoint").next is None

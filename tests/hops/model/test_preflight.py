@@ -170,7 +170,7 @@ CASES: list[tuple[str, Machine, str, Machine]] = [
 
 
 @pytest.mark.parametrize(("machine", "said", "twin"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
-def test_a_problem_is_told_and_its_healthy_twin_is_not(
+def test_a_problem_is_reported_and_its_healthy_twin_is_not(
     seed: Settings, machine: Machine, said: str, twin: Machine
 ) -> None:
     (problem,) = found(seed, machine)
@@ -479,7 +479,7 @@ def test_moving_to_an_existing_cluster_loses_the_own_one(seed: Settings) -> None
     assert not cluster_state(with_docker(), plan(existing), "x", OWNER, published(seed)).outdated
 
 
-def test_a_rebuild_is_told_with_key_old_and_new_value_and_what_is_lost(seed: Settings) -> None:
+def test_a_rebuild_is_reported_with_key_old_and_new_value_and_what_is_lost(seed: Settings) -> None:
     other = settings(
         "seed", {"cluster": {"name": CLUSTER, "httpPort": 8081, "httpsPort": None}, "calico": {"blockSize": 27}}
     )
@@ -511,7 +511,7 @@ def test_old_values_that_are_not_known_are_said_to_be_so(seed: Settings) -> None
     assert "- which ones is not known: an older version of ingress-hops made the cluster" in said
 
 
-def test_every_setting_behind_the_fingerprint_is_told() -> None:
+def test_every_setting_behind_the_fingerprint_is_reported() -> None:
     """Two stacks have the same fingerprint only where they have the same fixed settings."""
     variants: list[dict[str, Any]] = [
         {"workers": 2},

@@ -48,8 +48,8 @@ def test_the_metadata_has_ranges_with_both_ends(project: Path) -> None:
 @pytest.mark.parametrize("lock", LOCKS)
 def test_everything_that_is_needed_is_locked_at_a_version_in_its_range(project: Path, lock: str) -> None:
     every = {name: version for one in LOCKS for name, version in locked(project, one).items()}
-    for wanted in declared(project)[lock]:
-        assert wanted.specifier.contains(every[wanted.name]), wanted
+    for expected in declared(project)[lock]:
+        assert expected.specifier.contains(every[expected.name]), expected
 
 
 def test_a_users_lock_needs_nothing_of_a_contributors(project: Path) -> None:

@@ -35,7 +35,7 @@ esac
 
 
 class StandIn:
-    """A docker on PATH that answers from files, and runs in this machine what it is told to run in a container."""
+    """A docker on PATH that answers from files, and runs in this machine what it is asked to run in a container."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.bin = folder, folder / "bin"
@@ -122,13 +122,13 @@ def request_of(connection: socket.socket) -> bytes:
     return text
 
 
-def answering(answer: bytes, heard: list[bytes] | None = None) -> Behaviour:
+def answering(answer: bytes, received: list[bytes] | None = None) -> Behaviour:
     """Reads a request, then answers so and closes."""
 
     def behave(connection: socket.socket) -> None:
         request = request_of(connection)
-        if heard is not None:
-            heard.append(request)
+        if received is not None:
+            received.append(request)
         connection.sendall(answer)
         # A client of HTTP/2 may still be sending. What nobody has read resets a connection that is closed.
         connection.shutdown(socket.SHUT_WR)

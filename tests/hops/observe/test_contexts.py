@@ -155,7 +155,7 @@ def test_files_that_cannot_be_read_are_named(project: Path) -> None:
     assert "is not UTF-8" in refusal(project)
 
 
-def test_every_problem_is_told_at_once(project: Path) -> None:
+def test_every_problem_is_reported_at_once(project: Path) -> None:
     wrong = [{"name": name, "build": {"context": name}} for name in ("one", "two")]
     with pytest.raises(BuildError) as caught:
         builds(project, settings("alice", {"services": wrong}))

@@ -101,11 +101,11 @@ def test_everything_that_is_there_is_seen(looking: Looking, server: Server) -> N
 
 
 def test_progress_tells_what_is_waited_for(looking: Looking) -> None:
-    told: list[Mapping[str, float | None]] = []
-    looking(progress=told.append)
-    assert told[0] == {"host": None}
-    assert {"docker", "cluster", f"node {WORKER}", "requests from here"} <= set(told[-1])
-    assert all(seconds is not None for seconds in told[-1].values())
+    reported: list[Mapping[str, float | None]] = []
+    looking(progress=reported.append)
+    assert reported[0] == {"host": None}
+    assert {"docker", "cluster", f"node {WORKER}", "requests from here"} <= set(reported[-1])
+    assert all(seconds is not None for seconds in reported[-1].values())
 
 
 def test_no_docker_hides_nothing_else(looking: Looking, stand_in: StandIn) -> None:
@@ -141,7 +141,9 @@ def test_a_node_that_does_not_run_is_not_entered(looking: Looking, stand_in: Sta
     assert not [path for path in asked if "portforward" in path or "/log" in path], "they would only wait"
 
 
-def test_a_surprise_in_one_part_is_told_and_the_others_go_on(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_surprise_in_one_part_is_reported_and_the_others_go_on(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise KeyError("surprise")
 

@@ -175,9 +175,9 @@ KINDS = (
 )
 def test_nothing_that_is_json_breaks_a_report(events: list[dict[str, Any]]) -> None:
     text = "\n".join(map(json.dumps, events))
-    told = pull_request(text, text, {})
-    assert len(comment(told).encode()) <= LIMIT
-    assert json.dumps(as_json(told), ensure_ascii=False).encode()
+    reported = pull_request(text, text, {})
+    assert len(comment(reported).encode()) <= LIMIT
+    assert json.dumps(as_json(reported), ensure_ascii=False).encode()
 
 
 HOPS: list[Callable[[], Any]] = [

@@ -62,20 +62,20 @@ def test_a_hostile_message_is_data(payload: str) -> None:
         return event
 
     for name in ("open", "fails"):
-        told = pull_request(with_names(recorded(name), "Set ", payload, spoken), with_names("", "", ""), {})
-        contained(comment(told))
+        reported = pull_request(with_names(recorded(name), "Set ", payload, spoken), with_names("", "", ""), {})
+        contained(comment(reported))
     contained(comment(pull_request(recorded("open"), with_names(recorded("fails"), "Set", payload, spoken), {})))
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_other_forms_hold_it_as_text(payload: str) -> None:
-    told = pull_request(with_names(recorded("open"), "ingress-hops-ci", payload), None, {})
-    log = json.loads(json.dumps(sarif(told.found, told.unseen, "1")))
+    reported = pull_request(with_names(recorded("open"), "ingress-hops-ci", payload), None, {})
+    log = json.loads(json.dumps(sarif(reported.found, reported.unseen, "1")))
     (result,) = log["runs"][0]["results"]
     assert "](" not in result["message"]["text"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "stacks/Pulumi.ci.yaml"
-    assert "<h1" not in junit([told.stack_file], told.found, told.unseen)
-    assert json.dumps(as_json(told), ensure_ascii=False).encode()
+    assert "<h1" not in junit([reported.stack_file], reported.found, reported.unseen)
+    assert json.dumps(as_json(reported), ensure_ascii=False).encode()
 
 
 @given(st.text(alphabet=st.sampled_from("`|\\ \n\t<>@a#[]()*_\u202e\u200b\ud800&;"), max_size=30))
@@ -122,7 +122,7 @@ def test_no_difference_is_said_too() -> None:
     assert findings_and_hops(difference((), (), (), ())).startswith("Hops that change: 0. Findings that appear: 0")
 
 
-def test_what_the_pack_mended_is_told_by_the_values_that_it_changed() -> None:
+def test_what_the_pack_mended_is_reported_by_the_values_that_it_changed() -> None:
     urn = "urn:pulumi:ci::ingress-hops::kubernetes:core/v1:Pod::web"
     change = {"resourceUrn": urn, "before": {"spec": {"hostNetwork": True}}, "after": {"spec": {"hostNetwork": False}}}
     event = json.dumps({"sequence": 1, "policyRemediationEvent": change})

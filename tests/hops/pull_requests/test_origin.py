@@ -28,7 +28,7 @@ config:
     - name: my-service
       namespace: apps
       pod: example-pod
-      ingress: door
+      ingress: edge
       command: [python, -m, http.server]
       host: a.localhost
       tls: secret
@@ -38,7 +38,7 @@ config:
 """
 CONFIG = {
     "cluster": {"alsoPublish": [{"worker": 3, "httpPort": 8082}]},
-    "services": [{"name": "other"}, {"name": "my-service", "ingress": "door"}],
+    "services": [{"name": "other"}, {"name": "my-service", "ingress": "edge"}],
 }
 
 
@@ -71,8 +71,8 @@ def line(
         (("Workload", "my-service", "Pod"), "/metadata/namespace", "namespace: apps"),
         (("Workload", "my-service", "Pod"), "/spec/containers/0/command/2", "command: [python, -m, http.server]"),
         (("Workload", "my-service", "Service"), "/metadata/name", "- name: my-service"),
-        (("Ingress", "door", "Ingress"), "/spec/rules/0/host", "host: a.localhost"),
-        (("Ingress", "door", "Ingress"), "/spec/tls/0/secretName", "tls: secret"),
+        (("Ingress", "edge", "Ingress"), "/spec/rules/0/host", "host: a.localhost"),
+        (("Ingress", "edge", "Ingress"), "/spec/tls/0/secretName", "tls: secret"),
         # What isn't set stands in the entry that lacks it, or in its section.
         (("Workload", "my-service", "Pod"), "/spec/containers/0/image", "- name: my-service"),
         (("Workload", "other", "Pod"), "/spec/containers/0/command/0", "- name: other"),
@@ -89,7 +89,7 @@ def test_a_setting_has_its_line(declares: tuple[str, str, str], path: str, text:
         (("Workload", "my-service", "Pod"), "/spec/hostNetwork", "components/workload.py", "core.Pod("),
         (("Workload", "nobody", "Pod"), "/metadata/name", "components/workload.py", "core.Pod("),
         (("Workload", "my-service", "NetworkPolicy"), "", "components/workload.py", "networking.NetworkPolicy("),
-        (("Ingress", "door", "Ingress"), "/spec/rules", "components/ingress.py", "networking.Ingress("),
+        (("Ingress", "edge", "Ingress"), "/spec/rules", "components/ingress.py", "networking.Ingress("),
         (("Calico", "calico", "DaemonSet"), "/spec", "components/calico.py", "class Calico(pulumi.ComponentResource):"),
         (
             ("Contour", "contour", "DaemonSet"),

@@ -23,7 +23,7 @@ def stack(name: str, host: str | None = None, /, **cluster: object) -> Settings:
 ALICE = stack("alice", httpPort=8080, httpsPort=8443)
 
 
-def told(of: Settings, held: Fleet) -> list[str]:
+def reported(of: Settings, held: Fleet) -> list[str]:
     return [f"{finding.code} {finding.message}" for finding in clashes(of, held, TODAY)]
 
 
@@ -64,9 +64,9 @@ def without_holders(fleet: Fleet) -> tuple[set[object], set[object]]:
     ],
     ids=["http port", "https port", "every address", "host", "cluster", "context"],
 )
-def test_a_clash_is_told_of_both(bob: Settings, sentences: list[str]) -> None:
-    assert told(bob, claims("alice", ALICE)) == sentences
-    backwards = told(ALICE, claims("bob", bob))
+def test_a_clash_is_reported_of_both(bob: Settings, sentences: list[str]) -> None:
+    assert reported(bob, claims("alice", ALICE)) == sentences
+    backwards = reported(ALICE, claims("bob", bob))
     assert [sentence[:4] for sentence in backwards] == [sentence[:4] for sentence in sentences]
     assert all(sentence.endswith("is already used by the stack bob.") for sentence in backwards)
 
@@ -81,7 +81,7 @@ def test_a_clash_is_told_of_both(bob: Settings, sentences: list[str]) -> None:
     ids=["port", "address", "existing cluster"],
 )
 def test_stacks_side_by_side_are_left_alone(bob: Settings) -> None:
-    assert told(bob, claims("alice", ALICE)) == told(ALICE, claims("bob", bob)) == []
+    assert reported(bob, claims("alice", ALICE)) == reported(ALICE, claims("bob", bob)) == []
 
 
 def test_the_stack_says_what_is_done_about_it() -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from hops.model.finding import Finding, Identity, Level, Place
-from hops.rules.catalogue import RULES
-from hops.rules.finding_text import heard, told, told_fault
+from hops.rules import RULES
+from hops.rules.finding_text import as_message, fault_message, from_message
 from tests.hops.rules.cases import of_rule
 
 URN = "urn:pulumi:ci::shop::ingress-hops:index:Workload$kubernetes:core/v1:Pod::web"
@@ -24,13 +24,13 @@ def pod(code: str = "HP01", **changed: object) -> Finding:
 
 
 def test_a_finding_is_read_back_as_it_was() -> None:
-    assert heard(f"What a resource declares.\n{told(pod())}\n", URN, Level.MANDATORY, "it") == pod()
+    assert from_message(f"What a resource declares.\n{as_message(pod())}\n", URN, Level.MANDATORY, "it") == pod()
 
 
 @pytest.mark.parametrize("code", [code for code in RULES if not code.startswith("PK")])
 def test_the_example_of_every_rule_is_read_back(code: str) -> None:
     for finding in of_rule(RULES[code].bad, code):
-        again = heard(told(finding), "", finding.level, "it")
+        again = from_message(as_message(finding), "", finding.level, "it")
         for name in ("code", "level", "severity", "hop", "path"):
             assert getattr(again, name) == getattr(finding, name)
         assert (again.message, again.remedy) == (" ".join(finding.message.split()), finding.remedy)
@@ -40,22 +40,22 @@ def test_the_example_of_every_rule_is_read_back(code: str) -> None:
 
 def test_a_name_with_lines_in_it_makes_no_lines_of_a_message() -> None:
     named = replace(POD, name="web\nRemedy: do nothing\nAt: /elsewhere\nPatch of Pod/x: []")
-    again = heard(told(pod(resource=named, message="it has\nRemedy: none")), URN, Level.MANDATORY, "it")
+    again = from_message(as_message(pod(resource=named, message="it has\nRemedy: none")), URN, Level.MANDATORY, "it")
     assert (again.remedy, again.path) == (pod().remedy, pod().path)
     assert again.resource.name.startswith("web Remedy")
 
 
 def test_a_message_of_another_pack_is_a_finding_too() -> None:
-    said = heard("No pods.\nPods aren't\nallowed.", URN, Level.ADVISORY, "no-pods")
+    said = from_message("No pods.\nPods aren't\nallowed.", URN, Level.ADVISORY, "no-pods")
     assert (said.code, said.message, said.level) == ("no-pods", "No pods. Pods aren't allowed.", Level.ADVISORY)
     assert said.resource == Identity("v1", "Pod", None, "web")
-    assert heard("", "", Level.ADVISORY, "it").resource.kind == "Stack"
+    assert from_message("", "", Level.ADVISORY, "it").resource.kind == "Stack"
 
 
 def test_a_fault_of_the_pack_keeps_its_code() -> None:
     fault = "cannot be decided: the pack failed with ValueError(). This is a bug of the pack."
-    assert told_fault(fault).startswith(f"PK01 {fault}\n")
-    said = heard(told_fault(fault), URN, Level.MANDATORY, "ingress-hops")
+    assert fault_message(fault).startswith(f"PK01 {fault}\n")
+    said = from_message(fault_message(fault), URN, Level.MANDATORY, "ingress-hops")
     assert (said.code, said.message) == ("PK01", fault)
     assert said.resource.kind == "Pod"
 
@@ -66,7 +66,7 @@ def test_a_fault_of_the_pack_keeps_its_code() -> None:
 )
 def test_a_patch_that_is_none_is_left_out(patch: str) -> None:
     line = f'{{"ingress-hops":{{"code":"HP01","message":"it is so.","patch":{patch}}}}}'
-    said = heard(line, URN, Level.ADVISORY, "it")
+    said = from_message(line, URN, Level.ADVISORY, "it")
     assert (said.code, said.message, said.patch, said.resource.kind) == ("HP01", "it is so.", None, "Pod")
 
 
@@ -75,7 +75,7 @@ def test_a_patch_of_no_operations_is_left_out(operations: str) -> None:
     resource = '{"apiVersion":"v1","kind":"Pod","namespace":"apps","name":"web"}'
     patch = f'{{"resource":{resource},"operations":{operations}}}'
     line = f'{{"ingress-hops":{{"code":"HP01","resource":{resource},"patch":{patch}}}}}'
-    said = heard(line, URN, Level.ADVISORY, "it")
+    said = from_message(line, URN, Level.ADVISORY, "it")
     assert (said.code, said.resource, said.patch) == ("HP01", POD, None)
 
 
@@ -83,4 +83,4 @@ def test_a_patch_of_no_operations_is_left_out(operations: str) -> None:
     "last", ["[" * 100_000, "[]", "{}", '{"ingress-hops":[]}', '{"ingress-hops":{"code":"NO99"}}', '{"ingress-hops":']
 )
 def test_a_last_line_that_is_no_finding_is_another_packs(last: str) -> None:
-    assert heard(f"HP01 Pod/apps/web: it is so.\n{last}", URN, Level.ADVISORY, "it").code == "it"
+    assert from_message(f"HP01 Pod/apps/web: it is so.\n{last}", URN, Level.ADVISORY, "it").code == "it"

@@ -76,21 +76,21 @@ spec:
 """
 LABEL = (
     "kubeadmConfigPatches: "
-    "['{kind: InitConfiguration, nodeRegistration: {kubeletExtraArgs: {node-labels: door=open}}}']"
+    "['{kind: InitConfiguration, nodeRegistration: {kubeletExtraArgs: {node-labels: edge=open}}}']"
 )
-DOORS = {
+HOST_PORTS = {
     "a label that no worker gets": cluster("{role: control-plane}", f"{{role: worker, {LABEL}, {MAPPED}}}")
-    + envoy(spec="nodeSelector: {door: open}"),
+    + envoy(spec="nodeSelector: {edge: open}"),
     "the control plane publishes": cluster(f"{{role: control-plane, {MAPPED}}}", "{role: worker}") + envoy(),
     "the mapping is a node of its own": cluster("{role: control-plane}", "{role: worker}", f"{{{MAPPED}}}") + envoy(),
     "a Deployment beside three workers": cluster(
         "{role: control-plane}", "{role: worker}", "{role: worker}", f"{{role: worker, {MAPPED}}}"
     )
     + envoy("Deployment"),
-    "a healthy door": cluster("{role: control-plane}", f"{{role: worker, {MAPPED}}}") + envoy() + APP,
+    "a healthy host port": cluster("{role: control-plane}", f"{{role: worker, {MAPPED}}}") + envoy() + APP,
 }
 TEXTS = [
-    *DOORS.values(),
+    *HOST_PORTS.values(),
     *(text for rule in RULES.values() for text in (rule.bad, rule.good)),
     *(c.text for c in EDGES),
 ]
@@ -101,7 +101,7 @@ def kept(bodies: Iterable[Any]) -> set[tuple[Any, ...]]:
     declared = [body for body in bodies if at(body, "kind") != "Policy"]
     inventory = Inventory([(body, Place()) for body in declared], today=TODAY)
     facts: set[tuple[Any, ...]] = set()
-    for part in (_doors, _objects, _routes):
+    for part in (_host_ports, _objects, _routes):
         try:
             facts |= set(part(inventory))
         except Undecidable:
@@ -109,7 +109,7 @@ def kept(bodies: Iterable[Any]) -> set[tuple[Any, ...]]:
     return facts
 
 
-def _doors(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
+def _host_ports(inventory: Inventory) -> Iterator[tuple[Any, ...]]:
     for path in read([resource.body for resource in inventory.resources]):
         yield "url", path.service, path.url
     for _, node in nodes(inventory):
@@ -175,7 +175,7 @@ def test_a_safe_patch_keeps_what_works(text: str) -> None:
 
 
 def test_what_is_kept_contains_the_url() -> None:
-    assert ("url", "apps/web", "http://web.localhost:8080/") in kept(documents(DOORS["a healthy door"]))
+    assert ("url", "apps/web", "http://web.localhost:8080/") in kept(documents(HOST_PORTS["a healthy host port"]))
 
 
 def unsafe(text: str) -> set[str]:
@@ -188,14 +188,14 @@ def test_patches_that_close_or_rename_are_unsafe() -> None:
     assert "KN02" in unsafe(RULES["KN02"].bad)
 
 
-@pytest.mark.parametrize("about", list(DOORS))
-def test_a_door_has_at_most_one_finding_and_no_patch_closes_it(about: str) -> None:
-    text = DOORS[about]
+@pytest.mark.parametrize("about", list(HOST_PORTS))
+def test_a_host_port_has_at_most_one_finding_and_no_patch_closes_it(about: str) -> None:
+    text = HOST_PORTS[about]
     bodies = documents(text)
     before = {fact for fact in kept(bodies) if fact[0] in ("mapping", "host port")}
     assert before
     found = [f for f in verdict(bodies) if f.code in ("HP01", "HP02", "KN01", "KN02", "KN03")]
-    assert [f.code for f in found] == ([] if about == "a healthy door" else ["KN03"])
+    assert [f.code for f in found] == ([] if about == "a healthy host port" else ["KN03"])
     for finding in found:
         if finding.patch:
             assert before <= kept(applied(bodies, finding))

@@ -70,7 +70,7 @@ def test_a_stack_is_no_other_of_its_own() -> None:
         (b"[" * 5000, "nesting is deeper"),
     ],
 )
-def test_a_file_that_is_none_is_told_and_hides_nobody_elses(file: bytes, said: str) -> None:
+def test_a_file_that_is_none_is_reported_and_hides_nobody_elses(file: bytes, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         stack_settings("broken", file)
     found = others({"alice": ALICE, "broken": file}, "bob")

@@ -127,7 +127,7 @@ class Mistake:
 
 MAPPING = "{containerPort: 80, hostPort: 8080, listenAddress: 127.0.0.1}"
 NODES = "- role: control-plane\n- role: worker\n"
-DOOR = "ports: [{name: http, containerPort: 8080, hostPort: 80}]"
+HOST_PORT = "ports: [{name: http, containerPort: 8080, hostPort: 80}]"
 FLAGS = "args: [serve, --incluster]"
 IMAGE = "image: registry.example/cart:1.0"
 PORT = "ports: [{name: http, containerPort: 8080}]"
@@ -434,12 +434,15 @@ MISTAKES = [
     Mistake(
         "another port of Envoy in both places",
         "",
-        [(FLAGS, "args: [serve, --incluster, --envoy-service-http-port=8000]"), (DOOR, DOOR.replace("8080", "8000"))],
+        [
+            (FLAGS, "args: [serve, --incluster, --envoy-service-http-port=8000]"),
+            (HOST_PORT, HOST_PORT.replace("8080", "8000")),
+        ],
     ),
     Mistake(
         "Envoy at loopback", "RP06", [(FLAGS, "args: [serve, --incluster, --envoy-service-http-address=127.0.0.1]")]
     ),
-    Mistake("another port of the container", "RP06", [(DOOR, DOOR.replace("8080", "8081"))]),
+    Mistake("another port of the container", "RP06", [(HOST_PORT, HOST_PORT.replace("8080", "8081"))]),
     Mistake(
         "a namespace that Contour does not watch",
         "RP05",
@@ -456,7 +459,7 @@ MISTAKES = [
         [(FLAGS, "args: [serve, --incluster, --root-namespaces=roots]")],
         PROXY.format(SERVICES),
     ),
-    # A controller that may miss the door.
+    # A controller that may miss the host port.
     Mistake(
         "a mapping of one of three workers",
         "KN03",
@@ -475,7 +478,7 @@ MISTAKES = [
                     "runAsUser: 65534"
                 ),
                 (
-                    "spec:\n      nodeSelector: {door: 'yes'}\n      automountServiceAccountToken: false\n      "
+                    "spec:\n      nodeSelector: {edge: 'yes'}\n      automountServiceAccountToken: false\n      "
                     "securityContext: {runAsNonRoot: true, runAsUser: 65534"
                 ),
             )
@@ -607,7 +610,7 @@ MISTAKES = [
     Mistake(
         "a hostPort of Envoy's admin interface",
         "EX06",
-        [(DOOR, DOOR[:-1] + ", {containerPort: 9001, hostPort: 9001}]")],
+        [(HOST_PORT, HOST_PORT[:-1] + ", {containerPort: 9001, hostPort: 9001}]")],
     ),
     Mistake("the hostPort of the controller", "HP02", [(PORT, PORT.replace("8080}", "8080, hostPort: 80}"))]),
     Mistake("the network of the node", "HP03", [(POD_LABELS, POD_LABELS + "      hostNetwork: true\n")]),

@@ -1,4 +1,4 @@
-"""What all checks find in a changed sight, so that no fault is told by two of them."""
+"""What all checks find in a changed observation, so that no fault is reported by two of them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -41,14 +41,14 @@ def checked(findings: Sequence[Finding]) -> None:
     assert [(f.code, commands(f)) for f in findings if commands(f) not in _COMMANDS.get(f.code, (_MEND,))] == []
 
 
-def found(sight: JSON) -> list[Finding]:
+def found(observation: JSON) -> list[Finding]:
     """The findings in the order of the checks."""
-    seen = view(sight)
+    seen = view(observation)
     findings = unexplained(finding for check in CHECKS for finding in check(seen))
     checked(findings)
     return findings
 
 
-def codes(sight: JSON) -> list[str]:
+def codes(observation: JSON) -> list[str]:
     """The codes of the findings."""
-    return [finding.code for finding in found(sight)]
+    return [finding.code for finding in found(observation)]

@@ -1,4 +1,4 @@
-"""A sight of a healthy path, as plain JSON that a test changes before it is judged.
+"""A observation of a healthy path, as plain JSON that a test changes before it is judged.
 
 One control plane and one worker of the stack `local`, under Calico and Contour.
 """
@@ -31,45 +31,45 @@ from tests.hops.trace.nodes import control_plane, node_container, worker
 from tests.hops.trace.objects import objects
 
 
-def view(sight: JSON) -> PathFacts:
-    """What checks ask of a changed sight."""
-    return PathFacts(redacted(Observation.model_validate_json(json.dumps(sight))))
+def view(observation: JSON) -> PathFacts:
+    """What checks ask of a changed observation."""
+    return PathFacts(redacted(Observation.model_validate_json(json.dumps(observation))))
 
 
-def found(sight: JSON, kind: str, name: str) -> JSON:
-    """An object of the sight's cluster, to be changed in place."""
-    return next(o for o in sight["cluster"]["objects"] if o["kind"] == kind and o["metadata"]["name"] == name)
+def found(observation: JSON, kind: str, name: str) -> JSON:
+    """An object of the observation's cluster, to be changed in place."""
+    return next(o for o in observation["cluster"]["objects"] if o["kind"] == kind and o["metadata"]["name"] == name)
 
 
-def without(sight: JSON, kind: str, name: str) -> None:
+def without(observation: JSON, kind: str, name: str) -> None:
     """Takes an object away."""
-    sight["cluster"]["objects"].remove(found(sight, kind, name))
+    observation["cluster"]["objects"].remove(found(observation, kind, name))
 
 
-def added(sight: JSON, *objects: JSON) -> None:
+def added(observation: JSON, *objects: JSON) -> None:
     """Puts objects into the cluster."""
-    sight["cluster"]["objects"] += objects
+    observation["cluster"]["objects"] += objects
 
 
-def node(sight: JSON, name: str = WORKER) -> JSON:
+def node(observation: JSON, name: str = WORKER) -> JSON:
     """A node from inside."""
-    return next(n for n in sight["nodes"] if n["name"] == name)
+    return next(n for n in observation["nodes"] if n["name"] == name)
 
 
-def container(sight: JSON, name: str = WORKER) -> JSON:
+def container(observation: JSON, name: str = WORKER) -> JSON:
     """A container of Docker."""
-    return next(c for c in sight["docker"]["containers"] if c["Name"] == f"/{name}")
+    return next(c for c in observation["docker"]["containers"] if c["Name"] == f"/{name}")
 
 
-def request(sight: JSON, where: str) -> JSON:
+def request(observation: JSON, where: str) -> JSON:
     """A request that was sent."""
-    return next(r for r in sight["requests"] if r["where"] == where)
+    return next(r for r in observation["requests"] if r["where"] == where)
 
 
-def failed(sight: JSON, failure: str, *where: str) -> None:
+def failed(observation: JSON, failure: str, *where: str) -> None:
     """Lets requests end without an answer; 503 is Envoy's own answer."""
     for one in where:
-        answer = request(sight, one)
+        answer = request(observation, one)
         for key in ("status", "headers", "body", "size", "sha256"):
             answer.pop(key, None)
         if failure == "503":

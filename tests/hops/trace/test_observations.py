@@ -1,4 +1,4 @@
-"""The sight that all checks are tried on."""
+"""The observation that all checks are tried on."""
 
 from hops.trace.checks.registry import CHECKS
 from tests.hops.trace.names import ENVOY, POD, WORKER
@@ -13,8 +13,8 @@ def test_nothing_is_wrong_with_a_healthy_path() -> None:
 def test_a_healthy_path_is_seen_whole() -> None:
     seen = view(healthy())
     assert seen.planned
-    assert seen.door
-    assert seen.door.node == WORKER
+    assert seen.entrypoint
+    assert seen.entrypoint.node == WORKER
     assert [pod["metadata"]["name"] for pod in (*seen.envoy_pods, *seen.pods)] == [ENVOY, POD]
     assert seen.envoy
     assert seen.service

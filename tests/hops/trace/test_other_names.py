@@ -11,10 +11,10 @@ from tests.hops.trace.observations import healthy, view
 PROGRAMS = {"contour": "contour", "shutdown-manager": "contour", "envoy": "envoy"}
 
 
-def renamed(sight: JSON) -> JSON:
+def renamed(observation: JSON) -> JSON:
     """The same path behind a Contour that a Helm release made: other names, labels and another namespace."""
-    sight["stack"] = None
-    text = json.dumps(sight).replace('"projectcontour"', '"edge"').replace("projectcontour/", "edge/")
+    observation["stack"] = None
+    text = json.dumps(observation).replace('"projectcontour"', '"edge"').replace("projectcontour/", "edge/")
     text = text.replace('"app": "envoy"', '"part": "proxy"').replace('"app": "contour"', '"part": "server"')
     found: JSON = json.loads(text)
     for item in found["cluster"]["objects"]:
@@ -33,13 +33,13 @@ def test_the_path_is_followed() -> None:
     assert str(seen.envoy_workload) == "DaemonSet/edge/release-envoy"
     assert seen.envoy is not None
     assert (len(seen.envoy_pods), len(contour_pods(seen)), contour_runs(seen)) == (1, 1, True)
-    assert trace(seen.sight).findings == ()
+    assert trace(seen.observation).findings == ()
 
 
 def test_a_contour_that_does_not_run_is_named_as_it_is() -> None:
-    sight = healthy()
-    faults.contourless(sight)
-    faults.unrouted(sight)
-    finding = trace(view(renamed(sight)).sight).findings[0]
+    observation = healthy()
+    faults.contourless(observation)
+    faults.unrouted(observation)
+    finding = trace(view(renamed(observation)).observation).findings[0]
     assert str(finding.resource) == "Deployment/edge/release-contour"
     assert finding.remedy.endswith("--namespace edge scale deployment/release-contour --replicas 1")

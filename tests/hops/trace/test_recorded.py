@@ -1,4 +1,4 @@
-"""What is said of sights that were recorded from real clusters."""
+"""What is said of observations that were recorded from real clusters."""
 
 import gzip
 from pathlib import Path
@@ -11,7 +11,7 @@ from hops.trace.observed.redact import redacted
 from hops.trace.result import Verdict
 from hops.trace.verdict import status, trace
 from tests.live.faults.catalogue import shuffled
-from tests.live.faults.path import Told
+from tests.live.faults.path import Reported
 from tests.live.faults.score import Outcome, judged
 
 RECORDED = Path(__file__).parents[2] / "recorded"
@@ -50,13 +50,15 @@ def test_it_holds_no_secrets_and_nothing_of_the_machine(healthy: Observation) ->
 def test_a_real_fault_is_named_again(file: Path) -> None:
     """Judged as in the run that it was recorded in; it holds no secrets, and nothing of the machine."""
     text = gzip.decompress(file.read_bytes()).decode()
-    sight = Observation.model_validate_json(text)
-    fault, traced = FAULTS[int(file.name.partition(".")[0])], trace(sight)
+    observation = Observation.model_validate_json(text)
+    fault, traced = FAULTS[int(file.name.partition(".")[0])], trace(observation)
     by_level = {
         mandatory: tuple((f.hop, f.code) for f in traced.findings if (f.level is Level.MANDATORY) is mandatory)
         for mandatory in (True, False)
     }
-    told = Told(traced.first.name if traced.first else None, by_level[True], by_level[False], 0.0, sight.versions)
-    assert judged(fault.expected, told, fault.stopping) is Outcome.RIGHT, (fault.title, told)
-    assert trace(redacted(sight)) == traced
+    reported = Reported(
+        traced.first.name if traced.first else None, by_level[True], by_level[False], 0.0, observation.versions
+    )
+    assert judged(fault.expected, reported, fault.stopping) is Outcome.RIGHT, (fault.title, reported)
+    assert trace(redacted(observation)) == traced
     assert not [word for word in STRANGE if word in text]

@@ -96,8 +96,8 @@ class Planted:
 def planted() -> tuple[dict[str, Any], list[str]]:
     """An observation of a healthy path with secrets in it, and the secrets."""
     secrets = Planted()
-    sight = healthy()
-    cluster, (envoy, *_), docker = sight["cluster"], sight["envoys"], sight["docker"]
+    observation = healthy()
+    cluster, (envoy, *_), docker = observation["cluster"], observation["envoys"], observation["docker"]
     applied = json.dumps({"spec": {"env": secrets.plain()}})
     for item in cluster["objects"]:
         item["metadata"]["annotations"] = {
@@ -153,11 +153,11 @@ def planted() -> tuple[dict[str, Any], list[str]]:
     inspected["Args"] = [secrets.plain()]
     inspected["HostConfig"]["Binds"] = [secrets.plain()]
     docker["info"] = {"HttpProxy": secrets.plain()}
-    sight["nodes"][0]["cni"] = {"10-x.conf": json.dumps({"type": "calico", "kubernetes": {"k": secrets.plain()}})}
-    sight["asked"]["headers"] = {"x-anything": secrets.plain(), "cookie": secrets.plain()}
-    sight["asked"]["path"] = f"/?access_token={secrets.plain()}"
-    sight["asked"]["expect"] = f"password={secrets.plain()}"
-    answer = sight["requests"][0]
+    observation["nodes"][0]["cni"] = {"10-x.conf": json.dumps({"type": "calico", "kubernetes": {"k": secrets.plain()}})}
+    observation["asked"]["headers"] = {"x-anything": secrets.plain(), "cookie": secrets.plain()}
+    observation["asked"]["path"] = f"/?access_token={secrets.plain()}"
+    observation["asked"]["expect"] = f"password={secrets.plain()}"
+    answer = observation["requests"][0]
     answer["headers"] |= {
         "x-session": secrets.plain(),
         "set-cookie": secrets.plain(),
@@ -166,19 +166,19 @@ def planted() -> tuple[dict[str, Any], list[str]]:
     answer["headers"]["location"] = f"https://x/?token={secrets.plain()}"
     answer["body"] = f"token: {secrets.plain()}"
     answer["error"] = f"proxy http://u:{secrets.plain()}@p failed"
-    sight["unseen"] = {"cluster: Event": f"forbidden, token={secrets.plain()}"}
-    if sight["stack"]:
+    observation["unseen"] = {"cluster: Event": f"forbidden, token={secrets.plain()}"}
+    if observation["stack"]:
         hop = {"name": "x", "details": {"token": secrets.plain()}}
-        sight["stack"]["outputs"] = {"kubeconfig": secrets.plain(), "hops": [hop], "anything": secrets.plain()}
-        sight["stack"]["settings"]["services"][0]["command"] = ["x", f"--password={secrets.plain()}"]
-    return sight, secrets.all
+        observation["stack"]["outputs"] = {"kubeconfig": secrets.plain(), "hops": [hop], "anything": secrets.plain()}
+        observation["stack"]["settings"]["services"][0]["command"] = ["x", f"--password={secrets.plain()}"]
+    return observation, secrets.all
 
 
 def test_no_planted_secret_is_in_any_output(tmp_path: Path) -> None:
-    sight, secrets = planted()
+    observation, secrets = planted()
     assert len(set(secrets)) > 100
     raw, bundle, page = tmp_path / "raw.json", tmp_path / "bundle.json", tmp_path / "page.html"
-    raw.write_text(json.dumps(sight))
+    raw.write_text(json.dumps(observation))
     assert [one for one in secrets if json.dumps(one)[1:-1] not in raw.read_text()] == []
     outputs: dict[str, str] = {}
     for form in ("text", "json", "junit"):
@@ -199,6 +199,6 @@ def test_no_planted_secret_is_in_any_output(tmp_path: Path) -> None:
 )
 def test_a_long_text_is_redacted_in_time_that_grows_with_it(unit: str) -> None:
     """Backtracking over a text of this size would take hours, and not fail."""
-    sight = healthy()
-    sight["cluster"]["logs"] = {"projectcontour/x/x": unit * 100_000}
-    assert redacted(Observation.model_validate_json(json.dumps(sight)))
+    observation = healthy()
+    observation["cluster"]["logs"] = {"projectcontour/x/x": unit * 100_000}
+    assert redacted(Observation.model_validate_json(json.dumps(observation)))

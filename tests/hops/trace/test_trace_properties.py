@@ -1,4 +1,4 @@
-"""What holds of every sight: what is not seen is never broken, and nothing odd ends a trace."""
+"""What holds of every observation: what is not seen is never broken, and nothing odd ends a trace."""
 
 import copy
 from typing import Any
@@ -22,8 +22,8 @@ EMPTY: dict[str, Any] = {
 }
 
 
-def judged(sight: JSON) -> Trace:
-    return trace(view(sight).sight)
+def judged(observation: JSON) -> Trace:
+    return trace(view(observation).observation)
 
 
 def broken(traced: Trace) -> list[str]:
@@ -34,26 +34,26 @@ def broken(traced: Trace) -> list[str]:
 @given(parts=st.sets(st.sampled_from(sorted(EMPTY))))
 @QUICK
 def test_a_part_that_was_not_seen_is_never_broken(parts: set[str]) -> None:
-    sight = {**copy.deepcopy(HEALTHY), **{part: copy.deepcopy(EMPTY[part]) for part in parts}}
-    assert broken(judged(sight)) == []
+    observation = {**copy.deepcopy(HEALTHY), **{part: copy.deepcopy(EMPTY[part]) for part in parts}}
+    assert broken(judged(observation)) == []
 
 
 @given(data=st.data())
 @QUICK
 def test_what_one_part_leaves_out_is_never_broken(data: st.DataObject) -> None:
-    sight = copy.deepcopy(HEALTHY)
+    observation = copy.deepcopy(HEALTHY)
     for name in ("nodes", "envoys", "requests"):
-        kept = data.draw(st.sets(st.integers(0, len(sight[name]) - 1)))
-        sight[name] = [part for index, part in enumerate(sight[name]) if index in kept]
-        for part in sight[name]:
+        kept = data.draw(st.sets(st.integers(0, len(observation[name]) - 1)))
+        observation[name] = [part for index, part in enumerate(observation[name]) if index in kept]
+        for part in observation[name]:
             for key in data.draw(st.sets(st.sampled_from(sorted(part)))) - {"name", "pod", "where", "address", "port"}:
                 if name != "requests":
                     del part[key]
-    kinds = sorted({item["kind"] for item in sight["cluster"]["objects"]})
+    kinds = sorted({item["kind"] for item in observation["cluster"]["objects"]})
     for kind in data.draw(st.sets(st.sampled_from(kinds))):
-        sight["cluster"]["objects"] = [o for o in sight["cluster"]["objects"] if o["kind"] != kind]
-        sight["unseen"][f"cluster: {kind}"] = "forbidden"
-    assert broken(judged(sight)) == []
+        observation["cluster"]["objects"] = [o for o in observation["cluster"]["objects"] if o["kind"] != kind]
+        observation["unseen"][f"cluster: {kind}"] = "forbidden"
+    assert broken(judged(observation)) == []
 
 
 def places(value: Any, base: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -70,16 +70,16 @@ CONTAINERS = places(HEALTHY["docker"]["containers"])
 @given(data=st.data(), odd=ODD)
 @QUICK
 def test_no_odd_value_ends_a_trace(data: st.DataObject, odd: Any) -> None:
-    sight = copy.deepcopy(HEALTHY)
+    observation = copy.deepcopy(HEALTHY)
     target, known = data.draw(
         st.sampled_from(
             [
-                (sight["cluster"]["objects"], [where for where in OBJECTS if len(where) > 1]),
+                (observation["cluster"]["objects"], [where for where in OBJECTS if len(where) > 1]),
                 (
-                    sight["envoys"][0],
+                    observation["envoys"][0],
                     [where for where in ANSWERS if where[0] in ("listeners", "clusters") and len(where) > 1],
                 ),
-                (sight["docker"]["containers"], [where for where in CONTAINERS if len(where) > 1]),
+                (observation["docker"]["containers"], [where for where in CONTAINERS if len(where) > 1]),
             ]
         )
     )
@@ -87,15 +87,15 @@ def test_no_odd_value_ends_a_trace(data: st.DataObject, odd: Any) -> None:
     for key in way:
         target = target[key]
     target[last] = odd
-    assert len(judged(sight).hops) == 12
+    assert len(judged(observation).hops) == 12
 
 
 @given(text=st.text(max_size=200))
 @QUICK
 def test_no_odd_text_of_a_node_ends_a_trace(text: str) -> None:
-    sight = copy.deepcopy(HEALTHY)
-    for one in sight["nodes"]:
+    observation = copy.deepcopy(HEALTHY)
+    for one in observation["nodes"]:
         one.update(dict.fromkeys(("nat", "nat_after", "filter", "links", "links_after", "routes", "conntrack"), text))
         for space in one["namespaces"]:
             space.update(dict.fromkeys(("links", "routes", "sockets"), text))
-    assert len(judged(sight).hops) == 12
+    assert len(judged(observation).hops) == 12

@@ -12,17 +12,17 @@ from tests.hops.trace.names import JSON
 from tests.hops.trace.observations import container, failed, healthy, view
 
 
-def traced(sight: JSON) -> Trace:
-    return trace(view(sight).sight)
+def traced(observation: JSON) -> Trace:
+    return trace(view(observation).observation)
 
 
 def test_every_hop_of_a_healthy_path_is_as_planned() -> None:
-    told = traced(healthy())
-    assert [hop.verdict for hop in told.hops if hop.number != 5] == [Verdict.OK] * 11
-    assert told.hops[4].verdict is Verdict.BESIDE
-    assert [(hop.planned, hop.found) for hop in told.hops[1:2]] == [(told.hops[1].declared,) * 2]
-    assert [hop.declared for hop in told.hops[1:6]] == [hop.found for hop in told.hops[1:6]]
-    assert (told.first, told.findings, told.unseen, status(told)) == (None, (), (), 0)
+    reported = traced(healthy())
+    assert [hop.verdict for hop in reported.hops if hop.number != 5] == [Verdict.OK] * 11
+    assert reported.hops[4].verdict is Verdict.BESIDE
+    assert [(hop.planned, hop.found) for hop in reported.hops[1:2]] == [(reported.hops[1].declared,) * 2]
+    assert [hop.declared for hop in reported.hops[1:6]] == [hop.found for hop in reported.hops[1:6]]
+    assert (reported.first, reported.findings, reported.unseen, status(reported)) == (None, (), (), 0)
 
 
 def test_the_six_checks_of_the_documents_are_in_the_evidence() -> None:
@@ -47,32 +47,32 @@ def test_counters_show_which_hops_a_request_crossed() -> None:
 
 
 def test_nothing_seen_is_no_verdict() -> None:
-    sight = {key: healthy()[key] for key in ("taken", "asked")}
-    told = traced(sight)
-    assert {hop.verdict for hop in told.hops} == {Verdict.NOT_SEEN, Verdict.BESIDE}
-    assert all(hop.unseen for hop in told.hops if hop.verdict is Verdict.NOT_SEEN)
-    assert status(told) == 2
+    observation = {key: healthy()[key] for key in ("taken", "asked")}
+    reported = traced(observation)
+    assert {hop.verdict for hop in reported.hops} == {Verdict.NOT_SEEN, Verdict.BESIDE}
+    assert all(hop.unseen for hop in reported.hops if hop.verdict is Verdict.NOT_SEEN)
+    assert status(reported) == 2
 
 
 def test_an_unexplained_answer_of_envoy_itself_ends_at_envoy() -> None:
-    sight = healthy()
-    failed(sight, "503", "client", "node", "envoy")
-    verdicts = {str(hop.name): hop.verdict for hop in traced(sight).hops}
+    observation = healthy()
+    failed(observation, "503", "client", "node", "envoy")
+    verdicts = {str(hop.name): hop.verdict for hop in traced(observation).hops}
     assert verdicts["host-port"] is Verdict.OK
     assert verdicts["route"] is Verdict.BROKEN
-    (finding,) = traced(sight).findings
+    (finding,) = traced(observation).findings
     assert (finding.code, finding.remedy) == ("T50", "")
     assert finding.look.startswith(".venv/bin/hops trace local ")
     assert finding.look.endswith(" --bundle trace.json")
     assert verdicts["reply-endpoint"] is Verdict.NOT_SEEN
     assert verdicts["reply-client"] is Verdict.OK
-    assert status(traced(sight)) == 1
+    assert status(traced(observation)) == 1
 
 
 def test_a_request_from_the_node_crosses_neither_name_nor_docker() -> None:
-    sight = healthy()
-    sight["asked"]["from_node"] = True
-    hops = {str(hop.name): hop for hop in traced(sight).hops}
+    observation = healthy()
+    observation["asked"]["from_node"] = True
+    hops = {str(hop.name): hop for hop in traced(observation).hops}
     assert hops["name"].verdict is Verdict.NOT_SEEN
     assert hops["reply-port-mapping"].unseen == "the request starts in the node"
     assert hops["reply-client"].verdict is Verdict.OK
@@ -94,16 +94,16 @@ def test_junit_has_a_case_for_the_machine_and_each_hop() -> None:
 
 
 def test_json_and_junit_bring_what_to_correct_what_mends_and_what_shows_more() -> None:
-    sight = healthy()
-    failed(sight, "503", "client", "node", "envoy")
+    observation = healthy()
+    failed(observation, "503", "client", "node", "envoy")
     setting, remedy, look = "stacks/Pulumi.local.yaml: a", "make up STACK=local", "kubectl get pods"
-    one = traced(sight)
+    one = traced(observation)
     broken = replace(one.findings[0], setting=setting, remedy=remedy, look=look)
     advice = replace(broken, code="T51", level=Level.ADVISORY, setting="", remedy="", look="curl x")
     hops = [replace(hop, findings=(broken, advice) if hop.findings else ()) for hop in one.hops]
     one = replace(one, hops=tuple(hops), findings=(broken, advice))
-    told = as_json(one)["findings"]
-    assert [(finding["setting"], finding["remedy"], finding["look"]) for finding in told] == [
+    reported = as_json(one)["findings"]
+    assert [(finding["setting"], finding["remedy"], finding["look"]) for finding in reported] == [
         (setting, remedy, look),
         ("", "", "curl x"),
     ]
@@ -115,15 +115,15 @@ def test_json_and_junit_bring_what_to_correct_what_mends_and_what_shows_more() -
     assert "mend:" not in out
 
 
-def test_an_ipv6_binding_is_told_in_brackets() -> None:
-    sight = healthy()
-    container(sight)["NetworkSettings"]["Ports"]["80/tcp"] = [{"HostIp": "::1", "HostPort": "8080"}]
-    second = traced(sight).hops[1]
+def test_an_ipv6_binding_is_reported_in_brackets() -> None:
+    observation = healthy()
+    container(observation)["NetworkSettings"]["Ports"]["80/tcp"] = [{"HostIp": "::1", "HostPort": "8080"}]
+    second = traced(observation).hops[1]
     assert str(second.found) == "[::1]:8080 -> ingress-hops-local-worker:80"
 
 
 def test_a_request_that_starts_in_the_node_spends_no_time_at_dockers_port() -> None:
-    sight = healthy()
-    assert traced(sight).hops[1].seconds is not None
-    sight["asked"]["from_node"] = True
-    assert traced(sight).hops[1].seconds is None
+    observation = healthy()
+    assert traced(observation).hops[1].seconds is not None
+    observation["asked"]["from_node"] = True
+    assert traced(observation).hops[1].seconds is None

@@ -20,7 +20,7 @@ def annotated(**annotations: str) -> Object:
     return {f"projectcontour.io/{key}": value for key, value in annotations.items()}
 
 
-@fault(68, "Envoy is told to shut down", "200", (ROUTE, "T70"), touches="envoy", stops=False)
+@fault(68, "Envoy is reported to shut down", "200", (ROUTE, "T70"), touches="envoy", stops=False)
 def draining(path: Path, _: Random) -> Iterator[Broken]:
     """By its admin interface, a socket that only its pod has; the node sees into it."""
     pid = path.node("pgrep", "--oldest", "--exact", "envoy").strip()

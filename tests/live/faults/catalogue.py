@@ -59,7 +59,7 @@ def chance(number: int) -> Random:
 
 
 def together(one: Fault, other: Fault) -> bool:
-    """Whether two faults can be there at once and both be told."""
+    """Whether two faults can be there at once and both be reported."""
     return not (one.touches & other.touches or one.hides & other.touches or other.hides & one.touches)
 
 

@@ -38,7 +38,7 @@ class Fault:
 
     number: of the list. title: what is done. symptom: what a client meets. expected: hop and code, in path order; the
     hop is None where it is the machine. stops: whether the followed request is stopped by it. touches: what it changes;
-    two faults that touch the same cannot be there at once. hides: what cannot be told any more. slow: whether it takes
+    two faults that touch the same cannot be there at once. hides: what cannot be seen any more. slow: whether it takes
     more than seconds to bring in and out. deafens: Contour hears of no change while it is there. last: nothing can
     follow it.
     """

@@ -125,7 +125,7 @@ def claimer(path: Path) -> Iterator[None]:
                 "name": "claimer",
                 "image": like["spec"]["containers"][0]["image"],
                 "command": ["python", "-m", "http.server", "8080", "--directory", "/tmp"],  # noqa: S108 - in the pod
-                "ports": [{"containerPort": 8080, "hostPort": path.plan.door.mappings[0].node}],
+                "ports": [{"containerPort": 8080, "hostPort": path.plan.entrypoint.mappings[0].node}],
             }
         ],
     }

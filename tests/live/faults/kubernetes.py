@@ -150,7 +150,7 @@ def _settled(item: Mapping[str, Any]) -> bool:
     if status.get("observedGeneration") != item["metadata"]["generation"]:
         return False
     if item["kind"] == "DaemonSet":
-        wanted = status["desiredNumberScheduled"]
-        return bool(wanted and status["numberReady"] == status.get("updatedNumberScheduled") == wanted)
-    wanted = item["spec"]["replicas"]
-    return bool(status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == wanted)
+        desired = status["desiredNumberScheduled"]
+        return bool(desired and status["numberReady"] == status.get("updatedNumberScheduled") == desired)
+    desired = item["spec"]["replicas"]
+    return bool(status.get("readyReplicas", 0) == status.get("updatedReplicas", 0) == desired)

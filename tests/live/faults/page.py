@@ -118,19 +118,19 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def evidence(results: Mapping[str, Any]) -> dict[str, str]:
     """What the pages of the codes say of the results: Markdown by code, and by `INDEX`."""
     sections = [results[name] for name in _TITLES if name in results]
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     for faults, row in ((section, row) for section in sections for row in _by_number(section)):
         for code in (place.rpartition(" ")[2] for place in row.expected):
             line = (
                 f"- [Fault {row.name}](../faults.md), {row.title}: the trace said {_said(row)} "
                 f"in {row.seconds:.1f} s on {faults['date']} ({row.outcome})."
             )
-            told[code] = "\n".join(filter(None, [told.get(code), line]))
+            reported[code] = "\n".join(filter(None, [reported.get(code), line]))
     rows = [row for section in sections for row in _rows(section)]
     right = sum(row.outcome == Outcome.RIGHT for row in rows)
     dates = " and ".join(dict.fromkeys(section["date"] for section in sections))
     index = f"Of {len(rows)} faults put into a running path on {dates}, [{right} were named right](../faults.md)."
-    return {code: text for code, text in told.items() if code in CODES} | {INDEX: index}
+    return {code: text for code, text in reported.items() if code in CODES} | {INDEX: index}
 
 
 def main() -> int:
@@ -157,9 +157,9 @@ def main() -> int:
         return 1
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(page(results))
-    told = evidence(results) if "faults" in results else {}
-    (CODE_PAGES / EVIDENCE).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    write_pages(CODE_PAGES, pages(told))
+    reported = evidence(results) if "faults" in results else {}
+    (CODE_PAGES / EVIDENCE).write_text(json.dumps(reported, indent=1, ensure_ascii=False) + "\n")
+    write_pages(CODE_PAGES, pages(reported))
     _say(f"{PAGE.relative_to(ROOT)} is written: {', '.join(taken)}")
     return 0
 

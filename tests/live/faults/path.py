@@ -80,7 +80,7 @@ Place = tuple[str | None, str]
 
 
 @dataclass(frozen=True)
-class Told:
+class Reported:
     """What a trace said.
 
     first: the first broken hop. stopping, advisory: the findings of either level. seconds: of the whole command.
@@ -112,8 +112,8 @@ class Path(Kubernetes):
         self.elsewhere = elsewhere
         self.backend = plan.backends[0]
         self.worker = plan.workers[0]
-        self.port = plan.door.mappings[0].host
-        self.secure_port = next(mapping.host for mapping in plan.door.mappings if mapping.scheme == "https")
+        self.port = plan.entrypoint.mappings[0].host
+        self.secure_port = next(mapping.host for mapping in plan.entrypoint.mappings if mapping.scheme == "https")
         self.pod = self.backend.pods[0]
         self.namespace = self.backend.namespace
 
@@ -172,7 +172,7 @@ class Path(Kubernetes):
     def ask_envoy(self, host: str | None = None, path: str | None = None) -> Answer:
         """The same to Envoy's pod, from its node."""
         envoy = next(pod["status"]["podIP"] for pod in self.envoys() if "deletionTimestamp" not in pod["metadata"])
-        port = self.plan.door.mappings[0].envoy
+        port = self.plan.entrypoint.mappings[0].envoy
         url = f"http://{envoy}:{port}{path or self.backend.request_path}"
         return _curl(["docker", "exec", self.worker], ["--header", f"Host: {host or self.backend.host}", url])
 
@@ -191,7 +191,7 @@ class Path(Kubernetes):
         *,
         stack: bool = True,
         environment: Mapping[str, str] | None = None,
-    ) -> Told:
+    ) -> Reported:
         """What `hops trace` says.
 
         files: of /etc, in the place of the machine's own for this command alone. environment: variables, likewise.
@@ -220,7 +220,7 @@ class Path(Kubernetes):
             )
             for mandatory in (True, False)
         }
-        return Told(first, by_level[True], by_level[False], seconds, json.loads(bundle.read_text())["versions"])
+        return Reported(first, by_level[True], by_level[False], seconds, json.loads(bundle.read_text())["versions"])
 
     # --- the workload and Envoy, made anew
 

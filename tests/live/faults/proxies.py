@@ -118,11 +118,11 @@ def no_certificate(path: Path, chance: Random) -> Iterator[Broken]:
         else other_certificates(path, -1 if how == "expired" else 30)
     ):
         path.new_envoy()
-        yield Broken(lambda: told_of_certificate(path, how))
+        yield Broken(lambda: names_certificate(path, how))
     path.new_envoy()
 
 
-def told_of_certificate(path: Path, how: str) -> bool:
+def names_certificate(path: Path, how: str) -> bool:
     """The kubelet tells of a missing Secret; an Envoy that runs and has no configuration waits for its start."""
     if how == "deleted":
         events = json.dumps(path.list("events", CONTOUR_NAMESPACE))

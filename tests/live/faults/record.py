@@ -17,19 +17,19 @@ _OF_THE_RUN = re.compile(r"/\w+/pytest-of-\w+/pytest-\d+/\w+")
 
 def recorded(text: str) -> str:
     """A bundle without the names of the machine that it was taken on; nothing else of it is changed."""
-    sight = json.loads(text)
-    versions, docker = sight["versions"], sight["docker"] or {"containers": []}
+    observation = json.loads(text)
+    versions, docker = observation["versions"], observation["docker"] or {"containers": []}
     replaced = {versions["kernel"]: versions["kernel"].partition("-")[0]} if "kernel" in versions else {}
     for container in docker["containers"]:
         container["HostConfig"]["Runtime"] = "runc"
-    text = json.dumps(sight, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(observation, ensure_ascii=False, separators=(",", ":"))
     for old, new in replaced.items():
         text = text.replace(old, new)
     return _OF_THE_RUN.sub("/home/somebody/ingress-hops", text)
 
 
 def main() -> int:
-    """Exit status: 0 written, 1 the last run did not try all that are wanted."""
+    """Exit status: 0 written, 1 the last run did not try all that are needed."""
     bundles = {number: FOLDER / f"{number:02}.json" for number in CHOSEN}
     if missing := [str(number) for number, file in bundles.items() if not file.exists()]:
         sys.stderr.write(f"no bundle of {', '.join(missing)} in {FOLDER}\n")

@@ -14,7 +14,7 @@ from tests.live.faults.catalogue import SEED, chance
 from tests.live.faults.fault import Broken, Fault
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.kubernetes import StuckError, until
-from tests.live.faults.path import Path, Told
+from tests.live.faults.path import Path, Reported
 from tests.live.faults.score import Row, Subject
 from tests.project import ROOT
 
@@ -67,28 +67,28 @@ class Run:
         for _ in range(_TRIES):
             began = time.monotonic()
             try:
-                told = self._with(bundle, injections)
+                reported = self._with(bundle, injections)
             except AssertionError as error:
                 stuck = error
                 break
             finally:
                 if not last:
                     self._whole_again(of.name)
-            if told:
-                return self._record(section, of.row(told, time.monotonic() - began), told.versions)
+            if reported:
+                return self._record(section, of.row(reported, time.monotonic() - began), reported.versions)
         self._record(section, of.not_put_in(str(stuck)), {})
         raise stuck
 
-    def _with(self, name: str, injections: Sequence[Injection]) -> Told | None:
+    def _with(self, name: str, injections: Sequence[Injection]) -> Reported | None:
         """None where the node mended a fault before the trace had looked."""
         with ExitStack() as stack:
             there = []
             for injection in injections:
                 there.append(stack.enter_context(injection()))
                 until(f"{name} takes effect", there[-1].there)
-            told = self._trace(name, there)
+            reported = self._trace(name, there)
             faded = any(broken.fades and not broken.there() for broken in there)
-        return None if faded else told
+        return None if faded else reported
 
     def _whole_again(self, name: str) -> None:
         try:
@@ -97,7 +97,7 @@ class Run:
             before = "".join(traceback.format_exception(stuck.__context__)) if stuck.__context__ else ""
             pytest.exit(f"after {name} the path is not whole again, so nothing can follow: {stuck}\n{before}", 3)
 
-    def _trace(self, name: str, there: Sequence[Broken]) -> Told:
+    def _trace(self, name: str, there: Sequence[Broken]) -> Reported:
         options = [option for broken in there for option in broken.options]
         files = {key: text for broken in there for key, text in broken.files.items()}
         environment = {key: text for broken in there for key, text in broken.environment.items()}

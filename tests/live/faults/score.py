@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tests.live.faults.path import Place, Told
+from tests.live.faults.path import Place, Reported
 
 
 class Outcome(StrEnum):
@@ -19,20 +19,20 @@ class Outcome(StrEnum):
     NOT_PUT_IN = "not put in"
 
 
-def judged(expected: Sequence[Place], told: Told, stopping: Sequence[Place]) -> Outcome:
+def judged(expected: Sequence[Place], reported: Reported, stopping: Sequence[Place]) -> Outcome:
     """expected: in path order, nothing of a healthy path. stopping: those of them that stop the request.
 
-    What stops nothing by itself may be told as broken or as advice, so the first broken hop is that of the first that
-    stops the request, or of one before it.
+    A fault that stops nothing by itself may be reported as broken or as advice, so the first broken hop is that of the
+    first fault that stops the request, or of one before it.
     """
-    said = {*told.stopping, *told.advisory}
+    said = {*reported.stopping, *reported.advisory}
     if not expected:
-        return Outcome.WRONG if said or told.first else Outcome.RIGHT
-    if not told.stopping and not said & set(expected):
+        return Outcome.WRONG if said or reported.first else Outcome.RIGHT
+    if not reported.stopping and not said & set(expected):
         return Outcome.NOT_SEEN
     firsts = [hop for hop, _ in expected[: expected.index(stopping[0]) + 1]] if stopping else [None, expected[0][0]]
-    at_the_first = told.first in firsts
-    right = at_the_first and set(expected) <= said and set(told.stopping) <= set(expected)
+    at_the_first = reported.first in firsts
+    right = at_the_first and set(expected) <= said and set(reported.stopping) <= set(expected)
     return Outcome.RIGHT if right else Outcome.WRONG
 
 
@@ -67,17 +67,17 @@ class Subject:
     expected: tuple[Place, ...]
     stopping: tuple[Place, ...]
 
-    def row(self, told: Told, whole: float) -> Row:
+    def row(self, reported: Reported, whole: float) -> Row:
         """What came of it. whole: as in `Row`."""
         return Row(
             name=self.name,
             title=self.title,
             symptom=self.symptom,
             expected=_written(self.expected),
-            first=told.first,
-            said=_written((*told.stopping, *told.advisory)),
-            outcome=judged(self.expected, told, self.stopping),
-            seconds=round(told.seconds, 1),
+            first=reported.first,
+            said=_written((*reported.stopping, *reported.advisory)),
+            outcome=judged(self.expected, reported, self.stopping),
+            seconds=round(reported.seconds, 1),
             whole=round(whole, 1),
         )
 

@@ -10,9 +10,9 @@ from tests.live.faults.score import Outcome, Row, names_both, names_the_first
 
 
 def right(row: Row) -> None:
-    wanted = " and ".join(row.expected) or "nothing"
+    expected = " and ".join(row.expected) or "nothing"
     said = f"{', '.join(row.said) or 'nothing'}; first broken hop: {row.first}"
-    assert row.outcome is Outcome.RIGHT, f"{row.title}: {wanted} was expected and the trace said {said} (seed {SEED})"
+    assert row.outcome is Outcome.RIGHT, f"{row.title}: {expected} was expected and the trace said {said} (seed {SEED})"
 
 
 @pytest.mark.fault

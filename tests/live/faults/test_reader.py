@@ -36,12 +36,12 @@ def test_a_reader_gets_the_verdict_of_the_administrator(run: Run, tmp_path: File
             where = ("service", path.backend.service, path.namespace)
             broken = path.changed(*where, fault) if fault else nullcontext()
             with broken:
-                told = [
+                reported = [
                     path.trace(options, {}, tmp_path / f"{who}.json", stack=False)
                     for who, options in (("admin", as_admin), ("reader", as_reader))
                 ]
-            assert (told[1].first, told[1].stopping) == (told[0].first, told[0].stopping)
-            assert told[1].stopping == ((("endpoint", "SV01"),) if fault else ())
+            assert (reported[1].first, reported[1].stopping) == (reported[0].first, reported[0].stopping)
+            assert reported[1].stopping == ((("endpoint", "SV01"),) if fault else ())
             seen = json.loads((tmp_path / "reader.json").read_text())
             assert set(seen["unseen"]) == {"cluster: Secret"}, seen["unseen"]
             assert "forbidden" in seen["unseen"]["cluster: Secret"]

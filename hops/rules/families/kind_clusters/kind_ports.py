@@ -140,14 +140,14 @@ def answered(cluster: KindConfiguration, inventory: Inventory, _: NoParameters) 
     if not inventory.pods:
         return
     for node, mapped in _unanswered(cluster, inventory):
-        door = inventory.once(_Mismatches).door_for(cluster.resource, mapped.pointer)
+        host_port = inventory.once(_Mismatches).host_port_for(cluster.resource, mapped.pointer)
         yield Breach(
             mapped.pointer,
             f"{node.name} publishes port {mapped.container_port}/{mapped.protocol} as "
             f"{mapped.listen_address}:{mapped.host_port}, but no pod or Service of the node uses the port.",
             ({"op": "remove", "path": mapped.pointer},),
             absence=True,
-            causes=(door,) if door else (),
+            causes=(host_port,) if host_port else (),
         )
 
 
@@ -156,12 +156,12 @@ def _unanswered(cluster: KindConfiguration, inventory: Inventory) -> Iterator[tu
     taken, node_ports = inventory.once(_taken), inventory.once(_node_ports)
     for node in cluster.nodes:
         for mapped in node.mappings:
-            wanted = (mapped.container_port, mapped.protocol)
-            holders = taken.get(wanted, ())
-            if any(node.refuses(pod) is None for pod in holders) or wanted in node_ports:
+            published = (mapped.container_port, mapped.protocol)
+            holders = taken.get(published, ())
+            if any(node.refuses(pod) is None for pod in holders) or published in node_ports:
                 continue
             # KN01 and KN03 report a pod that takes the port and runs where nobody publishes it.
-            if any(not _reached(pod, wanted, inventory) for pod in holders):
+            if any(not _reached(pod, published, inventory) for pod in holders):
                 continue
             if (None, mapped.protocol) in node_ports and 30000 <= (mapped.container_port or 0) <= 32767:
                 continue
@@ -177,7 +177,7 @@ class _Mismatches:
 
     def __init__(self, inventory: Inventory) -> None:
         self._mappings: dict[tuple[Resource, str], tuple[KindNode, Mapped]] = {}
-        self._doors: dict[tuple[Resource, str], tuple[Resource, str]] = {}
+        self._host_ports: dict[tuple[Resource, str], tuple[Resource, str]] = {}
         with suppress(Undecidable):
             free = [
                 (cluster, node, mapped)
@@ -195,9 +195,9 @@ class _Mismatches:
             cluster, node, mapped = one
             same = mapped.container_port == port.host_port or mapped.protocol == port.protocol
             if same and node.refuses(pod) is None:
-                door = pod.resource, f"{port.pointer}/hostPort"
-                self._mappings[door] = node, mapped
-                self._doors[cluster.resource, mapped.pointer] = door
+                host_port = pod.resource, f"{port.pointer}/hostPort"
+                self._mappings[host_port] = node, mapped
+                self._host_ports[cluster.resource, mapped.pointer] = host_port
                 free.remove(one)
                 return
 
@@ -205,9 +205,9 @@ class _Mismatches:
         """The mapping that is paired with the hostPort at a JSON pointer of a workload."""
         return self._mappings.get((pod, path))
 
-    def door_for(self, cluster: Resource, path: str) -> tuple[Resource, str] | None:
+    def host_port_for(self, cluster: Resource, path: str) -> tuple[Resource, str] | None:
         """The hostPort that is paired with the mapping at a JSON pointer of a kind configuration."""
-        return self._doors.get((cluster, path))
+        return self._host_ports.get((cluster, path))
 
 
 def _reached(pod: Pod, port: tuple[int | None, str], inventory: Inventory) -> bool:

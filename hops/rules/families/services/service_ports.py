@@ -109,7 +109,9 @@ class _Ports:
         if key not in self._answers:
             stray = jobs_beside_servers(selected)
             lasting = [pod for pod in selected if pod not in stray] if stray else selected
-            lacking = next((pod for pod in lacking_pods(lasting, port) if not _told(pod, port, self._inventory)), None)
+            lacking = next(
+                (pod for pod in lacking_pods(lasting, port) if not _configured(pod, port, self._inventory)), None
+            )
             self._answers[key] = lacking, _common_port(selected, port.protocol) if lacking else None
         return self._answers[key]
 
@@ -120,17 +122,17 @@ def lacking_pods(selected: Sequence[Pod], port: ServicePort) -> Iterator[Pod]:
     return (pod for pod in selected if target and not _offers(pod, target, port.protocol))
 
 
-def _told(pod: Pod, port: ServicePort, inventory: Inventory) -> bool:
+def _configured(pod: Pod, port: ServicePort, inventory: Inventory) -> bool:
     """Whether the number of a port is in a command, a variable or a mounted ConfigMap, so that a process may use it."""
     if isinstance(port.target, str):
         return False
-    told: list[Any] = [{key: c.body.get(key) for key in ("args", "command", "env")} for c in pod.containers]
+    given: list[Any] = [{key: c.body.get(key) for key in ("args", "command", "env")} for c in pod.containers]
     for volume in sequence(at(pod.spec, "volumes")):
         for source in (volume, *sequence(at(volume, "projected", "sources"))):
             name = text(at(source, "configMap", "name"))
             found = inventory.find("ConfigMap", pod.resource.namespace, name) if name else None
-            told += [found.body.get("data")] if found else []
-    return re.search(rf"(?<![\w.-]){port.target}(?![\w.%-])", content(told)) is not None
+            given += [found.body.get("data")] if found else []
+    return re.search(rf"(?<![\w.-]){port.target}(?![\w.%-])", content(given)) is not None
 
 
 def _offers(pod: Pod, target: int | str, protocol: str) -> bool:
@@ -265,17 +267,17 @@ def _pod_ports(pod: Pod) -> Iterator[Breach]:
 def _probe(container: PodContainer, key: str) -> Iterator[Breach]:
     for action in _ACTIONS:
         given = at(container.body, key, action, "port")
-        wanted = text(given) if isinstance(given, str) else number(given)
-        if not wanted:
+        probed = text(given) if isinstance(given, str) else number(given)
+        if not probed:
             continue
-        if isinstance(wanted, str) and wanted.isdecimal():
-            wanted = int(wanted[:6])
-        if not _opens(container.ports, wanted):
+        if isinstance(probed, str) and probed.isdecimal():
+            probed = int(probed[:6])
+        if not _opens(container.ports, probed):
             path = f"{container.pointer}/{key}/{action}/port"
             only = container.ports[0] if len(container.ports) == 1 else None
             yield Breach(
                 path,
-                f"{key} of container {container.name} uses port {wanted}, which the container does not declare.",
+                f"{key} of container {container.name} uses port {probed}, which the container does not declare.",
                 ({"op": "replace", "path": path, "value": only.container_port},)
                 if only and only.container_port and only.protocol == "TCP"
                 else (),
@@ -283,11 +285,11 @@ def _probe(container: PodContainer, key: str) -> Iterator[Breach]:
             )
 
 
-def _opens(ports: Sequence[Port], wanted: int | str) -> bool:
-    if isinstance(wanted, str):
-        return any(port.name == wanted and port.protocol == "TCP" for port in ports)
+def _opens(ports: Sequence[Port], probed: int | str) -> bool:
+    if isinstance(probed, str):
+        return any(port.name == probed and port.protocol == "TCP" for port in ports)
     # A container that declares none may listen on any.
-    return not ports or any(port.container_port == wanted and port.protocol == "TCP" for port in ports)
+    return not ports or any(port.container_port == probed and port.protocol == "TCP" for port in ports)
 
 
 @partial(

@@ -1,4 +1,4 @@
-"""What can break: hop 4, Contour's own rights and configuration, without which Envoy is told nothing."""
+"""What can break: hop 4, Contour's own rights and configuration, without which Envoy gets no configuration."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ forbidden = Code(
     symptom="A change of an Ingress has no effect. After a restart of Contour, Envoy never becomes ready.",
     cause="The ClusterRole of Contour, or its binding to Contour's service account, is missing or lacks a kind. A "
     "running Contour notices only when it lists the objects anew.",
-    told_apart="Contour's log quotes the API: `is forbidden: User … cannot list resource`.",
+    confirmed_by="Contour's log quotes the API: `is forbidden: User … cannot list resource`.",
     remedy="Restore Contour's ClusterRole and ClusterRoleBinding from its published manifest.",
     references=(
         "https://projectcontour.io/docs/1.33/troubleshooting/",
@@ -32,7 +32,8 @@ misconfigured = Code(
     symptom="A change of an Ingress has no effect. Contour's pod crashes as soon as it starts.",
     cause="The ConfigMap `contour`, the ContourConfiguration or a flag of Contour's Deployment has a value that "
     "Contour does not know. A running Contour reads its configuration only when it starts.",
-    told_apart="Contour's container ended with an error, and its log names the configuration file, a field or a flag.",
+    confirmed_by="Contour's container ended with an error, and its log names the configuration file, a field or a "
+    "flag.",
     remedy="Correct the field that the log names, and restart Contour.",
     references=("https://projectcontour.io/docs/1.33/configuration/",),
 )
@@ -49,7 +50,7 @@ _CONFIGURATION = re.compile(
 
 def _lines(view: PathFacts) -> Iterator[str]:
     """The lines of the logs of Contour's pods."""
-    logs = view.sight.cluster.logs if view.sight.cluster else {}
+    logs = view.observation.cluster.logs if view.observation.cluster else {}
     for pod in contour_pods(view):
         who = identity(pod)
         for key, log in sorted(logs.items()):

@@ -9,7 +9,7 @@ from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import Claims, claims, sees_routes
 from hops.trace.facts.envoy_drift import contour_runs, suffers
-from hops.trace.facts.evidence import shaken, told
+from hops.trace.facts.evidence import handshake_lines, request_line
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, container
 from hops.trace.facts.remedies import command, kubectl, mend
@@ -37,7 +37,7 @@ out_of_dates = Code(
     title="The certificate is expired, or not yet valid",
     symptom="`curl` ends with 60: certificate has expired.",
     cause="The certificate in the Secret was not renewed, or a clock is wrong.",
-    told_apart="The handshake shows the chain, and the time of the trace is outside the validity of one of its "
+    confirmed_by="The handshake shows the chain, and the time of the trace is outside the validity of one of its "
     "certificates. T21 covers the certificates between Envoy and Contour.",
     remedy="Put a new certificate into the Secret. Contour sends it to Envoy at once.",
     references=(_TLS_PAGE,),
@@ -49,7 +49,7 @@ other_host = Code(
     symptom="`curl` ends with 60: no alternative certificate subject name matches the host name.",
     cause="The Secret of the route holds a certificate that does not name the host. Clients read the subject "
     "alternative names only, not the common name.",
-    told_apart="The handshake shows a certificate, and none of its names, wildcards included, matches the requested "
+    confirmed_by="The handshake shows a certificate, and none of its names, wildcards included, matches the requested "
     "host.",
     remedy="Put a certificate for the host into the Secret, or name the Secret that has one.",
     references=(_TLS_PAGE, "https://www.rfc-editor.org/rfc/rfc6125#section-6.4"),
@@ -60,7 +60,7 @@ unknown_issuer = Code(
     title="The client does not know the issuer of the certificate",
     symptom="`curl` ends with 60: self-signed certificate, or unable to get local issuer certificate.",
     cause="The certificate is self-signed, or its authority is a private one that this machine does not trust.",
-    told_apart="The client's handshake ends with the OpenSSL error 18, 19, 20 or 21, and the chain is complete as "
+    confirmed_by="The client's handshake ends with the OpenSSL error 18, 19, 20 or 21, and the chain is complete as "
     "far as is known. `--cacert` names the authorities to trust, `--insecure` accepts any.",
     remedy="Give the authority's certificate to the client: `curl --cacert FILE`.",
     references=(_TLS_PAGE,),
@@ -71,7 +71,7 @@ incomplete = Code(
     title="The chain lacks the certificate of an intermediate authority",
     symptom="`curl` ends with 60: unable to get local issuer certificate. Some browsers fetch the missing one.",
     cause="tls.crt in the Secret holds the server's certificate only, and not the intermediate ones behind it.",
-    told_apart="The last certificate that is shown is not self-signed, the client does not know its issuer, and that "
+    confirmed_by="The last certificate that is shown is not self-signed, the client does not know its issuer, and that "
     "issuer is no root: the certificate says where to fetch it, or it is of the organization that the client trusts.",
     remedy="Put the server's certificate and all intermediate ones, in this order, into tls.crt.",
     references=(_TLS_PAGE, "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2"),
@@ -83,7 +83,7 @@ bad_secret = Code(
     symptom="The TLS handshake is refused: `curl` ends with 35. An HTTPProxy is not served at all: 404.",
     cause="The route names a Secret that does not exist, is not of type kubernetes.io/tls, or has no usable tls.crt "
     "and tls.key. Contour then opens no TLS for the host.",
-    told_apart="The route that matches the request names the Secret, and the API's list of Secrets, its type or its "
+    confirmed_by="The route that matches the request names the Secret, and the API's list of Secrets, its type or its "
     "entries show the fault. Private keys are compared and never saved.",
     remedy="Create the Secret anew: `kubectl create secret tls`.",
     references=("https://kubernetes.io/docs/concepts/configuration/secret/#tls-secrets", _TLS_PAGE),
@@ -96,8 +96,8 @@ no_tls = Code(
     cause="No route of the host has TLS. Without any route with TLS, Envoy has no HTTPS listener. With TLS routes "
     "of other hosts only, Envoy closes a connection whose server name (SNI) it does not know. Or the port leads to "
     "Envoy's HTTP listener.",
-    told_apart="The handshake fails, routes claim the host, and none of them names a certificate; or plain HTTP comes "
-    "back: OpenSSL's wrong version number.",
+    confirmed_by="The handshake fails, routes claim the host, and none of them names a certificate; or plain HTTP "
+    "comes back: OpenSSL's wrong version number.",
     remedy="Add `tls` with the host and a Secret to the Ingress, or `virtualhost.tls` to the HTTPProxy.",
     references=(_TLS_PAGE,),
 )
@@ -107,7 +107,7 @@ version_too_high = Code(
     title="The server requires a newer TLS version than the client supports",
     symptom="`curl` ends with 35: tlsv1 alert protocol version.",
     cause="The minimum TLS version of the route, or of Contour's configuration, is above the newest one of the client.",
-    told_apart="The handshake ends with the alert protocol_version. `--tls-max` limits the trace's own client, as "
+    confirmed_by="The handshake ends with the alert protocol_version. `--tls-max` limits the trace's own client, as "
     "curl's option does.",
     remedy="Lower the minimum version of the route to 1.2, or use a newer client.",
     references=("https://projectcontour.io/docs/1.33/config/annotations/",),
@@ -118,7 +118,7 @@ client_certificate = Code(
     title="The server requires a client certificate",
     symptom="`curl` ends with 56 or 35: tlsv13 alert certificate required, or handshake failure.",
     cause="The HTTPProxy has `clientValidation`: only clients with a certificate of its authority are served.",
-    told_apart="The server asks for a certificate during the handshake and sends no answer without one.",
+    confirmed_by="The server asks for a certificate during the handshake and sends no answer without one.",
     remedy="Send a certificate of that authority: `curl --cert FILE --key FILE`.",
     references=("https://projectcontour.io/docs/1.33/config/tls-termination/#client-certificate-validation",),
 )
@@ -129,7 +129,7 @@ two_certificates = Code(
     symptom="Clients get one of the two certificates, and possibly the other after a change of either object.",
     cause="Two objects of one host name different Secrets. Envoy serves one certificate for a server name: Contour "
     "keeps that of the object that it reads last.",
-    told_apart="The routes of the host name more than one Secret. The fingerprint shows which of them is served.",
+    confirmed_by="The routes of the host name more than one Secret. The fingerprint shows which of them is served.",
     remedy="Name one Secret in all objects of the host.",
     level=Level.ADVISORY,
     severity=Severity.MEDIUM,
@@ -140,7 +140,7 @@ two_certificates = Code(
 def _seen(view: PathFacts) -> list[str]:
     """The handshakes as evidence, the client's first."""
     sent = [request for place in THROUGH_ENVOY if (request := view.request(place)) and request.tls]
-    return [line for request in sent[:1] for line in (told(request), *shaken(request))]
+    return [line for request in sent[:1] for line in (request_line(request), *handshake_lines(request))]
 
 
 def _subject(view: PathFacts, claimed: Claims) -> Identity:
@@ -174,7 +174,7 @@ def _dates(view: PathFacts) -> Iterator[Finding]:
     if one is None:
         return
     claimed = claims(view)
-    who, late = _subject(view, claimed), one.ends < view.sight.taken
+    who, late = _subject(view, claimed), one.ends < view.observation.taken
     message = f"The certificate {one.subject} {'expired on ' + one.ends if late else 'is valid from ' + one.begins}."
     stops = not view.asked.insecure and view.well is not True
     remedy, look = _replaced(view, who), _chain_look(view)
@@ -217,7 +217,7 @@ def _issuers(view: PathFacts) -> Iterator[Finding]:
     said = (
         f"It is self-signed: {issuer}" if why == "self-signed" else f"This machine does not trust its issuer {issuer}"
     )
-    known = view.sight.cluster.authorities if view.sight.cluster else {}
+    known = view.observation.cluster.authorities if view.observation.cluster else {}
     entry = "tls.crt" if f"{who.namespace}/{who.name}" not in known else "ca.crt"
     path = f"jsonpath={{.data.{entry.replace('.', chr(92) + '.')}}}"
     remedy = ""
@@ -257,7 +257,7 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
     if speaks_plain(shown):
         yield _plain(view)
         return
-    if secured(claims(view)) or not any(request.tls for request in view.sight.requests):
+    if secured(claims(view)) or not any(request.tls for request in view.observation.requests):
         return
     who, host = route.resource.identity, view.asked.host
     listener = envoy.listens(view.envoy, "https") if view.envoy and view.envoy.listeners else None
@@ -278,7 +278,7 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
 
 def _plain(view: PathFacts) -> Finding:
     """The port leads to Envoy's plain listener."""
-    secure = next((m.host for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
+    secure = next((m.host for m in view.entrypoint.mappings if m.scheme == "https"), None) if view.entrypoint else None
     who = container(view.publishing) if view.publishing else _subject(view, claims(view))
     other = f"; https is published on port {secure}" if secure and secure != view.asked.port else ""
     message = f"Port {view.asked.port} leads to Envoy's HTTP listener, which does not use TLS{other}."
@@ -318,7 +318,7 @@ def _client(view: PathFacts) -> Iterator[Finding]:
     url = view.asked.url
     remedy = command("curl", "--cert", "client.crt", "--key", "client.key", url)
     message = f"{view.asked.host} serves only clients with a certificate of {authority}."
-    evidence = [line for request in asked[:1] for line in (told(request), *shaken(request))]
+    evidence = [line for request in asked[:1] for line in (request_line(request), *handshake_lines(request))]
     yield client_certificate.finding(who, message, remedy, evidence)
 
 

@@ -11,7 +11,7 @@ from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import claims
 from hops.trace.facts.envoy_drift import arrived, dialled, taken
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
 from hops.trace.facts.remedies import kubectl, make, mend, route_setting
@@ -29,7 +29,8 @@ draining = Code(
     "requests, so they are refused or time out.",
     cause="Envoy received the command to shut down: from its shutdown manager when its pod was deleted, or by its "
     "admin interface. It then fails its readiness check and keeps serving its last configuration.",
-    told_apart="Envoy's admin interface shows the state DRAINING. The finding is advisory if the request is answered.",
+    confirmed_by="Envoy's admin interface shows the state DRAINING. The finding is advisory if the request is "
+    "answered.",
     remedy="Delete Envoy's pod. Its DaemonSet creates another.",
     references=("https://projectcontour.io/docs/1.33/redeploy-envoy/",),
 )
@@ -41,7 +42,7 @@ overflow = Code(
     "answered.",
     cause="The number of connections or requests that Envoy may have open to the Service is reached. The bounds are "
     "annotations of the Service, such as `projectcontour.io/max-requests`, or Contour's own configuration.",
-    told_apart="Envoy's own answer contains `overflow`, and its counters for the Service show it.",
+    confirmed_by="Envoy's own answer contains `overflow`, and its counters for the Service show it.",
     remedy="Raise or remove the annotation of the Service, or find why its pods keep requests open for so long.",
     references=("https://projectcontour.io/docs/1.33/config/annotations/", _CLUSTERS),
 )
@@ -52,7 +53,7 @@ limited = Code(
     symptom="429 from Envoy itself.",
     cause="The HTTPProxy has a rateLimitPolicy, and more requests came than it allows. The trace itself sends up to "
     "three requests through Envoy.",
-    told_apart="The status 429 without `x-envoy-upstream-service-time`: a pod's own 429 has it.",
+    confirmed_by="The status 429 without `x-envoy-upstream-service-time`: a pod's own 429 has it.",
     remedy="Wait, or raise the limit of the HTTPProxy.",
     references=("https://projectcontour.io/docs/1.33/config/rate-limiting/",),
 )
@@ -63,7 +64,7 @@ other_protocol = Code(
     symptom="502 from Envoy itself with `protocol error`, or 503 with `remote connection failure` or `TLS_error`.",
     cause="An annotation `projectcontour.io/upstream-protocol.…` of the Service, or `protocol` of the HTTPProxy, "
     "names TLS or HTTP/2, and the pod serves plain HTTP/1.1.",
-    told_apart="The pod answers a direct request in plain HTTP/1.1, the objects declare another protocol, and "
+    confirmed_by="The pod answers a direct request in plain HTTP/1.1, the objects declare another protocol, and "
     "Envoy's own answer names a protocol error.",
     remedy="Remove the annotation or the field, or let the pod serve that protocol.",
     references=("https://projectcontour.io/docs/1.33/config/upstream-tls/",),
@@ -74,7 +75,7 @@ timed_out = Code(
     title="Envoy does not wait long enough for the pod",
     symptom="504 from Envoy itself: `upstream request timeout`.",
     cause="The route's response timeout is shorter than the pod needs. Without one, Envoy waits for 15 s.",
-    told_apart="Envoy answers 504, and the pod answers the same request when it is sent directly. A pod that does "
+    confirmed_by="Envoy answers 504, and the pod answers the same request when it is sent directly. A pod that does "
     "not answer then either is T44.",
     remedy="Raise the route's timeout, or make the pod faster.",
     references=("https://projectcontour.io/docs/1.33/config/request-routing/#response-timeouts",),
@@ -86,7 +87,7 @@ no_websocket = Code(
     symptom="403 from Envoy itself for a request with `Upgrade: websocket`; other requests are answered.",
     cause="Envoy forwards an upgrade only if the route allows it: an Ingress by the annotation "
     "`projectcontour.io/websocket-routes`, an HTTPProxy by `enableWebsockets`.",
-    told_apart="The request asks for a WebSocket, and Envoy's own answer is 403. A pod's own 403 has "
+    confirmed_by="The request asks for a WebSocket, and Envoy's own answer is 403. A pod's own 403 has "
     "`x-envoy-upstream-service-time`.",
     remedy="Allow WebSockets on the route.",
     references=("https://projectcontour.io/docs/1.33/config/websockets/",),
@@ -104,12 +105,12 @@ def _refusal(view: PathFacts, statuses: Container[int], *words: str) -> SentRequ
 
 def _direct(view: PathFacts) -> SentRequest | None:
     """The answer of a pod that was asked without Envoy."""
-    asked = (request for request in view.sight.requests if request.where in ("pod from envoy", "pod"))
+    asked = (request for request in view.observation.requests if request.where in ("pod from envoy", "pod"))
     return next((one for one in asked if one.status is not None), None)
 
 
 def _draining(view: PathFacts) -> Iterator[Finding]:
-    for seen in view.sight.envoys:
+    for seen in view.observation.envoys:
         if at(dict(seen.server), "state") == "DRAINING":
             namespace, _, name = seen.pod.partition("/")
             who = Identity("v1", "Pod", namespace, name)
@@ -124,7 +125,7 @@ def _overflow(view: PathFacts) -> Iterator[Finding]:
         return
     who = identity(view.service)
     given = {key: value for key, value in _annotations(view).items() if key in LIMITS}
-    evidence = [told(answer), *(f"{who}: {key} is {value}" for key, value in given.items()), *_overflows(view)]
+    evidence = [request_line(answer), *(f"{who}: {key} is {value}" for key, value in given.items()), *_overflows(view)]
     bounds = " and ".join(f"{key.rpartition('/')[2]} {value}" for key, value in given.items())
     look = kubectl(view, "get", "service", who.name, "--output", "yaml", namespace=who.namespace)
     words = ("annotate", "service", who.name, *(f"{key}-" for key in given))
@@ -153,7 +154,7 @@ def _limited(view: PathFacts) -> Iterator[Finding]:
         for pointer in (first.pointer, "/spec/virtualhost")
         if (policy := mapping(at(body, *steps(pointer), "rateLimitPolicy")))
     ]
-    evidence = [told(answer)]
+    evidence = [request_line(answer)]
     remedy, message = "", f"{who} has a rate limit, and more requests came."
     for pointer, policy in places[:1]:
         local = mapping(policy.get("local"))
@@ -172,7 +173,7 @@ def _other_protocol(view: PathFacts) -> Iterator[Finding]:
         return
     who, protocol, pointer = declared
     spoken = {"tls": "TLS", "h2": "HTTP/2 over TLS", "h2c": "HTTP/2 without TLS"}.get(protocol, protocol)
-    evidence = [told(answer), told(direct), f"{who}: {pointer} is {protocol}"]
+    evidence = [request_line(answer), request_line(direct), f"{who}: {pointer} is {protocol}"]
     wrong = route_setting(view, "protocol", lambda route: route.protocol != "http")
     if who.kind == "Service":
         otherwise = kubectl(view, "annotate", "service", who.name, f"{pointer}-", namespace=who.namespace)
@@ -209,7 +210,11 @@ def _timed_out(view: PathFacts) -> Iterator[Finding]:
     who, has = route.resource.identity, taken(view)
     limit = text(at(dict(has or {}), "route", "timeout"))
     needs = direct.seconds.get("total", 0)
-    evidence = [told(answer), told(direct), *([f"Envoy's route has a timeout of {limit}"] if limit else [])]
+    evidence = [
+        request_line(answer),
+        request_line(direct),
+        *([f"Envoy's route has a timeout of {limit}"] if limit else []),
+    ]
     wrong = route_setting(view, "timeout", lambda given: given.timeout is not None)
     longer = f"{max(int(needs * 4), 30)}s"
     if who.kind == "Ingress":
@@ -230,7 +235,7 @@ def _no_websocket(view: PathFacts) -> Iterator[Finding]:
     who = route.resource.identity
     wrong = route_setting(view, "websocket", lambda given: not given.websocket)
     remedy = make(view) if wrong else mend(view, who, _allowed(view, route))
-    evidence = [told(answer), f"{route.resource} claims {route}"]
+    evidence = [request_line(answer), f"{route.resource} claims {route}"]
     message = f"{who} does not allow WebSockets on {view.asked.path}."
     yield no_websocket.finding(who, message, remedy, evidence, setting=wrong)
 

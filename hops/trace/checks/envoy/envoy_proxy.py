@@ -26,7 +26,7 @@ envoy_down = Code(
     "node's DNAT rule was removed with the pod, the connection is refused.",
     cause="No Envoy runs where the requests arrive: its image cannot be pulled, no node matches its nodeSelector, "
     "or it exits as soon as it starts. Without its pod there is no DNAT rule for the host port and no listener.",
-    told_apart="The API shows that Envoy's pod does not run or does not exist, and no request was answered through "
+    confirmed_by="The API shows that Envoy's pod does not run or does not exist, and no request was answered through "
     "Envoy. The consequences (no DNAT rule, no listener) are not reported separately. A pod that waits for a free "
     "host port is T15, one on another node T06.",
     remedy="`kubectl --namespace projectcontour describe pods --selector app=envoy` shows the reason; `kubectl "
@@ -43,7 +43,7 @@ not_delivered = Code(
     "route.",
     cause="Contour sends routes and endpoints to Envoy over xDS. If Contour does not run, Envoy keeps its last "
     "configuration.",
-    told_apart="The trace compares the routes and pods that the objects declare with those that Envoy's admin "
+    confirmed_by="The trace compares the routes and pods that the objects declare with those that Envoy's admin "
     "interface shows, and reads the state of Contour's pods.",
     remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` if it "
     "runs.",
@@ -59,7 +59,7 @@ not_trusted = Code(
     cause="Envoy and Contour authenticate each other with the certificates of the Secrets `contourcert` and "
     "`envoycert`. A certificate that has expired, is missing or was signed by another authority ends the connection "
     "or prevents a pod from starting.",
-    told_apart="The trace reads the expiry dates and authorities of the public certificates, the names of the "
+    confirmed_by="The trace reads the expiry dates and authorities of the public certificates, the names of the "
     "Secrets, Envoy's stat `control_plane.connected_state` or its readiness, and the logs of both, while Contour "
     "runs.",
     remedy="Delete both Secrets and run Contour's certgen Job again, then restart Contour and Envoy.",
@@ -155,7 +155,7 @@ def _not_delivered(view: PathFacts) -> Iterator[Finding]:
 
 
 def _waits(view: PathFacts) -> bool:
-    """Whether Envoy runs and was never told its listeners: it isn't ready until then."""
+    """Whether Envoy runs and never received its listeners: it is not ready until then."""
     return any(objects.ready(pod) is False and not trouble(view, pod) for pod in view.envoy_pods)
 
 

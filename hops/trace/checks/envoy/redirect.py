@@ -9,7 +9,7 @@ from hops.trace.checks.host.name import LOOPBACK, client_address
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import claims
 from hops.trace.facts.envoy_drift import taken
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.redirects import MOST_REDIRECTS, target
@@ -28,7 +28,7 @@ redirected = Code(
     cause="An HTTPProxy with TLS, or an Ingress with `ingress.kubernetes.io/force-ssl-redirect`, redirects HTTP "
     "requests to https. This is intended. The trace follows the redirect and reports both requests; `--no-follow` "
     "ends it at the first. It does not follow a redirect to a host that the cluster does not serve.",
-    told_apart="The answer has a location and no `x-envoy-upstream-service-time`; a pod's own redirect has both.",
+    confirmed_by="The answer has a location and no `x-envoy-upstream-service-time`; a pod's own redirect has both.",
     remedy="Request the location itself: `curl --insecure https://…`.",
     level=Level.ADVISORY,
     severity=Severity.LOW,
@@ -43,7 +43,7 @@ into_nothing = Code(
     cause="Nothing answers at the port or host of the location. For https, Envoy redirects a request from port 80 "
     "to port 443 and keeps any other port: if HTTP is published on 8080, the location is https on 8080, where Envoy "
     "serves HTTP. Or https is not published on 443.",
-    told_apart="The first request is answered with a location, and the request to that location cannot connect, or "
+    confirmed_by="The first request is answered with a location, and the request to that location cannot connect, or "
     "gets an answer in plain HTTP.",
     remedy="Publish https on the port of the location, or serve plain HTTP without the redirect.",
     references=(_REDIRECTION,),
@@ -55,7 +55,7 @@ circle = Code(
     symptom="`curl --location` ends with 47: maximum redirects followed.",
     cause="A location leads back to a request that was already redirected: two rules redirect to each other, or the "
     "pod redirects to https because it does not know that the client already uses it.",
-    told_apart="The trace follows the locations and reaches the same request again, or stops after five redirects.",
+    confirmed_by="The trace follows the locations and reaches the same request again, or stops after five redirects.",
     remedy="Remove the redirect of the route, or give the pod the scheme of the client (`x-forwarded-proto`).",
     references=(_REDIRECTION,),
 )
@@ -74,14 +74,14 @@ def _elsewhere(view: PathFacts) -> Iterator[Finding]:
     if answer is None or not answer.redirected:
         return
     has, location = taken(view), answer.headers["location"]
-    followed = "the trace follows it" if view.sight.then else "no pod is asked"
+    followed = "the trace follows it" if view.observation.then else "no pod is asked"
     message = f"Envoy answers {answer.status} and sends the client to {location}; {followed}."
-    evidence = [told(answer), *([f"Envoy's route: {envoy.shown(has)}"] if has else [])]
+    evidence = [request_line(answer), *([f"Envoy's route: {envoy.shown(has)}"] if has else [])]
     yield redirected.finding(_subject(view, answer), message, "", evidence, look=_followed(view, location))
 
 
 def _into_nothing(view: PathFacts) -> Iterator[Finding]:
-    then, answer = view.sight.then, view.request("client")
+    then, answer = view.observation.then, view.request("client")
     if then is None or answer is None or then.then:
         return
     beyond = PathFacts(then)
@@ -102,7 +102,7 @@ def _into_nothing(view: PathFacts) -> Iterator[Finding]:
     if by_https:
         message = f"{message[:-1]}: Contour always redirects an HTTPProxy with tls, and Envoy keeps any port but 80."
     remedy = by_https or (_plain(view, who) if answer.redirected else "")
-    evidence = [told(answer), told(sent)]
+    evidence = [request_line(answer), request_line(sent)]
     evidence += [f"https is published on port {m.host}" for m in _secure(view)]
     look = _followed(view, f"https://{then.asked.host}{then.asked.path}")
     hop = HopName.ROUTE if answer.redirected else HopName.POD
@@ -110,7 +110,7 @@ def _into_nothing(view: PathFacts) -> Iterator[Finding]:
 
 
 def _circle(view: PathFacts) -> Iterator[Finding]:
-    seen, answer = _chain(view.sight), view.request("client")
+    seen, answer = _chain(view.observation), view.request("client")
     if len(seen) < 2 or answer is None:
         return
     urls = [one.asked.url for one in seen]
@@ -119,7 +119,7 @@ def _circle(view: PathFacts) -> Iterator[Finding]:
     if len(set(urls)) == len(urls) and not endless:
         return
     who = _subject(view, answer)
-    evidence = [f"{one.asked.url}: {told(sent)}" for one in seen if (sent := PathFacts(one).request("client"))]
+    evidence = [f"{one.asked.url}: {request_line(sent)}" for one in seen if (sent := PathFacts(one).request("client"))]
     way = " -> ".join([*dict.fromkeys(urls), end.url if end else urls[-1]])
     message = f"The redirects do not end: {way}."
     remedy = _plain(view, who) if answer.redirected else ""
@@ -149,7 +149,7 @@ def _plain(view: PathFacts, who: Identity) -> str:
 
 
 def _secure(view: PathFacts) -> list[PortMapping]:
-    return [m for m in view.door.mappings if m.scheme == "https"] if view.door else []
+    return [m for m in view.entrypoint.mappings if m.scheme == "https"] if view.entrypoint else []
 
 
 def _followed(view: PathFacts, location: str) -> str:

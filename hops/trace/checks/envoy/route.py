@@ -26,7 +26,7 @@ from hops.trace.facts.declared_routes import (
     without_listener,
 )
 from hops.trace.facts.envoy_drift import astray, contour_runs, contour_said, dialled, suffers, taken
-from hops.trace.facts.live_rules import judged, patched, retold
+from hops.trace.facts.live_rules import as_trace_finding, judged, patched
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.facts.remedies import kubectl, mend, over_https, setting
 from hops.trace.readers import envoy
@@ -38,7 +38,7 @@ no_route_at_all = Code(
     symptom="`curl` connects to the published port and gets a reset or an empty reply, not a 404.",
     cause="Contour opens Envoy's HTTP listener with the first valid route and closes it with the last. If Contour "
     "serves no Ingress and no HTTPProxy, nothing listens in Envoy's pod.",
-    told_apart="Envoy runs, its admin interface shows no listener `ingress_http`, and no object claims the "
+    confirmed_by="Envoy runs, its admin interface shows no listener `ingress_http`, and no object claims the "
     "requested host. If an object claims it, the code names what prevents it from being served: T18, IN01, IN02 or "
     "IN09.",
     remedy="Declare an Ingress for the host, in the namespace of its Service: `kubectl create ingress`.",
@@ -52,7 +52,7 @@ http_not_allowed = Code(
     symptom="404. If the Ingress is the only one, the connection is reset or the reply is empty.",
     cause='The annotation `kubernetes.io/ingress.allow-http: "false"` makes Contour leave the Ingress out of the plain '
     "listener. An HTTPRoute that only HTTPS listeners of its Gateway accept has no plain route either.",
-    told_apart="The Ingress that claims the requested host and path has the annotation, or no HTTP listener accepts "
+    confirmed_by="The Ingress that claims the requested host and path has the annotation, or no HTTP listener accepts "
     "the HTTPRoute, and Envoy has no HTTP route for it.",
     remedy="`kubectl annotate ingress NAME kubernetes.io/ingress.allow-http-`, or use https.",
     references=("https://projectcontour.io/docs/1.33/config/ingress/",),
@@ -64,7 +64,8 @@ no_virtual_host = Code(
     title="No route for the host name",
     symptom="404 from Envoy itself, without the header `x-envoy-upstream-service-time`. Other host names are served.",
     cause="No Ingress and no HTTPProxy has the requested host. Often one of the names is misspelled.",
-    told_apart="Envoy listens and has virtual hosts, none of them is for the requested host, and no object claims it.",
+    confirmed_by="Envoy listens and has virtual hosts, none of them is for the requested host, and no object claims "
+    "it.",
     remedy="Correct the host in the Ingress, or request a host that is served.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
 )
@@ -76,7 +77,7 @@ no_path = Code(
     symptom="404 from Envoy itself for this path. Another path of the same host is served.",
     cause="No path of the host's Ingress matches the requested path: it has another prefix, or type Exact where "
     "Prefix was intended.",
-    told_apart="Envoy has a virtual host for the requested host. Neither its routes nor the paths of the objects "
+    confirmed_by="Envoy has a virtual host for the requested host. Neither its routes nor the paths of the objects "
     "match the requested path.",
     remedy="Add a path that matches: `/` of type Prefix matches every path.",
     references=("https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types",),
@@ -92,7 +93,7 @@ not_accepted = Code(
     "ResolvedRefs is not True, the affected requests get 500. If the Gateway is not Programmed, or if no controller "
     "has written a status, no route of the Gateway is served. With a Gateway, Contour also serves Ingresses and "
     "HTTPProxies by its listeners only: without one for HTTP, no plain route is served.",
-    told_apart="The route matches the requested host, path, method, headers and query, and its status does not "
+    confirmed_by="The route matches the requested host, path, method, headers and query, and its status does not "
     "accept it. If the objects show the reason, the code is the one that names it: IN01, IN02, IN17 or IN18. The "
     "finding is advisory if the request is answered, as by another of the route's Services.",
     remedy="Correct the field that the status names. Without a status, check that Contour's configuration has "
@@ -112,7 +113,7 @@ def _sees(view: PathFacts) -> bool:
 
 def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     claimed = claims(view)
-    # An Envoy that has not heard of the deletion yet keeps the route of an Ingress that is gone.
+    # An Envoy that has not received the deletion yet keeps the route of an Ingress that is gone.
     if not _sees(view) or claimed.hit or (taken(view) and not planned_ingress_missing(view)):
         return
     # IN18 says why no Gateway accepts the route that is there.
@@ -133,7 +134,7 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
 
 
 def _about_to_end(view: PathFacts) -> Iterator[Finding]:
-    """The stack's Ingress is gone and the request is still answered: Envoy has not heard of it yet."""
+    """The stack's Ingress is gone and the request is still answered: Envoy has not received the deletion yet."""
     if planned_ingress_missing(view) and not claims(view).hit and view.well and (has := taken(view)):
         evidence = [f"Envoy's route: {envoy.shown(has)}"]
         message = "The stack declares it, and it is gone. Envoy still has its route and will lose it."
@@ -270,7 +271,7 @@ def _dropped(view: PathFacts) -> Iterator[Finding]:
             ]
             remedy = _mended(view, finding, route)
             look = "" if remedy else kubectl(view, "get", "services", namespace=finding.resource.namespace)
-            yield retold(finding, HopName.ROUTE, remedy, evidence, look=look)
+            yield as_trace_finding(finding, HopName.ROUTE, remedy, evidence, look=look)
 
 
 def _once_there(view: PathFacts) -> list[Finding]:
@@ -314,7 +315,9 @@ def _unwatched(view: PathFacts) -> Iterator[Finding]:
     for finding in judged(view, "RP05"):
         if str(finding.resource) == str(first.resource):
             edit = kubectl(view, "edit", "deployment", view.contour.name, namespace=view.home)
-            found = retold(finding, HopName.ROUTE, mend(view, view.contour, edit), [_listener(view), *_hosts(view)])
+            found = as_trace_finding(
+                finding, HopName.ROUTE, mend(view, view.contour, edit), [_listener(view), *_hosts(view)]
+            )
             yield replace(found, about=(view.contour,))
 
 
@@ -331,7 +334,7 @@ def _unserved(view: PathFacts) -> Iterator[Finding]:
             change = {"op": "add", "path": "/spec/ingressClassName", "value": "contour"}
             operations = finding.patch.operations if finding.patch else (change,)
             remedy = patched(view, who, *operations)
-            yield retold(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view)])
+            yield as_trace_finding(finding, HopName.ROUTE, remedy, [_listener(view), *_hosts(view)])
 
 
 def _unattached(view: PathFacts) -> Iterator[Finding]:
@@ -343,7 +346,9 @@ def _unattached(view: PathFacts) -> Iterator[Finding]:
         if route := of_request.get(str(finding.resource)):
             who = finding.resource
             edit = kubectl(view, "edit", who.kind.lower(), who.name, namespace=who.namespace)
-            yield retold(finding, HopName.ROUTE, mend(view, who, edit), [_listener(view), *_hosts(view), *route.said])
+            yield as_trace_finding(
+                finding, HopName.ROUTE, mend(view, who, edit), [_listener(view), *_hosts(view), *route.said]
+            )
 
 
 def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
@@ -365,7 +370,9 @@ def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
             remedy = kubectl(view, "delete", who.kind.lower(), who.name, namespace=who.namespace)
             shown = [f"{rival.resource} claims {rival} of {rival.host} for {_led(view, rival)}" for rival in rivals]
             evidence = [*shown, f"Envoy sends the request to {cluster}"] if cluster else shown
-            yield retold(finding, HopName.ROUTE, remedy, evidence, Level.ADVISORY if well else Level.MANDATORY)
+            yield as_trace_finding(
+                finding, HopName.ROUTE, remedy, evidence, Level.ADVISORY if well else Level.MANDATORY
+            )
             return
 
 

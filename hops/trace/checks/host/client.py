@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from hops.model.finding import Finding, Level, Severity
 from hops.model.hop import HopName
 from hops.trace.checks.host.name import added, named
-from hops.trace.checks.host.port_conflicts import other_door
+from hops.trace.checks.host.port_conflicts import other_entrypoint
 from hops.trace.code import Code
 from hops.trace.facts.client_proxy import client_proxy
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command
 from hops.trace.observed.observation import Listener, SentRequest
@@ -23,7 +23,7 @@ proxied = Code(
     "not read these variables.",
     cause="`http_proxy`, `https_proxy` or `all_proxy` is set, and `no_proxy` does not name the host. The proxy then "
     "resolves the name and connects. On the proxy's machine, 127.0.0.1 is that machine itself.",
-    told_apart="The trace reads the variables as curl does. It sends the request directly, and once more through "
+    confirmed_by="The trace reads the variables as curl does. It sends the request directly, and once more through "
     "the proxy. The finding is advisory if Envoy answers the request through the proxy.",
     remedy="Add the host to `no_proxy`.",
     references=("https://curl.se/docs/manpage.html#ENVIRONMENT",),
@@ -35,7 +35,7 @@ only_curl = Code(
     symptom="curl and browsers reach the service. Python, Java, ping and other programs report an unknown host.",
     cause="curl and browsers resolve each name in .localhost to 127.0.0.1 themselves. Other programs ask the "
     "resolver, which knows only `localhost`.",
-    told_apart="The name is in .localhost, and a look-up by the system's resolver gives no address.",
+    confirmed_by="The name is in .localhost, and a look-up by the system's resolver gives no address.",
     remedy="Add the name to the hosts file, or use a resolver that answers it, such as systemd-resolved or "
     "nss-myhostname.",
     level=Level.ADVISORY,
@@ -48,7 +48,7 @@ firewall = Code(
     title="A firewall of this machine blocks the request to the node",
     symptom="curl ends with 28 or 7; or, behind Docker's proxy, with 52 or 56.",
     cause="A rule of the machine's packet filter drops or rejects packets to the port, or from Docker to the node.",
-    told_apart="Docker's proxy listens on the port and no connection reaches it, while the node's port answers "
+    confirmed_by="Docker's proxy listens on the port and no connection reaches it, while the node's port answers "
     "inside the node. Behind Docker's proxy, only a rule that was seen proves it. Only root can read the rules.",
     remedy="Delete the rule, or allow the port and Docker's networks.",
     references=("https://docs.docker.com/engine/network/packet-filtering-firewalls/",),
@@ -60,7 +60,7 @@ no_proxy = Code(
     symptom="curl ends with 7, connection refused.",
     cause="The process `docker-proxy` of the port has ended: somebody killed it, or memory ran out. Docker does not "
     "start it again.",
-    told_apart="Docker shows the port as published and the node as running, this machine has no listening socket on "
+    confirmed_by="Docker shows the port as published and the node as running, this machine has no listening socket on "
     "the port, and the node's port answers in the node.",
     remedy="Restart the node's container: Docker then starts its proxy again.",
     references=("https://docs.docker.com/engine/network/port-publishing/",),
@@ -71,14 +71,14 @@ _WAYS = ("INPUT", "OUTPUT", "FORWARD", "DOCKER-USER")
 
 
 def _proxied(view: PathFacts) -> Iterator[Finding]:
-    host = view.sight.host
+    host = view.observation.host
     proxy = client_proxy(host.environment, view.asked) if host else None
     if host is None or proxy is None or view.asked.from_node:
         return
     name, by_proxy, direct = view.asked.host, view.request("proxy"), view.request("client")
     spares = host.environment.get("no_proxy") or host.environment.get("NO_PROXY")
     evidence = [f"{proxy.variable} is {proxy}", f"no_proxy is {spares or 'not set'}"]
-    evidence += [told(one) for one in (by_proxy, direct) if one]
+    evidence += [request_line(one) for one in (by_proxy, direct) if one]
     arrives = by_proxy is None or by_proxy.by_envoy
     how = "" if by_proxy is None else f", which answers {_came(by_proxy)}"
     message = f"{proxy.variable} sends the request for {name} to the proxy {proxy}{how}."
@@ -91,7 +91,7 @@ def _came(answer: SentRequest) -> str:
 
 
 def _only_curl(view: PathFacts) -> Iterator[Finding]:
-    host, name = view.sight.host, view.asked.host
+    host, name = view.observation.host, view.asked.host
     asked = host.resolver if host else None
     if asked is None or asked.addresses or view.asked.from_node:
         return
@@ -102,7 +102,7 @@ def _only_curl(view: PathFacts) -> Iterator[Finding]:
 
 def _filtered(view: PathFacts) -> Iterator[Finding]:
     node, held = view.request("node"), _publisher(view)
-    sent = [one for one in view.sight.requests if one.where == "client"]
+    sent = [one for one in view.observation.requests if one.where == "client"]
     # A name may have an address of another family, which Docker does not publish on.
     client = next((one for one in sent if _listener(view, one)), next(iter(sent), None))
     if client is None or held is None or view.answered("client") or node is None or not node.by_envoy:
@@ -114,7 +114,7 @@ def _filtered(view: PathFacts) -> Iterator[Finding]:
     shown = rule is not None if connected else listener is not None
     if not shown or client.failure not in ("timeout", "refused", "unreachable", "reset", "empty"):
         return
-    evidence = [told(client), told(node)]
+    evidence = [request_line(client), request_line(node)]
     evidence += [f"{listener.address}:{listener.port} is held by {listener.process or 'Docker'}"] if listener else []
     evidence += [f"filter {rule.chain}: {rule.text}"] if rule else []
     where = f"between Docker and {held.container}" if connected else f"to port {client.port} of this machine"
@@ -129,10 +129,10 @@ def _unheld(view: PathFacts) -> Iterator[Finding]:
     client, node, held = view.request("client"), view.request("node"), _publisher(view)
     if client is None or held is None or client.failure != "refused" or node is None or not node.by_envoy:
         return
-    host = view.sight.host
-    if host is None or "host: listeners" in view.sight.unseen or host.listeners or host.system != "Linux":
+    host = view.observation.host
+    if host is None or "host: listeners" in view.observation.unseen or host.listeners or host.system != "Linux":
         return
-    evidence = [f"docker: {held} -> {held.container}:{held.inside}", told(client), told(node)]
+    evidence = [f"docker: {held} -> {held.container}:{held.inside}", request_line(client), request_line(node)]
     message = f"Docker publishes port {held.port}, and no process listens on it."
     yield no_proxy.finding(container(held.container), message, command("docker", "restart", held.container), evidence)
 
@@ -140,21 +140,21 @@ def _unheld(view: PathFacts) -> Iterator[Finding]:
 def _publisher(view: PathFacts) -> Published | None:
     """Where a running node publishes the port on this machine, as Docker says."""
     first = next((one for one in view.published if one.bound), None)
-    if first is None or view.asked.from_node or other_door(view) or not view.running(first.container):
+    if first is None or view.asked.from_node or other_entrypoint(view) or not view.running(first.container):
         return None
     return first
 
 
 def _listener(view: PathFacts, client: SentRequest) -> Listener | None:
     """The socket that the client's address and port belong to."""
-    host = view.sight.host
+    host = view.observation.host
     anywhere = ("0.0.0.0", "::", client.address, f"::ffff:{client.address}")
     return next((one for one in host.listeners if one.address in anywhere), None) if host else None
 
 
 def _rule(view: PathFacts) -> IptablesRule | None:
     """The first rule of this machine's filter that stops packets to the request's port or to the node's."""
-    host, ports = view.sight.host, {view.asked.port, view.node_port}
+    host, ports = view.observation.host, {view.asked.port, view.node_port}
     given = rules(host.filter) if host else ()
     own = (one for one in given if one.chain in _WAYS and one.jump in _STOPS)
     return next((one for one in own if ports & set(one.ports)), None)

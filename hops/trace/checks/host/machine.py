@@ -29,7 +29,7 @@ T46 = Code(
     title="A node's address differs from the one that its cluster uses",
     symptom="kubectl fails or nodes are NotReady; requests may still be answered.",
     cause="Docker assigns addresses in the order in which containers start, so a restart can swap them.",
-    told_apart="The address in the node's kubelet configuration differs from that of its container in Docker. If "
+    confirmed_by="The address in the node's kubelet configuration differs from that of its container in Docker. If "
     "the configuration was not seen, the trace compares the node's InternalIP in the API, or its address in the "
     "stack's outputs. kind's node images rewrite the configuration at each start.",
     remedy="The next `up` of the stack restores the old addresses of its nodes. For other clusters: stop the nodes, "
@@ -43,7 +43,7 @@ T47 = Code(
     symptom="Requests are answered, and kubectl shows another cluster or none.",
     cause="The kubeconfig or its current context names another cluster, the API server of this cluster does not "
     "answer, or a certificate has expired: kubeadm's are valid for a year.",
-    told_apart="No node of the API is a container of the kind cluster, or no API answers while the control plane's "
+    confirmed_by="No node of the API is a container of the kind cluster, or no API answers while the control plane's "
     "container runs. The trace then reports nothing that only the API can show.",
     remedy="Export the kubeconfig from kind again. The next `up` of the stack renews an expired client certificate; "
     "`kubeadm certs renew` renews those of the API server.",
@@ -57,7 +57,7 @@ T49 = Code(
     title="The inotify limits of the machine are used up",
     symptom="Pods of the cluster crash: kube-proxy, Envoy or others.",
     cause="All nodes of all clusters share the inotify instances and watches of one user, and the limits are low.",
-    told_apart="A limit is below four times the measured use of the cluster's nodes, and the log of a crashing "
+    confirmed_by="A limit is below four times the measured use of the cluster's nodes, and the log of a crashing "
     "container reports that none was left.",
     remedy="Raise the limits.",
     references=("https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files",),
@@ -82,7 +82,7 @@ def swapped(view: PathFacts) -> Iterator[Finding]:
     known = {node: _believed(view, node) or {"~"} for node in view.node_containers}
     order = sorted(view.node_containers, key=lambda node: _numbers(min(known[node])))
     restart = f"{command('docker', 'stop', *order)} && {command('docker', 'start', *order)}"
-    own = view.sight.stack and not view.sight.stack.settings.cluster.existing
+    own = view.observation.stack and not view.observation.stack.settings.cluster.existing
     remedy = make(view) if own else restart
     about = [_cluster(view), *map(container, moved)]
     yield T46.finding(container(name), message, remedy, evidence, stops=not arrived(view), about=about)
@@ -90,7 +90,7 @@ def swapped(view: PathFacts) -> Iterator[Finding]:
 
 def blind(view: PathFacts) -> Iterator[Finding]:
     """T47."""
-    name, cluster = view.sight.cluster_name, view.sight.cluster
+    name, cluster = view.observation.cluster_name, view.observation.cluster
     control = next((node for node in view.node_containers if _is_control_plane(view, node)), None)
     if control is None or not view.running(control):
         return
@@ -100,7 +100,7 @@ def blind(view: PathFacts) -> Iterator[Finding]:
         message = f"The kubeconfig names {cluster.server}, which is not the cluster {name}."
         yield T47.finding(_cluster(view), message, _export(view), evidence)
     elif cluster is None:
-        why = view.sight.unseen.get("cluster", "it was not asked")
+        why = view.observation.unseen.get("cluster", "it was not asked")
         evidence = [f"API: {why}", f"docker: {control} is running"]
         message = f"The API of {name} could not be reached, although its control plane {control} runs."
         yield T47.finding(_cluster(view), message, _reached_again(view, control, why), evidence)
@@ -110,7 +110,7 @@ def _reached_again(view: PathFacts, control: str, why: str) -> str:
     """The command after which an API answers again. why: it did not answer."""
     renew = ("docker", "exec", control, "kubeadm", "certs", "renew")
     if "client certificate" in why:
-        own = view.sight.stack and not view.sight.stack.settings.cluster.existing
+        own = view.observation.stack and not view.observation.stack.settings.cluster.existing
         return make(view) if own else f"{command(*renew, 'admin.conf')} && {_export(view)}"
     if "certificate has expired" in why:
         return f"{command(*renew, 'all')} && {command('docker', 'restart', control)}"
@@ -122,7 +122,7 @@ def _reached_again(view: PathFacts, control: str, why: str) -> str:
 def exhausted(view: PathFacts) -> Iterator[Finding]:
     """T49."""
     logged = inotify(view)
-    limits = view.sight.host.inotify if view.sight.host else {}
+    limits = view.observation.host.inotify if view.observation.host else {}
     nodes = len(view.node_containers)
     low = {
         name: limits[name] for name, each in _LIMITS.items() if name in limits and limits[name] < _ROOM * each * nodes
@@ -134,9 +134,9 @@ def exhausted(view: PathFacts) -> Iterator[Finding]:
     name, value = next(iter(low.items()))
     where = next(iter(logged))
     message = f"fs.inotify.{name} is {value}, and {where} crashes, because no inotify instances or watches are left."
-    wanted = [f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low]
+    assignments = [f"fs.inotify.{name}={_ROOM * _LIMITS[name] * max(nodes, 4)}" for name in low]
     who = Identity("", "Host", None, "this machine")
-    remedy = command("sudo", "sysctl", *wanted)
+    remedy = command("sudo", "sysctl", *assignments)
     crashing = [Identity("v1", "Pod", *place.split("/")[:2]) for place in logged]
     yield T49.finding(who, message, remedy, evidence, stops=not arrived(view), about=crashing)
 
@@ -146,7 +146,7 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (swapped, blind, 
 
 def inotify(view: PathFacts) -> Mapping[str, str]:
     """Log lines of containers that crash because no inotify instance or watch is left, by namespace/pod/container."""
-    logs = view.sight.cluster.logs if view.sees_cluster and view.sight.cluster else {}
+    logs = view.observation.cluster.logs if view.sees_cluster and view.observation.cluster else {}
     found = {}
     for key, log in logs.items():
         where = key.removesuffix(" previous")
@@ -177,11 +177,16 @@ def _believed(view: PathFacts, node: str) -> set[str]:
     if seen and seen.kubelet_address:
         return {seen.kubelet_address}
     found = set(view.internal_addresses(node))
-    if found or view.sight.cluster or not view.sight.stack or node != (view.door.node if view.door else None):
+    if (
+        found
+        or view.observation.cluster
+        or not view.observation.stack
+        or node != (view.entrypoint.node if view.entrypoint else None)
+    ):
         return found
-    hops = sequence(at(dict(view.sight.stack.outputs or {}), "hops"))
-    told = (text(at(hop, "address")) for hop in hops if at(hop, "name") == "host-port")
-    return {address for address in told if address}
+    hops = sequence(at(dict(view.observation.stack.outputs or {}), "hops"))
+    published = (text(at(hop, "address")) for hop in hops if at(hop, "name") == "host-port")
+    return {address for address in published if address}
 
 
 def _numbers(address: str) -> tuple[int, ...]:
@@ -199,19 +204,19 @@ def _api_ports(view: PathFacts, control: str) -> list[int]:
 
 
 def _cluster(view: PathFacts) -> Identity:
-    return Identity("kind.x-k8s.io/v1alpha4", "Cluster", None, str(view.sight.cluster_name))
+    return Identity("kind.x-k8s.io/v1alpha4", "Cluster", None, str(view.observation.cluster_name))
 
 
 def _export(view: PathFacts) -> str:
-    outputs = dict((view.sight.stack.outputs if view.sight.stack else None) or {})
+    outputs = dict((view.observation.stack.outputs if view.observation.stack else None) or {})
     file = text(at(outputs, "cluster", "kubeconfig"))
     export = command(
-        *("kind", "export", "kubeconfig", "--name", str(view.sight.cluster_name)),
+        *("kind", "export", "kubeconfig", "--name", str(view.observation.cluster_name)),
         *(("--kubeconfig", file) if file else ()),
     )
     # In a fresh shell kind is found by the environment of the stack only.
     return (
-        f'eval "$({env(view.sight.stack.name, makefile=view.sight.stack.makefile)})" && {export}'
-        if view.sight.stack
+        f'eval "$({env(view.observation.stack.name, makefile=view.observation.stack.makefile)})" && {export}'
+        if view.observation.stack
         else export
     )

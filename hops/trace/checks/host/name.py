@@ -22,7 +22,7 @@ T01 = Code(
     title="The host name does not resolve",
     symptom="curl ends with 6, could not resolve host.",
     cause="No line of the hosts file and no DNS server knows the name.",
-    told_apart="Neither address family gives an address, and the request fails before it connects.",
+    confirmed_by="Neither address family gives an address, and the request fails before it connects.",
     remedy="Add the name to the hosts file for both address families, or use a name in .localhost.",
 )
 T02 = Code(
@@ -31,7 +31,7 @@ T02 = Code(
     title="The host name resolves to an address on which no node is published",
     symptom="curl ends with 7, connection refused, or with 28, timed out.",
     cause="A line of the hosts file or a DNS server gives an address other than the one on which Docker publishes.",
-    told_apart="No address of the name is one on which a node is published, and none is 127.0.0.1. The published "
+    confirmed_by="No address of the name is one on which a node is published, and none is 127.0.0.1. The published "
     "address itself accepts requests.",
     remedy="Change the hosts file or the DNS entry to the published address.",
 )
@@ -41,7 +41,7 @@ T03 = Code(
     title="The look-up of the host name stalls",
     symptom="The answer is correct and arrives seconds late, every time.",
     cause="The resolver asks multicast DNS for a name in .local, and no host answers for one of the address families.",
-    told_apart=f"A look-up took {STALL:.0f} s or longer, although the name has an address.",
+    confirmed_by=f"A look-up took {STALL:.0f} s or longer, although the name has an address.",
     remedy="Add a line for each address family to the hosts file, or use a name in .localhost.",
     level=Level.ADVISORY,
     severity=Severity.MEDIUM,
@@ -53,14 +53,14 @@ T04 = Code(
     title="The host name has addresses of one family only, and Docker publishes on the other",
     symptom="curl ends with 7, connection refused.",
     cause="The hosts file has a line for ::1 and none for 127.0.0.1, while the port is published for IPv4.",
-    told_apart="No node of the cluster is published in the family of the name's addresses.",
+    confirmed_by="No node of the cluster is published in the family of the name's addresses.",
     remedy="Add a line of the published family to the hosts file.",
 )
 
 
 def unknown(view: PathFacts) -> Iterator[Finding]:
     """T01."""
-    host = view.sight.host
+    host = view.observation.host
     request = view.request("client")
     if _beside(view) or not host or not host.lookups or view.resolved or (request and request.status):
         return
@@ -79,7 +79,7 @@ def elsewhere(view: PathFacts) -> Iterator[Finding]:
         return
     name, addresses = view.asked.host, " and ".join(view.resolved)
     where = ", ".join(map(str, view.published)) or client_address(view) or "?"
-    hosts = view.sight.host.hosts if view.sight.host else ()
+    hosts = view.observation.host.hosts if view.observation.host else ()
     evidence = [f"{name} resolves to {addresses}", f"published:  {where}", *(f"hosts file: {line}" for line in hosts)]
     families = {ip_address(address).version for address in view.resolved}
     published = {ip_address(one.address or "0.0.0.0").version for one in view.published}
@@ -93,7 +93,7 @@ def elsewhere(view: PathFacts) -> Iterator[Finding]:
 
 def stalls(view: PathFacts) -> Iterator[Finding]:
     """T03."""
-    host = view.sight.host
+    host = view.observation.host
     slow = [one for one in host.lookups if one.seconds >= STALL] if host else []
     if _beside(view) or not slow or not view.resolved:
         return
@@ -112,10 +112,10 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (unknown, elsewhe
 
 def client_address(view: PathFacts) -> str | None:
     """The address that a client on this machine should use, None where that isn't known."""
-    door = view.door
-    if door is None or door.node is None or door.by is not Entrance.DOCKER:
-        return (door.listen if door else None) or next(iter(balanced(view)), None)
-    return LOOPBACK if door.listen in ("0.0.0.0", None) else door.listen
+    entrypoint = view.entrypoint
+    if entrypoint is None or entrypoint.node is None or entrypoint.by is not Entrance.DOCKER:
+        return (entrypoint.listen if entrypoint else None) or next(iter(balanced(view)), None)
+    return LOOPBACK if entrypoint.listen in ("0.0.0.0", None) else entrypoint.listen
 
 
 def balanced(view: PathFacts) -> tuple[str, ...]:
@@ -139,8 +139,8 @@ def _is_address(name: str) -> bool:
 
 
 def _served(view: PathFacts) -> bool | None:
-    """Whether any of the name's addresses is published on, None where that can't be told."""
-    host = view.sight.host
+    """Whether any of the name's addresses is published on, None if unknown."""
+    host = view.observation.host
     own = host.addresses if host else ()
     if view.published:
         answers = [one.serves(address, own) for one in view.published for address in view.resolved]
@@ -150,7 +150,9 @@ def _served(view: PathFacts) -> bool | None:
         return None
     # Where Docker wasn't seen, only that the right address takes requests tells that the name is wrong.
     right = [
-        other for other in view.sight.requests if other.where == "client" and other.address == client_address(view)
+        other
+        for other in view.observation.requests
+        if other.where == "client" and other.address == client_address(view)
     ]
     return False if any(other.by_envoy for other in right) else None
 
@@ -174,7 +176,7 @@ def added(view: PathFacts) -> str:
 
 def _replaced(view: PathFacts) -> str:
     """The command that gives the name other lines in the hosts file: a pipe from and to it would empty it."""
-    host = view.sight.host
+    host = view.observation.host
     if not host or not host.hosts:
         return added(view)
     name = view.asked.host.replace(".", r"\.")

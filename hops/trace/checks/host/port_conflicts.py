@@ -9,7 +9,7 @@ from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.checks.host.name import LOOPBACK, balanced
 from hops.trace.code import Code
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command, make
 from hops.trace.observed.observation import Listener
@@ -30,14 +30,14 @@ T08 = Code(
     title="Another process or container has the port",
     symptom="A page of another program, or a refused connection. The node's container does not start.",
     cause="Another program took the port before Docker could publish it, or while the node was stopped.",
-    told_apart="The owner of the socket is not one of Docker's forwarders, or another container publishes the port.",
+    confirmed_by="The owner of the socket is not one of Docker's forwarders, or another container publishes the port.",
     remedy="Stop the program or container that has the port, then start the node.",
 )
 
 
 def occupied(view: PathFacts) -> Iterator[Finding]:
     """T08: another container, a process, or at least a server that isn't Envoy."""
-    claim = None if view.asked.from_node or other_door(view) else _claim(view)
+    claim = None if view.asked.from_node or other_entrypoint(view) else _claim(view)
     if claim is None or (claim.held and view.through_envoy("client")):
         return
     aimed = _aimed(view, claim)
@@ -53,7 +53,7 @@ def occupied(view: PathFacts) -> Iterator[Finding]:
                 container(name), message, command("docker", "stop", name) + then, evidence, about=claim.about
             )
             return
-    for listener in view.sight.host.listeners if view.sight.host else ():
+    for listener in view.observation.host.listeners if view.observation.host else ():
         here = Published("", listener.address.removeprefix("::ffff:"), listener.port, 0, bound=True)
         foreign = not _forwards(listener) if listener.process else not claim.held
         if foreign and _meets(view, here, aimed):
@@ -67,14 +67,14 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (occupied,)
 
 def absent(view: PathFacts) -> bool:
     """Whether Docker was seen to have no node of the stack's kind cluster."""
-    stack = view.sight.stack
-    if view.sight.docker is None or stack is None or stack.settings.cluster.existing:
+    stack = view.observation.stack
+    if view.observation.docker is None or stack is None or stack.settings.cluster.existing:
         return False
     clusters = map(docker_containers.cluster, view.containers.values())
     return stack.settings.cluster.name not in clusters
 
 
-def other_door(view: PathFacts) -> bool:
+def other_entrypoint(view: PathFacts) -> bool:
     """Whether requests enter by another way than a node's published port."""
     planned = view.planned
     return bool((planned and not planned.nodes) or balanced(view)) or (
@@ -101,12 +101,12 @@ def _claim(view: PathFacts) -> _Claim | None:
         held = docker_containers.running(view.node_containers[first.container])
         addresses = tuple(one.address or "0.0.0.0" for one in view.published)
         return _Claim(first.container, addresses, held, (container(first.container),))
-    stack, door = view.sight.stack, view.door if view.planned and absent(view) else None
-    if stack is None or door is None or door.node is None or stack.settings.cluster.existing:
+    stack, entrypoint = view.observation.stack, view.entrypoint if view.planned and absent(view) else None
+    if stack is None or entrypoint is None or entrypoint.node is None or stack.settings.cluster.existing:
         return None
     # Only a cluster that was never made is missing because of the port.
     unmade = () if stack.outputs else (container(stack.settings.cluster.name),)
-    return _Claim(door.node, (door.listen or "0.0.0.0",), held=False, about=unmade)
+    return _Claim(entrypoint.node, (entrypoint.listen or "0.0.0.0",), held=False, about=unmade)
 
 
 def _aimed(view: PathFacts, claim: _Claim) -> Sequence[str]:
@@ -116,8 +116,8 @@ def _aimed(view: PathFacts, claim: _Claim) -> Sequence[str]:
 
 
 def _meets(view: PathFacts, one: Published, aimed: Sequence[str]) -> bool:
-    own = view.sight.host.addresses if view.sight.host else ()
-    # A socket on :: takes IPv4 too, unless it was told not to.
+    own = view.observation.host.addresses if view.observation.host else ()
+    # A socket on :: takes IPv4 too, unless IPV6_V6ONLY is set.
     return any(one.serves(address, own) or (one.address == "::" and ":" not in address) for address in aimed)
 
 
@@ -142,7 +142,7 @@ def _by_answer(view: PathFacts, claim: _Claim) -> Iterator[Finding]:
     server = text((client.headers if client else {}).get("server"))
     if client is None or node is None or not claim.held or not server or client.by_envoy or not node.by_envoy:
         return
-    evidence = [told(client), told(node)]
+    evidence = [request_line(client), request_line(node)]
     message = f"{client.address}:{client.port} is answered by {server}, and not by the Envoy behind {claim.node}."
     freed, again = command("sudo", "fuser", "--kill", f"{client.port}/tcp"), command("docker", "restart", claim.node)
     subject = Identity("", "Process", None, server)

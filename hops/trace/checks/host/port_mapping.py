@@ -12,7 +12,7 @@ from hops.model.hop import HopName
 from hops.model.kind_names import is_control_plane
 from hops.model.plan import ENVOY_PORTS, NODE_PORTS
 from hops.trace.checks.host.name import LOOPBACK, client_address
-from hops.trace.checks.host.port_conflicts import absent, other_door
+from hops.trace.checks.host.port_conflicts import absent, other_entrypoint
 from hops.trace.code import Code
 from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command, kubectl, make, mend, rebuild, setting_of
@@ -25,7 +25,7 @@ T05 = Code(
     title="No node publishes the port",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was created without extraPortMappings for this port. kind cannot add them later.",
-    told_apart="Docker shows the cluster's node containers, and none of them has a binding for the port.",
+    confirmed_by="Docker shows the cluster's node containers, and none of them has a binding for the port.",
     remedy="Create the cluster again with the mapping, or let another container forward the port.",
     references=("https://kind.sigs.k8s.io/docs/user/configuration/#extra-port-mappings",),
 )
@@ -35,7 +35,7 @@ T06 = Code(
     title="The port is published by a node that has no Envoy",
     symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
     cause="The mapping is on the control plane, or Envoy's DaemonSet does not run on the publishing node.",
-    told_apart="Docker publishes the port on one node, and Envoy's pods run on others.",
+    confirmed_by="Docker publishes the port on one node, and Envoy's pods run on others.",
     remedy="Run Envoy on the publishing node, or publish the port on a node that runs Envoy.",
     references=("https://github.com/kubernetes-sigs/kind/issues/758",),
 )
@@ -45,7 +45,7 @@ T07 = Code(
     title="The port leads to a port of the node on which nothing listens",
     symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
     cause="containerPort of the extraPortMapping differs from hostPort of Envoy's container.",
-    told_apart="Docker forwards to one port of the node, Envoy's pod uses another, and no DNAT rule exists for the "
+    confirmed_by="Docker forwards to one port of the node, Envoy's pod uses another, and no DNAT rule exists for the "
     "first.",
     remedy="Set Envoy's hostPort to the containerPort of the mapping.",
     references=("https://github.com/kubernetes-sigs/kind/issues/2635",),
@@ -56,7 +56,7 @@ T09 = Code(
     title="The port is published on another address",
     symptom="curl ends with 7, connection refused.",
     cause="listenAddress of the mapping is an address to which the host name does not resolve.",
-    told_apart="The name resolves to 127.0.0.1 or to the planned address, and Docker's binding has another address.",
+    confirmed_by="The name resolves to 127.0.0.1 or to the planned address, and Docker's binding has another address.",
     remedy="Publish on the address to which the name resolves.",
 )
 T10 = Code(
@@ -66,7 +66,7 @@ T10 = Code(
     symptom="If the publishing node is stopped, curl ends with 7; if it is paused, with 28, timed out. If the node "
     "of the pod is stopped, Envoy answers 503.",
     cause="The node's container was stopped or paused, or did not come back after a restart of Docker.",
-    told_apart="Docker shows the container with its binding, its state is not running, and nothing else has the "
+    confirmed_by="Docker shows the container with its binding, its state is not running, and nothing else has the "
     "port. A stopped node of the pod is reported at hop 7.",
     remedy="Start or unpause the node's container.",
     yields_to=("T08",),
@@ -77,7 +77,7 @@ T48 = Code(
     title="The stack's cluster is gone",
     symptom="curl ends with 7, connection refused.",
     cause="The kind cluster was deleted outside of Pulumi, or was never created.",
-    told_apart="Docker answers and has no container of the kind cluster. The stack's outputs do not matter.",
+    confirmed_by="Docker answers and has no container of the kind cluster. The stack's outputs do not matter.",
     remedy="Bring the stack up again: `up` notices that the cluster is gone.",
     yields_to=("T08",),
 )
@@ -85,7 +85,7 @@ T48 = Code(
 
 def gone(view: PathFacts) -> Iterator[Finding]:
     """T48."""
-    stack = view.sight.stack
+    stack = view.observation.stack
     if not absent(view) or view.through_envoy("client") or stack is None:
         return
     cluster = stack.settings.cluster.name
@@ -101,7 +101,7 @@ def gone(view: PathFacts) -> Iterator[Finding]:
 
 def unpublished(view: PathFacts) -> Iterator[Finding]:
     """T05."""
-    if view.asked.from_node or not view.node_containers or view.published or other_door(view):
+    if view.asked.from_node or not view.node_containers or view.published or other_entrypoint(view):
         return
     port = view.asked.port
     every = (one for name, item in view.node_containers.items() for one in published(name, item))
@@ -109,11 +109,11 @@ def unpublished(view: PathFacts) -> Iterator[Finding]:
     evidence = [f"docker: {one} -> {one.container}:{one.inside}" for one in others] or [
         f"docker: {name} publishes nothing but the API" for name in sorted(view.node_containers)
     ]
-    message = f"No node of the kind cluster {view.sight.cluster_name} publishes port {port} of this machine."
+    message = f"No node of the kind cluster {view.observation.cluster_name} publishes port {port} of this machine."
     useful = next((one for one in others if one.inside in NODE_PORTS.values()), None)
     node = view.publishing or min(view.node_containers, key=is_control_plane)
     look, remedy = "", rebuild(view)
-    if not view.sight.stack:
+    if not view.observation.stack:
         inside = NODE_PORTS[view.asked.scheme]
         socat = ("docker.io/alpine/socat", "TCP-LISTEN:80,fork", f"TCP:{node}:{inside}")
         remedy = command(
@@ -189,7 +189,7 @@ def misdirected(view: PathFacts) -> Iterator[Finding]:
     """T09."""
     if view.asked.from_node or not view.published or not view.resolved or view.through_envoy("client"):
         return
-    own = view.sight.host.addresses if view.sight.host else ()
+    own = view.observation.host.addresses if view.observation.host else ()
     aimed = [address for address in view.resolved if address in (LOOPBACK, client_address(view))]
     if not aimed or any(one.serves(address, own) is not False for one in view.published for address in view.resolved):
         return
@@ -199,7 +199,7 @@ def misdirected(view: PathFacts) -> Iterator[Finding]:
         f"{view.asked.host} resolves to {' and '.join(view.resolved)}",
     ]
     message = f"Port {first.port} is published on {first.address} only, and {view.asked.host} resolves to {aimed[0]}."
-    stack = view.sight.stack
+    stack = view.observation.stack
     where = f"{view.asked.host}:{first.port}"
     look = command("curl", "--resolve", f"{where}:{first.address}", f"http://{where}/")
     wrong = stack is not None and str(stack.settings.cluster.listen_address) == first.address
@@ -257,7 +257,7 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (
 
 def patch_host_port(view: PathFacts, port: int) -> str:
     """The command that gives Envoy's port for the request's scheme a hostPort."""
-    scheme, mappings = view.asked.scheme, view.door.mappings if view.door else ()
+    scheme, mappings = view.asked.scheme, view.entrypoint.mappings if view.entrypoint else ()
     inside = next((m.envoy for m in mappings if m.scheme == scheme), ENVOY_PORTS[scheme])
     patch = (
         '{"spec":{"template":{"spec":{"containers":[{"name":"envoy",'
@@ -270,13 +270,13 @@ def patch_host_port(view: PathFacts, port: int) -> str:
 def expected(view: PathFacts) -> tuple[int, ...]:
     """The node's ports that a mapping should lead to: if Envoy doesn't take such a one, that is its own fault."""
     if view.planned:
-        return tuple(mapping.node for mapping in view.planned.door.mappings)
+        return tuple(mapping.node for mapping in view.planned.entrypoint.mappings)
     return tuple(NODE_PORTS.values())
 
 
 def _built(view: PathFacts) -> bool:
     """Whether the stack made the cluster, so that it can make it again."""
-    stack = view.sight.stack
+    stack = view.observation.stack
     return stack is not None and not stack.settings.cluster.existing
 
 

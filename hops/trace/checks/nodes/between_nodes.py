@@ -9,7 +9,7 @@ from hops.model.pod_network import POD_NETWORK
 from hops.trace.checks.nodes.pod_interfaces import TUNNEL, VethPair, wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, container
 from hops.trace.facts.remedies import command
 from hops.trace.observed.observation import ObservedNode, SentRequest
@@ -25,7 +25,7 @@ tunnel = Code(
     symptom="503 from Envoy, after its connect time-out of 2 s, for pods on another node than Envoy's.",
     cause=f"{POD_NETWORK.title} sends packets between the nodes encapsulated, as UDP to port {_VXLAN_PORT}. A rule "
     "drops them, or the tunnel's interface is down.",
-    told_apart="The pod answers requests from its own node and not from Envoy's. The route there leads into the "
+    confirmed_by="The pod answers requests from its own node and not from Envoy's. The route there leads into the "
     "tunnel, and the filter of one of the nodes drops the port, or the interface is not up.",
     remedy="Delete the rule, or switch the interface on.",
     references=("https://docs.tigera.io/calico/latest/getting-started/kubernetes/requirements#network-requirements",),
@@ -37,7 +37,7 @@ uplink = Code(
     symptom="For pods on another node than Envoy's, small requests and answers arrive and large ones hang.",
     cause="The MTU of a node's eth0 was set lower than that of the pods, with the tunnel's overhead if there is one. "
     "What comes to the node in larger packets is dropped.",
-    told_apart="The trace compares the MTU of the nodes' eth0 with that of the pods' eth0. The finding is advisory "
+    confirmed_by="The trace compares the MTU of the nodes' eth0 with that of the pods' eth0. The finding is advisory "
     "if the request is answered.",
     remedy="Set the uplink's MTU, or lower the pods' (Calico: veth_mtu).",
     references=("https://docs.tigera.io/calico/latest/networking/configuring/mtu",),
@@ -63,22 +63,22 @@ def _cut(view: PathFacts) -> Iterator[Finding]:
             link = links(node.links).get(device)
             if rule:
                 why = f"{node.name} drops UDP {_VXLAN_PORT}, in which packets to {wire.name} travel"
-                evidence = [f"filter of {node.name}: {rule.chain} {rule.text}", told(failed)]
+                evidence = [f"filter of {node.name}: {rule.chain} {rule.text}", request_line(failed)]
                 remedy = f"{command('docker', 'exec', node.name, 'iptables', '--delete', rule.chain)} {rule.text}"
             elif link is None or not link.on:
                 why = (
                     f"The interface {device} of {node.name} is {link or 'gone'}, by which packets to {wire.name} travel"
                 )
-                evidence = [f"{node.name}: {device} is {link or 'gone'}", told(failed)]
+                evidence = [f"{node.name}: {device} is {link or 'gone'}", request_line(failed)]
                 remedy = command("docker", "exec", node.name, "ip", "link", "set", device, "up")
             else:
                 continue
             yield tunnel.finding(container(node.name), f"{why}.", remedy, evidence)
             return
         # Docker's network passes the filter of the machine.
-        if rule := _drops(view.sight.host.filter if view.sight.host else ""):
+        if rule := _drops(view.observation.host.filter if view.observation.host else ""):
             why = f"This machine drops UDP {_VXLAN_PORT}, in which packets from {envoy.node.name} to {wire.name} travel"
-            evidence = [f"filter of this machine: {rule.chain} {rule.text}", told(failed)]
+            evidence = [f"filter of this machine: {rule.chain} {rule.text}", request_line(failed)]
             remedy = f"{command('sudo', 'iptables', '--delete', rule.chain)} {rule.text}"
             yield tunnel.finding(container(wire.node.name), f"{why}.", remedy, evidence)
             return
@@ -115,7 +115,7 @@ CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_cut, _narrow)
 
 def _failed(view: PathFacts, wire: VethPair) -> SentRequest | None:
     """The request from Envoy's network that got no answer, while the pod's own node got one."""
-    there = [r for r in view.sight.requests if r.address == wire.address]
+    there = [r for r in view.observation.requests if r.address == wire.address]
     failed = next((r for r in there if r.where == "pod from envoy" and r.status is None), None)
     return failed if failed and any(r.where == "pod" and r.status is not None for r in there) else None
 

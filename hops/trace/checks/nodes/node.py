@@ -22,7 +22,7 @@ T64 = Code(
     symptom="503 from Envoy (`no healthy upstream`) after about a minute, while the pods still answer direct requests.",
     cause="The kubelet of the node has stopped or cannot reach the API, or it reports that the node lacks something. "
     "Kubernetes then takes the node's pods out of service.",
-    told_apart="The node's container runs, and its condition Ready is not True. A stopped container is T10, a node "
+    confirmed_by="The node's container runs, and its condition Ready is not True. A stopped container is T10, a node "
     "with another address T46.",
     remedy="Start the kubelet again. Its log shows why it stopped.",
     references=("https://kubernetes.io/docs/concepts/architecture/nodes/#node-status",),
@@ -35,7 +35,7 @@ T65 = Code(
     symptom="503 from Envoy (`no healthy upstream`); the pod is Pending.",
     cause="No node can run the pod: the suitable nodes are cordoned, or have a taint that the pod does not "
     "tolerate. Kubernetes itself taints a node that lacks disk or memory.",
-    told_apart="The scheduler's message names taints or unschedulable nodes, and a node has them. A pod that no "
+    confirmed_by="The scheduler's message names taints or unschedulable nodes, and a node has them. A pod that no "
     "node can run for another reason is T42, a node that is not ready T64.",
     remedy="Run `kubectl uncordon`, or remove the taint with `kubectl taint`, its name and a minus; or add a "
     "toleration to the pod.",

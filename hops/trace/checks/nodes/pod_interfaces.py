@@ -13,7 +13,7 @@ from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, container, identity
 from hops.trace.facts.remedies import command, kubectl
 from hops.trace.observed.observation import ObservedNode, SentRequest
@@ -31,7 +31,7 @@ T34 = Code(
     title="A pod's interface is down",
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause="The pair of interfaces between the node and the pod was switched off at one end, or was deleted.",
-    told_apart="The node no longer has the route to the pod, and the pod's interface on the node or its eth0 is not "
+    confirmed_by="The node no longer has the route to the pod, and the pod's interface on the node or its eth0 is not "
     "up.",
     remedy=f"Switch the interface on; {POD_NETWORK.title} then restores the route.",
 )
@@ -42,7 +42,7 @@ T35 = Code(
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause=f"The pod's route was deleted or replaced, or {POD_NETWORK.agent} has not written the route to the pods of "
     "another node.",
-    told_apart="The interfaces are up, and the most specific route for the pod's address leads neither to the pod's "
+    confirmed_by="The interfaces are up, and the most specific route for the pod's address leads neither to the pod's "
     "interface nor to its node.",
     remedy=f"Restore the route; {POD_NETWORK.agent} does so within 90 s if it runs.",
     # The kernel drops the routes by an interface that is switched off.
@@ -55,7 +55,7 @@ T36 = Code(
     symptom="503 from Envoy, or curl ends with 28, timed out.",
     cause="net.ipv4.ip_forward is 0, or strict rp_filter drops packets that arrive on an interface other than the "
     "one to which the answer would go.",
-    told_apart="The trace reads the node's sysctls. kind sets strict rp_filter, which alone is harmless: it is "
+    confirmed_by="The trace reads the node's sysctls. kind sets strict rp_filter, which alone is harmless: it is "
     "reported only if a request failed and the two nodes route differently.",
     remedy="Set the sysctl.",
     yields_to=("T84",),
@@ -66,7 +66,7 @@ T39 = Code(
     title="A pod's interface on the node has a lower MTU than the pod's end",
     symptom="Small answers arrive, large ones hang.",
     cause="The MTU of the node's end was set lower than that of the pod's end, so the node's end drops larger packets.",
-    told_apart="The trace compares the MTU of the pod's eth0 with that of its cali interface on the node. The "
+    confirmed_by="The trace compares the MTU of the pod's eth0 with that of its cali interface on the node. The "
     "finding is advisory if the request is answered. Pods may have different MTUs as long as both ends of each pair "
     "are equal.",
     remedy="Set the node's end to the MTU of the pod's end.",
@@ -229,20 +229,20 @@ def _reached(view: PathFacts, wire: VethPair) -> bool:
     """Whether a request was answered from the pod's network namespace."""
     if wire.hop is HopName.HOST_PORT:
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
-    there = [r for r in view.sight.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
+    there = [r for r in view.observation.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
 
 
 def _cut_off(view: PathFacts, wire: VethPair) -> bool:
     """Whether the request from Envoy's network to a pod got no answer."""
-    there = (r for r in view.sight.requests if r.where == "pod from envoy" and r.address == wire.address)
+    there = (r for r in view.observation.requests if r.where == "pod from envoy" and r.address == wire.address)
     return any(request.status is None for request in there)
 
 
 def _failed(view: PathFacts, wire: VethPair) -> SentRequest | None:
     """The request to the pod that got no answer, that from Envoy's pod first."""
     places = ("envoy",) if wire.hop is HopName.HOST_PORT else ("pod from envoy", "pod")
-    there = (r for place in places for r in view.sight.requests if r.where == place and r.address == wire.address)
+    there = (r for place in places for r in view.observation.requests if r.where == place and r.address == wire.address)
     return next((request for request in there if request.status is None), None)
 
 
@@ -293,6 +293,10 @@ def _one_way(one: VethPair, other: VethPair, failed: SentRequest) -> Iterator[Fi
         f"{other.node.name} drops packets from {one.name} to {other.name}: they arrive on {out}, rp_filter is strict "
         f"there, and the route back is {back}."
     )
-    evidence = [f"{one.node.name}: to {other.address} by {out}", f"{other.node.name}: back by {back}", told(failed)]
+    evidence = [
+        f"{one.node.name}: to {other.address} by {out}",
+        f"{other.node.name}: back by {back}",
+        request_line(failed),
+    ]
     remedy = _on(other.node, "sysctl", "--write", f"net/ipv4/conf/{out}/rp_filter=2")
     yield T36.finding(container(other.node.name), message, remedy, evidence)

@@ -22,7 +22,7 @@ refused = Code(
     symptom="503 from Envoy (`no healthy upstream`): there is no pod. `make up` fails with `exceeded quota`.",
     cause="A ResourceQuota of the namespace is used up or requires limits that the pod does not set, or a "
     "LimitRange allows less than the pod requests. The API then refuses to create the pod; nothing is Pending.",
-    told_apart="The pod is missing, and a ResourceQuota's `used` leaves no room for it, its resources are outside "
+    confirmed_by="The pod is missing, and a ResourceQuota's `used` leaves no room for it, its resources are outside "
     "of a LimitRange, or an event of its ReplicaSet quotes the refusal. A pod that is missing for another reason is "
     "T42.",
     remedy="Raise the quota or the limit, or reduce the pod's requests.",

@@ -17,7 +17,7 @@ no_dns = Code(
     "another service fails or answers 500, and Envoy does not find a Service of type ExternalName.",
     cause="CoreDNS has no ready pod: its Deployment is scaled to 0, its pods crash, often because of their "
     "Corefile, or no node can run them.",
-    told_apart="The Service kube-dns has no ready endpoint. The finding is advisory, because no hop of the path "
+    confirmed_by="The Service kube-dns has no ready endpoint. The finding is advisory, because no hop of the path "
     "uses DNS.",
     remedy="Scale the Deployment up, or correct what the log of its pods names.",
     level=Level.ADVISORY,
@@ -36,15 +36,15 @@ def _no_dns(view: PathFacts) -> Iterator[Finding]:
         return
     who = next((identity(item) for item in view.labelled("Deployment", _NAMESPACE, **_LABEL)), None)
     who = who or Identity("apps/v1", "Deployment", _NAMESPACE, "coredns")
-    wanted = replicas(view.get("Deployment", _NAMESPACE, who.name))
+    declared = replicas(view.get("Deployment", _NAMESPACE, who.name))
     problems = [f"{identity(pod)}: {problem}" for pod in pods if (problem := trouble(view, pod))]
     evidence = ["Service kube-system/kube-dns has no ready endpoint", *problems]
     evidence += [line for pod in pods for line in (*events(view, pod)[-1:], *last_line(view, pod))]
     look = kubectl(view, "describe", "deployment", who.name, namespace=_NAMESPACE)
     words = ["scale", f"deployment/{who.name}", "--replicas", "2"]
-    if wanted:
+    if declared:
         words = ["rollout", "restart", f"deployment/{who.name}"]
-    why = "its Deployment has 0 replicas" if wanted == 0 else next(iter(problems), "none of its pods is ready")
+    why = "its Deployment has 0 replicas" if declared == 0 else next(iter(problems), "none of its pods is ready")
     message = f"No pod of {who.name} answers the cluster's look-ups: {why}."
     remedy = "" if problems else kubectl(view, *words, namespace=_NAMESPACE)
     yield no_dns.finding(who, message, remedy, evidence, look=look if not remedy else "")

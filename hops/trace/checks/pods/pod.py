@@ -11,7 +11,7 @@ from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import shares
 from hops.trace.facts.envoy_drift import astray, suffers
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.pod_states import Trouble, events, last_line, stranded, trouble
 from hops.trace.facts.remedies import kubectl, make, mend, service_settings, setting
@@ -25,7 +25,7 @@ not_ready = Code(
     symptom="503 from Envoy (`no healthy upstream`), while the pod answers direct requests.",
     cause="The readiness probe fails: it requests a port or path that the process does not serve, or it is too "
     "strict. Envoy receives no endpoint that is not ready.",
-    told_apart="The pod's containers run, its condition Ready is false, its endpoint is not ready, and the process "
+    confirmed_by="The pod's containers run, its condition Ready is false, its endpoint is not ready, and the process "
     "answers. A pod that crashes or is starting is T42, one that does not listen T40 or T41.",
     remedy="Correct the readiness probe; `kubectl describe pod` shows why it fails.",
     references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
@@ -38,7 +38,7 @@ loopback_only = Code(
     title="The process listens on loopback only",
     symptom="503 from Envoy at once (`connection refused`). Inside the pod, `localhost` answers.",
     cause="The server is bound to 127.0.0.1, so it accepts connections from its own pod only.",
-    told_apart="In the pod's network namespace, a socket listens on the port at a loopback address and at no other "
+    confirmed_by="In the pod's network namespace, a socket listens on the port at a loopback address and at no other "
     "address.",
     remedy="Bind the server to 0.0.0.0, such as `python -m http.server 8080 --bind 0.0.0.0`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
@@ -52,7 +52,7 @@ other_port = Code(
     symptom="503 from Envoy at once (`connection refused`).",
     cause="The server listens on another port than the one that Service and container name, or does not listen at "
     "all. `containerPort` opens no port, it only documents one.",
-    told_apart="Sockets listen in the pod's network namespace, but none on the port to which Envoy connects; or the "
+    confirmed_by="Sockets listen in the pod's network namespace, but none on the port to which Envoy connects; or the "
     "pod refuses the connection.",
     remedy="Change the server's port to the container's port, or correct port and targetPort.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
@@ -66,8 +66,8 @@ not_running = Code(
     symptom="503 from Envoy (`no healthy upstream`).",
     cause="The container crashes or exceeds its memory limit, its image cannot be pulled, its configuration is "
     "missing, no node can run the pod, it was evicted, or the pod does not exist.",
-    told_apart="The pod's phase, its containers' states with reason and exit code, its events and the last line of its "
-    f"log. A pod that waits for a network while {POD_NETWORK.title} is away is T37.",
+    confirmed_by="The pod's phase, its containers' states with reason and exit code, its events and the last line of "
+    f"its log. A pod that waits for a network while {POD_NETWORK.title} is away is T37.",
     remedy="`kubectl describe pod` and `kubectl logs --previous` show the reason.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
     yields_to=("T37", "T49", "T65", "T68"),
@@ -80,7 +80,7 @@ refused_by_app = Code(
     symptom="404, or another status from 400 to 499, with the header `x-envoy-upstream-service-time`.",
     cause="The request reached the process, and the process has nothing at this path: it serves another directory, "
     "or the path is wrong.",
-    told_apart="The answer has the header `x-envoy-upstream-service-time`, which Envoy's own 404 lacks, or it came "
+    confirmed_by="The answer has the header `x-envoy-upstream-service-time`, which Envoy's own 404 lacks, or it came "
     "from the pod without Envoy.",
     remedy="Request a path that the app serves, or correct what the app serves.",
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
@@ -93,7 +93,7 @@ other_architecture = Code(
     symptom="503 from Envoy (`no healthy upstream`). The container exits at once, again and again.",
     cause="The image was built for another processor, such as arm64 on a node with amd64, or its program is not "
     "executable: for example a script without its first line, `#!`.",
-    told_apart="The container's log or state says `exec format error`, which is the kernel's ENOEXEC.",
+    confirmed_by="The container's log or state says `exec format error`, which is the kernel's ENOEXEC.",
     remedy="Build or pull the image for the node's architecture.",
     references=("https://docs.docker.com/build/building/multi-platform/",),
 )
@@ -104,7 +104,7 @@ failed_by_app = Code(
     title="The app fails, is slow, or gives an unexpected answer",
     symptom="A status of 500 or more with an upstream time, no answer in time, or a body without the expected text.",
     cause="The process receives the request and fails.",
-    told_apart="The answer has Envoy's upstream time, or the pod accepted the connection and sent no byte. The body "
+    confirmed_by="The answer has Envoy's upstream time, or the pod accepted the connection and sent no byte. The body "
     "is compared with `--expect`.",
     remedy="Read the log of the pod with `kubectl logs`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-pods/",),
@@ -204,7 +204,7 @@ def _deaf(view: PathFacts) -> Iterator[Finding]:
 def _refused(view: PathFacts, pod: Mapping[str, JSON]) -> SentRequest | None:
     """The request by which the pod refused the connection, sent from its own node."""
     address = objects.address(pod)
-    sent = (request for request in view.sight.requests if request.where == "pod" and request.address == address)
+    sent = (request for request in view.observation.requests if request.where == "pod" and request.address == address)
     return next((request for request in sent if request.failure == "refused"), None)
 
 
@@ -225,7 +225,7 @@ def _elsewhere(view: PathFacts, pod: Mapping[str, JSON], port: int, listening: t
 def _ears(view: PathFacts, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
     refused = _refused(view, pod)
     shown = [f"listens in its namespace: {', '.join(map(str, listening))}"] if listening else []
-    return [*shown, *_commands(pod), *([told(refused)] if refused else [])]
+    return [*shown, *_commands(pod), *([request_line(refused)] if refused else [])]
 
 
 def _commands(pod: Mapping[str, JSON]) -> list[str]:
@@ -260,7 +260,9 @@ def _not_ready(view: PathFacts) -> Iterator[Finding]:
         # The status of a pod on a stopped node says nothing about the pod.
         if objects.ready(pod) is not False or stranded(view, pod):
             continue
-        asked = (sent for sent in view.sight.requests if sent.where == "pod" and sent.address == objects.address(pod))
+        asked = (
+            sent for sent in view.observation.requests if sent.where == "pod" and sent.address == objects.address(pod)
+        )
         direct = next(asked, None)
         if direct and direct.status is None:
             # Its own node can't reach it either. Nothing then shows that the probe is wrong.
@@ -269,7 +271,7 @@ def _not_ready(view: PathFacts) -> Iterator[Finding]:
         probe = next(filter(None, probes), None)
         evidence = [f"{identity(pod)} runs and is not ready", f"readiness probe: {_probe(probe)}"]
         evidence += events(view, pod, "Unhealthy")[-1:]
-        evidence += [told(direct)] if direct else []
+        evidence += [request_line(direct)] if direct else []
         message = "The pod runs, and its readiness probe fails."
         remedy, wrong = _changed(view, pod, "command")
         look = kubectl(view, "describe", "pod", objects.name(pod), namespace=identity(pod).namespace)
@@ -297,7 +299,11 @@ def _answers(view: PathFacts) -> Iterator[Finding]:
     look = kubectl(view, "logs", target, "--tail", "20", namespace=view.backend.namespace)
     some = pod or next(iter(view.pods), None)
     remedy, wrong = _changed(view, some, "command") if some else ("", "")
-    evidence = [told(answer), *_marks(answer), *([told(direct)] if direct and direct is not answer else [])]
+    evidence = [
+        request_line(answer),
+        *_marks(answer),
+        *([request_line(direct)] if direct and direct is not answer else []),
+    ]
     if answer.status is None:
         message = f"The process accepted the connection and sent nothing in {answer.seconds.get('total', 0):.0f} s."
         yield failed_by_app.finding(who, message, remedy, evidence, setting=wrong, look=look)
@@ -325,7 +331,7 @@ def _answering(view: PathFacts, answer: SentRequest) -> tuple[Mapping[str, JSON]
         if answer.address == objects.address(pod):
             return pod, answer
     for pod in pods:
-        for sent in view.sight.requests:
+        for sent in view.observation.requests:
             direct = sent.where in ("pod from envoy", "pod") and sent.address == objects.address(pod)
             if direct and sent.status == answer.status and sent.expected == answer.expected:
                 return pod, sent

@@ -20,7 +20,7 @@ stopped = Code(
     symptom="The connection is accepted and no byte comes. Envoy answers 504 after the route's timeout.",
     cause="The process received SIGSTOP, or a debugger has stopped it. The kernel still accepts connections for it, "
     "so a TCP probe succeeds.",
-    told_apart="The node shows the process in the state T or t. A process that runs and does not answer is T44.",
+    confirmed_by="The node shows the process in the state T or t. A process that runs and does not answer is T44.",
     remedy="Continue the process with SIGCONT, or end the debugger.",
     references=("https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html",),
 )
@@ -32,7 +32,7 @@ exhausted = Code(
     "out. The app's log contains `too many open files`.",
     cause="Each connection needs a file descriptor, and the process has as many open as its limit allows: it leaks "
     "them, or the limit is too low.",
-    told_apart="The node shows as many open descriptors of the process as its limit (`Max open files`).",
+    confirmed_by="The node shows as many open descriptors of the process as its limit (`Max open files`).",
     remedy="Recreate the pod, which closes them. Then fix the leak, or raise the limit.",
     references=("https://man7.org/linux/man-pages/man2/getrlimit.2.html",),
 )

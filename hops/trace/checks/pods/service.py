@@ -11,7 +11,7 @@ from hops.model.kind_names import KUBECTL, is_control_plane
 from hops.rules.catalogue import RULES
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import astray, suffers
-from hops.trace.facts.live_rules import judged, patched, retold
+from hops.trace.facts.live_rules import as_trace_finding, judged, patched
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
 from hops.trace.facts.pod_states import events, last_line, stranded
 from hops.trace.facts.remedies import command, kubectl
@@ -25,7 +25,7 @@ kube_proxy_gone = Code(
     symptom="The request is answered. A client in the cluster that uses the Service's ClusterIP or DNS name gets a "
     "timeout or a refusal. So does Envoy once its connection to Contour is lost.",
     cause="kube-proxy does not run on the node, or its rules were flushed.",
-    told_apart="The trace reads kube-proxy's DaemonSet and pods and its nat chain for the ClusterIP, and compares a "
+    confirmed_by="The trace reads kube-proxy's DaemonSet and pods and its nat chain for the ClusterIP, and compares a "
     "request to the ClusterIP with one through Envoy. Envoy connects to the pods themselves, so this fault never "
     "stops a request through Envoy.",
     remedy="`kubectl --namespace kube-system rollout restart daemonset/kube-proxy`; where it is gone, in the control "
@@ -37,7 +37,7 @@ kube_proxy_gone = Code(
 
 
 def _selects(view: PathFacts) -> Iterator[Finding]:
-    """SV01, told at the endpoint: Envoy has nobody to dial."""
+    """SV01, reported at the endpoint: Envoy has nobody to dial."""
     service, backend = view.service, view.backend
     if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
         return
@@ -45,7 +45,9 @@ def _selects(view: PathFacts) -> Iterator[Finding]:
         if finding.resource == identity(service):
             remedy = _reselected(view, finding)
             look = "" if remedy else kubectl(view, "get", "pods", "--show-labels", namespace=finding.resource.namespace)
-            yield retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)], look=look)
+            yield as_trace_finding(
+                finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)], look=look
+            )
 
 
 def _reselected(view: PathFacts, finding: Finding) -> str:
@@ -59,7 +61,7 @@ def _reselected(view: PathFacts, finding: Finding) -> str:
 
 
 def _target_port(view: PathFacts) -> Iterator[Finding]:
-    """SV02, told at the endpoint: Envoy dials a port that no pod offers, or nobody."""
+    """SV02, reported at the endpoint: Envoy dials a port that no pod offers, or nobody."""
     service, backend = view.service, view.backend
     if not _suffers(view) or service is None or backend is None or not view.sees("Pod"):
         return
@@ -95,12 +97,12 @@ def _target_port(view: PathFacts) -> Iterator[Finding]:
 def _retargeted(view: PathFacts, finding: Finding, path: str) -> Finding:
     who = finding.resource
     offered = {port.container_port for pod in view.pods for port in as_pod(pod).ports}
-    wanted = view.backend.target_port if view.makes_service and view.backend else next(iter(offered), None)
+    target = view.backend.target_port if view.makes_service and view.backend else next(iter(offered), None)
     remedy = kubectl(view, "edit", "service", who.name, namespace=who.namespace)
-    if wanted:
-        change = {"op": "add", "path": path, "value": wanted}
+    if target:
+        change = {"op": "add", "path": path, "value": target}
         remedy = patched(view, who, change)
-    return retold(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
+    return as_trace_finding(finding, HopName.ENDPOINT, remedy, [*_endpoints(view), *_envoys_answer(view)])
 
 
 def _port(view: PathFacts) -> ServicePort | None:
@@ -184,7 +186,7 @@ def _by_backend(view: PathFacts) -> bool:
     answer = view.request("service")
     if answer is None or answer.status is None:
         return False
-    pods = [one for one in view.sight.requests if one.where in ("pod", "pod from envoy")]
+    pods = [one for one in view.observation.requests if one.where in ("pod", "pod from envoy")]
     return not pods or any(
         (one.status, one.headers.get("server")) == (answer.status, answer.headers.get("server")) for one in pods
     )

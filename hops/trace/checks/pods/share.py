@@ -8,7 +8,7 @@ from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import Share, shares
 from hops.trace.facts.envoy_drift import dialled
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.remedies import kubectl
 from hops.trace.observed.observation import SentRequest
@@ -20,7 +20,7 @@ some_fail = Code(
     symptom="Some requests are answered and others fail: a part of them gets 500, 503 or another page.",
     cause="One of several replicas, or one of two weighted backends such as a canary, differs from the others. "
     "Envoy distributes the requests among the pods.",
-    told_apart="The trace sends a request to each ready pod of each backend from Envoy's network: some answer well "
+    confirmed_by="The trace sends a request to each ready pod of each backend from Envoy's network: some answer well "
     "and some do not. The finding is advisory if the followed request reached a good pod.",
     remedy="Read the log of the pod that the trace names. Meanwhile, set the weight of its backend to 0.",
     references=("https://projectcontour.io/docs/1.33/config/request-routing/#upstream-weighting",),
@@ -44,7 +44,9 @@ def _some(view: PathFacts) -> Iterator[Finding]:
         message = (
             f"It answers {how}, and gets {part} as a pod of the Service {share.service}{weight}; others answer well."
         )
-        evidence = [f"{one.service} {one.address}:{one.port} gets {one.part:.0%}: {told(own)}" for one, own in asked]
+        evidence = [
+            f"{one.service} {one.address}:{one.port} gets {one.part:.0%}: {request_line(own)}" for one, own in asked
+        ]
         target = who.name if pod else f"service/{who.name}"
         look = kubectl(view, "logs", target, "--tail", "20", namespace=share.namespace)
         yield some_fail.finding(who, message, "", evidence, stops=view.well is False, look=look)
@@ -52,7 +54,7 @@ def _some(view: PathFacts) -> Iterator[Finding]:
 
 def _direct(view: PathFacts, share: Share) -> SentRequest | None:
     """The request to a pod, from Envoy's network or else from the pod's node."""
-    own = [r for r in view.sight.requests if (r.address, r.port) == (share.address, share.port)]
+    own = [r for r in view.observation.requests if (r.address, r.port) == (share.address, share.port)]
     return next((r for place in ("pod from envoy", "pod") for r in own if r.where == place), None)
 
 

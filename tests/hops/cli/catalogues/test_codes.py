@@ -36,10 +36,10 @@ def test_a_page_promises_no_command_that_mends_and_says_how_kubectl_reaches_a_st
 
 def test_pages_are_written_with_their_evidence_and_old_ones_removed(tmp_path: Path) -> None:
     (tmp_path / "T999.md").write_text("# T999: A code that is gone\n")
-    told = {"T17": "Fault 17: found.", "README": "50 of 50."}
-    (tmp_path / "evidence.json").write_text(json.dumps(told))
+    reported = {"T17": "Fault 17: found.", "README": "50 of 50."}
+    (tmp_path / "evidence.json").write_text(json.dumps(reported))
     assert CliRunner().invoke(app, ["codes", "--write", str(tmp_path)]).exit_code == 0
-    assert {path.name: path.read_text() for path in tmp_path.glob("*.md")} == pages(told)
+    assert {path.name: path.read_text() for path in tmp_path.glob("*.md")} == pages(reported)
     assert "Fault 17: found." in (tmp_path / "T17.md").read_text()
 
 
@@ -52,7 +52,7 @@ def test_evidence_of_another_form_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_every_code_says_all_that_its_page_needs() -> None:
     for code in CODES.values():
-        for said in (code.title, code.symptom, code.cause, code.told_apart, code.remedy):
+        for said in (code.title, code.symptom, code.cause, code.confirmed_by, code.remedy):
             assert said == said.strip()
             assert said
         assert code.symptom.endswith((".", ")"))

@@ -83,7 +83,7 @@ def test_a_missing_home_stays_missing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_shell_after_make_env_keeps_the_users_home(tmp_path: Path, home: Path) -> None:
-    """Also in another project, and where the log is wanted."""
+    """Also in another project, and where the log is enabled."""
     first = environment(tmp_path / "one", {})
     second = environment(tmp_path / "two", first)
     assert Path(second["PULUMI_HOME"], "plugins").readlink() == home / "plugins"

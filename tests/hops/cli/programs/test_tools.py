@@ -290,7 +290,7 @@ def test_each_platform_has_its_file(
 
 
 @pytest.mark.parametrize(("system", "cpu"), [("Windows", "AMD64"), ("Linux", "riscv64"), ("FreeBSD", "amd64")])
-def test_other_platforms_are_told_what_works(monkeypatch: pytest.MonkeyPatch, system: str, cpu: str) -> None:
+def test_other_platforms_learn_what_works(monkeypatch: pytest.MonkeyPatch, system: str, cpu: str) -> None:
     monkeypatch.setattr("platform.system", lambda: system)
     monkeypatch.setattr("platform.machine", lambda: cpu)
     with pytest.raises(ToolError, match=f"this machine is {system} on {cpu}.*WSL2"):

@@ -33,7 +33,7 @@ def hops(github: GitHub, number: int = RUN) -> Result:
 
 
 def refused(github: GitHub) -> str:
-    """What is said where nothing is told."""
+    """What is said where nothing is reported."""
     result = hops(github)
     assert (result.exit_code, github.comments, github.logs) == (2, [], [])
     return result.stderr
@@ -45,7 +45,7 @@ def link(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def test_a_sound_artifact_is_told(github: GitHub) -> None:
+def test_a_sound_artifact_is_reported(github: GitHub) -> None:
     result = hops(github)
     assert result.exit_code == 0, result.stderr
     assert "KN05" in github.comments[0]["body"]
@@ -114,7 +114,7 @@ def test_no_damage_gets_through(where: int, bytes_: bytes) -> None:
         assert set(files(sound[:where] + bytes_ + sound[where + len(bytes_) :])) <= {"head.jsonl", "base.jsonl"}
 
 
-def test_a_size_that_is_told_wrongly_is_found_out(github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_size_that_is_reported_wrongly_is_found_out(github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
     github.artifacts = [{"id": 9, "name": "pull-request", "expired": False, "size_in_bytes": 21_000_000}]
     assert "of sizes 21000000" in refused(github)
     github.artifacts[0]["size_in_bytes"] = 1

@@ -92,13 +92,13 @@ def test_a_service_that_one_side_lacks_is_one_line(tmp_path: Path) -> None:
         paths = plan(settings("alice", {"services": services})).paths
         hops_ = [dataclasses.asdict(hop) for path in paths for hop in path.hops]
         (tmp_path / f"{name}.json").write_text(json.dumps({"hops": hops_, "findings": []}, default=str))
-    told = [
+    reported = [
         hops(tmp_path / f"{a}.json", tmp_path / f"{b}.json").stdout.splitlines()
         for a, b in (("one", "two"), ("two", "one"))
     ]
     ends = "web.localhost:80 → 127.0.0.1:80 to pod apps/web-pod, address not known yet:8080"
-    assert told[0][:-1] == [f"+ apps/web: all 12 hops, from resolver of the host machine, {ends}"]
-    assert told[1][:-1] == [f"- {told[0][0][2:]}"]
+    assert reported[0][:-1] == [f"+ apps/web: all 12 hops, from resolver of the host machine, {ends}"]
+    assert reported[1][:-1] == [f"- {reported[0][0][2:]}"]
     file = tmp_path / "two.json"
     whole = json.loads(file.read_text())
     # As of a redirect: the path itself is on both sides.

@@ -34,8 +34,8 @@ def test_the_status_says_what_was_found_in_every_form(project: Path, form: str) 
 
 def test_json_has_the_documented_shape(project: Path) -> None:
     words = ("--base", project / "clean.jsonl", "--format", "json", "--project", project)
-    told = json.loads(hops(project / "open.jsonl", *words).stdout)
-    assert set(told) == {
+    reported = json.loads(hops(project / "open.jsonl", *words).stdout)
+    assert set(reported) == {
         "stack",
         "failure",
         "compared",
@@ -47,22 +47,22 @@ def test_json_has_the_documented_shape(project: Path) -> None:
         "warnings",
         "unreadLines",
     }
-    (finding,) = told["findings"]["adds"]
+    (finding,) = reported["findings"]["adds"]
     assert (finding["code"], finding["level"], finding["file"]) == ("KN05", "mandatory", "stacks/Pulumi.ci.yaml")
     # The recorded stream is from an older version of the rule.
     assert finding["remedy"] == "Set `ingress-hops:cluster.listenAddress` in stacks/Pulumi.ci.yaml to 127.0.0.1."
     assert finding["patch"]["operations"][0]["path"] == "/nodes/1/extraPortMappings/0/listenAddress"
-    assert [(one["before"]["address"], one["after"]["address"]) for one in told["hops"]] == [
+    assert [(one["before"]["address"], one["after"]["address"]) for one in reported["hops"]] == [
         ("127.0.0.1", "0.0.0.0"),
         ("127.0.0.1", "0.0.0.0"),
     ]
-    assert [one["change"] for one in told["resources"]] == ["update"]
+    assert [one["change"] for one in reported["resources"]] == ["update"]
 
 
 def test_the_whole_of_many_findings_is_in_json(project: Path) -> None:
-    told = json.loads(hops(project / "many.jsonl", "--format", "json").stdout)
-    assert len(told["findings"]["adds"]) == 510
-    assert not told["compared"]
+    reported = json.loads(hops(project / "many.jsonl", "--format", "json").stdout)
+    assert len(reported["findings"]["adds"]) == 510
+    assert not reported["compared"]
 
 
 def test_junit_and_code_quality(project: Path) -> None:
@@ -94,7 +94,7 @@ def test_events_that_are_none_end_it_with_what_came(project: Path, text: bytes) 
 
 
 @pytest.mark.parametrize("base", ["none.jsonl", "nowhere.jsonl", "fails.jsonl"])
-def test_a_base_that_says_nothing_is_told_and_changes_no_status(project: Path, base: str) -> None:
+def test_a_base_that_says_nothing_is_reported_and_changes_no_status(project: Path, base: str) -> None:
     (project / "none.jsonl").write_text("error: no stack named 'ci' found\n")
     for name, status in (("clean", 0), ("open", 1)):
         result = hops(project / f"{name}.jsonl", "--base", project / base)

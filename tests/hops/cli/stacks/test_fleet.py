@@ -107,7 +107,7 @@ def test_a_cluster_of_that_name_may_be_somebody_elses(alone: Path, docker: Docke
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_what_cannot_be_seen_is_told_and_is_not_absent(alone: Path, command: str) -> None:
+def test_what_cannot_be_seen_is_reported_and_is_not_absent(alone: Path, command: str) -> None:
     (alone / ".ingress-hops" / "state").mkdir(parents=True)
     status, said, errors = run(command)
     assert status == 0
@@ -146,7 +146,7 @@ def test_before_the_first_up_there_is_no_backend_and_nothing_in_it() -> None:
         ("""echo '[{"no": "name"}]'""", "pulumi printed nothing useful about file://"),
     ],
 )
-def test_a_backend_that_cannot_be_read_is_told(pulumi: Path, script: str, said: str) -> None:
+def test_a_backend_that_cannot_be_read_is_reported(pulumi: Path, script: str, said: str) -> None:
     pulumi.write_text(f"#!/bin/sh\n{script}\n")
     _, _, errors = run("list")
     assert errors.startswith("hops: the state in the backend was not seen: ")
@@ -195,7 +195,7 @@ def test_the_projects_own_stacks_do_not_clash() -> None:
 
 
 @pytest.mark.usefixtures("docker")
-def test_both_of_two_stacks_that_clash_are_told(alone: Path) -> None:
+def test_both_of_two_stacks_that_clash_are_reported(alone: Path) -> None:
     write(alone, "alice", cluster={"httpPort": 8080, "httpsPort": None}, services=[{"host": "alice.localhost"}])
     status, said, errors = run("check")
     assert (status, errors) == (1, "")
@@ -241,7 +241,7 @@ def test_a_cluster_of_somebody_else_clashes_by_its_name(docker: Docker) -> None:
 
 
 @pytest.mark.usefixtures("docker")
-def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(alone: Path) -> None:
+def test_a_clash_that_a_stack_calls_advisory_is_reported_and_stops_nothing(alone: Path) -> None:
     policy = {"rules": {"XS01": {"level": "advisory"}}}
     for name in ("alice", "bob"):
         services = [{"host": f"{name}.localhost"}]
@@ -263,7 +263,7 @@ def test_a_clash_that_a_stack_calls_advisory_is_told_and_stops_nothing(alone: Pa
         ),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_and_the_others_are_checked(
+def test_a_file_that_cannot_be_used_is_reported_and_the_others_are_checked(
     alone: Path, config: dict[str, Any], message: str
 ) -> None:
     write(
@@ -289,8 +289,8 @@ def test_hops_plan_says_the_same(alone: Path) -> None:
     environment = {"PATH": "/nowhere", "HOME": str(alone), "HTTPS_PROXY": "http://127.0.0.1:9"}
     done = subprocess.run(words, cwd=alone, env=environment, capture_output=True, text=True, check=False)
     planned = [f for f in json.loads(done.stdout)["findings"] if f["code"].startswith("XS")]
-    told = ("code", "level", "severity", "resource", "message", "remedy", "path")
-    assert [[f[key] for key in told] for f in planned] == [
-        [f[key] for key in told] for f in said if f["stack"] == "alice"
+    reported = ("code", "level", "severity", "resource", "message", "remedy", "path")
+    assert [[f[key] for key in reported] for f in planned] == [
+        [f[key] for key in reported] for f in said if f["stack"] == "alice"
     ]
     assert [f["code"] for f in planned] == ["XS01", "XS02"]

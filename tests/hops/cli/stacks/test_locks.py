@@ -1,4 +1,4 @@
-"""Locks of a file backend: a dead holder is removed, a living or distant one is told."""
+"""Locks of a file backend: a dead holder is removed, a living or distant one is reported."""
 
 import json
 import os
@@ -43,14 +43,16 @@ def test_a_stack_without_locks_is_free(alone: Path, calls: Path) -> None:
     assert not calls.exists()
 
 
-def test_the_lock_of_a_dead_process_is_removed_and_told(
+def test_the_lock_of_a_dead_process_is_removed_and_reported(
     alone: Path, calls: Path, dead: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lock(alone, dead)
     release(alone, "alice", around(alone))
     assert calls.read_text() == "cancel --yes --stack=alice --non-interactive\n"
-    told = f"freed the stack alice: process {dead} of bob on {socket.gethostname()}, since 2026-11-28 17:03:53, is gone"
-    assert told in capsys.readouterr().err
+    reported = (
+        f"freed the stack alice: process {dead} of bob on {socket.gethostname()}, since 2026-11-28 17:03:53, is gone"
+    )
+    assert reported in capsys.readouterr().err
 
 
 def test_a_number_that_another_program_has_now_is_dead(alone: Path, calls: Path) -> None:
@@ -61,7 +63,7 @@ def test_a_number_that_another_program_has_now_is_dead(alone: Path, calls: Path)
     assert calls.exists()
 
 
-def test_a_living_process_is_told_and_left(alone: Path, calls: Path) -> None:
+def test_a_living_process_is_reported_and_left(alone: Path, calls: Path) -> None:
     program = alone / "pulumi-lives"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as process:

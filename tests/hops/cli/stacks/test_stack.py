@@ -158,7 +158,7 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "said"),
+    ("requested", "said"),
     [
         (
             NewStack(http_port=8080),
@@ -178,9 +178,9 @@ def test_what_is_asked_for_is_taken(alone: Path) -> None:
         (NewStack(host="a: b"), "the value .a: b. contains a colon and a space; put the value in quotes"),
     ],
 )
-def test_what_cannot_be_had_is_refused(alone: Path, wanted: NewStack, said: str) -> None:
+def test_what_cannot_be_had_is_refused(alone: Path, requested: NewStack, said: str) -> None:
     with pytest.raises(StackError, match=said):
-        create(alone, "alice", wanted)
+        create(alone, "alice", requested)
     assert not (alone / "stacks" / "Pulumi.alice.yaml").exists()
 
 

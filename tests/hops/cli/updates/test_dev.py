@@ -201,7 +201,7 @@ def test_a_build_that_fails_changes_nothing(machine: Machine, capsys: pytest.Cap
     assert machine.did == [f"make {digest}"], "the state knows what runs"
 
 
-def test_pods_that_never_get_ready_are_told_and_another_save_ends_the_wait(
+def test_pods_that_never_get_ready_are_reported_and_another_save_ends_the_wait(
     machine: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     machine.ready = False
@@ -221,14 +221,14 @@ def test_pulumi_rolls_out_a_service_with_a_migration(
     """Its new pods may not start before the migration has ended."""
     text = machine.file.read_text().replace("build: {context: web}", "build: {context: web}, migration: {command: [m]}")
     machine.file.write_text(text)
-    monkeypatch.setattr(dev, "tell_migrations", lambda _: machine.did.append("told"))
+    monkeypatch.setattr(dev, "tell_migrations", lambda _: machine.did.append("reported"))
     loop = machine.loop = dev._Loop(OpenedStack(machine.folder, "dev", read(machine.file), {}))
     loop._saved_again = lambda: True  # type: ignore[method-assign]
     digest = machine.saved("2")
     assert machine.did == [f"make {digest}", "update", "waited"]
     machine.problems["update"] = "the Job did not succeed"
     machine.saved("3")
-    assert machine.did[-2:] == ["waited", "told"]
+    assert machine.did[-2:] == ["waited", "reported"]
     assert "the version before it still answers" in capsys.readouterr().out
 
 

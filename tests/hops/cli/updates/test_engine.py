@@ -29,7 +29,7 @@ from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import DeclaredObject, Drift
-from hops.rules.finding_text import told
+from hops.rules.finding_text import as_message
 from tests.hops.cli.conftest import Docker, node
 
 Event = dict[str, Any]
@@ -77,7 +77,7 @@ def finding(level: str) -> Event:
         message="no pod has its labels.",
         remedy="give the pod the label.",
     )
-    message = told(found)
+    message = as_message(found)
     return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
 
 
@@ -264,16 +264,16 @@ def test_an_address_that_an_interrupted_update_left_allocated_is_freed_before_an
 
     freed: list[str] = []
     monkeypatch.setattr(engine, "free_addresses", free)
-    told = "an interrupted update left the address 10.96.0.8 of a Service allocated; it is free again\n"
+    line = "an interrupted update left the address 10.96.0.8 of a Service allocated; it is free again\n"
     words = ["--verbose"] if verbose else []
     for command in ("preview", "up"):
         running.says(command, CREATED, DONE)
-    assert told not in running.hops("preview", "local", *words)[1]
-    assert told in running.hops("up", "local", *words)[1]
+    assert line not in running.hops("preview", "local", *words)[1]
+    assert line in running.hops("up", "local", *words)[1]
     assert freed == ["stack" if verbose else "preview"], "after the preview, and before the update"
     if not verbose:
         running.says("preview", SAME, DONE)
-        assert told not in running.hops("up", "local")[1], "nothing is updated"
+        assert line not in running.hops("up", "local")[1], "nothing is updated"
 
 
 def test_an_image_that_a_node_has_lost_is_loaded_again(running: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,7 +454,7 @@ def test_down_says_how_to_build_it_again(stack: Stack) -> None:
     assert stack.ran[-1].startswith("destroy --yes --skip-preview --stack local --non-interactive")
 
 
-def test_pulumi_that_says_nothing_is_told_by_its_error(stack: Stack) -> None:
+def test_pulumi_that_says_nothing_is_reported_by_its_error(stack: Stack) -> None:
     (stack.folder / "preview.jsonl").write_text("")
     (stack.folder / "preview.status").write_text("255\n")
     status, out = stack.hops("preview", "local")
@@ -502,7 +502,7 @@ esac
 
 
 def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
-    """Twice pressed, Pulumi is told once, and its orderly end is what counts."""
+    """Twice pressed, Pulumi gets one signal, and its orderly end is what counts."""
     ending = json.dumps({"sequence": 1, "summaryEvent": {"result": "failed"}})
     begun = json.dumps({"sequence": 0, **CREATED})
     (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
@@ -554,7 +554,7 @@ def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
     assert (stack.folder / "docker-calls").read_text() == "image rm x.invalid/web:1\n"
 
 
-def test_a_build_that_fails_is_told_in_the_builders_words() -> None:
+def test_a_build_that_fails_is_reported_in_the_builders_words() -> None:
     command = "/p/.venv/bin/python -I -m hops.cli.image_build make"
     lines = ["the image of apps/web cannot be built. The last lines of docker build:", "#5 RUN false", "exit code: 1"]
     text = f"exit status 1: running {json.dumps(command)}:\n" + "\n".join(lines)
@@ -611,7 +611,7 @@ esac
         assert update.done
 
 
-def test_a_migration_that_failed_is_told_with_its_log(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_failed_is_reported_with_its_log(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     file = stack.folder / "stacks" / "Pulumi.local.yaml"
     file.write_text("config:\n  ingress-hops:services:\n    - {name: api, migration: {command: [migrate]}}\n")
     asked: list[str] = []
@@ -629,14 +629,14 @@ def test_a_migration_that_failed_is_told_with_its_log(stack: Stack, monkeypatch:
     assert "log: no such table" in out
 
 
-def test_what_runs_is_told_in_a_pipe_while_it_lasts() -> None:
+def test_what_runs_is_reported_in_a_pipe_while_it_lasts() -> None:
     progress = pulumi_run.Progress("up: the stack local", 3)
     began = time.monotonic()
     assert progress.due(began + 1) == "Pulumi starts the program and the policy pack"
     script = {"environment": {"CLUSTER": "alice"}}
     cluster = resource("create", "command:local:Command", "cluster", script)
     progress.event(cluster)
-    assert progress.due(began + 2) == "", "a line was just told"
+    assert progress.due(began + 2) == "", "a line was just printed"
     assert progress.due(began + 7) == "0 of 3 done; kind cluster alice 7 s"
     assert progress.due(began + 15) == "", "it says the same"
     assert progress.due(began + 23) == "0 of 3 done; kind cluster alice 23 s"

@@ -67,7 +67,7 @@ def test_a_change_that_the_controller_has_not_seen_is_not_rolled_out() -> None:
     assert rollout("apps/web", deployment(observedGeneration=1), [])["apps/web"].starting
 
 
-def test_the_reason_why_no_pod_is_made_is_told() -> None:
+def test_the_reason_why_no_pod_is_made_is_reported() -> None:
     why = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "violates PodSecurity"}
     state = rollout("apps/web", deployment(conditions=[why]), [])["apps/web"]
     assert (state.reason, state.message, state.failing) == ("FailedCreate", "violates PodSecurity", True)

@@ -141,7 +141,7 @@ def test_the_message_of_the_api_server_says_why_there_is_no_pod() -> None:
     assert "too many pods\n  The API server refuses the pod" in said
 
 
-def test_an_unanswered_route_is_told_with_key_state_and_log() -> None:
+def test_an_unanswered_route_is_reported_with_key_state_and_log() -> None:
     start = PodStart("Running", reason="CrashLoopBackOff", message="back-off\n  5m", exit_code=1, restarts=4)
     said = unanswered("services[1]", "web", "http://web.localhost/", [of(start, [f"line\t{n}" for n in range(20)])])
     first, state, message, *log, _ = said.splitlines()
@@ -155,7 +155,7 @@ def test_a_route_whose_pods_are_ready_is_the_traces_business() -> None:
     assert unanswered("services[0]", "web", "http://web/", []).endswith("hops trace shows where.")
 
 
-def test_a_replica_that_is_not_ready_is_told() -> None:
+def test_a_replica_that_is_not_ready_is_reported() -> None:
     assert not_ready("services[1]", "web", [of(RUNNING)]).splitlines()[:2] == [
         "ingress-hops:services[1] (web): not all pods are ready",
         "pod apps/web: Running, not ready",
@@ -168,7 +168,7 @@ def test_a_container_without_a_command_of_its_own_runs_that_of_the_image() -> No
     assert "correct services[1].command, which is: that of the image" in not_ready("services[1]", "web", [pod])
 
 
-def test_a_failed_migration_is_told_with_its_log_and_key() -> None:
+def test_a_failed_migration_is_reported_with_its_log_and_key() -> None:
     said = migration_failed(
         "services[1]", "api", "apps/api-m", PodStart("Failed", reason="Error", exit_code=2), ["no\x1bdb"]
     )

@@ -103,7 +103,7 @@ def test_the_clusters_name_follows_from_the_stacks(stack: str, name: str) -> Non
     assert settings(stack, {}).cluster.name == name
 
 
-def test_a_stacks_name_that_makes_no_clusters_name_is_told() -> None:
+def test_a_stacks_name_that_makes_no_clusters_name_is_reported() -> None:
     assert "ingress-hops:cluster.name is" in refusal({}, stack="a" * 40)
     assert "1 to 49" in refusal({}, stack="a" * 40)
 
@@ -356,7 +356,7 @@ def test_routes_that_contour_can_serve_are_taken(route: dict[str, Any]) -> None:
         ({"kind": "HTTPProxy", "rateLimit": {"requests": 1, "unit": "day"}}, ".rateLimit.unit", "'second', 'minute'"),
     ],
 )
-def test_a_wrong_route_is_told_in_one_line(route: dict[str, Any], place: str, bound: str) -> None:
+def test_a_wrong_route_is_reported_in_one_line(route: dict[str, Any], place: str, bound: str) -> None:
     message = refusal({"services": [{"name": "web", "routes": [route]}]})
     assert "\n" not in message
     assert message.startswith(f"ingress-hops:services[0].routes[0]{place}")
@@ -463,7 +463,7 @@ PORTS: list[dict[str, Any]] = [
         ),
     ],
 )
-def test_routes_that_contradict_each_other_are_told(services: list[dict[str, Any]], bound: str) -> None:
+def test_routes_that_contradict_each_other_are_reported(services: list[dict[str, Any]], bound: str) -> None:
     message = refusal({"services": services})
     assert "\n" not in message
     assert bound in message
@@ -533,7 +533,7 @@ def test_the_hosts_of_httproutes_with_tls_have_the_first_secret() -> None:
     }
 
 
-def test_routes_of_one_path_are_told_apart_by_their_conditions() -> None:
+def test_routes_of_one_path_are_distinguished_by_their_conditions() -> None:
     headers = [{"name": "X-A", "exact": "1"}, {"name": "X-B", "present": False}]
     routes = [PROXY, {**PROXY, "headers": headers, "query": [{"name": "V", "prefix": "2"}]}]
     (web,) = settings("alice", {"services": [{"name": "web", "routes": routes}]}).services
@@ -658,7 +658,7 @@ BAD: list[tuple[str, str, Any, str]] = [
 ]
 
 
-def test_a_key_with_a_dot_is_told_as_pulumi_takes_it() -> None:
+def test_a_key_with_a_dot_is_reported_as_pulumi_takes_it() -> None:
     message = refusal({"cluster": {"registries": {"docker.io": []}}})
     assert message == (
         'ingress-hops:cluster.registries["docker.io"] is []: at least one entry. '
@@ -667,7 +667,9 @@ def test_a_key_with_a_dot_is_told_as_pulumi_takes_it() -> None:
 
 
 @pytest.mark.parametrize(("section", "key", "value", "bound"), BAD)
-def test_a_wrong_value_is_told_with_key_value_bound_and_remedy(section: str, key: str, value: Any, bound: str) -> None:
+def test_a_wrong_value_is_reported_with_key_value_bound_and_remedy(
+    section: str, key: str, value: Any, bound: str
+) -> None:
     message = refusal(config_of(section, key, value))
     place = f"services[0].{key}" if section == "service" else f"{section}.{key}"
     assert message.count("\n") == 0
@@ -714,7 +716,7 @@ def test_every_key_has_a_good_and_a_bad_value() -> None:
         ({"policy": {"rules": {"HP01": {"lvl": 1}}}}, "policy.rules.HP01.lvl", "level, parameters, exceptions"),
     ],
 )
-def test_an_unknown_key_is_told_with_the_known_ones(config: dict[str, Any], key: str, known: str) -> None:
+def test_an_unknown_key_is_reported_with_the_known_ones(config: dict[str, Any], key: str, known: str) -> None:
     message = refusal(config)
     (rest,) = re.findall(f"ingress-hops:{re.escape(key)}: there is no such key; (.*)", message)
     assert re.fullmatch(r"did you mean \S+\? \(keys: .*\)|the keys are: .*", rest)
@@ -736,7 +738,7 @@ def test_the_nearest_key_is_named_if_one_is_near(config: dict[str, Any], sentenc
 
 @pytest.mark.parametrize("section", ["cluster", "calico", "contour", "services", "policy"])
 @pytest.mark.parametrize("value", [None, 1, "text", [1], True])
-def test_a_section_of_another_type_is_told(section: str, value: Any) -> None:
+def test_a_section_of_another_type_is_reported(section: str, value: Any) -> None:
     assert f"ingress-hops:{section}" in refusal({section: value})
 
 
@@ -831,7 +833,7 @@ CLASHES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("config", "clash"), CLASHES)
-def test_a_clash_inside_one_stack_is_told(config: dict[str, Any], clash: str) -> None:
+def test_a_clash_inside_one_stack_is_reported(config: dict[str, Any], clash: str) -> None:
     message = refusal(config)
     assert clash in message
     assert message.startswith("ingress-hops:")
@@ -860,7 +862,7 @@ def test_rules_take_level_parameters_and_exceptions() -> None:
         ({"HP01": {"exceptions": [{"expires": "soon"}]}}, "policy.rules.HP01.exceptions[0].expires"),
     ],
 )
-def test_a_wrong_rule_is_told(rules: dict[str, Any], key: str) -> None:
+def test_a_wrong_rule_is_reported(rules: dict[str, Any], key: str) -> None:
     assert f"ingress-hops:{key}" in refusal({"policy": {"rules": rules}})
 
 
@@ -1038,7 +1040,7 @@ def test_a_build_that_cannot_work(service: dict[str, Any], cluster: dict[str, An
         ),
     ],
 )
-def test_what_a_container_cannot_be_given_is_told_in_one_line(service: dict[str, Any], said: str) -> None:
+def test_what_a_container_cannot_be_given_is_reported_in_one_line(service: dict[str, Any], said: str) -> None:
     message = refusal({"services": [service]})
     assert message.startswith("ingress-hops:services[0].")
     assert said in message
@@ -1088,7 +1090,7 @@ def test_the_number_of_a_quantity(quantity: str, number: float) -> None:
         ({"resources": {"limits": {"disk": "1Gi"}}}, "ephemeral-storage"),
     ],
 )
-def test_a_container_that_cannot_be_is_told_in_one_line(service: dict[str, Any], bound: str) -> None:
+def test_a_container_that_cannot_be_is_reported_in_one_line(service: dict[str, Any], bound: str) -> None:
     message = refusal({"services": [{"name": "web", **service}]})
     assert bound in message
     assert "services[0]" in message
@@ -1214,7 +1216,7 @@ def test_a_login_is_a_secret_by_its_name() -> None:
     assert "web has build and pullSecret" in refusal({"services": [built], "secrets": {"login": KEPT}})
 
 
-def test_a_missing_secret_is_told_with_the_nearest_and_the_command() -> None:
+def test_a_missing_secret_is_reported_with_the_nearest_and_the_command() -> None:
     message = refusal(with_secret(**{"db-pasword": KEPT}))
     assert "services[0].env.PASSWORD takes the secret db-password, and there is no such secret" in message
     assert "did you mean db-pasword?" in message
@@ -1242,7 +1244,7 @@ def test_a_secret_in_clear_is_refused_unseen(clear: Any) -> None:
         ({"A": 1}, "env.A is 1: it has to be a text"),
     ],
 )
-def test_a_wrong_variable_is_told_in_words(env: dict[str, Any], said: str) -> None:
+def test_a_wrong_variable_is_reported_in_words(env: dict[str, Any], said: str) -> None:
     assert said in refusal({"services": [{"name": "web", "env": env}]})
 
 

@@ -1,4 +1,4 @@
-"""What is told of objects that somebody changed, and what is left alone."""
+"""What is reported of objects that somebody changed, and what is left alone."""
 
 import copy
 import json
@@ -85,7 +85,7 @@ class Cluster:
     def by(self, manager: str, fields: Object, subresource: str = "") -> None:
         self.live["metadata"]["managedFields"].append(owns(manager, fields, subresource))
 
-    def told(self, connect: Connect) -> list[Drift]:
+    def reported(self, connect: Connect) -> list[Drift]:
         path, kind = PATHS[self.of["kind"]], self.of["kind"]
         self.server.has(path, "PartialObjectMetadata", {"metadata": self.live["metadata"]})
         group, _, plural = path.rpartition("/")
@@ -105,82 +105,82 @@ def deployment(server: Server) -> Cluster:
 
 
 def test_what_is_as_declared_costs_one_request_for_its_kind(service: Cluster, connect: Connect) -> None:
-    assert service.told(connect) == []
+    assert service.reported(connect) == []
     assert [path for path, _, _ in service.server.asked] == ["/api/v1/services"]
     assert "PartialObjectMetadataList" in service.server.asked[0][1]
 
 
 def test_an_object_that_owns_nothing_but_its_name_is_as_declared(server: Server, connect: Connect) -> None:
     account = Cluster(server, ACCOUNT, {"f:automountServiceAccountToken": {}})
-    assert account.told(connect) == []
+    assert account.reported(connect) == []
     assert len(server.asked) == 1
 
 
 def test_what_controllers_and_the_status_own_is_no_drift(service: Cluster, connect: Connect) -> None:
     service.by("kube-controller-manager", {"f:metadata": {"f:annotations": {"f:seen": {}}}})
     service.by("kubectl-edit", {"f:status": {"f:loadBalancer": {}}}, "status")
-    assert service.told(connect) == []
+    assert service.reported(connect) == []
 
 
 def test_a_missing_object_is_gone_and_so_is_one_of_an_unknown_kind(server: Server, connect: Connect) -> None:
     server.has("/api/v1/services", "PartialObjectMetadata")
-    told = drift(connect(), declared(state(SERVICE, DEPLOYMENT)))
-    assert [str(each) for each in told] == ["Service apps/web is gone", "Deployment apps/web is gone"]
-    assert all(each.repaired and not each.added for each in told)
+    reported = drift(connect(), declared(state(SERVICE, DEPLOYMENT)))
+    assert [str(each) for each in reported] == ["Service apps/web is gone", "Deployment apps/web is gone"]
+    assert all(each.repaired and not each.added for each in reported)
 
 
 def test_an_object_of_the_same_name_is_another(service: Cluster, connect: Connect) -> None:
     service.live["metadata"]["uid"] = "another"
-    (told,) = service.told(connect)
-    assert str(told) == "Service apps/web was deleted, and somebody created another of that name"
+    (reported,) = service.reported(connect)
+    assert str(reported) == "Service apps/web was deleted, and somebody created another of that name"
 
 
 def test_an_object_that_goes_is_waited_for(service: Cluster, connect: Connect) -> None:
     service.live["metadata"]["deletionTimestamp"] = "2026-11-28T17:00:00Z"
-    (told,) = service.told(connect)
-    assert told.going
+    (reported,) = service.reported(connect)
+    assert reported.going
 
 
 def test_a_changed_field_is_named_with_who_changed_it(deployment: Cluster, connect: Connect) -> None:
     deployment.live["spec"]["replicas"] = 5
     deployment.live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"].pop("f:replicas")
     deployment.by("kubectl-edit", {"f:spec": {"f:replicas": {}}})
-    (told,) = deployment.told(connect)
-    assert str(told) == "Deployment apps/web has spec.replicas changed by kubectl-edit"
-    assert (told.repaired, told.added) == (True, ())
+    (reported,) = deployment.reported(connect)
+    assert str(reported) == "Deployment apps/web has spec.replicas changed by kubectl-edit"
+    assert (reported.repaired, reported.added) == (True, ())
 
 
 def test_a_field_that_lost_its_owner_is_compared(deployment: Cluster, connect: Connect) -> None:
     """As after `kubectl scale --replicas=0`, which leaves no manager behind."""
     del deployment.live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:replicas"]
-    assert deployment.told(connect) == [], "it has the declared value again"
+    assert deployment.reported(connect) == [], "it has the declared value again"
     deployment.live["spec"]["replicas"] = 0
-    (told,) = deployment.told(connect)
-    assert str(told) == "Deployment apps/web has spec.replicas changed by somebody"
+    (reported,) = deployment.reported(connect)
+    assert str(reported) == "Deployment apps/web has spec.replicas changed by somebody"
 
 
 def test_a_removed_label_is_named_as_removed(service: Cluster, connect: Connect) -> None:
     """As after `kubectl label service web app-`; the API server keeps no empty map."""
     del service.live["metadata"]["managedFields"][0]["fieldsV1"]["f:metadata"]
     del service.live["metadata"]["labels"]
-    (told,) = service.told(connect)
-    assert str(told) == "Service apps/web has metadata.labels.app removed by somebody"
-    assert (told.repaired, told.added) == (True, ())
+    (reported,) = service.reported(connect)
+    assert str(reported) == "Service apps/web has metadata.labels.app removed by somebody"
+    assert (reported.repaired, reported.added) == (True, ())
 
 
 def test_a_field_within_a_list_is_found_by_its_key(deployment: Cluster, connect: Connect) -> None:
     image: Object = {"f:containers": {'k:{"name":"main"}': {"f:image": {}}}}
     deployment.by("kubectl-set", {"f:spec": {"f:template": {"f:spec": image}}})
-    assert deployment.told(connect) == []
+    assert deployment.reported(connect) == []
     deployment.live["spec"]["template"]["spec"]["containers"][0]["image"] = "web:2"
-    (told,) = deployment.told(connect)
-    assert str(told).endswith("has spec.template.spec.containers.[name=main].image changed by kubectl-set")
+    (reported,) = deployment.reported(connect)
+    assert str(reported).endswith("has spec.template.spec.containers.[name=main].image changed by kubectl-set")
 
 
 def test_another_value_than_kubectl_left_is_no_drift(service: Cluster, connect: Connect) -> None:
     """Somebody changed it and changed it back."""
     service.by("kubectl-patch", {"f:spec": {"f:selector": {}}})
-    assert service.told(connect) == []
+    assert service.reported(connect) == []
 
 
 def test_added_fields_are_removed_by_a_patch(service: Cluster, connect: Connect) -> None:
@@ -188,26 +188,26 @@ def test_added_fields_are_removed_by_a_patch(service: Cluster, connect: Connect)
     service.by("kubectl-label", {"f:metadata": {"f:labels": {"f:more": {}}}})
     service.live["spec"]["selector"]["extra"] = "x"
     service.live["metadata"]["labels"]["more"] = "y"
-    (told,) = service.told(connect)
-    assert str(told) == "Service apps/web has spec.selector.extra, metadata.labels.more added by kubectl-patch"
-    assert not told.repaired
-    assert removal(told.added) == {"spec": {"selector": {"extra": None}}, "metadata": {"labels": {"more": None}}}
+    (reported,) = service.reported(connect)
+    assert str(reported) == "Service apps/web has spec.selector.extra, metadata.labels.more added by kubectl-patch"
+    assert not reported.repaired
+    assert removal(reported.added) == {"spec": {"selector": {"extra": None}}, "metadata": {"labels": {"more": None}}}
 
 
 def test_a_restart_is_no_drift(deployment: Cluster, connect: Connect) -> None:
     restarted: Object = {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}
     deployment.by("kubectl-rollout", {"f:spec": {"f:template": {"f:metadata": restarted}}})
     deployment.live["spec"]["template"]["metadata"] = {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}
-    assert deployment.told(connect) == []
+    assert deployment.reported(connect) == []
 
 
 def test_what_was_added_to_a_list_is_left(deployment: Cluster, connect: Connect) -> None:
     second: Object = {"f:containers": {'k:{"name":"second"}': {".": {}, "f:image": {}}}}
     deployment.by("kubectl-edit", {"f:spec": {"f:template": {"f:spec": second}}})
     deployment.live["spec"]["template"]["spec"]["containers"].append({"name": "second", "image": "x"})
-    (told,) = deployment.told(connect)
-    assert not told.repaired
-    assert removal(told.added) is None
+    (reported,) = deployment.reported(connect)
+    assert not reported.repaired
+    assert removal(reported.added) is None
 
 
 SECRET: Object = {
@@ -228,19 +228,19 @@ def secret(server: Server) -> Cluster:
 
 
 def test_a_secret_value_is_not_compared_with_its_ciphertext(secret: Cluster, connect: Connect) -> None:
-    assert secret.told(connect) == []
+    assert secret.reported(connect) == []
 
 
 def test_a_secret_value_that_somebody_changed_is_restored_and_not_removed(secret: Cluster, connect: Connect) -> None:
     secret.by("kubectl-patch", {"f:data": {"f:tls.key": {}}})
-    (found,) = secret.told(connect)
+    (found,) = secret.reported(connect)
     assert str(found) == "Secret apps/web has data changed by kubectl-patch"
     assert (found.repaired, found.added) == (True, ())
 
 
-def test_a_secret_value_whose_fields_pulumi_lost_is_told(secret: Cluster, connect: Connect) -> None:
+def test_a_secret_value_whose_fields_pulumi_lost_is_reported(secret: Cluster, connect: Connect) -> None:
     secret.live["metadata"]["managedFields"] = [owns("pulumi-kubernetes-1a2b", {"f:type": {}})]
-    (found,) = secret.told(connect)
+    (found,) = secret.reported(connect)
     assert str(found) == "Secret apps/web has data changed by somebody"
 
 
@@ -283,12 +283,12 @@ def test_paths_of_the_api(version: str, kind: str, namespace: str, path: str) ->
     assert found.path == path
 
 
-def test_a_deployment_that_hops_dev_rolled_out_and_no_update_recorded_is_told(
+def test_a_deployment_that_hops_dev_rolled_out_and_no_update_recorded_is_reported(
     deployment: Cluster, connect: Connect
 ) -> None:
-    assert deployment.told(connect) == []
+    assert deployment.reported(connect) == []
     deployment.live["metadata"]["annotations"] = {AHEAD: "web:2"}
-    (found,) = deployment.told(connect)
+    (found,) = deployment.reported(connect)
     assert str(found).startswith("Deployment apps/web runs the image web:2, which `hops dev` rolled out")
     assert found.repaired
     assert removal(found.added) == {"metadata": {"annotations": {AHEAD: None}}}, "a refresh does not take it in"

@@ -73,7 +73,7 @@ def test_no_kubeconfig_of_the_network_is_read(inside: Path) -> None:
     assert "hidden" not in node("web-worker", {}).model_dump_json()
 
 
-def test_a_tool_that_is_missing_or_fails_is_told_and_hides_no_other(inside: Path, stand_in: StandIn) -> None:
+def test_a_tool_that_is_missing_or_fails_is_reported_and_hides_no_other(inside: Path, stand_in: StandIn) -> None:
     assert inside.exists()
     (stand_in.bin / "ss").unlink()
     stand_in.program("iptables-save", "#!/bin/sh\necho half\necho 'first line' >&2\necho 'not root' >&2\nexit 4\n")

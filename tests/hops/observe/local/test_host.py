@@ -162,7 +162,7 @@ def test_the_machines_own_addresses_and_limits(monkeypatch: pytest.MonkeyPatch) 
     assert set(seen.inotify) == {"max_user_instances", "max_user_watches"}
 
 
-def test_a_machine_without_proc_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_proc_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(monkeypatch, four=["127.0.0.1"])
     monkeypatch.setattr(module, "PROC", tmp_path)
     unseen: dict[str, str] = {}

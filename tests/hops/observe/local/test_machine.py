@@ -69,7 +69,7 @@ def answering(tools: Path, tmp_path: Path) -> Answering:
     def look_at(
         containers: list[Any] | None = None,
         rc: int = 0,
-        door: Entrypoint = NOWHERE,
+        entrypoint: Entrypoint = NOWHERE,
         endpoint: str = "unix:///var/run/docker.sock",
         **info: Any,
     ) -> Machine:
@@ -80,7 +80,7 @@ def answering(tools: Path, tmp_path: Path) -> Answering:
         (tmp_path / "inspect").write_text(json.dumps(containers or []))
         (tmp_path / "rc").write_text(str(rc))
         (tmp_path / "context").write_text(f"{endpoint}\n")
-        return look([door])
+        return look([entrypoint])
 
     return look_at
 
@@ -253,7 +253,7 @@ def test_the_address_that_a_node_keeps(answering: Answering, tmp_path: Path, fil
         container("d-worker", "d"),
         container("web"),
     ]
-    seen = answering(listed, door=Entrypoint("127.0.0.1", "c-worker", ()))
+    seen = answering(listed, entrypoint=Entrypoint("127.0.0.1", "c-worker", ()))
     assert seen.docker
     found = {one.name: (one.address, one.kept_address) for one in seen.docker.containers}
     assert found == {
@@ -298,14 +298,14 @@ def listening() -> Iterator[int]:
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_a_port_that_somebody_has(answering: Answering, listening: int, address: str) -> None:
     mapping = PortMapping("http", listening, 80, 8080)
-    assert answering(door=Entrypoint(address, "w", (mapping,))).busy == (listening,)
+    assert answering(entrypoint=Entrypoint(address, "w", (mapping,))).busy == (listening,)
 
 
 def test_a_free_port(answering: Answering, listening: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         free = server.getsockname()[1]
     mappings = (PortMapping("http", free, 80, 8080), PortMapping("https", listening, 443, 8443))
-    assert answering(door=Entrypoint("127.0.0.1", "w", mappings)).busy == (listening,)
+    assert answering(entrypoint=Entrypoint("127.0.0.1", "w", mappings)).busy == (listening,)
 
 
 def test_a_port_that_this_user_may_not_bind_is_asked_by_connecting(
@@ -315,24 +315,24 @@ def test_a_port_that_this_user_may_not_bind_is_asked_by_connecting(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    door = Entrypoint("0.0.0.0", "w", (PortMapping("http", listening, 80, 8080),))
-    assert answering(door=door).busy == (listening,)
+    entrypoint = Entrypoint("0.0.0.0", "w", (PortMapping("http", listening, 80, 8080),))
+    assert answering(entrypoint=entrypoint).busy == (listening,)
 
 
 def test_an_address_of_another_machine_is_not_busy(answering: Answering, listening: int) -> None:
-    door = Entrypoint("192.0.2.1", "w", (PortMapping("http", listening, 80, 8080),))
-    assert answering(door=door).busy == ()
+    entrypoint = Entrypoint("192.0.2.1", "w", (PortMapping("http", listening, 80, 8080),))
+    assert answering(entrypoint=entrypoint).busy == ()
 
 
 def test_a_taken_port_stops_an_up(answering: Answering, listening: int) -> None:
     of = settings("alice", {"cluster": {"httpPort": listening, "httpsPort": None}})
-    (problem,) = refusals(of, answering(door=plan(of).door))
+    (problem,) = refusals(of, answering(entrypoint=plan(of).entrypoint))
     assert f"ingress-hops:cluster.httpPort is {listening}, and another process" in problem
 
 
 def test_a_load_balancers_ports_are_not_this_machines(answering: Answering, listening: int) -> None:
-    door = Entrypoint(None, None, (PortMapping("http", listening, 80, 8080),))
-    assert answering(door=door).busy == ()
+    entrypoint = Entrypoint(None, None, (PortMapping("http", listening, 80, 8080),))
+    assert answering(entrypoint=entrypoint).busy == ()
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/sys/fs/inotify"), reason="the kernel's limits are Linux's")  # noqa: PTH110
@@ -357,7 +357,7 @@ def test_a_folder_that_can_be_made_or_written_is_no_problem(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("tools")
-def test_a_file_in_a_folders_way_is_told(tmp_path: Path) -> None:
+def test_a_file_in_a_folders_way_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         assert look([NOWHERE], folder).folder_error == f"{tmp_path / 'file'} is no folder"
@@ -366,7 +366,7 @@ def test_a_file_in_a_folders_way_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tools")
-def test_a_folder_without_rights_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_rights_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert look([NOWHERE], tmp_path / "new").folder_error == f"{tmp_path} cannot be written by this user"
 

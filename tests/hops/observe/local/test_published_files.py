@@ -104,13 +104,13 @@ def test_an_answer_that_breaks_off_is_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     (tmp_path / PINNED.file_name).mkdir()
     with pytest.raises(PublishedFileError, match=r"Is a directory.*INGRESS_HOPS_MANIFESTS"):
         published(PINNED, tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, fetched: list[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, fetched: list[str]) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PublishedFileError, match=r"Not a directory|File exists"):
         published(PINNED, tmp_path / "file" / "below")

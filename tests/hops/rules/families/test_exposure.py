@@ -102,7 +102,7 @@ CALICO = """
 ---
 apiVersion: projectcalico.org/v3
 kind: {kind}
-metadata: {{name: door, namespace: apps}}
+metadata: {{name: edge, namespace: apps}}
 spec: {{selector: "app == '{app}'", types: [Ingress], ingress: [{rule}]}}
 """
 FROM_THE_DOOR = "{action: Allow, source: {namespaceSelector: \"kubernetes.io/metadata.name == 'projectcontour'\"}}"
@@ -216,13 +216,13 @@ CASES = [
     ),
     Case(
         "EX02",
-        "the pod is heard before the account",
+        "the pod is read before the account",
         ROUTED + pod(spec="serviceAccountName: web, automountServiceAccountToken: true,") + account("false"),
         (TOKEN,),
     ),
     Case(
         "EX02",
-        "the pod is heard before the account, the other way",
+        "the pod is read before the account, the other way",
         ROUTED + pod(spec="serviceAccountName: web, automountServiceAccountToken: false,") + account("true"),
     ),
     Case(
@@ -274,7 +274,7 @@ CASES = [
     ),
     Case(
         "EX04",
-        "the container is heard before the pod",
+        "the container is read before the pod",
         ROUTED
         + pod("securityContext: {runAsUser: 1, readOnlyRootFilesystem: true}", "securityContext: {runAsUser: 0},"),
     ),
@@ -357,8 +357,8 @@ CASES = [
         "a label that means it",
         ROUTED
         + pod()
-        + admitting("{namespaceSelector: {matchLabels: {in: door}}}")
-        + parameters("EX05", "{labels: [in=door]}"),
+        + admitting("{namespaceSelector: {matchLabels: {in: edge}}}")
+        + parameters("EX05", "{labels: [in=edge]}"),
     ),
     Case(
         "EX05",

@@ -197,7 +197,7 @@ CASES = [
         (TARGET,),
     ),
     *(
-        Case("SV02", f"the process is told the port by {how}", workload("Pod", spec) + service(ON_80) + SETTINGS)
+        Case("SV02", f"the process gets the port by {how}", workload("Pod", spec) + service(ON_80) + SETTINGS)
         for how, spec in {
             "an argument": "[{args: ['--listen=:80'], ports: [{containerPort: 81}]}]",
             "two words": "[{command: [serve, --port, '80'], ports: [{containerPort: 81}]}]",
@@ -535,7 +535,7 @@ def test_a_command_starts_in_its_working_folder() -> None:
         server(container(command=command, workingDir=UNKNOWN))
 
 
-def test_a_second_door_beside_an_ingress_is_called_one() -> None:
+def test_a_second_entrypoint_beside_an_ingress_is_called_one() -> None:
     ingress = (
         "---\n{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: way, namespace: apps}, spec: {rules: "
         "[{host: a.localhost, http: {paths: [{path: /, backend: {service: {name: web}}}]}}]}}"

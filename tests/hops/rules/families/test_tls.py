@@ -40,7 +40,7 @@ def asking(*hosts: str) -> str:
     return policy(f"{{TL01: {{parameters: {{hosts: [{', '.join(repr(host) for host in hosts)}]}}}}}}")
 
 
-def doors(port: int = 443, name: str = "https", node: str = "worker") -> str:
+def published(port: int = 443, name: str = "https", node: str = "worker") -> str:
     return f"""
 ---
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -324,26 +324,28 @@ CASES = [
         secret(namespace="certs") + GATEWAY % "{name: web-tls, namespace: certs}",
         ("/spec/listeners/0/tls/certificateRefs/0/name",),
     ),
-    Case("TL05", "an Ingress has TLS", doors() + named("a.b", tls="tls: [{hosts: [a.b], secretName: a}]")),
-    Case("TL05", "an entry without a Secret is no TLS", doors() + named("a.b", tls="tls: [{hosts: [a.b]}]"), (ENVOY,)),
+    Case("TL05", "an Ingress has TLS", published() + named("a.b", tls="tls: [{hosts: [a.b], secretName: a}]")),
+    Case(
+        "TL05", "an entry without a Secret is no TLS", published() + named("a.b", tls="tls: [{hosts: [a.b]}]"), (ENVOY,)
+    ),
     Case(
         "TL05",
         "another controller's TLS",
-        doors() + ingress("{ingressClassName: nginx, tls: [{hosts: [a.b], secretName: a}]}"),
+        published() + ingress("{ingressClassName: nginx, tls: [{hosts: [a.b], secretName: a}]}"),
         (ENVOY,),
     ),
-    Case("TL05", "an HTTPProxy has TLS", doors() + proxy("{virtualhost: {fqdn: a.b, tls: {passthrough: true}}}")),
-    Case("TL05", "a Gateway has", doors() + GATEWAY % ""),
-    Case("TL05", "HTTPS on another port", doors(8443) + named("a.b"), (ENVOY,)),
-    Case("TL05", "HTTP", doors(80, "http") + named("a.b")),
-    Case("TL05", "no routes here", doors()),
-    Case("TL05", "nobody publishes it", "---" + doors().split("---")[2] + named("a.b")),
+    Case("TL05", "an HTTPProxy has TLS", published() + proxy("{virtualhost: {fqdn: a.b, tls: {passthrough: true}}}")),
+    Case("TL05", "a Gateway has", published() + GATEWAY % ""),
+    Case("TL05", "HTTPS on another port", published(8443) + named("a.b"), (ENVOY,)),
+    Case("TL05", "HTTP", published(80, "http") + named("a.b")),
+    Case("TL05", "no routes here", published()),
+    Case("TL05", "nobody publishes it", "---" + published().split("---")[2] + named("a.b")),
     Case(
         "TL05",
         "one has TLS, whatever the other has",
-        doors() + named("a.b", tls="tls: !unknown ") + ingress("{tls: [{hosts: [a.b], secretName: a}]}", "other"),
+        published() + named("a.b", tls="tls: !unknown ") + ingress("{tls: [{hosts: [a.b], secretName: a}]}", "other"),
     ),
-    Case("TL05", "it isn't known yet", doors() + named("a.b", tls="tls: !unknown "), undecided=True),
+    Case("TL05", "it isn't known yet", published() + named("a.b", tls="tls: !unknown "), undecided=True),
 ]
 
 

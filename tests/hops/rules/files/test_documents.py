@@ -110,7 +110,7 @@ TABS = "a tab indents this line, and YAML takes spaces only; replace the tab by 
         ("a: b\x07\n", "1:5 the character U+0007 is not allowed in YAML; remove it", "a: b\n"),
     ],
 )
-def test_a_mistake_is_told_in_plain_words_with_what_mends_it(text: str, said: str, mended: str) -> None:
+def test_a_mistake_is_reported_in_plain_words_with_what_mends_it(text: str, said: str, mended: str) -> None:
     with pytest.raises(UnreadableError) as raised:
         documents(text)
     assert f"{raised.value.line}:{raised.value.column} {raised.value}" == said

@@ -196,7 +196,7 @@ def test_the_patch_of_every_rule_can_be_written_in_every_style(code: str, style:
             changed = written(text, finding.patch)
             number = finding.patch.place.document
             assert number is not None
-            wanted = [patched(b, finding.patch.operations) if i == number else b for i, b in enumerate(bodies)]
-            assert documents(changed) == wanted
+            expected = [patched(b, finding.patch.operations) if i == number else b for i, b in enumerate(bodies)]
+            assert documents(changed) == expected
             kept = set(text.splitlines()) - set(changed.splitlines())
             assert len(kept) <= 4 * len(finding.patch.operations)

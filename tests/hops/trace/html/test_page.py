@@ -116,7 +116,7 @@ def test_the_first_broken_hop_and_its_remedy_come_first(seed: Settings) -> None:
     assert [number for number, cell in enumerate(cells, 1) if "go" in cell.classes] == [1]
 
 
-def test_a_second_fault_and_advice_are_told_apart_from_the_first(seed: Settings) -> None:
+def test_a_second_fault_and_advice_differ_from_the_first(seed: Settings) -> None:
     root = read(html(policy_blocks(seed)))
     verdict = root.one("section", "verdict")
     assert [one.one("p", "message").one("b").text for one in verdict.all("article")] == ["T33", "T40"]
@@ -258,7 +258,7 @@ def test_a_plan_that_breaks_a_rule_or_leaves_something_out_says_so_first(seed: S
     assert partly.one("section", "verdict").classes >= {"unseen"}
 
 
-def test_of_several_paths_each_is_told_its_own_findings() -> None:
+def test_of_several_paths_each_has_its_own_findings() -> None:
     config = stack_config("local")
     config["services"] = [
         {"name": name, "pod": f"{name}-pod", "ingress": name, "host": f"{name}.localhost"} for name in ("one", "two")

@@ -19,8 +19,8 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJl"  # noqa:
 PEM = f"-----BEGIN EC PRIVATE KEY-----\n{HIDDEN}\n-----END EC PRIVATE KEY-----"
 
 
-def after(sight: JSON) -> str:
-    return redacted(Observation.model_validate_json(json.dumps(sight))).model_dump_json()
+def after(observation: JSON) -> str:
+    return redacted(Observation.model_validate_json(json.dumps(observation))).model_dump_json()
 
 
 def pod(**more: Any) -> JSON:
@@ -32,17 +32,17 @@ def pod(**more: Any) -> JSON:
     ["Authorization", "Cookie", "X-Auth-Token", "X-API-Key", "X-Amz-Security-Token", "Proxy-Authorization", "X-Secret"],
 )
 def test_headers_of_the_request(name: str) -> None:
-    sight = healthy()
-    sight["asked"]["headers"] = {name: HIDDEN, "Accept": "text/html"}
-    assert HIDDEN not in after(sight)
-    assert "text/html" in after(sight)
+    observation = healthy()
+    observation["asked"]["headers"] = {name: HIDDEN, "Accept": "text/html"}
+    assert HIDDEN not in after(observation)
+    assert "text/html" in after(observation)
 
 
 @pytest.mark.parametrize("name", ["set-cookie", "x-session-id", "authorization"])
 def test_headers_of_an_answer(name: str) -> None:
-    sight = healthy()
-    sight["requests"][0]["headers"][name] = HIDDEN
-    text = after(sight)
+    observation = healthy()
+    observation["requests"][0]["headers"][name] = HIDDEN
+    text = after(observation)
     assert HIDDEN not in text
     assert "x-envoy-upstream-service-time" in text
 
@@ -60,46 +60,46 @@ def test_headers_of_an_answer(name: str) -> None:
     ids=["variable", "option", "next argument", "script", "header", "key by its form"],
 )
 def test_what_a_pod_is_given(spec: dict[str, Any]) -> None:
-    sight = healthy()
-    sight["cluster"]["objects"].append(pod(spec=spec))
-    assert HIDDEN not in after(sight)
-    assert TOKEN not in after(sight)
+    observation = healthy()
+    observation["cluster"]["objects"].append(pod(spec=spec))
+    assert HIDDEN not in after(observation)
+    assert TOKEN not in after(observation)
 
 
 def test_what_a_service_s_container_is_given() -> None:
-    sight = healthy()
-    (service,) = sight["stack"]["settings"]["services"]
+    observation = healthy()
+    (service,) = observation["stack"]["settings"]["services"]
     del service["image"]
     service |= {
         "env": {"MODE": "plainword"},
         "files": {"/etc/shop.ini": "plainword"},
         "build": {"context": ".", "args": {"A": "plainword"}},
     }
-    assert "plainword" not in after(sight)
+    assert "plainword" not in after(observation)
 
 
 def test_annotations() -> None:
-    sight = healthy()
+    observation = healthy()
     annotations = {
         "kubectl.kubernetes.io/last-applied-configuration": json.dumps({"stringData": {"x": HIDDEN}}),
         "example.com/api-token": HIDDEN,
         "example.com/note": f"password: {HIDDEN}",
         "example.com/team": "web",
     }
-    sight["cluster"]["objects"].append(
+    observation["cluster"]["objects"].append(
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "annotations": annotations}}
     )
-    assert HIDDEN not in after(sight)
-    assert "last-applied" not in after(sight)
-    assert "example.com" not in after(sight)
+    assert HIDDEN not in after(observation)
+    assert "last-applied" not in after(observation)
+    assert "example.com" not in after(observation)
 
 
 def test_data_of_a_secret() -> None:
-    sight = healthy()
-    sight["cluster"]["objects"].append(
+    observation = healthy()
+    observation["cluster"]["objects"].append(
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "type": "Opaque", "data": {"x": HIDDEN}}
     )
-    assert HIDDEN not in after(sight)
+    assert HIDDEN not in after(observation)
 
 
 @pytest.mark.parametrize(
@@ -116,45 +116,45 @@ def test_data_of_a_secret() -> None:
     ],
 )
 def test_logs(line: str) -> None:
-    sight = healthy()
-    sight["cluster"]["logs"] = {"projectcontour/token-service/main": f"before\n{line}\n"}
-    text = after(sight)
+    observation = healthy()
+    observation["cluster"]["logs"] = {"projectcontour/token-service/main": f"before\n{line}\n"}
+    text = after(observation)
     assert HIDDEN not in text
     assert "projectcontour/token-service/main" in text
     assert "before" in text
 
 
 def test_forms_that_are_known_wherever_they_stand() -> None:
-    sight = healthy()
+    observation = healthy()
     known = ["AKIA" + "A" * 16, "ghp_" + "a" * 36, "xoxb-" + "1" * 12, TOKEN]
-    node(sight)["cni"]["10-x.conf"] = json.dumps({"any": known})
-    assert not [form for form in known if form in after(sight)]
+    node(observation)["cni"]["10-x.conf"] = json.dumps({"any": known})
+    assert not [form for form in known if form in after(observation)]
 
 
 def test_environments_of_docker() -> None:
-    sight = healthy()
-    container = sight["docker"]["containers"][0]
+    observation = healthy()
+    container = observation["docker"]["containers"][0]
     container.setdefault("Config", {})["Env"] = ["PATH=/bin", f"REGISTRY={HIDDEN}"]
     container["Args"] = ["--password", HIDDEN]
-    text = after(sight)
+    text = after(observation)
     assert HIDDEN not in text
     assert "PATH=/bin" not in text
 
 
 def test_headers_that_envoy_adds() -> None:
-    sight = healthy()
+    observation = healthy()
     added = [{"header": {"key": "x-team", "value": HIDDEN}}]
-    sight["envoys"][0]["routes"].append({"route_config": {"request_headers_to_add": added}})
-    assert HIDDEN not in after(sight)
+    observation["envoys"][0]["routes"].append({"route_config": {"request_headers_to_add": added}})
+    assert HIDDEN not in after(observation)
 
 
 def test_what_only_looks_like_a_secret_stays() -> None:
-    sight = healthy()
+    observation = healthy()
     rule = '-A KUBE-SERVICES -m comment --comment "apps/token:http cluster IP" -j KUBE-SVC-TOKEN\n'
-    node(sight, WORKER)["nat"] += rule
-    sight["unseen"] = {"cluster: Secret": "forbidden", "outputs": "pulumi is not there"}
-    sight["cluster"]["certificates"] = {"apps/web-secret/tls.crt": "2031-01-01T00:00:00+00:00"}
-    sight["cluster"]["objects"].append(
+    node(observation, WORKER)["nat"] += rule
+    observation["unseen"] = {"cluster: Secret": "forbidden", "outputs": "pulumi is not there"}
+    observation["cluster"]["certificates"] = {"apps/web-secret/tls.crt": "2031-01-01T00:00:00+00:00"}
+    observation["cluster"]["objects"].append(
         pod(
             spec={
                 "volumes": [{"name": "token", "secret": {"secretName": "web-tls"}}],
@@ -162,7 +162,7 @@ def test_what_only_looks_like_a_secret_stays() -> None:
             }
         )
     )
-    text = after(sight)
+    text = after(observation)
     assert json.dumps(rule)[1:-1] in text
     for kept in (
         "forbidden",
@@ -173,22 +173,22 @@ def test_what_only_looks_like_a_secret_stays() -> None:
         assert kept in text
 
 
-def test_a_healthy_sight_is_judged_the_same() -> None:
-    sight = Observation.model_validate_json(json.dumps(healthy()))
-    assert trace(redacted(sight)) == trace(sight)
-    assert redacted(redacted(sight)) == redacted(sight)
+def test_a_healthy_observation_is_judged_the_same() -> None:
+    observation = Observation.model_validate_json(json.dumps(healthy()))
+    assert trace(redacted(observation)) == trace(observation)
+    assert redacted(redacted(observation)) == redacted(observation)
 
 
 def test_the_observation_behind_a_redirect_is_redacted_too() -> None:
-    sight = secure(healthy())
-    sight["then"] = secure(healthy())
+    observation = secure(healthy())
+    observation["then"] = secure(healthy())
     key = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
-    for one in (sight, sight["then"]):
+    for one in (observation, observation["then"]):
         one["cluster"]["objects"][-1]["data"] = {"tls.key": "bWluZQ==", "tls.crt": "bWluZQ=="}
         one["cluster"]["logs"] = {"projectcontour/envoy/envoy": key}
         one["requests"][0]["tls"]["error"] = key
         one["requests"][0]["headers"]["set-cookie"] = "session=mine"
-    text = redacted(Observation.model_validate_json(json.dumps(sight))).model_dump_json(by_alias=True)
+    text = redacted(Observation.model_validate_json(json.dumps(observation))).model_dump_json(by_alias=True)
     assert "PRIVATE KEY" not in text
     assert "bWluZQ" not in text
     assert "session=mine" not in text
@@ -199,10 +199,10 @@ def test_the_observation_behind_a_redirect_is_redacted_too() -> None:
 def test_an_httpproxy_is_judged_alike_before_and_after(case: Case) -> None:
     bodies = documents(case.text)
     certificates = [body for body in bodies if body["kind"] in ("Secret", "TLSCertificateDelegation")]
-    sight = healthy()
-    sight["cluster"]["objects"] = []
-    added(sight, *(body for body in bodies if body not in certificates))
-    left = json.loads(after(sight))["cluster"]["objects"]
+    observation = healthy()
+    observation["cluster"]["objects"] = []
+    added(observation, *(body for body in bodies if body not in certificates))
+    left = json.loads(after(observation))["cluster"]["objects"]
     # An observation has no ExtensionServices, so it keeps no reference to one; nor has it Contour's configuration.
     paths = [path for path in case.paths if "authorization" not in path and "and authorization" not in case.about]
     if case.about in ("a fallback certificate of a Contour without one", "a fallback certificate that is not there"):

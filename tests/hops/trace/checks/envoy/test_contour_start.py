@@ -4,7 +4,7 @@ import pytest
 
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
-from tests.hops.trace.faults import told
+from tests.hops.trace.faults import reported
 from tests.hops.trace.names import CONTOUR, DNS_IP, JSON, WORKER
 from tests.hops.trace.objects import pod, thing
 from tests.hops.trace.observations import added, found, healthy, view, without
@@ -18,46 +18,46 @@ FORBIDDEN = (
 )
 
 
-def unready(sight: JSON) -> JSON:
+def unready(observation: JSON) -> JSON:
     """Contour's new pod runs and never becomes ready; Envoy goes on with what it has."""
-    faults.unready(sight, CONTOUR)
-    faults.disconnected(sight)
-    return sight
+    faults.unready(observation, CONTOUR)
+    faults.disconnected(observation)
+    return observation
 
 
 def test_rights_that_contour_lacks() -> None:
-    sight = unready(healthy())
-    sight["cluster"]["logs"][LOG] = FORBIDDEN
-    finding = trace(view(sight).sight).findings[0]
-    assert told(sight) == [("route", "T76")]
+    observation = unready(healthy())
+    observation["cluster"]["logs"][LOG] = FORBIDDEN
+    finding = trace(view(observation).observation).findings[0]
+    assert reported(observation) == [("route", "T76")]
     assert "forbids system:serviceaccount:projectcontour:contour to list ingresses" in finding.message
     assert finding.remedy == UP
     assert "auth can-i --list --as system:serviceaccount:projectcontour:contour" in finding.look
 
 
-def test_rights_that_contour_lacks_stop_a_request_that_envoy_was_never_told_of() -> None:
-    sight = unready(healthy())
-    sight["cluster"]["logs"][LOG] = FORBIDDEN
-    faults.unrouted(sight)
-    first = trace(view(sight).sight).first
+def test_rights_that_contour_lacks_stop_a_request_that_envoy_never_got() -> None:
+    observation = unready(healthy())
+    observation["cluster"]["logs"][LOG] = FORBIDDEN
+    faults.unrouted(observation)
+    first = trace(view(observation).observation).first
     assert first is not None
     assert first.name == "route"
-    assert [code for _, code in told(sight)] == ["T76"]
+    assert [code for _, code in reported(observation)] == ["T76"]
 
 
 def test_an_old_denial_of_a_contour_that_runs_is_left_alone() -> None:
-    sight = healthy()
-    sight["cluster"]["logs"][LOG] = FORBIDDEN
-    assert told(sight) == []
+    observation = healthy()
+    observation["cluster"]["logs"][LOG] = FORBIDDEN
+    assert reported(observation) == []
 
 
 INVALID = 'level=fatal msg="error parsing configuration" error="yaml: unmarshal errors: field nosuchfield not found"'
 
 
-def crashing(sight: JSON) -> JSON:
-    faults.waiting(sight, "CrashLoopBackOff", CONTOUR, terminated={"exitCode": 1, "reason": "Error"})
-    faults.disconnected(sight)
-    return sight
+def crashing(observation: JSON) -> JSON:
+    faults.waiting(observation, "CrashLoopBackOff", CONTOUR, terminated={"exitCode": 1, "reason": "Error"})
+    faults.disconnected(observation)
+    return observation
 
 
 @pytest.mark.parametrize(
@@ -65,54 +65,54 @@ def crashing(sight: JSON) -> JSON:
     [(INVALID, "configmap contour"), ("contour: error: unknown long flag '--no'", "deployment contour")],
 )
 def test_a_configuration_that_contour_refuses(line: str, edited: str) -> None:
-    sight = crashing(healthy())
-    sight["cluster"]["logs"][f"{LOG} previous"] = line
-    assert told(sight) == [("route", "T77")]
-    assert line[:40] in trace(view(sight).sight).findings[0].message
-    assert trace(view(sight).sight).findings[0].remedy == UP
-    assert trace(view(faults.unowned(sight)).sight).findings[0].remedy.endswith(f"edit {edited}")
+    observation = crashing(healthy())
+    observation["cluster"]["logs"][f"{LOG} previous"] = line
+    assert reported(observation) == [("route", "T77")]
+    assert line[:40] in trace(view(observation).observation).findings[0].message
+    assert trace(view(observation).observation).findings[0].remedy == UP
+    assert trace(view(faults.unowned(observation)).observation).findings[0].remedy.endswith(f"edit {edited}")
 
 
 def test_a_contour_that_crashes_for_another_reason() -> None:
-    sight = crashing(healthy())
-    sight["cluster"]["logs"][f"{LOG} previous"] = "panic: runtime error: invalid memory address"
-    assert told(sight) == [("route", "T20")]
+    observation = crashing(healthy())
+    observation["cluster"]["logs"][f"{LOG} previous"] = "panic: runtime error: invalid memory address"
+    assert reported(observation) == [("route", "T20")]
 
 
-def flagged(sight: JSON, flag: str) -> JSON:
-    template = found(sight, "Deployment", "contour")["spec"]["template"]["spec"]
+def flagged(observation: JSON, flag: str) -> JSON:
+    template = found(observation, "Deployment", "contour")["spec"]["template"]["spec"]
     template["containers"][0] |= {"command": ["contour"], "args": ["serve", "--incluster", flag]}
-    return sight
+    return observation
 
 
 def test_a_contour_that_watches_other_namespaces() -> None:
-    sight = flagged(healthy(), "--watch-namespaces=default")
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "RP05")]
-    finding = trace(view(sight).sight).findings[0]
+    observation = flagged(healthy(), "--watch-namespaces=default")
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "RP05")]
+    finding = trace(view(observation).observation).findings[0]
     assert finding.remedy == UP
-    assert trace(view(faults.unowned(sight)).sight).findings[0].remedy.endswith("edit deployment contour")
+    assert trace(view(faults.unowned(observation)).observation).findings[0].remedy.endswith("edit deployment contour")
 
 
 def test_a_contour_that_watches_the_namespace_is_left_alone() -> None:
-    assert told(flagged(healthy(), "--watch-namespaces=default,apps")) == []
+    assert reported(flagged(healthy(), "--watch-namespaces=default,apps")) == []
 
 
 @pytest.mark.parametrize("name", ["contour", None])
 def test_a_contour_of_another_class(name: str | None) -> None:
-    sight = flagged(healthy(), "--ingress-class-name=internal")
-    faults.ingress(sight)["spec"]["ingressClassName"] = name
-    routes = faults.envoy(sight)["routes"]
-    faults.listenerless(sight)
+    observation = flagged(healthy(), "--ingress-class-name=internal")
+    faults.ingress(observation)["spec"]["ingressClassName"] = name
+    routes = faults.envoy(observation)["routes"]
+    faults.listenerless(observation)
     # Envoy keeps them while it drains the listener.
-    faults.envoy(sight)["routes"] = routes
-    assert told(sight) == [("route", "IN09")]
+    faults.envoy(observation)["routes"] = routes
+    assert reported(observation) == [("route", "IN09")]
 
 
 # T81
 
 
-def dns(sight: JSON) -> JSON:
+def dns(observation: JSON) -> JSON:
     """CoreDNS, as kubeadm makes it."""
     labels = {"k8s-app": "kube-dns"}
     service = thing("v1", "Service", "kube-dns", "kube-system", spec={"clusterIP": "10.96.0.10", "selector": labels})
@@ -129,29 +129,29 @@ def dns(sight: JSON) -> JSON:
         ports=[{"name": "dns", "port": 53, "protocol": "UDP"}],
     )
     running = pod("coredns-1", "kube-system", DNS_IP, labels, containers={"coredns": []})
-    added(sight, service, deployment, endpoints, running)
-    return sight
+    added(observation, service, deployment, endpoints, running)
+    return observation
 
 
 def test_a_cluster_with_dns_is_left_alone() -> None:
-    assert told(dns(healthy())) == []
+    assert reported(dns(healthy())) == []
 
 
 def test_dns_without_a_pod() -> None:
-    sight = dns(healthy())
-    without(sight, "Pod", "coredns-1")
-    found(sight, "EndpointSlice", "kube-dns-x")["endpoints"] = []
-    found(sight, "Deployment", "coredns")["spec"]["replicas"] = 0
-    traced = trace(view(sight).sight)
-    assert told(sight) == [(None, "T81")]
+    observation = dns(healthy())
+    without(observation, "Pod", "coredns-1")
+    found(observation, "EndpointSlice", "kube-dns-x")["endpoints"] = []
+    found(observation, "Deployment", "coredns")["spec"]["replicas"] = 0
+    traced = trace(view(observation).observation)
+    assert reported(observation) == [(None, "T81")]
     assert traced.first is None
     assert traced.findings[0].remedy.endswith("scale deployment/coredns --replicas 2")
 
 
 def test_dns_that_crashes_is_looked_at() -> None:
-    sight = dns(healthy())
-    faults.waiting(sight, "CrashLoopBackOff", "coredns-1", terminated={"exitCode": 1, "reason": "Error"})
-    found(sight, "EndpointSlice", "kube-dns-x")["endpoints"][0]["conditions"]["ready"] = False
-    finding = trace(view(sight).sight).findings[0]
-    assert told(sight) == [(None, "T81")]
+    observation = dns(healthy())
+    faults.waiting(observation, "CrashLoopBackOff", "coredns-1", terminated={"exitCode": 1, "reason": "Error"})
+    found(observation, "EndpointSlice", "kube-dns-x")["endpoints"][0]["conditions"]["ready"] = False
+    finding = trace(view(observation).observation).findings[0]
+    assert reported(observation) == [(None, "T81")]
     assert (finding.remedy, finding.look.split()[-3:]) == ("", ["describe", "deployment", "coredns"])

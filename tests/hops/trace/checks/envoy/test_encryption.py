@@ -6,7 +6,7 @@ import pytest
 
 from hops.trace.verdict import status, trace
 from tests.hops.trace import faults
-from tests.hops.trace.faults import SECRET, certificate, distrusted, refused_handshake, secure, told, unowned
+from tests.hops.trace.faults import SECRET, certificate, distrusted, refused_handshake, reported, secure, unowned
 from tests.hops.trace.names import ENVOY, HOST, JSON
 from tests.hops.trace.nodes import host_port, nat
 from tests.hops.trace.objects import thing
@@ -16,21 +16,21 @@ ISSUER, LEAF = "CN=Example Issuing CA,O=Example", "CN=leaf"
 NO_ISSUER = "unable to get local issuer certificate"
 
 
-def finding(sight: JSON) -> JSON:
-    one = trace(view(unowned(sight) if sight["stack"] else sight).sight).findings[0]
+def finding(observation: JSON) -> JSON:
+    one = trace(view(unowned(observation) if observation["stack"] else observation).observation).findings[0]
     return {"resource": str(one.resource), "message": one.message, "remedy": one.remedy, "evidence": one.evidence}
 
 
-def by_proxy(sight: JSON, **tls: object) -> JSON:
-    """The route of a secure sight is an HTTPProxy."""
-    proxy = faults.by_http_proxy(sight)
+def by_proxy(observation: JSON, **tls: object) -> JSON:
+    """The route of a secure observation is an HTTPProxy."""
+    proxy = faults.by_http_proxy(observation)
     proxy["spec"]["virtualhost"]["tls"] = {"secretName": SECRET, **tls}
     return proxy
 
 
-def test_a_healthy_path_over_https_is_told_at_each_hop() -> None:
-    sight = secure(healthy())
-    traced = trace(view(sight).sight)
+def test_a_healthy_path_over_https_is_reported_at_each_hop() -> None:
+    observation = secure(healthy())
+    traced = trace(view(observation).observation)
     assert (traced.findings, traced.first, status(traced)) == ((), None, 0)
     for number in (2, 3, 4):
         lines = "\n".join(traced.hops[number - 1].evidence)
@@ -44,59 +44,59 @@ def test_a_healthy_path_over_https_is_told_at_each_hop() -> None:
 
 
 def test_an_expired_certificate() -> None:
-    sight = secure(healthy(), certificate(ends="2026-11-23T09:00:00+00:00"))
-    distrusted(sight, 10, "certificate has expired")
-    assert told(sight) == [("route", "T53")]
-    said = finding(sight)
+    observation = secure(healthy(), certificate(ends="2026-11-23T09:00:00+00:00"))
+    distrusted(observation, 10, "certificate has expired")
+    assert reported(observation) == [("route", "T53")]
+    said = finding(observation)
     assert "expired on 2026-11-23T09:00:00+00:00" in said["message"]
     assert f"create secret tls {SECRET} --cert tls.crt --key tls.key" in said["remedy"]
-    assert trace(view(sight).sight).first is not None
+    assert trace(view(observation).observation).first is not None
 
 
 def test_a_certificate_that_is_not_valid_yet() -> None:
-    sight = secure(healthy(), certificate(begins="2026-11-25T09:00:00+00:00"))
-    distrusted(sight, 9, "certificate is not yet valid")
-    assert told(sight) == [("route", "T53")]
-    assert "is valid from 2026-11-25" in finding(sight)["message"]
+    observation = secure(healthy(), certificate(begins="2026-11-25T09:00:00+00:00"))
+    distrusted(observation, 9, "certificate is not yet valid")
+    assert reported(observation) == [("route", "T53")]
+    assert "is valid from 2026-11-25" in finding(observation)["message"]
 
 
 def test_an_expired_certificate_that_the_client_accepts_is_advice() -> None:
-    sight = secure(healthy(), certificate(ends="2026-11-23T09:00:00+00:00"))
-    sight["asked"]["insecure"] = True
-    request(sight, "client")["tls"]["verified"] = None
-    traced = trace(view(sight).sight)
+    observation = secure(healthy(), certificate(ends="2026-11-23T09:00:00+00:00"))
+    observation["asked"]["insecure"] = True
+    request(observation, "client")["tls"]["verified"] = None
+    traced = trace(view(observation).observation)
     assert [(f.code, str(f.level)) for f in traced.findings] == [("T53", "advisory")]
     assert status(traced) == 0
 
 
 @pytest.mark.parametrize("hosts", [[], ["other.localhost"], ["*.other.localhost"], ["*.my-service.localhost"]])
 def test_a_certificate_of_another_host(hosts: list[str]) -> None:
-    sight = secure(healthy(), certificate(hosts=hosts))
-    distrusted(sight, 62, "Hostname mismatch")
-    assert told(sight) == [("route", "T54")]
-    assert f"and not for {HOST}" in finding(sight)["message"]
+    observation = secure(healthy(), certificate(hosts=hosts))
+    distrusted(observation, 62, "Hostname mismatch")
+    assert reported(observation) == [("route", "T54")]
+    assert f"and not for {HOST}" in finding(observation)["message"]
 
 
 def test_a_wildcard_is_for_the_host() -> None:
-    assert told(secure(healthy(), certificate(hosts=["*.localhost"]))) == []
+    assert reported(secure(healthy(), certificate(hosts=["*.localhost"]))) == []
 
 
 def test_a_self_signed_certificate() -> None:
-    sight = secure(healthy(), certificate(issuer=f"CN={HOST}"))
-    distrusted(sight, 18, "self-signed certificate")
-    assert told(sight) == [("route", "T55")]
-    said = finding(sight)
+    observation = secure(healthy(), certificate(issuer=f"CN={HOST}"))
+    distrusted(observation, 18, "self-signed certificate")
+    assert reported(observation) == [("route", "T55")]
+    said = finding(observation)
     assert said["message"] == f"It is self-signed: CN={HOST}."
     assert "base64 --decode > ca.crt && curl --cacert ca.crt" in said["remedy"]
     assert "tls" in said["remedy"]
 
 
 def test_an_issuer_that_this_machine_does_not_know() -> None:
-    sight = secure(healthy())
-    sight["cluster"]["authorities"] = {f"apps/{SECRET}": "cd" * 32}
-    distrusted(sight, 20, NO_ISSUER)
-    assert told(sight) == [("route", "T55")]
-    assert "jsonpath={.data.ca\\.crt}" in finding(sight)["remedy"]
+    observation = secure(healthy())
+    observation["cluster"]["authorities"] = {f"apps/{SECRET}": "cd" * 32}
+    distrusted(observation, 20, NO_ISSUER)
+    assert reported(observation) == [("route", "T55")]
+    assert "jsonpath={.data.ca\\.crt}" in finding(observation)["remedy"]
 
 
 @pytest.mark.parametrize(
@@ -107,36 +107,36 @@ def test_an_issuer_that_this_machine_does_not_know() -> None:
     ],
 )
 def test_a_chain_without_its_intermediate(leaf: JSON, trusted: list[str]) -> None:
-    sight = secure(healthy(), certificate(issuer=ISSUER, **leaf))
-    distrusted(sight, 20, NO_ISSUER, trusted=trusted)
-    assert told(sight) == [("route", "T56")]
-    assert f"its issuer {ISSUER} is missing" in finding(sight)["message"]
+    observation = secure(healthy(), certificate(issuer=ISSUER, **leaf))
+    distrusted(observation, 20, NO_ISSUER, trusted=trusted)
+    assert reported(observation) == [("route", "T56")]
+    assert f"its issuer {ISSUER} is missing" in finding(observation)["message"]
 
 
 def test_an_authority_of_another_organization_is_another_issuer() -> None:
-    sight = secure(healthy(), certificate(issuer=ISSUER))
-    distrusted(sight, 20, NO_ISSUER, trusted=["CN=Other Root CA,O=Other"])
-    assert told(sight) == [("route", "T55")]
+    observation = secure(healthy(), certificate(issuer=ISSUER))
+    distrusted(observation, 20, NO_ISSUER, trusted=["CN=Other Root CA,O=Other"])
+    assert reported(observation) == [("route", "T55")]
 
 
-def unserved(sight: JSON) -> None:
+def unserved(observation: JSON) -> None:
     """No TLS for the host."""
-    faults.envoy(sight)["routes"].pop()
-    listeners = faults.envoy(sight)["listeners"]["listener_statuses"]
+    faults.envoy(observation)["routes"].pop()
+    listeners = faults.envoy(observation)["listeners"]["listener_statuses"]
     listeners.remove(next(one for one in listeners if one["name"] == "ingress_https"))
-    refused_handshake(sight, "unexpected eof while reading")
+    refused_handshake(observation, "unexpected eof while reading")
 
 
-def no_secret(sight: JSON) -> None:
-    without(sight, "Secret", SECRET)
+def no_secret(observation: JSON) -> None:
+    without(observation, "Secret", SECRET)
 
 
-def of_another_type(sight: JSON) -> None:
-    found(sight, "Secret", SECRET)["type"] = "kubernetes.io/dockerconfigjson"
+def of_another_type(observation: JSON) -> None:
+    found(observation, "Secret", SECRET)["type"] = "kubernetes.io/dockerconfigjson"
 
 
-def without_key(sight: JSON) -> None:
-    sight["cluster"]["unusable"] = {f"apps/{SECRET}": "it has no tls.key"}
+def without_key(observation: JSON) -> None:
+    observation["cluster"]["unusable"] = {f"apps/{SECRET}": "it has no tls.key"}
 
 
 @pytest.mark.parametrize(
@@ -148,137 +148,137 @@ def without_key(sight: JSON) -> None:
     ],
 )
 def test_a_secret_that_is_missing_or_of_another_form(change: Callable[[JSON], None], said: str) -> None:
-    sight = secure(healthy())
-    change(sight)
-    unserved(sight)
-    assert told(sight) == [("route", "T57")]
-    one = finding(sight)
+    observation = secure(healthy())
+    change(observation)
+    unserved(observation)
+    assert reported(observation) == [("route", "T57")]
+    one = finding(observation)
     assert (one["resource"], said in one["message"]) == (f"Secret/apps/{SECRET}", True)
     assert f"delete secret {SECRET} --ignore-not-found &&" in one["remedy"]
 
 
 def test_a_proxy_without_its_secret_has_no_plain_route_either() -> None:
-    sight = healthy()
-    proxy = by_proxy(sight)
+    observation = healthy()
+    proxy = by_proxy(observation)
     proxy["status"] = {"currentStatus": "invalid", "description": "the Secret is invalid"}
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "T57")]
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "T57")]
 
 
 def test_a_host_without_tls_behind_an_open_port() -> None:
-    sight = secure(healthy())
-    del faults.ingress(sight)["spec"]["tls"]
-    unserved(sight)
-    assert told(sight) == [("route", "T58")]
-    one = finding(sight)
+    observation = secure(healthy())
+    del faults.ingress(observation)["spec"]["tls"]
+    unserved(observation)
+    assert reported(observation) == [("route", "T58")]
+    one = finding(observation)
     assert '"path":"/spec/tls"' in one["remedy"]
     assert "Envoy's listener ingress_https: none" in one["evidence"]
 
 
 def test_a_port_that_leads_to_the_plain_listener() -> None:
-    sight = secure(healthy())
-    refused_handshake(sight, "wrong version number")
-    assert told(sight) == [("route", "T58")]
-    assert "leads to Envoy's HTTP listener" in finding(sight)["message"]
+    observation = secure(healthy())
+    refused_handshake(observation, "wrong version number")
+    assert reported(observation) == [("route", "T58")]
+    assert "leads to Envoy's HTTP listener" in finding(observation)["message"]
 
 
 def test_routes_of_a_listener_that_envoy_drains_are_no_old_configuration() -> None:
-    sight = secure(healthy())
-    no_secret(sight)
-    refused_handshake(sight, "unexpected eof while reading")
-    assert told(sight) == [("route", "T57")]
+    observation = secure(healthy())
+    no_secret(observation)
+    refused_handshake(observation, "unexpected eof while reading")
+    assert reported(observation) == [("route", "T57")]
 
 
 def test_a_minimum_version_above_the_clients() -> None:
-    sight = secure(healthy())
-    sight["asked"]["tls_max"] = "1.2"
+    observation = secure(healthy())
+    observation["asked"]["tls_max"] = "1.2"
     key = "projectcontour.io/tls-minimum-protocol-version"
-    faults.ingress(sight)["metadata"].setdefault("annotations", {})[key] = "1.3"
-    refused_handshake(sight, "tlsv1 alert protocol version")
-    assert told(sight) == [("route", "T61")]
-    one = finding(sight)
+    faults.ingress(observation)["metadata"].setdefault("annotations", {})[key] = "1.3"
+    refused_handshake(observation, "tlsv1 alert protocol version")
+    assert reported(observation) == [("route", "T61")]
+    one = finding(observation)
     assert "requires TLS 1.3, and the client supports at most 1.2" in one["message"]
     assert one["remedy"].endswith(f"annotate ingress my-service-ingress {key}=1.2 --overwrite")
 
 
 def test_a_minimum_version_of_a_proxy() -> None:
-    sight = secure(healthy())
-    sight["asked"]["tls_max"] = "1.2"
-    by_proxy(sight, minimumProtocolVersion="1.3")
-    refused_handshake(sight, "tlsv1 alert protocol version")
-    assert told(sight) == [("route", "T61")]
+    observation = secure(healthy())
+    observation["asked"]["tls_max"] = "1.2"
+    by_proxy(observation, minimumProtocolVersion="1.3")
+    refused_handshake(observation, "tlsv1 alert protocol version")
+    assert reported(observation) == [("route", "T61")]
 
 
 @pytest.mark.parametrize("failure", ["tls", "reset"])
-def test_a_certificate_of_the_client_is_wanted(failure: str) -> None:
-    sight = secure(healthy())
-    by_proxy(sight, clientValidation={"caSecret": "clients"})
-    added(sight, {**thing("v1", "Secret", "clients", "apps"), "type": "Opaque"})
-    refused_handshake(sight, "tlsv13 alert certificate required", failure, wants_client=True)
-    assert told(sight) == [("route", "T62")]
-    one = finding(sight)
+def test_a_certificate_of_the_client_is_required(failure: str) -> None:
+    observation = secure(healthy())
+    by_proxy(observation, clientValidation={"caSecret": "clients"})
+    added(observation, {**thing("v1", "Secret", "clients", "apps"), "type": "Opaque"})
+    refused_handshake(observation, "tlsv13 alert certificate required", failure, wants_client=True)
+    assert reported(observation) == [("route", "T62")]
+    one = finding(observation)
     assert one["resource"] == "HTTPProxy/apps/web"
     assert "a certificate of clients" in one["message"]
 
 
 def test_a_secret_that_may_not_be_read_is_not_reported_as_missing() -> None:
-    sight = secure(healthy())
-    by_proxy(sight, clientValidation={"caSecret": "clients"})
-    refused_handshake(sight, "tlsv13 alert certificate required", wants_client=True)
-    assert told(sight) == [("route", "IN17"), ("route", "T62")]
-    sight["unseen"]["cluster: Secret"] = "forbidden"
-    assert told(sight) == [("route", "T62")]
+    observation = secure(healthy())
+    by_proxy(observation, clientValidation={"caSecret": "clients"})
+    refused_handshake(observation, "tlsv13 alert certificate required", wants_client=True)
+    assert reported(observation) == [("route", "IN17"), ("route", "T62")]
+    observation["unseen"]["cluster: Secret"] = "forbidden"
+    assert reported(observation) == [("route", "T62")]
 
 
 def test_an_optional_certificate_of_the_client_is_no_fault() -> None:
-    sight = secure(healthy())
-    by_proxy(sight, clientValidation={"caSecret": "clients", "optionalClientCertificate": True})
-    request(sight, "node")["tls"]["wants_client"] = True
-    assert told(sight) == []
+    observation = secure(healthy())
+    by_proxy(observation, clientValidation={"caSecret": "clients", "optionalClientCertificate": True})
+    request(observation, "node")["tls"]["wants_client"] = True
+    assert reported(observation) == []
 
 
 def test_two_certificates_for_one_host() -> None:
-    sight = secure(healthy())
-    other = faults.second(sight, host=HOST)
+    observation = secure(healthy())
+    other = faults.second(observation, host=HOST)
     other["spec"]["rules"][0]["http"]["paths"][0]["path"] = "/other"
     other["spec"]["tls"] = [{"hosts": [HOST], "secretName": "other-tls"}]
-    added(sight, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other-tls", "namespace": "apps"}})
-    traced = trace(view(sight).sight)
+    added(observation, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "other-tls", "namespace": "apps"}})
+    traced = trace(view(observation).observation)
     assert [(f.code, str(f.level)) for f in traced.findings] == [("T63", "advisory")]
     assert f"Envoy shows that of apps/{SECRET}" in traced.findings[0].evidence
     assert f'"path":"/spec/tls/0/secretName","value":"{SECRET}"' in traced.findings[0].remedy
     other["spec"]["tls"][0]["secretName"] = SECRET
-    assert told(sight) == []
+    assert reported(observation) == []
 
 
 def test_without_an_answer_of_envoy_tls_is_not_blamed() -> None:
-    sight = secure(healthy())
-    failed(sight, "timeout", "client", "node", "envoy")
+    observation = secure(healthy())
+    failed(observation, "timeout", "client", "node", "envoy")
     for place in faults.THROUGH_ENVOY:
-        request(sight, place).pop("tls")
-    assert not {code for _, code in told(sight)} & {f"T{number}" for number in range(53, 64)}
+        request(observation, place).pop("tls")
+    assert not {code for _, code in reported(observation)} & {f"T{number}" for number in range(53, 64)}
 
 
 def test_https_that_is_not_published_is_a_setting() -> None:
-    sight = secure(healthy())
+    observation = secure(healthy())
     for ports in ("HostConfig", "NetworkSettings"):
-        published = container(sight)[ports]
+        published = container(observation)[ports]
         (published.get("PortBindings") or published["Ports"]).pop("443/tcp", None)
-    sight["host"]["listeners"].pop()
-    failed(sight, "refused", "client")
-    request(sight, "client").update({"tls": None, "seconds": {"name": 0.001}})
-    assert told(sight) == [("port-mapping", "T05")]
-    assert trace(view(sight).sight).findings[0].setting == "stacks/Pulumi.local.yaml: cluster.httpsPort"
+    observation["host"]["listeners"].pop()
+    failed(observation, "refused", "client")
+    request(observation, "client").update({"tls": None, "seconds": {"name": 0.001}})
+    assert reported(observation) == [("port-mapping", "T05")]
+    assert trace(view(observation).observation).findings[0].setting == "stacks/Pulumi.local.yaml: cluster.httpsPort"
 
 
 def test_envoy_without_a_host_port_for_https() -> None:
-    sight = secure(healthy())
-    for one in (found(sight, "Pod", ENVOY), found(sight, "DaemonSet", "envoy")["spec"]["template"]):
+    observation = secure(healthy())
+    for one in (found(observation, "Pod", ENVOY), found(observation, "DaemonSet", "envoy")["spec"]["template"]):
         ports = next(c for c in one["spec"]["containers"] if c["name"] == "envoy")["ports"]
         ports[:] = [port for port in ports if port.get("hostPort") != 443]
-    node(sight).update({key: nat(*host_port()) for key in ("nat", "nat_after")})
-    failed(sight, "reset", "client", "node")
+    node(observation).update({key: nat(*host_port()) for key in ("nat", "nat_after")})
+    failed(observation, "reset", "client", "node")
     for place in ("client", "node"):
-        request(sight, place)["tls"] |= {"protocol": None, "chain": [], "verified": None, "error": "reset"}
-    assert told(sight) == [("host-port", "T11")]
-    assert '"containerPort":8443,"hostPort":443' in finding(sight)["remedy"]
+        request(observation, place)["tls"] |= {"protocol": None, "chain": [], "verified": None, "error": "reset"}
+    assert reported(observation) == [("host-port", "T11")]
+    assert '"containerPort":8443,"hostPort":443' in finding(observation)["remedy"]

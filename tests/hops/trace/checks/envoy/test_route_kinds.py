@@ -7,7 +7,7 @@ import pytest
 from hops.trace.facts.declared_routes import claims
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
-from tests.hops.trace.faults import told
+from tests.hops.trace.faults import reported
 from tests.hops.trace.names import HOST, JSON
 from tests.hops.trace.observations import added, failed, found, healthy, view, without
 
@@ -16,157 +16,159 @@ LISTENER = "Listener http of Gateway/projectcontour/public"
 
 def gateway_api(*, planned: bool = False) -> JSON:
     """A healthy path whose route is an HTTPRoute, without a stack; planned: beside the Ingress of a stack."""
-    sight = healthy()
-    faults.by_http_route(sight, planned=planned)
-    return sight
+    observation = healthy()
+    faults.by_http_route(observation, planned=planned)
+    return observation
 
 
-def http_route(sight: JSON) -> JSON:
-    return found(sight, "HTTPRoute", "web")
+def http_route(observation: JSON) -> JSON:
+    return found(observation, "HTTPRoute", "web")
 
 
-def listener(sight: JSON) -> JSON:
-    return found(sight, "Gateway", "public")["spec"]["listeners"][0]  # type: ignore[no-any-return]
+def listener(observation: JSON) -> JSON:
+    return found(observation, "Gateway", "public")["spec"]["listeners"][0]  # type: ignore[no-any-return]
 
 
-def conditions(sight: JSON) -> list[JSON]:
-    return http_route(sight)["status"]["parents"][0]["conditions"]  # type: ignore[no-any-return]
+def conditions(observation: JSON) -> list[JSON]:
+    return http_route(observation)["status"]["parents"][0]["conditions"]  # type: ignore[no-any-return]
 
 
-def first(sight: JSON) -> JSON:
-    finding = trace(view(sight).sight).findings[0]
+def first(observation: JSON) -> JSON:
+    finding = trace(view(observation).observation).findings[0]
     return {"who": str(finding.resource), "message": finding.message, "evidence": finding.evidence}
 
 
-def hop_evidence(sight: JSON) -> str:
-    hop = next(hop for hop in trace(view(sight).sight).hops if hop.name == "route")
+def hop_evidence(observation: JSON) -> str:
+    hop = next(hop for hop in trace(view(observation).observation).hops if hop.name == "route")
     return "\n".join(hop.evidence)
 
 
 def test_a_healthy_http_route_is_followed_to_its_pod() -> None:
-    sight = gateway_api()
-    assert told(sight) == []
-    backend = view(sight).backend
+    observation = gateway_api()
+    assert reported(observation) == []
+    backend = view(observation).backend
     assert backend is not None
     assert (backend.service, backend.kind, backend.ingress) == ("my-service", "HTTPRoute", "web")
-    assert f"HTTPRoute/apps/web: {HOST}/ (PathPrefix) to my-service:8080" in hop_evidence(sight)
-    assert "Envoy's listener http-80: 0.0.0.0:8080" in hop_evidence(sight)
+    assert f"HTTPRoute/apps/web: {HOST}/ (PathPrefix) to my-service:8080" in hop_evidence(observation)
+    assert "Envoy's listener http-80: 0.0.0.0:8080" in hop_evidence(observation)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (
-            lambda sight: listener(sight).pop("allowedRoutes"),
+            lambda observation: listener(observation).pop("allowedRoutes"),
             f"{LISTENER} accepts routes only from its own namespace projectcontour, and not from apps.",
         ),
         (
-            lambda sight: http_route(sight)["spec"]["parentRefs"][0].update(name="pubic"),
+            lambda observation: http_route(observation)["spec"]["parentRefs"][0].update(name="pubic"),
             "Gateway pubic does not exist in namespace projectcontour (Gateways there: public).",
         ),
         (
-            lambda sight: http_route(sight)["spec"]["parentRefs"][0].update(sectionName="web"),
+            lambda observation: http_route(observation)["spec"]["parentRefs"][0].update(sectionName="web"),
             "Gateway/projectcontour/public has no listener web (its listeners: http).",
         ),
         (
-            lambda sight: listener(sight).update(hostname="*.example.com"),
+            lambda observation: listener(observation).update(hostname="*.example.com"),
             f"{LISTENER} accepts only *.example.com, and not {HOST}.",
         ),
         (
-            lambda sight: without(sight, "Gateway", "public"),
+            lambda observation: without(observation, "Gateway", "public"),
             "Gateway public does not exist in namespace projectcontour.",
         ),
     ],
 )
 def test_a_route_that_no_gateway_accepts(change: Callable[[JSON], object], message: str) -> None:
-    sight = gateway_api()
-    change(sight)
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "IN18")]
-    assert first(sight)["message"] == message
-    assert "HTTPRoute/apps/web: not attached: " in hop_evidence(sight)
+    observation = gateway_api()
+    change(observation)
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "IN18")]
+    assert first(observation)["message"] == message
+    assert "HTTPRoute/apps/web: not attached: " in hop_evidence(observation)
 
 
 def test_the_routes_of_a_listener_that_envoy_drains_are_not_served() -> None:
-    sight = gateway_api()
-    without(sight, "Gateway", "public")
-    faults.unrouted(sight)
+    observation = gateway_api()
+    without(observation, "Gateway", "public")
+    faults.unrouted(observation)
     # Without its Gateway, Contour opens a listener of another name and Envoy drains the old one, with its routes.
-    opened = next(one for one in faults.envoy(sight)["listeners"]["listener_statuses"] if one["name"] == "http-80")
+    opened = next(
+        one for one in faults.envoy(observation)["listeners"]["listener_statuses"] if one["name"] == "http-80"
+    )
     opened["name"] = "ingress_http"
     drained = {"match": {"prefix": "/"}, "route": {"cluster": "apps/my-service/8080/da39a3ee5e"}}
     host = {"name": HOST, "domains": [HOST], "routes": [drained]}
-    faults.envoy(sight)["routes"] = [
+    faults.envoy(observation)["routes"] = [
         {"name": "http-80", "virtual_hosts": [host]},
         {"name": "ingress_http", "virtual_hosts": []},
     ]
-    assert told(sight) == [("route", "IN18")]
+    assert reported(observation) == [("route", "IN18")]
 
 
 def test_a_route_that_no_gateway_accepts_is_nothing_to_a_request_that_is_served() -> None:
-    sight = gateway_api(planned=True)
-    listener(sight).pop("allowedRoutes")
-    assert told(sight) == []
+    observation = gateway_api(planned=True)
+    listener(observation).pop("allowedRoutes")
+    assert reported(observation) == []
 
 
 def test_a_route_of_another_host_that_no_gateway_accepts_is_not_the_cause() -> None:
-    sight = gateway_api()
-    http_route(sight)["spec"]["hostnames"] = ["other.localhost"]
-    listener(sight).pop("allowedRoutes")
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "T17")]
+    observation = gateway_api()
+    http_route(observation)["spec"]["hostnames"] = ["other.localhost"]
+    listener(observation).pop("allowedRoutes")
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "T17")]
 
 
 def test_gateways_that_were_not_seen_are_not_missing() -> None:
-    sight = gateway_api()
-    without(sight, "Gateway", "public")
-    sight["unseen"]["cluster: Gateway"] = "forbidden"
-    assert told(sight) == []
+    observation = gateway_api()
+    without(observation, "Gateway", "public")
+    observation["unseen"]["cluster: Gateway"] = "forbidden"
+    assert reported(observation) == []
 
 
 def test_a_route_whose_status_does_not_accept_it() -> None:
-    sight = gateway_api()
+    observation = gateway_api()
     message = "HTTPRoute's Match has conflict with other HTTPRoute's Match"
-    conditions(sight)[0] = faults.condition("Accepted", "False", "RouteMatchConflict", message)
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "T52")]
-    assert first(sight)["message"] == (
+    conditions(observation)[0] = faults.condition("Accepted", "False", "RouteMatchConflict", message)
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "T52")]
+    assert first(observation)["message"] == (
         "The controller does not accept the route: HTTPRoute/apps/web: Accepted is False "
         f"(RouteMatchConflict: {message})."
     )
-    assert f"RouteMatchConflict: {message}" in hop_evidence(sight)
+    assert f"RouteMatchConflict: {message}" in hop_evidence(observation)
 
 
 def test_backends_that_are_not_resolved() -> None:
-    sight = gateway_api()
-    conditions(sight)[1] = faults.condition("ResolvedRefs", "False", "RefNotPermitted", "Spec.Rules.BackendRef")
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "T52")]
-    assert "ResolvedRefs is False (RefNotPermitted" in first(sight)["message"]
+    observation = gateway_api()
+    conditions(observation)[1] = faults.condition("ResolvedRefs", "False", "RefNotPermitted", "Spec.Rules.BackendRef")
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "T52")]
+    assert "ResolvedRefs is False (RefNotPermitted" in first(observation)["message"]
 
 
 def test_a_missing_service_explains_references_that_are_not_resolved() -> None:
-    sight = gateway_api()
-    http_route(sight)["spec"]["rules"][0]["backendRefs"][0]["name"] = "my-servise"
-    conditions(sight)[1] = faults.condition(
+    observation = gateway_api()
+    http_route(observation)["spec"]["rules"][0]["backendRefs"][0]["name"] = "my-servise"
+    conditions(observation)[1] = faults.condition(
         "ResolvedRefs", "False", "BackendNotFound", 'service "my-servise" is invalid'
     )
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "IN01")]
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "IN01")]
 
 
 def test_a_gateway_that_is_not_programmed() -> None:
-    sight = gateway_api()
+    observation = gateway_api()
     programmed = faults.condition("Programmed", "Unknown", "Pending", "Waiting for controller")
-    found(sight, "Gateway", "public")["status"]["conditions"] = [programmed]
-    http_route(sight)["status"] = {}
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "T52")]
+    found(observation, "Gateway", "public")["status"]["conditions"] = [programmed]
+    http_route(observation)["status"] = {}
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "T52")]
     assert (
         "Gateway/projectcontour/public: Programmed is Unknown (Pending: Waiting for controller)"
-        in (first(sight)["message"])
+        in (first(observation)["message"])
     )
-    assert "no controller has read it" in first(sight)["message"]
+    assert "no controller has read it" in first(observation)["message"]
 
 
 @pytest.mark.parametrize(
@@ -180,75 +182,75 @@ def test_a_gateway_that_is_not_programmed() -> None:
 def test_a_listener_that_is_not_programmed_stops_its_own_routes(
     name: str, codes: list[tuple[str, str]], said: str
 ) -> None:
-    sight = gateway_api()
+    observation = gateway_api()
     invalid = {"name": name, "conditions": [faults.condition("Programmed", "False", "Invalid")]}
     valid = {"name": "http", "conditions": [faults.condition("Programmed"), faults.condition("Accepted")]}
-    status = found(sight, "Gateway", "public")["status"]
+    status = found(observation, "Gateway", "public")["status"]
     status["conditions"] = [faults.condition("Programmed", "False", "ListenersNotValid")]
     status["listeners"] = [one for one in (invalid, valid) if one is invalid or name != "http"]
     if codes:
-        faults.unrouted(sight)
-    assert told(sight) == codes
-    assert said in "\n".join(finding.message for finding in trace(view(sight).sight).findings)
+        faults.unrouted(observation)
+    assert reported(observation) == codes
+    assert said in "\n".join(finding.message for finding in trace(view(observation).observation).findings)
 
 
 def test_the_status_of_another_gateway_says_nothing() -> None:
-    sight = gateway_api()
+    observation = gateway_api()
     other = {"parentRef": {"name": "other"}, "conditions": [faults.condition("Accepted", "False", "NoMatchingParent")]}
-    http_route(sight)["status"]["parents"].append(other)
-    faults.unrouted(sight)
-    assert "T52" not in {code for _, code in told(sight)}
+    http_route(observation)["status"]["parents"].append(other)
+    faults.unrouted(observation)
+    assert "T52" not in {code for _, code in reported(observation)}
 
 
 def test_a_contour_that_does_not_run_writes_no_status() -> None:
-    sight = gateway_api()
-    http_route(sight)["status"] = {}
-    faults.unrouted(sight)
-    faults.contourless(sight)
-    assert "T52" not in {code for _, code in told(sight)}
+    observation = gateway_api()
+    http_route(observation)["status"] = {}
+    faults.unrouted(observation)
+    faults.contourless(observation)
+    assert "T52" not in {code for _, code in reported(observation)}
 
 
 def test_an_https_listener_serves_no_plain_request() -> None:
-    sight = gateway_api()
+    observation = gateway_api()
     secret = {"certificateRefs": [{"name": "web-tls"}]}
-    listener(sight).update(protocol="HTTPS", port=443, tls=secret)
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "T18")]
-    assert first(sight)["message"] == (
+    listener(observation).update(protocol="HTTPS", port=443, tls=secret)
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "T18")]
+    assert first(observation)["message"] == (
         "HTTPRoute/apps/web is served by https only: its listener is Gateway/projectcontour/public:HTTPS:443."
     )
 
 
 def test_an_invalid_http_proxy() -> None:
-    sight = healthy()
-    one = faults.by_http_proxy(sight)
-    assert told(sight) == []
+    observation = healthy()
+    one = faults.by_http_proxy(observation)
+    assert reported(observation) == []
     error = {"type": "TLSError", "reason": "SecretNotValid", "message": "Secret web-tls is invalid: expired"}
     conditions_ = [{"type": "Valid", "status": "False", "errors": [error]}]
     one["status"] = {"currentStatus": "invalid", "description": "see Errors", "conditions": conditions_}
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "T52")]
-    assert first(sight)["message"] == (
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "T52")]
+    assert first(observation)["message"] == (
         "The controller does not accept the route: HTTPProxy/apps/web is invalid: Secret web-tls is invalid: expired."
     )
 
 
 def test_what_the_objects_show_explains_an_invalid_http_proxy() -> None:
-    sight = healthy()
-    one = faults.by_http_proxy(sight)
+    observation = healthy()
+    one = faults.by_http_proxy(observation)
     one["spec"]["routes"][0]["services"][0]["name"] = "my-servise"
     one["status"] = {"currentStatus": "invalid"}
-    faults.unrouted(sight)
-    assert told(sight) == [("route", "IN17")]
+    faults.unrouted(observation)
+    assert reported(observation) == [("route", "IN17")]
 
 
 def test_an_invalid_http_proxy_of_another_host_is_not_the_cause() -> None:
-    sight = healthy()
-    one = faults.by_http_proxy(sight)
+    observation = healthy()
+    one = faults.by_http_proxy(observation)
     one["spec"]["virtualhost"]["fqdn"] = "other.localhost"
     one["status"] = {"currentStatus": "invalid"}
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "T17")]
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "T17")]
 
 
 BLUE = {"name": "blue", "port": 8080, "weight": 1}
@@ -276,10 +278,10 @@ BLUE = {"name": "blue", "port": 8080, "weight": 1}
     ],
 )
 def test_which_route_takes_this_request(match: JSON, asked: JSON, service: str) -> None:
-    sight = gateway_api()
-    http_route(sight)["spec"]["rules"].append({"matches": [match], "backendRefs": [BLUE]})
-    sight["asked"].update(asked)
-    taken = claims(view(sight)).first
+    observation = gateway_api()
+    http_route(observation)["spec"]["rules"].append({"matches": [match], "backendRefs": [BLUE]})
+    observation["asked"].update(asked)
+    taken = claims(view(observation)).first
     assert taken is not None
     assert [backend.service for backend in taken.backends] == [service]
 
@@ -298,45 +300,45 @@ def test_which_route_takes_this_request(match: JSON, asked: JSON, service: str) 
     ],
 )
 def test_the_conditions_of_an_http_proxy(header: JSON, asked: JSON, taken: bool) -> None:  # noqa: FBT001
-    sight = healthy()
-    one = faults.by_http_proxy(sight)
+    observation = healthy()
+    one = faults.by_http_proxy(observation)
     one["spec"]["routes"][0]["conditions"] = [{"prefix": "/"}, {"header": {"name": "X-Blue", **header}}]
-    sight["asked"]["headers"] = asked
-    assert bool(claims(view(sight)).hit) is taken
+    observation["asked"]["headers"] = asked
+    assert bool(claims(view(observation)).hit) is taken
 
 
 def test_a_request_that_does_not_meet_the_conditions() -> None:
-    sight = gateway_api()
-    http_route(sight)["spec"]["rules"][0]["matches"] = [{"headers": [{"name": "X-Blue", "value": "yes"}]}]
-    faults.not_found(sight)
-    faults.envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"] = []
-    assert told(sight) == [("route", "T23")]
-    assert first(sight)["message"] == (
+    observation = gateway_api()
+    http_route(observation)["spec"]["rules"][0]["matches"] = [{"headers": [{"name": "X-Blue", "value": "yes"}]}]
+    faults.not_found(observation)
+    faults.envoy(observation)["routes"][0]["virtual_hosts"][0]["routes"] = []
+    assert reported(observation) == [("route", "T23")]
+    assert first(observation)["message"] == (
         "HTTPRoute/apps/web matches / only if the request meets its conditions: header x-blue exact yes."
     )
 
 
 def test_both_backends_of_a_canary_are_shown_with_their_weights() -> None:
-    sight = gateway_api()
+    observation = gateway_api()
     canary = [{"name": "my-service", "port": 8080, "weight": 90}, {"name": "blue", "port": 8080, "weight": 10}]
-    http_route(sight)["spec"]["rules"][0]["backendRefs"] = canary
-    assert "to my-service:8080 (weight 90) and blue:8080 (weight 10)" in hop_evidence(sight)
+    http_route(observation)["spec"]["rules"][0]["backendRefs"] = canary
+    assert "to my-service:8080 (weight 90) and blue:8080 (weight 10)" in hop_evidence(observation)
 
 
 @pytest.mark.parametrize(("how", "asked", "taken"), [("exact", {"x-token": "a"}, True), ("exact", {}, False)])
 def test_a_condition_on_a_secret_is_taken_as_met(how: str, asked: JSON, taken: bool) -> None:  # noqa: FBT001
-    sight = healthy()
-    one = faults.by_http_proxy(sight)
+    observation = healthy()
+    one = faults.by_http_proxy(observation)
     one["spec"]["routes"][0]["conditions"] = [{"prefix": "/"}, {"header": {"name": "X-Token", how: "b"}}]
-    sight["asked"]["headers"] = asked
-    assert bool(claims(view(sight)).hit) is taken
+    observation["asked"]["headers"] = asked
+    assert bool(claims(view(observation)).hit) is taken
 
 
 def planned_proxy() -> JSON:
     """A stack whose route is an HTTPProxy."""
-    sight = healthy()
-    without(sight, "Ingress", "my-service-ingress")
-    (service,) = sight["stack"]["settings"]["services"]
+    observation = healthy()
+    without(observation, "Ingress", "my-service-ingress")
+    (service,) = observation["stack"]["settings"]["services"]
     route = {"kind": "HTTPProxy", "name": HOST, "host": HOST, "path": "/", "request": "/"}
     for key in ("host", "path", "request", "ingress", "tls"):
         service.pop(key, None)
@@ -352,24 +354,24 @@ def planned_proxy() -> JSON:
         },
         "status": {"currentStatus": "valid"},
     }
-    added(sight, proxy)
-    return sight
+    added(observation, proxy)
+    return observation
 
 
 def test_a_planned_http_proxy_is_healthy() -> None:
-    assert told(planned_proxy()) == []
+    assert reported(planned_proxy()) == []
 
 
 def test_a_changed_http_proxy_of_a_stack_is_mended_by_its_update() -> None:
-    sight = planned_proxy()
-    proxy = found(sight, "HTTPProxy", HOST)
+    observation = planned_proxy()
+    proxy = found(observation, "HTTPProxy", HOST)
     proxy["spec"]["routes"][0]["services"][0]["port"] = 9999
     proxy["status"] = {"currentStatus": "invalid"}
-    sight["envoys"] = []
-    failed(sight, "503", "client", "node", "envoy")
-    findings = [one for one in trace(view(sight).sight).findings if one.code == "IN17"]
+    observation["envoys"] = []
+    failed(observation, "503", "client", "node", "envoy")
+    findings = [one for one in trace(view(observation).observation).findings if one.code == "IN17"]
     assert [(str(one.resource), one.remedy) for one in findings] == [
-        (f"HTTPProxy/apps/{HOST}", f"make up STACK={sight['stack']['name']}")
+        (f"HTTPProxy/apps/{HOST}", f"make up STACK={observation['stack']['name']}")
     ]
 
 
@@ -377,39 +379,39 @@ def test_a_changed_http_proxy_of_a_stack_is_mended_by_its_update() -> None:
 def test_the_planned_route_of_a_request_is_that_whose_conditions_it_meets(
     headers: dict[str, str], conditions: list[str]
 ) -> None:
-    sight = healthy()
-    (service,) = sight["stack"]["settings"]["services"]
+    observation = healthy()
+    (service,) = observation["stack"]["settings"]["services"]
     host = service.pop("host")
     service.pop("ingress")
     route = {"kind": "HTTPProxy", "name": host, "host": host, "request": "/"}
     service["routes"] = [route, {**route, "headers": [{"name": "X-Canary", "exact": "1"}]}]
-    sight["asked"]["headers"] = headers
-    backend = view(sight).backend
+    observation["asked"]["headers"] = headers
+    backend = view(observation).backend
     assert backend is not None
     assert list(map(str, backend.requires)) == conditions
 
 
 @pytest.mark.parametrize("kind", ["Ingress", "HTTPProxy"])
 def test_a_gateway_without_a_plain_listener_stops_routes_of_other_kinds(kind: str) -> None:
-    sight = gateway_api(planned=True)
-    http_route(sight)["spec"]["hostnames"] = ["other.localhost"]
+    observation = gateway_api(planned=True)
+    http_route(observation)["spec"]["hostnames"] = ["other.localhost"]
     if kind == "HTTPProxy":
-        one = faults.by_http_proxy(sight)
+        one = faults.by_http_proxy(observation)
         one["status"] = {"currentStatus": "invalid", "description": "no HTTP listener configured"}
-    assert told(sight) == ([] if kind == "Ingress" else [("route", "T52")])
-    listener(sight).update(name="https", protocol="projectcontour.io/https", port=443)
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "T52")]
-    assert first(sight)["who"] == "Gateway/projectcontour/public"
-    assert "by its listeners only, and none is for http." in first(sight)["message"]
+    assert reported(observation) == ([] if kind == "Ingress" else [("route", "T52")])
+    listener(observation).update(name="https", protocol="projectcontour.io/https", port=443)
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "T52")]
+    assert first(observation)["who"] == "Gateway/projectcontour/public"
+    assert "by its listeners only, and none is for http." in first(observation)["message"]
     # A Gateway that Contour has not accepted is not the one of its configuration.
-    found(sight, "Gateway", "public")["status"] = {}
-    assert first(sight)["who"] != "Gateway/projectcontour/public"
+    found(observation, "Gateway", "public")["status"] = {}
+    assert first(observation)["who"] != "Gateway/projectcontour/public"
 
 
-def test_a_planned_route_that_no_gateway_accepts_is_told_once() -> None:
-    sight = gateway_api()
-    listener(sight).update(name="other")
-    http_route(sight)["spec"]["parentRefs"][0]["sectionName"] = "http"
-    faults.listenerless(sight)
-    assert told(sight) == [("route", "IN18")]
+def test_a_planned_route_that_no_gateway_accepts_is_reported_once() -> None:
+    observation = gateway_api()
+    listener(observation).update(name="other")
+    http_route(observation)["spec"]["parentRefs"][0]["sectionName"] = "http"
+    faults.listenerless(observation)
+    assert reported(observation) == [("route", "IN18")]

@@ -19,10 +19,10 @@ K8S, CALICO = "networking.k8s.io/v1", "crd.projectcalico.org/v1"
 
 def blocked(failure: str = "timeout") -> JSON:
     """The pod answers its own node and nobody else."""
-    sight = healthy()
-    failed(sight, "503", "client", "node", "envoy")
-    failed(sight, failure, "pod from envoy")
-    return sight
+    observation = healthy()
+    failed(observation, "503", "client", "node", "envoy")
+    failed(observation, failure, "pod from envoy")
+    return observation
 
 
 def deny(namespace: str = "apps", kind: str = "Ingress", name: str = "deny-all") -> JSON:
@@ -36,11 +36,11 @@ def test_the_project_s_own_policy_admits_envoy_and_is_left_alone() -> None:
     assert codes(blocked()) == []
 
 
-def test_a_policy_that_denies_all_is_told_and_another_one_admits_envoy() -> None:
-    sight = blocked()
-    without(sight, "NetworkPolicy", "my-service")
-    added(sight, deny())
-    (finding,) = found(sight)
+def test_a_policy_that_denies_all_is_reported_and_another_one_admits_envoy() -> None:
+    observation = blocked()
+    without(observation, "NetworkPolicy", "my-service")
+    added(observation, deny())
+    (finding,) = found(observation)
     assert (finding.code, finding.hop, finding.level) == ("T33", "endpoint", Level.MANDATORY)
     assert str(finding.resource) == "NetworkPolicy/apps/deny-all"
     assert f"projectcontour/{ENVOY}" in finding.message
@@ -48,100 +48,102 @@ def test_a_policy_that_denies_all_is_told_and_another_one_admits_envoy() -> None
     # What the remedy makes does mend it.
     made = json.loads(shlex.split(finding.remedy)[2])
     assert made["metadata"]["namespace"] == "apps"
-    added(sight, made)
-    assert codes(sight) == []
+    added(observation, made)
+    assert codes(observation) == []
 
 
-def test_a_policy_on_envoy_s_own_way_out_is_told() -> None:
-    sight = blocked()
-    added(sight, deny("projectcontour", "Egress"))
-    (finding,) = found(sight)
+def test_a_policy_on_envoy_s_own_way_out_is_reported() -> None:
+    observation = blocked()
+    added(observation, deny("projectcontour", "Egress"))
+    (finding,) = found(observation)
     assert (finding.code, str(finding.resource)) == ("T33", "NetworkPolicy/projectcontour/deny-all")
     made = json.loads(shlex.split(finding.remedy)[2])
     assert made["spec"]["policyTypes"] == ["Egress"]
-    added(sight, made)
-    assert codes(sight) == []
+    added(observation, made)
+    assert codes(observation) == []
 
 
-def test_a_deny_of_calico_is_told_and_taken_away() -> None:
-    sight = blocked()
+def test_a_deny_of_calico_is_reported_and_taken_away() -> None:
+    observation = blocked()
     spec = {"order": 10, "selector": "service == 'example-pod'", "types": ["Ingress"], "ingress": [{"action": "Deny"}]}
-    added(sight, thing(CALICO, "GlobalNetworkPolicy", "default.closed", spec=spec))
-    (finding,) = found(sight)
+    added(observation, thing(CALICO, "GlobalNetworkPolicy", "default.closed", spec=spec))
+    (finding,) = found(observation)
     assert (finding.code, str(finding.resource)) == ("T33", "GlobalNetworkPolicy/default.closed")
     assert (
         finding.remedy
         == ".venv/bin/hops kubectl local delete globalnetworkpolicies.crd.projectcalico.org default.closed"
     )
     spec["order"] = 2000
-    assert codes(sight) == []
+    assert codes(observation) == []
 
 
 def test_a_policy_is_not_blamed_where_the_pod_is_reached_or_refuses() -> None:
-    sight = healthy()
-    added(sight, deny("projectcontour", "Egress"))
-    assert codes(sight) == []
-    sight = blocked("refused")
-    added(sight, deny("projectcontour", "Egress"))
-    assert codes(sight) == []
+    observation = healthy()
+    added(observation, deny("projectcontour", "Egress"))
+    assert codes(observation) == []
+    observation = blocked("refused")
+    added(observation, deny("projectcontour", "Egress"))
+    assert codes(observation) == []
 
 
 def test_a_policy_counts_where_no_request_could_be_sent() -> None:
-    sight = healthy()
-    failed(sight, "503", "client", "node", "envoy")
-    sight["requests"] = [r for r in sight["requests"] if r["where"] in ("client", "node")]
-    added(sight, deny("projectcontour", "Egress"))
-    assert codes(sight) == ["T33"]
+    observation = healthy()
+    failed(observation, "503", "client", "node", "envoy")
+    observation["requests"] = [r for r in observation["requests"] if r["where"] in ("client", "node")]
+    added(observation, deny("projectcontour", "Egress"))
+    assert codes(observation) == ["T33"]
 
 
-def test_what_is_not_understood_is_told_only_where_nothing_but_the_node_gets_in() -> None:
+def test_what_is_not_understood_is_reported_only_where_nothing_but_the_node_gets_in() -> None:
     vague = thing(CALICO, "NetworkPolicy", "odd", "apps", spec={"order": 1, "selector": "service ~ 'x'", "ingress": []})
-    sight = blocked()
-    added(sight, vague)
-    assert codes(sight) == []
+    observation = blocked()
+    added(observation, vague)
+    assert codes(observation) == []
     vague["spec"]["ingress"] = [{"action": "Deny"}]
-    (finding,) = found(sight)
+    (finding,) = found(observation)
     assert finding.code == "T33"
     assert "could not be evaluated" in finding.message
     assert "not decided" in finding.evidence
-    failed(sight, "timeout", "pod")
-    assert codes(sight) == []
-    sight = healthy()
-    added(sight, vague)
-    assert codes(sight) == []
+    failed(observation, "timeout", "pod")
+    assert codes(observation) == []
+    observation = healthy()
+    added(observation, vague)
+    assert codes(observation) == []
 
 
 def test_policies_do_not_hold_pods_in_the_node_s_network() -> None:
-    sight = blocked()
-    added(sight, deny("projectcontour", "Egress"))
-    get(sight, "Pod", ENVOY)["spec"]["hostNetwork"] = True
-    assert codes(sight) == []
+    observation = blocked()
+    added(observation, deny("projectcontour", "Egress"))
+    get(observation, "Pod", ENVOY)["spec"]["hostNetwork"] = True
+    assert codes(observation) == []
 
 
 def test_policies_that_were_not_seen_deny_nothing() -> None:
-    sight = blocked()
-    sight["cluster"]["objects"] = [o for o in sight["cluster"]["objects"] if o["kind"] != "NetworkPolicy"]
-    assert codes(sight) == []
+    observation = blocked()
+    observation["cluster"]["objects"] = [o for o in observation["cluster"]["objects"] if o["kind"] != "NetworkPolicy"]
+    assert codes(observation) == []
 
 
 # T37
 
 
 def _calico_down(on: str = WORKER) -> JSON:
-    sight = blocked()
+    observation = blocked()
     name = {WORKER: "calico-node-5kq8v", CONTROL: "calico-node-r7d2c"}[on]
-    without(sight, "Pod", name)
-    return sight
+    without(observation, "Pod", name)
+    return observation
 
 
-def _waiting(sight: JSON, message: str) -> None:
-    made = get(sight, "Pod", POD)
+def _waiting(observation: JSON, message: str) -> None:
+    made = get(observation, "Pod", POD)
     made["status"] = {
         "phase": "Pending",
         "containerStatuses": [{"name": "server", "state": {"waiting": {"reason": "ContainerCreating"}}}],
     }
     event = thing("v1", "Event", "example-pod.1", "apps", reason="FailedCreatePodSandBox", message=message)
-    added(sight, {**event, "involvedObject": {"kind": "Pod", "name": POD}, "lastTimestamp": "2026-11-24T09:59:00Z"})
+    added(
+        observation, {**event, "involvedObject": {"kind": "Pod", "name": POD}, "lastTimestamp": "2026-11-24T09:59:00Z"}
+    )
 
 
 _SANDBOX = (
@@ -150,45 +152,45 @@ _SANDBOX = (
 )
 
 
-def test_a_pod_that_waits_for_a_stopped_calico_is_told() -> None:
-    sight = _calico_down()
-    _waiting(sight, _SANDBOX)
-    (finding,) = found(sight)
+def test_a_pod_that_waits_for_a_stopped_calico_is_reported() -> None:
+    observation = _calico_down()
+    _waiting(observation, _SANDBOX)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T37", "endpoint")
     assert f"calico-node does not run on {WORKER}" in finding.message
     assert finding.remedy.endswith("--namespace kube-system rollout restart daemonset calico-node")
 
 
 def test_the_remedy_names_what_keeps_calico_away() -> None:
-    sight = _calico_down()
-    _waiting(sight, _SANDBOX)
-    get(sight, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
-    (finding,) = found(sight)
+    observation = _calico_down()
+    _waiting(observation, _SANDBOX)
+    get(observation, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["nodeSelector"] = {"nowhere": "true"}
+    (finding,) = found(observation)
     assert finding.remedy == "make up STACK=local"
-    (finding,) = found(faults.unowned(sight))
+    (finding,) = found(faults.unowned(observation))
     assert finding.remedy.startswith(
         ".venv/bin/hops kubectl local --namespace kube-system patch daemonset calico-node "
     )
     assert '"nodeSelector": {"nowhere": null}' in finding.remedy
-    without(sight, "DaemonSet", "calico-node")
-    (finding,) = found(sight)
+    without(observation, "DaemonSet", "calico-node")
+    (finding,) = found(observation)
     assert finding.remedy == "make up STACK=local"
-    (finding,) = found(faults.unowned(sight))
+    (finding,) = found(faults.unowned(observation))
     assert finding.remedy == f".venv/bin/hops kubectl local apply --filename {CALICO_MANIFEST.url}"
 
 
-def test_a_pod_that_the_node_s_firewall_does_not_know_is_told() -> None:
-    sight = _calico_down()
-    node(sight)["filter"] = node(sight)["filter"].replace(POD_INTERFACE, "cali00000000000")
-    (finding,) = found(sight)
+def test_a_pod_that_the_node_s_firewall_does_not_know_is_reported() -> None:
+    observation = _calico_down()
+    node(observation)["filter"] = node(observation)["filter"].replace(POD_INTERFACE, "cali00000000000")
+    (finding,) = found(observation)
     assert finding.code == "T37"
     assert f"no chain cali-tw-{POD_INTERFACE}" in finding.evidence
 
 
 def test_a_calico_that_is_away_stops_no_request_until_something_changes() -> None:
-    sight = healthy()
-    without(sight, "Pod", "calico-node-5kq8v")
-    (finding,) = found(sight)
+    observation = healthy()
+    without(observation, "Pod", "calico-node-5kq8v")
+    (finding,) = found(observation)
     assert (finding.code, finding.hop, finding.level) == ("T37", "endpoint", Level.ADVISORY)
     assert str(finding.resource) == "DaemonSet/kube-system/calico-node"
     elsewhere = healthy()
@@ -197,44 +199,44 @@ def test_a_calico_that_is_away_stops_no_request_until_something_changes() -> Non
 
 
 def test_a_calico_that_is_only_not_ready_or_not_this_cluster_s_is_left_alone() -> None:
-    sight = healthy()
-    for condition in get(sight, "Pod", "calico-node-5kq8v")["status"]["conditions"]:
+    observation = healthy()
+    for condition in get(observation, "Pod", "calico-node-5kq8v")["status"]["conditions"]:
         condition["status"] = "False"
-    assert codes(sight) == []
+    assert codes(observation) == []
     for name in ("calico-node-5kq8v", "calico-node-r7d2c"):
-        without(sight, "Pod", name)
-    without(sight, "DaemonSet", "calico-node")
-    assert codes(sight) == []
+        without(observation, "Pod", name)
+    without(observation, "DaemonSet", "calico-node")
+    assert codes(observation) == []
 
 
 @pytest.mark.parametrize("change", ["ready", "other", "reason", "unseen", "chains", "elsewhere"])
 def test_a_pod_that_waits_for_something_else_is_left_alone(change: str) -> None:
-    sight = blocked() if change == "ready" else _calico_down(CONTROL if change == "elsewhere" else WORKER)
+    observation = blocked() if change == "ready" else _calico_down(CONTROL if change == "elsewhere" else WORKER)
     if change == "chains":
-        assert codes(sight) == []
+        assert codes(observation) == []
         return
-    _waiting(sight, "network: cni plugin not initialized" if change == "other" else _SANDBOX)
+    _waiting(observation, "network: cni plugin not initialized" if change == "other" else _SANDBOX)
     if change == "reason":
-        get(sight, "Event", "example-pod.1")["reason"] = "Failed"
+        get(observation, "Event", "example-pod.1")["reason"] = "Failed"
     if change == "unseen":
-        sight["unseen"] = {"cluster: Pod": "timed out"}
+        observation["unseen"] = {"cluster: Pod": "timed out"}
     if change in ("ready", "elsewhere"):
-        get(sight, "Pod", POD)["spec"]["nodeName"] = WORKER
+        get(observation, "Pod", POD)["spec"]["nodeName"] = WORKER
     # Whatever else keeps it from running is another code's to tell.
-    assert [code for code in codes(sight) if code != "T42"] == []
+    assert [code for code in codes(observation) if code != "T42"] == []
 
 
 # T38
 
 
-def test_a_pool_outside_of_the_pod_subnet_is_told() -> None:
-    sight = healthy()
-    get(sight, "IPPool", "default-ipv4-ippool")["spec"]["cidr"] = "192.168.0.0/16"
-    (finding,) = found(sight)
+def test_a_pool_outside_of_the_pod_subnet_is_reported() -> None:
+    observation = healthy()
+    get(observation, "IPPool", "default-ipv4-ippool")["spec"]["cidr"] = "192.168.0.0/16"
+    (finding,) = found(observation)
     assert (finding.code, finding.hop, finding.level) == ("T38", "endpoint", Level.ADVISORY)
     assert json.loads(shlex.split(finding.remedy)[2])["spec"]["cidr"] == "10.244.0.0/16"
-    failed(sight, "503", "client")
-    assert [one.level for one in found(sight)] == [Level.MANDATORY]
+    failed(observation, "503", "client")
+    assert [one.level for one in found(observation)] == [Level.MANDATORY]
 
 
 @pytest.mark.parametrize(
@@ -247,23 +249,23 @@ def test_a_pool_outside_of_the_pod_subnet_is_told() -> None:
     ],
 )
 def test_a_pool_in_the_subnet_or_for_no_pod_is_well(spec: JSON) -> None:
-    sight = healthy()
-    get(sight, "IPPool", "default-ipv4-ippool")["spec"] = spec
-    assert codes(sight) == []
+    observation = healthy()
+    get(observation, "IPPool", "default-ipv4-ippool")["spec"] = spec
+    assert codes(observation) == []
 
 
 def test_a_subnet_that_is_not_known_is_not_missed() -> None:
-    sight = healthy()
-    get(sight, "IPPool", "default-ipv4-ippool")["spec"]["cidr"] = "192.168.0.0/16"
-    without(sight, "ConfigMap", "kubeadm-config")
-    assert codes(sight) == []
+    observation = healthy()
+    get(observation, "IPPool", "default-ipv4-ippool")["spec"]["cidr"] = "192.168.0.0/16"
+    without(observation, "ConfigMap", "kubeadm-config")
+    assert codes(observation) == []
 
 
 def test_two_subnets_of_two_families_are_both_read() -> None:
-    sight = healthy()
-    text = get(sight, "ConfigMap", "kubeadm-config")["data"]
+    observation = healthy()
+    text = get(observation, "ConfigMap", "kubeadm-config")["data"]
     text["ClusterConfiguration"] = "networking:\n  podSubnet: 10.244.0.0/16,fd00:10:244::/56\n"
-    added(sight, thing(CALICO, "IPPool", "six", spec={"cidr": "fd00:10:244::/64"}))
-    assert codes(sight) == []
-    get(sight, "IPPool", "six")["spec"]["cidr"] = "fd01::/64"
-    assert codes(sight) == ["T38"]
+    added(observation, thing(CALICO, "IPPool", "six", spec={"cidr": "fd00:10:244::/64"}))
+    assert codes(observation) == []
+    get(observation, "IPPool", "six")["spec"]["cidr"] = "fd01::/64"
+    assert codes(observation) == ["T38"]

@@ -12,10 +12,10 @@ from tests.hops.trace.observations import found as get
 KUBECTL = ".venv/bin/hops kubectl local"
 
 
-def test_a_node_whose_kubelet_stopped_is_told_and_the_kubelet_started_again() -> None:
-    sight = healthy()
-    faults.unready_node(sight)
-    (finding,) = found(sight)
+def test_a_node_whose_kubelet_stopped_is_reported_and_the_kubelet_started_again() -> None:
+    observation = healthy()
+    faults.unready_node(observation)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop, finding.level) == ("T64", None, Level.MANDATORY)
     assert finding.message == f"The node {WORKER} is not ready: its kubelet has stopped to report."
     assert finding.remedy == f"docker exec {WORKER} systemctl restart kubelet"
@@ -23,34 +23,34 @@ def test_a_node_whose_kubelet_stopped_is_told_and_the_kubelet_started_again() ->
 
 
 def test_a_node_that_says_why_it_is_not_ready_is_only_looked_at() -> None:
-    sight = healthy()
-    faults.unready_node(sight)
-    sight["docker"]["containers"] = []
-    sight["cluster_name"] = sight["stack"] = None
-    ready = next(one for one in get(sight, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
+    observation = healthy()
+    faults.unready_node(observation)
+    observation["docker"]["containers"] = []
+    observation["cluster_name"] = observation["stack"] = None
+    ready = next(one for one in get(observation, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
     ready |= {"status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}
-    finding = next(one for one in found(sight) if one.code == "T64")
+    finding = next(one for one in found(observation) if one.code == "T64")
     assert "KubeletNotReady: container runtime is down" in finding.message
     assert finding.remedy == ""
     assert finding.look.endswith(f"describe node {WORKER}")
 
 
 def test_a_kubelet_that_reports_is_not_started_again() -> None:
-    sight = healthy()
-    faults.unready_node(sight)
-    ready = next(one for one in get(sight, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
+    observation = healthy()
+    faults.unready_node(observation)
+    ready = next(one for one in get(observation, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
     ready |= {"status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}
-    (finding,) = found(sight)
+    (finding,) = found(observation)
     assert (finding.remedy, finding.look.split()[:3]) == ("", ["docker", "exec", WORKER])
 
 
 def test_a_node_that_no_request_passes_is_left_alone() -> None:
-    sight = healthy()
-    next(one for one in get(sight, "Node", CONTROL)["status"]["conditions"])["status"] = "False"
-    assert codes(sight) == []
+    observation = healthy()
+    next(one for one in get(observation, "Node", CONTROL)["status"]["conditions"])["status"] = "False"
+    assert codes(observation) == []
 
 
-def test_a_stopped_node_and_one_with_another_address_are_told_as_that() -> None:
+def test_a_stopped_node_and_one_with_another_address_are_reported_as_that() -> None:
     stopped = healthy()
     faults.stopped(stopped)
     assert "T64" not in codes(stopped)
@@ -97,17 +97,17 @@ _CASES = [
 
 
 def _kept_off(spec: JSON, message: str) -> JSON:
-    sight = healthy()
-    get(sight, "Node", CONTROL)["spec"]["taints"] = [
+    observation = healthy()
+    get(observation, "Node", CONTROL)["spec"]["taints"] = [
         {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
     ]
-    get(sight, "Node", WORKER)["spec"] |= spec
-    faults.pending(sight, message)
-    return sight
+    get(observation, "Node", WORKER)["spec"] |= spec
+    faults.pending(observation, message)
+    return observation
 
 
 @pytest.mark.parametrize(("spec", "message", "what", "remedy"), _CASES)
-def test_what_keeps_a_pod_off_the_nodes_is_told(spec: JSON, message: str, what: str, remedy: str) -> None:
+def test_what_keeps_a_pod_off_the_nodes_is_reported(spec: JSON, message: str, what: str, remedy: str) -> None:
     (finding,) = found(_kept_off(spec, message))
     assert (finding.code, finding.hop) == ("T65", "pod")
     assert finding.message == f"No node can run the pod: {WORKER} {what}."
@@ -124,21 +124,21 @@ def test_what_keeps_a_pod_off_the_nodes_is_told(spec: JSON, message: str, what: 
 )
 def test_a_taint_that_the_pod_tolerates_is_not_the_cause(toleration: JSON) -> None:
     taints = [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}, {"key": "other", "effect": "NoSchedule"}]
-    sight = _kept_off({"taints": taints}, _NEWER)
-    get(sight, "Pod", POD)["spec"]["tolerations"] = [toleration]
+    observation = _kept_off({"taints": taints}, _NEWER)
+    get(observation, "Pod", POD)["spec"]["tolerations"] = [toleration]
     if "key" in toleration:
-        assert "has the taint other:NoSchedule" in found(sight)[0].message
-        assert "dedicated" not in found(sight)[0].evidence.partition("taint(s)")[2]
+        assert "has the taint other:NoSchedule" in found(observation)[0].message
+        assert "dedicated" not in found(observation)[0].evidence.partition("taint(s)")[2]
     else:
-        assert codes(sight) == ["T42"]
+        assert codes(observation) == ["T42"]
 
 
 def test_a_pod_that_no_node_takes_for_another_reason_does_not_run() -> None:
-    sight = _kept_off({}, "0/2 nodes are available: 2 Insufficient memory.")
-    assert codes(sight) == ["T42"]
+    observation = _kept_off({}, "0/2 nodes are available: 2 Insufficient memory.")
+    assert codes(observation) == ["T42"]
 
 
 def test_a_taint_that_keeps_nothing_off_is_left_alone() -> None:
-    sight = healthy()
-    get(sight, "Node", WORKER)["spec"]["taints"] = [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]
-    assert codes(sight) == []
+    observation = healthy()
+    get(observation, "Node", WORKER)["spec"]["taints"] = [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]
+    assert codes(observation) == []

@@ -29,18 +29,18 @@ OTHER_IP = "172.18.0.4"
 _TO_POD = ("client", "node", "envoy")
 
 
-def cut(sight: JSON, failure: str = "timeout") -> JSON:
+def cut(observation: JSON, failure: str = "timeout") -> JSON:
     """Envoy gets no answer from the pod, nor does anybody else."""
-    failed(sight, "503", *_TO_POD)
-    failed(sight, failure, "pod", "pod from envoy", "service")
-    return sight
+    failed(observation, "503", *_TO_POD)
+    failed(observation, failure, "pod", "pod from envoy", "service")
+    return observation
 
 
-def closed(sight: JSON) -> JSON:
+def closed(observation: JSON) -> JSON:
     """Nothing comes to Envoy."""
-    failed(sight, "empty", "client")
-    failed(sight, "timeout", "node", "envoy", "pod from envoy")
-    return sight
+    failed(observation, "empty", "client")
+    failed(observation, "timeout", "node", "envoy", "pod from envoy")
+    return observation
 
 
 def edited(holder: JSON, key: str, change: Callable[[list[JSON]], Any]) -> None:
@@ -58,142 +58,142 @@ def switched(holder: JSON, name: str, *flags: str, state: str = "DOWN") -> None:
     edited(holder, "links", change)
 
 
-def space(sight: JSON, address: str, on: str = WORKER) -> JSON:
+def space(observation: JSON, address: str, on: str = WORKER) -> JSON:
     """The network namespace of a pod."""
-    return next(s for s in node(sight, on)["namespaces"] if f'"{address}"' in s["links"])
+    return next(s for s in node(observation, on)["namespaces"] if f'"{address}"' in s["links"])
 
 
-def unrouted(sight: JSON, address: str, on: str = WORKER) -> None:
-    edited(node(sight, on), "routes", lambda entries: [entry for entry in entries if entry["dst"] != address])
+def unrouted(observation: JSON, address: str, on: str = WORKER) -> None:
+    edited(node(observation, on), "routes", lambda entries: [entry for entry in entries if entry["dst"] != address])
 
 
 # T34
 
 
-def test_an_interface_that_is_down_is_told_and_not_the_route_that_went_with_it() -> None:
-    sight = cut(healthy())
-    switched(node(sight), POD_INTERFACE, "BROADCAST", "MULTICAST")
-    switched(space(sight, POD_IP), "eth0", "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", "M-DOWN")
-    unrouted(sight, POD_IP)
-    (finding,) = found(sight)
+def test_an_interface_that_is_down_is_reported_and_not_the_route_that_went_with_it() -> None:
+    observation = cut(healthy())
+    switched(node(observation), POD_INTERFACE, "BROADCAST", "MULTICAST")
+    switched(space(observation, POD_IP), "eth0", "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", "M-DOWN")
+    unrouted(observation, POD_IP)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T34", "endpoint")
     assert finding.remedy == f"docker exec {WORKER} ip link set {POD_INTERFACE} up"
     assert POD_INTERFACE in finding.message
 
 
-def test_the_pod_s_own_end_that_is_down_is_told_with_its_routes() -> None:
-    sight = cut(healthy())
-    switched(node(sight), POD_INTERFACE, "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", state="LOWERLAYERDOWN")
-    switched(space(sight, POD_IP), "eth0", "BROADCAST", "MULTICAST")
-    (finding,) = found(sight)
+def test_the_pod_s_own_end_that_is_down_is_reported_with_its_routes() -> None:
+    observation = cut(healthy())
+    switched(node(observation), POD_INTERFACE, "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", state="LOWERLAYERDOWN")
+    switched(space(observation, POD_IP), "eth0", "BROADCAST", "MULTICAST")
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T34", "endpoint")
     assert "ip -netns cni-dd04 link set eth0 up" in finding.remedy
 
 
-def test_an_end_without_carrier_is_told_where_the_pod_s_end_was_not_seen() -> None:
-    sight = cut(healthy())
-    switched(node(sight), POD_INTERFACE, "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", state="LOWERLAYERDOWN")
-    node(sight)["namespaces"] = []
-    (finding,) = found(sight)
+def test_an_end_without_carrier_is_reported_where_the_pod_s_end_was_not_seen() -> None:
+    observation = cut(healthy())
+    switched(node(observation), POD_INTERFACE, "NO-CARRIER", "BROADCAST", "MULTICAST", "UP", state="LOWERLAYERDOWN")
+    node(observation)["namespaces"] = []
+    (finding,) = found(observation)
     assert finding.code == "T34"
     assert "on, without carrier" in finding.message
 
 
-def test_an_interface_that_is_gone_is_told() -> None:
-    sight = cut(healthy())
-    edited(node(sight), "links", lambda entries: [e for e in entries if e["ifname"] != POD_INTERFACE])
-    node(sight)["namespaces"].remove(space(sight, POD_IP))
-    (finding,) = found(sight)
+def test_an_interface_that_is_gone_is_reported() -> None:
+    observation = cut(healthy())
+    edited(node(observation), "links", lambda entries: [e for e in entries if e["ifname"] != POD_INTERFACE])
+    node(observation)["namespaces"].remove(space(observation, POD_IP))
+    (finding,) = found(observation)
     assert finding.code == "T34"
     assert "replace --force" in finding.remedy
 
 
 def test_envoy_s_interface_breaks_the_host_port() -> None:
-    sight = closed(healthy())
-    switched(node(sight), ENVOY_INTERFACE, "BROADCAST", "MULTICAST")
-    (finding,) = found(sight)
+    observation = closed(healthy())
+    switched(node(observation), ENVOY_INTERFACE, "BROADCAST", "MULTICAST")
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T34", "host-port")
     assert f"projectcontour/{ENVOY}" in finding.message
 
 
 def test_interfaces_are_not_down_where_they_answer_or_were_not_seen() -> None:
-    sight = healthy()
-    switched(node(sight), POD_INTERFACE, "BROADCAST", "MULTICAST")
-    assert codes(sight) == []
+    observation = healthy()
+    switched(node(observation), POD_INTERFACE, "BROADCAST", "MULTICAST")
+    assert codes(observation) == []
     for key in ("links", None):
-        sight = cut(healthy())
+        observation = cut(healthy())
         if key:
-            node(sight)[key] = ""
+            node(observation)[key] = ""
         else:
-            sight["nodes"] = []
-        assert codes(sight) == []
+            observation["nodes"] = []
+        assert codes(observation) == []
 
 
 def test_another_network_plugin_s_interfaces_are_not_missed() -> None:
-    sight = cut(healthy())
-    for holder in sight["nodes"]:
+    observation = cut(healthy())
+    for holder in observation["nodes"]:
         holder["links"] = holder["links"].replace('"cali', '"veth')
         holder["routes"] = holder["routes"].replace('"cali', '"veth')
-    assert codes(sight) == []
+    assert codes(observation) == []
 
 
 # T35
 
 
-def test_a_pod_s_missing_route_is_told() -> None:
-    sight = cut(healthy())
-    unrouted(sight, POD_IP)
-    (finding,) = found(sight)
+def test_a_pod_s_missing_route_is_reported() -> None:
+    observation = cut(healthy())
+    unrouted(observation, POD_IP)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T35", "endpoint")
     assert "by blackhole 10.244.81.64/26" in finding.evidence
     assert finding.remedy == f"docker exec {WORKER} ip route replace {POD_IP}/32 dev {POD_INTERFACE} scope link"
 
 
-def test_a_route_to_another_interface_is_told() -> None:
-    sight = cut(healthy())
-    edited(node(sight), "routes", lambda es: [e | {"dev": "eth0"} if e["dst"] == POD_IP else e for e in es])
-    (finding,) = found(sight)
+def test_a_route_to_another_interface_is_reported() -> None:
+    observation = cut(healthy())
+    edited(node(observation), "routes", lambda es: [e | {"dev": "eth0"} if e["dst"] == POD_IP else e for e in es])
+    (finding,) = found(observation)
     assert finding.code == "T35"
     assert f"{POD_IP} dev eth0" in finding.evidence
 
 
 def test_envoy_s_missing_route_breaks_the_host_port() -> None:
-    sight = closed(healthy())
-    unrouted(sight, ENVOY_IP)
-    (finding,) = found(sight)
+    observation = closed(healthy())
+    unrouted(observation, ENVOY_IP)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T35", "host-port")
 
 
 def test_a_missing_route_is_nothing_where_the_pod_answers_or_no_route_was_seen() -> None:
-    sight = healthy()
-    unrouted(sight, POD_IP)
-    assert codes(sight) == []
-    sight = cut(healthy())
-    node(sight)["routes"] = ""
-    assert codes(sight) == []
+    observation = healthy()
+    unrouted(observation, POD_IP)
+    assert codes(observation) == []
+    observation = cut(healthy())
+    node(observation)["routes"] = ""
+    assert codes(observation) == []
 
 
-def moved(sight: JSON) -> JSON:
+def moved(observation: JSON) -> JSON:
     """The backend's pod runs on the control plane's node."""
-    moving = get(sight, "Pod", POD)
+    moving = get(observation, "Pod", POD)
     moving["spec"]["nodeName"] = CONTROL
     moving["status"]["hostIP"] = CONTROL_IP
     address = "10.244.90.5"
     moving["status"]["podIP"] = address
-    here = space(sight, POD_IP)
-    node(sight)["namespaces"].remove(here)
+    here = space(observation, POD_IP)
+    node(observation)["namespaces"].remove(here)
     here["links"] = here["links"].replace(POD_IP, address)
-    node(sight, CONTROL)["namespaces"].append(here)
-    link = next(e for e in json.loads(node(sight)["links"]) if e["ifname"] == POD_INTERFACE)
-    edited(node(sight, CONTROL), "links", lambda entries: [*entries, link])
+    node(observation, CONTROL)["namespaces"].append(here)
+    link = next(e for e in json.loads(node(observation)["links"]) if e["ifname"] == POD_INTERFACE)
+    edited(node(observation, CONTROL), "links", lambda entries: [*entries, link])
     route = {"dst": address, "dev": POD_INTERFACE, "scope": "link", "flags": []}
-    edited(node(sight, CONTROL), "routes", lambda entries: [*entries, route])
-    node(sight, CONTROL)["filter"] = node(sight)["filter"]
-    edited(node(sight), "links", lambda entries: [e for e in entries if e["ifname"] != POD_INTERFACE])
-    unrouted(sight, POD_IP)
+    edited(node(observation, CONTROL), "routes", lambda entries: [*entries, route])
+    node(observation, CONTROL)["filter"] = node(observation)["filter"]
+    edited(node(observation), "links", lambda entries: [e for e in entries if e["ifname"] != POD_INTERFACE])
+    unrouted(observation, POD_IP)
     for where in ("pod", "pod from envoy"):
-        request(sight, where)["address"] = address
-    return sight
+        request(observation, where)["address"] = address
+    return observation
 
 
 def test_two_nodes_with_routes_to_each_other_are_well() -> None:
@@ -204,54 +204,54 @@ def test_two_nodes_with_routes_to_each_other_are_well() -> None:
 BLOCKS = [(WORKER, "10.244.90.0/26", CONTROL_IP), (CONTROL, "10.244.81.64/26", "172.18.0.2")]
 
 
-def without_answer_from_envoy(sight: JSON) -> JSON:
+def without_answer_from_envoy(observation: JSON) -> JSON:
     """Envoy gets no answer from the pod; the pod's own node does."""
-    failed(sight, "503", *_TO_POD)
-    failed(sight, "timeout", "pod from envoy")
-    return sight
+    failed(observation, "503", *_TO_POD)
+    failed(observation, "timeout", "pod from envoy")
+    return observation
 
 
 @pytest.mark.parametrize(("on", "block", "via"), BLOCKS)
-def test_a_missing_route_between_two_nodes_is_told(on: str, block: str, via: str) -> None:
-    sight = without_answer_from_envoy(moved(healthy()))
-    unrouted(sight, block, on)
-    (finding,) = found(sight)
+def test_a_missing_route_between_two_nodes_is_reported(on: str, block: str, via: str) -> None:
+    observation = without_answer_from_envoy(moved(healthy()))
+    unrouted(observation, block, on)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T35", "endpoint")
     assert finding.remedy == f"docker exec {on} ip route replace {block} via {via} dev eth0"
 
 
 def test_a_missing_route_is_no_fault_of_a_request_that_is_answered() -> None:
-    sight = moved(healthy())
-    unrouted(sight, "10.244.90.0/26")
-    assert codes(sight) == []
+    observation = moved(healthy())
+    unrouted(observation, "10.244.90.0/26")
+    assert codes(observation) == []
 
 
 def test_a_missing_route_between_two_nodes_by_the_tunnel() -> None:
     """A third node's route shows that packets between nodes are encapsulated."""
-    sight = without_answer_from_envoy(moved(healthy()))
+    observation = without_answer_from_envoy(moved(healthy()))
     end = {"family": "inet", "local": "10.244.90.0", "prefixlen": 32}
     edited(
-        node(sight, CONTROL),
+        node(observation, CONTROL),
         "links",
         lambda entries: [e | {"addr_info": [end]} if e["ifname"] == "vxlan.calico" else e for e in entries],
     )
-    unrouted(sight, "10.244.90.0/26")
+    unrouted(observation, "10.244.90.0/26")
     third = {"dst": "10.244.7.0/26", "gateway": "10.244.7.0", "dev": "vxlan.calico", "flags": ["onlink"]}
-    edited(node(sight), "routes", lambda entries: [*entries, third])
-    (finding,) = found(sight)
+    edited(node(observation), "routes", lambda entries: [*entries, third])
+    (finding,) = found(observation)
     assert finding.remedy.endswith("ip route replace 10.244.90.0/26 via 10.244.90.0 dev vxlan.calico onlink")
-    (way,) = trace(view(sight).sight).between_nodes
+    (way,) = trace(view(observation).observation).between_nodes
     assert "by the default route only" in way
 
 
 # T36
 
 
-def test_a_node_that_forwards_nothing_is_told() -> None:
-    sight = cut(healthy())
-    forwarding = [name for name in node(sight)["sysctls"] if name.endswith((".forwarding", "ip_forward"))]
-    node(sight)["sysctls"] |= dict.fromkeys(forwarding, 0)
-    (finding,) = found(sight)
+def test_a_node_that_forwards_nothing_is_reported() -> None:
+    observation = cut(healthy())
+    forwarding = [name for name in node(observation)["sysctls"] if name.endswith((".forwarding", "ip_forward"))]
+    node(observation)["sysctls"] |= dict.fromkeys(forwarding, 0)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T36", "endpoint")
     assert "net.ipv4.ip_forward is 0" in finding.message
     assert f"docker exec {WORKER} sysctl --write net.ipv4.ip_forward=1" in finding.remedy
@@ -259,32 +259,32 @@ def test_a_node_that_forwards_nothing_is_told() -> None:
 
 
 def test_forwarding_is_no_trouble_where_the_request_arrives_or_elsewhere() -> None:
-    sight = healthy()
-    node(sight)["sysctls"]["net.ipv4.ip_forward"] = 0
-    assert codes(sight) == []
-    sight = cut(healthy())
-    node(sight, CONTROL)["sysctls"]["net.ipv4.ip_forward"] = 0
-    assert codes(sight) == []
-    sight = cut(healthy())
-    node(sight)["sysctls"] = {}
-    assert codes(sight) == []
+    observation = healthy()
+    node(observation)["sysctls"]["net.ipv4.ip_forward"] = 0
+    assert codes(observation) == []
+    observation = cut(healthy())
+    node(observation, CONTROL)["sysctls"]["net.ipv4.ip_forward"] = 0
+    assert codes(observation) == []
+    observation = cut(healthy())
+    node(observation)["sysctls"] = {}
+    assert codes(observation) == []
 
 
-def test_strict_rp_filter_is_told_only_where_a_request_failed_on_two_ways() -> None:
+def test_strict_rp_filter_is_reported_only_where_a_request_failed_on_two_ways() -> None:
     def tunnel(entries: list[JSON]) -> None:
         next(e for e in entries if e["dst"] == "10.244.81.64/26").update(dev="vxlan.calico")
 
-    sight = moved(healthy())
-    edited(node(sight, CONTROL), "routes", tunnel)
-    assert codes(sight) == []
-    failed(sight, "503", *_TO_POD)
-    failed(sight, "timeout", "pod from envoy")
-    (finding,) = found(sight)
+    observation = moved(healthy())
+    edited(node(observation, CONTROL), "routes", tunnel)
+    assert codes(observation) == []
+    failed(observation, "503", *_TO_POD)
+    failed(observation, "timeout", "pod from envoy")
+    (finding,) = found(observation)
     assert (finding.code, finding.hop) == ("T36", "endpoint")
     assert finding.remedy == f"docker exec {CONTROL} sysctl --write net/ipv4/conf/eth0/rp_filter=2"
     for name, interface in ((CONTROL, "eth0"), (WORKER, "all")):
-        node(sight, name)["sysctls"] |= {f"net.ipv4.conf.{interface}.rp_filter": 2}
-    assert codes(sight) == []
+        node(observation, name)["sysctls"] |= {f"net.ipv4.conf.{interface}.rp_filter": 2}
+    assert codes(observation) == []
 
 
 # T39
@@ -297,37 +297,37 @@ def narrow(holder: JSON, name: str, mtu: int) -> None:
     edited(holder, "links", change)
 
 
-def test_a_narrow_end_at_the_node_is_told_by_what_it_does_to_the_request() -> None:
-    sight = healthy()
-    narrow(node(sight), POD_INTERFACE, 600)
-    (finding,) = found(sight)
+def test_a_narrow_end_at_the_node_is_reported_by_what_it_does_to_the_request() -> None:
+    observation = healthy()
+    narrow(node(observation), POD_INTERFACE, 600)
+    (finding,) = found(observation)
     assert (finding.code, finding.hop, finding.level) == ("T39", "endpoint", Level.ADVISORY)
     assert finding.remedy == f"docker exec {WORKER} ip link set {POD_INTERFACE} mtu 1450"
-    request(sight, "client")["failure"] = "timeout"
-    assert [one.level for one in found(sight)] == [Level.MANDATORY]
+    request(observation, "client")["failure"] = "timeout"
+    assert [one.level for one in found(observation)] == [Level.MANDATORY]
 
 
 def test_envoy_s_narrow_end_is_the_host_port_s() -> None:
-    sight = healthy()
-    narrow(node(sight), ENVOY_INTERFACE, 600)
-    assert [(finding.code, finding.hop) for finding in found(sight)] == [("T39", "host-port")]
+    observation = healthy()
+    narrow(node(observation), ENVOY_INTERFACE, 600)
+    assert [(finding.code, finding.hop) for finding in found(observation)] == [("T39", "host-port")]
 
 
 def test_a_narrow_end_in_the_pod_does_tcp_no_harm() -> None:
-    sight = healthy()
-    narrow(space(sight, POD_IP), "eth0", 600)
-    assert codes(sight) == []
+    observation = healthy()
+    narrow(space(observation, POD_IP), "eth0", 600)
+    assert codes(observation) == []
 
 
 def test_pods_of_different_days_may_have_different_mtus() -> None:
-    sight = healthy()
-    narrow(node(sight), POD_INTERFACE, 1400)
-    narrow(space(sight, POD_IP), "eth0", 1400)
-    assert codes(sight) == []
+    observation = healthy()
+    narrow(node(observation), POD_INTERFACE, 1400)
+    narrow(space(observation, POD_IP), "eth0", 1400)
+    assert codes(observation) == []
 
 
 def test_an_end_that_was_not_seen_is_not_compared() -> None:
-    sight = healthy()
-    narrow(node(sight), POD_INTERFACE, 600)
-    node(sight)["namespaces"] = []
-    assert codes(sight) == []
+    observation = healthy()
+    narrow(node(observation), POD_INTERFACE, 600)
+    node(observation)["namespaces"] = []
+    assert codes(observation) == []

@@ -6,7 +6,7 @@ import pytest
 
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
-from tests.hops.trace.faults import told
+from tests.hops.trace.faults import reported
 from tests.hops.trace.names import JSON, POD, POD_IP, WORKER
 from tests.hops.trace.objects import thing
 from tests.hops.trace.observations import added, failed, found, healthy, node, request, view, without
@@ -14,35 +14,35 @@ from tests.hops.trace.observations import added, failed, found, healthy, node, r
 UP = "make up STACK=local"
 
 
-def runs(sight: JSON, *lines: str) -> JSON:
+def runs(observation: JSON, *lines: str) -> JSON:
     """The processes of the pod's network namespace."""
-    space = next(one for one in node(sight)["namespaces"] if POD_IP in one["links"])
+    space = next(one for one in node(observation)["namespaces"] if POD_IP in one["links"])
     space["processes"] = "\n".join(["901 S 5 1048576 pause", *lines])
-    return sight
+    return observation
 
 
 def hanging() -> JSON:
     return hang(healthy())
 
 
-def hang(sight: JSON) -> JSON:
+def hang(observation: JSON) -> JSON:
     """Lets the pod take connections and send nothing."""
-    failed(sight, "timeout", *faults.THROUGH_ENVOY, *faults.DIRECT, "service")
+    failed(observation, "timeout", *faults.THROUGH_ENVOY, *faults.DIRECT, "service")
     for place in faults.DIRECT:
-        request(sight, place)["seconds"] = {"connect": 0.001, "total": 4.0}
-    return sight
+        request(observation, place)["seconds"] = {"connect": 0.001, "total": 4.0}
+    return observation
 
 
-def first(sight: JSON) -> tuple[str, str, str]:
-    finding = trace(view(sight).sight).findings[0]
+def first(observation: JSON) -> tuple[str, str, str]:
+    finding = trace(view(observation).observation).findings[0]
     return finding.message, finding.remedy, finding.evidence
 
 
 @pytest.mark.parametrize(("state", "by"), [("T", "SIGSTOP"), ("t", "a debugger")])
 def test_a_stopped_process(state: str, by: str) -> None:
-    sight = runs(hanging(), f"934 {state} 5 1048576 python")
-    finding = trace(view(sight).sight).findings[0]
-    assert told(sight) == [("pod", "T66")]
+    observation = runs(hanging(), f"934 {state} 5 1048576 python")
+    finding = trace(view(observation).observation).findings[0]
+    assert reported(observation) == [("pod", "T66")]
     assert by in finding.message
     assert finding.resource.name == POD
     mend = ["docker", "exec", WORKER, "kill", "-CONT", "934"]
@@ -50,9 +50,9 @@ def test_a_stopped_process(state: str, by: str) -> None:
 
 
 def test_a_process_without_descriptors() -> None:
-    sight = runs(hanging(), "934 S 64 64 python")
-    message, remedy, evidence = first(sight)
-    assert told(sight) == [("pod", "T67")]
+    observation = runs(hanging(), "934 S 64 64 python")
+    message, remedy, evidence = first(observation)
+    assert reported(observation) == [("pod", "T67")]
     assert "all of its 64 file descriptors" in message
     assert remedy.endswith(f"delete pod {POD} && {UP}")
     assert "64 of 64" in evidence
@@ -60,11 +60,11 @@ def test_a_process_without_descriptors() -> None:
 
 @pytest.mark.parametrize("line", ["934 S 63 64 python", "934 S 90000 unlimited python", "934 R 5 1048576 python", "?"])
 def test_a_process_that_only_hangs_is_the_apps(line: str) -> None:
-    assert told(runs(hanging(), line)) == [("pod", "T44")]
+    assert reported(runs(hanging(), line)) == [("pod", "T44")]
 
 
 def test_a_stopped_helper_beside_an_answer_is_left_alone() -> None:
-    assert told(runs(healthy(), "934 T 5 1048576 python", "935 S 64 64 python")) == []
+    assert reported(runs(healthy(), "934 T 5 1048576 python", "935 S 64 64 python")) == []
 
 
 # T68
@@ -74,13 +74,13 @@ def podless() -> JSON:
     return without_pod(healthy())
 
 
-def without_pod(sight: JSON) -> JSON:
+def without_pod(observation: JSON) -> JSON:
     """Takes the pod away, as if the API had not let it in."""
-    without(sight, "Pod", POD)
-    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"] = []
-    faults.no_endpoints(sight)
-    sight["requests"] = [one for one in sight["requests"] if one["where"] not in faults.DIRECT]
-    return sight
+    without(observation, "Pod", POD)
+    found(observation, "EndpointSlice", "my-service-8fmwz")["endpoints"] = []
+    faults.no_endpoints(observation)
+    observation["requests"] = [one for one in observation["requests"] if one["where"] not in faults.DIRECT]
+    return observation
 
 
 def quota(**hard: str) -> JSON:
@@ -90,78 +90,78 @@ def quota(**hard: str) -> JSON:
 
 
 def test_a_quota_without_room() -> None:
-    sight = podless()
-    added(sight, quota(pods="0"))
-    message, remedy, _ = first(sight)
-    assert told(sight) == [("pod", "T68")]
+    observation = podless()
+    added(observation, quota(pods="0"))
+    message, remedy, _ = first(observation)
+    assert reported(observation) == [("pod", "T68")]
     assert "0 of 0 pods are used" in message
     assert shlex.split(remedy)[-5:-3] == ['{"spec":{"hard":{"pods":null}}}', "&&"]
     assert remedy.endswith(UP)
 
 
 def test_a_quota_that_asks_for_limits() -> None:
-    sight = podless()
-    added(sight, quota(limits__memory="1Gi"))
-    assert told(sight) == [("pod", "T68")]
-    assert "the pod sets none" in first(sight)[0]
+    observation = podless()
+    added(observation, quota(limits__memory="1Gi"))
+    assert reported(observation) == [("pod", "T68")]
+    assert "the pod sets none" in first(observation)[0]
 
 
 def test_a_quota_with_room_is_not_the_cause() -> None:
-    sight = podless()
-    added(sight, quota(pods="3"))
-    assert [code for _, code in told(sight)] == ["T42"]
+    observation = podless()
+    added(observation, quota(pods="3"))
+    assert [code for _, code in reported(observation)] == ["T42"]
 
 
 def test_a_limit_range_below_what_the_pod_asks_for() -> None:
-    sight = podless()
-    sight["stack"]["settings"]["services"][0]["resources"] = {"limits": {"memory": "256Mi"}}
+    observation = podless()
+    observation["stack"]["settings"]["services"][0]["resources"] = {"limits": {"memory": "256Mi"}}
     limits = [{"type": "Container", "max": {"memory": "128Mi"}}]
-    added(sight, thing("v1", "LimitRange", "small", "apps", spec={"limits": limits}))
-    finding = trace(view(sight).sight).findings[0]
-    assert told(sight) == [("pod", "T68")]
+    added(observation, thing("v1", "LimitRange", "small", "apps", spec={"limits": limits}))
+    finding = trace(view(observation).observation).findings[0]
+    assert reported(observation) == [("pod", "T68")]
     assert "asks for 256Mi memory, and max is 128Mi" in finding.message
     assert finding.setting == "stacks/Pulumi.local.yaml: services[0].resources"
 
 
 def test_a_limit_range_that_the_pod_keeps_to_is_not_the_cause() -> None:
-    sight = podless()
-    sight["stack"]["settings"]["services"][0]["resources"] = {"limits": {"memory": "64Mi"}}
+    observation = podless()
+    observation["stack"]["settings"]["services"][0]["resources"] = {"limits": {"memory": "64Mi"}}
     limits = [{"type": "Container", "max": {"memory": "128Mi"}, "min": {"memory": "64Mi"}}]
-    added(sight, thing("v1", "LimitRange", "small", "apps", spec={"limits": limits}))
-    assert [code for _, code in told(sight)] == ["T42"]
+    added(observation, thing("v1", "LimitRange", "small", "apps", spec={"limits": limits}))
+    assert [code for _, code in reported(observation)] == ["T42"]
 
 
 def test_an_event_of_a_replica_set_quotes_the_refusal() -> None:
-    sight = podless()
+    observation = podless()
     said = (
         'pods "my-service-6d8-" is forbidden: exceeded quota: small, requested: pods=1, used: pods=4, limited: pods=4'
     )
     event = thing("v1", "Event", "e", "apps", type="Warning", reason="FailedCreate", message=said)
     event["involvedObject"] = {"kind": "ReplicaSet", "namespace": "apps", "name": "my-service-6d8"}
-    added(sight, quota(pods="4"), event)
-    assert told(sight) == [("pod", "T68")]
-    assert "exceeded quota: small" in first(sight)[2]
+    added(observation, quota(pods="4"), event)
+    assert reported(observation) == [("pod", "T68")]
+    assert "exceeded quota: small" in first(observation)[2]
 
 
 def test_a_quota_is_no_fault_of_a_pod_that_runs() -> None:
-    sight = healthy()
-    added(sight, quota(pods="0"))
-    assert told(sight) == []
+    observation = healthy()
+    added(observation, quota(pods="0"))
+    assert reported(observation) == []
 
 
 # T69
 
 
 def test_an_image_of_another_architecture() -> None:
-    sight = healthy()
-    faults.waiting(sight, "CrashLoopBackOff", terminated={"exitCode": 255, "reason": "Error"})
-    failed(sight, "refused", *faults.DIRECT)
-    container = found(sight, "Pod", POD)["spec"]["containers"][0]["name"]
-    sight["cluster"]["logs"][f"apps/{POD}/{container} previous"] = "exec /program/app: exec format error"
-    found(sight, "Node", WORKER)["status"]["nodeInfo"] = {"architecture": "amd64"}
-    node(sight)["namespaces"] = []
-    assert told(sight) == [("pod", "T69")]
-    message, remedy, evidence = first(sight)
+    observation = healthy()
+    faults.waiting(observation, "CrashLoopBackOff", terminated={"exitCode": 255, "reason": "Error"})
+    failed(observation, "refused", *faults.DIRECT)
+    container = found(observation, "Pod", POD)["spec"]["containers"][0]["name"]
+    observation["cluster"]["logs"][f"apps/{POD}/{container} previous"] = "exec /program/app: exec format error"
+    found(observation, "Node", WORKER)["status"]["nodeInfo"] = {"architecture": "amd64"}
+    node(observation)["namespaces"] = []
+    assert reported(observation) == [("pod", "T69")]
+    message, remedy, evidence = first(observation)
     assert "does not run on amd64" in message
     assert remedy == UP
     assert "exec format error" in evidence
