@@ -10,7 +10,7 @@ from hops.cli.catalogues.codes import evidence
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import page, pages
 
-PAGES = Path(__file__).parents[3] / "docs" / "codes"
+PAGES = Path(__file__).parents[4] / "docs" / "codes"
 
 
 def test_every_code_is_listed_and_explained() -> None:

@@ -20,7 +20,7 @@ import yaml
 from hops.model.versions import CALICO, CONTOUR
 from hops.observe.local.published_files import manifests_folder, published
 
-FOLDER = Path(__file__).parents[3] / "hops" / "kubernetes" / "schemas"
+FOLDER = Path(__file__).parents[4] / "hops" / "kubernetes" / "schemas"
 COMMAND = ".venv/bin/python -m tests.hops.kubernetes.schemas.published_schemas"
 
 GATEWAY_API = ("1.3.0", "1.6.3")
