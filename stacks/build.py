@@ -32,7 +32,7 @@ from hops.kubernetes.declared_path import found
 from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.pod_security import ENFORCE
 from hops.kubernetes.resources.pod_start import MIGRATION, ServicePod, not_ready, unanswered
-from hops.kubernetes.values import at
+from hops.kubernetes.resources.services import as_service
 from hops.model.certificates import KeyPair
 from hops.model.hop import Backend, Entrance, Hop, LiveAddresses, RequestPath, RouteCondition
 from hops.model.images.image import Build
@@ -341,7 +341,7 @@ def _leads_elsewhere(found: Sequence[Mapping[str, Any]], backend: Backend) -> bo
     """Whether the living Service of a backend selects other pods than the planned one."""
     name = f"{backend.namespace}/{backend.service}"
     services = (item for item in found if item.get("kind") == "Service" and objects.full_name(item) == name)
-    selectors = (at(service, "spec", "selector") for service in services)
+    selectors = (as_service(service).selector for service in services)
     return any(selector and selector != backend.selector for selector in selectors)
 
 

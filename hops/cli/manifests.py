@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from hops.kubernetes import objects
 from hops.kubernetes.controller.secrets import KUSTOMIZE
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.finding import Place
@@ -86,11 +87,10 @@ class File:
 
 def _identity(body: JSON) -> tuple[str, ...] | None:
     """Group, kind, namespace and name of an object; None for other documents and for values that are no strings."""
-    version, kind, metadata = at(body, "apiVersion"), at(body, "kind"), at(body, "metadata")
-    if kind == "Policy" or not isinstance(version, str):
+    version, kind = at(body, "apiVersion"), at(body, "kind")
+    if kind == "Policy" or not isinstance(version, str) or not isinstance(kind, str) or not objects.name(body):
         return None
-    parts = (version.rpartition("/")[0], kind, at(metadata, "namespace") or "", at(metadata, "name"))
-    return parts if all(isinstance(part, str) for part in parts) and parts[3] else None
+    return version.rpartition("/")[0], kind, objects.namespace(body) or "", objects.name(body)
 
 
 def _shared(one: str, other: str) -> int:
@@ -102,7 +102,7 @@ def _shared(one: str, other: str) -> int:
 def _lacks_kind(body: Mapping[str, JSON]) -> bool:
     version = body.get("apiVersion")
     # A kind that is no string is a mistake of an object.
-    meant = body.get("kind") is not None or isinstance(body.get("metadata"), dict)
+    meant = body.get("kind") is not None or objects.described(body)
     return isinstance(version, str) and ("/" in version or meant)
 
 

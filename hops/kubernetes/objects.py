@@ -4,8 +4,25 @@ Every function takes an object's body and gives None, "" or nothing where the bo
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hops.kubernetes.values import JSON, at, pairs, sequence, text
+
+
+@dataclass(frozen=True)
+class StatusCondition:
+    """One condition of an object's status.
+
+    status: `True`, `False` or `Unknown`; "" if missing.
+    reason: one word, such as `KubeletNotReady`; "" if missing.
+    message: the sentence of the component that sets it; "" if missing.
+    since: when the status last changed, in RFC 3339; "" if missing.
+    """
+
+    status: str
+    reason: str
+    message: str
+    since: str
 
 
 def name(item: Mapping[str, JSON] | None) -> str:
@@ -16,6 +33,27 @@ def name(item: Mapping[str, JSON] | None) -> str:
 def namespace(item: Mapping[str, JSON] | None) -> str | None:
     """The object's namespace, None where it names none."""
     return text(at(_body(item), "metadata", "namespace"))
+
+
+def uid(item: Mapping[str, JSON]) -> str:
+    """The identifier that the API server gave to the object, "" where it has none."""
+    return text(at(_body(item), "metadata", "uid")) or ""
+
+
+def created(item: Mapping[str, JSON]) -> str:
+    """When the API server made the object, in RFC 3339; "" where it does not say."""
+    return text(at(_body(item), "metadata", "creationTimestamp")) or ""
+
+
+def described(body: Mapping[str, JSON]) -> bool:
+    """Whether a value has metadata, as every object has, and other YAML seldom."""
+    return "metadata" in body
+
+
+def nameless(item: Mapping[str, JSON]) -> bool:
+    """Whether the object has neither a name nor a prefix from which the API server makes one."""
+    metadata = at(_body(item), "metadata")
+    return not at(metadata, "name") and not at(metadata, "generateName")
 
 
 def full_name(item: Mapping[str, JSON]) -> str:
@@ -52,16 +90,19 @@ def deleting(item: Mapping[str, JSON]) -> bool:
     return bool(at(_body(item), "metadata", "deletionTimestamp"))
 
 
-def condition(item: Mapping[str, JSON] | None, kind: str) -> Mapping[str, JSON] | None:
+def condition(item: Mapping[str, JSON] | None, kind: str) -> StatusCondition | None:
     """The condition of this type in the object's status, None where it has none."""
-    found = (entry for entry in sequence(at(_body(item), "status", "conditions")) if at(entry, "type") == kind)
-    return next((entry for entry in found if isinstance(entry, dict)), None)
+    for entry in sequence(at(_body(item), "status", "conditions")):
+        if at(entry, "type") == kind:
+            fields = (text(at(entry, key)) or "" for key in ("status", "reason", "message", "lastTransitionTime"))
+            return StatusCondition(*fields)
+    return None
 
 
 def ready(item: Mapping[str, JSON] | None) -> bool | None:
     """Whether the condition Ready of a Pod or Node holds, None where it has none."""
     found = condition(item, "Ready")
-    return None if found is None else found.get("status") == "True"
+    return None if found is None else found.status == "True"
 
 
 def address(pod: Mapping[str, JSON]) -> str | None:
@@ -95,6 +136,11 @@ def taints(node: Mapping[str, JSON]) -> tuple[tuple[str, str, str], ...]:
         (text(at(entry, "key")) or "", text(at(entry, "value")) or "", text(at(entry, "effect")) or "")
         for entry in entries
     )
+
+
+def architecture(node: Mapping[str, JSON] | None) -> str | None:
+    """The architecture of a node, such as `arm64`."""
+    return text(at(_body(node), "status", "nodeInfo", "architecture"))
 
 
 def phase(pod: Mapping[str, JSON]) -> str | None:

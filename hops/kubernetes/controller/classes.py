@@ -113,6 +113,11 @@ def annotated_class(annotations: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
+def class_field(resource: Resource) -> str | None:
+    """`spec.ingressClassName` of an Ingress or HTTPProxy; None if missing."""
+    return text(at(resource.body, "spec", "ingressClassName"))
+
+
 def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
     """The ingress class of an Ingress or HTTPProxy; "" for none.
 
@@ -125,7 +130,7 @@ def class_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:
             # An empty name counts as set, so the API server does not add the default.
             or ("" if subject.class_name == "" else inventory.once(_default_class))
         )
-    return annotated_class(subject.annotations)[0] or text(at(subject.body, "spec", "ingressClassName")) or ""
+    return annotated_class(subject.annotations)[0] or class_field(subject) or ""
 
 
 def owner_of(subject: DeclaredIngress | Resource, inventory: Inventory) -> str:

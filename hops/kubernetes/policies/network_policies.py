@@ -6,7 +6,7 @@ https://docs.tigera.io/calico/latest/reference/resources/globalnetworkpolicy.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal, cast
@@ -16,7 +16,21 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.calico_selectors import SelectorError, takes
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import Pod, as_pod
-from hops.kubernetes.values import JSON, Undecidable, at, flag, mapping, network, number, pairs, sequence, text, texts
+from hops.kubernetes.values import (
+    JSON,
+    UNKNOWN,
+    Undecidable,
+    at,
+    flag,
+    mapping,
+    network,
+    number,
+    pairs,
+    sequence,
+    text,
+    texts,
+    unknown_paths,
+)
 
 Direction = Literal["Ingress", "Egress"]
 Action = Literal["Allow", "Deny", "Pass"]
@@ -107,6 +121,35 @@ def as_policy(item: dict[str, JSON], direction: Direction, connection: Connectio
     return None
 
 
+def pod_selector(policy: Mapping[str, JSON]) -> JSON:
+    """The selector of the pods that a policy of Kubernetes is for."""
+    return at(dict(policy), "spec", "podSelector")
+
+
+def senders(policy: Mapping[str, JSON]) -> Iterator[Sequence[JSON]]:
+    """Whom each ingress rule of a policy of Kubernetes admits; an empty sequence for everybody."""
+    return (sequence(at(rule, "from")) for rule in sequence(at(dict(policy), "spec", "ingress")))
+
+
+def limits_senders(policy: Mapping[str, JSON]) -> bool:
+    """Whether a policy of Kubernetes limits who sends. Raises Undecidable if this or its pods are unknown."""
+    spec = at(dict(policy), "spec")
+    if spec is UNKNOWN or unknown_paths(at(spec, "podSelector")):
+        raise Undecidable
+    types = at(spec, "policyTypes")
+    return types is None or "Ingress" in texts(types)
+
+
+def without_senders(policy: Mapping[str, JSON]) -> dict[str, JSON]:
+    """A policy of Kubernetes without its ingress rules."""
+    return {**policy, "spec": {**mapping(policy.get("spec")), "ingress": []}}
+
+
+def tier_of(policy: Mapping[str, JSON]) -> str:
+    """The tier of a policy of Calico."""
+    return text(at(dict(policy), "spec", "tier")) or DEFAULT
+
+
 def _types(spec: JSON, key: str) -> tuple[str, ...]:
     """The directions that a policy is for; ingress is meant where it names none and has no egress alone."""
     given = texts(at(spec, key))
@@ -142,8 +185,8 @@ def as_order(value: JSON) -> float:
 
 def _of_kubernetes(item: dict[str, JSON], direction: Direction, connection: Connection) -> NetworkPolicy | None:
     subject, remote = _ends(direction, connection)
-    namespace, spec = str(at(item, "metadata", "namespace")), at(item, "spec")
-    if namespace != subject.namespace or not selects(at(spec, "podSelector"), subject.labels):
+    namespace, spec = str(objects.namespace(item)), at(item, "spec")
+    if namespace != subject.namespace or not selects(pod_selector(item), subject.labels):
         return None
     if direction not in _types(spec, "policyTypes"):
         return None
@@ -208,7 +251,7 @@ def _is_port(given: JSON, last: JSON, connection: Connection) -> bool:
 def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connection) -> NetworkPolicy | None:
     subject, _ = _ends(direction, connection)
     spec = at(item, "spec")
-    namespace = text(at(item, "metadata", "namespace")) if item.get("kind") == "NetworkPolicy" else None
+    namespace = objects.namespace(item) if item.get("kind") == "NetworkPolicy" else None
     if flag(at(spec, "doNotTrack")) or flag(at(spec, "preDNAT")) or direction not in _types(spec, "types"):
         return None
     mine = _all(
@@ -224,8 +267,7 @@ def _of_calico(item: dict[str, JSON], direction: Direction, connection: Connecti
         for rule in sequence(at(spec, direction.lower()))
         if at(rule, "action") in ("Allow", "Deny", "Pass")
     )
-    tier = text(at(spec, "tier")) or DEFAULT
-    return NetworkPolicy(item, tier, as_order(at(spec, "order")), sure=mine is True, rules=rules)
+    return NetworkPolicy(item, tier_of(item), as_order(at(spec, "order")), sure=mine is True, rules=rules)
 
 
 def _labels(peer: Peer) -> Mapping[str, str]:
@@ -330,7 +372,7 @@ def declared_peer(pod: Pod, inventory: Inventory) -> Peer:
     return Peer(
         namespace=name,
         labels=dict(pod.labels),
-        around={**pairs(at(around.body, "metadata", "labels")), _NAME_LABEL: name} if around else None,
+        around={**around.labels, _NAME_LABEL: name} if around else None,
         account=text(at(pod.spec, "serviceAccountName")) or "default",
         address=None,
         ports={

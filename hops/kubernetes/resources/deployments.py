@@ -1,15 +1,49 @@
-"""Deployments and DaemonSets: their pods of the current template, and how far they are."""
+"""Deployments and other workloads: how many pods they have, how they replace them, and how far they are."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources.pod_start import PodStart, pod_start
-from hops.kubernetes.values import JSON, at, number, pairs, text
+from hops.kubernetes.values import JSON, at, number, pairs, sequence, text
 
 
-def replicas(deployment: Mapping[str, JSON] | None) -> int | None:
-    """How many pods a Deployment is to have; None where it does not say."""
-    return number(at(dict(deployment or {}), "spec", "replicas"))
+@dataclass(frozen=True)
+class RolloutStrategy:
+    """How a workload replaces its pods.
+
+    type: such as `Recreate`; None if none is declared.
+    surge, unavailable: `maxSurge` and `maxUnavailable` as declared, a number or a percentage; None if missing.
+    """
+
+    type: str | None
+    surge: JSON
+    unavailable: JSON
+
+
+def replicas(workload: Mapping[str, JSON] | None) -> int | None:
+    """How many pods a workload is to have; None where it does not say."""
+    return number(at(dict(workload or {}), "spec", "replicas"))
+
+
+def rollout_strategy(workload: Mapping[str, JSON]) -> RolloutStrategy:
+    """The strategy of a Deployment, or the update strategy of a DaemonSet."""
+    key = "strategy" if workload.get("kind") == "Deployment" else "updateStrategy"
+    declared = at(dict(workload), "spec", key)
+    rolling = at(declared, "rollingUpdate")
+    return RolloutStrategy(text(at(declared, "type")), at(rolling, "maxSurge"), at(rolling, "maxUnavailable"))
+
+
+def scaled(autoscaler: Mapping[str, JSON]) -> tuple[str, str] | None:
+    """The kind and name of the workload that an autoscaler scales; None where it names none."""
+    reference = at(dict(autoscaler), "spec", "scaleTargetRef")
+    return (text(at(reference, "kind")) or "Deployment", text(at(reference, "name")) or "") if reference else None
+
+
+def claim_names(stateful_set: Mapping[str, JSON]) -> frozenset[str]:
+    """The names of the volumes that a StatefulSet claims for each of its pods."""
+    claims = sequence(at(dict(stateful_set), "spec", "volumeClaimTemplates"))
+    return frozenset(text(at(claim, "metadata", "name")) or "" for claim in claims)
 
 
 def scheduled_nodes(daemon_set: Mapping[str, JSON]) -> int | None:
@@ -55,8 +89,7 @@ def rollout(
     states = {objects.full_name(pod): pod_start(dict(pod)) for pod in current}
     # A pod that is not ready keeps the Deployment from making the next one.
     if all(state.ready for state in states.values()) and len(current) < (replicas(deployment) or 0):
-        failure = objects.condition(deployment, "ReplicaFailure") or {}
-        states[name] = PodStart(
-            "missing", reason=text(failure.get("reason")) or "", message=text(failure.get("message")) or ""
-        )
+        failure = objects.condition(deployment, "ReplicaFailure")
+        said = (failure.reason, failure.message) if failure else ("", "")
+        states[name] = PodStart("missing", reason=said[0], message=said[1])
     return states

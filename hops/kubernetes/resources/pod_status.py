@@ -66,7 +66,9 @@ def pod_reason(pod: Mapping[str, JSON]) -> StateReason:
 def unscheduled(pod: Mapping[str, JSON]) -> StateReason | None:
     """Why the scheduler found no node for a pod; None if it found one."""
     scheduled = objects.condition(pod, "PodScheduled")
-    return _state(scheduled) if scheduled and scheduled.get("status") == "False" else None
+    if scheduled is None or scheduled.status != "False":
+        return None
+    return StateReason(scheduled.reason, scheduled.message, None)
 
 
 def _statuses(pod: Mapping[str, JSON] | None, key: str) -> tuple[ContainerStatus, ...]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, pairs, plain, pointer, unknown_paths
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, pairs, plain, pointer, steps, unknown_paths
 from hops.model.finding import Identity, Place, label
 
 T = TypeVar("T")
@@ -109,6 +109,10 @@ class Resource:
     @property
     def annotations(self) -> Mapping[str, str]:
         return pairs(at(self.body, "metadata", "annotations"))
+
+    def holds(self, pointer: str) -> bool:
+        """Whether a mapping stands at a JSON pointer, so that a patch can add a key to it."""
+        return isinstance(at(self.body, *steps(pointer)), dict)
 
     @property
     def identity(self) -> Identity:

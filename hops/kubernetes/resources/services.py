@@ -10,6 +10,8 @@ from hops.model.finding import Place
 
 _SERVICE_LABEL = "kubernetes.io/service-name"
 """Label of an EndpointSlice (discovery/v1, LabelServiceName)."""
+_MANAGED_BY, _ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
+"""Label of an IPAddress that the API server allocated (networking/v1, LabelManagedBy)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +115,15 @@ def load_balancers(service: Mapping[str, JSON] | None) -> Iterator[tuple[str | N
 def service_of(endpoint_slice: Mapping[str, JSON]) -> str | None:
     """The name of the Service that an EndpointSlice belongs to."""
     return text(at(dict(endpoint_slice), "metadata", "labels", _SERVICE_LABEL))
+
+
+def address_holder(ip_address: Mapping[str, JSON]) -> tuple[str | None, str | None] | None:
+    """The namespace and name of the Service for which the API server allocated an IPAddress; None for any other."""
+    body = dict(ip_address)
+    parent = at(body, "spec", "parentRef")
+    if at(body, "metadata", "labels", _MANAGED_BY) != _ALLOCATOR or at(parent, "resource") != "services":
+        return None
+    return text(at(parent, "namespace")), text(at(parent, "name"))
 
 
 def endpoints(endpoint_slice: Mapping[str, JSON]) -> Iterator[Endpoint]:

@@ -6,6 +6,7 @@ From Gateway API 1.3: apis/v1/gateway_types.go, apis/v1/shared_types.go.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hops.kubernetes import objects
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.resource import Resource
@@ -144,11 +145,16 @@ def of_another_gateway(route: Resource, inventory: Inventory) -> bool:
     )
 
 
+def contours_class(gateway_class: Resource) -> bool:
+    """Whether a GatewayClass names Contour as its controller."""
+    return (text(at(gateway_class.body, "spec", "controllerName")) or "").startswith(CONTOUR_CONTROLLER)
+
+
 def by_contour(gateway: Resource, inventory: Inventory) -> bool:
     """Whether Contour handles a Gateway: by its GatewayClass, and if that is not declared, presumably."""
     name = text(at(gateway.body, "spec", "gatewayClassName")) or ""
     declared = inventory.find("GatewayClass", None, name)
-    return declared is None or (text(at(declared.body, "spec", "controllerName")) or "").startswith(CONTOUR_CONTROLLER)
+    return declared is None or contours_class(declared)
 
 
 def programmed_without(scheme: str, inventory: Inventory) -> Resource | None:
@@ -159,9 +165,8 @@ def programmed_without(scheme: str, inventory: Inventory) -> Resource | None:
     scheme: http or https.
     """
     for gateway in inventory.of_kind("Gateway"):
-        conditions = sequence(at(gateway.body, "status", "conditions"))
-        accepted = any(at(one, "type") == "Accepted" and at(one, "status") == "True" for one in conditions)
-        if by_contour(gateway, inventory) and accepted:
+        accepted = objects.condition(gateway.body, "Accepted")
+        if by_contour(gateway, inventory) and accepted and accepted.status == "True":
             served = {_SCHEMES.get(listener.protocol) for listener in listeners(gateway)}
             return None if scheme in served else gateway
     return None
@@ -245,7 +250,7 @@ def _of_namespace(listener: GatewayListener, route: Resource, _: JSON, inventory
     if declared is None and not _by_name_alone(selector):
         # The labels of an undeclared namespace are unknown, so it may be selected.
         return not inventory.live
-    labels = pairs(at(declared.body, "metadata", "labels")) if declared else {}
+    labels = declared.labels if declared else {}
     return selects(selector, {**labels, NAMESPACE_NAME: own or ""})
 
 

@@ -44,6 +44,17 @@ def virtual_host(proxy: Resource) -> Mapping[str, JSON] | None:
     return part(proxy.body, "spec", "virtualhost")
 
 
+def tunnel(proxy: Resource) -> Mapping[str, JSON] | None:
+    """`spec.tcpproxy` of an HTTPProxy; None if there is none. Raises Undecidable if it is unknown."""
+    return part(proxy.body, "spec", "tcpproxy")
+
+
+def route_entries(proxy: Resource) -> Sequence[tuple[str, JSON]]:
+    """The entries of `spec.routes` of an HTTPProxy as JSON values, each after its JSON pointer."""
+    entries = sequence(at(proxy.body, "spec", "routes"))
+    return [(f"/spec/routes/{index}", entry) for index, entry in enumerate(entries)]
+
+
 @dataclass(frozen=True, slots=True)
 class ProxyTLS:
     """`spec.virtualhost.tls` of an HTTPProxy.
@@ -92,14 +103,20 @@ def status_messages(proxy: Resource) -> tuple[str, ...]:
     ) or ((f"{proxy}: {description}",) if description else ())
 
 
+def include_entries(proxy: Resource) -> Sequence[tuple[str, JSON]]:
+    """The entries of `spec.includes` of an HTTPProxy as JSON values, each after its JSON pointer."""
+    entries = sequence(at(proxy.body, "spec", "includes"))
+    return [(f"/spec/includes/{index}", entry) for index, entry in enumerate(entries)]
+
+
 def includes(proxy: Resource, inventory: Inventory) -> Iterator[Include]:
     """The includes of an HTTPProxy, of routes and of tcpproxy."""
-    spec = at(proxy.body, "spec")
-    for index, entry in enumerate(sequence(at(spec, "includes"))):
-        yield _include(proxy, entry, f"/spec/includes/{index}", inventory)
+    for base, entry in include_entries(proxy):
+        yield _include(proxy, entry, base, inventory)
+    tcp = at(proxy.body, "spec", "tcpproxy")
     for key in ("include", "includes"):
-        if at(spec, "tcpproxy", key):
-            yield _include(proxy, at(spec, "tcpproxy", key), f"/spec/tcpproxy/{key}", inventory)
+        if at(tcp, key):
+            yield _include(proxy, at(tcp, key), f"/spec/tcpproxy/{key}", inventory)
 
 
 def _include(proxy: Resource, entry: JSON, base: str, inventory: Inventory) -> Include:

@@ -7,7 +7,7 @@ from hops.kubernetes.controller.classes import owner_of
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.routing.hosts import bare
-from hops.kubernetes.routing.proxies import includes, part, proxy_tls, status_messages, virtual_host
+from hops.kubernetes.routing.proxies import includes, part, proxy_tls, route_entries, status_messages, virtual_host
 from hops.kubernetes.routing.route import (
     Adapter,
     MissingTLS,
@@ -39,13 +39,13 @@ def _proxy_routes(root: Resource, inventory: Inventory) -> Iterator[Route]:
         if not waiting:
             return
         proxy, above, trail = waiting.pop()
-        for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
+        for base, route in route_entries(proxy):
             conditions = [*above, *sequence(at(route, "conditions"))]
             matches_, others = merged(conditions)
             services = sequence(at(route, "services"))
             yield Route(
                 proxy,
-                f"/spec/routes/{index}",
+                base,
                 owner,
                 name,
                 matches_,
@@ -122,10 +122,9 @@ def merged(conditions: Sequence[JSON]) -> tuple[tuple[str, str], str]:
 
 
 def _proxy_targets(proxy: Resource, _: Inventory) -> Iterator[Target]:
-    spec = at(proxy.body, "spec")
-    for index, route in enumerate(sequence(at(spec, "routes"))):
-        yield from references(at(route, "services"), f"/spec/routes/{index}/services")
-    yield from references(at(spec, "tcpproxy", "services"), "/spec/tcpproxy/services")
+    for base, route in route_entries(proxy):
+        yield from references(at(route, "services"), f"{base}/services")
+    yield from references(at(proxy.body, "spec", "tcpproxy", "services"), "/spec/tcpproxy/services")
 
 
 def _secure(proxy: Resource, inventory: Inventory) -> bool:
@@ -141,9 +140,9 @@ def _missing_tls(proxy: Resource, _: Inventory) -> MissingTLS:
 
 
 def _plain_access(proxy: Resource, _: Inventory) -> Iterator[PlainAccess]:
-    for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
+    for base, route in route_entries(proxy):
         if flag(at(route, "permitInsecure")):
-            path = f"/spec/routes/{index}/permitInsecure"
+            path = f"{base}/permitInsecure"
             message = "a route sets permitInsecure and is served over plain HTTP."
             patch = ({"op": "remove", "path": path},)
             yield PlainAccess(path, message, patch, "Remove permitInsecure from the route.")

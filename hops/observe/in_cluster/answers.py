@@ -173,7 +173,7 @@ def failed_migration(control_plane: str, service: str) -> tuple[str, PodStart, l
         and fields.labels(pod).get(MIGRATION) == name
         and not fields.deleting(pod)
     ]
-    last = max(own, key=lambda pod: str(at(pod, "metadata", "creationTimestamp")), default=None)
+    last = max(own, key=fields.created, default=None)
     if last is None or fields.phase(last) == "Succeeded":
         return None
     return full_name(last), pod_start(last), _log(control_plane, full_name(last))

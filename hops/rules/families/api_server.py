@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from hops.kubernetes import objects
+from hops.kubernetes.declared_values import refused_values
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.deployments import claim_names
 from hops.kubernetes.resources.kind_nodes import clusters
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.services import DeclaredService, declared_service
 from hops.kubernetes.schemas.bounds import name_of
 from hops.kubernetes.schemas.catalogue import Catalogue, catalogue, known_versions, minor_of, versions_with
 from hops.kubernetes.schemas.expressions import GROUP, ill_expressed
 from hops.kubernetes.schemas.refusals import Fault, Refusal, nearest, refusals
 from hops.kubernetes.schemas.removed import REMOVED
-from hops.kubernetes.validation.refused_values import refused_values
-from hops.kubernetes.values import UNKNOWN, Undecidable, at, mapping, number, pointer, sequence, text, texts
+from hops.kubernetes.values import UNKNOWN, Undecidable, at, pointer, sequence, steps, text, texts
 from hops.model.finding import Level, Severity
 from hops.rules.rule import Breach, NoParameters, Rule, Scope
 
@@ -226,7 +229,7 @@ def _reasons(resource: Resource, known: Catalogue) -> Iterator[Refusal]:
 
 def _unnamed(body: Mapping[str, Any], version: Any, kind: Any, known: Catalogue) -> Iterator[Refusal]:
     """An object without kind, or a known kind without apiVersion; other YAML is no object."""
-    if isinstance(kind, str) and kind in known.versions_of and "metadata" in body:
+    if isinstance(kind, str) and kind in known.versions_of and objects.described(body):
         right = known.versions_of[kind][0]
         yield Refusal(
             Fault.VERSION,
@@ -237,7 +240,7 @@ def _unnamed(body: Mapping[str, Any], version: Any, kind: Any, known: Catalogue)
         )
     elif kind and not isinstance(kind, str) and "apiVersion" in body:
         yield Refusal(Fault.VERSION, "/kind", _no_text("kind", kind), "Write the name of one kind.")
-    elif isinstance(version, str) and version.rpartition("/")[0] in known.groups and "metadata" in body:
+    elif isinstance(version, str) and version.rpartition("/")[0] in known.groups and objects.described(body):
         yield Refusal(Fault.VERSION, "/kind", "the object has no kind.", f"Set kind to one of {version}.")
 
 
@@ -342,7 +345,7 @@ def _beyond(resource: Resource, pod: Pod | None, known: Catalogue, node_ports: t
     if resource.api_version.startswith(f"{GROUP}/"):
         checks.append(ill_expressed(resource.kind, resource.body))
     if f"{resource.api_version} {resource.kind}" in known.served:
-        checks += [_service(resource.body, node_ports)] if resource.kind == "Service" else []
+        checks += [_service(declared_service(resource), node_ports)] if resource.kind == "Service" else []
         checks += [_pod(resource, pod)] if pod else []
     for check in checks:
         with suppress(Undecidable):
@@ -350,12 +353,10 @@ def _beyond(resource: Resource, pod: Pod | None, known: Catalogue, node_ports: t
 
 
 def _named(resource: Resource, known: Catalogue) -> Iterator[Refusal]:
-    metadata = mapping(resource.body.get("metadata"))
-    name = metadata.get("name")
-    if not name:
-        if not metadata.get("generateName"):
-            yield Refusal(Fault.VALUE, "/metadata/name", "the object has no name.", "Set metadata.name.")
-    elif isinstance(name, str):
+    name = objects.name(resource.body)
+    if objects.nameless(resource.body):
+        yield Refusal(Fault.VALUE, "/metadata/name", "the object has no name.", "Set metadata.name.")
+    elif name:
         bound = name_of(resource.kind, minor_of(known.version))
         if not re.search(bound["pattern"], name) or len(name) > bound.get("maxLength", 253):
             yield Refusal(
@@ -366,12 +367,12 @@ def _named(resource: Resource, known: Catalogue) -> Iterator[Refusal]:
             )
 
 
-def _service(body: Mapping[str, Any], node_ports: tuple[int, int]) -> Iterator[Refusal]:
-    kind = text(at(body, "spec", "type")) or "ClusterIP"
+def _service(service: DeclaredService, node_ports: tuple[int, int]) -> Iterator[Refusal]:
+    kind = service.type
     seen: set[tuple[int | None, str]] = set()
-    for index, port in enumerate(sequence(at(body, "spec", "ports"))):
-        base = f"/spec/ports/{index}"
-        node_port, first, last = number(at(port, "nodePort")), *node_ports
+    for port in service.ports:
+        base, index = port.pointer, steps(port.pointer)[-1]
+        node_port, first, last = port.node_port, *node_ports
         if node_port and kind in ("ClusterIP", "ExternalName"):
             yield Refusal(
                 Fault.VALUE,
@@ -387,7 +388,7 @@ def _service(body: Mapping[str, Any], node_ports: tuple[int, int]) -> Iterator[R
                 f"spec.ports[{index}].nodePort is {node_port}, which is outside the range {first} to {last}.",
                 f"Write a nodePort from {first} to {last}, or remove it; it is no port of the machine.",
             )
-        claim = number(at(port, "port")), text(at(port, "protocol")) or "TCP"
+        claim = port.port, port.protocol
         if claim[0] and claim in seen:
             yield Refusal(
                 Fault.VALUE,
@@ -406,8 +407,7 @@ def _pod(resource: Resource, pod: Pod) -> Iterator[Refusal]:
     ]
     yield from _twice(volumes)
     names = {name for _, name in volumes}
-    claims = sequence(at(resource.body, "spec", "volumeClaimTemplates"))
-    names |= {text(at(claim, "metadata", "name")) or "" for claim in claims}
+    names |= claim_names(resource.body)
     for container in pod.containers:
         if container.body.get("image") is None:
             yield Refusal(

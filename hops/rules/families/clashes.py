@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import Field
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources import pulumi_resources
 from hops.kubernetes.resources.claims import NameClaim, PortClaim
 from hops.kubernetes.resources.ingresses import declared_ingress
 from hops.kubernetes.resources.kind_nodes import KindConfiguration, clusters, overlap
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.hosts import route_hosts, tls_hosts
-from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, pointer, text
+from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, mapping, matches, number, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.settings.setting_types import Section
@@ -253,11 +254,11 @@ def cluster_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -
     if not names:
         return
     if resource.kind == _PROVIDER:
-        context = text(at(_inputs(resource), "context"))
+        context = text(at(pulumi_resources.inputs(resource), "context"))
         rival = names.get(("context", context)) if context else None
         if rival:
             yield Breach(
-                pointer("", *(["spec"] if "spec" in resource.body else []), "context"),
+                f"{pulumi_resources.inputs_pointer(resource)}/context",
                 f"context {context} is already used by {rival.holder}.",
             )
         return
@@ -275,11 +276,6 @@ def cluster_is_free(resource: Resource, inventory: Inventory, _: NoParameters) -
             ({"op": "add", "path": "/name", "value": free},),
             evidence=name,
         )
-
-
-def _inputs(resource: Resource) -> JSON:
-    """What a Pulumi resource was given."""
-    return resource.body.get("spec", resource.body)
 
 
 def _given(inputs: JSON, key: str) -> bool:
@@ -325,7 +321,7 @@ spec: {{context: kind-bob}}
 """,
 )
 def explicit(resource: Resource, _: Inventory, parameters: Owned) -> Iterator[Breach]:
-    inputs = _inputs(resource)
+    inputs = pulumi_resources.inputs(resource)
     if resource.kind == _PROVIDER:
         if not _given(inputs, "kubeconfig") and not _given(inputs, "context"):
             message, remedy = (

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.deployments import replicas, rollout_strategy
 from hops.kubernetes.resources.kind_nodes import Placement, low_ports_for_all
 from hops.kubernetes.resources.pods import Pod, Port
 from hops.kubernetes.values import Undecidable, address, at, flag, mapping, number, pairs, sequence, text, texts
@@ -210,13 +211,13 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
     body, kind = pod.resource.body, pod.resource.kind
     causes = ((pod.resource, f"{port.pointer}/hostPort" if port.host_port else f"{pod.pointer}/hostNetwork"),)
     if kind == "DaemonSet":
-        rolling = at(body, "spec", "updateStrategy", "rollingUpdate")
-        if _share(at(rolling, "maxSurge"), 1, up=True):
+        strategy = rollout_strategy(body)
+        if _share(strategy.surge, 1, up=True):
             operations: list[Mapping[str, Any]] = [
                 {"op": "replace", "path": "/spec/updateStrategy/rollingUpdate/maxSurge", "value": 0}
             ]
             # Zero of both is refused; unset means 1.
-            if at(rolling, "maxUnavailable") is not None and not _share(at(rolling, "maxUnavailable"), 100, up=True):
+            if strategy.unavailable is not None and not _share(strategy.unavailable, 100, up=True):
                 operations.append(
                     {"op": "replace", "path": "/spec/updateStrategy/rollingUpdate/maxUnavailable", "value": 1}
                 )
@@ -232,19 +233,18 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
     room = inventory.once(Placement).room(pod)
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
-    declared = at(body, "spec", "replicas")
-    replicas = 1 if declared is None else number(declared) or 0
-    if replicas > room:
+    declared = replicas(body)
+    wanted = 1 if declared is None else declared
+    if wanted > room:
         yield Breach(
             "/spec/replicas",
-            f"{replicas} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
+            f"{wanted} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
             ({"op": "replace", "path": "/spec/replicas", "value": room},) if declared is not None else (),
             causes=causes,
         )
-    elif kind == "Deployment" and replicas == room and text(at(body, "spec", "strategy", "type")) != "Recreate":
-        rolling = at(body, "spec", "strategy", "rollingUpdate")
-        unavailable = at(rolling, "maxUnavailable")
-        if not _share("25%" if unavailable is None else unavailable, replicas, up=False):
+    elif kind == "Deployment" and wanted == room and rollout_strategy(body).type != "Recreate":
+        unavailable = rollout_strategy(body).unavailable
+        if not _share("25%" if unavailable is None else unavailable, wanted, up=False):
             yield Breach(
                 "/spec/strategy",
                 f"the new pod of a rollout finds no node with a free {_named(port)}, and no old pod may stop first.",

@@ -13,9 +13,11 @@ from hops.kubernetes.controller.classes import class_of, owner_of, served
 from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress, IngressTLS
+from hops.kubernetes.resources.issuers import solver_classes
 from hops.kubernetes.resources.kind_nodes import Placement
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.routing.gateways import listeners
 from hops.kubernetes.routing.hosts import tls_hosts
 from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP, FORCE_SSL
 from hops.kubernetes.routing.routes import ADAPTERS, ROUTE_KINDS
@@ -295,8 +297,8 @@ def certificate(
 
 
 def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates) -> Iterator[Breach]:
-    for i, listener in enumerate(sequence(at(gateway.body, "spec", "listeners"))):
-        for j, reference in enumerate(sequence(at(listener, "tls", "certificateRefs"))):
+    for listener in listeners(gateway):
+        for index, reference in enumerate(sequence(at(listener.body, "tls", "certificateRefs"))):
             name = text(at(reference, "name"))
             if (text(at(reference, "kind")) or "Secret") != "Secret" or not name:
                 continue
@@ -306,7 +308,7 @@ def _listeners(gateway: Resource, inventory: Inventory, parameters: Certificates
             if namespace != own and not granted(inventory, gateway, "Secret", namespace, name):
                 problem = f"no ReferenceGrant in namespace {namespace} allows the Gateway to use Secret {name}"
             if problem:
-                path = f"/spec/listeners/{i}/tls/certificateRefs/{j}/name"
+                path = f"{listener.pointer}/tls/certificateRefs/{index}/name"
                 yield Breach(path, f"{problem}.", evidence=name, absence=True)
 
 
@@ -510,23 +512,11 @@ def issued(ingress: DeclaredIngress, inventory: Inventory, _: NoParameters) -> I
                 where = f" in namespace {namespace}" if kind == "Issuer" else ""
                 yield Breach(path, f"{kind} {name} does not exist{where}.", absence=True, evidence=name)
             continue
-        classes = _solver_classes(issuer)
+        classes = solver_classes(issuer.body)
         own = class_of(ingress, inventory)
         if classes and not any(_same_controller(given, own, inventory) for given in classes):
             message = f"{kind} {name} solves challenges with the ingress class {', '.join(classes)}"
             yield Breach(path, f"{message}, and the class of this Ingress is {own or '(none)'}.", evidence=name)
-
-
-def _solver_classes(issuer: Resource) -> list[str]:
-    """The ingress classes of an issuer's HTTP-01 solvers; none if a challenge can be solved without an Ingress."""
-    found: list[str] = []
-    for solver in sequence(at(issuer.body, "spec", "acme", "solvers")):
-        entry = at(solver, "http01", "ingress")
-        given = text(at(entry, "ingressClassName")) or text(at(entry, "class"))
-        if not given:
-            return []
-        found.append(given)
-    return found
 
 
 def _same_controller(one: str, other: str, inventory: Inventory) -> bool:

@@ -148,8 +148,8 @@ def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
 
 
 def _standing(pod: Mapping[str, JSON]) -> str:
-    status = (objects.condition(pod, "Ready") or {}).get("status")
-    ready = {"True": "ready", "False": "not ready"}.get(str(status), "readiness unknown")
+    found = objects.condition(pod, "Ready")
+    ready = {"True": "ready", "False": "not ready"}.get(found.status if found else "", "readiness unknown")
     restarts = sum(status.restarts for status in container_statuses(pod))
     return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {restarts} restarts"
 

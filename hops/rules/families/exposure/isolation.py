@@ -11,7 +11,15 @@ from pydantic import Field
 from hops.kubernetes.controller.classes import ingresses_of_others
 from hops.kubernetes.controller.contour import envoys
 from hops.kubernetes.inventory import Inventory
-from hops.kubernetes.policies.network_policies import Connection, Peer, declared_peer, declared_policies
+from hops.kubernetes.policies.network_policies import (
+    Connection,
+    Peer,
+    declared_peer,
+    declared_policies,
+    limits_senders,
+    pod_selector,
+    senders,
+)
 from hops.kubernetes.policies.policy_order import ruling
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource, content
@@ -20,7 +28,6 @@ from hops.kubernetes.routing.exposed import OUTSIDE, Exposed, Exposure, exposed,
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES
 from hops.kubernetes.values import (
     JSON,
-    UNKNOWN,
     Undecidable,
     at,
     flag,
@@ -30,7 +37,6 @@ from hops.kubernetes.values import (
     sequence,
     text,
     texts,
-    unknown_paths,
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -170,7 +176,7 @@ def admits_the_controller(subject: Exposed, inventory: Inventory, parameters: Ad
     if subject.by in inventory.once(_others):
         # The namespace of another controller is not known.
         for policy, number_ in wide:
-            if not sequence(at(policy.body, "spec", "ingress", number_, "from")):
+            if not list(senders(policy.body))[number_]:
                 yield Breach(
                     "",
                     f"{subject.by} exposes the pod, and {policy} admits every sender.",
@@ -260,12 +266,12 @@ class _Policies:
         for policy in inventory.of_kind("NetworkPolicy"):
             try:
                 if _limits(policy):
-                    groups[policy.namespace, content(at(policy.body, "spec", "podSelector"))].append(policy)
+                    groups[policy.namespace, content(pod_selector(policy.body))].append(policy)
             except Undecidable:
                 self.unsure.add(None if policy.nowhere else policy.namespace)
         for policies in groups.values():
             try:
-                for pod in inventory.pods_that(policies[0].namespace, at(policies[0].body, "spec", "podSelector")):
+                for pod in inventory.pods_that(policies[0].namespace, pod_selector(policies[0].body)):
                     self.of[pod].append(policies)
             except Undecidable:
                 self.unsure.add(policies[0].namespace)
@@ -279,20 +285,17 @@ class _Policies:
             self._wide[key] = [
                 (policy, number_)
                 for policy in policies
-                for number_, rule in enumerate(sequence(at(policy.body, "spec", "ingress")))
-                for senders in [sequence(at(rule, "from"))]
-                if not senders or not all(_within(sender, parameters, inventory) for sender in senders)
+                for number_, admitted in enumerate(senders(policy.body))
+                if not admitted or not all(_within(sender, parameters, inventory) for sender in admitted)
             ]
         return self._wide[key]
 
 
 def _limits(policy: Resource) -> bool:
     """Whether a policy limits who sends. Raises Undecidable."""
-    spec = at(policy.body, "spec")
-    if policy.nowhere or spec is UNKNOWN or unknown_paths(at(spec, "podSelector")):
+    if policy.nowhere:
         raise Undecidable
-    types = at(spec, "policyTypes")
-    return types is None or "Ingress" in texts(types)
+    return limits_senders(policy.body)
 
 
 class Inner(Section):
@@ -448,7 +451,7 @@ def own_namespace(resource: Resource, inventory: Inventory, parameters: Home) ->
         if others
         else "the object is in the namespace default.",
         ({"op": "add", "path": "/metadata/namespace", "value": parameters.namespace},)
-        if alone and isinstance(resource.body.get("metadata"), dict)
+        if alone and resource.holds("/metadata")
         else (),
     )
 

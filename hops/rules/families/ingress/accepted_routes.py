@@ -14,7 +14,17 @@ from hops.kubernetes.controller.secrets import secret_problem
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.routing.gateways import attachments, gateways_known, unserved_hosts
-from hops.kubernetes.routing.proxies import Include, includes, inclusion_paths, part, proxies, virtual_host
+from hops.kubernetes.routing.proxies import (
+    Include,
+    include_entries,
+    includes,
+    inclusion_paths,
+    part,
+    proxies,
+    route_entries,
+    tunnel,
+    virtual_host,
+)
 from hops.kubernetes.routing.proxy_routes import merged
 from hops.kubernetes.routing.routes import targets
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES, home, port_of
@@ -195,9 +205,7 @@ def _authorities(proxy: Resource, host: Mapping[str, Any] | None) -> Iterator[tu
     for index, provider in enumerate(sequence(at(host, "jwtProviders"))):
         if name := text(at(provider, "remoteJWKS", "validation", "caSecret")):
             yield f"/spec/virtualhost/jwtProviders/{index}/remoteJWKS/validation/caSecret", name, _AUTHORITY
-    spec = proxy.body.get("spec")
-    owners = [(f"/spec/routes/{i}", route) for i, route in enumerate(sequence(at(spec, "routes")))]
-    for base, owner in [*owners, ("/spec/tcpproxy", at(spec, "tcpproxy"))]:
+    for base, owner in [*route_entries(proxy), ("/spec/tcpproxy", tunnel(proxy))]:
         for index, service in enumerate(sequence(at(owner, "services"))):
             name = text(at(service, "validation", "caSecret"))
             if name and text(at(service, "protocol")) in ("tls", "h2"):
@@ -205,7 +213,7 @@ def _authorities(proxy: Resource, host: Mapping[str, Any] | None) -> Iterator[tu
 
 
 def _tunnelled(proxy: Resource) -> Iterator[Breach]:
-    tcp = part(proxy.body.get("spec"), "tcpproxy")
+    tcp = tunnel(proxy)
     if tcp is None:
         return
     included, services = tcp.get("include") or tcp.get("includes"), sequence(tcp.get("services"))
@@ -223,9 +231,8 @@ def _root(proxy: Resource, host: Mapping[str, Any], inventory: Inventory, parame
             yield Breach("/spec/virtualhost/fqdn", f"{rival} also has host {name}, so Contour serves neither.")
     else:
         yield Breach("/spec/virtualhost/fqdn", "virtualhost has no fqdn.")
-    spec = proxy.body.get("spec")
-    tcp, tls = part(spec, "tcpproxy"), part(host, "tls")
-    if tcp is None and not sequence(at(spec, "routes")) and not sequence(at(spec, "includes")):
+    tcp, tls = tunnel(proxy), part(host, "tls")
+    if tcp is None and not route_entries(proxy) and not include_entries(proxy):
         yield Breach("/spec", "the HTTPProxy has neither routes nor includes.")
     if tcp is not None and tls is None:
         yield Breach("/spec/tcpproxy", "tcpproxy requires virtualhost.tls with secretName or passthrough.")
@@ -350,7 +357,7 @@ def _ill_replaced(entries: Sequence[Any]) -> str:
 
 def _providers(proxy: Resource) -> frozenset[str] | None:
     """The names of the root's jwtProviders; None where Contour does not compare the routes with them."""
-    host, tcp = virtual_host(proxy), part(proxy.body.get("spec"), "tcpproxy")
+    host, tcp = virtual_host(proxy), tunnel(proxy)
     if not host or tcp is not None or not text(at(host, "tls", "secretName")):
         return None
     return frozenset(text(at(provider, "name")) or "" for provider in sequence(at(host, "jwtProviders")))
@@ -362,8 +369,7 @@ def _routed(proxy: Resource, inventory: Inventory) -> Iterator[Breach]:
         if virtual_host(proxy) is not None
         else [way.root for way in inventory.once(inclusion_paths).get(proxy, ())]
     )
-    for index, route in enumerate(sequence(at(proxy.body, "spec", "routes"))):
-        base = f"/spec/routes/{index}"
+    for base, route in route_entries(proxy):
         conditions = sequence(at(route, "conditions"))
         problem = (
             _ill_matched(conditions)

@@ -10,6 +10,7 @@ from hops.kubernetes.controller.classes import (
     CLASS_ANNOTATIONS,
     DEFAULT_CLASS,
     annotated_class,
+    class_field,
     class_known,
     class_of,
     of_another_controller,
@@ -22,13 +23,13 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress
 from hops.kubernetes.resources.resource import Resource, Rivals
 from hops.kubernetes.resources.services import DeclaredService
-from hops.kubernetes.routing.gateways import CONTOUR_CONTROLLER, of_another_gateway
+from hops.kubernetes.routing.gateways import contours_class, of_another_gateway
 from hops.kubernetes.routing.routes import ADAPTERS, routes, targets
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES, Target, granted, home, port_of
-from hops.kubernetes.values import Undecidable, at, matches, pairs, pointer, text
+from hops.kubernetes.values import Undecidable, at, matches, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.settings.setting_types import Section
+from hops.model.setting_types import Section
 from hops.rules.families.samples import CONTOUR, INGRESS, SERVICE
 from hops.rules.patches import Operations, put
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
@@ -135,11 +136,11 @@ def port_exists(resource: Resource, inventory: Inventory, _: NoParameters) -> It
             continue
         count = bool(target.port_name) + bool(target.port_number)
         service = inventory.service(target.namespace or home(resource), target.service)
-        port = target.port_number or target.port_name or ""
+        wanted = target.port_number or target.port_name or ""
         if count != 1:
             message = "a backend sets both number and name of its port." if count else "a backend has no port."
-        elif service and service.type != "ExternalName" and not port_of(service, port):
-            message = f"{service.resource} has no TCP port {port}."
+        elif service and service.type != "ExternalName" and not port_of(service, wanted):
+            message = f"{service.resource} has no TCP port {wanted}."
         else:
             continue
         yield Breach(target.port_pointer, message, _port_patch(target, service))
@@ -192,7 +193,7 @@ def _classed(inventory: Inventory) -> Iterable[DeclaredIngress | Resource]:
 def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, parameters: Classes) -> Iterator[Breach]:
     resource = subject.resource
     annotations = resource.annotations
-    field = text(at(resource.body, "spec", "ingressClassName"))
+    field = class_field(resource)
     classes = parameters.classes or inventory.once(served)
     name = class_of(subject, inventory)
     key = annotated_class(annotations)[1]
@@ -209,20 +210,20 @@ def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, para
             return
         path = pointer("/metadata/annotations", key)
         message = f"annotation {key} is {annotations[key] or '(empty)'}, but ingressClassName is {field}."
-    replacement = name if name in classes or not known else next((c for c in classes if c), "")
-    yield Breach(path, message, _reclassed(subject, annotations, replacement, inventory), evidence=name)
+    wanted = name if name in classes or not known else next((c for c in classes if c), "")
+    yield Breach(path, message, _reclassed(subject, annotations, wanted, inventory), evidence=name)
 
 
 def _reclassed(
-    subject: DeclaredIngress | Resource, annotations: Mapping[str, str], replacement: str, inventory: Inventory
+    subject: DeclaredIngress | Resource, annotations: Mapping[str, str], wanted: str, inventory: Inventory
 ) -> Operations:
     resource, table = subject.resource, inventory.once(routes)
     new = [("", *route.key[1:]) for route in table.known(resource)] if owner_of(subject, inventory) else []
-    if any(key in table.claims for key in new) or not replacement or not isinstance(resource.body.get("spec"), dict):
+    if any(key in table.claims for key in new) or not wanted or not resource.holds("/spec"):
         return ()
     return (
         *({"op": "remove", "path": pointer("/metadata/annotations", k)} for k in CLASS_ANNOTATIONS if k in annotations),
-        put("/spec/ingressClassName", replacement),
+        put("/spec/ingressClassName", wanted),
     )
 
 
@@ -377,8 +378,7 @@ def inside(resource: Resource, inventory: Inventory, parameters: ExternalNames) 
 
 def _contour_is_known(inventory: Inventory) -> bool:
     """Whether Contour, its GatewayClass or a stack is declared."""
-    classes = (text(at(one.body, "spec", "controllerName")) or "" for one in inventory.of_kind("GatewayClass"))
-    named = any(name.startswith(CONTOUR_CONTROLLER) for name in classes)
+    named = any(map(contours_class, inventory.of_kind("GatewayClass")))
     return named or inventory.settings is not None or bool(inventory.once(contours))
 
 
@@ -430,13 +430,13 @@ class CodeAnnotations(Section):
     ),
 )
 def no_snippet(resource: Resource, inventory: Inventory, parameters: CodeAnnotations) -> Iterator[Breach]:
-    annotations = at(resource.body, "metadata", "annotations")
+    annotations = resource.annotations
     if not annotations:
         return
     remedy = ""
     if resource.kind == "Ingress" and of_another_controller(inventory.ingress(resource), inventory):
         remedy = "Remove the annotation; use the controller's other annotations."
-    for key in pairs(annotations):
+    for key in annotations:
         if any(matches(pattern, key.lower()) for pattern in parameters.forbidden):
             path = pointer("/metadata/annotations", key)
             message = f"annotation {key} is copied into the controller's configuration."

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources import calico_settings
 from hops.kubernetes.resources.kind_nodes import (
     KindConfiguration,
     clusters,
@@ -20,7 +21,6 @@ from hops.kubernetes.values import (
     Undecidable,
     address,
     at,
-    flag,
     mapping,
     network,
     pointer,
@@ -366,7 +366,7 @@ def _of_the_family(cluster: KindConfiguration) -> Iterator[Breach]:
 def _without_ebpf(inventory: Inventory) -> Iterator[Resource]:
     """The declarations of a Calico whose data plane leaves Services to kube-proxy."""
     for resource in inventory.of_kind("Installation"):
-        if text(at(resource.body, "spec", "calicoNetwork", "linuxDataplane")) in (None, "Iptables", "Nftables"):
+        if calico_settings.data_plane(resource.body) in (None, "Iptables", "Nftables"):
             yield resource
     for pod in inventory.pods:
         if pod.resource.kind == "DaemonSet" and pod.resource.name == "calico-node" and not _ebpf(pod, inventory):
@@ -378,4 +378,4 @@ def _ebpf(pod: Pod, inventory: Inventory) -> bool:
     own = any(
         text(at(entry, "name")) == "FELIX_BPFENABLED" and text(at(entry, "value")) == "true" for entry in variables
     )
-    return own or any(flag(at(felix.body, "spec", "bpfEnabled")) for felix in inventory.of_kind("FelixConfiguration"))
+    return own or any(calico_settings.ebpf(felix.body) for felix in inventory.of_kind("FelixConfiguration"))

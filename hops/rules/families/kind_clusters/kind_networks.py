@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources import calico_settings, ip_pools
 from hops.kubernetes.resources.kind_nodes import (
     clusters,
 )
+from hops.kubernetes.resources.pods import pod_template
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import (
     at,
@@ -18,7 +20,8 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.settings.setting_types import Section
+from hops.model.pod_network import CALICO_NETWORK
+from hops.model.setting_types import Section
 from hops.rules.families.kind_clusters.kind_ports import entry_ports
 from hops.rules.rule import Breach, Rule, Scope, kinds
 
@@ -104,7 +107,7 @@ def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) 
     for path, pool in _pools(resource):
         yield from _outside(inventory, path, pool)
     path = "/spec/calicoNetwork/hostPorts"
-    if resource.kind == "Installation" and text(at(resource.body, *path[1:].split("/"))) == "Disabled":
+    if CALICO_NETWORK.host_ports_disabled(resource.body):
         if inventory.once(_any_host_port):
             yield Breach(
                 path,
@@ -122,17 +125,15 @@ def pod_network(resource: Resource, inventory: Inventory, parameters: Networks) 
 
 def _pools(resource: Resource) -> Iterator[tuple[str, Any]]:
     """The addresses that Calico gives to pods, each by its pointer."""
-    spec = at(resource.body, "spec")
-    if resource.kind == "IPPool" and not flag(at(spec, "disabled")):
-        yield "/spec/cidr", at(spec, "cidr")
+    if resource.kind == "IPPool" and not ip_pools.disabled(resource.body):
+        yield "/spec/cidr", ip_pools.cidr(resource.body)
     elif resource.kind == "Installation":
-        for index, pool in enumerate(sequence(at(spec, "calicoNetwork", "ipPools"))):
-            yield f"/spec/calicoNetwork/ipPools/{index}/cidr", at(pool, "cidr")
+        yield from calico_settings.pools(resource.body)
     elif resource.kind == "DaemonSet" and resource.name == "calico-node":
-        for i, container in enumerate(sequence(at(spec, "template", "spec", "containers"))):
-            for j, variable in enumerate(sequence(at(container, "env"))):
+        for container in pod_template(resource).lasting:
+            for index, variable in enumerate(sequence(container.body.get("env"))):
                 if text(at(variable, "name")) == "CALICO_IPV4POOL_CIDR":
-                    yield f"/spec/template/spec/containers/{i}/env/{j}/value", at(variable, "value")
+                    yield f"{container.pointer}/env/{index}/value", at(variable, "value")
 
 
 def _network_missing(resource: Resource, inventory: Inventory, parameters: Networks) -> Iterator[Breach]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.deployments import replicas
 from hops.kubernetes.resources.kind_nodes import (
     KindConfiguration,
     KindNode,
@@ -25,7 +26,6 @@ from hops.kubernetes.values import (
     Undecidable,
     address,
     at,
-    number,
     text,
 )
 from hops.model.finding import Level, Severity
@@ -306,13 +306,13 @@ def runs_where_published(pod: Pod, inventory: Inventory, parameters: Controllers
 
 def _elsewhere(pod: Pod, port: Port, inventory: Inventory) -> KindNode | None:
     """A node beside the publishing one that can run a pod and publishes nothing; None if pods fill all nodes."""
-    declared_ = at(pod.resource.body, "spec", "replicas")
-    replicas = 1 if declared_ is None or pod.resource.kind == "Pod" else number(declared_) or 0
+    declared_ = None if pod.resource.kind == "Pod" else replicas(pod.resource.body)
+    wanted = 1 if declared_ is None else declared_
     for cluster in inventory.once(clusters):
         taking = [node for node in cluster.nodes if node.refuses(pod) is None]
         others = [node for node in taking if not node.publishes(port)]
         # Each node runs one pod with the port.
-        if others and len(others) < len(taking) and replicas < len(taking):
+        if others and len(others) < len(taking) and wanted < len(taking):
             return others[0]
     return None
 

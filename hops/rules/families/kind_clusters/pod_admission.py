@@ -10,8 +10,6 @@ from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.schemas.catalogue import minor_of
 from hops.kubernetes.values import (
     Undecidable,
-    at,
-    pairs,
     pointer,
 )
 from hops.model.finding import Level, Severity
@@ -57,7 +55,7 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
     here = inventory.pods_in(namespace.name)
     if not here:
         return
-    labels = pairs(at(namespace.body, "metadata", "labels"))
+    labels = namespace.labels
     level, path = labels.get(ENFORCE), pointer("/metadata/labels", ENFORCE)
     version = minor(labels.get(ENFORCE_VERSION) or "latest")
     if version is None:
@@ -75,7 +73,7 @@ def pod_security(namespace: Resource, inventory: Inventory, _: NoParameters) -> 
             "/metadata/labels",
             f"the namespace lacks the label {ENFORCE}.",
             ({"op": "add", "path": path, "value": value},)
-            if isinstance(at(namespace.body, "metadata", "labels"), dict)
+            if namespace.holds("/metadata/labels")
             else ({"op": "add", "path": "/metadata/labels", "value": {ENFORCE: value}},),
             remedy=f"Set the label {ENFORCE} to {value}, the strictest level that admits its pods.",
         )

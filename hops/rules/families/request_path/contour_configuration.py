@@ -5,7 +5,7 @@ from functools import partial
 from itertools import chain
 
 from hops.kubernetes.controller import contour_annotations
-from hops.kubernetes.controller.classes import ingresses_of_others, others, owner_of
+from hops.kubernetes.controller.classes import class_field, ingresses_of_others, others, owner_of
 from hops.kubernetes.controller.contour import contours, may_serve, serves, watched
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.ingresses import DeclaredIngress
@@ -16,12 +16,10 @@ from hops.kubernetes.routing.exposed import routed
 from hops.kubernetes.routing.proxies import virtual_host
 from hops.kubernetes.routing.targets import home
 from hops.kubernetes.values import (
+    UNKNOWN,
     Undecidable,
     address,
-    at,
-    pairs,
     pointer,
-    text,
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -156,10 +154,9 @@ def read_annotations(
     subject: DeclaredIngress | DeclaredService | Resource, inventory: Inventory, _: NoParameters
 ) -> Iterator[Breach]:
     resource = subject.resource
-    given = at(resource.body, "metadata", "annotations")
-    if given is None:
+    annotations = resource.annotations
+    if annotations is not UNKNOWN and not annotations:
         return
-    annotations = pairs(given)
     if isinstance(subject, DeclaredService):
         if (resource.namespace, resource.name) not in inventory.once(_contours_services):
             return
@@ -185,8 +182,7 @@ def _contours_services(inventory: Inventory) -> frozenset[tuple[str | None, str]
     return frozenset(
         key
         for key, resource in inventory.once(routed).items()
-        if text(at(resource.body, "spec", "ingressClassName")) not in foreign
-        and resource not in inventory.once(ingresses_of_others)
+        if class_field(resource) not in foreign and resource not in inventory.once(ingresses_of_others)
     )
 
 

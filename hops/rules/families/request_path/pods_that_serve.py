@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 
+from hops.kubernetes import objects
 from hops.kubernetes.commands import loopback, server
 from hops.kubernetes.controller.secrets import generated, made_secrets
 from hops.kubernetes.inventory import Inventory
+from hops.kubernetes.resources.deployments import replicas, scaled
 from hops.kubernetes.resources.kind_nodes import clusters, nodes
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource
@@ -19,7 +21,6 @@ from hops.kubernetes.values import (
     flag,
     mapping,
     matches,
-    number,
     sequence,
     text,
 )
@@ -105,16 +106,15 @@ def _scaled_to_zero(pod: Pod, inventory: Inventory) -> bool:
     kind, body = pod.resource.kind, pod.resource.body
     if kind not in ("Deployment", "ReplicaSet", "ReplicationController", "Rollout", "StatefulSet"):
         return False
-    declared = at(body, "spec", "replicas")
-    return declared is not None and number(declared) == 0 and str(pod.resource) not in inventory.once(_autoscaled)
+    return replicas(body) == 0 and str(pod.resource) not in inventory.once(_autoscaled)
 
 
 def _autoscaled(inventory: Inventory) -> frozenset[str]:
     """The workloads that a declared autoscaler scales."""
     return frozenset(
-        label(text(at(reference, "kind")) or "Deployment", resource.namespace, text(at(reference, "name")) or "")
+        label(workload[0], resource.namespace, workload[1])
         for resource in inventory.of_kind("HorizontalPodAutoscaler", "ScaledObject", "HTTPScaledObject")
-        if (reference := at(resource.body, "spec", "scaleTargetRef"))
+        if (workload := scaled(resource.body))
     )
 
 
@@ -190,10 +190,10 @@ def _named_by_pulumi(inventory: Inventory) -> frozenset[tuple[str, str | None, s
     A preview that replaces such an object shows it by its old name, and what refers to it by the new one.
     """
     return frozenset(
-        (kind, home(resource), _RANDOM.sub("", text(at(resource.body, "metadata", "name")) or ""))
+        (kind, home(resource), _RANDOM.sub("", objects.name(resource.body)))
         for kind in ("ConfigMap", "Secret")
         for resource in inventory.of_kind(kind)
-        if at(resource.body, "metadata", "annotations", "pulumi.com/autonamed") == "true"
+        if resource.annotations.get("pulumi.com/autonamed") == "true"
     )
 
 

@@ -231,6 +231,6 @@ def _same_labels(pod: Pod, base: str, path: str, labels: Mapping[str, str]) -> t
     template = at(pod.resource.body, *base[1:].split("/"), "template")
     if not isinstance(template, dict):
         return ()
-    if isinstance(template.get("metadata"), dict):
+    if pod.resource.holds(f"{base}/template/metadata"):
         return ({"op": "add", "path": f"{base}/template/metadata/labels", "value": {**pod.labels, **labels}},)
     return ({"op": "add", "path": f"{base}/template/metadata", "value": {"labels": dict(labels)}},)

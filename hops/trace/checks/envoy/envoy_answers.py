@@ -4,8 +4,9 @@ from collections.abc import Callable, Container, Iterator, Mapping
 
 from hops.kubernetes import objects
 from hops.kubernetes.controller.contour_annotations import LIMITS, PROTOCOLS, RESPONSE_TIMEOUT, WEBSOCKETS
+from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.route import Route
-from hops.kubernetes.values import at, mapping, number, sequence, steps, text
+from hops.kubernetes.values import at, mapping, sequence, steps, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
@@ -194,9 +195,7 @@ def _protocol(view: PathFacts) -> tuple[Identity, str, str] | None:
     if view.service is None or backend is None:
         return None
     ports = {str(backend.port)}
-    for port in sequence(at(view.service, "spec", "ports")):
-        if number(at(port, "port")) == backend.port:
-            ports.add(str(at(port, "name")))
+    ports |= {str(port.name) for port in as_service(view.service).ports if port.port == backend.port}
     for key in PROTOCOLS:
         if ports & {part.strip() for part in _annotations(view).get(key, "").split(",")}:
             return identity(view.service), key.rpartition(".")[2], key

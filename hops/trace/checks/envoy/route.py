@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
+from hops.kubernetes import objects
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.ingress_routes import ALLOW_HTTP
 from hops.kubernetes.routing.route import Route, takes_path
 from hops.kubernetes.routing.routes import routes
-from hops.kubernetes.values import JSON, at, pairs, text
+from hops.kubernetes.values import JSON
 from hops.model.finding import Finding, Identity, Level
 from hops.model.hop import HopName
 from hops.trace.code import Code
@@ -199,7 +200,7 @@ def _forbidden(view: PathFacts) -> Iterator[Finding]:
     if view.asked.scheme == "https" or first is None or not _sees(view) or not http_refused(first) or taken(view):
         return
     who = first.resource.identity
-    if ALLOW_HTTP not in pairs(at(first.resource.body, "metadata", "annotations")):
+    if ALLOW_HTTP not in first.resource.annotations:
         message = f"{who} is served by https only: its listener is {first.listener}."
         look = kubectl(view, "get", who.kind.lower(), who.name, "--output", "yaml", namespace=who.namespace)
         yield http_not_allowed.finding(who, message, "", [_listener(view), *_hosts(view)], look=look)
@@ -359,7 +360,7 @@ def _claimed_twice(view: PathFacts) -> Iterator[Finding]:
         return
     planned = planned_ingress(view)
     intruders = [rival.resource for rival in rivals if rival.resource.identity != planned]
-    newest = max(intruders, key=lambda r: text(at(dict(r.body), "metadata", "creationTimestamp")) or "")
+    newest = max(intruders, key=lambda rival: objects.created(rival.body))
     cluster, backend = dialled(view), view.backend
     well = view.well is not False and not astray(view)
     if cluster and backend and not view.planned:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 
 from hops.kubernetes import objects
-from hops.kubernetes.policies.network_policies import KINDS, Connection, Direction, Peer, peer
+from hops.kubernetes.policies.network_policies import DEFAULT, KINDS, Connection, Direction, Peer, peer, tier_of
 from hops.kubernetes.policies.policy_order import Ruling, ruling
 from hops.kubernetes.resources import ip_pools
 from hops.kubernetes.resources.pods import as_pod, as_template
-from hops.kubernetes.values import JSON, at, mapping, network, text
+from hops.kubernetes.values import JSON, at, network, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
@@ -177,7 +177,7 @@ def _denial(
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
     admission = _admission(view, direction, str(objects.namespace(pod)), chosen or labels, port)
     remedy = f"{command('printf', '%s', json.dumps(admission))} | {kubectl(view, 'apply', '--filename', '-')}"
-    if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
+    if said.explicit or said.allowed is None or tier_of(policy) != DEFAULT:
         remedy = _deletion(view, policy)
     return T33.finding(identity(policy), message, remedy, evidence)
 
@@ -301,8 +301,7 @@ def _inside(cidr: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) 
 
 def _pool(view: PathFacts, pool: dict[str, JSON], subnet: str) -> str:
     """The command that makes a pool in the pod subnet, and ends the use of the other."""
-    spec = {**mapping(at(pool, "spec")), "cidr": subnet}
-    made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
+    made = ip_pools.like(pool, "pod-subnet", subnet)
     kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
     name = objects.name(pool)
     make_it = f"{command('printf', '%s', json.dumps(made))} | {kubectl(view, 'apply', '--filename', '-')}"

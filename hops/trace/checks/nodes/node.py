@@ -56,12 +56,12 @@ def unready(view: PathFacts) -> Iterator[Finding]:
         name = objects.name(item)
         if name not in needed or objects.ready(item) is not False or view.down(name):
             continue
-        found = objects.condition(item, "Ready") or {}
-        reason, message = (" ".join(str(found.get(key) or "").split()) for key in ("reason", "message"))
-        since = found.get("lastTransitionTime")
-        evidence = [
-            f"{name}: Ready is {found.get('status')}, {reason}: {message}" + (f", since {since}" if since else "")
-        ]
+        found = objects.condition(item, "Ready")
+        if found is None:
+            continue
+        reason, message = found.reason, " ".join(found.message.split())
+        since = f", since {found.since}" if found.since else ""
+        evidence = [f"{name}: Ready is {found.status}, {reason}: {message}{since}"]
         look = kubectl(view, "describe", "node", name)
         remedy = ""
         if name in view.node_containers:

@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from hops.kubernetes.resources import quotas
 from hops.kubernetes.resources.warning_events import warning_event
-from hops.kubernetes.values import JSON, at, pairs, sequence
+from hops.kubernetes.values import JSON
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.settings.service_settings import Resources, amount
@@ -60,9 +61,9 @@ def _said(view: PathFacts, namespace: str) -> Iterator[str]:
 def _quotas(view: PathFacts, namespace: str, said: str) -> Iterator[tuple[Identity, str, str]]:
     """The quotas that leave no room for the pod, why, and the command that takes the bound away."""
     for quota in view.of("ResourceQuota", namespace):
-        who, used = identity(quota), pairs(at(quota, "status", "used"))
+        who, used, hard = identity(quota), quotas.used(quota), quotas.hard(quota)
         needs, full = _needs(view), {}
-        for name, most in pairs(at(quota, "spec", "hard")).items():
+        for name, most in hard.items():
             need = needs.get(name)
             if need is None and name in ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory"):
                 full[name] = f"{name} is bounded, and the pod sets none" if view.planned else ""
@@ -73,7 +74,7 @@ def _quotas(view: PathFacts, namespace: str, said: str) -> Iterator[tuple[Identi
         full = {name: why for name, why in full.items() if why}
         quoted = _REFUSAL.search(said)
         if full or (quoted and who.name in quoted.groups()):
-            names = list(full) or list(pairs(at(quota, "spec", "hard")))
+            names = list(full) or list(hard)
             patch = json.dumps({"spec": {"hard": dict.fromkeys(names)}}, separators=(",", ":"))
             words = ("patch", "resourcequota", who.name, "--type", "merge", "--patch", patch)
             yield who, "; ".join(full.values()) or said, kubectl(view, *words, namespace=namespace)
@@ -92,12 +93,11 @@ def _ranges(view: PathFacts, namespace: str, said: str) -> Iterator[tuple[Identi
 
 
 def _outside(item: Mapping[str, JSON], asks: Resources) -> Iterator[str]:
-    for limit in sequence(at(dict(item), "spec", "limits")):
-        if at(limit, "type") not in ("Container", "Pod"):
-            continue
-        for word, given in (("max", asks.limits or asks.requests), ("min", asks.requests or asks.limits)):
+    for limit in quotas.pod_limits(item):
+        most, least = asks.limits or asks.requests, asks.requests or asks.limits
+        for word, bounds, given in (("max", limit.most, most), ("min", limit.least, least)):
             own = {str(name): value for name, value in given.items()}
-            for name, bound in pairs(at(limit, word)).items():
+            for name, bound in bounds.items():
                 distance = _number(own.get(name, bound)) - _number(bound)
                 if distance > 0 if word == "max" else distance < 0:
                     yield f"the pod asks for {own[name]} {name}, and {word} is {bound}"

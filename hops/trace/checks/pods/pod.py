@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hops.kubernetes import objects
 from hops.kubernetes.resources.pods import as_pod
-from hops.kubernetes.values import JSON, at, text
+from hops.kubernetes.values import JSON, at
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.model.pod_network import POD_NETWORK
@@ -150,7 +150,7 @@ def _stopped(view: PathFacts, pod: Mapping[str, JSON], problem: Trouble) -> Find
     ]
     if any("exec format error" in line for line in evidence):
         node = view.get("Node", None, str(objects.node_of(pod)))
-        kind = text(at(node, "status", "nodeInfo", "architecture")) or "another architecture"
+        kind = objects.architecture(node) or "another architecture"
         image = next((each.image for each in as_pod(pod).containers if each.name == problem.container), None)
         remedy, wrong = _changed(view, pod, "image")
         evidence.append(f"{objects.node_of(pod)} has the architecture {kind}")

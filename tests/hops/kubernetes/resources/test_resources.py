@@ -5,11 +5,20 @@ from typing import Any
 import pytest
 
 from hops.kubernetes import objects
-from hops.kubernetes.resources import docker_containers
+from hops.kubernetes.resources import calico_settings, docker_containers, ip_pools, quotas
+from hops.kubernetes.resources.deployments import claim_names, replicas, rollout_strategy, scaled
 from hops.kubernetes.resources.docker_containers import PortBinding
+from hops.kubernetes.resources.issuers import solver_classes
 from hops.kubernetes.resources.pod_status import StateReason, container_statuses, pod_reason, unscheduled
 from hops.kubernetes.resources.pods import as_pod
-from hops.kubernetes.resources.services import Endpoint, as_service, endpoints, load_balancers, service_of
+from hops.kubernetes.resources.services import (
+    Endpoint,
+    address_holder,
+    as_service,
+    endpoints,
+    load_balancers,
+    service_of,
+)
 from hops.kubernetes.resources.warning_events import warning_event
 
 CONTAINER: dict[str, Any] = {
@@ -150,3 +159,76 @@ def test_the_controller_of_an_object() -> None:
     owners = [{"kind": "Other", "name": "a"}, {"kind": "ReplicaSet", "name": "b", "controller": True}]
     assert objects.controller({"metadata": {"ownerReferences": owners}}) == ("ReplicaSet", "b")
     assert objects.controller({"metadata": {"ownerReferences": owners[:1]}}) is None
+
+
+def test_a_condition_of_the_status() -> None:
+    node = {"status": {"conditions": [None, {"type": "Ready", "status": "False", "reason": "KubeletNotReady"}]}}
+    assert objects.condition(node, "Ready") == objects.StatusCondition("False", "KubeletNotReady", "", "")
+    assert objects.condition(node, "DiskPressure") is None
+    assert (objects.ready(node), objects.ready({})) == (False, None)
+
+
+def test_an_object_without_a_name() -> None:
+    assert objects.nameless({"metadata": {}})
+    assert not objects.nameless({"metadata": {"generateName": "web-"}})
+    assert (objects.uid({}), objects.created({}), objects.architecture(None)) == ("", "", None)
+
+
+def test_how_a_workload_replaces_its_pods() -> None:
+    deployment = {
+        "kind": "Deployment",
+        "spec": {"replicas": 2, "strategy": {"type": "Recreate", "rollingUpdate": {"maxUnavailable": "25%"}}},
+    }
+    strategy = rollout_strategy(deployment)
+    assert (strategy.type, strategy.surge, strategy.unavailable) == ("Recreate", None, "25%")
+    daemon_set = {"kind": "DaemonSet", "spec": {"updateStrategy": {"rollingUpdate": {"maxSurge": 1}}}}
+    assert rollout_strategy(daemon_set).surge == 1
+    assert rollout_strategy({**daemon_set, "kind": "Deployment"}).surge is None
+    assert (replicas(deployment), replicas({"spec": {"replicas": "2"}}), replicas(None)) == (2, None, None)
+
+
+def test_what_an_autoscaler_scales_and_a_stateful_set_claims() -> None:
+    assert scaled({"spec": {"scaleTargetRef": {"kind": "StatefulSet", "name": "db"}}}) == ("StatefulSet", "db")
+    assert scaled({"spec": {"scaleTargetRef": {"name": "web"}}}) == ("Deployment", "web")
+    assert scaled({}) is None
+    assert claim_names({"spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}}) == {"data"}
+
+
+def test_quotas_and_limits() -> None:
+    quota = {"spec": {"hard": {"pods": "3", "other": 1}}, "status": {"used": {"pods": "2"}}}
+    assert (quotas.hard(quota), quotas.used(quota), quotas.used({})) == ({"pods": "3"}, {"pods": "2"}, {})
+    limits = [{"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}}, {"type": "Container", "max": {"cpu": "1"}}]
+    assert list(quotas.pod_limits({"spec": {"limits": limits}})) == [quotas.PodLimit({"cpu": "1"}, {})]
+
+
+def test_calicos_settings_and_pools() -> None:
+    network = {"linuxDataplane": "BPF", "ipPools": [{"cidr": "10.244.0.0/16"}]}
+    installation = {"kind": "Installation", "spec": {"calicoNetwork": network}}
+    assert calico_settings.data_plane(installation) == "BPF"
+    assert list(calico_settings.pools(installation)) == [("/spec/calicoNetwork/ipPools/0/cidr", "10.244.0.0/16")]
+    assert calico_settings.ebpf({"spec": {"bpfEnabled": True}}) is True
+    assert (calico_settings.data_plane({}), calico_settings.ebpf({})) == (None, None)
+    pool = {"apiVersion": "crd.projectcalico.org/v1", "spec": {"cidr": "10.0.0.0/8", "natOutgoing": True}}
+    assert ip_pools.like(pool, "pods", "10.244.0.0/16") == {
+        "apiVersion": "crd.projectcalico.org/v1",
+        "kind": "IPPool",
+        "metadata": {"name": "pods"},
+        "spec": {"cidr": "10.244.0.0/16", "natOutgoing": True},
+    }
+    assert ip_pools.for_pods(pool)
+    assert not ip_pools.for_pods({"spec": {"disabled": True}})
+
+
+def test_the_classes_of_an_issuers_solvers() -> None:
+    by_ingress = {"http01": {"ingress": {"class": "contour"}}}
+    assert solver_classes({"spec": {"acme": {"solvers": [by_ingress]}}}) == ["contour"]
+    assert solver_classes({"spec": {"acme": {"solvers": [by_ingress, {"dns01": {}}]}}}) == []
+
+
+def test_for_whom_the_api_server_allocated_an_address() -> None:
+    labels = {"ipaddress.kubernetes.io/managed-by": "ipallocator.k8s.io"}
+    held = {"resource": "services", "namespace": "apps", "name": "web"}
+    address = {"metadata": {"name": "10.96.0.8", "labels": labels}, "spec": {"parentRef": held}}
+    assert address_holder(address) == ("apps", "web")
+    assert address_holder({**address, "metadata": {"name": "10.96.0.8"}}) is None
+    assert address_holder({**address, "spec": {"parentRef": {**held, "resource": "gateways"}}}) is None
