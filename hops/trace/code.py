@@ -21,6 +21,8 @@ class Code:
     level: mandatory if the request stops, advisory if it does not. Default: mandatory.
     severity: how much depends on it. Default: high.
     references: URLs of the documents that the code follows. Default: none.
+    ends_redirects: whether it says where the redirects end, so that the request behind them has no verdict of its own.
+    Default: False.
     yields_to: codes that explain this one away: a finding is dropped if a finding of one of them is about one of its
     objects (`hops.trace.precedence`). Default: none.
     """
@@ -35,6 +37,7 @@ class Code:
     level: Level = Level.MANDATORY
     severity: Severity = Severity.HIGH
     references: tuple[str, ...] = ()
+    ends_redirects: bool = False
     yields_to: tuple[str, ...] = ()
 
     def finding(

@@ -9,7 +9,7 @@ from hops.model.finding import Finding, Level
 from hops.model.hop import KINDS, Hop, HopKind, HopName, HopRole, LiveAddresses, published_hops
 from hops.model.path import request_path
 from hops.trace.checks.bisect import climbed
-from hops.trace.checks.registry import CHECKS, Check
+from hops.trace.checks.registry import CHECKS, CODES, Check
 from hops.trace.facts.evidence import NOTHING, between_nodes, found
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
 from hops.trace.observed.observation import Observation
@@ -62,8 +62,8 @@ def _ways(view: PathFacts, unseen: dict[str, str]) -> tuple[str, ...]:
 
 
 def _ends(findings: Iterable[Finding]) -> bool:
-    """Whether a finding says where the redirects end, so that the request behind them has no verdict of its own."""
-    return any(finding.code in ("T59", "T60") for finding in findings)
+    """Whether a finding says where the redirects end."""
+    return any(finding.code in CODES and CODES[finding.code].ends_redirects for finding in findings)
 
 
 def status(traced: Trace) -> int:

@@ -157,6 +157,7 @@ _KINDS: Mapping[str, Mapping[str, Any]] = {
                 "services": _PROXY_SERVICES,
                 "requestRedirectPolicy": _values("scheme", "hostname", "port", "statusCode", "path", "prefix"),
                 "directResponsePolicy": _values("statusCode"),
+                "pathRewritePolicy": {"replacePrefix": _values("prefix", "replacement")},
             },
             "includes": _PROXY_INCLUDE,
             "tcpproxy": {"services": _PROXY_SERVICES, "include": _PROXY_INCLUDE, "includes": _PROXY_INCLUDE},

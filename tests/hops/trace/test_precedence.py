@@ -480,7 +480,46 @@ def _one_of_two(observation: JSON) -> None:
         request(observation, place)["status"] = 500
 
 
+def _no_gateway(sight: JSON) -> None:
+    """The Gateway does not accept the route, and Envoy has no listener."""
+    faults.by_http_route(sight)
+    found(sight, "Gateway", "public")["spec"]["listeners"][0].pop("allowedRoutes")
+    faults.listenerless(sight)
+
+
+def _no_gateway_beside_others(sight: JSON) -> None:
+    """The Gateway does not accept the route, and Envoy serves another host."""
+    faults.by_http_route(sight)
+    found(sight, "Gateway", "public")["spec"]["listeners"][0].pop("allowedRoutes")
+    faults.unrouted(sight)
+
+
+def _no_gateway_beside_another_path(sight: JSON) -> None:
+    """The Gateway does not accept the route, and an Ingress has another path of the host."""
+    other = faults.second(sight, host=HOST)
+    other["spec"]["rules"][0]["http"]["paths"][0]["path"] = "/other"
+    _no_gateway_beside_others(sight)
+
+
+def _interface_and_route(sight: JSON) -> None:
+    """The pod's interface is down, and the kernel removed its route."""
+    _interface(sight)
+    routes = json.loads(node(sight)["routes"])
+    node(sight)["routes"] = json.dumps([route for route in routes if route.get("dev") != POD_INTERFACE])
+
+
+def _kept_by_envoy(sight: JSON) -> None:
+    """The stack's Ingress is gone, Envoy still has its route, and the request fails."""
+    without(sight, "Ingress", "my-service-ingress")
+    failed(sight, "503", *faults.THROUGH_ENVOY)
+
+
 _ALONE = (
+    _Fault("IN18", _no_gateway),
+    _Fault("IN18", _no_gateway_beside_others),
+    _Fault("IN18", _no_gateway_beside_another_path),
+    _Fault("T34", _interface_and_route),
+    _Fault("T22", _kept_by_envoy),
     _Fault("T76", _rights),
     _Fault("T77", _misconfigured),
     _Fault("RP05", _unwatched),

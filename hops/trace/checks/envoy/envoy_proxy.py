@@ -11,7 +11,7 @@ from hops.model.finding import Finding
 from hops.model.hop import HopName
 from hops.trace.code import Code
 from hops.trace.facts.certificates import distrust, misses_secret
-from hops.trace.facts.declared_routes import planned_ingress_missing
+from hops.trace.facts.declared_routes import planned_ingress, planned_ingress_missing
 from hops.trace.facts.envoy_drift import contour_pods, contour_runs, contour_said, stale
 from hops.trace.facts.live_rules import patched
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts, identity
@@ -48,7 +48,7 @@ not_delivered = Code(
     remedy="`kubectl --namespace projectcontour scale deployment/contour --replicas 1`, or `rollout restart` if it "
     "runs.",
     references=("https://projectcontour.io/docs/1.33/architecture/",),
-    yields_to=("T21", "T37", "T49", "T76", "T77", "RP05"),
+    yields_to=("T21", "T22", "T37", "T49", "T76", "T77", "RP05"),
 )
 
 not_trusted = Code(
@@ -128,11 +128,14 @@ def _not_delivered(view: PathFacts) -> Iterator[Finding]:
         return
     difference = stale(view)
     if runs:
-        # It may be about to tell: only a request that suffers shows that it doesn't. No restart brings back an Ingress.
-        if difference and view.well is False and not planned_ingress_missing(view):
+        # It may be about to tell: only a request that suffers shows that it doesn't.
+        if difference and view.well is False:
             remedy = kubectl(view, "rollout", "restart", slug(view.contour), namespace=view.home)
             evidence = (difference, *contour_said(view, "level=error"))
-            yield not_delivered.finding(view.contour, f"Contour runs, but {difference}.", remedy, evidence)
+            # No restart brings back an Ingress.
+            gone = [planned_ingress(view)] if planned_ingress_missing(view) else []
+            message = f"Contour runs, but {difference}."
+            yield not_delivered.finding(view.contour, message, remedy, evidence, about=filter(None, gone))
         return
     pods = contour_pods(view)
     problems = [(pod, trouble(view, pod)) for pod in pods]

@@ -46,6 +46,7 @@ into_nothing = Code(
     confirmed_by="The first request is answered with a location, and the request to that location cannot connect, or "
     "gets an answer in plain HTTP.",
     remedy="Publish https on the port of the location, or serve plain HTTP without the redirect.",
+    ends_redirects=True,
     references=(_REDIRECTION,),
 )
 circle = Code(
@@ -57,6 +58,7 @@ circle = Code(
     "pod redirects to https because it does not know that the client already uses it.",
     confirmed_by="The trace follows the locations and reaches the same request again, or stops after five redirects.",
     remedy="Remove the redirect of the route, or give the pod the scheme of the client (`x-forwarded-proto`).",
+    ends_redirects=True,
     references=(_REDIRECTION,),
 )
 

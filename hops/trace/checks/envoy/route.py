@@ -43,6 +43,7 @@ no_route_at_all = Code(
     "requested host. If an object claims it, the code names what prevents it from being served: T18, IN01, IN02 or "
     "IN09.",
     remedy="Declare an Ingress for the host, in the namespace of its Service: `kubectl create ingress`.",
+    yields_to=("IN18",),
     references=("https://github.com/projectcontour/contour/issues/5371",),
 )
 
@@ -68,6 +69,7 @@ no_virtual_host = Code(
     confirmed_by="Envoy listens and has virtual hosts, none of them is for the requested host, and no object claims "
     "it.",
     remedy="Correct the host in the Ingress, or request a host that is served.",
+    yields_to=("IN18",),
     references=("https://projectcontour.io/docs/1.33/troubleshooting/",),
 )
 
@@ -81,6 +83,7 @@ no_path = Code(
     confirmed_by="Envoy has a virtual host for the requested host. Neither its routes nor the paths of the objects "
     "match the requested path.",
     remedy="Add a path that matches: `/` of type Prefix matches every path.",
+    yields_to=("IN18",),
     references=("https://kubernetes.io/docs/concepts/services-networking/ingress/#path-types",),
 )
 
@@ -117,9 +120,6 @@ def _unclaimed(view: PathFacts) -> Iterator[Finding]:
     # An Envoy that has not received the deletion yet keeps the route of an Ingress that is gone.
     if not _sees(view) or claimed.hit or (taken(view) and not planned_ingress_missing(view)):
         return
-    # IN18 says why no Gateway accepts the route that is there.
-    if any(planned_ingress(view) in (None, route.resource.identity) for route in detached(view)):
-        return
     # Contour reads none of these objects, so their paths say nothing about Envoy's routes.
     if claimed.all and all(route.owner for route in claimed.all):
         return
@@ -142,6 +142,12 @@ def _about_to_end(view: PathFacts) -> Iterator[Finding]:
         yield no_virtual_host.finding(_subject(view), message, _create(view), evidence, stops=False)
 
 
+def _detached(view: PathFacts) -> list[Identity]:
+    """The routes that would take the request if a Gateway accepted them, and that are no others than the planned."""
+    found = (route.resource.identity for route in detached(view))
+    return [one for one in found if planned_ingress(view) in (None, one)]
+
+
 def _nothing(view: PathFacts, others: list[Route]) -> Finding:
     evidence = [_listener(view), f"No route claims {view.asked.host}"]
     evidence += [f"{route.resource} claims {route.host or 'every host'}" for route in others]
@@ -153,7 +159,7 @@ def _absent(view: PathFacts, code: Code, message: str, evidence: list[str]) -> F
     """No Ingress is there for the host. Without a known backend there is only something to compare."""
     create = _create(view)
     look = "" if create else kubectl(view, "get", "ingresses", "--all-namespaces")
-    return code.finding(_subject(view), message, create, evidence, look=look)
+    return code.finding(_subject(view), message, create, evidence, look=look, about=_detached(view))
 
 
 def _host_missing(view: PathFacts, others: list[Route]) -> Finding:
@@ -168,7 +174,8 @@ def _host_missing(view: PathFacts, others: list[Route]) -> Finding:
         # The Ingress is as the stack declares it: the asked host is another one than the stack's.
         planned = view.backend.host if view.planned and view.backend else None
         wrong = setting(view, "host") if meant.host == planned else ""
-        return no_virtual_host.finding(who, message, patched(view, who, change), evidence, setting=wrong)
+        remedy = patched(view, who, change)
+        return no_virtual_host.finding(who, message, remedy, evidence, setting=wrong, about=_detached(view))
     return _absent(view, no_virtual_host, message, evidence)
 
 
@@ -192,7 +199,7 @@ def _path_missing(view: PathFacts, claimed: Claims) -> Finding:
         remedy = patched(view, who, *changes)
         if view.planned and route.match[1] == path and not view.asked.path.startswith(path):
             wrong = setting(view, "path")
-    return no_path.finding(who, message, remedy, evidence, setting=wrong)
+    return no_path.finding(who, message, remedy, evidence, setting=wrong, about=_detached(view))
 
 
 def _forbidden(view: PathFacts) -> Iterator[Finding]:

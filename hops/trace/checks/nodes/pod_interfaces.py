@@ -46,7 +46,7 @@ T35 = Code(
     "interface nor to its node.",
     remedy=f"Restore the route; {POD_NETWORK.agent} does so within 90 s if it runs.",
     # The kernel drops the routes by an interface that is switched off.
-    yields_to=("T84",),
+    yields_to=("T34", "T84"),
 )
 T36 = Code(
     code="T36",
@@ -113,8 +113,7 @@ def wires(view: PathFacts) -> tuple[VethPair, ...]:
 def disconnected(view: PathFacts) -> Iterator[Finding]:
     """T34."""
     for wire in wires(view):
-        # A pod may have been made between the look at its node and at the API.
-        if wire.up or _reached(view, wire) or (wire.host is None and not _failed(view, wire)):
+        if wire.up or _reached(view, wire) or _unsure(view, wire):
             continue
         what, remedy = _broken(view, wire)
         evidence = [f"{wire.node.name}: {wire.interface} is {wire.host or 'gone'}"]
@@ -130,8 +129,7 @@ def unrouted(view: PathFacts) -> Iterator[Finding]:
         if envoy and wire.node.name != envoy.node.name and _cut_off(view, wire):
             # The way there is the first to be cut, so the way back is asked only where it isn't.
             yield from [*_between(envoy, wire), *_between(wire, envoy)][:1]
-        # The kernel keeps no route by an interface that is down or gone.
-        if not wire.up or _reached(view, wire) or not wire.node.routes:
+        if _unsure(view, wire) or _reached(view, wire) or not wire.node.routes:
             continue
         route = longest(wire.node.routes, wire.address)
         if text((route or {}).get("dev")) != wire.interface:
@@ -231,6 +229,11 @@ def _reached(view: PathFacts, wire: VethPair) -> bool:
         return view.through_envoy("client") or view.through_envoy("node") or view.answered("envoy")
     there = [r for r in view.observation.requests if r.where in ("pod", "pod from envoy") and r.address == wire.address]
     return any(r.status is not None for r in there) or (arrived(view) and len(view.pods) == 1)
+
+
+def _unsure(view: PathFacts, wire: VethPair) -> bool:
+    """Whether the pod may have been made after the look at its node, which then lacks its interface and route."""
+    return wire.host is None and not _failed(view, wire)
 
 
 def _cut_off(view: PathFacts, wire: VethPair) -> bool:
