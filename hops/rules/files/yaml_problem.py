@@ -11,6 +11,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff
 _SHOWN = 60
 _NO_COLON = "mapping values are not allowed in this context"
 _NO_KEY = "did not find expected key"
+_NO_START = "did not find expected <document start>"
 _NO_END = "could not find expected ':'"
 _BAD_START = "found character that cannot start any token"
 _SENTENCES = {
@@ -34,6 +35,7 @@ _SENTENCES = {
     "quotes",
 }
 """What a person reads in the place of libyaml's words. Source of the keys: libyaml, src/parser.c and src/scanner.c."""
+_KEYLESS = "no key stands before this colon; put a value that contains a colon in quotes"
 _OF_BEGINNING = (
     _NO_END,
     "did not find expected ',' or ']'",
@@ -74,9 +76,8 @@ def _explained(lines: list[str], problem: str, place: _Place, start: _Place, her
         return _colon(lines, place)
     if problem == _NO_END and (close := _COLON.match(lines[start[0]])):
         return _close(lines[start[0]], close.end()), (start[0], close.end())
-    if problem == _NO_KEY:
-        ended = f"a value ends before {_quoted(rest)}; put the whole value in quotes, or remove the rest"
-        return ended if before.strip() else _indentation(lines, start[0], place), place
+    if problem in (_NO_KEY, _NO_START):
+        return _misplaced(lines, start[0] if problem == _NO_KEY else _document(lines, place[0]), place), place
     if problem == _BAD_START and here[: place[1] + 1].strip(" ").startswith("\t"):
         return "a tab indents this line, and YAML takes spaces only; replace the tab by spaces", place
     if not rest and problem == "did not find expected node content":
@@ -104,7 +105,7 @@ def _colon(lines: list[str], place: _Place) -> tuple[str, _Place]:
         return f"the value {_quoted(value.strip())} contains a colon and a space; put the value in quotes", place
     above = next((at for at in range(number - 1, -1, -1) if _bare(lines[at])), None)
     if above is None:
-        return "no key stands before this colon; put a value that contains a colon in quotes", place
+        return _KEYLESS, place
     line = lines[above]
     if missing := _COLON.match(line):
         return _close(line, missing.end()), (above, missing.end())
@@ -122,11 +123,28 @@ def _close(line: str, after: int) -> str:
     return f"no space follows the colon; write {_quoted(f'{line[:after].strip()} {line[after:].strip()}')}"
 
 
+def _misplaced(lines: list[str], first: int, place: _Place) -> str:
+    """What is wrong with a text in the place of a key. first: the line in which its collection begins."""
+    before, rest = lines[place[0]][: place[1]], lines[place[0]][place[1] :].strip()
+    if before.strip():
+        return f"a value ends before {_quoted(rest)}; put the whole value in quotes, or remove the rest"
+    return _KEYLESS if rest.startswith(":") else _indentation(lines, first, place)
+
+
 def _indentation(lines: list[str], first: int, place: _Place) -> str:
     """What is wrong with a line that is indented like none above. first: the line in which its collection begins."""
     above = [(_indent(line), number) for number, line in enumerate(lines[first : place[0]], first) if _bare(line)]
-    indent, number = min(above, key=lambda line: (abs(line[0] - place[1]), -line[0], -line[1]))
+    indent, number = min(
+        above, key=lambda line: (abs(line[0] - place[1]), -line[0], -line[1]), default=(place[1], place[0])
+    )
+    if indent == place[1]:
+        return "the document ends above this line; write --- between two documents, or remove this line"
     return f"the indentation fits no line above; give this line {_spaces(indent)}, as line {number + 1} has"
+
+
+def _document(lines: list[str], number: int) -> int:
+    """The line in which the document of a line begins."""
+    return next((at for at in range(number - 1, -1, -1) if lines[at].startswith("---")), -1) + 1
 
 
 def _bare(line: str) -> str:

@@ -57,6 +57,26 @@ TABS = "a tab indents this line, and YAML takes spaces only; replace the tab by 
             "a:\n   b: 1\n   c: 2\n",
         ),
         (
+            "  a: 1\nb: 2\n",
+            "2:1 the indentation fits no line above; give this line 2 spaces in front, as line 1 has",
+            "  a: 1\n  b: 2\n",
+        ),
+        (
+            "z: 1\n---\n a: 1\nb: 2\n",
+            "4:1 the indentation fits no line above; give this line 1 space in front, as line 3 has",
+            "a: 1\nb: 2\n",
+        ),
+        (
+            "{a: 1}\nb: 2\n",
+            "2:1 the document ends above this line; write --- between two documents, or remove this line",
+            "{a: 1}\n",
+        ),
+        (
+            "a:\n  :\n  b: 1\n",
+            "2:3 no key stands before this colon; put a value that contains a colon in quotes",
+            "a:\n  b: 1\n",
+        ),
+        (
             "a:\n    - b: 1\n   - c: 2\n",
             "3:4 the indentation fits no line above; give this line 4 spaces in front, as line 2 has",
             "a:\n    - b: 1\n    - c: 2\n",
