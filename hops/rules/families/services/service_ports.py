@@ -11,6 +11,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.pods import Pod, PodContainer, Port
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
+from hops.kubernetes.routing.exposed import OUTSIDE, routed
 from hops.kubernetes.values import UNKNOWN, at, number, sequence, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
@@ -45,7 +46,8 @@ def jobs_beside_servers(selected: Sequence[Pod]) -> Sequence[Pod]:
     "nothing listens, the connection is refused: the pod of a Job with the labels of the selector receives requests "
     "while it runs. If targetPort is unset, the Service's port applies. A pod that declares no port may listen on any "
     "port, unless its command names one. A process may also listen on a number that is in a command, a variable or a "
-    "mounted ConfigMap.",
+    "mounted ConfigMap. Beside a declared port of a Service that no route and no address outside the cluster leads to, a "
+    "number may be a port that its process opens only if it is configured, such as https.",
     remedy="Set targetPort to a port that all pods of the Service declare.",
     references=(SERVICES,),
     bad=SERVED_POD + service_example("{selector: {app: web}, ports: [{port: 80}]}"),
@@ -68,7 +70,7 @@ def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters)
                 remedy="Remove the labels from the Job's pod template, or set targetPort to a port name that only the "
                 "server declares.",
             )
-        if lacking:
+        if lacking and (named or not _optional(service, port, selected, inventory)):
             patch = {"op": "add", "path": f"{port.pointer}/targetPort", "value": common}
             yield Breach(
                 f"{port.pointer}/targetPort",
@@ -76,6 +78,19 @@ def target_port(service: DeclaredService, inventory: Inventory, _: NoParameters)
                 (patch,) if common else (),
                 remedy="" if named else _OR_DECLARE,
             )
+
+
+def _optional(service: DeclaredService, port: ServicePort, selected: Sequence[Pod], inventory: Inventory) -> bool:
+    """Whether a Service inside the cluster has another port, which its pods declare.
+
+    containerPort opens nothing, so a number proves a mistake only if it is the way of requests.
+    """
+    resource = service.resource
+    if service.type in OUTSIDE or (resource.namespace, resource.name) in inventory.once(routed):
+        return False
+    return any(
+        other.target != port.target and all(_declares(pod, other) for pod in selected) for other in service.ports
+    )
 
 
 _OR_DECLARE = (

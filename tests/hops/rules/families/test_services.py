@@ -45,6 +45,18 @@ ON_80 = "{selector: {app: web}, ports: [{port: 80}]}"
 TO_HTTP = "{selector: {app: web}, ports: [{port: 80, targetPort: http}]}"
 ON_8080 = "{selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}"
 TARGET = "/spec/ports/0/targetPort"
+ONLY_HTTP = "[{ports: [{containerPort: 8080}]}]"
+WITH_HTTPS = (
+    "{selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}, "
+    "{name: https, port: 443, targetPort: 8443}]}"
+)
+ROUTED = """
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: apps}
+spec: {defaultBackend: {service: {name: web, port: {number: 80}}}}
+"""
 
 
 SERVER = workload("Deployment", "[{name: web, ports: [{name: http, containerPort: 8080}]}]")
@@ -211,6 +223,31 @@ CASES = [
             "another number": "[{args: ['--listen=:8080', '80s', '1.80', 'v-80'], ports: [{containerPort: 81}]}]",
             "a number in a file that is not mounted": "[{ports: [{containerPort: 81}]}]",
         }.items()
+    ),
+    Case("SV02", "a number beside a declared port may be optional", workload("Pod", ONLY_HTTP) + service(WITH_HTTPS)),
+    Case(
+        "SV02",
+        "beside a declared port, a name is a mistake",
+        workload("Pod", ONLY_HTTP) + service(WITH_HTTPS.replace("8443", "https")),
+        ("/spec/ports/1/targetPort",),
+    ),
+    Case(
+        "SV02",
+        "a route leads to the Service",
+        workload("Pod", ONLY_HTTP) + service(WITH_HTTPS) + ROUTED,
+        ("/spec/ports/1/targetPort",),
+    ),
+    Case(
+        "SV02",
+        "a load balancer leads to the Service",
+        workload("Pod", ONLY_HTTP) + service(WITH_HTTPS.replace("{", "{type: LoadBalancer, ", 1)),
+        ("/spec/ports/1/targetPort",),
+    ),
+    Case(
+        "SV02",
+        "no port of the Service is declared",
+        workload("Pod", "[{ports: [{containerPort: 81}]}]") + service(WITH_HTTPS),
+        ("/spec/ports/0/targetPort", "/spec/ports/1/targetPort"),
     ),
     Case(
         "SV02",
