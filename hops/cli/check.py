@@ -1,6 +1,5 @@
 """`hops check`: runs the rules over files, without Pulumi and without a cluster."""
 
-import difflib
 import gc
 import os
 from collections import Counter, defaultdict
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,20 +15,14 @@ import typer
 
 from hops.cli.manifests import STDIN, File, Manifests, read
 from hops.cli.output import Status, echo, print_json, stop
-from hops.cli.programs.project import ProjectError, project_folder
-from hops.cli.stacks.stack_file import StackError, stack_file
-from hops.cli.stacks.stack_file import read as read_stack
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
-from hops.model.settings.policy_settings import PolicySettings
-from hops.model.settings.setting_types import NAMESPACE
-from hops.model.settings.stack_config import SettingsError
-from hops.model.settings.stack_settings import Settings
+from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
 from hops.model.visible import on_one_line
 from hops.observe.local.files import FileChangedError, unwritable, write
-from hops.rules.catalogue import RULES
+from hops.rules import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
 from hops.rules.files.documents import documents
@@ -130,11 +122,11 @@ def main(
         stop("--unsafe-fixes requires --fix or --diff")
     manifests = read(paths, render=render)
     try:
-        policies = [_policy(config), *([_handling(controller)] if controller else [])]
+        policies = [*([_policy(config)] if config else []), *([_handling(controller)] if controller else [])]
         asked = CheckSession(
             policies, _stack(stack) if stack else None, manifests, rules, kubernetes, together=together
         )
-    except (OSError, StackError, ProjectError, SettingsError) as error:
+    except (OSError, SettingsError) as error:
         stop(error)
     findings = asked.findings(manifests)
     if fix or diff:
@@ -169,19 +161,17 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
     for code in (*only, *skipped):
         if code.upper() not in RULES:
             stop(f"rule {code} does not exist; `hops rules` lists all rules")
-    selected = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
-    if not selected:
+    wanted = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
+    if not wanted:
         stop("--rule and --skip leave no rule to run")
-    return [rule for code, rule in RULES.items() if code in selected]
+    return [rule for code, rule in RULES.items() if code in wanted]
 
 
-def _policy(path: Path | None) -> PolicySettings:
+def _policy(path: Path) -> PolicySettings:
     """Reads a file in the format of --policy-pack-config, or its part under the name of the pack.
 
     Raises SettingsError that names the file.
     """
-    if path is None:
-        return PolicySettings()
     found = read([str(path)])
     if found.unread:
         raise SettingsError(str(found.unread[0]))
@@ -218,11 +208,18 @@ class _Stack:
 
 
 def _stack(name: str) -> _Stack:
-    """Raises OSError, StackError or ProjectError."""
-    from hops.observe.local.fleet import fleet  # noqa: PLC0415 - only a stack is compared with Docker
+    """Raises OSError. An unknown stack or folder stops the command."""
+    # Only a stack is compared with other stacks and with Docker: these modules take a tenth of a check.
+    from hops.cli.programs.project import ProjectError, project_folder  # noqa: PLC0415
+    from hops.cli.stacks.stack_file import StackError, stack_file  # noqa: PLC0415
+    from hops.cli.stacks.stack_file import read as read_stack  # noqa: PLC0415
+    from hops.observe.local.stack_files import fleet  # noqa: PLC0415
 
-    project = project_folder()
-    settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+    try:
+        project = project_folder()
+        settings = read_stack(stack_file(project, name), os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+    except (ProjectError, StackError) as error:
+        stop(error)
     others = fleet(project, name, settings)
     for sentence in others.unread:
         echo(f"hops: {sentence}", err=True)
@@ -321,6 +318,8 @@ def _print(form: CheckFormat, manifests: Manifests, found: Sequence[Located]) ->
         case CheckFormat.JSON:
             print_json([as_json(located.finding) for located in found])
         case CheckFormat.SARIF:
+            from importlib.metadata import version  # noqa: PLC0415 - only SARIF names the version
+
             print_json(sarif(found, manifests.unread, version("ingress-hops")))
         case CheckFormat.JUNIT:
             echo(junit(manifests.files, found, manifests.unread), nl=False)
@@ -387,6 +386,8 @@ def _changed(manifests: Manifests, mended: _Mended) -> Iterator[tuple[File, File
 
 
 def _show(manifests: Manifests, mended: _Mended, *, quiet: bool) -> None:
+    import difflib  # noqa: PLC0415 - only changes are compared
+
     for before, after in _changed(manifests, mended):
         old, new = before.text.splitlines(keepends=True), after.text.splitlines(keepends=True)
         for part in difflib.unified_diff(old, new, on_one_line(after.name), on_one_line(after.name)):

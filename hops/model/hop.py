@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 
 class HopName(StrEnum):
@@ -526,7 +526,7 @@ KINDS = (
 )
 """The documented hops, request and response, in order."""
 
-_PUBLISHED = TypeAdapter(tuple[Hop, ...])
+_PUBLISHED = TypeAdapter(tuple[Hop, ...], config=ConfigDict(defer_build=True))
 
 
 def published_hops(rows: object) -> tuple[Hop, ...]:

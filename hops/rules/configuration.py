@@ -130,7 +130,10 @@ def configure(*policies: PolicySettings, at: str = OF_STACK) -> Configuration:
         for settings in reversed(said):
             given |= settings.parameters
         try:
-            parameters[code] = rule.parameters.model_validate(_whole(given))
+            # The defaults need no validation, for which pydantic would first build a schema of each model.
+            parameters[code] = (
+                rule.parameters.model_validate(_whole(given)) if given else rule.parameters.model_construct()
+            )
         except ValidationError as error:
             problems += [_sentence(rule, dict(problem), at) for problem in error.errors()]
     if problems:

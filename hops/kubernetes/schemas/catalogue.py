@@ -167,6 +167,7 @@ def minor_of(version: str) -> int:
     return int(version.split(".")[1])
 
 
+@cache
 def _within(range_: str, version: str) -> bool:
     """Whether a range of minor versions such as `1.25-1.31` has a version."""
     first, last = map(minor_of, range_.split("-"))

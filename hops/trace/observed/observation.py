@@ -23,7 +23,7 @@ Failure = Literal["no name", "refused", "timeout", "reset", "empty", "unreachabl
 class Part(BaseModel):
     """A part of an observation: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class FollowedRequest(Part):
