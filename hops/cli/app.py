@@ -86,6 +86,14 @@ class _OnDemand(TyperGroup):
             )
             sys.exit(Status.COULD_NOT_LOOK)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command that is called. A value that it refuses is named in typer's words, without pydantic's."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
         return list(COMMANDS)
 

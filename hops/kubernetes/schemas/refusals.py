@@ -211,7 +211,9 @@ class _Reader:
             successor = self.moved.get(name, "")
             near = missing or nearest(name, (key for key in known if key not in there))
             near = successor if successor in known and successor not in there else near
-            if successor not in ("", near):
+            if name.startswith("$"):
+                remedies.append(f"pass the file to Kustomize as a patch, or remove {name}, which only a patch has")
+            elif successor not in ("", near):
                 remedies.append(f"write {self.moved[name]} instead of {name}")
             elif near:
                 remedies.append(f"rename {name} to {near}")

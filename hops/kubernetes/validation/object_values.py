@@ -21,6 +21,8 @@ _SECRETS: Mapping[str, tuple[str, ...]] = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
 """The keys that a Secret of a type must have."""
+_MOST_ANNOTATIONS = 256 * 1024
+"""Bytes of all annotations. Source: apimachinery, pkg/api/validation/objectmeta.go."""
 
 
 def _unnamed_ports(body: Mapping[str, Any], base: str) -> Iterator[Refusal]:
@@ -178,6 +180,18 @@ def _subjects(body: Mapping[str, Any], _: str) -> Iterator[Refusal]:
     for index, subject in entries(sequence(body.get("subjects"))):
         if text(subject.get("kind")) == "ServiceAccount" and not text(subject.get("namespace")):
             yield refused(f"/subjects/{index}/namespace", "is missing", "Set the namespace of the ServiceAccount.")
+
+
+def refused_annotations(metadata: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    """The annotations of an object, whose keys and values have at most 256 KiB."""
+    given = mapping(metadata.get("annotations")).items()
+    size = sum(len(part.encode(errors="replace")) for pair in given for part in pair if isinstance(part, str))
+    if size > _MOST_ANNOTATIONS:
+        yield refused(
+            f"{base}/annotations",
+            f"has {size} bytes, which is more than {_MOST_ANNOTATIONS}",
+            "Shorten the values, or keep them in a ConfigMap.",
+        )
 
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {

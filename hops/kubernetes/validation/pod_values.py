@@ -21,6 +21,8 @@ _ENV_FIELDS = (
     *("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.host", "spec.serviceAccountName"),
     *("status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"),
 )
+_GRACE_PERIOD = 30
+"""Seconds that a pod has to end by default."""
 _SUBSCRIPT = re.compile(r"metadata\.(?:labels|annotations)\['.+'\]")
 
 
@@ -108,7 +110,7 @@ _HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
 
 def _of_init(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
     """What only containers that stay may have."""
-    if "/initContainers/" in base and container.get("restartPolicy") is None:
+    if "/initContainers/" in base and text(container.get("restartPolicy")) != "Always":
         for key in present(container, "lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
             yield refused(
                 f"{base}/{key}", "is set, and an init container ends", "Remove it, or set restartPolicy to Always."
@@ -186,6 +188,31 @@ def _affinity(spec: Mapping[str, Any], base: str) -> Iterator[Refusal]:
     for term, place in terms:
         for index, demand in entries(sequence(at(term, "matchExpressions"))):
             yield from decided(refused_requirement, demand, f"{place}/matchExpressions/{index}")
+
+
+def refused_restart_policy(container: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    """A restartPolicy of a container, of which Kubernetes before 1.34 has only that of a sidecar."""
+    given = text(container.get("restartPolicy"))
+    if given and "/initContainers/" not in base:
+        yield refused(f"{base}/restartPolicy", "is set, and the container is no init container", "Remove it.")
+    elif given and given != "Always":
+        yield refused(f"{base}/restartPolicy", f"is {given[:60]!r}, which is not Always", "Write Always, or remove it.")
+
+
+def refused_sleep(spec: Mapping[str, Any], base: str) -> Iterator[Refusal]:
+    """A sleep of a hook that outlasts the time that the pod has to end."""
+    grace = number(spec.get("terminationGracePeriodSeconds"))
+    grace = _GRACE_PERIOD if grace is None else grace
+    for key in ("containers", "initContainers"):
+        for index, container in entries(sequence(spec.get(key))):
+            for hook in ("postStart", "preStop"):
+                seconds = number(at(container, "lifecycle", hook, "sleep", "seconds"))
+                if seconds is not None and not 0 <= seconds <= grace:
+                    yield refused(
+                        pointer(base, key, index, "lifecycle", hook, "sleep", "seconds"),
+                        f"is {seconds}, which is not from 0 to terminationGracePeriodSeconds, {grace}",
+                        "Write a shorter time, or raise terminationGracePeriodSeconds of the pod.",
+                    )
 
 
 POD_CHECKS: tuple[Check, ...] = (_affinity, _dns, _pod_wide, _tolerations, _volumes)

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -39,6 +40,24 @@ def test_output_that_cannot_be_written_is_no_fault_of_hops(monkeypatch: pytest.M
 def test_the_nearest_command_is_named_if_one_is_near() -> None:
     assert "did you mean check?" in CliRunner().invoke(app, ["chek"]).stderr
     assert "did you mean" not in CliRunner().invoke(app, ["xyzzy"]).stderr
+
+
+def test_a_refused_value_of_an_option_is_named_once() -> None:
+    result = CliRunner().invoke(app, ["rules", "--format", "xml"])
+    assert "Error: Invalid value for '--format': 'xml' is not one of 'text', 'json'." in result.stderr
+
+
+def test_a_check_without_a_stack_imports_nothing_that_looks_at_the_machine(tmp_path: Path) -> None:
+    manifest = tmp_path / "a.yaml"
+    manifest.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
+    code = (
+        "import sys; from hops.cli.app import app\n"
+        "try: app(['check', sys.argv[1]])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith(('hops.observe.local.d', 'hops.trace', 'hops.cli.s'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, manifest], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
 
 
 def test_a_healthy_command_is_left_alone() -> None:

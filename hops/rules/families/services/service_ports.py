@@ -46,8 +46,8 @@ def jobs_beside_servers(selected: Sequence[Pod]) -> Sequence[Pod]:
     "nothing listens, the connection is refused: the pod of a Job with the labels of the selector receives requests "
     "while it runs. If targetPort is unset, the Service's port applies. A pod that declares no port may listen on any "
     "port, unless its command names one. A process may also listen on a number that is in a command, a variable or a "
-    "mounted ConfigMap. Beside a declared port of a Service that no route and no address outside the cluster leads to, a "
-    "number may be a port that its process opens only if it is configured, such as https.",
+    "mounted ConfigMap. If only clients inside the cluster reach a Service, a number beside a declared port may be one "
+    "that the process opens only if it is configured, such as https.",
     remedy="Set targetPort to a port that all pods of the Service declare.",
     references=(SERVICES,),
     bad=SERVED_POD + service_example("{selector: {app: web}, ports: [{port: 80}]}"),

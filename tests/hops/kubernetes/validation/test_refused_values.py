@@ -93,6 +93,10 @@ def probe(body: str, key: str = "livenessProbe") -> str:
     return pod(container=f", {key}: {{{body}}}")
 
 
+def sleep(seconds: int) -> str:
+    return f", lifecycle: {{preStop: {{sleep: {{seconds: {seconds}}}}}}}"
+
+
 def strategy(body: str) -> str:
     return workload("Deployment", "", more=f"strategy: {{{body}}}")
 
@@ -123,7 +127,27 @@ _TLS = "kubernetes.io/tls"
 _DOCKER = "kubernetes.io/dockerconfigjson"
 _SCALED = "scaleTargetRef: {kind: Deployment, name: a}"
 
+_SLEEP = "lifecycle/preStop/sleep/seconds"
+_INIT = "initContainers: [{{name: i, image: i, {}}}], "
+_LARGE = ", annotations: {{a: {}}}"
 REFUSED = {
+    "a sleep beyond the default grace period": (pod(container=sleep(31)), f"{_CONTAINER}/{_SLEEP}"),
+    "a sleep beyond the grace period": (
+        pod("terminationGracePeriodSeconds: 5, ", sleep(6)),
+        f"{_CONTAINER}/{_SLEEP}",
+    ),
+    "a sleep below 0": (pod(container=sleep(-1)), f"{_CONTAINER}/{_SLEEP}"),
+    "annotations over 256 KiB": (pod(metadata=_LARGE.format("b" * 262_144)), "/metadata/annotations"),
+    "annotations of a template over 256 KiB": (
+        workload("Deployment", "").replace(
+            "metadata: {labels: {app: web}}", f"metadata: {{labels: {{app: web}}{_LARGE.format('b' * 262_144)}}}"
+        ),
+        "/spec/template/metadata/annotations",
+    ),
+    "a probe of an init container that ends": (
+        pod(_INIT.format("restartPolicy: Never, readinessProbe: {httpGet: {port: 80}}")),
+        "/spec/initContainers/0/readinessProbe",
+    ),
     "a host alias without an address": (pod("hostAliases: [{ip: 1.2.3, hostnames: [a]}], "), "/spec/hostAliases/0/ip"),
     "a hostname in upper case": (pod("hostname: Web_1, "), "/spec/hostname"),
     "a deadline of 0": (pod("activeDeadlineSeconds: 0, "), "/spec/activeDeadlineSeconds"),
@@ -443,6 +467,13 @@ REFUSED = {
     ),
 }
 ACCEPTED = {
+    "a sleep of the whole grace period": pod(container=sleep(30)),
+    "a sleep below a longer grace period": pod("terminationGracePeriodSeconds: 90, ", sleep(60)),
+    "no sleep": pod(container=sleep(0)),
+    "a command that sleeps longer": pod(container=", lifecycle: {preStop: {exec: {command: [sleep, '60']}}}"),
+    "annotations of 256 KiB": pod(metadata=_LARGE.format("b" * 262_143)),
+    "a probe of a sidecar": pod(_INIT.format("restartPolicy: Always, readinessProbe: {httpGet: {port: 80}}")),
+    "an init container that is not restarted": pod(_INIT.format("restartPolicy: Never")),
     "quantities": "".join(limits(value) for value in ("128Mi", "1e9", ".5Gi", "1.5G", "0", "1E3", "100m", "+1", "5.")),
     "a request of the limit": limits("1Gi", "{memory: 1024Mi}"),
     "schedules": "\n---\n".join(
@@ -594,6 +625,24 @@ def test_an_old_server_accepts_a_zone_in_the_schedule(version: str) -> None:
     inventory = Inventory([(documents(cron("TZ=UTC 0 * * * *"))[0], Place())], today=TODAY, kubernetes=version)
     found = judge(inventory, configure(), [RULES[code] for code in CODES])
     assert [f.code for f in found] == (["AP04"] if version == "1.29" else [])
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.34"])
+def test_an_old_server_refuses_the_restart_policy_of_a_container(version: str) -> None:
+    bodies = [
+        pod(_INIT.format("restartPolicy: Never")),
+        pod(container=", restartPolicy: OnFailure"),
+        pod(_INIT.format("restartPolicy: Always")),
+    ]
+    found = [
+        finding.path
+        for body in bodies
+        for finding in judge(
+            Inventory([(documents(body)[0], Place())], today=TODAY, kubernetes=version), configure(), [RULES["AP04"]]
+        )
+    ]
+    refused = ["/spec/initContainers/0/restartPolicy", "/spec/containers/0/restartPolicy"]
+    assert found == (refused if version == "1.33" else [])
 
 
 def test_a_misspelt_field_is_not_also_a_missing_one() -> None:
