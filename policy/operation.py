@@ -28,7 +28,7 @@ class Operation:
 
     def ours(self) -> dict[str, Any]:
         """The configuration of this project's namespace: JSON values by key. Raises SettingsError for a secret."""
-        return own_values(self.config, self.secrets)
+        return own_values(self.config, self.secrets, self.stack)
 
 
 def from_environment() -> Operation:

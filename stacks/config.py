@@ -33,14 +33,14 @@ def _secret_values() -> dict[str, object]:
 
 def read() -> Settings:
     """The settings of the current stack. Raises SettingsError, which holds no secret."""
-    config = get_config_env()
-    file = Path(stack_path(pulumi.get_stack()))
+    config, stack = get_config_env(), pulumi.get_stack()
+    file = Path(stack_path(stack))
     if file.is_file():
         # The engine marks the whole key as secret if one of its values is.
         for document in documents(file.read_text(encoding="utf-8")):
-            secret_names(at(document, "config", f"{NAMESPACE}:{SECRETS}") or {})
-    values = own_values(config, [key for key in config if pulumi.runtime.is_config_secret(key)])
-    found = settings(pulumi.get_stack(), values, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
+            secret_names(stack, at(document, "config", f"{NAMESPACE}:{SECRETS}") or {})
+    values = own_values(config, [key for key in config if pulumi.runtime.is_config_secret(key)], stack)
+    found = settings(stack, values, os.environ.get("INGRESS_HOPS_NODE_IMAGE"))
     # The policy pack reports nothing about a stack that the program refuses. So the program checks the policy, too.
     configure(found.policy)
     if secret_values := _secret_values():
@@ -49,6 +49,6 @@ def read() -> Settings:
             if of and re.fullmatch("[^:]+:.+", str(secret_values.get(of, "")), re.DOTALL) is None:
                 raise SettingsError(
                     f"{NAMESPACE}:services[{number}].pullSecret takes the secret {of}, which is not of the form "
-                    f"USER:PASSWORD; {set_secret(of)}"
+                    f"USER:PASSWORD; {set_secret(stack, of)}"
                 )
     return found

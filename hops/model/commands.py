@@ -2,6 +2,9 @@
 
 import shlex
 
+HOPS = ".venv/bin/hops"
+"""The program `hops` in a shell in the project's folder."""
+
 
 def of_stack(verb: str, stack: str, *, makefile: bool, replace: bool = False) -> str:
     """The command for a stack.
@@ -13,14 +16,9 @@ def of_stack(verb: str, stack: str, *, makefile: bool, replace: bool = False) ->
     """
     if makefile:
         return shlex.join(("make", verb, f"STACK={stack}", *(("REPLACE=1",) if replace else ())))
-    return shlex.join(("hops", verb, stack, *(("--replace",) if replace else ())))
+    return shlex.join((HOPS, verb, stack, *(("--replace",) if replace else ())))
 
 
 def env(stack: str, *, makefile: bool) -> str:
     """The command that prints what a shell needs for the stack. makefile: as of `of_stack`."""
-    return shlex.join(("make", "-s", "env", f"STACK={stack}") if makefile else ("hops", "env", stack))
-
-
-def hops(*, makefile: bool) -> str:
-    """The program `hops` in a shell in the project's folder."""
-    return ".venv/bin/hops" if makefile else "hops"
+    return shlex.join(("make", "-s", "env", f"STACK={stack}") if makefile else (HOPS, "env", stack))

@@ -56,7 +56,7 @@ def test_a_secret_is_refused_unseen() -> None:
         read(given, ("ingress-hops:services",))
     assert str(caught.value) == (
         "ingress-hops:services is a secret, and settings are published in outputs: "
-        "remove it with pulumi config rm ingress-hops:services and set it without --secret"
+        "write it in the stack's file without `secure`"
     )
 
 

@@ -482,7 +482,7 @@ def test_a_running_cluster_that_the_state_has_lost_is_taken_over(
     announced = "the cluster sam-test-cluster runs, and this state knows nothing of it: an up takes it over"
     assert announced in [text for _, text in lost.logs]
     assert lost.outputs["cluster"]["generation"] == 17
-    warned = "hops up seed, or PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --stack seed"
+    warned = ".venv/bin/hops up seed, or PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --stack seed"
     assert any(warned in text for _, text in lost.logs)
     monkeypatch.setenv("PULUMI_K8S_ENABLE_PATCH_FORCE", "true")
     forced = running(machine=there, preview=True, before={})

@@ -88,15 +88,17 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(target)
 
 
-def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kubectl uses.")] = "local") -> None:
+def main(
+    stack: Annotated[str | None, typer.Argument(help="The stack whose cluster kubectl uses.  [local]")] = None,
+) -> None:
     """Prints what a shell needs for plain pulumi and kubectl: eval "$(hops env alice)".
 
     Never prints a passphrase. KUBECONFIG is set if the stack has a cluster.
 
-    Exit status: 0 printed, 2 there is no project here.
+    Exit status: 0 printed, 2 there is no project here, or no such stack.
     """
     # The import takes a third of a second, so it happens only here.
-    from hops.cli.stacks.stack_file import StackError, read, stack_file  # noqa: PLC0415
+    from hops.cli.stacks.stack_file import StackError, read_or_default, stack_file  # noqa: PLC0415
     from hops.observe.local.stack_files import kubeconfig  # noqa: PLC0415
 
     try:
@@ -108,10 +110,16 @@ def main(stack: Annotated[str, typer.Argument(help="The stack whose cluster kube
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
     keys = ["PATH", "PULUMI_BACKEND_URL", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_HOME", "PULUMI_CREDENTIALS_PATH"]
-    with suppress(StackError):
-        if file := kubeconfig(project, stack, read(stack_file(project, stack))):
+    name = stack or "local"
+    try:
+        settings, _ = read_or_default(stack_file(project, name))
+        if file := kubeconfig(project, name, settings):
             found["KUBECONFIG"] = str(file)
             keys.append("KUBECONFIG")
+    except StackError as error:
+        # A project need not have the stack that nobody named.
+        if stack:
+            stop(error)
     for key in keys:
         if key in found:
             typer.echo(f"export {key}={shlex.quote(found[key])}")

@@ -11,6 +11,7 @@ import typer
 from hops.cli.output import echo, stop
 from hops.cli.stacks.stack import NewStack, create
 from hops.cli.stacks.stack_file import StackError
+from hops.model.commands import HOPS, of_stack
 from hops.model.project_files import STACKS, stack_path
 from hops.model.settings.settings_page import file_schema
 from hops.observe.local.files import write
@@ -105,8 +106,8 @@ def main(
     for path, names in ignore.items():
         if path not in written:
             echo(f"add to {path}, if they are missing: {' '.join(names)}")
-    echo(f"Bring it up with: hops up {stack}")
-    echo(f"Then build and roll out at each save: hops dev {stack}")
+    echo(f"Bring it up with: {of_stack('up', stack, makefile=False)}")
+    echo(f"Then build and roll out at each save: {HOPS} dev {stack}")
 
 
 def _remove(files: Sequence[Path], folders: Sequence[Path]) -> None:

@@ -12,20 +12,17 @@ import typer
 from hops.cli.output import Format, FormatOption, Status, echo, print_json, stop
 from hops.cli.programs.project import ProjectError, project_folder
 from hops.cli.stacks import backend, stack_list
-from hops.cli.stacks.stack_file import StackError, program, read_or_default, stack_file
+from hops.cli.stacks.stack_file import StackError, read_or_default, stack_file
 from hops.cli.stacks.stack_list import Seen, StackSummary, look_around
 from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
-from hops.model.commands import of_stack
+from hops.model.commands import HOPS, of_stack
 from hops.model.project_files import stack_path
-from hops.model.settings.setting_types import NAMESPACE
-from hops.model.settings.stack_config import SettingsError
-from hops.model.settings.stack_settings import Settings
+from hops.model.settings import NAMESPACE, Settings, SettingsError
 from hops.observe.contexts import BuildError, builds
 from hops.observe.local.machine import busy, has_address, look
 from hops.observe.local.stack_files import has_makefile, own_state
-from hops.rules.files.stack_settings import stack_settings
-from hops.rules.other_stacks import claims, joined
+from hops.rules.other_stacks import claims, joined, stack_settings
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list, check and show stacks."
@@ -35,7 +32,7 @@ app.command("check")(stack_list.check)
 
 PORTS = range(8080, 9000)
 _LOOPBACK = "127.0.0.1"
-# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (ClusterName).
+# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
 # yaml-language-server: $schema=stack.schema.json
@@ -178,9 +175,9 @@ def _check_address(address: str, host: str) -> None:
 
 def _check_others(project: Path, seen: Seen, name: str) -> None:
     if seen.unusable:
-        problems = "\n".join(seen.unusable.values())
-        remedy = f"correct each file, or remove its stack with: {program(project)} stack rm NAME --file"
-        raise StackError(f"{problems}\nso the ports and names that these stacks use are unknown; {remedy}")
+        told = "\n".join(seen.unusable.values())
+        remedy = f"correct each file, or remove its stack with: {HOPS} stack rm NAME --file"
+        raise StackError(f"{told}\nso the ports and names that these stacks use are unknown; {remedy}")
     if resources := (seen.kept or {}).get(name):
         down = of_stack("down", name, makefile=has_makefile(project))
         raise StackError(
@@ -248,7 +245,7 @@ def new(
         echo(f"{stack.file} is written: cluster {stack.cluster}, {stack.hosts[0]} on {stack.address}")
         echo(f"Bring it up with: {of_stack('up', name, makefile=has_makefile(project))}")
         if build:
-            echo(f"Then build and roll out at each save: {program(project)} dev {name}")
+            echo(f"Then build and roll out at each save: {HOPS} dev {name}")
         if not stack.hosts[0].endswith(".localhost"):
             echo(f"Its output curl needs no more; for a browser, /etc/hosts needs: {address} {stack.hosts[0]}")
     for sentence in unseen:

@@ -4,23 +4,17 @@ import difflib
 import shlex
 from pathlib import Path
 
-from hops.model.commands import hops
+from hops.model.commands import HOPS
 from hops.model.project_files import STACK_FILES, STACKS, stack_of, stack_path
 from hops.model.settings.stack_config import SettingsError, settings
 from hops.model.settings.stack_settings import Settings
 from hops.observe.local.files import read_bounded
-from hops.observe.local.stack_files import has_makefile
 from hops.rules.configuration import configure
 from hops.rules.files.stack_settings import stack_settings
 
 
 class StackError(RuntimeError):
     """A stack that cannot be made, read or removed."""
-
-
-def program(project: Path) -> str:
-    """The program `hops` as the user of a project types it in the project's folder. project: the folder."""
-    return hops(makefile=has_makefile(project))
 
 
 def stack_file(project: Path, name: str) -> Path:
@@ -39,7 +33,7 @@ def stack_file(project: Path, name: str) -> Path:
     meant = f"; did you mean {close[0]}?" if close else "."
     raise StackError(
         f"there is no stack {name}{meant} The stacks here are: {', '.join(names) or 'none'}. "
-        f"Make one with: {shlex.join([program(project), 'stack', 'new', name])}"
+        f"Make one with: {shlex.join([HOPS, 'stack', 'new', name])}"
     )
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import hops
-from hops.cli.image_build.builder import make
+from hops.cli.image_build import make
 from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError, project_folder
@@ -26,7 +26,7 @@ from hops.cli.programs.tools import KIND, PULUMI, ToolError, have
 from hops.cli.stacks import backend
 from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
-from hops.cli.stacks.stack_file import StackError, program, read, stack_file
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, sentence
 from hops.cli.updates.mend import (
     drifted,
@@ -39,12 +39,12 @@ from hops.cli.updates.mend import (
 )
 from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
-from hops.model.commands import of_stack
-from hops.model.images.image import Build
+from hops.model.commands import HOPS, of_stack
+from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings.stack_settings import Settings
+from hops.model.settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import Drift
@@ -148,7 +148,10 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
             raise typer.Exit(run_verbose(project, words, around))
-        ended = run(project, words, around, Progress(f"down: removing the stack {stack}"))
+        # A removal runs neither the program nor the policy pack.
+        ended = run(
+            project, words, around, Progress(f"down: removing the stack {stack}", first="Pulumi reads the state")
+        )
         if ended.interrupted:
             release(project, stack, around)
     except (BackendError, EngineError, LockedError, ProjectError, ToolError) as error:
@@ -158,7 +161,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         raise typer.Exit(Status.FINDINGS)
     _remove_images(kept)
     echo(f"  build it again:  {of_stack('up', stack, makefile=has_makefile(project))}")
-    echo(f"  forget it:       {program(project)} stack rm {stack} (its file stays)")
+    echo(f"  forget it:       {HOPS} stack rm {stack} (its file stays)")
 
 
 def _remove_images(kept: Mapping[str, Any]) -> None:
@@ -203,7 +206,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     seen = _look(of, forget=True)
     if verbose:
-        drifts = seen.reported_drifts()
+        drifts = seen.told_drifts()
         _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
@@ -236,7 +239,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
             tell_migrations(of)
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        command = shlex.join([program(of.project), "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        command = shlex.join([HOPS, "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
         echo(f"left as it is: {drift}; see: {command}")
     return _ending(of, patience)
 
@@ -278,7 +281,7 @@ class BackgroundUpdate:
 
 
 def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequence[Drift]]:
-    """A preview, and the objects that are not as declared, which are looked for meanwhile and printed.
+    """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
 
     Where there are some, the preview is done again with them in view.
     """
@@ -286,7 +289,7 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequenc
     planned = run(of.project, words, of.around(force=seen.unknown), Progress(title))
     if planned.interrupted:
         return planned, ()
-    drifts = seen.reported_drifts()
+    drifts = seen.told_drifts()
     if drifts:
         progress = Progress(f"{title}, with the changes in the cluster")
         planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
@@ -300,7 +303,7 @@ def _refresh(drifts: Sequence[Drift]) -> list[str]:
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
     if verbose:
-        drifts = seen.reported_drifts()
+        drifts = seen.told_drifts()
         _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
@@ -312,7 +315,7 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
         return Status.COULD_NOT_LOOK
     if planned.stopped:
         return Status.FINDINGS
-    _how(of, [("do it:", of.make("up"))])
+    _how(of, [("do it:", of.make("up"))], exists=seen.exists)
     return Status.ALL_WELL
 
 
@@ -322,14 +325,16 @@ class _Seen:
 
     running: whether all nodes of its cluster run.
     unknown: whether they run and the state has published no cluster, so that an update takes the cluster over.
+    exists: whether they run or the state holds resources, so that there is something to trace and to remove.
     """
 
     running: bool
     unknown: bool
+    exists: bool
     _drifts: Future[list[Drift] | None] | None = None
     _images: Future[list[tuple[Build, str]]] | None = None
 
-    def reported_drifts(self) -> Sequence[Drift]:
+    def told_drifts(self) -> Sequence[Drift]:
         """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
         found = (self._drifts.result() if self._drifts else None) or ()
         for drift in found:
@@ -348,7 +353,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).entrypoints))
+    machine = later(partial(look, plan(of.settings).doors))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -359,10 +364,11 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         _forget_interrupted(of.project, of.name, kept)
     state = own_state(of.project, of.name, of.settings, machine.result())
     if not state.running or not publishes_cluster(kept):
-        return _Seen(state.running, unknown=state.running)
+        exists = state.running or bool(at(kept, "deployment", "resources"))
+        return _Seen(state.running, unknown=state.running, exists=exists)
     kubeconfig = _kubeconfig(of, state, write=forget)
     drifts = later(partial(drifted, kept, kubeconfig, plan(of.settings).context))
-    return _Seen(running=True, unknown=False, _drifts=drifts, _images=later(partial(lost_images, kept)))
+    return _Seen(running=True, unknown=False, exists=True, _drifts=drifts, _images=later(partial(lost_images, kept)))
 
 
 def _load_again(seen: _Seen, *, load: bool) -> bool:
@@ -417,7 +423,7 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
         echo("an earlier update was interrupted; this one continues from there")
 
 
-# What is printed
+# What is told
 
 
 def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
@@ -445,13 +451,13 @@ def _failure(ended: Ended) -> str:
     return sentence(ended.said.failure or ended.error or f"pulumi ended with status {ended.status}")
 
 
-def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
-    """How to follow, change and remove it."""
+def _how(of: OpenedStack, first: Sequence[tuple[str, str]], *, exists: bool = True) -> None:
+    """How to go on. exists: whether there is something to follow and to remove."""
     rows = [
         *first,
-        ("follow it:", of.make("trace")),
+        *([("follow it:", of.make("trace"))] if exists else ()),
         ("change it:", f"edit stacks/Pulumi.{of.name}.yaml, then {of.make('up')}"),
-        ("remove it:", of.make("down")),
+        *([("remove it:", of.make("down"))] if exists else ()),
     ]
     for what, how in rows:
         echo(f"  {what:11} {how}")
@@ -471,7 +477,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is reported first
+    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
 
     intended = plan(of.settings)
     deadline = time.monotonic() + patience

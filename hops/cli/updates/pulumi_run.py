@@ -206,11 +206,14 @@ def _of_pulumi(error: str) -> str:
 class Progress:
     """What runs now: one live line in a terminal, else a line when 5 s have passed without one.
 
-    title: of the line. total: number of resources, 0 where it is unknown.
+    title: of the line.
+    total: number of resources; 0 if it is not known.
+    first: what Pulumi does before its first event.
     """
 
     title: str
     total: int = 0
+    first: str = "Pulumi starts the program and the policy pack"
     _began: dict[str, tuple[float, str]] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
     _done: int = 0
@@ -281,7 +284,7 @@ class Progress:
             if name
         ]
         if not running and not self._done:
-            return "Pulumi starts the program and the policy pack"
+            return self.first
         return f"{done} done" + (f"; {', '.join(running[-_MOST_RUNNING:])}" if running else "")
 
     def due(self, now: float) -> str:

@@ -94,7 +94,7 @@ def _derived_sentence(problem: ErrorDetails, source: _Location, whole: Any, name
         value = value[part]
     key, bound = problem["loc"][-1], problem["msg"].removeprefix("Value error, ")
     return (
-        f"{namespace}:{_key(source)} is {_shown(value)}, and {key}, which follows from it, is "
+        f"{namespace}:{written(source)} is {_shown(value)}, and {key}, which follows from it, is "
         f"{_shown(problem['input'])}: {bound}. Set {source[-1]} to another value, or set {key} as well"
     )
 
@@ -105,8 +105,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
-def _key(place: Iterable[int | str]) -> str:
-    """The place as Pulumi's `--path` takes it."""
+def written(place: Iterable[int | str]) -> str:
+    """The place of a setting as messages, and Pulumi's `--path`, write it. place: keys and indices from the root."""
     return "".join(
         f".{part}" if isinstance(part, str) and "." not in part else f"[{json.dumps(part)}]" for part in place
     ).lstrip(".")
@@ -118,7 +118,7 @@ def _sentence(problem: ErrorDetails, root: type[BaseModel], namespace: str) -> s
     of_key = problem["loc"][-1:] == ("[key]",)
     place = problem["loc"][:-2] if of_key else problem["loc"]
     place = tuple(part for part in place if part not in (TEXT, REFERENCE))
-    key = _key(place)
+    key = written(place)
     bound = problem["msg"].removeprefix("Value error, ")
     if of_key:
         return f"{namespace}:{key} has the key {json.dumps(problem['input'])}: {bound}. Write another key"
@@ -135,9 +135,8 @@ def _sentence(problem: ErrorDetails, root: type[BaseModel], namespace: str) -> s
     if problem["type"] == "too_short" and isinstance(problem["input"], list):
         bound = "at least one entry"
     bound = in_words(problem, _field(problem["loc"], root)) or bound
-    given, remedy = _shown(problem["input"]), f"Set it with: pulumi config set --path '{namespace}:{key}' VALUE"
+    given, remedy = _shown(problem["input"]), "Write another value in the stack's file"
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float):
-        # `pulumi config set` would write it without quotes again.
         remedy = f'Write it in quotes in the stack\'s file: "{given}"'
     return f"{namespace}:{key} is {given}: {bound}. {remedy}"
 

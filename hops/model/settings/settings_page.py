@@ -78,7 +78,7 @@ def _lines() -> Iterator[str]:
     for key, name in _SECTIONS.items():
         if name == "PolicySettings":
             yield from _heading(SECRETS, schema()["properties"][SECRETS]["description"])
-            what = f"A value that Pulumi encrypts; {set_secret('NAME').replace(': ', ': `', 1)}`."
+            what = f"A value that Pulumi encrypts; {set_secret('STACK', 'NAME').replace(': ', ': `', 1)}`."
             yield f"| `NAME` | object: `secure` is the encrypted value | required | takes it | {what} | |"
         yield from _heading(key, definitions[name]["description"])
         for field, of in definitions[name]["properties"].items():

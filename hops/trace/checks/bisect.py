@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from hops.model.commands import hops
+from hops.model.commands import HOPS
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName
 from hops.trace.code import Code
@@ -73,5 +73,4 @@ def _again(view: PathFacts) -> str:
     if cluster and cluster.kubeconfig and not stack:
         options += [("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context or "")]
     given = [word for name, value in options if value for word in (name, value)]
-    program = hops(makefile=stack is None or stack.makefile)
-    return command(program, "trace", *([stack.name] if stack else []), *given, "--bundle", "trace.json")
+    return command(HOPS, "trace", *([stack.name] if stack else []), *given, "--bundle", "trace.json")

@@ -624,7 +624,7 @@ def test_a_stack_says_what_is_asked_of_the_rules(stacks: Path) -> None:
         2,
         (
             "hops: there is no stack alcie; did you mean alice? The stacks here are: alice, bob. "
-            "Make one with: hops stack new alcie\n"
+            "Make one with: .venv/bin/hops stack new alcie\n"
         ),
     )
 

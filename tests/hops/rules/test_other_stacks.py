@@ -68,6 +68,15 @@ def test_a_stack_is_no_other_of_its_own() -> None:
         (b"config: {ingress-hops:cluster: {httpPort: 0}}", "ingress-hops:cluster.httpPort is 0"),
         (b"config: {[a]: b}", "a key must be a string"),
         (b"[" * 5000, "nesting is deeper"),
+        (
+            b"config:\n  ingress-hops:services:\n    - name: web\nencryptionsalt: v1:x\n    - name: api\n",
+            "line 5 stands below line 4, encryptionsalt, which is no part of config; move everything below",
+        ),
+        (b"config:\n  - a\n b: c\nencryptionsalt: v1:x\n", "line 3, column 2: "),
+        (
+            b"config: {}\ningress-hops:services: []\n",
+            "ingress-hops:services stands beside the key config; move it with its lines",
+        ),
     ],
 )
 def test_a_file_that_is_none_is_reported_and_hides_nobody_elses(file: bytes, said: str) -> None:

@@ -134,6 +134,26 @@ def test_a_shell_takes_what_is_printed(alone: Path, home: Path) -> None:
     assert os.environ.get("PULUMI_HOME") is None
 
 
+def test_a_stack_that_is_not_there_is_told_and_sets_nothing(alone: Path, home: Path) -> None:
+    said = CliRunner().invoke(app, ["env", "nope"])
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert said.stderr.startswith("hops: there is no stack nope. The stacks here are: ci, local, seed.")
+    (alone / "stacks" / "Pulumi.local.yaml").unlink()
+    said = CliRunner().invoke(app, ["env"])
+    assert (said.exit_code, "export PULUMI_BACKEND_URL=" in said.stdout) == (0, True), "nobody named a stack"
+    assert home.is_dir()
+
+
+def test_kubectl_works_while_the_stack_s_file_is_broken(alone: Path, home: Path) -> None:
+    kubeconfig = alone / ".ingress-hops" / "kubeconfig" / "local.yaml"
+    kubeconfig.parent.mkdir(parents=True)
+    kubeconfig.touch()
+    (alone / "stacks" / "Pulumi.local.yaml").write_text("config: {ingress-hops:cluster: {httpPort: x}}")
+    said = CliRunner().invoke(app, ["env", "local"])
+    assert f"export KUBECONFIG={kubeconfig}\n" in said.stdout
+    assert home.is_dir()
+
+
 def test_a_passphrase_file_needs_no_phrase(alone: Path) -> None:
     said = CliRunner().invoke(app, ["env"], env={"PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"})
     assert alone.is_dir()

@@ -85,7 +85,7 @@ def test_an_existing_cluster_is_reached_by_its_context(alone: Path, program: Pro
 def test_a_stack_without_a_cluster_or_a_file_is_refused(program: Program) -> None:
     said = program("kubectl")
     done = kubectl("local", "get", "pods")
-    assert (done.exit_code, "hops up local" in done.stderr) == (2, True)
+    assert (done.exit_code, ".venv/bin/hops up local" in done.stderr) == (2, True)
     assert kubectl("nowhere", "get", "pods").exit_code == 2
     assert not said.exists()
 

@@ -261,7 +261,7 @@ def test_new_says_what_it_wrote_and_how_to_bring_it_up(alone: Path) -> None:
     done = CliRunner().invoke(app, ["stack", "new", "alice"])
     assert done.stdout.splitlines() == [
         "stacks/Pulumi.alice.yaml is written: cluster ingress-hops-alice, my-service.alice.localhost on 127.0.0.1:8082",
-        "Bring it up with: hops up alice",
+        "Bring it up with: .venv/bin/hops up alice",
     ]
     again = CliRunner().invoke(app, ["stack", "new", "alice"])
     assert (again.exit_code, again.stdout) == (2, "")
@@ -315,13 +315,17 @@ def test_show_asks_for_the_named_stack_where_make_keeps_it(pulumi: Path, alone: 
 @pytest.mark.parametrize(
     ("script", "status", "message"),
     [
-        ("echo '{}'", 1, "the stack local is not up; bring it up with: hops up local"),
+        ("echo '{}'", 1, "the stack local is not up; bring it up with: .venv/bin/hops up local"),
         (
             "echo \"error: no stack named 'local' found\" >&2; exit 255",
             1,
             "hops: the stack local is not up; bring it up",
         ),
-        ("echo error: it is broken >&2; exit 255", 2, "/state: it is broken; bring it up with: hops up local"),
+        (
+            "echo error: it is broken >&2; exit 255",
+            2,
+            "/state: it is broken; bring it up with: .venv/bin/hops up local",
+        ),
         ("echo no json", 2, "pulumi printed nothing useful about the stack local"),
     ],
 )
@@ -338,7 +342,10 @@ def test_show_before_the_first_up_says_how_to_bring_it_up(pulumi: Path, alone: P
     (alone / ".ingress-hops" / "state").rmdir()
     pulumi.write_text("#!/bin/sh\necho error: could not open bucket >&2; exit 255\n")
     done = CliRunner().invoke(app, ["stack", "show"])
-    assert (done.exit_code, done.stderr) == (1, "hops: the stack local is not up; bring it up with: hops up local\n")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "hops: the stack local is not up; bring it up with: .venv/bin/hops up local\n",
+    )
 
 
 NO_STACK = "hops: there is no stack loca; did you mean local? The stacks here are: ci, local, seed. "
@@ -349,7 +356,7 @@ def test_an_unknown_stack_is_named_with_the_nearest_and_all_others(pulumi: Path,
     pulumi.write_text(_BACKEND.format(listed="[]"))
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr == f"{NO_STACK}Make one with: hops stack new loca\n"
+    assert done.stderr == f"{NO_STACK}Make one with: .venv/bin/hops stack new loca\n"
 
 
 _BACKEND = """#!/bin/sh
@@ -413,7 +420,7 @@ def test_rm_of_what_exists_only_in_part(alone: Path, removed: Removed) -> None:
 
 
 def test_rm_refuses_while_the_backend_keeps_resources(alone: Path, removed: Removed) -> None:
-    said = "hops: the stack up has 7 resources; take it down first: hops down up"
+    said = "hops: the stack up has 7 resources; take it down first: .venv/bin/hops down up"
     assert removed("up", "--file") == (2, said, [])
     assert (alone / "stacks" / "Pulumi.up.yaml").exists()
 
@@ -423,7 +430,9 @@ def test_rm_refuses_while_the_cluster_is_there(alone: Path, removed: Removed, do
     of = read(alone / "stacks" / "Pulumi.alice.yaml")
     owner = f"{(alone / of.cluster.kubeconfig_folder).resolve()}/alice.owner"
     docker(node("ingress-hops-alice-worker", "ingress-hops-alice", f"{owner}:{mark(7, '0123abcd')}:ro"))
-    said = "hops: the cluster ingress-hops-alice of the stack alice exists; take it down first: hops down alice"
+    said = (
+        "hops: the cluster ingress-hops-alice of the stack alice exists; take it down first: .venv/bin/hops down alice"
+    )
     assert removed("alice", "--file") == (2, said, [])
     assert (alone / "stacks" / "Pulumi.alice.yaml").exists()
     docker(node("ingress-hops-alice-control-plane", "ingress-hops-alice"))
@@ -454,7 +463,7 @@ def test_show_without_pulumi_says_how_to_get_it(pulumi: Path) -> None:
     done = CliRunner().invoke(app, ["stack", "show"])
     assert (done.exit_code, done.stderr) == (
         2,
-        "hops: pulumi is not on PATH; fetch it into .tools/bin with: hops tools\n",
+        "hops: pulumi is not on PATH; fetch it into .tools/bin with: .venv/bin/hops tools\n",
     )
 
 

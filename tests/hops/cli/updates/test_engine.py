@@ -138,9 +138,9 @@ def test_an_up_previews_then_updates_and_says_how_to_go_on(stack: Stack) -> None
     assert "1 created, 0 unchanged\n  + stack: Pod apps/p\n" in out
     assert "http://my-service.localhost:8080/  is answered\n" in out
     for line in (
-        "follow it:  hops trace local",
-        "change it:  edit stacks/Pulumi.local.yaml, then hops up local",
-        "remove it:  hops down local",
+        "follow it:  .venv/bin/hops trace local",
+        "change it:  edit stacks/Pulumi.local.yaml, then .venv/bin/hops up local",
+        "remove it:  .venv/bin/hops down local",
     ):
         assert line in out
     assert len(out.splitlines()) <= 24
@@ -250,7 +250,8 @@ def test_an_expired_client_certificate_is_renewed_unless_the_clock_is_wrong(runn
     else:
         assert status == 2
         assert (
-            f"the clock of this machine says {now:%Y-%m-%d}; set the clock, or rebuild the cluster: hops down" in shown
+            f"the clock of this machine says {now:%Y-%m-%d}; set the clock, or rebuild the cluster: .venv/bin/hops down"
+            in shown
         )
 
 
@@ -334,6 +335,16 @@ def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:
     assert not (stack.folder / "imported.json").exists()
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_preview_advises_to_trace_and_remove_what_is_there(stack: Stack, *, there: bool) -> None:
+    state = {"resources": [{"urn": POD, "type": "kubernetes:core/v1:Pod"}]} if there else {}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": state}))
+    stack.says("preview", CREATED, DONE)
+    _, out = stack.hops("preview", "local")
+    assert "do it:      .venv/bin/hops up local" in out
+    assert ("follow it:" in out, "remove it:" in out) == (there, there)
+
+
 def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> None:
     before = {"spec": {"replicas": 1, "x": [1]}, "metadata": {"name": "web"}}
     after = {"spec": {"replicas": 2, "x": [2]}, "metadata": {"name": "web"}}
@@ -360,7 +371,7 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     assert out.count("watch out") == 1
     assert "not ready yet" not in out
     assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
-    assert "do it:      hops up local" in out
+    assert "do it:      .venv/bin/hops up local" in out
 
 
 def test_a_broken_rule_stops_an_up_before_anything_is_made(stack: Stack) -> None:
@@ -420,7 +431,7 @@ def test_a_route_that_is_not_answered_is_a_failure_with_the_verdict(
     status, out = stack.hops("up", "local")
     assert status == 1
     assert "is not answered by its pod" in out
-    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: hops trace local\n" in out
+    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: .venv/bin/hops trace local\n" in out
 
 
 def test_a_version_that_is_not_ready_is_a_failure_although_the_old_one_answers(
@@ -450,8 +461,9 @@ def test_a_stack_that_is_not_there_needs_no_removal(stack: Stack) -> None:
 def test_down_says_how_to_build_it_again(stack: Stack) -> None:
     status, out = stack.hops("down", "local")
     assert status == 0
-    assert "hops up local" in out
+    assert ".venv/bin/hops up local" in out
     assert stack.ran[-1].startswith("destroy --yes --skip-preview --stack local --non-interactive")
+    assert "policy pack" not in out, "Pulumi starts neither it nor the program"
 
 
 def test_pulumi_that_says_nothing_is_reported_by_its_error(stack: Stack) -> None:
@@ -496,7 +508,7 @@ esac
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=60)
     assert up.returncode == 2, out
-    assert "hops up local continues from there" in out
+    assert ".venv/bin/hops up local continues from there" in out
     assert "said nothing" not in out
     assert not lock.exists(), out
 
