@@ -7,6 +7,8 @@ import pytest
 from tests.engine.conftest import Clone, clone_of
 from tests.test_documents import blocks
 
+SETTINGS = "{apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: apps}, data: {colour: blue}}\n"
+
 
 @pytest.fixture
 def own(origin: Path, manifests: Path, tmp_path: Path) -> Clone:
@@ -16,7 +18,7 @@ def own(origin: Path, manifests: Path, tmp_path: Path) -> Clone:
 
 
 def test_what_the_page_shows_is_previewed_and_judged(own: Clone) -> None:
-    program, helm = blocks("docs/own-resources.md", "python")
+    program, plain, manifests, helm = blocks("docs/own-resources.md", "python")
     main = own.folder / "__main__.py"
     main.write_text(program)
     preview = own.preview("local", "--policy-pack", "policy")
@@ -34,7 +36,21 @@ def test_what_the_page_shows_is_previewed_and_judged(own: Clone) -> None:
     chart = own.folder / "charts" / "redis"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text("{apiVersion: v2, name: redis, version: 1.0.0}")
-    main.write_text(program + helm)
-    released = own.preview("local", "--policy-pack", "policy")
-    assert released.returncode == 0, released.text
-    assert any(resource["type"] == "kubernetes:helm.sh/v3:Release" for resource in released.resources)
+    (own.folder / "manifests").mkdir()
+    settings = own.folder / "manifests" / "settings.yaml"
+    settings.write_text(SETTINGS)
+    main.write_text(program + plain + manifests + helm)
+    whole = own.preview("local", "--policy-pack", "policy")
+    assert whole.returncode == 0, whole.text
+    made = {resource["urn"].rpartition("::")[2]: resource for resource in whole.resources}
+    assert made["hello-ingress"]["inputs"]["spec"]["rules"][0]["host"] == "hello.localhost"
+    assert made["apps/settings"]["inputs"]["data"] == {"colour": "blue"}
+    assert made["apps/settings"]["provider"] == made["apps/example-pod"]["provider"]
+    assert any(resource["type"] == "kubernetes:helm.sh/v3:Release" for resource in whole.resources)
+    assert {finding for finding in whole.reported if "hello" in finding[2]} == {
+        ("advisory", "EX05", "Deployment/apps/hello")
+    }
+    main.write_text(program + plain.replace("False", "True") + manifests)
+    settings.write_text(SETTINGS.replace("v1", "v2"))
+    broken = own.preview("local", "--policy-pack", "policy")
+    assert {code for level, code, _ in broken.reported if level == "mandatory"} == {"EX02", "KN08", "AP01"}
