@@ -31,7 +31,7 @@ from tests.project import ROOT, Project, answer, containers, copy_project, run
 
 pytestmark = pytest.mark.long
 
-STACK, PORT = "upgraded", 8540
+STACK, PORT = "upgraded", 8550
 CLUSTER = f"ingress-hops-{STACK}"
 NODES = (f"{CLUSTER}-control-plane", f"{CLUSTER}-worker")
 HOST = f"my-service.{STACK}.localhost"
