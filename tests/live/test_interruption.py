@@ -48,9 +48,9 @@ _PATTERNS = {
     "kind": "kind create",
 }
 _EDITS = (("replicas: 1", "replicas: 2"), ("port: 8080", "port: 8090"), ("envoyLogLevel: info", "envoyLogLevel: debug"))
-_FIXED = (("blockSize: 26", "blockSize: 27"),)
+FIXED = (("blockSize: 26", "blockSize: 27"),)
 """What a running cluster cannot take."""
-_FILE = """\
+FILE = """\
 config:
   ingress-hops:cluster:
     httpPort: 8097
@@ -114,7 +114,7 @@ def stack(project: Project) -> Iterator[Project]:
     """A project with the stack's file, and nothing of it left afterwards."""
     assert containers(CLUSTER) == [], f"a cluster of {STACK} is here already; these tests need its name"
     file = project.folder / "stacks" / f"Pulumi.{STACK}.yaml"
-    file.write_text(_FILE)
+    file.write_text(FILE)
     with _bystanders(Path.home()):
         try:
             yield project
@@ -194,7 +194,7 @@ def _again(project: Project, *words: str) -> str:
 def _edited(project: Project, moment: Moment, chance: Random) -> None:
     file = project.folder / "stacks" / f"Pulumi.{STACK}.yaml"
     text = file.read_text()
-    if edits := {"change": _EDITS, "rebuild": _FIXED}.get(moment.command):
+    if edits := {"change": _EDITS, "rebuild": FIXED}.get(moment.command):
         one, other = chance.choice(edits)
         text = text.replace(one, other) if one in text else text.replace(other, one)
     file.write_text(text)

@@ -196,23 +196,9 @@ class Path(Kubernetes):
 
         files: of /etc, in the place of the machine's own for this command alone. environment: variables, likewise.
         """
-        words = [str(File(sys.executable).with_name("hops")), "trace", *([STACK] if stack else []), *options]
-        words += ["--format", "json", "--bundle", str(bundle)]
-        files = hosts(f"127.0.0.1 {HOST}", f"::1 {HOST}") | dict(files)
         began = time.monotonic()
-        done = subprocess.run(
-            [*_elsewhere(files, bundle.parent), *words],
-            cwd=self.project.folder,
-            env={**self.project.environment, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        report = self.report(options, files, bundle, stack=stack, environment=environment)
         seconds = time.monotonic() - began
-        if done.returncode not in (0, 1):
-            raise RuntimeError(f"hops trace: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
-        report = json.loads(done.stdout)
         first = next((hop["name"] for hop in report["hops"] if hop["verdict"] == "broken"), None)
         by_level = {
             mandatory: tuple(
@@ -221,6 +207,45 @@ class Path(Kubernetes):
             for mandatory in (True, False)
         }
         return Reported(first, by_level[True], by_level[False], seconds, json.loads(bundle.read_text())["versions"])
+
+    def report(
+        self,
+        options: Sequence[str],
+        files: Mapping[str, str],
+        bundle: File,
+        *,
+        stack: bool = True,
+        environment: Mapping[str, str] | None = None,
+        pasted: str = "",
+    ) -> dict[str, Any]:
+        """What `hops trace --format json` prints.
+
+        options, files, bundle, stack, environment: as of `trace`. pasted: a command that the same shell runs first.
+        """
+        words = [str(File(sys.executable).with_name("hops")), "trace", *([STACK] if stack else []), *options]
+        words += ["--format", "json", "--bundle", str(bundle)]
+        files = hosts(f"127.0.0.1 {HOST}", f"::1 {HOST}") | dict(files)
+        done = subprocess.run(
+            [
+                *_elsewhere(files, bundle.parent),
+                "bash",
+                "-c",
+                'eval "$1" >&2; shift; exec "$@"',
+                "bash",
+                pasted,
+                *words,
+            ],
+            cwd=self.project.folder,
+            env={**self.project.environment, **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=900 if pasted else 120,
+            check=False,
+        )
+        if done.returncode not in (0, 1):
+            raise RuntimeError(f"hops trace: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        report: dict[str, Any] = json.loads(done.stdout)
+        return report
 
     # --- the workload and Envoy, made anew
 
