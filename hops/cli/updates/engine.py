@@ -50,10 +50,12 @@ from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
-from hops.observe.local.machine import look
+from hops.observe.local.machine import look, unwritable
 from hops.observe.local.stack_files import has_makefile, kubeconfig_folder, own_state
 from hops.observe.timed_tasks import later
 
+_STATE = 16 * 1024 * 1024
+"""Bytes that the folder of the state needs. Pulumi writes the state, 4 MiB of a stack with one service, three times."""
 _PATIENCE = 10.0
 _STARTED_PATIENCE = 60.0
 """For pods whose nodes have just been started."""
@@ -198,7 +200,10 @@ def _tools(project: Path) -> None:
 
 
 def _state_folder(project: Path, around: Mapping[str, str]) -> None:
+    """Creates the folder of the state. Raises EngineError if an update could not write its state there."""
     if folder := state_folder(project, around["PULUMI_BACKEND_URL"]):
+        if fault := unwritable(folder, _STATE):
+            raise EngineError(f"the state of the stack cannot be kept in {folder}: {fault}; nothing was changed")
         folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -56,7 +56,7 @@ def look(entrypoints: Sequence[Entrypoint], folder: Path | None = None, *, addre
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
-        folder_error=_unwritable(folder) if folder else "",
+        folder_error=unwritable(folder) if folder else "",
     )
 
 
@@ -126,8 +126,11 @@ def _container(item: Mapping[str, Any]) -> DockerContainer:
     )
 
 
-def _unwritable(folder: Path) -> str:
-    """Why no file can be written into a folder, which need not exist yet; "" if one can."""
+def unwritable(folder: Path, needed: int = _FILES) -> str:
+    """Why no files can be written into a folder, which need not exist yet; "" if they can.
+
+    needed: their bytes. Default: those of the kubeconfig files.
+    """
     parent = folder
     while not os.path.lexists(parent) and parent != parent.parent:
         parent = parent.parent
@@ -135,8 +138,8 @@ def _unwritable(folder: Path) -> str:
         return f"{parent} is no folder"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"{parent} cannot be written by this user"
-    if (free := shutil.disk_usage(parent).free) < _FILES:
-        return f"the disk of {parent} has {free // 1024} KiB free, and {_FILES // 1024} KiB are needed"
+    if (free := shutil.disk_usage(parent).free) < needed:
+        return f"the disk of {parent} has {free // 1024} KiB free, and {needed // 1024} KiB are needed"
     return ""
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -150,6 +151,21 @@ def test_a_new_stack_is_created_in_the_backend(stack: Stack) -> None:
     (stack.folder / "state.json").unlink()
     assert stack.hops("preview", "local")[0] == 0
     assert "stack init local --no-select" in stack.ran[1]
+
+
+@pytest.mark.parametrize("command", ["up", "preview", "down"])
+def test_a_full_disk_of_the_state_stops_a_command_before_pulumi(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    free = 16 * 1024 * 1024
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - free, free))
+    assert stack.hops(command, "local")[0] == 0
+    ran, free = stack.ran, free - 1
+    status, out = stack.hops(command, "local")
+    assert status == 2
+    assert f"cannot be kept in {stack.folder}" in out
+    assert "has 16383 KiB free, and 16384 KiB are needed; nothing was changed" in out
+    assert stack.ran == ran
 
 
 def test_only_the_option_lets_a_cluster_be_rebuilt(stack: Stack) -> None:
