@@ -325,7 +325,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
             yield f"Docker does not answer ({machine.docker_error}); start it and check with: docker info"
         return
     yield from _unfit(settings, machine, machine.docker)
-    yield from _short(settings, machine, machine.docker)
+    yield from _short(settings, machine, machine.docker, state)
     if state.foreign:
         names = ", ".join(node.name for node in machine.nodes(settings.cluster.name))
         yield (
@@ -369,7 +369,7 @@ def _unfit(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
         )
 
 
-def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
+def _short(settings: Settings, machine: Machine, docker: DockerDaemon, state: ClusterState) -> Iterator[str]:
     nodes = 1 + settings.cluster.workers
     memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
@@ -377,7 +377,8 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
             f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {nodes} nodes need "
             f"{memory // MEBIBYTE}: raise it in Docker Desktop's settings, or lower {_KEY}.workers"
         )
-    if docker.disk_free is not None and docker.disk_free < disk:
+    # Nodes that are there have their share of the disk.
+    if state.generation is None and docker.disk_free is not None and docker.disk_free < disk:
         yield (
             f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; {nodes} nodes need {disk // MEBIBYTE}: "
             "make room, for example with docker system prune"

@@ -210,6 +210,13 @@ def test_the_ports_of_a_further_publishing_worker_are_looked_at() -> None:
     assert found(two, machine) == []
 
 
+def test_a_cluster_that_is_there_needs_no_more_disk(seed: Settings) -> None:
+    nodes = (node("control-plane"), node("worker"))
+    assert found(seed, with_docker(disk_free=0, containers=nodes)) == []
+    (problem,) = found(seed, with_docker(disk_free=0, containers=nodes[:1]))
+    assert "Docker's disk has 0 MiB left" in problem
+
+
 def test_each_worker_needs_memory() -> None:
     three = settings("alice", {"cluster": {"workers": 3}})
     said = " ".join(found(three, HEALTHY))
