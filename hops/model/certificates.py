@@ -35,11 +35,12 @@ class CertificateFacts:
     """What people compare of a certificate.
 
     name: its common name. fingerprint: SHA-256 of the certificate, as pairs of hexadecimal digits joined by colons.
-    ends: when it ends to be valid, an aware time.
+    begins, ends: when it begins and ends to be valid, aware times.
     """
 
     name: str
     fingerprint: str
+    begins: datetime
     ends: datetime
 
 
@@ -48,7 +49,8 @@ def facts(certificate: str) -> CertificateFacts:
     one = x509.load_pem_x509_certificate(certificate.encode())
     names = one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     digest = one.fingerprint(hashes.SHA256()).hex(":").upper()
-    return CertificateFacts(str(names[0].value) if names else "", digest, one.not_valid_after_utc)
+    name = str(names[0].value) if names else ""
+    return CertificateFacts(name, digest, one.not_valid_before_utc, one.not_valid_after_utc)
 
 
 def make_authority(name: str, now: datetime) -> KeyPair:

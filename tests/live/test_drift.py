@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -193,3 +194,31 @@ def test_what_happened_is_shown_and_mended(running: Project, name: str) -> None:
     assert "example-pod" in pods.stdout
     assert _kubeconfig(running).stat().st_mode & 0o077 == 0
     assert run("docker", "inspect", "--format", "{{.Created}}", *NODES) == created, "the cluster was made anew"
+
+
+@pytest.mark.parametrize(("clock", "certificate"), [("-30d", "begins on"), ("+800d", "expired on")])
+def test_a_clock_that_jumped_is_told(running: Project, clock: str, certificate: str) -> None:
+    """`hops` has another clock than the nodes, so that renewed certificates do not help."""
+    if not shutil.which("faketime"):
+        pytest.skip("faketime is not installed")
+    environment = running.environment | {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    said = {}
+    for command, status in (("trace", 0), ("preview", None), ("up", 2)):
+        done = subprocess.run(
+            ["faketime", "-f", clock, ".venv/bin/hops", command, STACK],
+            cwd=running.folder,
+            env=environment,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        said[command] = done.stdout
+        assert "Traceback" not in done.stdout
+        assert status is None or done.returncode == status, done.stdout
+    assert "T47" in said["trace"], said["trace"]
+    assert f"has a client certificate that {certificate}" in said["preview"], said["preview"]
+    assert "set the clock, or rebuild the cluster: make down" in said["up"], said["up"]
+    assert "has a client certificate" not in running.preview(STACK)
+    said["after"] = running.up(STACK)
+    assert answer(running.outputs(STACK)["curl"])[0] == 200, said["after"]

@@ -409,8 +409,8 @@ def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
         raise EngineError(f"the kubeconfig file {file} {fault} and cannot be written again: {error}") from None
     if left := kubeconfig_fault(file, context, now):
         raise EngineError(
-            f"the kubeconfig file {file} was written again and still {left}, and the clock of this machine says "
-            f"{now:%Y-%m-%d}; set the clock, or rebuild the cluster: {of.make('down')} && {of.make('up')}"
+            f"the kubeconfig file {file} was written again and still {left}; set the clock, or rebuild the cluster: "
+            f"{of.make('down')} && {of.make('up')}"
         )
     echo(f"the kubeconfig file {file} {fault}; it is written again")
     return file

@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
     # A debugger, the bounds of Contour's own configuration, a rule that this user may not read, a Corefile.
     **dict.fromkeys(("T66", "T71", "T72", "T80", "T81"), (_MEND, _LOOK)),
     **dict.fromkeys(("T83", "T50", "T51"), (_LOOK,)),
+    "T47": (_MEND, _LOOK),  # Only a person sets a clock.
     "T52": (_MEND, _LOOK),  # Only a listener or a grant of a Gateway is known to be what is missing.
     **dict.fromkeys(
         ("T53", "T54", "T55", "T58", "T61", "T63"), (_MEND, _LOOK)
