@@ -1,30 +1,26 @@
 """Docker killed under an `up`: the next `make up` ends in a working path, and `make down` leaves nothing.
 
-The Docker that is killed is another one than this machine's, with a folder, a socket and a network of its own. No other
-container is touched. It reaches no registry, so every image of the path has to be in the node image.
+The Docker that is killed is another one than this machine's, so no other container is touched.
 """
 
-import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.live.another_docker import Docker, another_docker
 from tests.live.conftest import a_clone
 from tests.live.faults.catalogue import SEED
 from tests.live.test_interruption import CLUSTER, FILE, FIXED, SECONDS, STACK
-from tests.project import Project, run
+from tests.project import Project
 
 pytestmark = pytest.mark.long
 
@@ -35,72 +31,10 @@ DOWN = 3.0
 """Seconds until Docker is started again."""
 
 
-@dataclass(frozen=True)
-class Docker:
-    """Another Docker than this machine's.
-
-    folder: of its socket, images and containers. keeper: a process that keeps its network and mounts.
-    """
-
-    folder: Path
-    keeper: int
-
-    @property
-    def host(self) -> str:
-        return f"unix://{self.folder}/docker.sock"
-
-    def command(self, *words: str) -> list[str]:
-        """A command in the network whose ports this Docker publishes."""
-        return ["nsenter", f"--target={self.keeper}", "--net", *words]
-
-    def run(self, *words: str) -> str:
-        return run("docker", "--host", self.host, *words)
-
-    def start(self) -> None:
-        of_machine = json.loads(run("docker", "info", "--format", "{{json .}}"))
-        own = {name: of["path"] for name, of in of_machine["Runtimes"].items() if "/" in of["path"]}
-        words = [f"--add-runtime={name}={path}" for name, path in own.items()]
-        words += [f"--default-runtime={of_machine['DefaultRuntime']}", f"--host={self.host}"]
-        words += [f"--{name}={self.folder}/{name}" for name in ("data-root", "exec-root", "pidfile")]
-        command = ["nsenter", f"--target={self.keeper}", "--net", "--mount", "dockerd", *words]
-        with (self.folder / "log").open("a") as log:
-            subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 120
-        while subprocess.run(["docker", "--host", self.host, "info"], check=False, capture_output=True).returncode:
-            assert time.monotonic() < deadline, (self.folder / "log").read_text()[-4000:]
-            time.sleep(0.2)
-
-    def end(self, number: signal.Signals) -> None:
-        """Waits until it has ended."""
-        pid = int((self.folder / "pidfile").read_text())
-        os.kill(pid, number)
-        while (running := Path(f"/proc/{pid}/stat")).exists() and running.read_text().split()[2] != "Z":
-            time.sleep(0.1)
-
-
 @pytest.fixture
 def docker() -> Iterator[Docker]:
-    if os.geteuid() or not all(map(shutil.which, ("dockerd", "unshare", "nsenter"))):
-        pytest.skip("only root can start another Docker, with dockerd, unshare and nsenter")
-    image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
-    if not image:
-        pytest.skip("INGRESS_HOPS_NODE_IMAGE names no node image with the images of the path")
-    # A socket's path has at most 107 characters, and pytest's own folders are long.
-    with TemporaryDirectory(prefix="docker-") as folder:
-        script = "ip link set lo up && mount -t tmpfs tmpfs /run && exec sleep infinity"
-        with subprocess.Popen(["unshare", "--net", "--mount", "sh", "-c", script]) as keeper:
-            made = Docker(Path(folder), keeper.pid)
-            try:
-                made.start()
-                with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
-                    load = ["docker", "--host", made.host, "load", "--quiet"]
-                    subprocess.run(load, stdin=saved.stdout, check=True, capture_output=True)
-                yield made
-            finally:
-                if left := made.run("ps", "--all", "--quiet").split():
-                    made.run("rm", "--force", "--volumes", *left)
-                made.end(signal.SIGTERM)
-                keeper.kill()
+    with another_docker() as made:
+        yield made
 
 
 def _make(docker: Docker, project: Project, *words: str, kill_after: float | None = None) -> tuple[int, str]:
