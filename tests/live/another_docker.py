@@ -17,15 +17,16 @@ import pytest
 from tests.project import run
 
 
-@dataclass(frozen=True)
+@dataclass
 class Docker:
     """Another Docker than this machine's.
 
-    folder: of its socket, images and containers. keeper: a process that keeps its network and mounts.
+    folder: of its socket, images and containers. keeper: a process that keeps its network and mounts. daemon: dockerd.
     """
 
     folder: Path
     keeper: int
+    daemon: subprocess.Popen[bytes] | None = None
 
     @property
     def host(self) -> str:
@@ -46,7 +47,7 @@ class Docker:
         words += [f"--{name}={self.folder}/{name}" for name in ("data-root", "exec-root", "pidfile")]
         command = ["nsenter", f"--target={self.keeper}", "--net", "--mount", "dockerd", *words]
         with (self.folder / "log").open("a") as log:
-            subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+            self.daemon = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 120
         while subprocess.run(["docker", "--host", self.host, "info"], check=False, capture_output=True).returncode:
             assert time.monotonic() < deadline, (self.folder / "log").read_text()[-4000:]
@@ -54,10 +55,9 @@ class Docker:
 
     def end(self, number: signal.Signals) -> None:
         """Waits until it has ended."""
-        pid = int((self.folder / "pidfile").read_text())
-        os.kill(pid, number)
-        while (running := Path(f"/proc/{pid}/stat")).exists() and running.read_text().split()[2] != "Z":
-            time.sleep(0.1)
+        assert self.daemon
+        self.daemon.send_signal(number)
+        self.daemon.wait(60)
 
 
 @contextmanager
