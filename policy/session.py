@@ -10,7 +10,9 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import JSON
 from hops.model.finding import Level, Place
 from hops.model.project_files import STACK_FILES, stack_of
-from hops.model.settings import NAMESPACE, PolicySettings, SettingsError, settings
+from hops.model.settings.policy_settings import PolicySettings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError, settings
 from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure, read
 from hops.rules.judge import Judge

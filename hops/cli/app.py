@@ -27,22 +27,22 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "ca": Command("hops.cli.ca:app", "The certificate authority of this machine, for `tls: true`."),
+    "ca": Command("hops.cli.authority.ca:app", "The certificate authority of this machine, for `tls: true`."),
     "check": Command("hops.cli.check:main", "Checks manifests and kind configurations with the rules."),
-    "codes": Command("hops.cli.codes:main", "Lists the codes of `hops trace`."),
+    "codes": Command("hops.cli.catalogues.codes:main", "Lists the codes of `hops trace`."),
     "comment": Command("hops.cli.reviews.comment:main", "Comments the report of preview.yml on its pull request."),
-    "dev": Command("hops.cli.dev:main", "Builds and rolls out a stack's services after each save."),
-    "diff": Command("hops.cli.diff:main", "Compares the hops and findings of two stacks or folders."),
+    "dev": Command("hops.cli.updates.dev:main", "Builds and rolls out a stack's services after each save."),
+    "diff": Command("hops.cli.reviews.diff:main", "Compares the hops and findings of two stacks or folders."),
     "down": Command("hops.cli.updates.engine:down", "Removes a stack's cluster and everything in it."),
     "env": Command("hops.cli.programs.environment:main", "Prints the environment of plain pulumi and kubectl."),
-    "explain": Command("hops.cli.rules:explain", "Prints the page of a rule or of a code of `hops trace`."),
-    "init": Command("hops.cli.init:main", "Turns the current folder into a project."),
+    "explain": Command("hops.cli.catalogues.rules:explain", "Prints the page of a rule or of a code of `hops trace`."),
+    "init": Command("hops.cli.stacks.init:main", "Turns the current folder into a project."),
     "kubectl": Command("hops.cli.programs.kubectl:main", "Runs kubectl in a stack's cluster."),
     "plan": Command("hops.cli.plan:main", "Shows a stack's hops and objects, without a cluster."),
     "preview": Command("hops.cli.updates.engine:preview", "Shows what an `up` of a stack would do."),
     "report": Command("hops.cli.reviews.report:main", "Reports what a preview changes, from its events."),
-    "rules": Command("hops.cli.rules:catalogue", "Lists the rules with code, title, level and severity."),
-    "settings": Command("hops.cli.settings:main", "Shows every key of a stack's file."),
+    "rules": Command("hops.cli.catalogues.rules:catalogue", "Lists the rules with code, title, level and severity."),
+    "settings": Command("hops.cli.catalogues.settings:main", "Shows every key of a stack's file."),
     "stack": Command("hops.cli.stacks.stack:app", "Makes, lists, checks, shows and removes stacks."),
     "tools": Command("hops.cli.programs.tools:main", "Finds or downloads pulumi, kind and docker."),
     "trace": Command("hops.cli.trace:main", "Follows a request to its pod and back."),
@@ -148,8 +148,8 @@ def _without_project(command: str, module: str) -> Any:
 app = typer.Typer(cls=_OnDemand, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - as typer calls it
-    if wanted:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if requested:
         from importlib.metadata import version  # noqa: PLC0415 - no other command needs it
 
         echo(f"hops {version('ingress-hops')}")

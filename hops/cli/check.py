@@ -19,10 +19,13 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.claims import Fleet
 from hops.kubernetes.schemas.catalogue import known_versions
 from hops.model.finding import Finding, Level
-from hops.model.settings import NAMESPACE, PolicySettings, Settings, SettingsError
+from hops.model.settings.policy_settings import PolicySettings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError
+from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.local.files import FileChangedError, unwritable, write
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.configuration import read as read_policy
 from hops.rules.files.documents import documents
@@ -161,10 +164,10 @@ def _chosen(only: Sequence[str], skipped: Sequence[str]) -> list[Rule]:
     for code in (*only, *skipped):
         if code.upper() not in RULES:
             stop(f"rule {code} does not exist; `hops rules` lists all rules")
-    wanted = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
-    if not wanted:
+    selected = {code.upper() for code in only or RULES} - {code.upper() for code in skipped}
+    if not selected:
         stop("--rule and --skip leave no rule to run")
-    return [rule for code, rule in RULES.items() if code in wanted]
+    return [rule for code, rule in RULES.items() if code in selected]
 
 
 def _policy(path: Path) -> PolicySettings:
@@ -213,7 +216,7 @@ def _stack(name: str) -> _Stack:
     from hops.cli.programs.project import ProjectError, project_folder  # noqa: PLC0415
     from hops.cli.stacks.stack_file import StackError, stack_file  # noqa: PLC0415
     from hops.cli.stacks.stack_file import read as read_stack  # noqa: PLC0415
-    from hops.observe.local.stack_files import fleet  # noqa: PLC0415
+    from hops.observe.local.fleet import fleet  # noqa: PLC0415
 
     try:
         project = project_folder()

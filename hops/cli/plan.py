@@ -30,8 +30,8 @@ from hops.model.settings.stack_settings import Settings
 from hops.observe.contexts import BuildError, builds, with_images
 from hops.observe.local.authority import authority_file, authority_folder, certificates
 from hops.observe.local.files import write as write_file
-from hops.observe.local.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.local.fleet import fleet
+from hops.observe.local.published_files import PublishedFileError, manifests_folder, published
 from hops.observe.local.stack_files import kubeconfig_folder
 from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure

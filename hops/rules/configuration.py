@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from hops.model.finding import Level, Place
-from hops.model.problem_text import keys, nearest
-from hops.model.setting_types import Section
-from hops.model.settings import NAMESPACE, PolicySettings, RuleException, RuleSettings, SettingsError
+from hops.model.settings.policy_settings import PolicySettings, RuleException, RuleSettings
+from hops.model.settings.problem_text import keys, nearest
+from hops.model.settings.setting_types import NAMESPACE, Section
+from hops.model.settings.stack_config import SettingsError
 from hops.rules.catalogue import RULES
 from hops.rules.rule import Rule, example
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import yaml
 
-from hops.model.problem_text import keys
-from hops.model.setting_types import Section
-from hops.model.settings import NAMESPACE
+from hops.model.settings.problem_text import keys
+from hops.model.settings.setting_types import NAMESPACE, Section
 from hops.rules.catalogue import RULES
 from hops.rules.installed import INSTALLED
 from hops.rules.rule import NoParameters, Rule, Scope, example

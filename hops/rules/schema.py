@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from hops.model.setting_types import Section
-from hops.model.settings import RuleSettings
+from hops.model.settings.policy_settings import RuleSettings
+from hops.model.settings.setting_types import Section
 from hops.rules.catalogue import RULES
 from hops.rules.rule import Rule
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of `hops.model.settings.Policy`. It allows unknown codes, which PK04 reports."""
+    """The JSON schema of `PolicySettings`. It allows unknown codes, which PK04 reports."""
     return {
         "type": "object",
         "additionalProperties": False,

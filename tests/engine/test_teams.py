@@ -17,7 +17,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from hops.model.plan import plan
-from hops.rules.files.stack_settings import stack_settings
+from hops.rules.files.stack_file_settings import stack_settings
 from tests.engine.conftest import Clone, clone_of
 from tests.test_documents import TEAMS, blocks
 

@@ -18,11 +18,14 @@ from hops.cli.tables import print_hops
 from hops.kubernetes.resources.kind_nodes import overlap
 from hops.model.commands import HOPS, of_stack
 from hops.model.project_files import stack_path
-from hops.model.settings import NAMESPACE, Settings, SettingsError
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_config import SettingsError
+from hops.model.settings.stack_settings import Settings
 from hops.observe.contexts import BuildError, builds
 from hops.observe.local.machine import busy, has_address, look
 from hops.observe.local.stack_files import has_makefile, own_state
-from hops.rules.other_stacks import claims, joined, stack_settings
+from hops.rules.files.stack_file_settings import stack_settings
+from hops.rules.other_stacks import claims, joined
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Make, list, check and show stacks."
@@ -32,7 +35,7 @@ app.command("check")(stack_list.check)
 
 PORTS = range(8080, 9000)
 _LOOPBACK = "127.0.0.1"
-# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (hops/model/settings.py).
+# The cluster is named ingress-hops-NAME, and a cluster's name has 49 characters at most (ClusterName).
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,34}[a-z0-9])?")
 _NEW = """\
 # yaml-language-server: $schema=stack.schema.json
@@ -175,9 +178,9 @@ def _check_address(address: str, host: str) -> None:
 
 def _check_others(project: Path, seen: Seen, name: str) -> None:
     if seen.unusable:
-        told = "\n".join(seen.unusable.values())
+        problems = "\n".join(seen.unusable.values())
         remedy = f"correct each file, or remove its stack with: {HOPS} stack rm NAME --file"
-        raise StackError(f"{told}\nso the ports and names that these stacks use are unknown; {remedy}")
+        raise StackError(f"{problems}\nso the ports and names that these stacks use are unknown; {remedy}")
     if resources := (seen.kept or {}).get(name):
         down = of_stack("down", name, makefile=has_makefile(project))
         raise StackError(

@@ -10,7 +10,7 @@ from hops.model.settings.stack_config import SettingsError, settings
 from hops.model.settings.stack_settings import Settings
 from hops.observe.local.files import read_bounded
 from hops.rules.configuration import configure
-from hops.rules.files.stack_settings import stack_settings
+from hops.rules.files.stack_file_settings import stack_settings
 
 
 class StackError(RuntimeError):

@@ -23,8 +23,8 @@ from hops.model.settings.stack_config import SettingsError
 from hops.model.settings.stack_settings import Settings
 from hops.observe.local.machine import look
 from hops.observe.local.stack_files import own_state, stack_files
+from hops.rules.files.stack_file_settings import stack_settings
 from hops.rules.formats import as_json
-from hops.rules.files.stack_settings import stack_settings
 from hops.rules.other_stacks import claims, claims_of_outputs, clashes, joined, published
 
 

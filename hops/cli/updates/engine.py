@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import hops
-from hops.cli.image_build import make
+from hops.cli.image_build.builder import make
 from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError, project_folder
@@ -40,11 +40,11 @@ from hops.cli.updates.mend import (
 from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
 from hops.model.commands import HOPS, of_stack
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import Drift
@@ -211,7 +211,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     seen = _look(of, forget=True)
     if verbose:
-        drifts = seen.told_drifts()
+        drifts = seen.reported_drifts()
         _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
@@ -286,7 +286,7 @@ class BackgroundUpdate:
 
 
 def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequence[Drift]]:
-    """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
+    """A preview, and the objects that are not as declared, which are looked for meanwhile and printed.
 
     Where there are some, the preview is done again with them in view.
     """
@@ -294,7 +294,7 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequenc
     planned = run(of.project, words, of.around(force=seen.unknown), Progress(title))
     if planned.interrupted:
         return planned, ()
-    drifts = seen.told_drifts()
+    drifts = seen.reported_drifts()
     if drifts:
         progress = Progress(f"{title}, with the changes in the cluster")
         planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
@@ -308,7 +308,7 @@ def _refresh(drifts: Sequence[Drift]) -> list[str]:
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
     if verbose:
-        drifts = seen.told_drifts()
+        drifts = seen.reported_drifts()
         _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
@@ -339,7 +339,7 @@ class _Seen:
     _drifts: Future[list[Drift] | None] | None = None
     _images: Future[list[tuple[Build, str]]] | None = None
 
-    def told_drifts(self) -> Sequence[Drift]:
+    def reported_drifts(self) -> Sequence[Drift]:
         """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
         found = (self._drifts.result() if self._drifts else None) or ()
         for drift in found:
@@ -358,7 +358,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).doors))
+    machine = later(partial(look, plan(of.settings).entrypoints))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -428,7 +428,7 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
         echo("an earlier update was interrupted; this one continues from there")
 
 
-# What is told
+# What is printed
 
 
 def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
@@ -482,7 +482,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
+    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is reported first
 
     intended = plan(of.settings)
     deadline = time.monotonic() + patience

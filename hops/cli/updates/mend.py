@@ -11,14 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hops.cli.image_build import lacking
+from hops.cli.image_build.builder import lacking
 from hops.kubernetes import objects
+from hops.kubernetes.resources.services import address_holder
 from hops.kubernetes.values import at, sequence
 from hops.model.certificates import CertificateFacts, facts
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.plan import Plan
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
 from hops.observe.local import docker
@@ -29,7 +30,6 @@ _SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _CLIENT = re.compile(r"^\s*client-certificate-data: (\S+)$", re.MULTILINE)
 """The client certificate in a kubeconfig file of kind, which has one user."""
-_MANAGED_BY, _ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 """The label of an IPAddress that the API server allocated for a Service (Kubernetes, networking/v1 and ipallocator)."""
 
 
@@ -115,13 +115,7 @@ def unused_addresses(listed: Iterable[Any]) -> Iterator[str]:
     items = list(listed)
     services = {(objects.namespace(item), objects.name(item)) for item in items if at(item, "kind") == "Service"}
     for item in items:
-        parent = at(item, "spec", "parentRef")
-        if (
-            at(item, "kind") == "IPAddress"
-            and at(item, "metadata", "labels", _MANAGED_BY) == _ALLOCATOR
-            and at(parent, "resource") == "services"
-            and (at(parent, "namespace"), at(parent, "name")) not in services
-        ):
+        if at(item, "kind") == "IPAddress" and (holder := address_holder(item)) and holder not in services:
             yield objects.name(item)
 
 

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from hops.model.settings.stack_settings import Settings
 
 
-def problems_of(settings: "Settings") -> list[str]:
-    """What is wrong among settings that are each valid: one line per problem, with key, value, bound and remedy."""
+def problems_of(settings: "Settings", stack: str) -> list[str]:
+    """What is wrong among settings that are each valid: one line per problem, with key, value, bound and remedy.
+
+    settings: of the whole stack.
+    stack: the stack's name, which remedies contain.
+    """
     first = int(settings.cluster.service_subnet.network_address)
     problems = [
         *_twice("name", ((f"{s.namespace}/{s.name}", s) for s in settings.services)),
@@ -54,7 +58,7 @@ def problems_of(settings: "Settings") -> list[str]:
     ]
     problems += [
         f"services[{number}].{key} takes the secret {name}, and there is no such secret; "
-        f"{nearest(name, settings.secrets, 'secrets')}; {set_secret(name)}"
+        f"{nearest(name, settings.secrets, 'secrets')}; {set_secret(stack, name)}"
         for number, s in enumerate(settings.services)
         for key, name in s.secrets.items()
         if name not in settings.secrets

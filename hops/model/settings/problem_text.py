@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from hops.model.commands import HOPS
 from hops.model.settings.service_settings import REFERENCE, TEXT
 from hops.model.settings.setting_types import NAMESPACE, SECRETS
 
@@ -198,6 +200,12 @@ def _limits(of: Any) -> Iterator[Any]:
         yield from _limits(part)
 
 
-def set_secret(name: str) -> str:
-    """How a secret is set, as the end of a sentence."""
-    return f"set it with: pulumi config set --secret --path {NAMESPACE}:{SECRETS}.{name}"
+def set_secret(stack: str, name: str) -> str:
+    """How a secret is set, as the end of a sentence: a line for a shell in the project's folder. Pulumi asks for it.
+
+    stack: the stack's name.
+    name: the secret's name.
+    """
+    words = ["pulumi", "config", "set", "--secret", "--path", f"{NAMESPACE}:{written((SECRETS, name))}"]
+    line = shlex.join([*words, "--stack", stack])
+    return f'set it with: eval "$({HOPS} env {shlex.quote(stack)})" && {line}'

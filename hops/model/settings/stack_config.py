@@ -17,11 +17,14 @@ class SettingsError(ValueError):
     """Settings that cannot work. The text has one line per problem: key, value, bound and remedy."""
 
 
-def own_values(config: Mapping[str, Any], secrets: Container[str] | None = None) -> dict[str, Any]:
+def own_values(
+    config: Mapping[str, Any], secrets: Container[str] | None = None, stack: str = "STACK"
+) -> dict[str, Any]:
     """The values of this project in Pulumi's configuration, by key without the namespace.
 
     config: texts by `namespace:key`, as the engine gives them. Objects are JSON.
     secrets: the keys of secret values. Default: None, not known.
+    stack: the stack's name, which messages contain. Default: STACK.
 
     The values under `secrets` are left out, and only their names stay. Raises SettingsError for any other secret, and
     for secrets in clear.
@@ -33,13 +36,13 @@ def own_values(config: Mapping[str, Any], secrets: Container[str] | None = None)
             continue
         if name == SECRETS:
             if secrets is not None and key not in secrets and value not in ("", "{}", "null"):
-                raise SettingsError(f"{key} is in clear; {_remove_and_set('NAME')}")
+                raise SettingsError(f"{key} is in clear; {_remove_and_set(stack, 'NAME')}")
             values[name] = {each: {"secure": ""} for each in _names(value)}
             continue
         if secrets is not None and key in secrets:
             raise SettingsError(
                 f"{key} is a secret, and settings are published in outputs: "
-                f"remove it with pulumi config rm {key} and set it without --secret"
+                "write it in the stack's file without `secure`"
             )
         try:
             values[name] = json.loads(value)
@@ -57,14 +60,15 @@ def _names(value: Any) -> list[str]:
     return list(whole) if isinstance(whole, dict) else []
 
 
-def _remove_and_set(name: str) -> str:
-    return f"remove it with pulumi config rm --path {NAMESPACE}:{SECRETS}.{name}, and {set_secret(name)}"
+def _remove_and_set(stack: str, name: str) -> str:
+    return f"remove it from the stack's file, and {set_secret(stack, name)}"
 
 
-def secret_names(given: Any) -> list[str]:
+def secret_names(stack: str, given: Any) -> list[str]:
     """The names of secrets as a stack's file has them. Raises SettingsError, which never holds a value."""
     if not isinstance(given, Mapping):
-        raise SettingsError(f"{NAMESPACE}:{SECRETS} is no mapping of names to secrets; {set_secret('NAME')}")
+        remedy = _remove_and_set(stack, "NAME")
+        raise SettingsError(f"{NAMESPACE}:{SECRETS} is no mapping of names to secrets; {remedy}")
     clear = [
         str(name)
         for name, value in given.items()
@@ -72,7 +76,7 @@ def secret_names(given: Any) -> list[str]:
     ]
     if clear:
         raise SettingsError(
-            "\n".join(f"{NAMESPACE}:{SECRETS}.{name} is in clear; {_remove_and_set(name)}" for name in clear)
+            "\n".join(f"{NAMESPACE}:{SECRETS}.{name} is in clear; {_remove_and_set(stack, name)}" for name in clear)
         )
     return [str(name) for name in given]
 
@@ -91,7 +95,7 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     cluster, services = config.get("cluster", {}), config.get("services", [{}])
     if isinstance(cluster, Mapping) and cluster.get("existing"):
         derived |= {"listenAddress": None} | entrance_ports(config.get("contour"))
-    secrets = {SECRETS: secret_names(config[SECRETS])} if config.get(SECRETS) is not None else {}
+    secrets = {SECRETS: secret_names(stack, config[SECRETS])} if config.get(SECRETS) is not None else {}
     whole = {
         **config,
         **secrets,
@@ -99,7 +103,7 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
         "services": [with_derived(s) for s in services] if isinstance(services, list) else services,
     }
     try:
-        return Settings.model_validate_json(json.dumps(whole))
+        return Settings.model_validate_json(json.dumps(whole), context={"stack": stack})
     except ValidationError as error:
         found = sorted(error.errors(), key=lambda problem: list(_order(problem["loc"], config)))
         problems = problem_lines(found, whole, services, Settings, NAMESPACE)

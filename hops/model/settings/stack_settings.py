@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from hops.model.settings.cluster_settings import CalicoSettings, ClusterSettings, ContourSettings
 from hops.model.settings.consistency import problems_of
@@ -96,7 +96,7 @@ class Settings(Section):
         return tuple(route.host for service in self.services for route in service.routes if route.tls is True)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if problems := problems_of(self):
+    def _consistent(self, info: ValidationInfo) -> Self:
+        if problems := problems_of(self, info.context["stack"] if info.context else "STACK"):
             raise ValueError("\n".join(problems))
         return self

@@ -6,8 +6,6 @@ from hops.model.plan import plan
 from hops.model.preflight import ClusterState, Machine, cluster_state
 from hops.model.project_files import STACK_FILES, STACKS, kubeconfig_link, owner_folder, stack_of
 from hops.model.settings.stack_settings import Settings
-from hops.observe.local.machine import look
-from hops.rules.other_stacks import Others, joined, others, published
 
 
 def stack_files(project: Path) -> dict[str, bytes]:
@@ -35,11 +33,3 @@ def own_state(project: Path, stack: str, settings: Settings, machine: Machine) -
     """The state of a stack's own cluster."""
     owner = owner_folder(str(kubeconfig_folder(project, settings)), stack)
     return cluster_state(machine, plan(settings), settings.cluster.name, owner)
-
-
-def fleet(project: Path, stack: str, settings: Settings) -> Others:
-    """The ports and names that the other stacks of the project use, and those of Docker. Raises OSError."""
-    machine = look(plan(settings).entrypoints)
-    found = others(stack_files(project), stack)
-    docker = published(machine, settings.cluster.name, own_state(project, stack, settings, machine))
-    return Others(joined(found.fleet, docker), found.unread)

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any
 
 from hops.kubernetes import objects
-from hops.kubernetes.declared_values import refused_values
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.deployments import claim_names
 from hops.kubernetes.resources.kind_nodes import clusters
@@ -22,6 +21,7 @@ from hops.kubernetes.schemas.catalogue import Catalogue, catalogue, known_versio
 from hops.kubernetes.schemas.expressions import GROUP, ill_expressed
 from hops.kubernetes.schemas.refusals import Fault, Refusal, nearest, refusals
 from hops.kubernetes.schemas.removed import REMOVED
+from hops.kubernetes.validation.refused_values import refused_values
 from hops.kubernetes.values import UNKNOWN, Undecidable, at, pointer, sequence, steps, text, texts
 from hops.model.finding import Level, Severity
 from hops.rules.rule import Breach, NoParameters, Rule, Scope

@@ -10,7 +10,8 @@ import yaml
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import UNKNOWN, at
 from hops.model.finding import Finding, Place
-from hops.model.settings import PolicySettings, Settings
+from hops.model.settings.policy_settings import PolicySettings
+from hops.model.settings.stack_settings import Settings
 from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge

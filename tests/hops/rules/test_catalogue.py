@@ -10,8 +10,8 @@ import hops.rules.families
 from hops.kubernetes.values import unknown_paths
 from hops.model.finding import Level, Severity
 from hops.model.hop import KINDS
-from hops.model.problem_text import keys
-from hops.model.settings import PolicySettings
+from hops.model.settings.policy_settings import PolicySettings
+from hops.model.settings.problem_text import keys
 from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.docs import FAMILIES as FAMILY_TITLES
@@ -19,18 +19,18 @@ from hops.rules.docs import page
 from hops.rules.patches import patched
 from hops.rules.rule import NoParameters
 from tests.hops.rules.cases import Case, documents, of_rule, verdict
-from tests.hops.rules.test_accepted_routes import CASES as ACCEPTED_ROUTES
-from tests.hops.rules.test_api_server import CASES as API_SERVER
-from tests.hops.rules.test_clash_rules import CASES as FLEET
-from tests.hops.rules.test_exceptions import CASES as PACK
-from tests.hops.rules.test_exposure import CASES as EXPOSURE
-from tests.hops.rules.test_host_ports import CASES as HOST_PORTS
-from tests.hops.rules.test_hosts_and_paths import CASES as HOSTS_AND_PATHS
-from tests.hops.rules.test_ingress import CASES as INGRESS
-from tests.hops.rules.test_kind_clusters import CASES as KIND_NODES
-from tests.hops.rules.test_request_path import CASES as REQUEST_PATH
-from tests.hops.rules.test_services import CASES as SERVICES
-from tests.hops.rules.test_tls import CASES as TLS
+from tests.hops.rules.families.test_accepted_routes import CASES as ACCEPTED_ROUTES
+from tests.hops.rules.families.test_api_server import CASES as API_SERVER
+from tests.hops.rules.families.test_clash_rules import CASES as FLEET
+from tests.hops.rules.families.test_exceptions import CASES as PACK
+from tests.hops.rules.families.test_exposure import CASES as EXPOSURE
+from tests.hops.rules.families.test_host_ports import CASES as HOST_PORTS
+from tests.hops.rules.families.test_hosts_and_paths import CASES as HOSTS_AND_PATHS
+from tests.hops.rules.families.test_ingress import CASES as INGRESS
+from tests.hops.rules.families.test_kind_clusters import CASES as KIND_NODES
+from tests.hops.rules.families.test_request_path import CASES as REQUEST_PATH
+from tests.hops.rules.families.test_services import CASES as SERVICES
+from tests.hops.rules.families.test_tls import CASES as TLS
 
 FAMILIES = ("AP", "HP", "KN", "XS", "IN", "TL", "SV", "RP", "EX", "PK")
 CODES = list(RULES)

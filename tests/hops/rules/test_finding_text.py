@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hops.model.finding import Finding, Identity, Level, Place
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.finding_text import as_message, fault_message, from_message
 from tests.hops.rules.cases import of_rule
 

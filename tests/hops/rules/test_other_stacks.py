@@ -7,8 +7,8 @@ import pytest
 
 from hops.kubernetes.resources.claims import Fleet, NameClaim, PortClaim
 from hops.model.preflight import ClusterState, DockerContainer, DockerDaemon, Machine
-from hops.model.settings import SettingsError
-from hops.rules.files.stack_settings import stack_settings
+from hops.model.settings.stack_config import SettingsError
+from hops.rules.files.stack_file_settings import stack_settings
 from hops.rules.other_stacks import claims, declared, others, published
 
 ALICE = b"""config:

@@ -480,38 +480,38 @@ def _one_of_two(observation: JSON) -> None:
         request(observation, place)["status"] = 500
 
 
-def _no_gateway(sight: JSON) -> None:
+def _no_gateway(observation: JSON) -> None:
     """The Gateway does not accept the route, and Envoy has no listener."""
-    faults.by_http_route(sight)
-    found(sight, "Gateway", "public")["spec"]["listeners"][0].pop("allowedRoutes")
-    faults.listenerless(sight)
+    faults.by_http_route(observation)
+    found(observation, "Gateway", "public")["spec"]["listeners"][0].pop("allowedRoutes")
+    faults.listenerless(observation)
 
 
-def _no_gateway_beside_others(sight: JSON) -> None:
+def _no_gateway_beside_others(observation: JSON) -> None:
     """The Gateway does not accept the route, and Envoy serves another host."""
-    faults.by_http_route(sight)
-    found(sight, "Gateway", "public")["spec"]["listeners"][0].pop("allowedRoutes")
-    faults.unrouted(sight)
+    faults.by_http_route(observation)
+    found(observation, "Gateway", "public")["spec"]["listeners"][0].pop("allowedRoutes")
+    faults.unrouted(observation)
 
 
-def _no_gateway_beside_another_path(sight: JSON) -> None:
+def _no_gateway_beside_another_path(observation: JSON) -> None:
     """The Gateway does not accept the route, and an Ingress has another path of the host."""
-    other = faults.second(sight, host=HOST)
+    other = faults.second(observation, host=HOST)
     other["spec"]["rules"][0]["http"]["paths"][0]["path"] = "/other"
-    _no_gateway_beside_others(sight)
+    _no_gateway_beside_others(observation)
 
 
-def _interface_and_route(sight: JSON) -> None:
+def _interface_and_route(observation: JSON) -> None:
     """The pod's interface is down, and the kernel removed its route."""
-    _interface(sight)
-    routes = json.loads(node(sight)["routes"])
-    node(sight)["routes"] = json.dumps([route for route in routes if route.get("dev") != POD_INTERFACE])
+    _interface(observation)
+    routes = json.loads(node(observation)["routes"])
+    node(observation)["routes"] = json.dumps([route for route in routes if route.get("dev") != POD_INTERFACE])
 
 
-def _kept_by_envoy(sight: JSON) -> None:
+def _kept_by_envoy(observation: JSON) -> None:
     """The stack's Ingress is gone, Envoy still has its route, and the request fails."""
-    without(sight, "Ingress", "my-service-ingress")
-    failed(sight, "503", *faults.THROUGH_ENVOY)
+    without(observation, "Ingress", "my-service-ingress")
+    failed(observation, "503", *faults.THROUGH_ENVOY)
 
 
 _ALONE = (

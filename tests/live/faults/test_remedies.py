@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hops.model.settings import NAMESPACE
+from hops.model.settings.setting_types import NAMESPACE
 from tests.live.faults.catalogue import PRACTICE, chance
 from tests.live.faults.fault import FAULTS, Broken, Fault
 from tests.live.faults.kubernetes import StuckError, until

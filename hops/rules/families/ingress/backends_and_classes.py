@@ -29,7 +29,7 @@ from hops.kubernetes.routing.targets import GATEWAY_ROUTES, Target, granted, hom
 from hops.kubernetes.values import Undecidable, at, matches, pointer, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.samples import CONTOUR, INGRESS, SERVICE
 from hops.rules.patches import Operations, put
 from hops.rules.rule import Breach, NoParameters, Rule, Scope, ingresses, kinds
@@ -136,11 +136,11 @@ def port_exists(resource: Resource, inventory: Inventory, _: NoParameters) -> It
             continue
         count = bool(target.port_name) + bool(target.port_number)
         service = inventory.service(target.namespace or home(resource), target.service)
-        wanted = target.port_number or target.port_name or ""
+        port = target.port_number or target.port_name or ""
         if count != 1:
             message = "a backend sets both number and name of its port." if count else "a backend has no port."
-        elif service and service.type != "ExternalName" and not port_of(service, wanted):
-            message = f"{service.resource} has no TCP port {wanted}."
+        elif service and service.type != "ExternalName" and not port_of(service, port):
+            message = f"{service.resource} has no TCP port {port}."
         else:
             continue
         yield Breach(target.port_pointer, message, _port_patch(target, service))
@@ -210,20 +210,20 @@ def class_served(subject: DeclaredIngress | Resource, inventory: Inventory, para
             return
         path = pointer("/metadata/annotations", key)
         message = f"annotation {key} is {annotations[key] or '(empty)'}, but ingressClassName is {field}."
-    wanted = name if name in classes or not known else next((c for c in classes if c), "")
-    yield Breach(path, message, _reclassed(subject, annotations, wanted, inventory), evidence=name)
+    replacement = name if name in classes or not known else next((c for c in classes if c), "")
+    yield Breach(path, message, _reclassed(subject, annotations, replacement, inventory), evidence=name)
 
 
 def _reclassed(
-    subject: DeclaredIngress | Resource, annotations: Mapping[str, str], wanted: str, inventory: Inventory
+    subject: DeclaredIngress | Resource, annotations: Mapping[str, str], replacement: str, inventory: Inventory
 ) -> Operations:
     resource, table = subject.resource, inventory.once(routes)
     new = [("", *route.key[1:]) for route in table.known(resource)] if owner_of(subject, inventory) else []
-    if any(key in table.claims for key in new) or not wanted or not resource.holds("/spec"):
+    if any(key in table.claims for key in new) or not replacement or not resource.holds("/spec"):
         return ()
     return (
         *({"op": "remove", "path": pointer("/metadata/annotations", k)} for k in CLASS_ANNOTATIONS if k in annotations),
-        put("/spec/ingressClassName", wanted),
+        put("/spec/ingressClassName", replacement),
     )
 
 

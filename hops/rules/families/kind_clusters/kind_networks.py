@@ -21,7 +21,7 @@ from hops.kubernetes.values import (
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.model.pod_network import CALICO_NETWORK
-from hops.model.setting_types import Section
+from hops.model.settings.setting_types import Section
 from hops.rules.families.kind_clusters.kind_ports import entry_ports
 from hops.rules.rule import Breach, Rule, Scope, kinds
 

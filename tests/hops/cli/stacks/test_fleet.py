@@ -112,7 +112,10 @@ def test_what_cannot_be_seen_is_reported_and_is_not_absent(alone: Path, command:
     status, said, errors = run(command)
     assert status == 0
     assert errors.splitlines() == [
-        "hops: the state in the backend was not seen: pulumi is not on PATH; fetch it into .tools/bin with: hops tools",
+        (
+            "hops: the state in the backend was not seen: pulumi is not on PATH; "
+            "fetch it into .tools/bin with: .venv/bin/hops tools"
+        ),
         "hops: published ports and running clusters were not seen: docker is not on PATH",
     ]
     assert "absent" not in said

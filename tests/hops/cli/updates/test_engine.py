@@ -25,12 +25,12 @@ from hops.cli.updates.changes import sentence
 from hops.kubernetes.resources.pod_start import PodStart
 from hops.model.certificates import LEAF_DAYS, make_authority, make_leaf
 from hops.model.finding import Finding, Identity, Level, Place, Severity
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.observe.contexts import BuildError
 from hops.observe.in_cluster.drift import DeclaredObject, Drift
-from hops.rules.finding_text import told
+from hops.rules.finding_text import as_message
 from tests.hops.cli.conftest import Docker, node
 
 Event = dict[str, Any]
@@ -78,7 +78,7 @@ def finding(level: str) -> Event:
         message="no pod has its labels.",
         remedy="give the pod the label.",
     )
-    message = told(found)
+    message = as_message(found)
     return {"policyEvent": {"enforcementLevel": level, "message": message, "policyName": "SV01", "resourceUrn": ""}}
 
 
@@ -139,9 +139,9 @@ def test_an_up_previews_then_updates_and_says_how_to_go_on(stack: Stack) -> None
     assert "1 created, 0 unchanged\n  + stack: Pod apps/p\n" in out
     assert "http://my-service.localhost:8080/  is answered\n" in out
     for line in (
-        "follow it:  hops trace local",
-        "change it:  edit stacks/Pulumi.local.yaml, then hops up local",
-        "remove it:  hops down local",
+        "follow it:  .venv/bin/hops trace local",
+        "change it:  edit stacks/Pulumi.local.yaml, then .venv/bin/hops up local",
+        "remove it:  .venv/bin/hops down local",
     ):
         assert line in out
     assert len(out.splitlines()) <= 24
@@ -266,7 +266,7 @@ def test_an_expired_client_certificate_is_renewed_unless_the_clock_is_wrong(runn
         assert "client certificate" not in running.hops("preview", "local")[1]
     else:
         assert status == 2
-        assert f"{clock}; set the clock, or rebuild the cluster: hops down" in shown
+        assert f"{clock}; set the clock, or rebuild the cluster: .venv/bin/hops down" in shown
 
 
 @pytest.mark.parametrize("verbose", [False, True])
@@ -279,16 +279,16 @@ def test_an_address_that_an_interrupted_update_left_allocated_is_freed_before_an
 
     freed: list[str] = []
     monkeypatch.setattr(engine, "free_addresses", free)
-    told = "an interrupted update left the address 10.96.0.8 of a Service allocated; it is free again\n"
+    line = "an interrupted update left the address 10.96.0.8 of a Service allocated; it is free again\n"
     words = ["--verbose"] if verbose else []
     for command in ("preview", "up"):
         running.says(command, CREATED, DONE)
-    assert told not in running.hops("preview", "local", *words)[1]
-    assert told in running.hops("up", "local", *words)[1]
+    assert line not in running.hops("preview", "local", *words)[1]
+    assert line in running.hops("up", "local", *words)[1]
     assert freed == ["stack" if verbose else "preview"], "after the preview, and before the update"
     if not verbose:
         running.says("preview", SAME, DONE)
-        assert told not in running.hops("up", "local")[1], "nothing is updated"
+        assert line not in running.hops("up", "local")[1], "nothing is updated"
 
 
 def test_an_image_that_a_node_has_lost_is_loaded_again(running: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,6 +349,16 @@ def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:
     assert not (stack.folder / "imported.json").exists()
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_preview_advises_to_trace_and_remove_what_is_there(stack: Stack, *, there: bool) -> None:
+    state = {"resources": [{"urn": POD, "type": "kubernetes:core/v1:Pod"}]} if there else {}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": state}))
+    stack.says("preview", CREATED, DONE)
+    _, out = stack.hops("preview", "local")
+    assert "do it:      .venv/bin/hops up local" in out
+    assert ("follow it:" in out, "remove it:" in out) == (there, there)
+
+
 def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> None:
     before = {"spec": {"replicas": 1, "x": [1]}, "metadata": {"name": "web"}}
     after = {"spec": {"replicas": 2, "x": [2]}, "metadata": {"name": "web"}}
@@ -375,7 +385,7 @@ def test_a_preview_tells_what_changes_and_each_warning_once(stack: Stack) -> Non
     assert out.count("watch out") == 1
     assert "not ready yet" not in out
     assert "advisory: SV01 Service/apps/web: no pod has its labels.\n  remedy: give the pod the label.\n" in out
-    assert "do it:      hops up local" in out
+    assert "do it:      .venv/bin/hops up local" in out
 
 
 def test_a_broken_rule_stops_an_up_before_anything_is_made(stack: Stack) -> None:
@@ -435,7 +445,7 @@ def test_a_route_that_is_not_answered_is_a_failure_with_the_verdict(
     status, out = stack.hops("up", "local")
     assert status == 1
     assert "is not answered by its pod" in out
-    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: hops trace local\n" in out
+    assert "hop 7 (pod) is broken: T31\n  mend: do\nevery hop of it: .venv/bin/hops trace local\n" in out
 
 
 def test_a_version_that_is_not_ready_is_a_failure_although_the_old_one_answers(
@@ -465,11 +475,12 @@ def test_a_stack_that_is_not_there_needs_no_removal(stack: Stack) -> None:
 def test_down_says_how_to_build_it_again(stack: Stack) -> None:
     status, out = stack.hops("down", "local")
     assert status == 0
-    assert "hops up local" in out
+    assert ".venv/bin/hops up local" in out
     assert stack.ran[-1].startswith("destroy --yes --skip-preview --stack local --non-interactive")
+    assert "policy pack" not in out, "Pulumi starts neither it nor the program"
 
 
-def test_pulumi_that_says_nothing_is_told_by_its_error(stack: Stack) -> None:
+def test_pulumi_that_says_nothing_is_reported_by_its_error(stack: Stack) -> None:
     (stack.folder / "preview.jsonl").write_text("")
     (stack.folder / "preview.status").write_text("255\n")
     status, out = stack.hops("preview", "local")
@@ -511,13 +522,13 @@ esac
         up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=60)
     assert up.returncode == 2, out
-    assert "hops up local continues from there" in out
+    assert ".venv/bin/hops up local continues from there" in out
     assert "said nothing" not in out
     assert not lock.exists(), out
 
 
 def test_ctrl_c_is_passed_on_once_and_waited_for(stack: Stack, wait_for: Callable[[Path], None]) -> None:
-    """Twice pressed, Pulumi is told once, and its orderly end is what counts."""
+    """Twice pressed, Pulumi gets one signal, and its orderly end is what counts."""
     ending = json.dumps({"sequence": 1, "summaryEvent": {"result": "failed"}})
     begun = json.dumps({"sequence": 0, **CREATED})
     (stack.folder / "bin" / "pulumi").write_text(f"""#!/bin/sh
@@ -569,7 +580,7 @@ def test_a_stack_that_is_gone_leaves_none_of_its_images(stack: Stack) -> None:
     assert (stack.folder / "docker-calls").read_text() == "image rm x.invalid/web:1\n"
 
 
-def test_a_build_that_fails_is_told_in_the_builders_words() -> None:
+def test_a_build_that_fails_is_reported_in_the_builders_words() -> None:
     command = "/p/.venv/bin/python -I -m hops.cli.image_build make"
     lines = ["the image of apps/web cannot be built. The last lines of docker build:", "#5 RUN false", "exit code: 1"]
     text = f"exit status 1: running {json.dumps(command)}:\n" + "\n".join(lines)
@@ -626,7 +637,7 @@ esac
         assert update.done
 
 
-def test_a_migration_that_failed_is_told_with_its_log(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_failed_is_reported_with_its_log(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     file = stack.folder / "stacks" / "Pulumi.local.yaml"
     file.write_text("config:\n  ingress-hops:services:\n    - {name: api, migration: {command: [migrate]}}\n")
     asked: list[str] = []
@@ -644,14 +655,14 @@ def test_a_migration_that_failed_is_told_with_its_log(stack: Stack, monkeypatch:
     assert "log: no such table" in out
 
 
-def test_what_runs_is_told_in_a_pipe_while_it_lasts() -> None:
+def test_what_runs_is_reported_in_a_pipe_while_it_lasts() -> None:
     progress = pulumi_run.Progress("up: the stack local", 3)
     began = time.monotonic()
     assert progress.due(began + 1) == "Pulumi starts the program and the policy pack"
     script = {"environment": {"CLUSTER": "alice"}}
     cluster = resource("create", "command:local:Command", "cluster", script)
     progress.event(cluster)
-    assert progress.due(began + 2) == "", "a line was just told"
+    assert progress.due(began + 2) == "", "a line was just printed"
     assert progress.due(began + 7) == "0 of 3 done; kind cluster alice 7 s"
     assert progress.due(began + 15) == "", "it says the same"
     assert progress.due(began + 23) == "0 of 3 done; kind cluster alice 23 s"

@@ -8,7 +8,7 @@ from hops.kubernetes.schemas.catalogue import catalogue, known_versions
 from hops.kubernetes.values import UNKNOWN
 from hops.model.finding import Place
 from hops.model.settings.stack_config import settings
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
 from hops.rules.patches import patched

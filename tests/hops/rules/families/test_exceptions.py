@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from hops.model.finding import Level
 from hops.model.settings.policy_settings import PolicySettings
 from hops.model.settings.stack_config import SettingsError
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure, read
 from hops.rules.installed import INSTALLED
 from tests.hops.rules.cases import Case, documents, of_rule, verdict

@@ -6,7 +6,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.values import at
 from hops.model.finding import Place
 from hops.model.settings.stack_config import settings
-from hops.rules import RULES
+from hops.rules.catalogue import RULES
 from hops.rules.configuration import configure
 from hops.rules.judge import judge
 from tests.hops.rules.cases import TODAY, Case, documents, of_rule

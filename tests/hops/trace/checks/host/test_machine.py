@@ -132,11 +132,11 @@ def test_an_expired_certificate_has_a_remedy_of_its_own(stack: bool, why: str, r
 
 
 def test_a_certificate_that_is_not_yet_valid_is_a_matter_of_the_clock() -> None:
-    sight = healthy()
-    sight["cluster"] = None
+    observation = healthy()
+    observation["cluster"] = None
     why = "certificate verify failed: certificate is not yet valid (_ssl.c:1016)"
-    sight["unseen"] = {"cluster": f"https://127.0.0.1:39871 does not answer: {why}"}
-    (finding,) = [one for one in found(sight) if one.code == "T47"]
+    observation["unseen"] = {"cluster": f"https://127.0.0.1:39871 does not answer: {why}"}
+    (finding,) = [one for one in found(observation) if one.code == "T47"]
     assert (finding.remedy, finding.look) == ("", "date")
 
 

@@ -1,11 +1,13 @@
 """The pod and its process: T32, T40 to T44, and two faults at once."""
 
 import shlex
+from typing import Any
 
 import pytest
 
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
+from tests.hops.trace.checks.envoy.test_route_kinds import planned_proxy
 from tests.hops.trace.faults import reported
 from tests.hops.trace.names import HOST, JSON, POD, POD_IP, WORKER
 from tests.hops.trace.objects import thing
@@ -416,3 +418,25 @@ def test_a_deployment_without_a_pod() -> None:
     failed(observation, "unreachable", *faults.DIRECT)
     assert reported(observation) == [("pod", "T42")]
     assert first(observation)[:2] == ("The Deployment has no pod.", UP)
+
+
+def without_backend(**route: Any) -> JSON:
+    """A stack whose HTTPProxy leads to a Service that does not exist; the pod has nothing at the requested path."""
+    observation = planned_proxy()
+    proxy = found(observation, "HTTPProxy", HOST)
+    proxy["spec"]["routes"][0] |= {"services": [{"name": "my-servise", "port": 8080}], **route}
+    proxy["status"] = {"currentStatus": "invalid"}
+    faults.unrouted(observation)
+    for one in observation["requests"]:
+        if one["where"] in faults.DIRECT:
+            one["status"] = 404
+    return observation
+
+
+def test_a_pod_is_not_judged_by_a_path_that_the_route_rewrites() -> None:
+    observation = without_backend(pathRewritePolicy={"replacePrefix": [{"replacement": "/app"}]})
+    assert reported(observation) == [("route", "IN17")]
+
+
+def test_a_pods_own_404_at_the_path_that_it_gets_is_reported() -> None:
+    assert reported(without_backend()) == [("route", "IN17"), ("pod", "T43")]
