@@ -125,6 +125,12 @@ class Socket:
         plain = self.address.partition("%")[0]
         return plain not in ("*", "") and ip_address(plain).is_loopback
 
+    @property
+    def wildcard(self) -> bool:
+        """Whether every address of the pod leads to it."""
+        plain = self.address.partition("%")[0]
+        return plain in ("*", "") or ip_address(plain).is_unspecified
+
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
