@@ -9,18 +9,18 @@ from typing import Any
 from urllib.parse import quote
 
 from hops.kubernetes import objects
-from hops.kubernetes.resources.ingresses import as_ingress
 from hops.kubernetes.resources.pod_status import container_statuses
 from hops.kubernetes.resources.pods import as_pod
-from hops.kubernetes.routing.proxies import proxy_tls
 from hops.kubernetes.values import JSON, at, sequence
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.pod_network import POD_NETWORK
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.timed_tasks import later
 from hops.observe.tls import certificates, unusable
+from hops.trace.facts.declared_routes import claims
 from hops.trace.facts.envoy_drift import contour_pods
 from hops.trace.facts.path_facts import PathFacts
+from hops.trace.facts.served_certificate import secured
 from hops.trace.observed.observation import Certificate, ObservedCluster
 
 _MOST = 2000
@@ -137,18 +137,7 @@ def _with_certificates(view: PathFacts) -> Iterator[tuple[str, str]]:
     there = {(str(objects.namespace(s)), objects.name(s)) for s in view.of("Secret")}
     for pod in view.of("Pod", view.home):
         yield from there.intersection((view.home, name) for name in as_pod(pod).secrets)
-    for ingress in view.of("Ingress"):
-        for tls in as_ingress(ingress).tls:
-            named = (str(objects.namespace(ingress)), str(tls.secret))
-            if view.asked.host in tls.hosts and named in there:
-                yield named
-    for proxy in view.of("HTTPProxy"):
-        declared = proxy_tls(proxy)
-        if declared is None:
-            continue
-        named = (declared.namespace or str(objects.namespace(proxy)), str(declared.secret))
-        if declared.host == view.asked.host and named in there:
-            yield named
+    yield from there.intersection((str(namespace), name) for namespace, name in secured(claims(view)))
 
 
 def _data(api: API, namespace: str, name: str) -> dict[str, bytes]:

@@ -1,6 +1,7 @@
 """What the objects want of the followed request."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from hops.kubernetes.resources.resource import Resource, route_version
 from hops.kubernetes.routing.gateways import programmed_without
@@ -47,7 +48,7 @@ def claims(view: PathFacts) -> Claims:
         # Envoy takes the virtual host of the name itself, and asks no other one.
         and (route.owner or (takes_host(route.host, view.asked.host) or 0) == named)
     ]
-    return Claims(tuple(of_host), tuple(sorted(hit, key=_rank)))
+    return Claims(tuple(of_host), tuple(sorted(hit, key=partial(_rank, view.asked.scheme))))
 
 
 def every(view: PathFacts) -> list[Route]:
@@ -148,9 +149,11 @@ def takes_host(pattern: str, host: str) -> int | None:
     return 0 if pattern in ("", "*") else None
 
 
-def _rank(route: Route) -> tuple[int, int, int]:
+def _rank(scheme: str, route: Route) -> tuple[bool, int, int, int]:
     how, path = route.match
-    return {"exact": 0, "regex": 1}.get(how, 2), -len(path), -len(route.requires)
+    # A route of plain listeners only takes no request by https, whatever its path, and the other way round.
+    served = route.tls is not None if scheme == "https" else not http_refused(route)
+    return not served, {"exact": 0, "regex": 1}.get(how, 2), -len(path), -len(route.requires)
 
 
 def http_refused(route: Route) -> bool:

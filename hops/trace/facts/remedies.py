@@ -3,20 +3,18 @@
 import shlex
 from collections.abc import Callable
 
-from hops.model.commands import HOPS, of_stack
+from hops.model.commands import hops, of_stack
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY, USUAL_PORTS
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
-from hops.model.settings.route_settings import RouteSettings
-from hops.model.settings.service_settings import ServiceSettings
+from hops.model.route_settings import RouteSettings
+from hops.model.service_settings import ServiceSettings
 from hops.trace.facts.path_facts import PathFacts
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
 NETWORK_AGENT = Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
-_INSTALLED = (ENVOY, CONTOUR, NETWORK_AGENT)
-"""The workloads that a stack installs beside its own services."""
 
 
 def command(*words: object) -> str:
@@ -35,9 +33,9 @@ def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> st
     A stack's cluster is reached by the stack's name; another one by the kubeconfig and context of the trace.
     """
     inside = ("--namespace", namespace) if namespace else ()
-    if view.observation.stack:
-        return command(HOPS, "kubectl", view.observation.stack.name, *inside, *words)
-    cluster = view.observation.cluster
+    if view.sight.stack:
+        return command(hops(makefile=view.sight.stack.makefile), "kubectl", view.sight.stack.name, *inside, *words)
+    cluster = view.sight.cluster
     given = (("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)) if cluster else ()
     options = (word for name, value in given if value for word in (name, value))
     return command("kubectl", *options, *inside, *words)
@@ -45,7 +43,7 @@ def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> st
 
 def make(view: PathFacts, target: str = "up") -> str:
     """The command for the trace's stack: `up`, or another target of the Makefile."""
-    stack = view.observation.stack
+    stack = view.sight.stack
     return of_stack(target, stack.name if stack else "", makefile=stack is None or stack.makefile)
 
 
@@ -59,12 +57,12 @@ def mend(view: PathFacts, who: Identity, otherwise: str) -> str:
 
     otherwise: the command for an object that no stack owns.
     """
-    return make(view) if _owns(view, who) else otherwise
+    return make(view) if owns(view, who) else otherwise
 
 
 def setting(view: PathFacts, key: str) -> str:
     """The stack's file and a key of the traced service; empty where the path has no stack."""
-    stack, backend = view.observation.stack, view.backend
+    stack, backend = view.sight.stack, view.backend
     if stack is None or backend is None:
         return ""
     names = [(service.namespace, service.name) for service in stack.settings.services]
@@ -73,11 +71,11 @@ def setting(view: PathFacts, key: str) -> str:
 
 def service_settings(view: PathFacts) -> ServiceSettings | None:
     """The stack's settings of the traced service; None where the path has no stack."""
-    stack, backend = view.observation.stack, view.backend
+    stack, backend = view.sight.stack, view.backend
     if stack is None or backend is None:
         return None
-    name = (backend.namespace, backend.service)
-    return next(one for one in stack.settings.services if (one.namespace, one.name) == name)
+    wanted = (backend.namespace, backend.service)
+    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
 
 
 def route_setting(view: PathFacts, key: str, wrong: Callable[[RouteSettings], bool]) -> str:
@@ -101,30 +99,29 @@ def over_https(view: PathFacts) -> str:
 
     The stack then means what it does with plain HTTP, and no update changes it.
     """
-    secure = next((m for m in view.entrypoint.mappings if m.scheme == "https"), None) if view.entrypoint else None
+    secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
     if secure is None or not route_setting(view, "tls", lambda route: route.tls is True):
         return ""
     port = "" if secure.host == USUAL_PORTS["https"] else f":{secure.host}"
-    export = command(HOPS, "ca", "export", "ca.pem")
+    export = command(hops(makefile=bool(view.sight.stack and view.sight.stack.makefile)), "ca", "export", "ca.pem")
     asked = command("curl", "--cacert", "ca.pem", f"https://{view.asked.host}{port}{view.asked.path}")
     return f"{export} && {asked}"
 
 
 def setting_of(view: PathFacts, key: str) -> str:
     """The stack's file and a key of it; empty where the path has no stack."""
-    stack = view.observation.stack
+    stack = view.sight.stack
     return f"{stack_path(stack.name)}: {key}" if stack else ""
 
 
-def _owns(view: PathFacts, who: Identity) -> bool:
-    """Whether the stack declares an object, so that its next update puts it right.
-
-    An update looks for changed objects in clusters of the stack's own making only.
-    """
-    stack, plan = view.observation.stack, view.planned
-    if stack is None or plan is None or stack.settings.cluster.existing:
+def owns(view: PathFacts, who: Identity) -> bool:
+    """Whether the stack declares an object, so that its next update puts it right."""
+    stack, plan = view.sight.stack, view.planned
+    if stack is None or plan is None:
         return False
-    own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}
+    installed = [] if stack.settings.contour.existing else [ENVOY, CONTOUR]
+    installed += [] if stack.settings.cluster.existing else [NETWORK_AGENT]
+    own = {(one.kind, one.namespace, one.name) for one in installed}
     if stack.settings.gateway_hosts is not None:
         own.add(("Gateway", CONTOUR_NAMESPACE, GATEWAY))
     for backend in (*plan.services, *plan.backends):
@@ -132,4 +129,6 @@ def _owns(view: PathFacts, who: Identity) -> bool:
         own |= {("Deployment", backend.namespace, backend.service)} if backend.deployment else set()
         own |= {(backend.kind, backend.namespace, backend.ingress)}
         own |= set() if backend.foreign else {("Service", backend.namespace, backend.service)}
+    for service in stack.settings.services:
+        own |= {("Secret", service.namespace, route.host) for route in service.routes if route.tls is True}
     return (who.kind, who.namespace, who.name) in own

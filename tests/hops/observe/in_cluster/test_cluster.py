@@ -77,7 +77,7 @@ def test_a_kind_that_may_not_be_listed_hides_no_other(server: Server, connect: C
     assert len(unseen) == 2
 
 
-def test_a_list_that_goes_on_is_reported(server: Server, connect: Connect) -> None:
+def test_a_list_that_goes_on_is_told(server: Server, connect: Connect) -> None:
     whole = {"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": "more"}, "items": [pod("web")]}
     server.answers["/api/v1/pods"] = (200, json.dumps(whole))
     unseen: dict[str, str] = {}
@@ -132,10 +132,18 @@ def view(*objects: Object) -> PathFacts:
 
 
 MOUNTS = {"kind": "Pod", **pod("contour", "projectcontour"), "spec": {"volumes": [{"secret": {"secretName": "mine"}}]}}
+BACKEND = {"service": {"name": "web", "port": {"number": 80}}}
 TLS = {
+    "apiVersion": "networking.k8s.io/v1",
     "kind": "Ingress",
     "metadata": {"namespace": "apps", "name": "i"},
-    "spec": {"tls": [{"hosts": ["web.example"], "secretName": "web"}, {"hosts": ["other"], "secretName": "other"}]},
+    "spec": {
+        "tls": [{"hosts": ["web.example"], "secretName": "web"}, {"hosts": ["other"], "secretName": "other"}],
+        "rules": [
+            {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": BACKEND}]}}
+            for host in ("web.example", "other")
+        ],
+    },
 }
 
 
@@ -161,7 +169,52 @@ def test_when_certificates_end(server: Server, connect: Connect, end: datetime) 
     assert len(server.asked) == 2, "other Secrets are left alone"
 
 
-def test_a_secret_that_may_not_be_read_is_reported(server: Server, connect: Connect) -> None:
+def gateway_objects(host: str, namespace: str) -> list[Object]:
+    """An HTTPRoute of a host behind an HTTPS listener, whose Secret is in a namespace."""
+    reference = {"name": "web", "namespace": namespace}
+    own = {"from": "All"}
+    listener = {
+        "name": "secure",
+        "protocol": "HTTPS",
+        "port": 443,
+        "hostname": host,
+        "allowedRoutes": {"namespaces": own},
+    }
+    listener["tls"] = {"certificateRefs": [reference]}
+    parent = {"name": "public", "namespace": "edge"}
+    rules = [{"backendRefs": [{"name": "web", "port": 80}]}]
+    spec = {"parentRefs": [parent], "hostnames": ["web.example"], "rules": rules}
+    group = "gateway.networking.k8s.io/v1"
+    return [
+        {
+            "apiVersion": group,
+            "kind": "GatewayClass",
+            "metadata": {"name": "contour"},
+            "spec": {"controllerName": "projectcontour.io/gateway-controller"},
+        },
+        {
+            "apiVersion": group,
+            "kind": "Gateway",
+            "metadata": {"name": "public", "namespace": "edge"},
+            "spec": {"gatewayClassName": "contour", "listeners": [listener]},
+        },
+        {"apiVersion": group, "kind": "HTTPRoute", "metadata": {"name": "web", "namespace": "apps"}, "spec": spec},
+    ]
+
+
+@pytest.mark.parametrize(("host", "read"), [("web.example", True), ("*.example", True), ("other.example", False)])
+def test_the_certificate_of_a_gateway_s_listener_is_read(
+    server: Server, connect: Connect, host: str, *, read: bool
+) -> None:
+    data = {"tls.crt": certificate(datetime(2031, 1, 1, tzinfo=UTC)), "tls.key": "aGlkZGVu"}
+    server.answers["/api/v1/namespaces/certificates/secrets/web"] = (200, json.dumps({"data": data}))
+    there = [secret("certificates", "web"), secret("apps", "web"), secret("edge", "web")]
+    public = secrets(connect(), view(*there, *gateway_objects(host, "certificates")), {})
+    assert list(public["fingerprints"]) == (["certificates/web"] if read else [])
+    assert len(server.asked) == read
+
+
+def test_a_secret_that_may_not_be_read_is_told(server: Server, connect: Connect) -> None:
     server.answers["/api/v1/namespaces/projectcontour/secrets/mine"] = (403, '{"message": "forbidden"}')
     unseen: dict[str, str] = {}
     public = secrets(connect(), view(secret("projectcontour", "mine"), MOUNTS), unseen)
