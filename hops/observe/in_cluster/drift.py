@@ -175,6 +175,7 @@ def _drifted(api: API, of: DeclaredObject, live: Mapping[str, Any] | None) -> Dr
         if at(entry, "subresource") in (None, "", "scale"):
             managers.setdefault(str(at(entry, "manager")), []).extend(_fields(at(entry, "fieldsV1")))
     kept = {prefix for name, paths in managers.items() if _PULUMI.match(name) for prefix in _prefixes(paths)}
+    kept |= {entry for name, paths in managers.items() if _PULUMI.match(name) for entry in _entries(paths)}
     candidates = [
         *((name, path) for name, paths in managers.items() if _KUBECTL.fullmatch(name) for path in paths),
         *((_owner(managers, path), path) for path in _lost(of.inputs, kept)),
@@ -196,6 +197,9 @@ def _compared(of: DeclaredObject, candidates: Sequence[tuple[str, Path]], whole:
         if secret := next((path[:n] for n in range(1, len(path) + 1) if _is_secret(_value(of.inputs, path[:n]))), None):
             # Nobody can compare it, and whoever owns a field of it changed that field.
             changed[_name(secret)] = (manager, secret)
+            continue
+        if not isinstance(path[-1], str) and _value(whole, path) is None:
+            changed[_name(path)] = (manager, path)
             continue
         for place, extra in _differences(_value(of.inputs, path), _value(whole, path), path):
             (added if extra else changed).setdefault(_name(place), (manager, place))
@@ -223,8 +227,15 @@ def _prefixes(paths: Sequence[Path]) -> Iterator[Path]:
             yield path[:length]
 
 
+def _entries(paths: Sequence[Path]) -> Iterator[Path]:
+    """The entries of lists that are not within entries of other lists."""
+    for path in paths:
+        if outer := next((n for n, step in enumerate(path, 1) if not isinstance(step, str)), None):
+            yield path[:outer]
+
+
 def _lost(value: Any, kept: set[Path], path: Path = ()) -> Iterator[Path]:
-    """The declared fields that Pulumi's manager no longer owns. A list counts as one field."""
+    """The declared fields, and entries of lists, that Pulumi's manager no longer owns. An entry counts as one field."""
     for key, below in mapping(value).items():
         place = (*path, key)
         if below in (None, {}, []) or place in _IDENTITY:
@@ -232,10 +243,21 @@ def _lost(value: Any, kept: set[Path], path: Path = ()) -> Iterator[Path]:
         if _is_secret(below):
             if not any(each[: len(place)] == place for each in kept):
                 yield place
+        elif isinstance(below, list) and place in kept:
+            yield from _lost_entries(below, [each[-1] for each in kept if each[:-1] == place], place)
         elif place == ("metadata",) or any(each[:-1] == place for each in kept):
             yield from _lost(below, kept, place)
         elif place not in kept:
             yield place
+
+
+def _lost_entries(declared: Sequence[Any], kept: Sequence[str | Entry], path: Path) -> Iterator[Path]:
+    """The declared entries of a list that Pulumi's manager no longer owns, if entries of the list have keys."""
+    known = [entry for entry in kept if not isinstance(entry, str)]
+    for each in declared if known else ():
+        # The API server may have given a key its default.
+        if not any(all(at(each, key) in (None, value) for key, value in entry) for entry in known):
+            yield (*path, tuple((key, at(each, key)) for key, _ in known[0] if at(each, key) is not None))
 
 
 def _is_secret(value: Any) -> bool:

@@ -168,6 +168,25 @@ def test_a_removed_label_is_named_as_removed(service: Cluster, connect: Connect)
     assert (reported.repaired, reported.added) == (True, ())
 
 
+def test_an_entry_that_is_gone_from_a_list_is_named_by_its_key(server: Server, connect: Connect) -> None:
+    """As after `kubectl patch --type json` with the operation remove."""
+    ports = [{"name": "http", "port": 80}, {"name": "admin", "port": 81}]
+    fields = copy.deepcopy(SERVICE_FIELDS)
+    fields["f:spec"]["f:ports"]['k:{"port":81,"protocol":"TCP"}'] = {".": {}, "f:port": {}}
+    service = Cluster(server, {**SERVICE, "spec": {**SERVICE["spec"], "ports": ports}}, fields)
+    assert service.told(connect) == []
+    assert len(server.asked) == 1
+    del service.live["spec"]["ports"][0]
+    del service.live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"]['k:{"port":80,"protocol":"TCP"}']
+    (told,) = service.told(connect)
+    assert str(told) == "Service apps/web has spec.ports.[port=80] removed by somebody"
+    assert (told.repaired, told.added) == (True, ())
+    # Somebody else owns the entry, and it is as declared.
+    service.live["spec"]["ports"] = ports
+    service.by("kubectl-edit", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:port": {}}}}})
+    assert service.told(connect) == []
+
+
 def test_a_field_within_a_list_is_found_by_its_key(deployment: Cluster, connect: Connect) -> None:
     image: Object = {"f:containers": {'k:{"name":"main"}': {"f:image": {}}}}
     deployment.by("kubectl-set", {"f:spec": {"f:template": {"f:spec": image}}})
