@@ -193,10 +193,15 @@ def test_a_contour_of_others_is_used_and_left_alone(elsewhere: Elsewhere) -> Non
     assert answered(first) == (200, "built\n")
     assert answered(second) == (200, "plain\n")
     running = snapshot()
-    assert "0 unchanged" not in project.up(STACK)
+    said = project.up(STACK)
+    for host in ("a", "b"):
+        assert f"http://{host}.beyond.localhost/  is answered by its pod: 200" in said
+    assert "changed in the cluster" not in said
     assert snapshot() == running
     assert project.outputs(STACK) == outputs
-    # What Docker publishes in front of the cluster is known from the settings.
+    changes_in_the_cluster_are_repaired(project)
+    assert snapshot() == running
+    # What Docker publishes in front of the cluster is told by the settings.
     elsewhere.write([BUILT, PLAIN], {"listenAddress": "127.0.0.1", "httpPort": PUBLISHED}, {"existing": "edge"})
     project.up(STACK)
     assert answered(project.outputs(STACK)["routes"][0]["curl"]) == (200, "built\n")
@@ -206,6 +211,25 @@ def test_a_contour_of_others_is_used_and_left_alone(elsewhere: Elsewhere) -> Non
     assert left(before) == before
 
 
+def changes_in_the_cluster_are_repaired(project: Project) -> None:
+    kubectl("scale", "deployment", "plain", "--namespace", "apps", "--replicas", "1")
+    kubectl("label", "service", "plain", "--namespace", "apps", "added=by-hand")
+    kubectl("delete", "httpproxy", "b.beyond.localhost", "--namespace", "apps")
+    told = [
+        "changed in the cluster: Deployment apps/plain has spec.replicas changed by somebody",
+        "changed in the cluster: Service apps/plain has metadata.labels.added added by kubectl-label",
+        "changed in the cluster: HTTPProxy apps/b.beyond.localhost is gone",
+    ]
+    previewed = project.preview(STACK)
+    assert [line for line in told if line not in previewed] == [], previewed
+    repaired = project.up(STACK)
+    assert [line for line in told if line not in repaired] == [], repaired
+    assert "http://b.beyond.localhost/  is answered by its pod: 200" in repaired
+    assert "changed in the cluster" not in project.preview(STACK)
+    shown = kubectl("get", "service", "plain", "--namespace", "apps", "--output", "jsonpath={.metadata.labels}")
+    assert "by-hand" not in shown
+
+
 @pytest.mark.parametrize(("entrance", "hop", "port"), [("NodePort", "node-port", 30080), ("HostPort", "host-port", 80)])
 def test_a_contour_of_the_stack_s_own_is_entered(elsewhere: Elsewhere, entrance: str, hop: str, port: int) -> None:
     project = elsewhere.project
@@ -213,7 +237,7 @@ def test_a_contour_of_the_stack_s_own_is_entered(elsewhere: Elsewhere, entrance:
     before = snapshot()
     elsewhere.write([PLAIN], {}, {"entrance": entrance})
     project.pulumi("stack", "select", "--create", STACK)
-    project.up(STACK)
+    assert f"{f':{port}' if port != 80 else ''}/  is answered by its pod: 200" in project.up(STACK)
     outputs = project.outputs(STACK)
     entered = {one["name"]: one for one in outputs["hops"]}[hop]
     assert (entered["address"], entered["port"]) == (address(WORKER), port)

@@ -275,7 +275,7 @@ class _Loop:
         if broken:
             echo(verdict_of(self._of.name, self._of.settings, *broken[0]))
         else:
-            for problem in unfinished(self._of.settings, intended):
+            for problem in unfinished(intended, self._of.kubeconfig):
                 echo(problem)
             echo("the version before it still answers")
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import hops
-from hops.cli.image_build.builder import make
+from hops.cli.image_build import make
 from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError, project_folder
@@ -26,7 +26,7 @@ from hops.cli.programs.tools import KIND, PULUMI, ToolError, have
 from hops.cli.stacks import backend
 from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
-from hops.cli.stacks.stack_file import StackError, read, stack_file
+from hops.cli.stacks.stack_file import StackError, program, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, sentence
 from hops.cli.updates.mend import (
     drifted,
@@ -39,23 +39,22 @@ from hops.cli.updates.mend import (
 )
 from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
-from hops.model.commands import HOPS, of_stack
-from hops.model.images.image import Build
+from hops.model.commands import of_stack
+from hops.model.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings.stack_settings import Settings
+from hops.model.settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.contexts import BuildError
+from hops.observe.in_cluster.api import APIError
 from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
-from hops.observe.local.machine import look, unwritable
+from hops.observe.local.machine import look
 from hops.observe.local.stack_files import has_makefile, kubeconfig_folder, own_state
 from hops.observe.timed_tasks import later
 
-_STATE = 16 * 1024 * 1024
-"""Bytes that the folder of the state needs. Pulumi writes the state, 4 MiB of a stack with one service, three times."""
 _PATIENCE = 10.0
 _STARTED_PATIENCE = 60.0
 """For pods whose nodes have just been started."""
@@ -90,6 +89,13 @@ class OpenedStack:
         """The folder of the policy pack. A repository that `hops init` made has none of its own."""
         own = self.project / "policy"
         return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
+
+    @property
+    def kubeconfig(self) -> Path | None:
+        """The kubeconfig file of its kind cluster; None for the user's own, which leads to an existing one."""
+        if self.settings.cluster.existing:
+            return None
+        return kubeconfig_folder(self.project, self.settings) / kubeconfig_link(self.name)
 
     def make(self, target: str) -> str:
         """The command for a target of the Makefile, as the project's user types it."""
@@ -150,10 +156,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
             raise typer.Exit(run_verbose(project, words, around))
-        # A removal runs neither the program nor the policy pack.
-        ended = run(
-            project, words, around, Progress(f"down: removing the stack {stack}", first="Pulumi reads the state")
-        )
+        ended = run(project, words, around, Progress(f"down: removing the stack {stack}"))
         if ended.interrupted:
             release(project, stack, around)
     except (BackendError, EngineError, LockedError, ProjectError, ToolError) as error:
@@ -163,7 +166,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         raise typer.Exit(Status.FINDINGS)
     _remove_images(kept)
     echo(f"  build it again:  {of_stack('up', stack, makefile=has_makefile(project))}")
-    echo(f"  forget it:       {HOPS} stack rm {stack} (its file stays)")
+    echo(f"  forget it:       {program(project)} stack rm {stack} (its file stays)")
 
 
 def _remove_images(kept: Mapping[str, Any]) -> None:
@@ -200,10 +203,7 @@ def _tools(project: Path) -> None:
 
 
 def _state_folder(project: Path, around: Mapping[str, str]) -> None:
-    """Creates the folder of the state. Raises EngineError if an update could not write its state there."""
     if folder := state_folder(project, around["PULUMI_BACKEND_URL"]):
-        if fault := unwritable(folder, _STATE):
-            raise EngineError(f"the state of the stack cannot be kept in {folder}: {fault}; nothing was changed")
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -211,19 +211,19 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     seen = _look(of, forget=True)
     if verbose:
-        drifts = seen.reported_drifts()
+        drifts = seen.told_drifts()
         _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         if status == 0:
-            remove_added(of.settings, drifts)
+            remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
     planned, drifts = _planned(of, seen, f"up: preview of the stack {of.name}")
     if planned.interrupted or planned.stopped or planned.could_not_start:
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if planned.stopped else Status.COULD_NOT_LOOK
-    left = remove_added(of.settings, drifts)
+    left = remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
     loaded = _load_again(seen, load=True)
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
@@ -244,7 +244,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
             tell_migrations(of)
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        command = shlex.join([HOPS, "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        command = shlex.join([program(of.project), "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
         echo(f"left as it is: {drift}; see: {command}")
     return _ending(of, patience)
 
@@ -286,7 +286,7 @@ class BackgroundUpdate:
 
 
 def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequence[Drift]]:
-    """A preview, and the objects that are not as declared, which are looked for meanwhile and printed.
+    """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
 
     Where there are some, the preview is done again with them in view.
     """
@@ -294,7 +294,7 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequenc
     planned = run(of.project, words, of.around(force=seen.unknown), Progress(title))
     if planned.interrupted:
         return planned, ()
-    drifts = seen.reported_drifts()
+    drifts = seen.told_drifts()
     if drifts:
         progress = Progress(f"{title}, with the changes in the cluster")
         planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
@@ -308,7 +308,7 @@ def _refresh(drifts: Sequence[Drift]) -> list[str]:
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
     if verbose:
-        drifts = seen.reported_drifts()
+        drifts = seen.told_drifts()
         _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
@@ -320,7 +320,7 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
         return Status.COULD_NOT_LOOK
     if planned.stopped:
         return Status.FINDINGS
-    _how(of, [("do it:", of.make("up"))], exists=seen.exists)
+    _how(of, [("do it:", of.make("up"))])
     return Status.ALL_WELL
 
 
@@ -328,18 +328,18 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
 class _Seen:
     """What a look at the stack found.
 
-    running: whether all nodes of its cluster run.
-    unknown: whether they run and the state has published no cluster, so that an update takes the cluster over.
-    exists: whether they run or the state holds resources, so that there is something to trace and to remove.
+    running: whether all nodes of its cluster run, or the cluster is an existing one that the stack is in.
+    kubeconfig: the file of the running cluster; None for the user's own.
+    unknown: whether its nodes run and the state has published no cluster, so that an update takes the cluster over.
     """
 
     running: bool
     unknown: bool
-    exists: bool
+    kubeconfig: Path | None = None
     _drifts: Future[list[Drift] | None] | None = None
     _images: Future[list[tuple[Build, str]]] | None = None
 
-    def reported_drifts(self) -> Sequence[Drift]:
+    def told_drifts(self) -> Sequence[Drift]:
         """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
         found = (self._drifts.result() if self._drifts else None) or ()
         for drift in found:
@@ -358,7 +358,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).entrypoints))
+    machine = later(partial(look, plan(of.settings).doors))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -367,13 +367,19 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         kept = {}
     elif forget:
         _forget_interrupted(of.project, of.name, kept)
-    state = own_state(of.project, of.name, of.settings, machine.result())
-    if not state.running or not publishes_cluster(kept):
-        exists = state.running or bool(at(kept, "deployment", "resources"))
-        return _Seen(state.running, unknown=state.running, exists=exists)
-    kubeconfig = _kubeconfig(of, state, write=forget)
-    drifts = later(partial(drifted, kept, kubeconfig, plan(of.settings).context))
-    return _Seen(running=True, unknown=False, exists=True, _drifts=drifts, _images=later(partial(lost_images, kept)))
+    context, kubeconfig = plan(of.settings).context, None
+    published = publishes_cluster(kept, context)
+    if of.settings.cluster.existing:
+        if not published:
+            return _Seen(running=False, unknown=False)
+    else:
+        state = own_state(of.project, of.name, of.settings, machine.result())
+        if not state.running or not published:
+            return _Seen(state.running, unknown=state.running)
+        kubeconfig = _kubeconfig(of, state, write=forget)
+    drifts = later(partial(drifted, kept, kubeconfig, context))
+    images = later(partial(lost_images, kept))
+    return _Seen(running=True, unknown=False, kubeconfig=kubeconfig, _drifts=drifts, _images=images)
 
 
 def _load_again(seen: _Seen, *, load: bool) -> bool:
@@ -409,8 +415,8 @@ def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
         raise EngineError(f"the kubeconfig file {file} {fault} and cannot be written again: {error}") from None
     if left := kubeconfig_fault(file, context, now):
         raise EngineError(
-            f"the kubeconfig file {file} was written again and still {left}; set the clock, or rebuild the cluster: "
-            f"{of.make('down')} && {of.make('up')}"
+            f"the kubeconfig file {file} was written again and still {left}, and the clock of this machine says "
+            f"{now:%Y-%m-%d}; set the clock, or rebuild the cluster: {of.make('down')} && {of.make('up')}"
         )
     echo(f"the kubeconfig file {file} {fault}; it is written again")
     return file
@@ -428,7 +434,7 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
         echo("an earlier update was interrupted; this one continues from there")
 
 
-# What is printed
+# What is told
 
 
 def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
@@ -456,13 +462,13 @@ def _failure(ended: Ended) -> str:
     return sentence(ended.said.failure or ended.error or f"pulumi ended with status {ended.status}")
 
 
-def _how(of: OpenedStack, first: Sequence[tuple[str, str]], *, exists: bool = True) -> None:
-    """How to go on. exists: whether there is something to follow and to remove."""
+def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
+    """How to follow, change and remove it."""
     rows = [
         *first,
-        *([("follow it:", of.make("trace"))] if exists else ()),
+        ("follow it:", of.make("trace")),
         ("change it:", f"edit stacks/Pulumi.{of.name}.yaml, then {of.make('up')}"),
-        *([("remove it:", of.make("down"))] if exists else ()),
+        ("remove it:", of.make("down")),
     ]
     for what, how in rows:
         echo(f"  {what:11} {how}")
@@ -473,7 +479,7 @@ def tell_migrations(of: OpenedStack) -> None:
     if any(service.migration for service in of.settings.services):
         from hops.cli.updates.routes import failed_migrations  # noqa: PLC0415 - only a failure needs it
 
-        for text in failed_migrations(of.settings, plan(of.settings)):
+        for text in failed_migrations(of.settings, plan(of.settings), of.kubeconfig):
             echo(text)
 
 
@@ -482,9 +488,14 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is reported first
+    # An unchanged stack is told first.
+    from hops.cli.updates.routes import ask, running, unfinished, verdict_of  # noqa: PLC0415
 
-    intended = plan(of.settings)
+    try:
+        intended = running(of.settings)
+    except APIError as error:
+        echo(f"the routes are not asked: {error}")
+        return Status.FINDINGS
     deadline = time.monotonic() + patience
     answers = ask(of.settings, intended)
     waiting = [path.url for path, answer in zip(intended.paths, answers, strict=True) if not answer.well]
@@ -498,7 +509,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
         echo(f"{path.url}{f' ({conditions})' if conditions else ''}  {answer}")
     _how(of, [])
     broken = [number for number, answer in enumerate(answers) if not answer.well]
-    stuck = unfinished(of.settings, intended)
+    stuck = unfinished(intended, of.kubeconfig)
     for problem in stuck:
         echo(problem)
     if not broken:

@@ -6,20 +6,18 @@ import subprocess
 import time
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hops.cli.image_build.builder import lacking
+from hops.cli.image_build import lacking
 from hops.kubernetes import objects
-from hops.kubernetes.resources.services import address_holder
 from hops.kubernetes.values import at, sequence
-from hops.model.certificates import CertificateFacts, facts
-from hops.model.images.image import Build
+from hops.model.certificates import facts
+from hops.model.image import Build
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.plan import Plan
-from hops.model.settings.stack_settings import Settings
 from hops.observe.in_cluster.api import API, APIError
 from hops.observe.in_cluster.drift import Drift, declared, drift, removal, resources
 from hops.observe.local import docker
@@ -30,19 +28,21 @@ _SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _CLIENT = re.compile(r"^\s*client-certificate-data: (\S+)$", re.MULTILINE)
 """The client certificate in a kubeconfig file of kind, which has one user."""
+_MANAGED_BY, _ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 """The label of an IPAddress that the API server allocated for a Service (Kubernetes, networking/v1 and ipallocator)."""
 
 
-def drifted(state: Mapping[str, Any], kubeconfig: Path, context: str) -> list[Drift] | None:
+def drifted(state: Mapping[str, Any], kubeconfig: Path | None, context: str) -> list[Drift] | None:
     """The objects of a stack that are not as declared; None if its cluster does not answer.
 
     state: as `pulumi stack export` prints it.
-    kubeconfig, context: of the running cluster.
+    kubeconfig: the file with the cluster's context; None for the user's own.
+    context: of the running cluster.
 
     Waits up to a minute for objects that are being deleted.
     """
     known = declared(state)
-    if not known or not kubeconfig.exists():
+    if not known:
         return None
     try:
         api = API(kubeconfig, context)
@@ -61,41 +61,56 @@ def drifted(state: Mapping[str, Any], kubeconfig: Path, context: str) -> list[Dr
         api.close()
 
 
-def remove_added(settings: Settings, drifts: Sequence[Drift]) -> list[Drift]:
-    """Removes the fields that somebody added, which Pulumi leaves. Returns the drifts whose fields are in a list."""
+def remove_added(drifts: Sequence[Drift], kubeconfig: Path | None, context: str) -> list[Drift]:
+    """Removes the fields that somebody added, which Pulumi leaves. Returns the drifts whose fields are in a list.
+
+    kubeconfig, context: as for `drifted`.
+    """
+    added = [each for each in drifts if each.added]
+    if not added:
+        return []
     left = []
-    for each in drifts:
-        if not each.added:
-            continue
-        patch = removal(each.added)
-        if patch is None:
-            left.append(each)
-            continue
-        group, _, version = each.of.version.rpartition("/")
-        kind = f"{each.of.kind.lower()}.{version}.{group}" if group else each.of.kind.lower()
-        where = ["--namespace", each.of.namespace] if each.of.namespace else []
-        words = ["patch", kind, each.of.name, *where, "--type=merge", "--field-manager=ingress-hops"]
-        node = control_plane(settings.cluster.name)
-        try:
-            docker.run("exec", node, *KUBECTL, *words, "--patch", json.dumps(patch))
-        except docker.DockerError:
-            left.append(each)
+    try:
+        api = ChangingAPI(kubeconfig, context)
+    except APIError:
+        return added
+    with closing(api):
+        for each in added:
+            patch = removal(each.added)
+            try:
+                if patch is None:
+                    left.append(each)
+                else:
+                    api.merge(each.of.path, patch)
+            except APIError:
+                left.append(each)
     return left
+
+
+class ChangingAPI(API):
+    """The API of a cluster, and the one change that an update makes without Pulumi."""
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> None:
+        """Changes an object by a merge patch (RFC 7396). Raises APIError."""
+        headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
+        self.answer("PATCH", f"{path}?fieldManager=ingress-hops", headers, patch)
 
 
 def free_addresses(intended: Plan) -> list[str]:
     """Frees the addresses that a stack gives to its Services, where the API server keeps them for none.
 
-    intended: the plan of the stack, whose kind cluster runs.
+    intended: the plan of the stack, whose cluster runs.
 
-    Returns the addresses that were freed.
+    Returns the addresses that were freed; none in an existing cluster, in which a stack has no addresses to choose.
 
     A server-side apply that is cut off between the allocation of the address and the write of the Service leaves the
     address allocated, and the next apply is refused until the API server's repair loop frees it, a minute later
     (Kubernetes 1.34: Update in apiserver/pkg/registry/generic/registry/store.go, syncIPAddress in
     pkg/registry/core/service/ipallocator/controller/repairip.go). A Kubernetes before 1.33 has no such objects.
     """
-    kubectl = ("exec", str(intended.control_plane), *KUBECTL)
+    if intended.control_plane is None:
+        return []
+    kubectl = ("exec", intended.control_plane, *KUBECTL)
     fixed = {intended.xds, *(backend.cluster_ip for backend in intended.services)}
     freed = []
     # Where it cannot be asked, an update tells why. The addresses are listed first: one that is used has its Service.
@@ -115,7 +130,13 @@ def unused_addresses(listed: Iterable[Any]) -> Iterator[str]:
     items = list(listed)
     services = {(objects.namespace(item), objects.name(item)) for item in items if at(item, "kind") == "Service"}
     for item in items:
-        if at(item, "kind") == "IPAddress" and (holder := address_holder(item)) and holder not in services:
+        parent = at(item, "spec", "parentRef")
+        if (
+            at(item, "kind") == "IPAddress"
+            and at(item, "metadata", "labels", _MANAGED_BY) == _ALLOCATOR
+            and at(parent, "resource") == "services"
+            and (at(parent, "namespace"), at(parent, "name")) not in services
+        ):
             yield objects.name(item)
 
 
@@ -136,13 +157,13 @@ def lost_images(state: Mapping[str, Any]) -> list[tuple[Build, str]]:
     return found
 
 
-def publishes_cluster(state: Mapping[str, Any]) -> bool:
-    """Whether a stack published a kind cluster, as it does when its first update has ended.
+def publishes_cluster(state: Mapping[str, Any], context: str) -> bool:
+    """Whether a stack published the cluster of a context, as it does when its first update has ended.
 
     state: as `pulumi stack export` prints it.
     """
     root = next((resource for resource in resources(state) if at(resource, "type") == _STACK), None)
-    return bool(at(root, "outputs", "cluster", "kubeconfig"))
+    return bool(at(root, "outputs", "cluster", "context") == context)
 
 
 def kubeconfig_fault(file: Path, context: str, now: datetime) -> str:
@@ -155,15 +176,10 @@ def kubeconfig_fault(file: Path, context: str, now: datetime) -> str:
         content = file.read_text()
         if not re.search(rf"^\s*name: {re.escape(context)}$", content, re.MULTILINE):
             return "is lost or damaged"
-        client = _client(content)
+        ends = _client_ends(content)
     except (OSError, ValueError):
         return "is lost or damaged"
-    clock = f"and the clock of this machine says {now:%Y-%m-%d}"
-    if client and client.ends <= now:
-        return f"has a client certificate that expired on {client.ends:%Y-%m-%d}, {clock}"
-    if client and client.begins > now:
-        return f"has a client certificate that begins on {client.begins:%Y-%m-%d}, {clock}"
-    return ""
+    return f"has a client certificate that expired on {ends:%Y-%m-%d}" if ends and ends <= now else ""
 
 
 def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None:
@@ -177,8 +193,8 @@ def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None
     """
     words = ["kind", "get", "kubeconfig", "--name", cluster]
     content = subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout
-    client = _client(content.decode())
-    if client and client.ends <= now:
+    ends = _client_ends(content.decode())
+    if ends and ends <= now:
         docker.run("exec", control_plane(cluster), "kubeadm", "certs", "renew", "admin.conf", seconds=_SECONDS)
         content = subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout
     write(file, content, private=True)
@@ -187,7 +203,7 @@ def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None
     beside.symlink_to(file.name)
 
 
-def _client(kubeconfig: str) -> CertificateFacts | None:
-    """The client certificate of a kubeconfig; None if it has none. Raises ValueError."""
+def _client_ends(kubeconfig: str) -> datetime | None:
+    """When the client certificate of a kubeconfig ends; None if it has none. Raises ValueError."""
     found = _CLIENT.search(kubeconfig)
-    return facts(b64decode(found[1], validate=True).decode()) if found else None
+    return facts(b64decode(found[1], validate=True).decode()).ends if found else None

@@ -1,11 +1,13 @@
-"""Reads a running kind cluster through its nodes: its objects, and whether pods answer its routes."""
+"""Reads a running cluster for an update: its objects, and whether pods answer its routes."""
 
 import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from hops.kubernetes import objects as fields
@@ -32,7 +34,7 @@ _COLLECTIONS = {
     "IngressClass": "/apis/networking.k8s.io/v1/ingressclasses",
     "ContourConfiguration": "/apis/projectcontour.io/v1alpha1/contourconfigurations",
 }
-"""What an existing cluster is asked for: the API paths by kind."""
+"""What the API is asked for: paths by kind."""
 _SECONDS = 15
 _PAUSE = 0.3
 # An answer that a pod gave carries Envoy's upstream time; Envoy's own 404 and 503 do not.
@@ -67,21 +69,34 @@ def cluster_objects(control_plane: str) -> list[dict[str, Any]]:
     return [item for item in items or () if isinstance(item, dict)]
 
 
-def context_objects(context: str) -> list[dict[str, Any]]:
-    """The objects of an existing cluster that a stack is concerned with, as its API gives them.
+def context_objects(context: str, kubeconfig: Path | None = None) -> list[dict[str, Any]]:
+    """The objects of a cluster that a stack is concerned with, as its API gives them.
 
     context: of the kubeconfig.
+    kubeconfig: the file. Default: None, the user's own.
 
     A kind that may not be listed is left out. Raises APIError if the API does not answer.
     """
-    api = API(None, context)
-    asked = {kind: later(partial(_listed, api, path)) for kind, path in _COLLECTIONS.items()}
-    return [
-        # A list does not say what its items are.
-        {"apiVersion": _version(_COLLECTIONS[kind]), "kind": kind, **item}
-        for kind, answer in asked.items()
-        for item in answer.result()
-    ]
+    with closing(API(kubeconfig, context)) as api:
+        asked = {kind: later(partial(_listed, api, path)) for kind, path in _COLLECTIONS.items()}
+        return [
+            # A list does not say what its items are.
+            {"apiVersion": _version(_COLLECTIONS[kind]), "kind": kind, **item}
+            for kind, answer in asked.items()
+            for item in answer.result()
+        ]
+
+
+def last_lines(context: str, kubeconfig: Path | None, pod: str) -> list[str]:
+    """The last lines of a pod's log; empty if they cannot be read.
+
+    context, kubeconfig: as for `context_objects`.
+    pod: NAMESPACE/NAME.
+    """
+    namespace, _, name = pod.partition("/")
+    with suppress(APIError), closing(API(kubeconfig, context)) as api:
+        return api.text(f"/api/v1/namespaces/{namespace}/pods/{name}/log?tailLines={LOG_LINES}").splitlines()
+    return []
 
 
 def _listed(api: API, path: str) -> list[dict[str, Any]]:
@@ -140,13 +155,12 @@ async def answers(
     return objects, results
 
 
-def rollouts(control_plane: str, backends: Sequence[Backend]) -> dict[str, dict[str, PodStart]]:
+def rollouts(objects: Sequence[Mapping[str, Any]], backends: Sequence[Backend]) -> dict[str, dict[str, PodStart]]:
     """The pods of each Deployment that are not ready, by the Deployment's NAMESPACE/NAME and by their own.
 
-    control_plane: name of the control plane's container.
+    objects: of the cluster, as its API gives them.
     backends: the services of a stack.
     """
-    objects = cluster_objects(control_plane)
     states = {
         f"{backend.namespace}/{backend.service}": _states(objects, backend)
         for backend in backends
@@ -156,10 +170,10 @@ def rollouts(control_plane: str, backends: Sequence[Backend]) -> dict[str, dict[
     return {name: of for name, of in waiting.items() if of}
 
 
-def failed_migration(control_plane: str, service: str) -> tuple[str, PodStart, list[str]] | None:
-    """The last pod of a service's migration: its NAMESPACE/NAME, its state and the last lines of its log.
+def failed_migration(objects: Sequence[Mapping[str, Any]], service: str) -> tuple[str, PodStart] | None:
+    """The last pod of a service's migration: its NAMESPACE/NAME and its state.
 
-    control_plane: name of the control plane's container.
+    objects: of the cluster, as its API gives them.
     service: NAMESPACE/NAME of the service.
 
     Returns None if there is no such pod, or if it succeeded.
@@ -167,7 +181,7 @@ def failed_migration(control_plane: str, service: str) -> tuple[str, PodStart, l
     namespace, _, name = service.partition("/")
     own = [
         pod
-        for pod in cluster_objects(control_plane)
+        for pod in objects
         if pod.get("kind") == "Pod"
         and fields.namespace(pod) == namespace
         and fields.labels(pod).get(MIGRATION) == name
@@ -176,7 +190,7 @@ def failed_migration(control_plane: str, service: str) -> tuple[str, PodStart, l
     last = max(own, key=fields.created, default=None)
     if last is None or fields.phase(last) == "Succeeded":
         return None
-    return full_name(last), pod_start(last), _log(control_plane, full_name(last))
+    return full_name(last), pod_start(last)
 
 
 def _states(objects: Sequence[Mapping[str, Any]], backend: Backend) -> dict[str, PodStart]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
@@ -81,16 +81,23 @@ class API:
 
     def text(self, path: str, accept: str = "application/json") -> str:
         """The body that a GET of a path returns. Raises APIError."""
+        return self.answer("GET", path, {"Accept": accept})
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: Any = None) -> str:
+        """The body that a request returns. Raises APIError.
+
+        method, path, headers: of the request.
+        body: JSON values. Default: None, no body.
+        """
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - comes with the client
 
-        headers = {"Accept": accept}
-        method, url, headers, _, _ = self._client.param_serialize(
-            "GET", path, header_params=headers, auth_settings=["BearerToken"]
+        sent = self._client.param_serialize(
+            method, path, header_params=dict(headers), body=body, auth_settings=["BearerToken"]
         )
         try:
             with self._gate:
-                answer = self._client.call_api(method, url, headers, _request_timeout=(CONNECT_SECONDS, SECONDS))
-                body = bytes(answer.read()).decode(errors="replace")
+                answer = self._client.call_api(*sent, _request_timeout=(CONNECT_SECONDS, SECONDS))
+                received = bytes(answer.read()).decode(errors="replace")
         except (HTTPError, OSError) as error:
             raise APIError(f"{self.server} does not answer: {_cause(error)}") from None
         except Exception as error:  # noqa: BLE001 - the client has exceptions of its own for TLS errors
@@ -99,9 +106,9 @@ class API:
             raise APIError(f"the API refuses the client certificate of {self._file}, which expired on {ended}", 401)
         if answer.status >= 400:
             raise APIError(
-                f"the API answers {answer.status} to {path.partition('?')[0]}: {_message(body)}", answer.status
+                f"the API answers {answer.status} to {path.partition('?')[0]}: {_message(received)}", answer.status
             )
-        return body
+        return received
 
     def json(self, path: str, accept: str = "application/json") -> Any:
         """The JSON value that a GET of a path returns. Raises APIError."""

@@ -454,6 +454,7 @@ def test_a_version_that_is_not_ready_is_a_failure_although_the_old_one_answers(
     file = stack.folder / "stacks" / "Pulumi.local.yaml"
     file.write_text(file.read_text().replace("pod: example-pod", "image: web:1"))
     waiting = {"apps/my-service": {"apps/my-service-1-a": PodStart("Running", reason="CrashLoopBackOff")}}
+    monkeypatch.setattr(routes, "context_objects", lambda *_: [])
     monkeypatch.setattr(routes, "rollouts", lambda *_: waiting)
     status, out = stack.hops("up", "local")
     assert status == 1
@@ -642,10 +643,12 @@ def test_a_migration_that_failed_is_reported_with_its_log(stack: Stack, monkeypa
     file.write_text("config:\n  ingress-hops:services:\n    - {name: api, migration: {command: [migrate]}}\n")
     asked: list[str] = []
 
-    def failed(_: str, service: str) -> tuple[str, PodStart, list[str]]:
+    def failed(_: object, service: str) -> tuple[str, PodStart]:
         asked.append(service)
-        return "apps/api-m", PodStart("Failed", exit_code=3), ["no such table"]
+        return "apps/api-m", PodStart("Failed", exit_code=3)
 
+    monkeypatch.setattr(routes, "context_objects", lambda *_: [])
+    monkeypatch.setattr(routes, "last_lines", lambda *_: ["no such table"])
     monkeypatch.setattr(routes, "failed_migration", failed)
     stack.says("preview", CREATED, DONE)
     stack.says("up", CREATED, FAILED, status=1)
