@@ -15,6 +15,8 @@ from hops.trace.facts.path_facts import PathFacts
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
 CONTOUR = Identity("apps/v1", "Deployment", CONTOUR_NAMESPACE, "contour")
 NETWORK_AGENT = Identity("apps/v1", "DaemonSet", POD_NETWORK.agent_namespace, POD_NETWORK.agent)
+_INSTALLED = (ENVOY, CONTOUR, NETWORK_AGENT)
+"""The workloads that a stack installs beside its own services."""
 
 
 def command(*words: object) -> str:
@@ -115,13 +117,14 @@ def setting_of(view: PathFacts, key: str) -> str:
 
 
 def owns(view: PathFacts, who: Identity) -> bool:
-    """Whether the stack declares an object, so that its next update puts it right."""
+    """Whether the stack declares an object in a cluster of its own, so that the remedy is its next update.
+
+    In an existing cluster the remedy is kubectl's.
+    """
     stack, plan = view.sight.stack, view.planned
-    if stack is None or plan is None:
+    if stack is None or plan is None or stack.settings.cluster.existing:
         return False
-    installed = [] if stack.settings.contour.existing else [ENVOY, CONTOUR]
-    installed += [] if stack.settings.cluster.existing else [NETWORK_AGENT]
-    own = {(one.kind, one.namespace, one.name) for one in installed}
+    own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}
     if stack.settings.gateway_hosts is not None:
         own.add(("Gateway", CONTOUR_NAMESPACE, GATEWAY))
     for backend in (*plan.services, *plan.backends):

@@ -146,11 +146,18 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, str]] = {"/version": (200, '{"gitVersion": "v1.34.1"}')}
         self.asked: list[tuple[str, str, str]] = []
+        self.patched: list[tuple[str, str, Any]] = []
+        """The path, the type and the body of each patch."""
         self.delay = 0.0
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def do_PATCH(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                server.patched.append((self.path, self.headers["Content-Type"], body))
+                self.do_GET()
 
             def do_GET(self) -> None:
                 server.asked.append((self.path, self.headers.get("Accept", ""), self.headers.get("Authorization", "")))
@@ -175,6 +182,21 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http.server_port}"
 
+    def write_kubeconfig(self, file: Path, url: str | None = None) -> None:
+        """Writes a kubeconfig file that leads here, or to another address."""
+        file.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "one",
+                    "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],
+                    "clusters": [{"name": "c", "cluster": {"server": url or self.url}}],
+                    "users": [{"name": "u", "user": {"token": "hidden"}}],
+                }
+            )
+        )
+
     def has(self, path: str, kind: str, *items: dict[str, Any], version: str = "v1") -> None:
         self.answers[path] = (200, json.dumps({"kind": f"{kind}List", "apiVersion": version, "items": list(items)}))
 
@@ -197,18 +219,7 @@ def connect(tmp_path: Path, server: Server) -> Iterator[Connect]:
 
     def connecting(url: str | None = None, context: str | None = None) -> API:
         file = tmp_path / "kubeconfig"
-        file.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "current-context": "one",
-                    "contexts": [{"name": "one", "context": {"cluster": "c", "user": "u"}}],
-                    "clusters": [{"name": "c", "cluster": {"server": url or server.url}}],
-                    "users": [{"name": "u", "user": {"token": "hidden"}}],
-                }
-            )
-        )
+        server.write_kubeconfig(file, url)
         made.append(API(file, context))
         return made[-1]
 

@@ -29,6 +29,7 @@ from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import mark
 from hops.observe.contexts import BuildError
+from hops.observe.in_cluster.api import APIError
 from hops.observe.in_cluster.drift import DeclaredObject, Drift
 from hops.rules.finding_text import as_message
 from tests.hops.cli.conftest import Docker, node
@@ -336,6 +337,43 @@ def test_the_cluster_is_looked_at_while_pulumi_previews(
     assert "--refresh" not in first
     assert [call.split()[0] for call in others] == ["preview", *(["up"] if command == "up" else [])]
     assert all("--refresh" in call for call in others)
+
+
+@pytest.mark.parametrize(("context", "looked"), [("mine", True), ("another", False)])
+def test_an_existing_cluster_is_looked_at_and_its_routes_are_asked(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, context: str, *, looked: bool
+) -> None:
+    """In the cluster of another context, all objects of the state would be gone."""
+    config = "config:\n  ingress-hops:cluster: {existing: mine}\n  ingress-hops:services: [{name: web, kind: Pod}]\n"
+    (stack.folder / "stacks" / "Pulumi.local.yaml").write_text(config)
+    root = {"type": "pulumi:pulumi:Stack", "outputs": {"cluster": {"context": context}}}
+    (stack.folder / "state.json").write_text(json.dumps({"deployment": {"resources": [root]}}))
+    asked: list[tuple[Any, str]] = []
+
+    def look(_: object, kubeconfig: Path | None, of: str) -> list[Drift]:
+        asked.append((kubeconfig, of))
+        return [Drift(DeclaredObject(POD, "v1", "Pod", "apps", "web", "1", {}), "is gone")]
+
+    monkeypatch.setattr(engine, "drifted", look)
+    monkeypatch.setattr(routes, "context_objects", lambda *_: [])
+    status, shown = stack.hops("up", "local")
+    assert status == 0, shown
+    assert ("changed in the cluster: Pod apps/web is gone\n" in shown) is looked
+    assert asked == ([(None, "mine")] if looked else [])
+    assert any("--refresh" in call for call in stack.ran) is looked
+    assert "is answered\n" in shown
+
+
+def test_an_existing_cluster_that_does_not_answer_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> list[Any]:
+        raise APIError("https://192.0.2.1 does not answer: timed out")
+
+    config = "config:\n  ingress-hops:cluster: {existing: mine}\n"
+    (stack.folder / "stacks" / "Pulumi.local.yaml").write_text(config)
+    monkeypatch.setattr(routes, "context_objects", silent)
+    status, shown = stack.hops("up", "local")
+    assert status == 1
+    assert "the routes are not asked: https://192.0.2.1 does not answer: timed out\n" in shown
 
 
 def test_a_preview_leaves_the_state_as_it_is(stack: Stack) -> None:

@@ -1,14 +1,17 @@
 """The requests that an update sends to its routes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hops.cli.updates import routes
 from hops.model.plan import plan
-from hops.model.settings.stack_config import settings
+from hops.model.settings import Settings, settings
+from hops.observe.in_cluster.api import APIError
 from hops.observe.local.authority import FOLDER
 from hops.trace.observed.observation import FollowedRequest, SentRequest
+from tests.elsewhere import HELM, service
 
 
 def test_each_route_is_asked_by_each_publishing_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +52,48 @@ def test_each_route_is_asked_as_its_url_says(monkeypatch: pytest.MonkeyPatch, tm
         "b.localhost": ("https", of.cluster.https_port, None, True),
         "c.localhost": ("http", of.cluster.http_port, None, False),
     }
+
+
+def beyond(**more: Any) -> Settings:
+    config = {"cluster": {"existing": "mine"}, "contour": {"existing": "edge"}, "services": [{"name": "a"}]}
+    return settings("beyond", {key: {**of, **more.get(key, {})} if key in more else of for key, of in config.items()})
+
+
+@pytest.mark.parametrize(
+    ("entrance", "address", "port"),
+    [("LoadBalancer", "203.0.113.7", 80), ("NodePort", "192.0.2.2", 31080), (None, "203.0.113.7", 80)],
+)
+def test_a_route_in_an_existing_cluster_is_asked_at_its_entrance(
+    monkeypatch: pytest.MonkeyPatch, entrance: str | None, address: str, port: int
+) -> None:
+    asked: list[tuple[str, str, int]] = []
+
+    def first(request: FollowedRequest, at: str) -> SentRequest:
+        asked.append((request.host, at, request.port))
+        return SentRequest(where="client", address=at, port=request.port, status=404)
+
+    monkeypatch.setattr(routes, "_first", first)
+    monkeypatch.setattr(routes, "context_objects", lambda *_: HELM)
+    of = beyond(contour={"entrance": entrance})
+    (answer,) = routes.ask(of, routes.running(of))
+    assert asked == [("a.localhost", address, port)]
+    assert str(answer) == "is not answered by its pod (404 by Envoy)"
+
+
+def test_a_route_whose_entrance_has_no_address_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = [service("LoadBalancer") if item is HELM[3] else item for item in HELM]
+    monkeypatch.setattr(routes, "context_objects", lambda *_: waiting)
+    of = beyond(contour={"entrance": "LoadBalancer"})
+    (answer,) = routes.ask(of, routes.running(of))
+    assert (str(answer), answer.well) == ("cannot be asked: the LoadBalancer of Envoy has no address", False)
+
+
+def test_deployments_of_an_unreachable_cluster_are_not_called_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> list[Any]:
+        raise APIError("https://192.0.2.1 does not answer: timed out")
+
+    monkeypatch.setattr(routes, "context_objects", silent)
+    of = settings("alice", {"services": [{"name": "a", "kind": "Deployment"}]})
+    (problem,) = routes.unfinished(plan(of), None)
+    assert problem == "whether the Deployments are ready is not known: https://192.0.2.1 does not answer: timed out"
+    assert routes.unfinished(plan(settings("bob", {"services": [{"name": "a", "kind": "Pod"}]})), None) == []
