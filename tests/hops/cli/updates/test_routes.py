@@ -54,9 +54,9 @@ def test_each_route_is_asked_as_its_url_says(monkeypatch: pytest.MonkeyPatch, tm
     }
 
 
-def beyond(**more: Any) -> Settings:
-    config = {"cluster": {"existing": "mine"}, "contour": {"existing": "edge"}, "services": [{"name": "a"}]}
-    return settings("beyond", {key: {**of, **more.get(key, {})} if key in more else of for key, of in config.items()})
+def beyond(entrance: str | None) -> Settings:
+    contour = {"existing": "edge", "entrance": entrance}
+    return settings("beyond", {"cluster": {"existing": "mine"}, "contour": contour, "services": [{"name": "a"}]})
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_route_in_an_existing_cluster_is_asked_at_its_entrance(
 
     monkeypatch.setattr(routes, "_first", first)
     monkeypatch.setattr(routes, "context_objects", lambda *_: HELM)
-    of = beyond(contour={"entrance": entrance})
+    of = beyond(entrance)
     (answer,) = routes.ask(of, routes.running(of))
     assert asked == [("a.localhost", address, port)]
     assert str(answer) == "is not answered by its pod (404 by Envoy)"
@@ -83,7 +83,7 @@ def test_a_route_in_an_existing_cluster_is_asked_at_its_entrance(
 def test_a_route_whose_entrance_has_no_address_cannot_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = [service("LoadBalancer") if item is HELM[3] else item for item in HELM]
     monkeypatch.setattr(routes, "context_objects", lambda *_: waiting)
-    of = beyond(contour={"entrance": "LoadBalancer"})
+    of = beyond("LoadBalancer")
     (answer,) = routes.ask(of, routes.running(of))
     assert (str(answer), answer.well) == ("cannot be asked: the LoadBalancer of Envoy has no address", False)
 
