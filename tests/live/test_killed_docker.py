@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +19,14 @@ import pytest
 from tests.live.another_docker import Docker, another_docker
 from tests.live.conftest import a_clone
 from tests.live.faults.catalogue import SEED
-from tests.live.test_interruption import CLUSTER, FILE, FIXED, SECONDS, STACK
+from tests.live.test_interruption import CLUSTER, FILE, FIXED, STACK
 from tests.project import Project
 
 pytestmark = pytest.mark.long
 
 ADDRESS = "http://my-service.interrupted.localhost:8097/"
-UPS = (("up",), ("up", "REPLACE=1"))
-"""The commands under which Docker is killed, each once: in the first half of its usual time and in the second."""
+MOST = 20.0
+"""Seconds after a step of an `up` in which Docker is killed."""
 DOWN = 3.0
 """Seconds until Docker is started again."""
 
@@ -37,8 +37,13 @@ def docker() -> Iterator[Docker]:
         yield made
 
 
-def _make(docker: Docker, project: Project, *words: str, kill_after: float | None = None) -> tuple[int, str]:
-    """The status of a target of the Makefile, and what it prints. kill_after: seconds, after which Docker is killed."""
+def _make(
+    docker: Docker, project: Project, *words: str, kill_after: float = 0.0, step: Callable[[], bool] | None = None
+) -> tuple[int, str]:
+    """The status of a target of the Makefile, and what it prints.
+
+    step: holds once the command has done something; Docker is killed after it. kill_after: seconds after that.
+    """
     with subprocess.Popen(
         docker.command("make", *words, f"STACK={STACK}"),
         cwd=project.folder,
@@ -47,7 +52,9 @@ def _make(docker: Docker, project: Project, *words: str, kill_after: float | Non
         stderr=subprocess.STDOUT,
         text=True,
     ) as made:
-        if kill_after is not None:
+        if step:
+            while made.poll() is None and not step():
+                time.sleep(0.2)
             time.sleep(kill_after)
             assert made.poll() is None, f"it ended before Docker was killed:\n{made.communicate()[0]}"
             docker.end(signal.SIGKILL)
@@ -79,14 +86,27 @@ def _left(docker: Docker) -> Sequence[str]:
 
 def test_docker_is_killed_under_an_up(docker: Docker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance = Random(f"{SEED}/docker")
+
+    def objects() -> bool:
+        """Whether Contour's objects are being made."""
+        kubectl = ("exec", f"{CLUSTER}-control-plane", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+        command = ["docker", "--host", docker.host, *kubectl, "get", "namespace", "projectcontour"]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
     with _stack(docker, tmp_path) as project:
-        file = project.folder / "stacks" / f"Pulumi.{STACK}.yaml"
-        for index, words in enumerate(UPS):
-            moment = chance.uniform(index / 2 + 0.05, index / 2 + 0.5) * SECONDS["up"]
-            status, said = _make(docker, project, *words, kill_after=moment)
+        file, before = project.folder / "stacks" / f"Pulumi.{STACK}.yaml", ""
+
+        def another_node() -> bool:
+            return docker.run("ps", "--all", "--quiet") not in ("", before)
+
+        for words, step, what in (
+            (("up",), objects, "Contour's namespace is there"),
+            (("up", "REPLACE=1"), another_node, "another node is there"),
+        ):
+            before, moment = docker.run("ps", "--all", "--quiet"), chance.uniform(0, MOST)
+            status, said = _make(docker, project, *words, kill_after=moment, step=step)
             with capsys.disabled():
-                last = said.strip().splitlines()[-1]
-                sys.stdout.write(f"\nseed {SEED}: Docker killed {moment:.0f} s into make {' '.join(words)}: {last}\n")
+                sys.stdout.write(f"\nINGRESS_HOPS_SEED={SEED}: killed {moment:.1f} s after {what}:\n{said[-1500:]}\n")
             assert "Traceback" not in said, said
             after, again = _make(docker, project, *words)
             assert after == 0, f"{status}: {said}\n{again}"
