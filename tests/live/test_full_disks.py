@@ -91,7 +91,7 @@ def test_the_disk_of_the_state_is_full(tmp_path: Path, capsys: pytest.CaptureFix
         filler = _fill(project.folder / place)
         said = _make(project, "up")
         assert "of the stack cannot be kept in" in said, said
-        assert "KiB are needed; nothing was changed" in said, said
+        assert "KiB are needed; correct that; nothing was changed" in said, said
         assert containers(CLUSTER) == []
         filler.unlink()
 

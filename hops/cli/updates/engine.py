@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 import hops
-from hops.cli.image_build import make
+from hops.cli.image_build.builder import make
 from hops.cli.output import Status, echo, stop
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError, project_folder
@@ -40,21 +40,22 @@ from hops.cli.updates.mend import (
 from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
 from hops.model.commands import of_stack
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.contexts import BuildError
-from hops.observe.in_cluster.api import APIError
 from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
-from hops.observe.local.machine import look
+from hops.observe.local.machine import look, unwritable
 from hops.observe.local.stack_files import has_makefile, kubeconfig_folder, own_state
 from hops.observe.timed_tasks import later
 
+_STATE = 16 * 1024 * 1024
+"""Bytes that the folder of the state needs. Pulumi writes the state, 4 MiB of a stack with one service, three times."""
 _PATIENCE = 10.0
 _STARTED_PATIENCE = 60.0
 """For pods whose nodes have just been started."""
@@ -89,13 +90,6 @@ class OpenedStack:
         """The folder of the policy pack. A repository that `hops init` made has none of its own."""
         own = self.project / "policy"
         return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
-
-    @property
-    def kubeconfig(self) -> Path | None:
-        """The kubeconfig file of its kind cluster; None for the user's own, which leads to an existing one."""
-        if self.settings.cluster.existing:
-            return None
-        return kubeconfig_folder(self.project, self.settings) / kubeconfig_link(self.name)
 
     def make(self, target: str) -> str:
         """The command for a target of the Makefile, as the project's user types it."""
@@ -203,7 +197,12 @@ def _tools(project: Path) -> None:
 
 
 def _state_folder(project: Path, around: Mapping[str, str]) -> None:
+    """Creates the folder of the state. Raises EngineError if an update could not write its state there."""
     if folder := state_folder(project, around["PULUMI_BACKEND_URL"]):
+        if fault := unwritable(folder, _STATE):
+            raise EngineError(
+                f"the state of the stack cannot be kept in {folder}: {fault}; correct that; nothing was changed"
+            )
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -217,13 +216,13 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         if status == 0:
-            remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
+            remove_added(of.settings, drifts)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
     planned, drifts = _planned(of, seen, f"up: preview of the stack {of.name}")
     if planned.interrupted or planned.stopped or planned.could_not_start:
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if planned.stopped else Status.COULD_NOT_LOOK
-    left = remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
+    left = remove_added(of.settings, drifts)
     loaded = _load_again(seen, load=True)
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
@@ -328,14 +327,12 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
 class _Seen:
     """What a look at the stack found.
 
-    running: whether all nodes of its cluster run, or the cluster is an existing one that the stack is in.
-    kubeconfig: the file of the running cluster; None for the user's own.
-    unknown: whether its nodes run and the state has published no cluster, so that an update takes the cluster over.
+    running: whether all nodes of its cluster run.
+    unknown: whether they run and the state has published no cluster, so that an update takes the cluster over.
     """
 
     running: bool
     unknown: bool
-    kubeconfig: Path | None = None
     _drifts: Future[list[Drift] | None] | None = None
     _images: Future[list[tuple[Build, str]]] | None = None
 
@@ -367,19 +364,12 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         kept = {}
     elif forget:
         _forget_interrupted(of.project, of.name, kept)
-    context, kubeconfig = plan(of.settings).context, None
-    published = publishes_cluster(kept, context)
-    if of.settings.cluster.existing:
-        if not published:
-            return _Seen(running=False, unknown=False)
-    else:
-        state = own_state(of.project, of.name, of.settings, machine.result())
-        if not state.running or not published:
-            return _Seen(state.running, unknown=state.running)
-        kubeconfig = _kubeconfig(of, state, write=forget)
-    drifts = later(partial(drifted, kept, kubeconfig, context))
-    images = later(partial(lost_images, kept))
-    return _Seen(running=True, unknown=False, kubeconfig=kubeconfig, _drifts=drifts, _images=images)
+    state = own_state(of.project, of.name, of.settings, machine.result())
+    if not state.running or not publishes_cluster(kept):
+        return _Seen(state.running, unknown=state.running)
+    kubeconfig = _kubeconfig(of, state, write=forget)
+    drifts = later(partial(drifted, kept, kubeconfig, plan(of.settings).context))
+    return _Seen(running=True, unknown=False, _drifts=drifts, _images=later(partial(lost_images, kept)))
 
 
 def _load_again(seen: _Seen, *, load: bool) -> bool:
@@ -415,8 +405,8 @@ def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
         raise EngineError(f"the kubeconfig file {file} {fault} and cannot be written again: {error}") from None
     if left := kubeconfig_fault(file, context, now):
         raise EngineError(
-            f"the kubeconfig file {file} was written again and still {left}, and the clock of this machine says "
-            f"{now:%Y-%m-%d}; set the clock, or rebuild the cluster: {of.make('down')} && {of.make('up')}"
+            f"the kubeconfig file {file} was written again and still {left}; set the clock, or rebuild the cluster: "
+            f"{of.make('down')} && {of.make('up')}"
         )
     echo(f"the kubeconfig file {file} {fault}; it is written again")
     return file
@@ -479,7 +469,7 @@ def tell_migrations(of: OpenedStack) -> None:
     if any(service.migration for service in of.settings.services):
         from hops.cli.updates.routes import failed_migrations  # noqa: PLC0415 - only a failure needs it
 
-        for text in failed_migrations(of.settings, plan(of.settings), of.kubeconfig):
+        for text in failed_migrations(of.settings, plan(of.settings)):
             echo(text)
 
 
@@ -488,14 +478,9 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    # An unchanged stack is told first.
-    from hops.cli.updates.routes import ask, running, unfinished, verdict_of  # noqa: PLC0415
+    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
 
-    try:
-        intended = running(of.settings)
-    except APIError as error:
-        echo(f"the routes are not asked: {error}")
-        return Status.FINDINGS
+    intended = plan(of.settings)
     deadline = time.monotonic() + patience
     answers = ask(of.settings, intended)
     waiting = [path.url for path, answer in zip(intended.paths, answers, strict=True) if not answer.well]
@@ -509,7 +494,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
         echo(f"{path.url}{f' ({conditions})' if conditions else ''}  {answer}")
     _how(of, [])
     broken = [number for number, answer in enumerate(answers) if not answer.well]
-    stuck = unfinished(intended, of.kubeconfig)
+    stuck = unfinished(of.settings, intended)
     for problem in stuck:
         echo(problem)
     if not broken:

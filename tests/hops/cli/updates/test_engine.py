@@ -165,7 +165,7 @@ def test_a_full_disk_of_the_state_stops_a_command_before_pulumi(
     status, out = stack.hops(command, "local")
     assert status == 2
     assert f"cannot be kept in {stack.folder}" in out
-    assert "has 16383 KiB free, and 16384 KiB are needed; nothing was changed" in out
+    assert "has 16383 KiB free, and 16384 KiB are needed; correct that; nothing was changed" in out
     assert stack.ran == ran
 
 
