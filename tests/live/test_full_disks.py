@@ -103,19 +103,13 @@ def test_the_disk_of_the_state_is_full(tmp_path: Path, capsys: pytest.CaptureFix
         _tell(capsys, f"{place} fills under an up", said)
         assert "no space left on device" in said.lower(), said
         filler.unlink()
-        after = _make(project, "up")
-        _tell(capsys, "the next up", after)
-        assert ANSWERED in after, after
-        # Pulumi and kind keep nothing there that an update needs.
+        # Pulumi and kind keep nothing in TMPDIR that an update needs.
         with _small(tmp_path / "temporary", "64k"):
             _fill(tmp_path / "temporary")
             other = replace(project, environment=project.environment | {"TMPDIR": str(tmp_path / "temporary")})
-            file = project.folder / "stacks" / f"Pulumi.{STACK}.yaml"
-            file.write_text(file.read_text().replace("replicas: 1", "replicas: 2"))
-            said = _make(other, "up")
-            _tell(capsys, "an up with a full TMPDIR", said)
-            assert ANSWERED in said or "no space left on device" in said.lower(), said
-        assert ANSWERED in _make(project, "up")
+            after = _make(other, "up")
+        _tell(capsys, "the next up, with a full TMPDIR", after)
+        assert ANSWERED in after, after
         assert _make(project, "down").endswith("status 0")
         assert containers(CLUSTER) == []
 
