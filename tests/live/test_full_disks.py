@@ -1,6 +1,7 @@
 """A disk that is full, or fills under an `up`: it is told, nothing is half done, and the next `make up` works."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -103,6 +104,10 @@ def test_the_disk_of_the_state_is_full(tmp_path: Path, capsys: pytest.CaptureFix
         _tell(capsys, f"{place} fills under an up", said)
         assert "no space left on device" in said.lower(), said
         filler.unlink()
+        said = _make(project, "preview")
+        if damaged := re.search(r"what is in the cluster: ((?:mv|rm) .*) && make up", said):
+            _tell(capsys, "pasted", damaged[1])
+            run("sh", "-c", damaged[1])
         # Pulumi and kind keep nothing in TMPDIR that an update needs.
         with _small(tmp_path / "temporary", "64k"):
             _fill(tmp_path / "temporary")

@@ -2,14 +2,17 @@
 
 import json
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hops.cli.programs.environment import environment
+from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError
-from hops.model.commands import HOPS, of_stack
+from hops.cli.stacks.stack_file import program
+from hops.model.commands import of_stack
+from hops.model.settings.setting_types import NAMESPACE
 from hops.observe.local.stack_files import has_makefile
 
 _SECONDS = 60
@@ -67,8 +70,35 @@ def state(project: Path, name: str) -> dict[str, Any] | None:
     except _PulumiError as error:
         if "no stack named" in str(error):
             return None
+        if damage := _damage(project, name):
+            raise BackendError(damage) from None
         raise
     return dict(_json(printed, f"the stack {name}"))
+
+
+def _damage(project: Path, name: str) -> str:
+    """What is wrong with the state file of a stack, and the command that mends it; "" if it is whole or in no folder.
+
+    On a disk that gets full during an update, Pulumi 3.259 leaves an empty file. The state before it is beside it.
+    """
+    folder = state_folder(project, _url(project))
+    file = folder / ".pulumi" / "stacks" / NAMESPACE / f"{name}.json" if folder else None
+    if file is None or not file.exists() or _whole(file):
+        return ""
+    before = file.with_name(f"{file.name}.bak")
+    mend = shlex.join(["mv", str(before), str(file)] if _whole(before) else ["rm", str(file)])
+    up = of_stack("up", name, makefile=has_makefile(project))
+    return (
+        f"the state file {file} is damaged, as a full disk leaves it; take the state before it, and an update "
+        f"continues from what is in the cluster: {mend} && {up}"
+    )
+
+
+def _whole(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(file.read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def forget_interrupted(project: Path, name: str, state: Mapping[str, Any]) -> bool:
@@ -143,7 +173,7 @@ def _pulumi(project: Path, failure: str, *words: str, text: str | None = None) -
     except subprocess.TimeoutExpired:
         raise BackendError(f"{failure}: pulumi {words[0]} took longer than {_SECONDS} s") from None
     except OSError:
-        remedy = f"fetch it into .tools/bin with: {HOPS} tools"
+        remedy = f"fetch it into .tools/bin with: {program(project)} tools"
         raise BackendError(f"pulumi is not on PATH; {remedy}") from None
     if done.returncode:
         raise _PulumiError(f"{failure}: {done.stderr.strip().removeprefix('error: ')}")

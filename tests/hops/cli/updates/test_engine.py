@@ -169,6 +169,27 @@ def test_a_full_disk_of_the_state_stops_a_command_before_pulumi(
     assert stack.ran == ran
 
 
+@pytest.mark.parametrize(("before", "mend"), [('{"version": 3}', "mv {file}.bak {file}"), ("", "rm {file}")])
+def test_a_state_file_that_a_full_disk_damaged_is_mended_by_the_printed_command(
+    stack: Stack, before: str, mend: str
+) -> None:
+    pulumi = stack.folder / "bin" / "pulumi"
+    answer = "/bin/cat state.json 2>/dev/null"
+    failure = 'echo "error: failed to load checkpoint: place 1: unexpected end of JSON input" >&2; exit 255'
+    whole = pulumi.read_text()
+    assert answer in whole
+    pulumi.write_text(whole.replace(answer, f"{{ {failure}; }}"))
+    file = stack.folder / ".ingress-hops" / "state" / ".pulumi" / "stacks" / "ingress-hops" / "local.json"
+    file.parent.mkdir(parents=True)
+    file.with_name("local.json.bak").write_text(before)
+    for content, said in (("", mend.format(file=file)), ('{"version": 3}', "cannot be read from file://")):
+        file.write_text(content)
+        status, out = stack.hops("up", "local")
+        assert status == 2
+        assert said in out
+        assert ("is damaged, as a full disk leaves it" in out) == (not content)
+
+
 def test_only_the_option_lets_a_cluster_be_rebuilt(stack: Stack) -> None:
     stack.hops("up", "local")
     assert all(line.endswith("REPLACE=") for line in stack.ran)
