@@ -70,7 +70,12 @@ def _stack(folder: Path) -> Iterator[Project]:
     assert containers(CLUSTER) == [], f"a cluster of {STACK} is here already; these tests need its name"
     with a_clone(folder) as clone:
         (clone.folder / "stacks" / f"Pulumi.{STACK}.yaml").write_text(FILE)
-        yield clone
+        try:
+            yield clone
+        finally:
+            # A failed test has lost its state with its disk.
+            if left := containers(CLUSTER):
+                run("docker", "rm", "--force", "--volumes", *left)
 
 
 def _until(what: str, condition: Callable[[], object]) -> None:
