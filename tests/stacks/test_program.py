@@ -433,7 +433,7 @@ def test_an_up_asks_before_it_replaces_a_running_cluster(
     first, *_, last = str(caught.value).splitlines()
     assert first == "nothing was changed: settings changed that the running cluster sam-test-cluster cannot take:"
     assert "(2 objects of this stack)" in str(caught.value)
-    assert last == "To go on: hops up seed --replace. To keep the cluster, set the old values again."
+    assert last == "To go on: .venv/bin/hops up seed --replace. To keep the cluster, set the old values again."
     assert recording.resources == []
     monkeypatch.setenv("INGRESS_HOPS_REPLACE", "1")
     replaced = running(machine=there, config=committed("seed") | CHANGED, before=before)
@@ -545,7 +545,7 @@ def test_an_up_refuses_before_anything_is_declared(running: Run) -> None:
 @pytest.mark.parametrize("preview", [True, False])
 def test_wrong_settings_stop_preview_and_up_before_anything_is_declared(running: Run, *, preview: bool) -> None:
     recording = Recording(preview=preview)
-    with pytest.raises(pulumi.RunError, match=r"^ingress-hops:cluster\.httpPort is 0: .*VALUE$"):
+    with pytest.raises(pulumi.RunError, match=r"^ingress-hops:cluster\.httpPort is 0: .* in the stack's file$"):
         running(config={"ingress-hops:cluster": '{"httpPort": 0}'}, recording=recording)
     assert recording.resources == []
 
