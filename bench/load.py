@@ -2,8 +2,8 @@
 
 Needs a stack that is up. curl sends the requests from this machine to the first route that leads to a Deployment, or
 else to the first one, over some connections at once that stay open: first as many requests as the machine gives, then
-half as many. Half as many are also sent while the pods of the Deployment, of Envoy and of Contour are replaced. Run it
-with nothing else on the machine: `make bench-load`.
+half as many. Half as many are also sent while the pods of the Deployment, of Envoy and of Contour are replaced, by one
+rolling update after another until enough are sent. Run it with nothing else on the machine: `make bench-load`.
 """
 
 import argparse
@@ -42,11 +42,23 @@ COUNTERS = re.compile(
 
 @dataclass
 class Sent:
-    """The requests of one measurement. seconds: their times. failed: how often each failure was seen."""
+    """The requests of one measurement.
 
-    lasted: float
+    lasted: its length in seconds; 0 while it runs.
+    files: where curl writes a line for each request while it runs.
+    seconds: the times of the requests that were answered with 200.
+    failed: how often each failure was seen.
+    """
+
+    lasted: float = 0
+    files: Sequence[Path] = ()
     seconds: list[float] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def so_far(self) -> int:
+        """The number of requests while it runs."""
+        return sum(file.read_bytes().count(b"\n") for file in self.files)
 
     @property
     def rate(self) -> float:
@@ -58,6 +70,7 @@ def main() -> None:
     parser.add_argument("stack", nargs="?", default="local")
     parser.add_argument("--seconds", type=float, default=600.0, help="of each of the two steady measurements")
     parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--requests", type=int, default=10_000, help="during the rolling updates, of each kind of pod")
     given = parser.parse_args()
     outputs = json.loads(_said(["pulumi", "stack", "output", "--json", "--stack", given.stack]))
     curl, service = _route(given.stack, outputs)
@@ -73,10 +86,14 @@ def main() -> None:
     with _counting(kubeconfig, context, counted, "half"), _load(curl, given.connections, half) as rows["half"]:
         time.sleep(given.seconds)
     for what, namespace, owner in (*service, *REPLACED):
-        with _load(curl, given.connections, half) as rows[f"half, {what} replaced"]:
-            _kubectl(given.stack, "rollout", "restart", "--namespace", namespace, owner)
-            _kubectl(given.stack, "rollout", "status", "--namespace", namespace, owner, "--timeout=10m")
+        updates = 0
+        with _load(curl, given.connections, half) as sent:
+            while not updates or sent.so_far < given.requests:
+                _kubectl(given.stack, "rollout", "restart", "--namespace", namespace, owner)
+                _kubectl(given.stack, "rollout", "status", "--namespace", namespace, owner, "--timeout=10m")
+                updates += 1
             time.sleep(SETTLED)
+        rows[f"half, {what} replaced, {updates} rolling updates"] = sent
     _print(rows, counted)
     print(f"\n`hops trace` under full load ended with status {traced}.")
 
@@ -110,9 +127,9 @@ def _load(curl: Sequence[str], connections: int, rate: float | None = None) -> I
     if rate:
         words += ["--rate", f"{max(1, round(rate / connections))}/s"]
     words.append(f"{curl[-1]}?[1-1000000000]")
-    sent = Sent(0)
     with TemporaryDirectory() as folder:
         files = [Path(folder, str(number)) for number in range(connections)]
+        sent = Sent(files=files)
         began = time.monotonic()
         processes = []
         for file in files:

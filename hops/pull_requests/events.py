@@ -27,6 +27,10 @@ _DEEPEST = 40
 _HOP_TEXTS = ("service", "name", "component", "address", "next", "protocol", "standing", "known_at")
 
 
+CUT_OFF = "the events end before the preview did"
+"""The failure of a preview without a summary. Pulumi may have said on standard error why."""
+
+
 class EventsError(ValueError):
     """A text in which no engine speaks."""
 
@@ -294,7 +298,7 @@ def _of_program(event: dict[str, Any]) -> bool:
 def _failure(events: list[dict[str, Any]], found: tuple[Finding, ...]) -> str | None:
     *_, summary = [{}, *_of(events, "summaryEvent")]
     if not summary:
-        return "the events end before the preview did"
+        return CUT_OFF
     errors = [error for error in _said(events, "error") if error not in _ONLY_FINDINGS]
     errors += [_text(event.get("error")) for event in _of(events, "errorEvent")]
     if errors:

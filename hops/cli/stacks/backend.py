@@ -10,8 +10,7 @@ from typing import Any
 
 from hops.cli.programs.environment import environment, state_folder
 from hops.cli.programs.project import ProjectError
-from hops.cli.stacks.stack_file import program
-from hops.model.commands import of_stack
+from hops.model.commands import HOPS, of_stack
 from hops.model.settings.setting_types import NAMESPACE
 from hops.observe.local.stack_files import has_makefile
 
@@ -173,7 +172,7 @@ def _pulumi(project: Path, failure: str, *words: str, text: str | None = None) -
     except subprocess.TimeoutExpired:
         raise BackendError(f"{failure}: pulumi {words[0]} took longer than {_SECONDS} s") from None
     except OSError:
-        remedy = f"fetch it into .tools/bin with: {program(project)} tools"
+        remedy = f"fetch it into .tools/bin with: {HOPS} tools"
         raise BackendError(f"pulumi is not on PATH; {remedy}") from None
     if done.returncode:
         raise _PulumiError(f"{failure}: {done.stderr.strip().removeprefix('error: ')}")

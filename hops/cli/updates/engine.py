@@ -26,7 +26,7 @@ from hops.cli.programs.tools import KIND, PULUMI, ToolError, have
 from hops.cli.stacks import backend
 from hops.cli.stacks.backend import BackendError
 from hops.cli.stacks.locks import LockedError, release
-from hops.cli.stacks.stack_file import StackError, program, read, stack_file
+from hops.cli.stacks.stack_file import StackError, read, stack_file
 from hops.cli.updates.changes import brief, lines_of, sentence
 from hops.cli.updates.mend import (
     drifted,
@@ -39,7 +39,7 @@ from hops.cli.updates.mend import (
 )
 from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progress, Silence, run, run_verbose
 from hops.kubernetes.values import at
-from hops.model.commands import of_stack
+from hops.model.commands import HOPS, of_stack
 from hops.model.images.image import Build
 from hops.model.plan import plan
 from hops.model.preflight import ClusterState
@@ -47,12 +47,14 @@ from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings.stack_settings import Settings
 from hops.model.visible import on_one_line
 from hops.observe.contexts import BuildError
+from hops.observe.in_cluster.api import APIError
 from hops.observe.in_cluster.drift import Drift
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 from hops.observe.local.machine import look, unwritable
 from hops.observe.local.stack_files import has_makefile, kubeconfig_folder, own_state
 from hops.observe.timed_tasks import later
+from hops.pull_requests.events import CUT_OFF
 
 _STATE = 16 * 1024 * 1024
 """Bytes that the folder of the state needs. Pulumi writes the state, 4 MiB of a stack with one service, three times."""
@@ -90,6 +92,13 @@ class OpenedStack:
         """The folder of the policy pack. A repository that `hops init` made has none of its own."""
         own = self.project / "policy"
         return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
+
+    @property
+    def kubeconfig(self) -> Path | None:
+        """The kubeconfig file of its kind cluster; None for the user's own, which leads to an existing one."""
+        if self.settings.cluster.existing:
+            return None
+        return kubeconfig_folder(self.project, self.settings) / kubeconfig_link(self.name)
 
     def make(self, target: str) -> str:
         """The command for a target of the Makefile, as the project's user types it."""
@@ -150,7 +159,10 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         words = ["destroy", "--yes", "--skip-preview", "--stack", stack]
         if verbose:
             raise typer.Exit(run_verbose(project, words, around))
-        ended = run(project, words, around, Progress(f"down: removing the stack {stack}"))
+        # A removal runs neither the program nor the policy pack.
+        ended = run(
+            project, words, around, Progress(f"down: removing the stack {stack}", first="Pulumi reads the state")
+        )
         if ended.interrupted:
             release(project, stack, around)
     except (BackendError, EngineError, LockedError, ProjectError, ToolError) as error:
@@ -160,7 +172,7 @@ def down(stack: StackArgument = "local", *, verbose: VerboseOption = False) -> N
         raise typer.Exit(Status.FINDINGS)
     _remove_images(kept)
     echo(f"  build it again:  {of_stack('up', stack, makefile=has_makefile(project))}")
-    echo(f"  forget it:       {program(project)} stack rm {stack} (its file stays)")
+    echo(f"  forget it:       {HOPS} stack rm {stack} (its file stays)")
 
 
 def _remove_images(kept: Mapping[str, Any]) -> None:
@@ -184,9 +196,19 @@ def opened(name: str, *, replace: bool = False) -> Iterator[OpenedStack]:
         around |= {"INGRESS_HOPS_REPLACE": "1"} if replace else {}
         _state_folder(project, around)
         release(project, name, around)
-        yield OpenedStack(project, name, settings, around)
+        of = OpenedStack(project, name, settings, around)
+        _check_pack(of)
+        yield of
     except (BackendError, EngineError, LockedError, ProjectError, StackError, ToolError) as error:
         stop(error)
+
+
+def _check_pack(of: OpenedStack) -> None:
+    """Raises EngineError if the checkout whose policy pack judges another repository has no environment."""
+    checkout = (of.project / of.pack).parent
+    if checkout != of.project and not (checkout / ".venv" / "bin" / "python").exists():
+        make = shlex.join(["make", "-C", str(checkout), "tools"])
+        raise EngineError(f"the policy pack in {checkout} has no .venv to run in; make it with: {make}")
 
 
 def _tools(project: Path) -> None:
@@ -210,19 +232,19 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
     began = time.monotonic()
     seen = _look(of, forget=True)
     if verbose:
-        drifts = seen.told_drifts()
+        drifts = seen.reported_drifts()
         _load_again(seen, load=True)
         _free_addresses(of, seen)
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         if status == 0:
-            remove_added(of.settings, drifts)
+            remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
     planned, drifts = _planned(of, seen, f"up: preview of the stack {of.name}")
     if planned.interrupted or planned.stopped or planned.could_not_start:
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if planned.stopped else Status.COULD_NOT_LOOK
-    left = remove_added(of.settings, drifts)
+    left = remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
     loaded = _load_again(seen, load=True)
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
@@ -243,7 +265,7 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
             tell_migrations(of)
             return Status.FINDINGS if done.began else Status.COULD_NOT_LOOK
     for drift in left:
-        command = shlex.join([program(of.project), "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
+        command = shlex.join([HOPS, "kubectl", of.name, "get", drift.of.kind.lower(), drift.of.name])
         echo(f"left as it is: {drift}; see: {command}")
     return _ending(of, patience)
 
@@ -285,7 +307,7 @@ class BackgroundUpdate:
 
 
 def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequence[Drift]]:
-    """A preview, and the objects that are not as declared, which are looked for meanwhile and told.
+    """A preview, and the objects that are not as declared, which are looked for meanwhile and printed.
 
     Where there are some, the preview is done again with them in view.
     """
@@ -293,7 +315,7 @@ def _planned(of: OpenedStack, seen: "_Seen", title: str) -> tuple[Ended, Sequenc
     planned = run(of.project, words, of.around(force=seen.unknown), Progress(title))
     if planned.interrupted:
         return planned, ()
-    drifts = seen.told_drifts()
+    drifts = seen.reported_drifts()
     if drifts:
         progress = Progress(f"{title}, with the changes in the cluster")
         planned = run(of.project, [*words, *_refresh(drifts)], of.around(force=True), progress)
@@ -307,7 +329,7 @@ def _refresh(drifts: Sequence[Drift]) -> list[str]:
 def _preview(of: OpenedStack, *, verbose: bool) -> int:
     seen = _look(of)
     if verbose:
-        drifts = seen.told_drifts()
+        drifts = seen.reported_drifts()
         _load_again(seen, load=False)
         words = ["preview", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
@@ -319,7 +341,7 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
         return Status.COULD_NOT_LOOK
     if planned.stopped:
         return Status.FINDINGS
-    _how(of, [("do it:", of.make("up"))])
+    _how(of, [("do it:", of.make("up"))], exists=seen.exists)
     return Status.ALL_WELL
 
 
@@ -327,16 +349,20 @@ def _preview(of: OpenedStack, *, verbose: bool) -> int:
 class _Seen:
     """What a look at the stack found.
 
-    running: whether all nodes of its cluster run.
-    unknown: whether they run and the state has published no cluster, so that an update takes the cluster over.
+    running: whether all nodes of its cluster run, or the cluster is an existing one that the stack is in.
+    unknown: whether its nodes run and the state has published no cluster, so that an update takes the cluster over.
+    exists: whether they run or the state holds resources, so that there is something to trace and to remove.
+    kubeconfig: the file of the running cluster; None for the user's own.
     """
 
     running: bool
     unknown: bool
+    exists: bool
+    kubeconfig: Path | None = None
     _drifts: Future[list[Drift] | None] | None = None
     _images: Future[list[tuple[Build, str]]] | None = None
 
-    def told_drifts(self) -> Sequence[Drift]:
+    def reported_drifts(self) -> Sequence[Drift]:
         """The objects that are not as declared. Waits for the look at the cluster, and tells each in a line."""
         found = (self._drifts.result() if self._drifts else None) or ()
         for drift in found:
@@ -355,7 +381,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).doors))
+    machine = later(partial(look, plan(of.settings).entrypoints))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -364,12 +390,20 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
         kept = {}
     elif forget:
         _forget_interrupted(of.project, of.name, kept)
-    state = own_state(of.project, of.name, of.settings, machine.result())
-    if not state.running or not publishes_cluster(kept):
-        return _Seen(state.running, unknown=state.running)
-    kubeconfig = _kubeconfig(of, state, write=forget)
-    drifts = later(partial(drifted, kept, kubeconfig, plan(of.settings).context))
-    return _Seen(running=True, unknown=False, _drifts=drifts, _images=later(partial(lost_images, kept)))
+    exists = bool(at(kept, "deployment", "resources"))
+    context, kubeconfig = plan(of.settings).context, None
+    published = publishes_cluster(kept, context)
+    if of.settings.cluster.existing:
+        if not published:
+            return _Seen(running=False, unknown=False, exists=exists)
+    else:
+        state = own_state(of.project, of.name, of.settings, machine.result())
+        if not state.running or not published:
+            return _Seen(state.running, unknown=state.running, exists=state.running or exists)
+        kubeconfig = _kubeconfig(of, state, write=forget)
+    drifts = later(partial(drifted, kept, kubeconfig, context))
+    images = later(partial(lost_images, kept))
+    return _Seen(running=True, unknown=False, exists=True, kubeconfig=kubeconfig, _drifts=drifts, _images=images)
 
 
 def _load_again(seen: _Seen, *, load: bool) -> bool:
@@ -424,7 +458,7 @@ def _forget_interrupted(project: Path, name: str, kept: Mapping[str, Any]) -> No
         echo("an earlier update was interrupted; this one continues from there")
 
 
-# What is told
+# What is printed
 
 
 def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
@@ -449,16 +483,18 @@ def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
 
 
 def _failure(ended: Ended) -> str:
-    return sentence(ended.said.failure or ended.error or f"pulumi ended with status {ended.status}")
+    told = [ended.said.failure, ended.error]
+    first, second = reversed(told) if ended.said.failure == CUT_OFF else told
+    return sentence(first or second or f"pulumi ended with status {ended.status}")
 
 
-def _how(of: OpenedStack, first: Sequence[tuple[str, str]]) -> None:
-    """How to follow, change and remove it."""
+def _how(of: OpenedStack, first: Sequence[tuple[str, str]], *, exists: bool = True) -> None:
+    """How to go on. exists: whether there is something to follow and to remove."""
     rows = [
         *first,
-        ("follow it:", of.make("trace")),
+        *([("follow it:", of.make("trace"))] if exists else ()),
         ("change it:", f"edit stacks/Pulumi.{of.name}.yaml, then {of.make('up')}"),
-        ("remove it:", of.make("down")),
+        *([("remove it:", of.make("down"))] if exists else ()),
     ]
     for what, how in rows:
         echo(f"  {what:11} {how}")
@@ -469,7 +505,7 @@ def tell_migrations(of: OpenedStack) -> None:
     if any(service.migration for service in of.settings.services):
         from hops.cli.updates.routes import failed_migrations  # noqa: PLC0415 - only a failure needs it
 
-        for text in failed_migrations(of.settings, plan(of.settings)):
+        for text in failed_migrations(of.settings, plan(of.settings), of.kubeconfig):
             echo(text)
 
 
@@ -478,9 +514,14 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
 
     patience: seconds in which a route that is not answered is asked again, after something changed.
     """
-    from hops.cli.updates.routes import ask, unfinished, verdict_of  # noqa: PLC0415 - an unchanged stack is told first
+    # An unchanged stack is reported first.
+    from hops.cli.updates.routes import ask, running, unfinished, verdict_of  # noqa: PLC0415
 
-    intended = plan(of.settings)
+    try:
+        intended = running(of.settings)
+    except APIError as error:
+        echo(f"the routes are not asked: {error}")
+        return Status.FINDINGS
     deadline = time.monotonic() + patience
     answers = ask(of.settings, intended)
     waiting = [path.url for path, answer in zip(intended.paths, answers, strict=True) if not answer.well]
@@ -494,7 +535,7 @@ def _ending(of: OpenedStack, patience: float = 0.0) -> int:
         echo(f"{path.url}{f' ({conditions})' if conditions else ''}  {answer}")
     _how(of, [])
     broken = [number for number, answer in enumerate(answers) if not answer.well]
-    stuck = unfinished(of.settings, intended)
+    stuck = unfinished(intended, of.kubeconfig)
     for problem in stuck:
         echo(problem)
     if not broken:

@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hops.cli.image_build import lacking
+from hops.cli.image_build.builder import lacking
 from hops.kubernetes import objects
+from hops.kubernetes.resources.services import address_holder
 from hops.kubernetes.values import at, sequence
-from hops.model.certificates import facts
-from hops.model.image import Build
+from hops.model.certificates import CertificateFacts, facts
+from hops.model.images.image import Build
 from hops.model.kind_names import KUBECTL, control_plane
 from hops.model.plan import Plan
 from hops.observe.in_cluster.api import API, APIError
@@ -28,7 +29,6 @@ _SECONDS = 60
 _STACK = "pulumi:pulumi:Stack"
 _CLIENT = re.compile(r"^\s*client-certificate-data: (\S+)$", re.MULTILINE)
 """The client certificate in a kubeconfig file of kind, which has one user."""
-_MANAGED_BY, _ALLOCATOR = "ipaddress.kubernetes.io/managed-by", "ipallocator.k8s.io"
 """The label of an IPAddress that the API server allocated for a Service (Kubernetes, networking/v1 and ipallocator)."""
 
 
@@ -130,13 +130,7 @@ def unused_addresses(listed: Iterable[Any]) -> Iterator[str]:
     items = list(listed)
     services = {(objects.namespace(item), objects.name(item)) for item in items if at(item, "kind") == "Service"}
     for item in items:
-        parent = at(item, "spec", "parentRef")
-        if (
-            at(item, "kind") == "IPAddress"
-            and at(item, "metadata", "labels", _MANAGED_BY) == _ALLOCATOR
-            and at(parent, "resource") == "services"
-            and (at(parent, "namespace"), at(parent, "name")) not in services
-        ):
+        if at(item, "kind") == "IPAddress" and (holder := address_holder(item)) and holder not in services:
             yield objects.name(item)
 
 
@@ -176,10 +170,15 @@ def kubeconfig_fault(file: Path, context: str, now: datetime) -> str:
         content = file.read_text()
         if not re.search(rf"^\s*name: {re.escape(context)}$", content, re.MULTILINE):
             return "is lost or damaged"
-        ends = _client_ends(content)
+        client = _client(content)
     except (OSError, ValueError):
         return "is lost or damaged"
-    return f"has a client certificate that expired on {ends:%Y-%m-%d}" if ends and ends <= now else ""
+    clock = f"and the clock of this machine says {now:%Y-%m-%d}"
+    if client and client.ends <= now:
+        return f"has a client certificate that expired on {client.ends:%Y-%m-%d}, {clock}"
+    if client and client.begins > now:
+        return f"has a client certificate that begins on {client.begins:%Y-%m-%d}, {clock}"
+    return ""
 
 
 def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None:
@@ -193,8 +192,8 @@ def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None
     """
     words = ["kind", "get", "kubeconfig", "--name", cluster]
     content = subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout
-    ends = _client_ends(content.decode())
-    if ends and ends <= now:
+    client = _client(content.decode())
+    if client and client.ends <= now:
         docker.run("exec", control_plane(cluster), "kubeadm", "certs", "renew", "admin.conf", seconds=_SECONDS)
         content = subprocess.run(words, check=True, capture_output=True, timeout=_SECONDS).stdout
     write(file, content, private=True)
@@ -203,7 +202,7 @@ def write_kubeconfig(file: Path, cluster: str, link: str, now: datetime) -> None
     beside.symlink_to(file.name)
 
 
-def _client_ends(kubeconfig: str) -> datetime | None:
-    """When the client certificate of a kubeconfig ends; None if it has none. Raises ValueError."""
+def _client(kubeconfig: str) -> CertificateFacts | None:
+    """The client certificate of a kubeconfig; None if it has none. Raises ValueError."""
     found = _CLIENT.search(kubeconfig)
-    return facts(b64decode(found[1], validate=True).decode()).ends if found else None
+    return facts(b64decode(found[1], validate=True).decode()) if found else None

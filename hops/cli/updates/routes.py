@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hops.cli.trace import GRPC_CALL, sight_of_stack
+from hops.cli.trace import GRPC_CALL, observation_of_stack
 from hops.cli.trace_text import verdict
 from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.resources.pod_start import migration_failed
 from hops.model.hop import Backend, RequestPath, met_by
 from hops.model.plan import Plan, plan
-from hops.model.settings import Settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.in_cluster.answers import context_objects, failed_migration, last_lines, rollouts
 from hops.observe.in_cluster.api import APIError
 from hops.observe.local.authority import authority_file, authority_folder
@@ -52,9 +52,9 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
     settings: the stack's settings.
     intended: the plan of `running`.
     """
-    address = intended.door.listen
+    address = intended.entrypoint.listen
     if address is None:
-        unknown = f"cannot be asked: the {intended.door.by} of Envoy has no address"
+        unknown = f"cannot be asked: the {intended.entrypoint.by} of Envoy has no address"
         return [Answer(unknown, well=False) for _ in intended.asked]
     address = "127.0.0.1" if address == "0.0.0.0" else address
     authority = str(authority_file(authority_folder()))
@@ -138,4 +138,4 @@ def verdict_of(name: str, settings: Settings, path: RequestPath, backend: Backen
     """
     headers = met_by(backend.requires)
     port = next((mapping.host for mapping in path.mappings if mapping.scheme == path.scheme), None)
-    return verdict(trace(sight_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))
+    return verdict(trace(observation_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))

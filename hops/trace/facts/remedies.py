@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Callable
 
-from hops.model.commands import hops, of_stack
+from hops.model.commands import HOPS, of_stack
 from hops.model.finding import Identity
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY, USUAL_PORTS
 from hops.model.pod_network import POD_NETWORK
 from hops.model.project_files import stack_path
-from hops.model.route_settings import RouteSettings
-from hops.model.service_settings import ServiceSettings
+from hops.model.settings.route_settings import RouteSettings
+from hops.model.settings.service_settings import ServiceSettings
 from hops.trace.facts.path_facts import PathFacts
 
 ENVOY = Identity("apps/v1", "DaemonSet", CONTOUR_NAMESPACE, "envoy")
@@ -35,9 +35,9 @@ def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> st
     A stack's cluster is reached by the stack's name; another one by the kubeconfig and context of the trace.
     """
     inside = ("--namespace", namespace) if namespace else ()
-    if view.sight.stack:
-        return command(hops(makefile=view.sight.stack.makefile), "kubectl", view.sight.stack.name, *inside, *words)
-    cluster = view.sight.cluster
+    if view.observation.stack:
+        return command(HOPS, "kubectl", view.observation.stack.name, *inside, *words)
+    cluster = view.observation.cluster
     given = (("--kubeconfig", cluster.kubeconfig), ("--context", cluster.context)) if cluster else ()
     options = (word for name, value in given if value for word in (name, value))
     return command("kubectl", *options, *inside, *words)
@@ -45,7 +45,7 @@ def kubectl(view: PathFacts, *words: object, namespace: str | None = None) -> st
 
 def make(view: PathFacts, target: str = "up") -> str:
     """The command for the trace's stack: `up`, or another target of the Makefile."""
-    stack = view.sight.stack
+    stack = view.observation.stack
     return of_stack(target, stack.name if stack else "", makefile=stack is None or stack.makefile)
 
 
@@ -64,7 +64,7 @@ def mend(view: PathFacts, who: Identity, otherwise: str) -> str:
 
 def setting(view: PathFacts, key: str) -> str:
     """The stack's file and a key of the traced service; empty where the path has no stack."""
-    stack, backend = view.sight.stack, view.backend
+    stack, backend = view.observation.stack, view.backend
     if stack is None or backend is None:
         return ""
     names = [(service.namespace, service.name) for service in stack.settings.services]
@@ -73,11 +73,11 @@ def setting(view: PathFacts, key: str) -> str:
 
 def service_settings(view: PathFacts) -> ServiceSettings | None:
     """The stack's settings of the traced service; None where the path has no stack."""
-    stack, backend = view.sight.stack, view.backend
+    stack, backend = view.observation.stack, view.backend
     if stack is None or backend is None:
         return None
-    wanted = (backend.namespace, backend.service)
-    return next(one for one in stack.settings.services if (one.namespace, one.name) == wanted)
+    name = (backend.namespace, backend.service)
+    return next(one for one in stack.settings.services if (one.namespace, one.name) == name)
 
 
 def route_setting(view: PathFacts, key: str, wrong: Callable[[RouteSettings], bool]) -> str:
@@ -101,18 +101,18 @@ def over_https(view: PathFacts) -> str:
 
     The stack then means what it does with plain HTTP, and no update changes it.
     """
-    secure = next((m for m in view.door.mappings if m.scheme == "https"), None) if view.door else None
+    secure = next((m for m in view.entrypoint.mappings if m.scheme == "https"), None) if view.entrypoint else None
     if secure is None or not route_setting(view, "tls", lambda route: route.tls is True):
         return ""
     port = "" if secure.host == USUAL_PORTS["https"] else f":{secure.host}"
-    export = command(hops(makefile=bool(view.sight.stack and view.sight.stack.makefile)), "ca", "export", "ca.pem")
+    export = command(HOPS, "ca", "export", "ca.pem")
     asked = command("curl", "--cacert", "ca.pem", f"https://{view.asked.host}{port}{view.asked.path}")
     return f"{export} && {asked}"
 
 
 def setting_of(view: PathFacts, key: str) -> str:
     """The stack's file and a key of it; empty where the path has no stack."""
-    stack = view.sight.stack
+    stack = view.observation.stack
     return f"{stack_path(stack.name)}: {key}" if stack else ""
 
 
@@ -121,7 +121,7 @@ def owns(view: PathFacts, who: Identity) -> bool:
 
     In an existing cluster the remedy is kubectl's.
     """
-    stack, plan = view.sight.stack, view.planned
+    stack, plan = view.observation.stack, view.planned
     if stack is None or plan is None or stack.settings.cluster.existing:
         return False
     own = {(one.kind, one.namespace, one.name) for one in _INSTALLED}

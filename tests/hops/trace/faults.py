@@ -17,54 +17,54 @@ CLUSTER = envoy_cluster("apps", "my-service", 8080)
 _GATEWAY_API, _CONTROLLER = "gateway.networking.k8s.io/v1", "projectcontour.io/gateway-controller"
 
 
-def told(sight: JSON) -> list[tuple[str | None, str]]:
-    """The hops and codes of all findings, in their order; no check may have failed on the sight."""
-    traced = trace(view(sight).sight)
+def reported(observation: JSON) -> list[tuple[str | None, str]]:
+    """The hops and codes of all findings, in their order; no check may have failed on the observation."""
+    traced = trace(view(observation).observation)
     assert [part for part, _ in traced.unseen if part.startswith("check ")] == []
     checked(traced.findings)
     assert all(finding.evidence is not None for finding in traced.findings)
     return [(finding.hop, finding.code) for finding in traced.findings]
 
 
-def unowned(sight: JSON) -> JSON:
+def unowned(observation: JSON) -> JSON:
     """The same in an existing cluster, where an update of the stack puts no object right."""
-    other = copy.deepcopy(sight)
+    other = copy.deepcopy(observation)
     ports = {"listenAddress": None, "httpPort": 80, "httpsPort": 443}
     other["stack"]["settings"]["cluster"] |= {"existing": "elsewhere", **ports}
     return other
 
 
-def envoy(sight: JSON) -> JSON:
-    return sight["envoys"][0]  # type: ignore[no-any-return]
+def envoy(observation: JSON) -> JSON:
+    return observation["envoys"][0]  # type: ignore[no-any-return]
 
 
-def ingress(sight: JSON) -> JSON:
-    return found(sight, "Ingress", "my-service-ingress")
+def ingress(observation: JSON) -> JSON:
+    return found(observation, "Ingress", "my-service-ingress")
 
 
-def path(sight: JSON) -> JSON:
+def path(observation: JSON) -> JSON:
     """The only path of the Ingress."""
-    return ingress(sight)["spec"]["rules"][0]["http"]["paths"][0]  # type: ignore[no-any-return]
+    return ingress(observation)["spec"]["rules"][0]["http"]["paths"][0]  # type: ignore[no-any-return]
 
 
-def status(sight: JSON, name: str = POD) -> JSON:
-    return found(sight, "Pod", name)["status"]  # type: ignore[no-any-return]
+def status(observation: JSON, name: str = POD) -> JSON:
+    return found(observation, "Pod", name)["status"]  # type: ignore[no-any-return]
 
 
-def unready(sight: JSON, name: str = POD) -> None:
+def unready(observation: JSON, name: str = POD) -> None:
     """A pod that runs and isn't ready, and what Envoy makes of it."""
-    for condition in status(sight, name)["conditions"]:
+    for condition in status(observation, name)["conditions"]:
         if condition["type"] in ("Ready", "ContainersReady"):
             condition["status"] = "False"
-    status(sight, name)["containerStatuses"][0]["ready"] = False
+    status(observation, name)["containerStatuses"][0]["ready"] = False
     if name == POD:
-        no_endpoints(sight)
+        no_endpoints(observation)
 
 
-def waiting(sight: JSON, reason: str, name: str = POD, **last: JSON) -> None:
+def waiting(observation: JSON, reason: str, name: str = POD, **last: JSON) -> None:
     """A container that doesn't run."""
-    unready(sight, name)
-    one = status(sight, name)["containerStatuses"][0]
+    unready(observation, name)
+    one = status(observation, name)["containerStatuses"][0]
     one |= {
         "state": {"waiting": {"reason": reason, "message": f"{reason} it is"}},
         "lastState": last,
@@ -72,136 +72,138 @@ def waiting(sight: JSON, reason: str, name: str = POD, **last: JSON) -> None:
     }
 
 
-def no_endpoints(sight: JSON) -> None:
+def no_endpoints(observation: JSON) -> None:
     """A Service without ready endpoints: 503 from Envoy, a REJECT rule of kube-proxy."""
-    for endpoint in found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"]:
+    for endpoint in found(observation, "EndpointSlice", "my-service-8fmwz")["endpoints"]:
         endpoint["conditions"]["ready"] = False
-    envoy(sight)["clusters"]["cluster_statuses"][0]["host_statuses"] = []
-    failed(sight, "503", *THROUGH_ENVOY)
-    failed(sight, "refused", "service")
-    for one in sight["nodes"]:
+    envoy(observation)["clusters"]["cluster_statuses"][0]["host_statuses"] = []
+    failed(observation, "503", *THROUGH_ENVOY)
+    failed(observation, "refused", "service")
+    for one in observation["nodes"]:
         for key in ("nat", "nat_after"):
             one[key] = "\n".join(line for line in one[key].splitlines() if SERVICE_IP not in line)
 
 
-def unrouted(sight: JSON) -> None:
+def unrouted(observation: JSON) -> None:
     """Envoy without a virtual host for the name, beside another one."""
-    envoy(sight)["routes"][0]["virtual_hosts"] = [
+    envoy(observation)["routes"][0]["virtual_hosts"] = [
         {"name": "other.localhost", "domains": ["other.localhost"], "routes": [{"match": {"prefix": "/"}}]}
     ]
-    not_found(sight)
+    not_found(observation)
 
 
-def not_found(sight: JSON) -> None:
+def not_found(observation: JSON) -> None:
     """404 of Envoy itself."""
-    failed(sight, "503", *THROUGH_ENVOY)
+    failed(observation, "503", *THROUGH_ENVOY)
     for place in THROUGH_ENVOY:
-        request(sight, place)["status"] = 404
+        request(observation, place)["status"] = 404
 
 
-def listenerless(sight: JSON) -> None:
+def listenerless(observation: JSON) -> None:
     """Envoy without its plain listener: connections to it are refused, and through docker-proxy reset."""
-    listeners = envoy(sight)["listeners"]
+    listeners = envoy(observation)["listeners"]
     listeners["listener_statuses"] = [
         one for one in listeners["listener_statuses"] if one["name"] not in ("ingress_http", "http-80")
     ]
-    envoy(sight)["routes"] = []
-    envoy(sight)["clusters"]["cluster_statuses"] = []
-    failed(sight, "refused", "node", "envoy")
-    failed(sight, "reset", "client")
+    envoy(observation)["routes"] = []
+    envoy(observation)["clusters"]["cluster_statuses"] = []
+    failed(observation, "refused", "node", "envoy")
+    failed(observation, "reset", "client")
 
 
-def envoyless(sight: JSON) -> None:
+def envoyless(observation: JSON) -> None:
     """No Envoy: no rule for its port, and nothing to ask."""
-    sight["envoys"] = []
-    sight["requests"] = [one for one in sight["requests"] if one["where"] not in ("envoy", "pod from envoy")]
-    failed(sight, "refused", "node")
-    failed(sight, "reset", "client")
+    observation["envoys"] = []
+    observation["requests"] = [
+        one for one in observation["requests"] if one["where"] not in ("envoy", "pod from envoy")
+    ]
+    failed(observation, "refused", "node")
+    failed(observation, "reset", "client")
     for key in ("nat", "nat_after"):
-        node(sight)[key] = "\n".join(line for line in node(sight)[key].splitlines() if "CNI-" not in line)
+        node(observation)[key] = "\n".join(line for line in node(observation)[key].splitlines() if "CNI-" not in line)
 
 
-def contourless(sight: JSON) -> None:
+def contourless(observation: JSON) -> None:
     """Contour scaled to nothing."""
-    found(sight, "Deployment", "contour")["spec"]["replicas"] = 0
-    without(sight, "Pod", CONTOUR)
-    disconnected(sight)
+    found(observation, "Deployment", "contour")["spec"]["replicas"] = 0
+    without(observation, "Pod", CONTOUR)
+    disconnected(observation)
 
 
-def disconnected(sight: JSON) -> None:
+def disconnected(observation: JSON) -> None:
     for key in ("stats", "stats_after"):
         for part in ("listener_manager.lds", "cluster.apps_my-service_8080"):
-            envoy(sight)[key][f"{part}.control_plane.connected_state"] = 0
+            envoy(observation)[key][f"{part}.control_plane.connected_state"] = 0
 
 
-def listening(sight: JSON, *sockets: tuple[str, int]) -> None:
+def listening(observation: JSON, *sockets: tuple[str, int]) -> None:
     """What the pod's process listens on; where that isn't its port, connections are refused and the probe fails."""
-    space = next(one for one in node(sight)["namespaces"] if POD_IP in one["links"])
+    space = next(one for one in node(observation)["namespaces"] if POD_IP in one["links"])
     space["sockets"] = "\n".join(f"LISTEN 0 5 {address}:{port} 0.0.0.0:*" for address, port in sockets)
-    unready(sight)
-    failed(sight, "refused", *DIRECT)
+    unready(observation)
+    failed(observation, "refused", *DIRECT)
 
 
-def second(sight: JSON, name: str = "other", host: str = "other.localhost") -> JSON:
+def second(observation: JSON, name: str = "other", host: str = "other.localhost") -> JSON:
     """Another Ingress beside the path's own."""
-    other = copy.deepcopy(ingress(sight))
+    other = copy.deepcopy(ingress(observation))
     other["metadata"] |= {"name": name, "creationTimestamp": "2026-11-24T09:59:00Z"}
     other["spec"]["rules"][0]["host"] = host
-    added(sight, other)
+    added(observation, other)
     return other
 
 
-def claimed_twice(sight: JSON) -> JSON:
+def claimed_twice(observation: JSON) -> JSON:
     """A second Ingress for the same host and path, whose Service gets the requests."""
-    other = second(sight, host=HOST)
+    other = second(observation, host=HOST)
     other["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["name"] = "other"
     port = {"name": "http", "port": 8080, "protocol": "TCP", "targetPort": 8080}
-    added(sight, thing("v1", "Service", "other", "apps", spec={"selector": {"app": "other"}, "ports": [port]}))
+    added(observation, thing("v1", "Service", "other", "apps", spec={"selector": {"app": "other"}, "ports": [port]}))
     cluster = "apps/other/8080/da39a3ee5e"
-    envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]["route"]["cluster"] = cluster
+    envoy(observation)["routes"][0]["virtual_hosts"][0]["routes"][0]["route"]["cluster"] = cluster
     return other
 
 
-def stopped(sight: JSON) -> None:
+def stopped(observation: JSON) -> None:
     """The worker's container stopped: its pods lose their readiness, and nothing comes through it."""
-    container(sight, WORKER)["State"] |= {"Running": False, "Status": "exited"}
-    conditions = found(sight, "Node", WORKER)["status"]["conditions"]
+    container(observation, WORKER)["State"] |= {"Running": False, "Status": "exited"}
+    conditions = found(observation, "Node", WORKER)["status"]["conditions"]
     next(one for one in conditions if one["type"] == "Ready")["status"] = "Unknown"
     for name in (ENVOY, CONTOUR, "kube-proxy-2m9xj"):
-        next(one for one in status(sight, name)["conditions"] if one["type"] == "Ready")["status"] = "False"
-    sight["nodes"] = [one for one in sight["nodes"] if one["name"] != WORKER]
-    sight["envoys"] = []
-    sight["requests"] = [one for one in sight["requests"] if one["where"] == "client"]
-    failed(sight, "refused", "client")
+        next(one for one in status(observation, name)["conditions"] if one["type"] == "Ready")["status"] = "False"
+    observation["nodes"] = [one for one in observation["nodes"] if one["name"] != WORKER]
+    observation["envoys"] = []
+    observation["requests"] = [one for one in observation["requests"] if one["where"] == "client"]
+    failed(observation, "refused", "client")
 
 
-def unready_node(sight: JSON) -> None:
+def unready_node(observation: JSON) -> None:
     """The worker's kubelet stopped a minute ago: its pods are out of service, and still answer."""
-    ready = next(one for one in found(sight, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
+    ready = next(one for one in found(observation, "Node", WORKER)["status"]["conditions"] if one["type"] == "Ready")
     ready |= {"status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped posting node status."}
     for name in (POD, ENVOY, CONTOUR):
-        next(one for one in status(sight, name)["conditions"] if one["type"] == "Ready")["status"] = "False"
-    failed(sight, "503", "client", "node", "envoy")
+        next(one for one in status(observation, name)["conditions"] if one["type"] == "Ready")["status"] = "False"
+    failed(observation, "503", "client", "node", "envoy")
 
 
-def pending(sight: JSON, message: str) -> None:
+def pending(observation: JSON, message: str) -> None:
     """The scheduler finds no node for the pod."""
-    pod = found(sight, "Pod", POD)
+    pod = found(observation, "Pod", POD)
     pod["spec"].pop("nodeName", None)
     pod["status"] = {
         "phase": "Pending",
         "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}],
     }
-    failed(sight, "503", "client", "node", "envoy")
-    failed(sight, "unreachable", *DIRECT)
+    failed(observation, "503", "client", "node", "envoy")
+    failed(observation, "unreachable", *DIRECT)
 
 
-def redirected(sight: JSON, to: str = f"https://{HOST}/") -> None:
+def redirected(observation: JSON, to: str = f"https://{HOST}/") -> None:
     """Envoy's own redirect in the place of each answer."""
     for place in THROUGH_ENVOY:
-        answer = request(sight, place)
+        answer = request(observation, place)
         answer |= {"status": 301, "headers": {"server": "envoy", "location": to}}
-    route = envoy(sight)["routes"][0]["virtual_hosts"][0]["routes"][0]
+    route = envoy(observation)["routes"][0]["virtual_hosts"][0]["routes"][0]
     route["redirect"] = {"https_redirect": True}
     route.pop("route", None)
 
@@ -224,24 +226,24 @@ def certificate(**other: object) -> JSON:
     }
 
 
-def secure(sight: JSON, *chain: JSON) -> JSON:
+def secure(observation: JSON, *chain: JSON) -> JSON:
     """The same path over https: the Ingress names a certificate, Envoy serves it and the client trusts it."""
     shown = list(chain) or [certificate()]
-    sight["asked"] |= {"scheme": "https", "port": PORT_HTTPS}
-    sight["stack"]["settings"]["cluster"]["httpsPort"] = PORT_HTTPS
-    ingress(sight)["spec"]["tls"] = [{"hosts": [HOST], "secretName": SECRET}]
-    added(sight, {**thing("v1", "Secret", SECRET, "apps"), "type": "kubernetes.io/tls"})
-    sight["cluster"]["fingerprints"] = {f"apps/{SECRET}": shown[0]["sha256"]}
-    worker = container(sight, WORKER)
+    observation["asked"] |= {"scheme": "https", "port": PORT_HTTPS}
+    observation["stack"]["settings"]["cluster"]["httpsPort"] = PORT_HTTPS
+    ingress(observation)["spec"]["tls"] = [{"hosts": [HOST], "secretName": SECRET}]
+    added(observation, {**thing("v1", "Secret", SECRET, "apps"), "type": "kubernetes.io/tls"})
+    observation["cluster"]["fingerprints"] = {f"apps/{SECRET}": shown[0]["sha256"]}
+    worker = container(observation, WORKER)
     for ports in (worker["HostConfig"]["PortBindings"], worker["NetworkSettings"]["Ports"]):
         ports["443/tcp"] = [{"HostIp": "127.0.0.1", "HostPort": str(PORT_HTTPS)}]
-    sight["host"]["listeners"].append({"address": "127.0.0.1", "port": PORT_HTTPS, "process": "docker-proxy"})
-    pod_ports = next(c for c in found(sight, "Pod", ENVOY)["spec"]["containers"] if c["name"] == "envoy")["ports"]
+    observation["host"]["listeners"].append({"address": "127.0.0.1", "port": PORT_HTTPS, "process": "docker-proxy"})
+    pod_ports = next(c for c in found(observation, "Pod", ENVOY)["spec"]["containers"] if c["name"] == "envoy")["ports"]
     if not any(port.get("hostPort") == 443 for port in pod_ports):
         pod_ports.append({"containerPort": 8443, "hostPort": 443, "name": "https", "protocol": "TCP"})
     rules = [*host_port(), *host_port(chain="CNI-DN-7c0de5b2a91f4e3d86210", outside=443, inside=8443)]
-    node(sight).update({"nat": nat(*rules), "nat_after": nat(*rules)})
-    seen = envoy(sight)
+    node(observation).update({"nat": nat(*rules), "nat_after": nat(*rules)})
+    seen = envoy(observation)
     address = {"address": "0.0.0.0", "port_value": 8443}
     seen["listeners"]["listener_statuses"].append(
         {"name": "ingress_https", "local_address": {"socket_address": address}}
@@ -250,37 +252,43 @@ def secure(sight: JSON, *chain: JSON) -> JSON:
     seen["routes"].append({"name": f"https/{HOST}", "virtual_hosts": copy.deepcopy(plain["virtual_hosts"])})
     tls = {"name": HOST, "protocol": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "alpn": "h2", "chain": shown}
     for place, port in zip(THROUGH_ENVOY, (PORT_HTTPS, 443, 8443), strict=True):
-        request(sight, place).update({"port": port, "tls": copy.deepcopy(tls)})
-    request(sight, "client")["tls"]["verified"] = True
-    return sight
+        request(observation, place).update({"port": port, "tls": copy.deepcopy(tls)})
+    request(observation, "client")["tls"]["verified"] = True
+    return observation
 
 
-def distrusted(sight: JSON, code: int, why: str, **more: object) -> None:
+def distrusted(observation: JSON, code: int, why: str, **more: object) -> None:
     """The client ends the handshake, as OpenSSL does with this code."""
-    failed(sight, "tls", "client")
-    request(sight, "client")["error"] = why
-    request(sight, "client")["tls"] |= {"protocol": None, "verified": False, "code": code, "distrust": why, **more}
+    failed(observation, "tls", "client")
+    request(observation, "client")["error"] = why
+    request(observation, "client")["tls"] |= {
+        "protocol": None,
+        "verified": False,
+        "code": code,
+        "distrust": why,
+        **more,
+    }
 
 
-def refused_handshake(sight: JSON, error: str, failure: str = "tls", **more: object) -> None:
+def refused_handshake(observation: JSON, error: str, failure: str = "tls", **more: object) -> None:
     """Envoy ends the handshake."""
-    failed(sight, failure, *THROUGH_ENVOY)
+    failed(observation, failure, *THROUGH_ENVOY)
     for place in THROUGH_ENVOY:
         given: JSON = {"protocol": None, "cipher": None, "alpn": None, "chain": [], "verified": None, "error": error}
-        request(sight, place)["tls"] |= given | more
+        request(observation, place)["tls"] |= given | more
 
 
 def condition(kind: str, status: str = "True", reason: str = "", message: str = "") -> JSON:
     return {"type": kind, "status": status, "reason": reason or kind, "message": message}
 
 
-def by_http_route(sight: JSON, *, planned: bool = False) -> JSON:
+def by_http_route(observation: JSON, *, planned: bool = False) -> JSON:
     """An HTTPRoute in the place of the Ingress, without a stack; planned: beside the Ingress of a stack."""
     if not planned:
-        sight["stack"] = None
-        without(sight, "Ingress", "my-service-ingress")
+        observation["stack"] = None
+        without(observation, "Ingress", "my-service-ingress")
     # Contour names Envoy's listeners and routes by the Gateway's ports.
-    for named in (*envoy(sight)["listeners"]["listener_statuses"], *envoy(sight)["routes"]):
+    for named in (*envoy(observation)["listeners"]["listener_statuses"], *envoy(observation)["routes"]):
         named["name"] = {"ingress_http": "http-80"}.get(named["name"], named["name"])
     accepted = [condition("Accepted"), condition("Programmed")]
     listener = {
@@ -292,7 +300,7 @@ def by_http_route(sight: JSON, *, planned: bool = False) -> JSON:
     parent = {"name": "public", "namespace": "projectcontour"}
     conditions = [condition("Accepted"), condition("ResolvedRefs")]
     added(
-        sight,
+        observation,
         thing(
             _GATEWAY_API,
             "GatewayClass",
@@ -329,25 +337,25 @@ def by_http_route(sight: JSON, *, planned: bool = False) -> JSON:
             },
         ),
     )
-    return found(sight, "HTTPRoute", "web")
+    return found(observation, "HTTPRoute", "web")
 
 
-def by_secure_http_route(sight: JSON) -> JSON:
-    """The route of a secure sight is an HTTPRoute, which both listeners of its Gateway accept. Returns the Gateway."""
-    by_http_route(sight)
-    for named in (*envoy(sight)["listeners"]["listener_statuses"], *envoy(sight)["routes"]):
+def by_secure_http_route(observation: JSON) -> JSON:
+    """The route becomes an HTTPRoute, which both listeners of its Gateway accept. Returns the Gateway."""
+    by_http_route(observation)
+    for named in (*envoy(observation)["listeners"]["listener_statuses"], *envoy(observation)["routes"]):
         named["name"] = re.sub(r"^(ingress_)?https(?=/|$)", "https-443", named["name"])
-    gateway = found(sight, "Gateway", "public")
+    gateway = found(observation, "Gateway", "public")
     reference = {"name": SECRET, "namespace": "apps"}
     own = {"name": "https", "protocol": "HTTPS", "port": 443, "hostname": HOST, "tls": {"certificateRefs": [reference]}}
     gateway["spec"]["listeners"].append({**gateway["spec"]["listeners"][0], **own})
     return gateway
 
 
-def by_http_proxy(sight: JSON) -> JSON:
+def by_http_proxy(observation: JSON) -> JSON:
     """An HTTPProxy in the place of the Ingress, without a stack."""
-    sight["stack"] = None
-    without(sight, "Ingress", "my-service-ingress")
+    observation["stack"] = None
+    without(observation, "Ingress", "my-service-ingress")
     services = [{"name": "my-service", "port": 8080}]
     proxy = thing(
         "projectcontour.io/v1",
@@ -357,5 +365,5 @@ def by_http_proxy(sight: JSON) -> JSON:
         spec={"virtualhost": {"fqdn": HOST}, "routes": [{"services": services}]},
         status={"currentStatus": "valid", "description": "Valid HTTPProxy", "conditions": []},
     )
-    added(sight, proxy)
+    added(observation, proxy)
     return proxy

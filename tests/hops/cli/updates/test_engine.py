@@ -657,6 +657,27 @@ def test_a_repository_of_ones_own_is_judged_by_this_projects_pack(stack: Stack) 
     assert "make" not in out
 
 
+def test_a_pack_without_an_environment_is_named_before_pulumi_runs(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stack.folder / "policy").rmdir()
+    monkeypatch.setattr(hops, "__file__", str(tmp_path / "their checkout" / "hops" / "__init__.py"))
+    status, out = stack.hops("up", "local")
+    assert status == 2
+    assert f"has no .venv to run in; make it with: make -C '{tmp_path}/their checkout' tools\n" in out
+    assert "preview" not in " ".join(stack.ran)
+
+
+def test_an_engine_that_ends_early_is_told_by_its_error(stack: Stack) -> None:
+    stack.says("preview", SAME, status=1)
+    pulumi = stack.folder / "bin" / "pulumi"
+    pulumi.write_text(f"#!/bin/sh\necho error: the pack failed to start >&2\n{pulumi.read_text()}")
+    status, out = stack.hops("preview", "local")
+    assert status == 2
+    assert "the pack failed to start" in out
+    assert "the events end" not in out
+
+
 def test_an_update_in_the_background_prints_nothing_and_tells_what_went_wrong(
     stack: Stack, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,9 +22,9 @@ from hops.cli.updates.mend import (
     write_kubeconfig,
 )
 from hops.model.certificates import LEAF_DAYS, make_authority, make_leaf
-from hops.model.image import Build
+from hops.model.images.image import Build
 from hops.model.plan import plan
-from hops.model.settings import settings
+from hops.model.settings.stack_config import settings
 from hops.observe.in_cluster.drift import DeclaredObject, Drift
 from tests.hops.observe.conftest import Server
 
@@ -64,9 +64,11 @@ def test_a_whole_file_is_left_alone(file: Path, content: str) -> None:
     assert not kubeconfig_fault(file, "kind-shop", NOW)
 
 
-def test_an_expired_client_certificate_is_found(file: Path) -> None:
-    file.write_text(with_client(-2))
-    assert kubeconfig_fault(file, "kind-shop", NOW) == "has a client certificate that expired on 2027-03-02"
+@pytest.mark.parametrize(("days", "when"), [(-2, "expired on 2027-03-02"), (LEAF_DAYS + 2, "begins on 2027-03-05")])
+def test_a_client_certificate_of_another_time_is_found(file: Path, days: int, when: str) -> None:
+    file.write_text(with_client(days))
+    clock = "and the clock of this machine says 2027-03-04"
+    assert kubeconfig_fault(file, "kind-shop", NOW) == f"has a client certificate that {when}, {clock}"
 
 
 def kind(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +104,7 @@ def test_a_certificate_that_has_expired_in_the_node_too_is_renewed_there(
     folder = file.parent / "bin"
     kind(folder, f"cat {file.parent}/admin.conf", monkeypatch)
     (file.parent / "admin.conf").write_text(with_client(days))
-    (file.parent / "renewed").write_text(with_client(365))
+    (file.parent / "renewed").write_text(with_client(LEAF_DAYS - 1))
     docker = f'#!/bin/sh\necho "$*" >>{file.parent}/calls\ncp {file.parent}/renewed {file.parent}/admin.conf\n'
     (folder / "docker").write_text(docker)
     (folder / "docker").chmod(0o755)

@@ -7,7 +7,8 @@ import pytest
 
 from hops.cli.updates import routes
 from hops.model.plan import plan
-from hops.model.settings import Settings, settings
+from hops.model.settings.stack_config import settings
+from hops.model.settings.stack_settings import Settings
 from hops.observe.in_cluster.api import APIError
 from hops.observe.local.authority import FOLDER
 from hops.trace.observed.observation import FollowedRequest, SentRequest

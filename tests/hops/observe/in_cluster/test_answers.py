@@ -30,7 +30,9 @@ case "$*" in *logs*) printf 'one\\ntwo\\n' ;; *) cat "$STAND_IN/objects" ;; esac
 """
 
 
-DOOR = Entrypoint("127.0.0.1", "c-worker", (PortMapping("http", 8080, 80, 8080), PortMapping("https", 8443, 443, 8443)))
+ENTRYPOINT = Entrypoint(
+    "127.0.0.1", "c-worker", (PortMapping("http", 8080, 80, 8080), PortMapping("https", 8443, 443, 8443))
+)
 
 
 def backend(name: str, tls: str | None = None) -> Backend:
@@ -58,7 +60,7 @@ def holds(nodes: StandIn, **pods: dict[str, Any]) -> list[dict[str, Any]]:
 
 def asked(*names: str, seconds: Iterator[float] | None = None) -> tuple[Any, list[RouteAnswer]]:
     clock = seconds or iter(count())
-    return asyncio.run(answers("c-control-plane", DOOR, [backend(n) for n in names], lambda: next(clock)))
+    return asyncio.run(answers("c-control-plane", ENTRYPOINT, [backend(n) for n in names], lambda: next(clock)))
 
 
 def test_each_route_is_asked_until_a_pod_answers(nodes: StandIn) -> None:
@@ -76,7 +78,7 @@ def test_each_route_is_asked_until_a_pod_answers(nodes: StandIn) -> None:
 def test_a_route_with_a_certificate_is_asked_over_https(nodes: StandIn) -> None:
     holds(nodes, a=READY)
     clock = count()
-    _, (a,) = asyncio.run(answers("c-control-plane", DOOR, [backend("a", "a-tls")], lambda: next(clock)))
+    _, (a,) = asyncio.run(answers("c-control-plane", ENTRYPOINT, [backend("a", "a-tls")], lambda: next(clock)))
     assert a.answered
     (call,) = (call for call in nodes.calls if call.startswith("curl"))
     assert call.endswith("--connect-to ::c-worker:443 https://a.local/")
@@ -85,12 +87,12 @@ def test_a_route_with_a_certificate_is_asked_over_https(nodes: StandIn) -> None:
 def test_a_grpc_route_is_asked_by_a_call(nodes: StandIn) -> None:
     holds(nodes, a=READY)
     clock = count()
-    asyncio.run(answers("c-control-plane", DOOR, [replace(backend("a"), grpc=True)], lambda: next(clock)))
+    asyncio.run(answers("c-control-plane", ENTRYPOINT, [replace(backend("a"), grpc=True)], lambda: next(clock)))
     (call,) = (call for call in nodes.calls if call.startswith("curl"))
     assert "--request POST --header content-type: application/grpc --header te: trailers" in call
 
 
-def test_envoys_own_answer_is_none_and_the_others_are_told(nodes: StandIn) -> None:
+def test_envoys_own_answer_is_none_and_the_others_are_reported(nodes: StandIn) -> None:
     holds(nodes, a=READY, envoy=UNREADY)
     _, (a, envoy) = asked("a", "envoy", seconds=iter(range(0, 9999, SECONDS_RUNNING)))
     assert (a.answered, envoy.answered) == (True, False)
@@ -139,7 +141,7 @@ def migrated(nodes: StandIn, *phases: str, namespace: str = "apps", service: str
     (nodes.folder / "objects").write_text(json.dumps({"kind": "List", "items": items}))
 
 
-def test_the_last_pod_of_a_failed_migration_is_told(nodes: StandIn) -> None:
+def test_the_last_pod_of_a_failed_migration_is_reported(nodes: StandIn) -> None:
     migrated(nodes, "Failed", "Succeeded")
     told = failed_migration(cluster_objects("c-control-plane"), "apps/api")
     assert told is not None
@@ -147,7 +149,7 @@ def test_the_last_pod_of_a_failed_migration_is_told(nodes: StandIn) -> None:
     assert (name, start.phase, start.exit_code) == ("apps/m-0", "Failed", 3)
 
 
-def test_a_migration_that_succeeded_in_the_end_is_not_told(nodes: StandIn) -> None:
+def test_a_migration_that_succeeded_in_the_end_is_not_reported(nodes: StandIn) -> None:
     migrated(nodes, "Succeeded", "Failed")
     assert failed_migration(cluster_objects("c-control-plane"), "apps/api") is None
     migrated(nodes, "Failed", service="other")
@@ -189,7 +191,7 @@ def deployed(nodes: StandIn, *pods: tuple[str, dict[str, Any]], observed: int = 
 
 def wait_for(backend: Backend) -> RouteAnswer:
     seconds = count(0, 10)
-    _, (answer,) = asyncio.run(answers("c-control-plane", DOOR, [backend], lambda: next(seconds)))
+    _, (answer,) = asyncio.run(answers("c-control-plane", ENTRYPOINT, [backend], lambda: next(seconds)))
     return answer
 
 

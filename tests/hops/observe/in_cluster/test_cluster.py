@@ -77,7 +77,7 @@ def test_a_kind_that_may_not_be_listed_hides_no_other(server: Server, connect: C
     assert len(unseen) == 2
 
 
-def test_a_list_that_goes_on_is_told(server: Server, connect: Connect) -> None:
+def test_a_list_that_goes_on_is_reported(server: Server, connect: Connect) -> None:
     whole = {"kind": "PodList", "apiVersion": "v1", "metadata": {"continue": "more"}, "items": [pod("web")]}
     server.answers["/api/v1/pods"] = (200, json.dumps(whole))
     unseen: dict[str, str] = {}
@@ -214,7 +214,7 @@ def test_the_certificate_of_a_gateway_s_listener_is_read(
     assert len(server.asked) == read
 
 
-def test_a_secret_that_may_not_be_read_is_told(server: Server, connect: Connect) -> None:
+def test_a_secret_that_may_not_be_read_is_reported(server: Server, connect: Connect) -> None:
     server.answers["/api/v1/namespaces/projectcontour/secrets/mine"] = (403, '{"message": "forbidden"}')
     unseen: dict[str, str] = {}
     public = secrets(connect(), view(secret("projectcontour", "mine"), MOUNTS), unseen)

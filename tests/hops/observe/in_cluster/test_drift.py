@@ -174,17 +174,17 @@ def test_an_entry_that_is_gone_from_a_list_is_named_by_its_key(server: Server, c
     fields = copy.deepcopy(SERVICE_FIELDS)
     fields["f:spec"]["f:ports"]['k:{"port":81,"protocol":"TCP"}'] = {".": {}, "f:port": {}}
     service = Cluster(server, {**SERVICE, "spec": {**SERVICE["spec"], "ports": ports}}, fields)
-    assert service.told(connect) == []
+    assert service.reported(connect) == []
     assert len(server.asked) == 1
     del service.live["spec"]["ports"][0]
     del service.live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"]['k:{"port":80,"protocol":"TCP"}']
-    (told,) = service.told(connect)
+    (told,) = service.reported(connect)
     assert str(told) == "Service apps/web has spec.ports.[port=80] removed by somebody"
     assert (told.repaired, told.added) == (True, ())
     # Somebody else owns the entry, and it is as declared.
     service.live["spec"]["ports"] = ports
     service.by("kubectl-edit", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:port": {}}}}})
-    assert service.told(connect) == []
+    assert service.reported(connect) == []
 
 
 def test_a_field_within_a_list_is_found_by_its_key(deployment: Cluster, connect: Connect) -> None:

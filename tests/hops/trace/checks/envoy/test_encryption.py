@@ -1,5 +1,6 @@
 """TLS at Envoy: T53 to T58, T61 to T63."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -123,7 +124,7 @@ def unserved(observation: JSON) -> None:
     """No TLS for the host."""
     faults.envoy(observation)["routes"].pop()
     listeners = faults.envoy(observation)["listeners"]["listener_statuses"]
-    listeners.remove(next(one for one in listeners if one["name"] == "ingress_https"))
+    listeners.remove(next(one for one in listeners if one["name"] in ("ingress_https", "https-443")))
     refused_handshake(observation, "unexpected eof while reading")
 
 
@@ -163,6 +164,104 @@ def test_a_proxy_without_its_secret_has_no_plain_route_either() -> None:
     proxy["status"] = {"currentStatus": "invalid", "description": "the Secret is invalid"}
     faults.unrouted(observation)
     assert reported(observation) == [("route", "T57")]
+
+
+def unresolved(gateway: JSON) -> None:
+    """The status that Contour writes for a listener without a usable Secret."""
+    conditions = [
+        faults.condition("Programmed", "False", "Invalid", "Listener has invalid TLS configuration"),
+        faults.condition("ResolvedRefs", "False", "InvalidCertificateRef", "Secret not found"),
+    ]
+    gateway["status"]["listeners"] = [{"name": "https", "conditions": conditions}]
+
+
+def test_the_certificate_of_a_gateway_s_listener_is_missing() -> None:
+    observation = secure(healthy())
+    gateway = faults.by_secure_http_route(observation)
+    assert reported(observation) == []
+    without(observation, "Secret", SECRET)
+    unresolved(gateway)
+    refused_handshake(observation, "unexpected eof while reading")
+    assert reported(observation) == [("route", "T57")]
+    one = finding(observation)
+    assert (one["resource"], "it does not exist" in one["message"]) == (f"Secret/apps/{SECRET}", True)
+    assert f"Gateway/projectcontour/public names Secret apps/{SECRET}" in one["evidence"]
+    assert "InvalidCertificateRef" in one["evidence"]
+
+
+def test_the_certificate_of_a_gateway_s_listener_is_unusable() -> None:
+    observation = secure(healthy())
+    gateway = faults.by_secure_http_route(observation)
+    observation["cluster"]["unusable"] = {f"apps/{SECRET}": "its tls.key is not the key of its tls.crt"}
+    unresolved(gateway)
+    refused_handshake(observation, "unexpected eof while reading")
+    assert reported(observation) == [("route", "T57")]
+    assert "its tls.key is not the key of its tls.crt" in finding(observation)["message"]
+
+
+@pytest.mark.parametrize(
+    ("other", "code", "expected"),
+    [({"ends": "2026-11-23T09:00:00+00:00"}, 10, "T53"), ({"hosts": ["other.localhost"]}, 62, "T54")],
+)
+def test_a_bad_certificate_of_a_gateway_s_listener(other: dict[str, object], code: int, expected: str) -> None:
+    observation = secure(healthy(), certificate(**other))
+    faults.by_secure_http_route(observation)
+    distrusted(observation, code, "certificate verify failed")
+    assert reported(observation) == [("route", expected)]
+    one = finding(observation)
+    assert one["resource"] == f"Secret/apps/{SECRET}"
+    assert f"create secret tls {SECRET} --cert tls.crt --key tls.key" in one["remedy"]
+
+
+def test_a_gateway_without_a_listener_for_https() -> None:
+    observation = secure(healthy())
+    gateway = faults.by_secure_http_route(observation)
+    del gateway["spec"]["listeners"][1]
+    unserved(observation)
+    assert reported(observation) == [("route", "T58")]
+    one = trace(view(observation).observation).findings[0]
+    assert "Give its Gateway a listener of protocol HTTPS" in one.message
+    assert (one.remedy, one.look) == ("", "kubectl get gateways --all-namespaces --output yaml")
+
+
+def test_an_ingress_and_a_gateway_name_two_certificates() -> None:
+    observation = secure(healthy())
+    ingress = copy.deepcopy(faults.ingress(observation))
+    gateway = faults.by_secure_http_route(observation)
+    gateway["spec"]["listeners"].append({"name": "contour", "protocol": "projectcontour.io/https", "port": 443})
+    gateway["spec"]["listeners"][1]["tls"]["certificateRefs"][0]["name"] = "other-tls"
+    added(observation, ingress, {**thing("v1", "Secret", "other-tls", "apps"), "type": "kubernetes.io/tls"})
+    one = next(one for one in trace(view(observation).observation).findings if one.code == "T63")
+    assert (str(one.resource), one.remedy) == ("Gateway/projectcontour/public", "")
+    assert one.look == "kubectl --namespace projectcontour get gateway public --output yaml"
+
+
+def test_what_a_stack_declares_is_put_right_by_the_stack() -> None:
+    observation = secure(healthy())
+    without(observation, "Secret", SECRET)
+    refused_handshake(observation, "unexpected eof while reading")
+    one = trace(view(observation).observation).findings[0]
+    assert one.remedy.startswith(".venv/bin/hops kubectl local --namespace apps delete secret web-tls")
+    assert "Put the new certificate" in one.message
+    observation["stack"]["settings"]["services"][0]["tls"] = True
+    faults.ingress(observation)["spec"]["tls"][0]["secretName"] = HOST
+    one = trace(view(observation).observation).findings[0]
+    assert (one.code, one.remedy) == (
+        "T57",
+        f".venv/bin/hops kubectl local --namespace apps delete secret {HOST} --ignore-not-found && make up STACK=local",
+    )
+    assert "Put the new certificate" not in one.message
+
+
+def test_a_route_without_tls_in_the_stack_s_file_is_corrected_there() -> None:
+    observation = secure(healthy())
+    del faults.ingress(observation)["spec"]["tls"]
+    unserved(observation)
+    one = trace(view(observation).observation).findings[0]
+    assert (one.code, one.remedy) == ("T58", "make up STACK=local")
+    assert one.setting == "stacks/Pulumi.local.yaml: services[0].routes[0].tls"
+    observation["stack"]["settings"]["services"][0]["tls"] = True
+    assert trace(view(observation).observation).findings[0].setting == ""
 
 
 def test_a_host_without_tls_behind_an_open_port() -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from hops.model.hop import HopName
+from hops.trace.facts.evidence import found as seen_at
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
 from tests.hops.trace.checks.envoy.test_route_kinds import planned_proxy
@@ -88,6 +90,17 @@ def test_a_server_that_can_be_reached_is_not_deaf(address: str) -> None:
     faults.listening(observation, (address, 8080), ("127.0.0.1", 8080))
     failed(observation, "timeout", *faults.DIRECT)
     assert not {("pod", "T40"), ("pod", "T41")} & set(reported(observation))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"), [("0.0.0.0", POD_IP), ("[::]", POD_IP), ("*", POD_IP), (POD_IP, POD_IP), ("127.0.0.1", None)]
+)
+def test_a_pod_is_shown_at_the_address_that_leads_to_its_server(address: str, shown: str | None) -> None:
+    observation = healthy()
+    faults.listening(observation, (address, 8080))
+    seen = seen_at(view(observation), HopName.POD)
+    assert str(seen.value) == f"{shown or address}:8080"
+    assert f"listens in its namespace: {address}:8080" in seen.evidence
 
 
 def test_sockets_of_the_kernels_own_table_are_read_as_well() -> None:
