@@ -76,7 +76,8 @@ def _text_key(loader: Any, key: yaml.Node) -> yaml.Node:
     tag = str(key.tag).removeprefix(_CORE)
     if not isinstance(key, yaml.ScalarNode) or tag == "null":
         kind = "null" if tag == "null" else "a list" if isinstance(key, yaml.SequenceNode) else "a mapping"
-        raise _at(f"a key is {kind}; a key must be a string", key.start_mark)
+        remedy = "; put a value with {{ }} in quotes, or render the template" if kind == "a mapping" else ""
+        raise _at(f"a key is {kind}; a key must be a string{remedy}", key.start_mark)
     if tag not in ("bool", "int", "float"):
         return key
     value = loader.construct_object(key)

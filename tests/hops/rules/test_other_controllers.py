@@ -80,10 +80,13 @@ def test_a_missing_service_is_wrong_for_every_controller() -> None:
     assert [finding.code for finding in verdict(documents(text), rules=["IN01"])] == ["IN01"]
 
 
-@pytest.mark.parametrize(("kind", "found"), [("alb", []), ("nginx", ["IN01"]), ("contour", ["IN01"])])
-def test_only_the_aws_controller_reads_an_action_as_backend(kind: str, found: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("kind", "annotated", "found"),
+    [("alb", True, []), ("alb", False, []), ("nginx", False, ["IN01"]), ("contour", True, ["IN01"])],
+)
+def test_only_the_aws_controller_reads_an_action_as_backend(kind: str, found: list[str], *, annotated: bool) -> None:
     action = "alb.ingress.kubernetes.io/actions.redirect"
-    annotations = f"{{kubernetes.io/ingress.class: {kind}" + (f", {action}: '{{}}'}}" if kind != "nginx" else "}")
+    annotations = f"{{kubernetes.io/ingress.class: {kind}" + (f", {action}: '{{}}'}}" if annotated else "}")
     backend = "{service: {name: redirect, port: {name: use-annotation}}}"
     text = ingress(
         f"{{rules: [{{http: {{paths: [{path(backend=backend)}]}}}}]}}", metadata=f"annotations: {annotations}"

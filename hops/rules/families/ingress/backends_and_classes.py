@@ -97,14 +97,14 @@ def service_exists(resource: Resource, inventory: Inventory, _: NoParameters) ->
 def _is_action(target: Target, resource: Resource, inventory: Inventory) -> bool:
     """Whether a backend names an action in an annotation, which only the AWS Load Balancer Controller reads.
 
+    Under the controller's own class `alb`, somebody else may add the annotation, such as Argo Rollouts.
     Source: https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/#actions
     """
-    return (
-        resource.kind == "Ingress"
-        and target.port_name == "use-annotation"
-        and f"alb.ingress.kubernetes.io/actions.{target.service}" in resource.annotations
-        and of_another_controller(inventory.ingress(resource), inventory)
-    )
+    if resource.kind != "Ingress" or target.port_name != "use-annotation":
+        return False
+    ingress = inventory.ingress(resource)
+    named = f"alb.ingress.kubernetes.io/actions.{target.service}" in resource.annotations
+    return (named or class_of(ingress, inventory) == "alb") and of_another_controller(ingress, inventory)
 
 
 def _namespaces(inventory: Inventory) -> Mapping[str, Sequence[str | None]]:

@@ -9,7 +9,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod
 from hops.kubernetes.resources.services import DeclaredService, service_of
-from hops.kubernetes.values import Undecidable, at, pairs, text
+from hops.kubernetes.values import Undecidable, at, mapping, pairs, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.rules.families.samples import SERVED_POD, service_example
@@ -87,7 +87,8 @@ def _unselected(inventory: Inventory) -> Mapping[str | None, list[Pod]]:
     of=services,
     hop=HopName.ENDPOINT,
     why="If a selector matches several workloads, part of the requests reach the wrong one. Two Services with the "
-    "same selector, type and ports are two names for the same thing, and a later change easily misses one of them.",
+    "same selector, type and ports are two names for the same thing, and a later change easily misses one of them. The "
+    "Services of an Argo Rollout may be equal, because its controller completes their selectors.",
     remedy="Add a label to the selector that only one workload has, or remove one of the Services.",
     references=(SERVICES,),
     bad=SERVED_POD
@@ -107,7 +108,7 @@ def one_workload(service: DeclaredService, inventory: Inventory, _: NoParameters
         more = f" and {len(made) - _MOST_NAMED} more" if len(made) > _MOST_NAMED else ""
         workloads = ", ".join(made[:_MOST_NAMED])
         yield Breach("/spec/selector", f"the selector matches several workloads: {workloads}{more}.")
-    if not _headless(service):
+    if not _headless(service) and not _rolled_out(service, inventory):
         first = inventory.once(_first_of_selector).get(_key(service))
         if first and not first.resource.same_object(service.resource):
             yield Breach("/spec/selector", f"{first.resource} has the same selector, type and ports.")
@@ -141,6 +142,26 @@ class _Workloads:
 def _headless(service: DeclaredService) -> bool:
     """Whether it only gives names to pods, as a StatefulSet's does beside the Service that is asked."""
     return text(service.spec.get("clusterIP")) == "None"
+
+
+def _rolled_out(service: DeclaredService, inventory: Inventory) -> bool:
+    """Whether a Rollout of Argo names a Service, to whose selector its controller adds the hash of some pods.
+
+    Source: https://argo-rollouts.readthedocs.io/en/stable/features/specification/
+    """
+    return (service.resource.namespace, service.resource.name) in inventory.once(_of_rollouts)
+
+
+def _of_rollouts(inventory: Inventory) -> frozenset[tuple[str | None, str]]:
+    found: set[tuple[str | None, str]] = set()
+    for rollout in inventory.of_kind("Rollout"):
+        rest = [at(rollout.body, "spec", "strategy")]
+        while rest:
+            for key, value in mapping(rest.pop()).items():
+                name = text(value) if key.endswith("Service") else None
+                found |= {(rollout.namespace, name)} if name else set()
+                rest.append(value)
+    return frozenset(found)
 
 
 _Key = tuple[str | None, str, frozenset[tuple[str, str]], frozenset[tuple[int | None, int | str | None, str]]]

@@ -50,6 +50,16 @@ WITH_HTTPS = (
     "{selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}, "
     "{name: https, port: 443, targetPort: 8443}]}"
 )
+TWIN = service(WITH_HTTPS).replace("name: web,", "name: web-blue,") + service(WITH_HTTPS).replace(
+    "name: web,", "name: web-green,"
+)
+ROLLOUT = """
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web, namespace: apps}
+spec: {strategy: {blueGreen: {activeService: web-blue, previewService: web-green}}}
+"""
 ROUTED = """
 ---
 apiVersion: networking.k8s.io/v1
@@ -281,6 +291,13 @@ CASES = [
         "an unknown port",
         workload("Pod", "[{ports: [{containerPort: !unknown }]}]") + service(ON_80),
         undecided=True,
+    ),
+    Case("SV06", "the Services of a Rollout", SERVER + TWIN + ROLLOUT),
+    Case(
+        "SV06",
+        "the Services of another Rollout",
+        SERVER + TWIN + ROLLOUT.replace("-green", "-blue"),
+        ("/spec/selector",),
     ),
     Case("SV03", "no type is ClusterIP", service(ON_80)),
     Case("SV03", "LoadBalancer", service("{type: LoadBalancer, selector: {app: web}}"), ("/spec/type",)),

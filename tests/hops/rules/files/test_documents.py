@@ -115,6 +115,11 @@ TABS = "a tab indents this line, and YAML takes spaces only; replace the tab by 
             '1:8 a value ends before "c"; put the whole value in quotes, or remove the rest',
             "a: '\"b\" c'\n",
         ),
+        (
+            "a: {{ b }}\n",
+            "1:5 a key is a mapping; a key must be a string; put a value with {{ }} in quotes, or render the template",
+            "a: '{{ b }}'\n",
+        ),
         ("a: - b\n", "1:4 a list cannot begin in the line of its key; begin it in the next line", "a:\n- b\n"),
         ("a: ]\n", "1:4 a value is missing before ]; put a value that begins with it in quotes", "a: ']'\n"),
         (
