@@ -31,6 +31,8 @@ _PATH_KEYS = frozenset(
     }
 )
 """The keys of a Kustomization under which paths stand."""
+_RESOURCES = ("bases", "components", "resources")
+"""The keys of a Kustomization that name files, folders and addresses with objects."""
 
 
 @dataclass
@@ -192,6 +194,7 @@ def read(paths: Iterable[str], *, render: bool = False) -> Manifests:
     if render:
         _render_charts(found)
         _render_kustomizations(found)
+    _name_missing_resources(found)
     _leave_out_patches(found)
     return found
 
@@ -337,6 +340,23 @@ def _leave_out_patches(found: Manifests) -> None:
                     name, None, f"left out: {kustomization} applies it as a patch; render it with `kubectl kustomize`"
                 )
             )
+
+
+def _name_missing_resources(found: Manifests) -> None:
+    """Reports what a Kustomization that was not rendered reads beside the files: its objects may be anywhere."""
+    names = (*found.files, *(unread.file for unread in found.unread))
+    there = {os.path.realpath(name) for name in names if name != STDIN}
+    folders = {str(folder) for name in there for folder in Path(name).parents}
+    for name, file in found.files.items():
+        for body in file.bodies if _is_kustomization_file(name) and not file.by else ():
+            for entry in (one for key in _RESOURCES for one in sequence(at(body, key))):
+                if not isinstance(entry, str) or "\n" in entry:
+                    continue
+                if os.path.realpath(Path(name).parent / entry) not in there | folders:
+                    reason = (
+                        f"{entry} is not among the files; render the folder with `kubectl kustomize`, or pass it, too"
+                    )
+                    found.unread.append(Unread(name, None, reason))
 
 
 def _patches(kustomization: JSON) -> Iterator[str]:

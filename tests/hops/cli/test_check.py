@@ -740,6 +740,25 @@ def test_a_file_that_was_not_read_proves_no_absence(tmp_path: Path) -> None:
     assert codes(found(tmp_path, "--rule", "HP01")) == ["HP01"]
 
 
+@pytest.mark.parametrize("entry", ["../base", "https://github.com/a/b//c?ref=v1", "missing.yaml"])
+def test_nothing_follows_from_what_a_kustomization_names_elsewhere(tmp_path: Path, entry: str) -> None:
+    for name in ("base", "overlay"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "base" / "kustomization.yaml").write_text("resources: [app.yaml]\n")
+    (tmp_path / "base" / "app.yaml").write_text(OTHER_POD)
+    (tmp_path / "overlay" / "service.yaml").write_text(LONELY)
+    kustomization = tmp_path / "overlay" / "kustomization.yaml"
+    kustomization.write_text(f"resources: [service.yaml, '{entry}']\n")
+    done = hops("check", "--no-render", tmp_path / "overlay")
+    assert done.exit_code == 2
+    assert f"{kustomization}: {entry} is not among the files; render the folder" in done.stderr
+    assert "SV01" not in done.stdout
+    kustomization.write_text("resources: [service.yaml]\n")
+    done = hops("check", "--no-render", tmp_path / "overlay")
+    assert "SV01" in done.stdout
+    assert "not among the files" not in done.stderr
+
+
 def test_patches_of_a_kustomization_are_no_objects(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "overlay").mkdir()

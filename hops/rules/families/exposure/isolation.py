@@ -25,6 +25,7 @@ from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource, content
 from hops.kubernetes.resources.services import DeclaredService, ServicePort
 from hops.kubernetes.routing.exposed import OUTSIDE, Exposed, Exposure, exposed, routes
+from hops.kubernetes.routing.gateways import by_contour
 from hops.kubernetes.routing.targets import GATEWAY_ROUTES
 from hops.kubernetes.values import (
     JSON,
@@ -40,6 +41,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.settings.setting_types import Label, Section
 from hops.model.settings.setting_types import Port as PortNumber
 from hops.rules.families.exposure.served_files import exposed_pod
@@ -228,8 +230,18 @@ def _kept_by_calico(pod: Pod, inventory: Inventory) -> bool:
 
 
 def _controllers_home(inventory: Inventory) -> frozenset[str | None]:
+    """The namespaces of the Envoys that are declared, that a stack uses, and that an operator of Contour makes."""
     existing = inventory.settings.contour.namespace if inventory.settings else None
-    return frozenset((*(pod.resource.namespace for pod in inventory.once(envoys)), *filter(None, [existing])))
+    found = {*(pod.resource.namespace for pod in inventory.once(envoys)), *filter(None, [existing])}
+    found |= {
+        text(at(one.body, "spec", "namespace", "name")) or CONTOUR_NAMESPACE
+        for one in inventory.of_kind("Contour")
+        if one.api_version.startswith("operator.projectcontour.io/")
+    }
+    if not inventory.once(envoys):
+        # The Gateway provisioner runs the Envoys of a Gateway in its namespace.
+        found |= {one.namespace for one in inventory.of_kind("Gateway") if by_contour(one, inventory)}
+    return frozenset(found)
 
 
 def _within(sender: JSON, parameters: Admission, inventory: Inventory) -> bool:

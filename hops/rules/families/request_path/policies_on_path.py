@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from hops.kubernetes import objects
-from hops.kubernetes.controller.classes import ingresses_of_others
+from hops.kubernetes.controller.classes import class_of, ingresses_of_others
 from hops.kubernetes.controller.contour import envoys
+from hops.kubernetes.controller.installed import installed
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.network_policies import (
     CALICO,
@@ -16,9 +16,6 @@ from hops.kubernetes.policies.network_policies import (
     Peer,
     declared_peer,
     declared_policies,
-    pod_selector,
-    senders,
-    without_senders,
 )
 from hops.kubernetes.policies.policy_order import Ruling, ruling
 from hops.kubernetes.resources.pods import Pod, Port
@@ -29,7 +26,10 @@ from hops.kubernetes.values import (
     JSON,
     UNKNOWN,
     Undecidable,
+    at,
     mapping,
+    sequence,
+    text,
 )
 from hops.model.finding import Level, Severity, label
 from hops.model.hop import HopName
@@ -126,9 +126,34 @@ def _contours_backends(inventory: Inventory) -> frozenset[tuple[str | None, str]
     )
 
 
+def _serving(service: DeclaredService, inventory: Inventory) -> Sequence[Pod]:
+    """The Envoys that send to a Service: of several Contours, those of one that handles the class of a route to it."""
+    every = inventory.once(envoys)
+    try:
+        contours = inventory.once(installed)
+        classes = inventory.once(_classes).get((service.resource.namespace, service.resource.name), {None})
+    except Undecidable:
+        return every
+    if len(contours) < 2 or None in classes:
+        return every
+    others = {pod for one in contours if classes.isdisjoint(one.contour.classes) for pod in one.envoys}
+    # If no Contour handles the class, IN09 names it, and each may be the one that is meant.
+    return [pod for pod in every if pod not in others] or every
+
+
+def _classes(inventory: Inventory) -> Mapping[tuple[str | None, str | None], set[str | None]]:
+    """The ingress classes of the routes to each Service; None stands for a route that has none (HTTPRoute)."""
+    found: dict[tuple[str | None, str | None], set[str | None]] = defaultdict(set)
+    for route in inventory.once(routes):
+        kind, subject = route.resource.kind, route.resource
+        classed = inventory.ingress(subject) if kind == "Ingress" else subject if kind == "HTTPProxy" else None
+        found[route.namespace, route.service].add(class_of(classed, inventory) if classed else None)
+    return found
+
+
 def _denials(service: DeclaredService, inventory: Inventory) -> Iterator[tuple[str, str]]:
     """The policies that keep the controller from the pods of a Service, each with a sentence."""
-    senders = [pod for pod in inventory.once(envoys) if not pod.host_network]
+    senders = [pod for pod in _serving(service, inventory) if not pod.host_network]
     if not senders and inventory.once(envoys):
         return
     rulings = inventory.once(_Rulings)
@@ -215,15 +240,17 @@ class _Rulings:
     def _group(self, namespace: str | None, policies: Iterable[Mapping[str, JSON]]) -> None:
         groups: dict[str, list[Mapping[str, JSON]]] = defaultdict(list)
         for policy in policies:
-            groups[content(pod_selector(policy))].append(policy)
+            groups[content(at(dict(policy), "spec", "podSelector"))].append(policy)
         for group in groups.values():
-            for pod in self._inventory.pods_that(namespace, pod_selector(group[0])):
+            selector = at(dict(group[0]), "spec", "podSelector")
+            for pod in self._inventory.pods_that(namespace, selector):
                 self._of[pod].append(len(self._groups))
             self._groups.append(group)
 
 
 def _named(body: Mapping[str, JSON] | None) -> str:
-    return label(str((body or {}).get("kind")), objects.namespace(body), objects.name(body))
+    metadata = at(dict(body or {}), "metadata")
+    return label(str(at(dict(body or {}), "kind")), text(at(metadata, "namespace")), str(at(metadata, "name")))
 
 
 def tcp_targets(service: DeclaredService, pod: Pod) -> Sequence[int]:
@@ -249,9 +276,10 @@ def _own_namespace_only(policies: Iterable[Mapping[str, JSON]], peer: Peer) -> s
     found = ""
     connection = Connection(peer, peer, 1)
     for body in policies:
-        if ruling([without_senders(body)], "Ingress", connection).allowed:
+        if ruling([{**body, "spec": {**mapping(body.get("spec")), "ingress": []}}], "Ingress", connection).allowed:
             continue
-        for given in senders(body):
+        for rule in sequence(at(dict(body), "spec", "ingress")):
+            given = sequence(at(rule, "from"))
             if not given or not all(set(mapping(sender)) == {"podSelector"} for sender in given):
                 return None
         found = found or _named(body)

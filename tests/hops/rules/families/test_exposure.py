@@ -114,6 +114,22 @@ metadata: {name: edge, namespace: gateways}
 spec: {template: {metadata: {labels: {a: b}}, spec: {containers: [{name: proxy, image: "envoyproxy/envoy:v1.35.0"}]}}}
 """
 
+HOME = "{{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {}}}}}}}"
+OPERATED = """
+---
+apiVersion: operator.projectcontour.io/v1alpha1
+kind: Contour
+metadata: {name: c, namespace: operator}
+spec: {namespace: {name: gateways}}
+"""
+PROVISIONED = """
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: gateways}
+spec: {gatewayClassName: contour, listeners: [{name: http, protocol: HTTP, port: 80}]}
+"""
+
 CASES = [
     Case(
         "EX05",
@@ -141,6 +157,15 @@ CASES = [
         "EX05",
         "the namespace of a Contour elsewhere",
         ROUTED + pod() + ENVOY_ELSEWHERE + admitting(CONTROLLER.replace("projectcontour", "gateways")),
+    ),
+    *(
+        Case("EX05", f"the namespace of {what}", ROUTED + pod() + made + admitting(HOME.format(home)), found)
+        for what, made, home, found in (
+            ("an operator's Contour", OPERATED, "gateways", ()),
+            ("no operator's Contour", OPERATED, "others", ("",)),
+            ("a provisioned Gateway", PROVISIONED, "gateways", ()),
+            ("no provisioned Gateway", PROVISIONED, "others", ("",)),
+        )
     ),
     *(
         Case("EX01", f"reached by {name}", way + pod(SERVES), (COMMAND,))
