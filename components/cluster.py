@@ -19,7 +19,7 @@ from pydantic import Field
 
 from components.arguments import ArgumentError, checked
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
-from hops.model.kind_names import CONTROL_PLANE, KUBECTL, context, control_plane
+from hops.model.kind_names import CONTROL_PLANE, KIND_API, KUBECTL, context, control_plane
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
@@ -411,7 +411,7 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
             ]
         }
     return {
-        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "apiVersion": KIND_API,
         "kind": "Cluster",
         "name": values["name"],
         "networking": {

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from components.arguments import checked
 from components.children import child
-from hops.kubernetes.routing.gateways import CONTOUR_CONTROLLER, CONTOUR_TLS, GROUP
+from hops.kubernetes.resources.resource import GATEWAY_GROUP
+from hops.kubernetes.routing.gateways import CONTOUR_CONTROLLER, CONTOUR_TLS
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
 from hops.model.plan import NODE_PORTS
 from hops.model.settings import setting_types
@@ -78,7 +79,7 @@ class Gateway(pulumi.ComponentResource):
             metadata: dict[str, Any] = {"name": object_, "annotations": {"pulumi.com/skipAwait": "true"}}
             return CustomResource(
                 f"{name}-{kind.lower()}" + (f"-{within}" if kind == "ReferenceGrant" else ""),
-                api_version=f"{GROUP}/{version}",
+                api_version=f"{GATEWAY_GROUP}/{version}",
                 kind=kind,
                 metadata=metadata | ({"namespace": within} if within else {}),
                 spec=spec,
@@ -95,7 +96,7 @@ class Gateway(pulumi.ComponentResource):
                 granted.setdefault(one["namespace"], []).append(one["secret"])
         for other, secrets in granted.items():
             given = {
-                "from": [{"group": GROUP, "kind": "Gateway", "namespace": namespace}],
+                "from": [{"group": GATEWAY_GROUP, "kind": "Gateway", "namespace": namespace}],
                 "to": [{"group": "", "kind": "Secret", "name": secret} for secret in dict.fromkeys(secrets)],
             }
             declare("ReferenceGrant", "v1beta1", own, other, given)

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from components.arguments import checked
 from components.children import child
+from components.route_arguments import RouteHeaders, RouteRedirect
 from hops.model.settings import route_settings, setting_types
 
 
@@ -26,32 +27,6 @@ class HTTPProxyBackend(TypedDict):
     """Whether it gets a copy of each request and its answers are dropped. At most one of a route. Default: false."""
     protocol: NotRequired[str | None]
     """What Envoy speaks to the pods: HTTP/2 with TLS, HTTP/2 without TLS, or TLS. Default: None, HTTP/1.1."""
-
-
-class HTTPProxyRedirect(TypedDict):
-    """Where a route sends the client instead of a pod. What is left out stays as the client asked it."""
-
-    scheme: NotRequired[str | None]
-    """The new scheme. Default: None."""
-    host: NotRequired[str | None]
-    """The new host name. Default: None."""
-    port: NotRequired[int | None]
-    """The new port, 1 to 65535. Default: None."""
-    path: NotRequired[str | None]
-    """The new path, as a whole; not together with prefix. Default: None."""
-    prefix: NotRequired[str | None]
-    """What replaces the matched beginning of the path. Default: None."""
-    status: NotRequired[int]
-    """The status of the answer, 301 or 302. Default: 302."""
-
-
-class HTTPProxyHeaders(TypedDict):
-    """What Envoy changes in the headers of a request or an answer. At least one entry."""
-
-    set: NotRequired[Mapping[str, str]]
-    """Values by header name. A header that is there already is replaced. Default: none."""
-    remove: NotRequired[Sequence[str]]
-    """The names of headers. Default: none."""
 
 
 class HTTPProxyRateLimit(TypedDict):
@@ -95,7 +70,7 @@ class HTTPProxyRoute(TypedDict):
     """The Services that it leads to. Default: none, which needs a redirect."""
     rewrite: NotRequired[str | None]
     """What replaces path at the beginning of the pod's request; with Prefix only. Default: None."""
-    redirect: NotRequired[HTTPProxyRedirect | None]
+    redirect: NotRequired[RouteRedirect | None]
     """Where the client is sent. Default: None."""
     timeout: NotRequired[str | None]
     """How long the answer may take, such as 30s, or infinity. Default: None, Envoy's 15 s."""
@@ -105,9 +80,9 @@ class HTTPProxyRoute(TypedDict):
     """Whether a request may become a WebSocket. Default: false."""
     idle_timeout: NotRequired[str | None]
     """How long a request or its answer may pause, such as 10m, or infinity. Default: None, Envoy's 5 minutes."""
-    request_headers: NotRequired[HTTPProxyHeaders | None]
+    request_headers: NotRequired[RouteHeaders | None]
     """What Envoy changes in the headers that the pod gets. Default: None."""
-    response_headers: NotRequired[HTTPProxyHeaders | None]
+    response_headers: NotRequired[RouteHeaders | None]
     """What Envoy changes in the headers that the client gets. Default: None."""
     rate_limit: NotRequired[HTTPProxyRateLimit | None]
     """How many requests the route takes. Default: None, any number."""

@@ -10,7 +10,8 @@ from pydantic import Field
 from components.arguments import ArgumentError, checked
 from components.children import child
 from components.gateway import PLAIN
-from hops.kubernetes.routing.gateways import GROUP
+from components.route_arguments import RouteHeaders, RouteRedirect
+from hops.kubernetes.resources.resource import route_version
 from hops.model.path import CONTOUR_NAMESPACE, GATEWAY
 from hops.model.settings import route_settings, setting_types
 
@@ -39,32 +40,6 @@ class HTTPRouteBackend(TypedDict):
     """The Service's namespace; another one than the route's needs a ReferenceGrant. Default: None, the route's."""
 
 
-class HTTPRouteRedirect(TypedDict):
-    """Where a route sends the client instead of a pod. What is left out stays as the client asked it."""
-
-    scheme: NotRequired[str | None]
-    """The new scheme. Default: None."""
-    host: NotRequired[str | None]
-    """The new host name. Default: None."""
-    port: NotRequired[int | None]
-    """The new port, 1 to 65535. Default: None."""
-    path: NotRequired[str | None]
-    """The new path, as a whole; not together with prefix. Default: None."""
-    prefix: NotRequired[str | None]
-    """What replaces the matched beginning of the path. Default: None."""
-    status: NotRequired[int]
-    """The status of the answer, 301 or 302. Default: 302."""
-
-
-class HTTPRouteHeaders(TypedDict):
-    """What Envoy changes in the headers of a request or an answer. At least one entry."""
-
-    set: NotRequired[Mapping[str, str]]
-    """Values by header name. A header that is there already is replaced. Default: none."""
-    remove: NotRequired[Sequence[str]]
-    """The names of headers. Default: none."""
-
-
 class HTTPRouteArgs(TypedDict):
     """The arguments of an HTTPRoute. All are plain values, so that the policies judge them in a preview."""
 
@@ -89,13 +64,13 @@ class HTTPRouteArgs(TypedDict):
     """The Service that gets a copy of each request; its answers are dropped. Default: None."""
     rewrite: NotRequired[str | None]
     """What replaces path at the beginning of the pod's request; with Prefix only. Default: None."""
-    redirect: NotRequired[HTTPRouteRedirect | None]
+    redirect: NotRequired[RouteRedirect | None]
     """Where the client is sent. Default: None."""
     timeout: NotRequired[str | None]
     """How long the answer may take, such as 30s, or infinity. Default: None, Envoy's 15 s."""
-    request_headers: NotRequired[HTTPRouteHeaders | None]
+    request_headers: NotRequired[RouteHeaders | None]
     """What Envoy changes in the headers that the pod gets. Default: None."""
-    response_headers: NotRequired[HTTPRouteHeaders | None]
+    response_headers: NotRequired[RouteHeaders | None]
     """What Envoy changes in the headers that the client gets. Default: None."""
     listener: NotRequired[str]
     """The name of the Gateway's listener. Default: http; the component Gateway names a listener of TLS by its host."""
@@ -165,7 +140,7 @@ class HTTPRoute(pulumi.ComponentResource):
         super().__init__("ingress-hops:index:HTTPRoute", name, values, opts)
         self._route = CustomResource(
             f"{name}-route",
-            api_version=f"{GROUP}/v1",
+            api_version=route_version("HTTPRoute"),
             kind="HTTPRoute",
             metadata={
                 "name": values["name"],

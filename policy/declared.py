@@ -10,12 +10,12 @@ from pulumi_policy import Secret, proxy
 
 from hops.kubernetes.values import JSON, UNKNOWN, at
 from hops.model.finding import Patch
+from hops.model.kind_names import KIND_API, KIND_GROUPS
 from hops.rules.patches import patched
 
 _UNKNOWNS = frozenset(value for name, value in vars(proxy).items() if name.startswith("UNKNOWN_"))
 # kubernetes:<group/version>:<Kind>; the helm, kustomize and yaml modules hold components instead.
 _OBJECT = re.compile(r"kubernetes:(?!helm\.sh/|yaml/|kustomize/)(?:core/)?((?:[a-z0-9.-]+/)?v[0-9][a-z0-9]*):(\w+)")
-_KIND_GROUP = "kind.x-k8s.io"
 
 
 def raw(value: Any) -> Any:
@@ -80,7 +80,7 @@ def _cluster(properties: Mapping[str, JSON]) -> dict[str, JSON] | None:
         if found is not None:
             return found
     unknown = dict.fromkeys(("metadata", "networking", "nodes", "kubeadmConfigPatches"), UNKNOWN)
-    return {"apiVersion": f"{_KIND_GROUP}/v1alpha4", "kind": "Cluster", **unknown}
+    return {"apiVersion": KIND_API, "kind": "Cluster", **unknown}
 
 
 def _makes_cluster(properties: Mapping[str, JSON]) -> bool:
@@ -92,12 +92,12 @@ def _makes_cluster(properties: Mapping[str, JSON]) -> bool:
 
 def _parsed(value: JSON) -> dict[str, JSON] | None:
     """A kind configuration, given as text or as an object; None for anything else."""
-    if isinstance(value, str) and _KIND_GROUP in value:
+    if isinstance(value, str) and KIND_GROUPS[0] in value:
         try:
             value = yaml.safe_load(value)
         except yaml.YAMLError:
             return None
-    if isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(_KIND_GROUP):
+    if isinstance(value, dict) and str(value.get("apiVersion", "")).startswith(KIND_GROUPS[0]):
         return value
     return None
 

@@ -1,5 +1,12 @@
-"""The names that kind gives a cluster's containers and its context (pkg/cluster/internal/providers/common/namer.go)."""
+"""The names of kind: of its configuration's API, and those that it gives a cluster's containers and its context.
 
+Source: kind 0.32, pkg/cluster/internal/providers/common/namer.go.
+"""
+
+KIND_GROUPS = ("kind.x-k8s.io", "kind.sigs.k8s.io")
+"""The API groups of kind's configuration; the second is the old one."""
+KIND_API = f"{KIND_GROUPS[0]}/v1alpha4"
+"""The apiVersion of kind's configuration."""
 CONTROL_PLANE = "control-plane"
 """The role of a node that runs the Kubernetes API, and the end of its name."""
 KIND_CONTEXT = "kind-"

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hops.model.finding import Finding, Identity, Level, Patch, Place, Severity
+from hops.model.kind_names import KIND_API
 from hops.rules.catalogue import RULES
 
 _KEY = "ingress-hops"
 """The only key of the JSON object in a message's last line; a message without it is another pack's."""
 _OBJECT = re.compile(r"kubernetes:(?:core/)?([^:]+):")
-_KIND_API = "kind.x-k8s.io/v1alpha4"
 
 
 def as_message(finding: Finding) -> str:
@@ -149,4 +149,4 @@ def _declared(urn: str) -> Identity:
 def _api(urn: str) -> str:
     token = urn_parts(urn)[1].rpartition("$")[2]
     found = _OBJECT.match(token)
-    return found[1] if found else _KIND_API if token.startswith("command:") else ""
+    return found[1] if found else KIND_API if token.startswith("command:") else ""

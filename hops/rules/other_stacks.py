@@ -86,7 +86,7 @@ def declared(of: Settings) -> Iterator[tuple[dict[str, Any], Place]]:
             nodes[one.worker if cluster.workers else 0]["extraPortMappings"] = [
                 {"hostPort": port, "listenAddress": str(cluster.listen_address)} for port in one.ports
             ]
-        yield {"apiVersion": "kind.x-k8s.io/v1alpha4", "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
+        yield {"apiVersion": kind_names.KIND_API, "kind": "Cluster", "name": cluster.name, "nodes": nodes}, Place()
     for service in of.services:
         for route in service.routes:
             metadata = {"name": route.name, "namespace": service.namespace}

@@ -70,11 +70,12 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
             path=backend.request_path,
             headers=backend.request_headers,
             port=next(mapping.host for mapping in path.mappings if mapping.scheme == backend.scheme),
-            ca_file=authority if routes[backend.namespace, backend.service, backend.route].tls is True else None,
-            insecure=routes[backend.namespace, backend.service, backend.route].signed_elsewhere,
+            ca_file=authority if route.tls is True else None,
+            insecure=route.signed_elsewhere,
             **(GRPC_CALL if backend.grpc else {}),
         )
         for path, backend in intended.asked
+        for route in [routes[backend.namespace, backend.service, backend.route]]
     ]
     sent = [later(partial(_first, each, address)) for each in asked]
     return [_answer(look.result(), backend.redirect) for look, (_, backend) in zip(sent, intended.asked, strict=True)]

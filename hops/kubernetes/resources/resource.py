@@ -8,9 +8,12 @@ from typing import Generic, TypeVar
 
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, matches, pairs, plain, pointer, steps, unknown_paths
 from hops.model.finding import Identity, Place, label
+from hops.model.kind_names import KIND_GROUPS
 
 T = TypeVar("T")
 
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+"""The API group of the Gateway API."""
 _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("ConfigMap", "Namespace", "Pod", "PodTemplate", "ReplicationController", "Secret", "Service"), ("",)
@@ -20,11 +23,11 @@ _GROUPS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Ingress", "IngressClass", "NetworkPolicy"), ("networking.k8s.io", "extensions")),
     **dict.fromkeys(
         ("Gateway", "GatewayClass", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TCPRoute", "TLSRoute", "UDPRoute"),
-        ("gateway.networking.k8s.io",),
+        (GATEWAY_GROUP,),
     ),
     **dict.fromkeys(("HTTPProxy", "TLSCertificateDelegation"), ("projectcontour.io",)),
     **dict.fromkeys(("Fleet", "Policy"), ("ingress-hops",)),
-    "Cluster": ("kind.x-k8s.io", "kind.sigs.k8s.io"),
+    "Cluster": KIND_GROUPS,
     "DeploymentConfig": ("apps.openshift.io",),
     "IPPool": ("crd.projectcalico.org", "projectcalico.org"),
     "Installation": ("operator.tigera.io",),
@@ -209,7 +212,7 @@ def resource(body: Mapping[str, JSON], place: Place) -> Resource:
     version, kind = body.get("apiVersion"), body.get("kind")
     version = version if isinstance(version, str) else ""
     # A kind configuration without `kind` is read as what it is meant to be.
-    kind = kind if isinstance(kind, str) else "Cluster" if version.startswith("kind.x-k8s.io/") else ""
+    kind = kind if isinstance(kind, str) else "Cluster" if version.startswith(f"{KIND_GROUPS[0]}/") else ""
     groups = _GROUPS.get(kind)
     if groups is not None and version:
         group = version.rpartition("/")[0]

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from hops.kubernetes import objects
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import GATEWAY_GROUP, Resource
 from hops.kubernetes.routing.targets import home
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, at, number, pairs, sequence, text, texts
 
-GROUP = "gateway.networking.k8s.io"
 CONTOUR_CONTROLLER = "projectcontour.io/"
 """Prefix of the controller names of Contour's GatewayClasses."""
 CONTOUR_TLS = "projectcontour.io/https"
@@ -114,7 +113,7 @@ def detached(route: Resource, inventory: Inventory) -> str:
     found = attachments(route, inventory)
     if not found:
         return "the route has no parentRefs" if inventory.once(gateways_known) else ""
-    if all(_kind_of(one.reference) != ("Gateway", GROUP) for one in found):
+    if all(_kind_of(one.reference) != ("Gateway", GATEWAY_GROUP) for one in found):
         # A parentRef to a Service configures a mesh (GAMMA): no request from outside follows the route.
         return "none of its parentRefs is a Gateway"
     return "; ".join(one.problem for one in found) if all(one.problem for one in found) else ""
@@ -139,7 +138,7 @@ def of_another_gateway(route: Resource, inventory: Inventory) -> bool:
     """Whether another controller than Contour certainly handles every parent of a route. Raises Undecidable."""
     found = attachments(route, inventory)
     return bool(found) and all(
-        _kind_of(one.reference) != ("Gateway", GROUP)
+        _kind_of(one.reference) != ("Gateway", GATEWAY_GROUP)
         or (one.gateway is not None and not by_contour(one.gateway, inventory))
         for one in found
     )
@@ -173,7 +172,7 @@ def programmed_without(scheme: str, inventory: Inventory) -> Resource | None:
 
 
 def _attachment(route: Resource, reference: JSON, base: str, inventory: Inventory) -> Attachment:
-    if _kind_of(reference) != ("Gateway", GROUP):
+    if _kind_of(reference) != ("Gateway", GATEWAY_GROUP):
         return Attachment(None, (), "", base, reference)
     namespace, name = text(at(reference, "namespace")) or home(route), text(at(reference, "name")) or ""
     gateway = inventory.find("Gateway", namespace, name)
@@ -204,7 +203,7 @@ def _attachment(route: Resource, reference: JSON, base: str, inventory: Inventor
 def _kind_of(reference: JSON) -> tuple[str, str]:
     group = text(at(reference, "group"))
     # An empty group is the core group of a Service.
-    return text(at(reference, "kind")) or "Gateway", GROUP if group is None else group
+    return text(at(reference, "kind")) or "Gateway", GATEWAY_GROUP if group is None else group
 
 
 def _of_section(listener: GatewayListener, _: Resource, reference: JSON, __: Inventory) -> bool:
@@ -231,7 +230,10 @@ def _of_kind(listener: GatewayListener, route: Resource, _: JSON, __: Inventory)
     allowed = sequence(at(listener.body, "allowedRoutes", "kinds"))
     if not allowed:
         return route.kind in _KINDS.get(listener.protocol, (route.kind,))
-    return any(at(entry, "kind") == route.kind and (text(at(entry, "group")) or GROUP) == GROUP for entry in allowed)
+    return any(
+        at(entry, "kind") == route.kind and (text(at(entry, "group")) or GATEWAY_GROUP) == GATEWAY_GROUP
+        for entry in allowed
+    )
 
 
 def _no_kind(gateway: Resource, left: Sequence[GatewayListener], route: Resource, _: JSON) -> str:

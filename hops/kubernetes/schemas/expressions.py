@@ -8,16 +8,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from hops.kubernetes.resources.resource import GATEWAY_GROUP
 from hops.kubernetes.schemas.refusals import Fault, Refusal
 from hops.kubernetes.values import JSON, at, number, sequence, text, texts
-
-GROUP = "gateway.networking.k8s.io"
 
 
 def ill_expressed(kind: str, body: Mapping[str, JSON]) -> Iterator[Refusal]:
     """The expressions that an object of Gateway API does not meet, with the defaults of its fields.
 
-    kind: the kind of the object, of the group GROUP.
+    kind: the kind of the object, of the group GATEWAY_GROUP.
     body: the object. Raises Undecidable if a value is unknown.
     """
     spec = body.get("spec")
@@ -93,7 +92,7 @@ def _encrypted(tls: JSON, protocol: str, name: str, base: str) -> Iterator[Refus
         yield _refusal(f"{base}/certificateRefs", message, "List a Secret in tls.certificateRefs.")
 
 
-_PARENT = {"group": GROUP, "kind": "Gateway", "namespace": "", "name": ""}
+_PARENT = {"group": GATEWAY_GROUP, "kind": "Gateway", "namespace": "", "name": ""}
 """What identifies a parent, with the defaults."""
 
 

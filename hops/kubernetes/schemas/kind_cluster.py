@@ -11,8 +11,6 @@ import jsonschema_rs
 
 from hops.kubernetes.schemas.catalogue import Validator
 
-VERSION = "kind.x-k8s.io/v1alpha4"
-
 _TEXT: Mapping[str, Any] = {"type": ["string", "number", "boolean", "null"]}
 _ADDRESS: Mapping[str, Any] = {**_TEXT, "title": "an IP address such as 127.0.0.1"}
 _SUBNET: Mapping[str, Any] = {**_TEXT, "title": "a subnet such as 10.244.0.0/16"}

@@ -1,7 +1,7 @@
 """The settings of one service: its container, its pods and its routes."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -593,11 +593,14 @@ class ServiceSettings(Section):
 
     def port_of(self, route: RouteSettings) -> PortSettings:
         """The port that a route of it leads to."""
-        return next(port for port in self.ports if route.port in (None, port.name, port.port))
+        return next(self._ports_named(route.port))
 
     def port_named(self, port: int | str | None) -> PortSettings | None:
         """The port with a number or name, the first one for None; None if there is none."""
-        return next((one for one in self.ports if port in (None, one.name, one.port)), None)
+        return next(self._ports_named(port), None)
+
+    def _ports_named(self, port: int | str | None) -> Iterator[PortSettings]:
+        return (one for one in self.ports if port in (None, one.name, one.port))
 
     def protocol_of(self, port: PortSettings) -> str:
         """What Envoy speaks to a port of it: http, h2c or tls."""

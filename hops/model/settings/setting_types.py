@@ -143,12 +143,10 @@ PATH_SEGMENTS = r"(?!.*(//|/\.{1,2}(/|$)))"
 UrlPath = Annotated[str, AfterValidator(matching(PATH_SEGMENTS + r"/[^\s?#%]*", PATH_BOUND)), _bounded(PATH_BOUND)]
 _ROUTE_PATH = "a path starts with / and holds no space or #; without pathType Regex also no ? or %"
 RoutePath = Annotated[str, AfterValidator(matching(r"/[^\s#]*", _ROUTE_PATH)), _bounded(_ROUTE_PATH)]
-_TIMEOUT = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s; or infinity"
-Timeout = Annotated[
-    str,
-    AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+|infinity", _TIMEOUT)),
-    _bounded(_TIMEOUT),
-]
+_DURATION = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s"
+_TIMEOUT = f"{_DURATION}; or infinity"
+_TIME = r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+"
+Timeout = Annotated[str, AfterValidator(matching(rf"{_TIME}|infinity", _TIMEOUT)), _bounded(_TIMEOUT)]
 _ROUTE_TIMEOUT = (
     "the time of an HTTPRoute is up to four whole numbers of at most five digits with the units h, m, s or ms, such as "
     "1s500ms; or infinity"
@@ -158,12 +156,7 @@ route_timeout = matching(r"(?=[^1-9]*[1-9])([0-9]{1,5}(h|ms|m|s)){1,4}|infinity"
 RouteTimeout = Annotated[str, AfterValidator(route_timeout), _bounded(_ROUTE_TIMEOUT)]
 MOST_SECURE_LISTENERS = 62
 """Of the 64 listeners of a Gateway (Gateway API 1.3, apis/v1/gateway_types.go), two are for all hosts."""
-_DURATION = "a time is numbers with the units h, m, s or ms, more than 0, such as 30s or 1m30s"
-Duration = Annotated[
-    str,
-    AfterValidator(matching(r"(?=[^1-9]*[1-9])([0-9]+(\.[0-9]+)?(h|ms|m|s))+", _DURATION)),
-    _bounded(_DURATION),
-]
+Duration = Annotated[str, AfterValidator(matching(_TIME, _DURATION)), _bounded(_DURATION)]
 _HEADER = "a header's name or a method is 1 to 63 letters, digits and hyphens, and begins with a letter or digit"
 HeaderName = Annotated[str, AfterValidator(matching(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}", _HEADER)), _bounded(_HEADER)]
 _HEADER_VALUE = "a header's value is 1 to 256 visible ASCII characters, with spaces inside only"

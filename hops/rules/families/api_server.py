@@ -14,11 +14,11 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.deployments import claim_names
 from hops.kubernetes.resources.kind_nodes import clusters
 from hops.kubernetes.resources.pods import Pod
-from hops.kubernetes.resources.resource import Resource
+from hops.kubernetes.resources.resource import GATEWAY_GROUP, Resource
 from hops.kubernetes.resources.services import DeclaredService, declared_service
 from hops.kubernetes.schemas.bounds import name_of
 from hops.kubernetes.schemas.catalogue import Catalogue, catalogue, known_versions, minor_of, versions_with
-from hops.kubernetes.schemas.expressions import GROUP, ill_expressed
+from hops.kubernetes.schemas.expressions import ill_expressed
 from hops.kubernetes.schemas.refusals import Fault, Refusal, nearest, refusals
 from hops.kubernetes.schemas.removed import REMOVED
 from hops.kubernetes.validation.refused_values import refused_values
@@ -342,7 +342,7 @@ def _beyond(resource: Resource, pod: Pod | None, known: Catalogue, node_ports: t
     if not isinstance(kind, str) or not known.validator(resource.api_version, kind):
         return
     checks = [_named(resource, known), refused_values(resource, pod, minor_of(known.version))]
-    if resource.api_version.startswith(f"{GROUP}/"):
+    if resource.api_version.startswith(f"{GATEWAY_GROUP}/"):
         checks.append(ill_expressed(resource.kind, resource.body))
     if f"{resource.api_version} {resource.kind}" in known.served:
         checks += [_service(declared_service(resource), node_ports)] if resource.kind == "Service" else []

@@ -20,7 +20,7 @@ from hops.kubernetes.routing.route import takes_path
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping
-from hops.model.kind_names import CONTROL_PLANE
+from hops.model.kind_names import CONTROL_PLANE, KIND_API
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.trace.facts.conditions import met
@@ -215,7 +215,7 @@ class PathFacts:
             nodes.append((role != CONTROL_PLANE, name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
-                "apiVersion": "kind.x-k8s.io/v1alpha4",
+                "apiVersion": KIND_API,
                 "kind": "Cluster",
                 "name": self.observation.cluster_name,
                 "nodes": [node for _, _, node in sorted(nodes, key=lambda entry: entry[:2])],

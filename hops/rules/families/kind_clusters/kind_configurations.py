@@ -13,7 +13,7 @@ from hops.kubernetes.resources.kind_nodes import (
 )
 from hops.kubernetes.resources.pods import Pod
 from hops.kubernetes.resources.resource import Resource
-from hops.kubernetes.schemas.kind_cluster import KIND_CLUSTER, MOVED, VERSION
+from hops.kubernetes.schemas.kind_cluster import KIND_CLUSTER, MOVED
 from hops.kubernetes.schemas.refusals import nearest
 from hops.kubernetes.schemas.refusals import refusals as schema_refusals
 from hops.kubernetes.values import (
@@ -30,6 +30,7 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
+from hops.model.kind_names import KIND_API, KIND_GROUPS
 from hops.rules.families.samples import CLUSTER
 from hops.rules.files.documents import UnreadableError, documents
 from hops.rules.rule import Breach, NoParameters, Rule, Scope
@@ -45,13 +46,12 @@ def _configurations(inventory: Inventory) -> Iterator[Resource]:
     """The kind configurations, also those of an old version and those that lack kind or apiVersion."""
     for resource in inventory.resources:
         group = resource.api_version.rpartition("/")[0]
-        if group in _KIND_GROUPS or (
+        if group in KIND_GROUPS or (
             resource.kind == "Cluster" and not group and not _CLUSTER_KEYS.isdisjoint(resource.body)
         ):
             yield resource
 
 
-_KIND_GROUPS = ("kind.x-k8s.io", "kind.sigs.k8s.io")
 _CLUSTER_KEYS = frozenset({"networking", "nodes", "kubeadmConfigPatches"})
 
 
@@ -86,11 +86,11 @@ def accepted(resource: Resource, inventory: Inventory, _: NoParameters) -> Itera
 
 
 def _identified(body: Mapping[str, Any]) -> Iterator[Breach]:
-    for key, right in (("apiVersion", VERSION), ("kind", "Cluster")):
+    for key, right in (("apiVersion", KIND_API), ("kind", "Cluster")):
         given = body.get(key)
         if given != right:
             operation = "replace" if key in body else "add"
-            mended = {**body, "apiVersion": VERSION, "kind": "Cluster"}
+            mended = {**body, "apiVersion": KIND_API, "kind": "Cluster"}
             yield Breach(
                 f"/{key}",
                 f"{key} is {given}, which kind does not read." if given else f"the configuration has no {key}.",

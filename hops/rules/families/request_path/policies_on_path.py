@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from hops.kubernetes import objects
 from hops.kubernetes.controller.classes import class_of, ingresses_of_others
 from hops.kubernetes.controller.contour import envoys
 from hops.kubernetes.controller.installed import installed
@@ -16,6 +17,9 @@ from hops.kubernetes.policies.network_policies import (
     Peer,
     declared_peer,
     declared_policies,
+    pod_selector,
+    senders,
+    without_senders,
 )
 from hops.kubernetes.policies.policy_order import Ruling, ruling
 from hops.kubernetes.resources.pods import Pod, Port
@@ -26,10 +30,7 @@ from hops.kubernetes.values import (
     JSON,
     UNKNOWN,
     Undecidable,
-    at,
     mapping,
-    sequence,
-    text,
 )
 from hops.model.finding import Level, Severity, label
 from hops.model.hop import HopName
@@ -240,17 +241,15 @@ class _Rulings:
     def _group(self, namespace: str | None, policies: Iterable[Mapping[str, JSON]]) -> None:
         groups: dict[str, list[Mapping[str, JSON]]] = defaultdict(list)
         for policy in policies:
-            groups[content(at(dict(policy), "spec", "podSelector"))].append(policy)
+            groups[content(pod_selector(policy))].append(policy)
         for group in groups.values():
-            selector = at(dict(group[0]), "spec", "podSelector")
-            for pod in self._inventory.pods_that(namespace, selector):
+            for pod in self._inventory.pods_that(namespace, pod_selector(group[0])):
                 self._of[pod].append(len(self._groups))
             self._groups.append(group)
 
 
 def _named(body: Mapping[str, JSON] | None) -> str:
-    metadata = at(dict(body or {}), "metadata")
-    return label(str(at(dict(body or {}), "kind")), text(at(metadata, "namespace")), str(at(metadata, "name")))
+    return label(str((body or {}).get("kind")), objects.namespace(body), objects.name(body))
 
 
 def tcp_targets(service: DeclaredService, pod: Pod) -> Sequence[int]:
@@ -276,10 +275,9 @@ def _own_namespace_only(policies: Iterable[Mapping[str, JSON]], peer: Peer) -> s
     found = ""
     connection = Connection(peer, peer, 1)
     for body in policies:
-        if ruling([{**body, "spec": {**mapping(body.get("spec")), "ingress": []}}], "Ingress", connection).allowed:
+        if ruling([without_senders(body)], "Ingress", connection).allowed:
             continue
-        for rule in sequence(at(dict(body), "spec", "ingress")):
-            given = sequence(at(rule, "from"))
+        for given in senders(body):
             if not given or not all(set(mapping(sender)) == {"podSelector"} for sender in given):
                 return None
         found = found or _named(body)

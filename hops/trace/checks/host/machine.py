@@ -11,7 +11,7 @@ from hops.kubernetes.resources.pod_status import container_statuses, init_contai
 from hops.kubernetes.values import at, sequence, text
 from hops.model.commands import env
 from hops.model.finding import Finding, Identity, Level
-from hops.model.kind_names import CONTROL_PLANE
+from hops.model.kind_names import CONTROL_PLANE, KIND_API
 from hops.model.preflight import INOTIFY_INSTANCES_PER_NODE, INOTIFY_WATCHES_PER_NODE
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived
@@ -208,7 +208,7 @@ def _api_ports(view: PathFacts, control: str) -> list[int]:
 
 
 def _cluster(view: PathFacts) -> Identity:
-    return Identity("kind.x-k8s.io/v1alpha4", "Cluster", None, str(view.observation.cluster_name))
+    return Identity(KIND_API, "Cluster", None, str(view.observation.cluster_name))
 
 
 def _export(view: PathFacts) -> str:

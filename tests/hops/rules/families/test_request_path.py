@@ -87,7 +87,7 @@ def calico(rule: str, kind: str = "NetworkPolicy", selector: str = "app == 'web'
 ---
 apiVersion: projectcalico.org/v3
 kind: {kind}
-metadata: {{name: door, namespace: apps}}
+metadata: {{name: edge, namespace: apps}}
 spec: {{selector: "{selector}", types: [Ingress], ingress: [{rule}]}}
 """
 
@@ -98,15 +98,15 @@ def cluster(*nodes: str) -> str:
 
 PATH = workload() + service() + ingress()
 OWN = "ingress: [{from: [{podSelector: {}}]}]"
-DOOR = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: projectcontour}}"
-FROM_DOOR = f"ingress: [{{from: [{{{DOOR}}}]}}]"
+ENVOYS = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: projectcontour}}"
+FROM_ENVOY = f"ingress: [{{from: [{{{ENVOYS}}}]}}]"
 SELECTOR = ("/spec/selector",)
 TWO = (
     envoy()
     + contour("--ingress-class-name=outer")
     + envoy("inner", "{name: http, containerPort: 8080}")
     + contour("--ingress-class-name=inner", namespace="inner")
-    + policy(FROM_DOOR)
+    + policy(FROM_ENVOY)
 )
 """Two Contours, of which a policy admits the first one's Envoys."""
 CONTAINER = "/spec/template/spec/containers/0"
@@ -127,21 +127,21 @@ CASES = [
     Case(
         "RP01",
         "another port",
-        PATH + envoy() + policy(f"ingress: [{{from: [{{{DOOR}}}], ports: [{{port: 80}}]}}]"),
+        PATH + envoy() + policy(f"ingress: [{{from: [{{{ENVOYS}}}], ports: [{{port: 80}}]}}]"),
         SELECTOR,
     ),
     Case(
         "RP01",
         "the port by its name",
-        PATH + envoy() + policy(f"ingress: [{{from: [{{{DOOR}}}], ports: [{{port: http}}]}}]"),
+        PATH + envoy() + policy(f"ingress: [{{from: [{{{ENVOYS}}}], ports: [{{port: http}}]}}]"),
     ),
     Case(
         "RP01",
         "a pod selector of the controller's namespace that no Envoy has",
-        PATH + envoy() + policy(f"ingress: [{{from: [{{{DOOR}, podSelector: {{matchLabels: {{app: nginx}}}}}}]}}]"),
+        PATH + envoy() + policy(f"ingress: [{{from: [{{{ENVOYS}, podSelector: {{matchLabels: {{app: nginx}}}}}}]}}]"),
         SELECTOR,
     ),
-    Case("RP01", "policies add up", PATH + envoy() + policy("ingress: []", name="deny") + policy(FROM_DOOR)),
+    Case("RP01", "policies add up", PATH + envoy() + policy("ingress: []", name="deny") + policy(FROM_ENVOY)),
     *(
         Case(
             "RP01", f"two Contours, {about}", PATH.replace("rules:", f"ingressClassName: {name}\n  rules:") + TWO, found
@@ -152,7 +152,7 @@ CASES = [
             ("of which none handles the class", "third", SELECTOR),
         )
     ),
-    Case("RP01", "an Envoy of another namespace", PATH + envoy("gateways") + policy(FROM_DOOR), SELECTOR),
+    Case("RP01", "an Envoy of another namespace", PATH + envoy("gateways") + policy(FROM_ENVOY), SELECTOR),
     Case(
         "RP01",
         "the egress of the controller's namespace",
