@@ -12,11 +12,11 @@ from hops.kubernetes.values import Undecidable, matches, unknown_paths
 from hops.model.finding import Finding, Identity, Level, Patch, Place
 from hops.rules.catalogue import RULES
 from hops.rules.configuration import Configuration
+from hops.rules.corrected_objects import corrected
 from hops.rules.families.api_server import REFUSED
 from hops.rules.families.exceptions import declared_once, holds, undecidable
 from hops.rules.families.ingress.backends_and_classes import Classes, class_served
 from hops.rules.installed import INSTALLED
-from hops.rules.meant import meant
 from hops.rules.rule import Breach, Rule, Scope
 
 
@@ -52,7 +52,7 @@ class Judge:
         declared = [finding for run in self._runs if run.of_declared for finding in run.findings(inventory)]
         findings = list(_reported_once(declared))
         refusals = [f for f in findings if f.code.startswith(_REFUSALS) and f.level is Level.MANDATORY]
-        judged = meant(inventory, refusals) if refusals else inventory
+        judged = corrected(inventory, refusals) if refusals else inventory
         findings += [
             finding for run in self._runs if not run.of_declared for finding in run.findings(judged, refusals=refusals)
         ]
@@ -139,7 +139,7 @@ def _finding(rule: Rule, level: Level, resource: Resource, breach: Breach) -> Fi
     # A finding that a remediation did not remove blocks like a mandatory one.
     level = Level.MANDATORY if level is Level.REMEDIATE else level
     safe = level is Level.MANDATORY and not rule.unsafe
-    # A refused value that nobody can correct is unknown to the other rules (meant).
+    # A refused value that nobody can correct is unknown to the other rules (corrected).
     known = not any(unknown_paths(operation.get("value")) for operation in breach.patch)
     return Finding(
         code=rule.code,

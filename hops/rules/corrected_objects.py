@@ -1,4 +1,4 @@
-"""The objects as they are meant: a value that is refused is corrected where that is certain, and unknown elsewhere."""
+"""Corrects refused values where the correction is certain, and makes them unknown elsewhere."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from hops.rules.patches import patched
 _KEPT = ("/apiVersion", "/kind", "/metadata/name", "/metadata/namespace")
 
 
-def meant(inventory: Inventory, refusals: Iterable[Finding]) -> Inventory:
+def corrected(inventory: Inventory, refusals: Iterable[Finding]) -> Inventory:
     """The inventory that the other rules judge, so that what follows from a refused value is no second finding.
 
     inventory: the declared objects.
