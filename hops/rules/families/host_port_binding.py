@@ -234,17 +234,17 @@ def rollout(pod: Pod, inventory: Inventory, _: NoParameters) -> Iterator[Breach]
     if kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") or not room:
         return
     declared = replicas(body)
-    wanted = 1 if declared is None else declared
-    if wanted > room:
+    desired = 1 if declared is None else declared
+    if desired > room:
         yield Breach(
             "/spec/replicas",
-            f"{wanted} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
+            f"{desired} replicas require {_named(port)}, but {room} node{'s' if room > 1 else ''} can run the pod.",
             ({"op": "replace", "path": "/spec/replicas", "value": room},) if declared is not None else (),
             causes=causes,
         )
-    elif kind == "Deployment" and wanted == room and rollout_strategy(body).type != "Recreate":
+    elif kind == "Deployment" and desired == room and rollout_strategy(body).type != "Recreate":
         unavailable = rollout_strategy(body).unavailable
-        if not _share("25%" if unavailable is None else unavailable, wanted, up=False):
+        if not _share("25%" if unavailable is None else unavailable, desired, up=False):
             yield Breach(
                 "/spec/strategy",
                 f"the new pod of a rollout finds no node with a free {_named(port)}, and no old pod may stop first.",

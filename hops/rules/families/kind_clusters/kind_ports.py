@@ -307,12 +307,12 @@ def runs_where_published(pod: Pod, inventory: Inventory, parameters: Controllers
 def _elsewhere(pod: Pod, port: Port, inventory: Inventory) -> KindNode | None:
     """A node beside the publishing one that can run a pod and publishes nothing; None if pods fill all nodes."""
     declared_ = None if pod.resource.kind == "Pod" else replicas(pod.resource.body)
-    wanted = 1 if declared_ is None else declared_
+    desired = 1 if declared_ is None else declared_
     for cluster in inventory.once(clusters):
         taking = [node for node in cluster.nodes if node.refuses(pod) is None]
         others = [node for node in taking if not node.publishes(port)]
         # Each node runs one pod with the port.
-        if others and len(others) < len(taking) and wanted < len(taking):
+        if others and len(others) < len(taking) and desired < len(taking):
             return others[0]
     return None
 
