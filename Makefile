@@ -96,7 +96,7 @@ test: $(READY_DEV) ## every test that needs no cluster
 test-live: tools $(READY_DEV) ## the tests in a real cluster, every fault of the path among them (needs Docker)
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest tests/live -m "not pairs"
 
-test-pairs: tools $(READY_DEV) ## a hundred pairs of faults, put into a path at once (needs Docker)
+test-pairs: tools $(READY_DEV) ## 110 pairs of faults, put into a path at once (needs Docker)
 	@$(WITH_PULUMI) "$(PYTHON)" -m pytest tests/live -m pairs
 
 bench: tools ## the speed of up, preview and down (needs Docker)

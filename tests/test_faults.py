@@ -4,7 +4,18 @@ import json
 
 import pytest
 
-from tests.live.faults.catalogue import ENCRYPTION, PAIRS, SAMPLE, pairs, sampled, shuffled, together
+from tests.live.faults.catalogue import (
+    ENCRYPTION,
+    LATER,
+    LATER_PAIRS,
+    PAIRS,
+    SAMPLE,
+    later_pairs,
+    pairs,
+    sampled,
+    shuffled,
+    together,
+)
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.page import PAGE, RESULTS, page
 from tests.live.faults.path import Reported
@@ -83,6 +94,16 @@ def test_pairs_are_of_faults_that_can_be_there_together() -> None:
     assert all(together(one, other) for one, other in chosen)
     assert not together(FAULTS[28], FAULTS[30]), "both change the Service"
     assert not together(FAULTS[42], FAULTS[34]), "a pod that does not run has no interface"
+
+
+def test_later_pairs_have_a_later_fault_and_one_port() -> None:
+    chosen = later_pairs()
+    assert len(chosen) == LATER_PAIRS
+    for pair in chosen:
+        assert together(*pair)
+        assert {fault.number for fault in pair} & set(LATER)
+        secure = {fault.number for fault in pair} & set(ENCRYPTION)
+        assert not (secure and {"port-mapping", "host-port"} & {str(fault.expected[0][0]) for fault in pair})
 
 
 def test_the_page_is_that_of_the_results() -> None:

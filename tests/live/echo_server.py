@@ -50,6 +50,9 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def _upgrade(self) -> None:
         key = self.headers["Sec-WebSocket-Key"].encode()
         self.send_response(101)

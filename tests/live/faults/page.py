@@ -10,14 +10,14 @@ from hops.cli.catalogues.codes import EVIDENCE
 from hops.cli.output import write_pages
 from hops.trace.checks.registry import CODES
 from hops.trace.docs import INDEX, pages
-from tests.live.faults.catalogue import ENCRYPTION, NODES, PAIRS, PRACTICE
+from tests.live.faults.catalogue import ENCRYPTION, LATER, LATER_PAIRS, NODES, PAIRS, PRACTICE
 from tests.live.faults.fault import FAULTS
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.run import FOLDER
 from tests.live.faults.score import Outcome, Row, names_both, names_the_first
 from tests.project import ROOT
 
-COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS}
+COMPLETE = {"faults": len(FAULTS), "healthy": len(VARIANTS), "pairs": PAIRS, "later pairs": LATER_PAIRS}
 """How many rows each section of a whole run has."""
 RESULTS = ROOT / "docs" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
@@ -59,22 +59,31 @@ def page(results: Mapping[str, Any]) -> str:
         heads = ["", "the path", "said", "outcome", "seconds"]
         parts.append(_table(heads, ([row.name, row.title, _said(row), row.outcome, _seconds(row)] for row in rows)))
     if pairs := results.get("pairs"):
-        rows = _rows(pairs)
-        right = [row for row in rows if row.outcome == Outcome.RIGHT]
-        both, first = list(filter(names_both, rows)), list(filter(names_the_first, rows))
-        missed = sum(row.outcome == Outcome.NOT_PUT_IN for row in rows)
-        parts.append(
-            f"## Two faults at once\n\n{_about(pairs)}\n\n"
-            f"Of {len(rows)} pairs that chance chose among the faults that can be there together, {missed} did not "
-            f"take effect together. **{len(both)} were named both**, {len(right)} of them with nothing else and the "
-            f"first broken hop right; **{len(first)} had the first on the path named**.\n"
-        )
-        left = [row for row in rows if row not in right]
-        heads = ["pair", "expected", "said", "seconds"]
-        parts.append(
-            _table(heads, ([r.name, ", ".join(r.expected), _said(r), _seconds(r)] for r in left)) if left else ""
-        )
+        parts += _pairs("Two faults at once", pairs, "chance chose among the faults that can be there together")
+    if later := results.get("later pairs"):
+        chosen = f"chance chose, each with at least one of the faults {LATER[0]} to {LATER[-1]}"
+        parts += _pairs("Two faults at once, one of them later", later, chosen)
     return "\n".join(part for part in parts if part)
+
+
+def _pairs(title: str, section: Mapping[str, Any], chosen: str) -> list[str]:
+    """A section about pairs. chosen: how they were chosen, as the rest of a clause."""
+    rows = _rows(section)
+    right = [row for row in rows if row.outcome == Outcome.RIGHT]
+    both, first = list(filter(names_both, rows)), list(filter(names_the_first, rows))
+    missed = sum(row.outcome == Outcome.NOT_PUT_IN for row in rows)
+    left = [row for row in rows if row not in right]
+    heads = ["pair", "expected", "said", "seconds"]
+    head = (
+        f"## {title}\n\n{_about(section)}\n\n"
+        f"Of {len(rows)} pairs that {chosen}, {missed} did not "
+        f"take effect together. **{len(both)} were named both**, {len(right)} of them with nothing else and the "
+        f"first broken hop right; **{len(first)} had the first on the path named**.\n"
+    )
+    return [
+        head,
+        _table(heads, ([r.name, ", ".join(r.expected), _said(r), _seconds(r)] for r in left)) if left else "",
+    ]
 
 
 def _rows(section: Mapping[str, Any]) -> list[Row]:

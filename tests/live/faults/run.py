@@ -41,16 +41,17 @@ class Run:
         subject = Subject(str(fault.number), fault.title, fault.symptom, fault.expected, fault.stopping)
         return self._tried("faults", subject, injections, bundle=f"{fault.number:02}", last=fault.last)
 
-    def pair(self, one: Fault, other: Fault) -> Row:
-        """Two faults at once. The one further on comes first, while it can still be seen to take effect.
+    def pair(self, one: Fault, other: Fault, section: str = "pairs") -> Row:
+        """Two faults at once, as a row of a section.
 
-        Unless no other can take effect after it.
+        The one further on comes first, while it can still be seen to take effect, unless no other can
+        take effect after it.
         """
         name, title = f"{one.number}+{other.number}", f"{one.title}; {other.title}"
         turns = (one, other) if other.deafens else (other, one)
         expected, stopping = (*one.expected, *other.expected), (*one.stopping, *other.stopping)
         subject = Subject(name, title, "", expected, stopping)
-        return self._tried("pairs", subject, [self._injection(fault) for fault in turns], bundle=name)
+        return self._tried(section, subject, [self._injection(fault) for fault in turns], bundle=name)
 
     def healthy(self, name: str) -> Row:
         title, variant = VARIANTS[name]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.live.faults.catalogue import SEED, pairs, shuffled
+from tests.live.faults.catalogue import SEED, later_pairs, pairs, shuffled
 from tests.live.faults.fault import Fault
 from tests.live.faults.healthy import VARIANTS
 from tests.live.faults.run import Run
@@ -29,13 +29,27 @@ def test_a_fault_is_named(run: Run, fault: Fault) -> None:
     right(run.fault(fault))
 
 
+def _named(pair: tuple[Fault, Fault]) -> str:
+    return f"{pair[0].number}+{pair[1].number}"
+
+
 @pytest.mark.pairs
-@pytest.mark.parametrize("pair", pairs(), ids=lambda pair: f"{pair[0].number}+{pair[1].number}")
+@pytest.mark.parametrize("pair", pairs(), ids=_named)
 def test_the_first_fault_of_a_pair_is_named(run: Run, pair: tuple[Fault, Fault]) -> None:
+    first_is_named(run, pair, "pairs")
+
+
+@pytest.mark.pairs
+@pytest.mark.parametrize("pair", later_pairs(), ids=_named)
+def test_the_first_fault_of_a_later_pair_is_named(run: Run, pair: tuple[Fault, Fault]) -> None:
+    first_is_named(run, pair, "later pairs")
+
+
+def first_is_named(run: Run, pair: tuple[Fault, Fault], section: str) -> None:
     for fault in pair:
         if why := fault.why_not():
             pytest.skip(why)
-    row = run.pair(*pair)
+    row = run.pair(*pair, section)
     assert names_the_first(row), f"{row.title}: the trace said {', '.join(row.said) or 'nothing'} (seed {SEED})"
 
 
