@@ -216,7 +216,7 @@ def changes_in_the_cluster_are_repaired(project: Project) -> None:
     kubectl("label", "service", "plain", "--namespace", "apps", "added=by-hand")
     kubectl("delete", "httpproxy", "b.beyond.localhost", "--namespace", "apps")
     told = [
-        "changed in the cluster: Deployment apps/plain has spec.replicas changed by somebody",
+        "changed in the cluster: Deployment apps/plain has spec.replicas changed by kubectl",
         "changed in the cluster: Service apps/plain has metadata.labels.added added by kubectl-label",
         "changed in the cluster: HTTPProxy apps/b.beyond.localhost is gone",
     ]
