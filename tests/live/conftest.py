@@ -21,7 +21,7 @@ from tests.project import Project, containers, copy_project, run
 COSTLY = 2
 """How many of the tests marked `costly` the gate takes."""
 SHARED, SHARED_PORT = "shared", 8486
-"""The stack that several modules use one after the other, and its port for http; the next one is for https."""
+"""The stack that several modules use one after the other, and its port for http."""
 TOOLS = ("docker", "kind", "pulumi", "curl")
 
 
@@ -85,10 +85,13 @@ class Shared:
     file: Path
     new: str
 
-    def up(self, services: list[dict[str, Any]] | None = None) -> None:
-        """Brings the stack up as it was new, on one node, with these services where some are given."""
+    def up(self, services: list[dict[str, Any]] | None = None, https: int | None = None) -> None:
+        """Brings the stack up as it was new, on one node, with these services where some are given.
+
+        https: the port for https. Default: none.
+        """
         whole = yaml.safe_load(self.new)
-        whole["config"]["ingress-hops:cluster"] |= {"workers": 0, "httpsPort": SHARED_PORT + 1}
+        whole["config"]["ingress-hops:cluster"] |= {"workers": 0, "httpsPort": https}
         if services is not None:
             whole["config"]["ingress-hops:services"] = services
         self.file.write_text(yaml.safe_dump(whole, sort_keys=False))

@@ -83,7 +83,7 @@ def echo(name: str, protocol: str, *routes: dict[str, Any]) -> dict[str, Any]:
 def routed(shared: Shared, manifests: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     assert manifests
     shared.project.environment[FOLDER] = str(tmp_path_factory.mktemp("authority"))
-    shared.up(services())
+    shared.up(services(), https=PORT + 3)
     return shared.project
 
 
