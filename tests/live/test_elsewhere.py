@@ -201,7 +201,7 @@ def test_a_contour_of_others_is_used_and_left_alone(elsewhere: Elsewhere) -> Non
     assert project.outputs(STACK) == outputs
     changes_in_the_cluster_are_repaired(project)
     assert snapshot() == running
-    # What Docker publishes in front of the cluster is told by the settings.
+    # What Docker publishes in front of the cluster is known from the settings.
     elsewhere.write([BUILT, PLAIN], {"listenAddress": "127.0.0.1", "httpPort": PUBLISHED}, {"existing": "edge"})
     project.up(STACK)
     assert answered(project.outputs(STACK)["routes"][0]["curl"]) == (200, "built\n")
@@ -215,15 +215,15 @@ def changes_in_the_cluster_are_repaired(project: Project) -> None:
     kubectl("scale", "deployment", "plain", "--namespace", "apps", "--replicas", "1")
     kubectl("label", "service", "plain", "--namespace", "apps", "added=by-hand")
     kubectl("delete", "httpproxy", "b.beyond.localhost", "--namespace", "apps")
-    told = [
+    reported = [
         "changed in the cluster: Deployment apps/plain has spec.replicas changed by kubectl",
         "changed in the cluster: Service apps/plain has metadata.labels.added added by kubectl-label",
         "changed in the cluster: HTTPProxy apps/b.beyond.localhost is gone",
     ]
     previewed = project.preview(STACK)
-    assert [line for line in told if line not in previewed] == [], previewed
+    assert [line for line in reported if line not in previewed] == [], previewed
     repaired = project.up(STACK)
-    assert [line for line in told if line not in repaired] == [], repaired
+    assert [line for line in reported if line not in repaired] == [], repaired
     assert "http://b.beyond.localhost/  is answered by its pod: 200" in repaired
     assert "changed in the cluster" not in project.preview(STACK)
     shown = kubectl("get", "service", "plain", "--namespace", "apps", "--output", "jsonpath={.metadata.labels}")

@@ -1,4 +1,4 @@
-"""A disk that is full, or fills under an `up`: it is told, nothing is half done, and the next `make up` works."""
+"""A disk that is full, or fills under an `up`: it is reported, nothing is half done, and the next `make up` works."""
 
 import os
 import re

@@ -483,8 +483,8 @@ def _tell(ended: Ended, head: str, *, would: bool = False) -> None:
 
 
 def _failure(ended: Ended) -> str:
-    told = [ended.said.failure, ended.error]
-    first, second = reversed(told) if ended.said.failure == CUT_OFF else told
+    messages = [ended.said.failure, ended.error]
+    first, second = reversed(messages) if ended.said.failure == CUT_OFF else messages
     return sentence(first or second or f"pulumi ended with status {ended.status}")
 
 

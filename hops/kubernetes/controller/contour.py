@@ -13,6 +13,7 @@ from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources.pods import Pod, PodContainer
 from hops.kubernetes.resources.resource import Resource
 from hops.kubernetes.values import JSON, UNKNOWN, Undecidable, Unknown, at, number, text, texts
+from hops.model.path import CONTOUR_NAMESPACE
 
 CONTOUR = "Deployment/projectcontour/contour"
 """The workload of Contour, as published (examples/contour/03-contour.yaml)."""
@@ -171,3 +172,10 @@ def envoys(inventory: Inventory) -> Sequence[Pod]:
 def watched(namespace: str | None, found: Sequence[DeclaredContour]) -> bool:
     """Whether a declared Contour watches a namespace; true without a declared Contour."""
     return not found or any(not contour.namespaces or namespace in contour.namespaces for contour in found)
+
+
+def operated_namespace(contour: Resource) -> str:
+    """The namespace in which Contour's operator runs a Contour; "" for an object of another API."""
+    if not contour.api_version.startswith("operator.projectcontour.io/"):
+        return ""
+    return text(at(contour.body, "spec", "namespace", "name")) or CONTOUR_NAMESPACE

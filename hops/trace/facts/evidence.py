@@ -350,8 +350,8 @@ def _pod(view: PathFacts) -> HopEvidence:
         listening = kernel.sockets(space.sockets) if space else ()
         if space:
             evidence.append(f"listens in its namespace: {', '.join(map(str, listening)) or 'nothing'}")
-        wanted = view.backend.target_port if view.backend else None
-        bound = next((socket for socket in listening if socket.port == wanted), None)
+        target = view.backend.target_port if view.backend else None
+        bound = next((socket for socket in listening if socket.port == target), None)
         if bound and value is None:
             address = objects.address(pod)
             # A server on every address is reached at the pod's own.

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from hops.kubernetes.controller.classes import ingresses_of_others
-from hops.kubernetes.controller.contour import envoys
+from hops.kubernetes.controller.contour import envoys, operated_namespace
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.network_policies import (
     Connection,
@@ -41,7 +41,6 @@ from hops.kubernetes.values import (
 )
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
-from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.settings.setting_types import Label, Section
 from hops.model.settings.setting_types import Port as PortNumber
 from hops.rules.families.exposure.served_files import exposed_pod
@@ -233,11 +232,7 @@ def _controllers_home(inventory: Inventory) -> frozenset[str | None]:
     """The namespaces of the Envoys that are declared, that a stack uses, and that an operator of Contour makes."""
     existing = inventory.settings.contour.namespace if inventory.settings else None
     found = {*(pod.resource.namespace for pod in inventory.once(envoys)), *filter(None, [existing])}
-    found |= {
-        text(at(one.body, "spec", "namespace", "name")) or CONTOUR_NAMESPACE
-        for one in inventory.of_kind("Contour")
-        if one.api_version.startswith("operator.projectcontour.io/")
-    }
+    found |= {namespace for one in inventory.of_kind("Contour") if (namespace := operated_namespace(one))}
     if not inventory.once(envoys):
         # The Gateway provisioner runs the Envoys of a Gateway in its namespace.
         found |= {one.namespace for one in inventory.of_kind("Gateway") if by_contour(one, inventory)}

@@ -8,8 +8,9 @@ from typing import Any
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.policies.label_selectors import selects
 from hops.kubernetes.resources.pods import ADDED, Pod
+from hops.kubernetes.resources.rollouts import strategy_services
 from hops.kubernetes.resources.services import DeclaredService, service_of
-from hops.kubernetes.values import Undecidable, at, mapping, pairs, text
+from hops.kubernetes.values import Undecidable, at, pairs, text
 from hops.model.finding import Level, Severity
 from hops.model.hop import HopName
 from hops.rules.families.samples import SERVED_POD, service_example
@@ -145,23 +146,12 @@ def _headless(service: DeclaredService) -> bool:
 
 
 def _rolled_out(service: DeclaredService, inventory: Inventory) -> bool:
-    """Whether a Rollout of Argo names a Service, to whose selector its controller adds the hash of some pods.
-
-    Source: https://argo-rollouts.readthedocs.io/en/stable/features/specification/
-    """
+    """Whether a Rollout of Argo names a Service and so changes its selector."""
     return (service.resource.namespace, service.resource.name) in inventory.once(_of_rollouts)
 
 
 def _of_rollouts(inventory: Inventory) -> frozenset[tuple[str | None, str]]:
-    found: set[tuple[str | None, str]] = set()
-    for rollout in inventory.of_kind("Rollout"):
-        rest = [at(rollout.body, "spec", "strategy")]
-        while rest:
-            for key, value in mapping(rest.pop()).items():
-                name = text(value) if key.endswith("Service") else None
-                found |= {(rollout.namespace, name)} if name else set()
-                rest.append(value)
-    return frozenset(found)
+    return frozenset((one.namespace, name) for one in inventory.of_kind("Rollout") for name in strategy_services(one))
 
 
 _Key = tuple[str | None, str, frozenset[tuple[str, str]], frozenset[tuple[int | None, int | str | None, str]]]

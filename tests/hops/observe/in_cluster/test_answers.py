@@ -143,9 +143,9 @@ def migrated(nodes: StandIn, *phases: str, namespace: str = "apps", service: str
 
 def test_the_last_pod_of_a_failed_migration_is_reported(nodes: StandIn) -> None:
     migrated(nodes, "Failed", "Succeeded")
-    told = failed_migration(cluster_objects("c-control-plane"), "apps/api")
-    assert told is not None
-    name, start = told
+    reported = failed_migration(cluster_objects("c-control-plane"), "apps/api")
+    assert reported is not None
+    name, start = reported
     assert (name, start.phase, start.exit_code) == ("apps/m-0", "Failed", 3)
 
 

@@ -178,9 +178,9 @@ def test_an_entry_that_is_gone_from_a_list_is_named_by_its_key(server: Server, c
     assert len(server.asked) == 1
     del service.live["spec"]["ports"][0]
     del service.live["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]["f:ports"]['k:{"port":80,"protocol":"TCP"}']
-    (told,) = service.reported(connect)
-    assert str(told) == "Service apps/web has spec.ports.[port=80] removed by somebody"
-    assert (told.repaired, told.added) == (True, ())
+    (reported,) = service.reported(connect)
+    assert str(reported) == "Service apps/web has spec.ports.[port=80] removed by somebody"
+    assert (reported.repaired, reported.added) == (True, ())
     # Somebody else owns the entry, and it is as declared.
     service.live["spec"]["ports"] = ports
     service.by("kubectl-edit", {"f:spec": {"f:ports": {'k:{"port":80,"protocol":"TCP"}': {"f:port": {}}}}})
