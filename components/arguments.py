@@ -18,16 +18,17 @@ class ArgumentError(pulumi.RunError):
     """Arguments that a component cannot take: component, argument, value, bound and remedy, one problem a line."""
 
 
-def checked(where: str, args: Mapping[str, Any], bounds: type[Section]) -> dict[str, Any]:
+def checked(where: str, args: Mapping[str, Any], bounds: type[Section], declared: type) -> dict[str, Any]:
     """The arguments with their defaults, as plain values; an Output stays as it is, since it is known too late.
 
     where: the component's class and name, for messages.
     args: values by argument.
     bounds: the model whose fields are the arguments, with their bounds and defaults.
+    declared: the TypedDict of the arguments. Those that are an `Input` there may be Outputs.
 
     Raises ArgumentError.
     """
-    fields = bounds.model_fields
+    fields, inputs = bounds.model_fields, _inputs(declared)
     problems = [
         f"{where}: there is no argument {name}; the arguments are {', '.join(fields)}"
         for name in args
@@ -35,7 +36,11 @@ def checked(where: str, args: Mapping[str, Any], bounds: type[Section]) -> dict[
     ]
     values: dict[str, Any] = {}
     for name, field in fields.items():
-        if isinstance(args.get(name), pulumi.Output):
+        if name not in inputs and (place := _output(args.get(name), name)):
+            problems.append(
+                f"{where}: the argument {place} is an Output, which a preview may not know. Give it a plain value"
+            )
+        elif isinstance(args.get(name), pulumi.Output):
             values[name] = args[name]
         elif name not in args and field.is_required():
             problems.append(f"{where}: the argument {name} is missing; give it a value")
@@ -51,6 +56,21 @@ def checked(where: str, args: Mapping[str, Any], bounds: type[Section]) -> dict[
     if problems:
         raise ArgumentError("\n".join(problems))
     return values
+
+
+@cache
+def _inputs(declared: type) -> frozenset[str]:
+    """The arguments that may be an Output or hold one."""
+    # Evaluated, the annotations of Pulumi's SDK name what is not defined in this module.
+    return frozenset(name for name, hint in declared.__annotations__.items() if "Output[" in str(hint))
+
+
+def _output(value: Any, place: str) -> str:
+    """Where an Output stands in a value, such as `routes[0]["path"]`; "" if none does."""
+    if isinstance(value, pulumi.Output):
+        return place
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    return next((found for key, item in items if (found := _output(item, f"{place}[{json.dumps(key)}]"))), "")
 
 
 @cache

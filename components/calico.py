@@ -70,7 +70,7 @@ class Calico(pulumi.ComponentResource):
 
 
 def _values(args: CalicoArgs, where: str) -> dict[str, Any]:
-    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds)
+    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds, CalicoArgs)
 
 
 def patched(args: CalicoArgs, where: str = "Calico") -> list[dict[str, Any]]:

@@ -349,7 +349,7 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     """
     where = f"KindCluster {name}"
     image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
-    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds)
+    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds, KindClusterArgs)
     intended = _plan(where, values)
     folder = Path(values.pop("folder")).expanduser().resolve()
     cluster = values["name"]

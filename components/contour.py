@@ -129,7 +129,7 @@ def _address(status: Mapping[str, Any] | None) -> str | None:
 
 def _values(args: ContourArgs, where: str) -> dict[str, Any]:
     objects = ("objects", "gateway_objects")
-    return checked(where, {key: value for key, value in args.items() if key not in objects}, _Bounds)
+    return checked(where, {key: value for key, value in args.items() if key not in objects}, _Bounds, ContourArgs)
 
 
 def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:

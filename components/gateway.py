@@ -71,7 +71,7 @@ class Gateway(pulumi.ComponentResource):
 
         Raises ArgumentError for wrong arguments.
         """
-        values = checked(f"Gateway {name}", args, _Bounds)
+        values = checked(f"Gateway {name}", args, _Bounds, GatewayArgs)
         super().__init__("ingress-hops:index:Gateway", name, values, opts)
         own, namespace, certificates = values["name"], values["namespace"], values["certificates"]
 

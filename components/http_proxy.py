@@ -170,7 +170,7 @@ class HTTPProxy(pulumi.ComponentResource):
 
         Raises ArgumentError for wrong arguments.
         """
-        values = checked(f"HTTPProxy {name}", {"name": args.get("host", name), **args}, _Bounds)
+        values = checked(f"HTTPProxy {name}", {"name": args.get("host", name), **args}, _Bounds, HTTPProxyArgs)
         super().__init__("ingress-hops:index:HTTPProxy", name, values, opts)
         virtual_host: dict[str, Any] = {"fqdn": values["host"]}
         if values["tls"]:

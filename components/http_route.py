@@ -134,7 +134,7 @@ class HTTPRoute(pulumi.ComponentResource):
 
         Raises ArgumentError for wrong arguments.
         """
-        values = checked(f"HTTPRoute {name}", {"name": name, **args}, _Bounds)
+        values = checked(f"HTTPRoute {name}", {"name": name, **args}, _Bounds, HTTPRouteArgs)
         if problem := _problem(values):
             raise ArgumentError(f"HTTPRoute {name}: {problem}")
         super().__init__("ingress-hops:index:HTTPRoute", name, values, opts)

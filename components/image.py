@@ -89,7 +89,7 @@ class Image(pulumi.ComponentResource):
 
 
 def _build(where: str, args: Mapping[str, object]) -> Build:
-    values = checked(where, args, _Bounds)
+    values = checked(where, args, _Bounds, ImageArgs)
     context = Path(values["context"]).resolve()
     dockerfile = context / values["dockerfile"]
     if values["digest"]:

@@ -87,7 +87,7 @@ class Ingress(pulumi.ComponentResource):
 
         Raises ArgumentError for wrong arguments.
         """
-        values = checked(f"Ingress {name}", {"name": name, **args}, _Bounds)
+        values = checked(f"Ingress {name}", {"name": name, **args}, _Bounds, IngressArgs)
         super().__init__("ingress-hops:index:Ingress", name, values, opts)
         backend = networking.IngressBackendArgs(
             service=networking.IngressServiceBackendArgs(

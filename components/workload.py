@@ -533,7 +533,9 @@ class Workload(pulumi.ComponentResource):
 def _checked(name: str, args: WorkloadArgs, secret_env: Mapping[str, Any]) -> dict[str, Any]:
     # Values are quoted in messages, so those of secrets are not checked.
     given = {key: value for key, value in args.items() if key not in ("secret_env", "pull_secret")}
-    values = checked(f"Workload {name}", {"name": name, **given, "secret_variables": list(secret_env)}, _Bounds)
+    values = checked(
+        f"Workload {name}", {"name": name, **given, "secret_variables": list(secret_env)}, _Bounds, WorkloadArgs
+    )
     if problems := service_settings.mount_problems(values["files"], [volume["path"] for volume in values["volumes"]]):
         raise ArgumentError("\n".join(f"Workload {name}: {problem}" for problem in problems))
     kept = [volume["path"] for volume in values["volumes"] if volume["size"]]
