@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from components import ArgumentError, Gateway, GatewayArgs, HTTPRoute, HTTPRouteArgs
@@ -158,3 +159,12 @@ def test_a_host_with_a_certificate_has_a_listener_and_a_grant() -> None:
         "from": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "projectcontour"}],
         "to": [{"group": "", "kind": "Secret", "name": "a"}, {"group": "", "kind": "Secret", "name": "b"}],
     }
+
+
+def test_an_output_within_a_plain_argument_is_refused_by_its_place() -> None:
+    def program() -> None:
+        args: Any = {"host": "web.localhost", "backends": [{**_WEB, "service": pulumi.Output.from_input("web")}]}
+        HTTPRoute("web", args)
+
+    with pytest.raises(ArgumentError, match=r'^HTTPRoute web: the argument backends\[0\]\["service"\] is an Output'):
+        run(program, Recording())

@@ -91,3 +91,27 @@ def test_what_is_missing_is_named() -> None:
         "Ingress web: the argument host is missing; give it a value",
         "Ingress web: the argument port is missing; give it a value",
     ]
+
+
+def of_another(name: str) -> Recording:
+    """An Ingress with an argument whose value is an Output."""
+
+    def program() -> None:
+        args: Any = {"host": "a.local", "service": "a", "port": 80, name: pulumi.Output.from_input("of-another")}
+        Ingress("web", args)
+
+    return run(program, Recording())
+
+
+@pytest.mark.parametrize("name", ["port", "path", "class_name"])
+def test_an_output_in_a_plain_argument_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        of_another(name)
+    assert str(caught.value) == (
+        f"Ingress web: the argument {name} is an Output, which a preview may not know. Give it a plain value"
+    )
+
+
+@pytest.mark.parametrize("name", ["host", "service", "namespace", "tls"])
+def test_an_output_in_an_argument_for_one_is_taken(name: str) -> None:
+    assert of_another(name).one("Ingress", "web-ingress").inputs["spec"]
