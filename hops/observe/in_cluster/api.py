@@ -162,7 +162,11 @@ class API:
 
 def _cause(error: BaseException) -> str:
     """The last part of urllib3's message, which is the system's own."""
-    return re.sub(r"^.*(\[Errno \d+\]|: )\s*", "", str(error)).strip(" ()'\"") or type(error).__name__
+    reason = getattr(error, "reason", None) or error
+    whole = str(reason.args[-1] if reason.args else reason)
+    last = re.sub(r"^.*(\[Errno -?\d+\]|: )\s*", "", whole)
+    timed_out = re.sub(r"\.? \((?:read|connect) timeout=([\d.]+)\)", r" after \1 s", last)
+    return timed_out.strip(" ()'\"") or type(error).__name__
 
 
 def _message(body: str) -> str:

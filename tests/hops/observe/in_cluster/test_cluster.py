@@ -250,10 +250,15 @@ def test_nobody_answers(connect: Connect) -> None:
         cluster(connect(f"http://127.0.0.1:{port}"), {})
 
 
+def test_an_api_server_whose_name_is_unknown(connect: Connect) -> None:
+    with pytest.raises(APIError, match=r"does not answer: [A-Z][a-z ]+$"):
+        cluster(connect("http://api.invalid:6443"), {})
+
+
 def test_an_answer_that_does_not_come(server: Server, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 0.2)
     server.delay = 1.0
-    with pytest.raises(APIError, match=r"does not answer: .*timed out"):
+    with pytest.raises(APIError, match=r"does not answer: Read timed out after 0\.2 s$"):
         cluster(connect(), {})
 
 
