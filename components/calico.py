@@ -8,6 +8,7 @@ import pulumi
 
 from components.arguments import checked
 from components.upstream import (
+    ManifestError,
     declare,
     find,
     from_registry,
@@ -16,8 +17,8 @@ from components.upstream import (
     started_by_readiness,
     without_waiting,
 )
-from hops.model.pod_network import CALICO_NETWORK
-from hops.model.settings import cluster_settings, setting_types
+from hops.model import setting_types, settings
+from hops.model.pod_network import CALICO_NETWORK, POOL_VARIABLES
 from hops.model.versions import CALICO
 
 
@@ -25,9 +26,14 @@ class CalicoArgs(TypedDict):
     """The arguments of Calico. All are plain: they are written into objects that policies judge in a preview."""
 
     pod_subnet: NotRequired[str]
-    """The address pool, an IPv4 network of prefix /8 to /22. Default: 10.244.0.0/16."""
+    """The address pool of IPv4, a network of prefix /8 to /22. Default: 10.244.0.0/16."""
+    ip_family: NotRequired[str]
+    """The IP families of the cluster: ipv4, ipv6, or dual for both. Default: ipv4."""
+    pod_subnet_ipv6: NotRequired[str]
+    """The address pool of IPv6, a network of prefix /48 to /60, with ip_family dual or ipv6.
+    Default: fd00:10:244::/56."""
     block_size: NotRequired[int]
-    """The prefix length of one node's share of the pool, 20 to 32. Default: 26."""
+    """The prefix length of one node's share of the IPv4 pool, 20 to 32. Default: 26."""
     encapsulation: NotRequired[str]
     """VXLANCrossSubnet, VXLAN or None (the text). Default: VXLANCrossSubnet."""
     registry: NotRequired[str | None]
@@ -36,15 +42,17 @@ class CalicoArgs(TypedDict):
     """The objects of Calico's file calico-vxlan.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(cluster_settings.CalicoSettings):
+class _Bounds(settings.CalicoSettings):
     pod_subnet: setting_types.PodSubnet = IPv4Network("10.244.0.0/16")
+    ip_family: setting_types.IPFamily = "ipv4"
+    pod_subnet_ipv6: setting_types.PodSubnetIPv6 = settings.ClusterSettings.model_fields["pod_subnet_ipv6"].default
 
 
 class Calico(pulumi.ComponentResource):
     """Calico from its published file, every object a resource of its own."""
 
     pod_subnet: pulumi.Output[str]
-    """The address pool, an IPv4 network."""
+    """The address pool; that of IPv4 in a cluster of both families."""
 
     def __init__(self, name: str, args: CalicoArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares Calico.
@@ -57,10 +65,14 @@ class Calico(pulumi.ComponentResource):
         """
         values = _values(args, f"Calico {name}")
         objects = patched(args, f"Calico {name}")
-        super().__init__("ingress-hops:index:Calico", name, values, opts)
+        # Older versions had no such arguments: without IPv6, the component stays as it was.
+        left_out = {"ip_family", "pod_subnet_ipv6"} if values["ip_family"] == "ipv4" else set()
+        inputs = {key: value for key, value in values.items() if key not in left_out}
+        super().__init__("ingress-hops:index:Calico", name, inputs, opts)
         resources = declare(objects, name, self, opts)
         self._node = resources[objects.index(find(objects, "DaemonSet", "calico-node"))]
-        self.pod_subnet = pulumi.Output.from_input(values["pod_subnet"])
+        first = "pod_subnet_ipv6" if values["ip_family"] == "ipv6" else "pod_subnet"
+        self.pod_subnet = pulumi.Output.from_input(values[first])
         self.register_outputs({"pod_subnet": self.pod_subnet})
 
     @property
@@ -70,7 +82,7 @@ class Calico(pulumi.ComponentResource):
 
 
 def _values(args: CalicoArgs, where: str) -> dict[str, Any]:
-    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds, CalicoArgs)
+    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds)
 
 
 def patched(args: CalicoArgs, where: str = "Calico") -> list[dict[str, Any]]:
@@ -89,10 +101,41 @@ def patched(args: CalicoArgs, where: str = "Calico") -> list[dict[str, Any]]:
     started_by_readiness(server)
     env = server["env"]
     named(env, "CALICO_IPV4POOL_VXLAN")["value"] = CALICO_NETWORK.vxlan_modes[values["encapsulation"]]
-    env += [
-        {"name": "CALICO_IPV4POOL_CIDR", "value": values["pod_subnet"]},
-        {"name": "CALICO_IPV4POOL_BLOCK_SIZE", "value": str(values["block_size"])},
-    ]
+    if values["ip_family"] != "ipv6":
+        env += [
+            {"name": POOL_VARIABLES[4], "value": values["pod_subnet"]},
+            {"name": "CALICO_IPV4POOL_BLOCK_SIZE", "value": str(values["block_size"])},
+        ]
+    if values["ip_family"] != "ipv4":
+        _patch_ipv6(objects, env, values)
     # It cleans up after deleted pods and nodes; no request waits for it.
     without_waiting(find(objects, "Deployment", "calico-kube-controllers"))
     return objects
+
+
+_IPAM = '"type": "calico-ipam"'
+
+
+def _patch_ipv6(objects: list[dict[str, Any]], env: list[dict[str, Any]], values: Mapping[str, Any]) -> None:
+    """Gives pods IPv6 addresses, in place.
+
+    Source: docs.tigera.io/calico/latest/networking/ipam/ipv6.
+    """
+    named(env, "FELIX_IPV6SUPPORT")["value"] = "true"
+    named(env, "CALICO_IPV6POOL_VXLAN")["value"] = CALICO_NETWORK.vxlan_modes[values["encapsulation"]]
+    env += [
+        {"name": "IP6", "value": "autodetect"},
+        {"name": POOL_VARIABLES[6], "value": values["pod_subnet_ipv6"]},
+        # As the IPv4 pool, whose default it is.
+        {"name": "CALICO_IPV6POOL_NAT_OUTGOING", "value": "true"},
+    ]
+    both = values["ip_family"] == "dual"
+    if not both:
+        named(env, "IP")["value"] = "none"
+        env += [{"name": POOL_VARIABLES[4], "value": "none"}, {"name": "CALICO_ROUTER_ID", "value": "hash"}]
+    configuration = find(objects, "ConfigMap", "calico-config")["data"]
+    given = configuration["cni_network_config"]
+    if given.count(_IPAM) != 1:
+        raise ManifestError(f"calico-config has no {_IPAM}: adapt the component to this version of the file")
+    assigned = f'{_IPAM}, "assign_ipv4": "{str(both).lower()}", "assign_ipv6": "true"'
+    configuration["cni_network_config"] = given.replace(_IPAM, assigned)

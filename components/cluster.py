@@ -19,14 +19,12 @@ from pydantic import Field
 
 from components.arguments import ArgumentError, checked
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
-from hops.model.kind_names import CONTROL_PLANE, KIND_API, KUBECTL, context, control_plane
+from hops.model import setting_types, settings
+from hops.model.kind_names import CONTROL_PLANE, KUBECTL, context, control_plane
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.model.project_files import generations, kubeconfig_file, owner_folder
-from hops.model.settings import setting_types
-from hops.model.settings.cluster_settings import ClusterSettings, PublisherSettings
-from hops.model.settings.stack_config import SettingsError, settings
 from hops.observe.local.machine import look
 
 _NODES = f"""
@@ -163,10 +161,19 @@ class KindClusterArgs(TypedDict):
     """Further workers that publish ports of their own. Default: none."""
     image: NotRequired[str]
     """The node image. Default: $INGRESS_HOPS_NODE_IMAGE, else kind's image of the pinned Kubernetes version."""
+    ip_family: NotRequired[str]
+    """The IP families of nodes, pods, Services and published ports: ipv4, ipv6, or dual for both. Default: ipv4."""
     pod_subnet: NotRequired[str]
     """The pods' IPv4 network, of prefix /8 to /22. Default: 10.244.0.0/16."""
     service_subnet: NotRequired[str]
     """The Services' IPv4 network, of prefix /12 to /24. Default: 10.96.0.0/16."""
+    pod_subnet_ipv6: NotRequired[str]
+    """The pods' IPv6 network, of prefix /48 to /60, with ip_family dual or ipv6. Default: fd00:10:244::/56."""
+    service_subnet_ipv6: NotRequired[str]
+    """The Services' IPv6 network, of prefix /108 to /120, with ip_family dual or ipv6. Default: fd00:10:96::/112."""
+    listen_address_ipv6: NotRequired[str]
+    """The IPv6 address of the host machine that the ports are published on, with ip_family dual or ipv6.
+    Default: ::1."""
     registries: NotRequired[Mapping[str, Sequence[str]]]
     """The URLs of mirrors that the nodes ask before a registry, by the registry's host. Default: none."""
     folder: NotRequired[str]
@@ -195,15 +202,23 @@ class _Bounds(setting_types.Section):
     name: setting_types.ClusterName
     http_port: setting_types.Port = 80
     https_port: setting_types.Port | None = 443
-    listen_address: setting_types.Address = ClusterSettings.model_fields["listen_address"].default
+    listen_address: setting_types.Address = settings.ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=0, le=9)] = 1
     publishing_worker: Annotated[int, Field(ge=1, le=9)] = 1
-    also_publish: tuple[PublisherSettings, ...] = ()
-    image: setting_types.ImageName = ClusterSettings.model_fields["node_image"].default
-    pod_subnet: setting_types.PodSubnet = ClusterSettings.model_fields["pod_subnet"].default
-    service_subnet: setting_types.ServiceSubnet = ClusterSettings.model_fields["service_subnet"].default
+    also_publish: tuple[settings.PublisherSettings, ...] = ()
+    image: setting_types.ImageName = settings.ClusterSettings.model_fields["node_image"].default
+    pod_subnet: setting_types.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
+    service_subnet: setting_types.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    ip_family: setting_types.IPFamily = "ipv4"
+    pod_subnet_ipv6: setting_types.PodSubnetIPv6 = settings.ClusterSettings.model_fields["pod_subnet_ipv6"].default
+    service_subnet_ipv6: setting_types.ServiceSubnetIPv6 = settings.ClusterSettings.model_fields[
+        "service_subnet_ipv6"
+    ].default
+    listen_address_ipv6: setting_types.IPv6Listener = settings.ClusterSettings.model_fields[
+        "listen_address_ipv6"
+    ].default
     registries: dict[setting_types.RegistryHost, tuple[setting_types.Mirror, ...]] = Field(default_factory=dict)
-    folder: setting_types.FolderName = ClusterSettings.model_fields["kubeconfig_folder"].default
+    folder: setting_types.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
     owner: setting_types.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
@@ -220,7 +235,7 @@ class KindCluster(pulumi.ComponentResource):
     context: pulumi.Output[str]
     """The name of the context in it."""
     service_subnet: pulumi.Output[str]
-    """The Services' IPv4 network."""
+    """The Services' network; that of IPv4 in a cluster of both families."""
 
     def __init__(self, name: str, args: KindClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the cluster.
@@ -237,6 +252,7 @@ class KindCluster(pulumi.ComponentResource):
         # Older versions had no such arguments: where they say nothing, the component stays as it was.
         left_out |= {key for key in ("registries", "also_publish") if not values[key]}
         left_out |= {"publishing_worker"} if values["publishing_worker"] == 1 else set()
+        left_out |= {"ip_family", *_IPV6} if values["ip_family"] == "ipv4" else set()
         inputs = {key: value for key, value in values.items() if key not in left_out}
         super().__init__("ingress-hops:index:KindCluster", name, inputs, opts)
         self._generation: int = values["generation"]
@@ -288,7 +304,7 @@ class KindCluster(pulumi.ComponentResource):
         )
         self.kubeconfig = pulumi.Output.from_input(values["kubeconfig"])
         self.context = pulumi.Output.from_input(context(values["name"]))
-        self.service_subnet = pulumi.Output.from_input(values["service_subnet"])
+        self.service_subnet = pulumi.Output.from_input(_of_families(values, "service_subnet")[0])
         self.register_outputs(
             {"kubeconfig": self.kubeconfig, "context": self.context, "service_subnet": self.service_subnet}
         )
@@ -349,14 +365,14 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     """
     where = f"KindCluster {name}"
     image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
-    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds, KindClusterArgs)
+    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds)
     intended = _plan(where, values)
     folder = Path(values.pop("folder")).expanduser().resolve()
     cluster = values["name"]
     values["owner"] = values["owner"] or owner_folder(str(folder), cluster)
     values["fingerprint"] = values["fingerprint"] or intended.fingerprint
     if values["generation"] is None:
-        state = cluster_state(look(intended.entrypoints), intended, cluster, values["owner"])
+        state = cluster_state(look(intended.doors), intended, cluster, values["owner"])
         kept = generations(cluster, (file.name for file in folder.glob("*.yaml")))
         values["generation"] = generation(state, PublishedCluster(), kept)
         if values["stopped"] is None:
@@ -380,11 +396,24 @@ def _plan(where: str, values: Mapping[str, Any]) -> Plan:
         "nodeImage": "image",
         "podSubnet": "pod_subnet",
         "serviceSubnet": "service_subnet",
+        "ipFamily": "ip_family",
+        "podSubnetIPv6": "pod_subnet_ipv6",
+        "serviceSubnetIPv6": "service_subnet_ipv6",
+        "listenAddressIPv6": "listen_address_ipv6",
     }
     try:
-        return plan(settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
-    except SettingsError as error:
+        return plan(settings.settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
+    except settings.SettingsError as error:
         raise ArgumentError(f"{where}: {str(error).removeprefix('ingress-hops:cluster: ')}") from None
+
+
+_IPV6 = ("pod_subnet_ipv6", "service_subnet_ipv6", "listen_address_ipv6")
+_SUFFIXES = {"ipv4": ("",), "dual": ("", "_ipv6"), "ipv6": ("_ipv6",)}
+
+
+def _of_families(values: Mapping[str, Any], name: str) -> list[str]:
+    """The values of an argument for the families of a cluster, IPv4 first."""
+    return [values[f"{name}{suffix}"] for suffix in _SUFFIXES[values["ip_family"]]]
 
 
 def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -403,21 +432,23 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
                 {
                     "containerPort": NODE_PORTS[scheme],
                     "hostPort": one[f"{scheme}_port"],
-                    "listenAddress": values["listen_address"],
+                    "listenAddress": address,
                     "protocol": "TCP",
                 }
+                for address in _of_families(values, "listen_address")
                 for scheme in ("http", "https")
                 if one[f"{scheme}_port"]
             ]
         }
     return {
-        "apiVersion": KIND_API,
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
         "kind": "Cluster",
         "name": values["name"],
         "networking": {
             "disableDefaultCNI": POD_NETWORK.installed,
-            "podSubnet": values["pod_subnet"],
-            "serviceSubnet": values["service_subnet"],
+            **({} if values["ip_family"] == "ipv4" else {"ipFamily": values["ip_family"]}),
+            "podSubnet": ",".join(_of_families(values, "pod_subnet")),
+            "serviceSubnet": ",".join(_of_families(values, "service_subnet")),
         },
         "nodes": nodes,
     }

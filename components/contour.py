@@ -31,7 +31,10 @@ class ContourArgs(TypedDict):
     """The node's ports by Envoy's port names, http and https; a name that is left out takes no host port.
     Default: http 80 and https 443."""
     xds_address: NotRequired[str | None]
-    """The IPv4 address of Contour's own Service, so that Envoy finds it without DNS. Default: None, any address."""
+    """The address of Contour's own Service, so that Envoy finds it without DNS. Default: None, any address."""
+    ip_family: NotRequired[str]
+    """The IP families of the cluster: ipv4, ipv6, or dual for both. With IPv6, Contour and Envoy listen on all
+    addresses of both families, and with dual the Service of Envoy has both. Default: ipv4."""
     service_type: NotRequired[str]
     """The type of Envoy's Service: ClusterIP, NodePort, or LoadBalancer where the cluster has load balancers.
     Default: ClusterIP."""
@@ -40,7 +43,7 @@ class ContourArgs(TypedDict):
     every node. A name that is left out is not offered. Default: None, the published file's 80 and 443, and for a
     NodePort ports that the cluster chooses."""
     status_address: NotRequired[str | None]
-    """The IPv4 address in the status of each Ingress. Default: None, the address of Envoy's Service."""
+    """The IP address in the status of each Ingress. Default: None, the address of Envoy's Service."""
     replicas: NotRequired[int]
     """The number of Contour's own pods, 1 to 5. Default: 1."""
     registry: NotRequired[str | None]
@@ -64,10 +67,11 @@ class _Bounds(cluster_settings.InstalledContourSettings):
     host_ports: dict[Literal["http", "https"], setting_types.Port] = Field(
         default={"http": NODE_PORTS["http"], "https": NODE_PORTS["https"]}
     )
-    xds_address: setting_types.Address | None = None
+    xds_address: setting_types.IPAddress | None = None
+    ip_family: setting_types.IPFamily = "ipv4"
     service_type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
     service_ports: dict[Literal["http", "https"], setting_types.Port] | None = None
-    status_address: setting_types.Address | None = None
+    status_address: setting_types.IPAddress | None = None
     gateway: bool = False
 
 
@@ -77,7 +81,7 @@ class Contour(pulumi.ComponentResource):
     namespace: pulumi.Output[str]
     """The namespace of Contour and Envoy, which a Workload admits requests from."""
     load_balancer: pulumi.Output[str | None]
-    """The IPv4 address or name that a load balancer gave Envoy's Service; None for a ClusterIP."""
+    """The IP address or name that a load balancer gave Envoy's Service; None for a ClusterIP."""
 
     def __init__(self, name: str, args: ContourArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares Contour and Envoy.
@@ -91,7 +95,10 @@ class Contour(pulumi.ComponentResource):
         """
         values = _values(args, f"Contour {name}")
         objects = patched(args, f"Contour {name}")
-        super().__init__("ingress-hops:index:Contour", name, values, opts)
+        # Older versions had no such argument: without IPv6, the component stays as it was.
+        left_out = {"ip_family"} if values["ip_family"] == "ipv4" else set()
+        inputs = {key: value for key, value in values.items() if key not in left_out}
+        super().__init__("ingress-hops:index:Contour", name, inputs, opts)
         resources = declare(objects, name, self, opts)
         self._definitions = [
             resource
@@ -149,6 +156,12 @@ def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
     started_by_readiness(named(contour["spec"]["template"]["spec"]["containers"], "contour"))
     _patch_envoy(find(objects, "DaemonSet", "envoy"), values)
     _patch_service(find(objects, "Service", "envoy"), values["service_type"], values["service_ports"] or {})
+    if values["ip_family"] != "ipv4":
+        arguments = named(contour["spec"]["template"]["spec"]["containers"], "contour")["args"]
+        _replace(arguments, "--xds-address=", "::")
+        arguments += [f"{flag}=::" for flag in _LISTENERS]
+    if values["ip_family"] == "dual":
+        find(objects, "Service", "envoy")["spec"]["ipFamilyPolicy"] = "RequireDualStack"
     changes: dict[str, Any] = {}
     if values["status_address"]:
         changes["ingress-status-address"] = values["status_address"]
@@ -167,6 +180,19 @@ def patched(args: ContourArgs, where: str = "Contour") -> list[dict[str, Any]]:
     # It has no endpoints until Contour is ready, which the Deployment is waited for anyway.
     without_waiting(find(objects, "Service", "contour"))
     return objects
+
+
+_LISTENERS = (
+    "--envoy-service-http-address",
+    "--envoy-service-https-address",
+    "--stats-address",
+    "--http-address",
+    "--health-address",
+)
+"""The flags of `contour serve` for the addresses that Envoy and Contour listen on; the default of each is 0.0.0.0.
+
+Contour lets Envoy take IPv4 as well where the address is `::` (internal/envoy/v3/socket.go).
+"""
 
 
 def _patch_envoy(daemon_set: dict[str, Any], values: dict[str, Any]) -> None:

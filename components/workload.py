@@ -41,6 +41,7 @@ _NO_INPUTS_BY_DEFAULT = {
     "args",
     "env",
     "files",
+    "ip_family",
     "kind",
     "migration",
     "ports",
@@ -53,6 +54,11 @@ _NO_INPUTS_BY_DEFAULT = {
     "volumes",
 }
 """Arguments that older versions did not have."""
+
+
+_FAMILIES = {"ipv4": ["IPv4"], "ipv6": ["IPv6"]}
+_POLICIES = {"ipv4": "SingleStack", "ipv6": "SingleStack", "dual": "RequireDualStack"}
+"""What a Service declares of its IP families, by the argument `ip_family`."""
 
 
 class WorkloadPort(TypedDict):
@@ -143,13 +149,16 @@ class WorkloadArgs(TypedDict):
     admit_pods: NotRequired[Sequence[WorkloadPeer]]
     """Further pods that may connect to its ports, such as those of another workload. Default: none."""
     cluster_ip: NotRequired[pulumi.Input[str] | None]
-    """The Service's IPv4 address. Default: None, the cluster gives one."""
+    """The Service's IP address. Default: None, the cluster gives one."""
+    ip_family: NotRequired[str | None]
+    """The IP families of the Service: ipv4, ipv6, or dual for both. Envoy connects to the pods by these.
+    Default: None, the first family of the cluster."""
     protocol: NotRequired[str]
     """What Envoy speaks to the pods: http for HTTP/1.1, h2c for HTTP/2 without TLS (gRPC), or tls. Default: http."""
     living: NotRequired[Mapping[str, str | None]]
     """For a preview: the pods that run now, with the value of their annotation ingress-hops/spec. Default: none."""
     living_address: NotRequired[str | None]
-    """For a preview: the IPv4 address that the Service has now. Default: None, it does not exist."""
+    """For a preview: the IP address that the Service has now. Default: None, it does not exist."""
     wait_for_ready: NotRequired[bool]
     """Whether a pod counts as made only when it is ready; it fails after 5 minutes. Default: true."""
 
@@ -186,7 +195,8 @@ class _Bounds(setting_types.Section):
     selector: Annotated[dict[str, str], Field(min_length=1)] | None = None
     admit_from: setting_types.Label = CONTOUR_NAMESPACE
     admit_pods: tuple[_Peer, ...] = ()
-    cluster_ip: setting_types.Address | None = None
+    cluster_ip: setting_types.IPAddress | None = None
+    ip_family: setting_types.IPFamily | None = None
     protocol: Literal["http", "h2c", "tls"] = "http"
     living: dict[str, str | None] = Field(default_factory=dict)
     living_address: str | None = None
@@ -319,6 +329,8 @@ class Workload(pulumi.ComponentResource):
             spec=core.ServiceSpecArgs(
                 type="ClusterIP",
                 cluster_ip=values["cluster_ip"],
+                ip_families=_FAMILIES.get(values["ip_family"]),
+                ip_family_policy=_POLICIES.get(values["ip_family"]),
                 selector=values["selector"],
                 ports=[
                     core.ServicePortArgs(name=port["name"], port=port["port"], target_port=port["target_port"])

@@ -130,6 +130,10 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             ],
             "pod_subnet": str(settings.cluster.pod_subnet),
             "service_subnet": str(settings.cluster.service_subnet),
+            "ip_family": settings.cluster.ip_family,
+            "pod_subnet_ipv6": str(settings.cluster.pod_subnet_ipv6),
+            "service_subnet_ipv6": str(settings.cluster.service_subnet_ipv6),
+            "listen_address_ipv6": str(settings.cluster.listen_address_ipv6),
             "listen_address": str(settings.cluster.listen_address),
             "http_port": settings.cluster.http_port,
             "https_port": settings.cluster.https_port,
@@ -150,6 +154,8 @@ def _on_kind(settings: Settings, intended: Plan, ground: StackContext) -> BuiltS
             {
                 "objects": ground.upstream["calico"],
                 "pod_subnet": str(settings.cluster.pod_subnet),
+                "ip_family": settings.cluster.ip_family,
+                "pod_subnet_ipv6": str(settings.cluster.pod_subnet_ipv6),
                 "block_size": settings.calico.block_size,
                 "encapsulation": settings.calico.encapsulation,
                 "registry": settings.calico.registry,
@@ -206,6 +212,7 @@ def _expected(intended: Plan, there: LiveAddresses, replaced: Sequence[str]) -> 
         },
         foreign=there.foreign,
         unnamed=UNKNOWN,
+        seconds=there.seconds,
         nodes=dict.fromkeys(pods, UNKNOWN) | {name: on for name, on in there.nodes.items() if name not in replaced},
     )
 
@@ -374,6 +381,9 @@ def _service_after_pods(settings: Settings, intended: Plan, backend: Backend) ->
     return pulumi.ResourceOptions(transformations=[transformation])
 
 
+_LOOPBACK = {4: "127.0.0.1", 6: "::1"}
+
+
 def _contour(
     settings: Settings, ground: StackContext, intended: Plan, inside: pulumi.ResourceOptions
 ) -> Contour | None:
@@ -392,7 +402,8 @@ def _contour(
             "xds_address": intended.xds,
             "service_type": "ClusterIP" if on_node else entrypoint.by.value,
             "service_ports": None if on_node else ports,
-            "status_address": "127.0.0.1" if docker else None,
+            "status_address": _LOOPBACK[settings.cluster.families[0]] if docker else None,
+            "ip_family": settings.cluster.ip_family,
             "replicas": settings.contour.replicas,
             "registry": settings.contour.registry,
             "envoy_log_level": settings.contour.envoy_log_level,
@@ -525,6 +536,7 @@ def _services(
                 "admit_from": intended.controller_namespace,
                 "admit_pods": _admitted(settings, service),
                 "cluster_ip": backend.cluster_ip,
+                "ip_family": service.ip_family or ("dual" if settings.cluster.ip_family == "dual" else None),
                 "living": {
                     pod: digest
                     for pod, digest in living.get(service.namespace, {}).items()

@@ -52,14 +52,15 @@ def found(
         and objects.namespace(pod) == CONTOUR_NAMESPACE
         and objects.address(pod)
     )
-    internal = (
-        address
+    internal = [
+        objects.internal_addresses(item)
         for item in everything
         if item.get("kind") == "Node" and objects.name(item) == node
-        for address in objects.internal_addresses(item)
-    )
+    ]
+    whole = (*internal, *map(objects.addresses, pods), *map(objects.cluster_ips, services))
     return LiveAddresses(
-        node=next(internal, None),
+        node=next((address for of in internal for address in of), None),
+        seconds={of[0]: of[1] for of in whole if len(of) > 1},
         envoy=next(envoy, None),
         services={objects.full_name(item): ip for item in services if (ip := objects.cluster_ip(item))},
         pods={objects.full_name(item): ip for item in pods if (ip := objects.address(item))},

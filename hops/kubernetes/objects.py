@@ -110,6 +110,12 @@ def address(pod: Mapping[str, JSON]) -> str | None:
     return text(at(_body(pod), "status", "podIP"))
 
 
+def addresses(pod: Mapping[str, JSON]) -> tuple[str, ...]:
+    """A pod's IP addresses, one for each family; the first is that of `address`."""
+    found = (text(at(entry, "ip")) for entry in sequence(at(_body(pod), "status", "podIPs")))
+    return tuple(dict.fromkeys(one for one in (address(pod), *found) if one))
+
+
 def internal_addresses(node: Mapping[str, JSON] | None) -> tuple[str, ...]:
     """A node's addresses of type InternalIP."""
     entries = sequence(at(_body(node), "status", "addresses"))
@@ -157,6 +163,12 @@ def cluster_ip(service: Mapping[str, JSON] | None) -> str | None:
     """A Service's address, None where it has none or is headless."""
     found = text(at(_body(service), "spec", "clusterIP"))
     return None if found in ("", "None") else found
+
+
+def cluster_ips(service: Mapping[str, JSON] | None) -> tuple[str, ...]:
+    """A Service's addresses, one for each family; the first is that of `cluster_ip`."""
+    found = (text(one) for one in sequence(at(_body(service), "spec", "clusterIPs")))
+    return tuple(dict.fromkeys(one for one in (cluster_ip(service), *found) if one and one != "None"))
 
 
 def _body(item: Mapping[str, JSON] | None) -> JSON:

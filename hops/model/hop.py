@@ -104,7 +104,17 @@ class SocketAddress:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+        return f"{bracketed(self.address)}:{self.port}"
+
+
+def bracketed(address: str) -> str:
+    """An address as it stands before a port: an IPv6 address in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{address}]" if ":" in address else address
+
+
+def ip_version(address: str | None) -> int:
+    """4 or 6; 4 for a name or None."""
+    return 6 if address and ":" in address else 4
 
 
 @dataclass(frozen=True)
@@ -278,18 +288,33 @@ class Entrance(StrEnum):
 class Entrypoint:
     """Where requests enter the cluster.
 
-    listen: the IPv4 address or name that clients connect to; None until known. With `DOCKER`, an address of the host
+    listen: the address or name that clients connect to; None until known. With `DOCKER`, an address of the host
         machine.
     node: the node that requests enter; None until known, and always with `LOAD_BALANCER`.
     mappings: the ports. Of a load balancer, `node` of a mapping is the node port behind its port, or the same port if
         the node port is not known.
     by: what leads requests to Envoy. Default: `DOCKER`.
+    listen_ipv6: the IPv6 address on which the same ports are published beside an IPv4 address `listen`. Default: none.
     """
 
     listen: str | None
     node: str | None
     mappings: tuple[PortMapping, ...]
     by: Entrance = Entrance.DOCKER
+    listen_ipv6: str | None = None
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """The addresses that are known, `listen` first."""
+        return tuple(address for address in (self.listen, self.listen_ipv6) if address)
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """The addresses that a client on this machine connects to: loopback for an entrance on every address."""
+        return tuple(_LOOPBACKS.get(address, address) for address in self.listens)
+
+
+_LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 GRPC_HEADERS: Mapping[str, str] = {"content-type": "application/grpc", "te": "trailers"}
@@ -424,14 +449,15 @@ class ForeignService:
 class LiveAddresses:
     """The addresses that only a running cluster can tell; empty before it runs.
 
-    node, envoy: IPv4 of the publishing node and of its Envoy pod.
-    services, pods: IPv4 by "namespace/name".
+    node, envoy: first address of the publishing node and of its Envoy pod.
+    services, pods: first address by "namespace/name".
     deployed: the names of the current pods of each Deployment, by "namespace/name".
     foreign: the selector, the pods and the pods' ports of each foreign Service, by "namespace/name".
     unnamed: the address of a pod that is not made yet, or not by the stack.
     nodes: the name of each pod's node, by "namespace/name".
     entrance: where requests enter an existing cluster.
     network: the name of an existing cluster's pod network, if its interfaces are known.
+    seconds: the address of the other family that the same object has, by its first address.
     """
 
     node: str | None = None
@@ -444,6 +470,7 @@ class LiveAddresses:
     nodes: Mapping[str, str] = field(default_factory=dict)
     entrance: Entrypoint | None = None
     network: str | None = None
+    seconds: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING_FOUND = LiveAddresses()

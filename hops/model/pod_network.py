@@ -56,6 +56,10 @@ class PodNetwork(Protocol):
         """The settings that a running cluster cannot change, by key; by_alias: by the key that users write."""
 
 
+POOL_VARIABLES = {4: "CALICO_IPV4POOL_CIDR", 6: "CALICO_IPV6POOL_CIDR"}
+"""The variables by which calico-node is told its address pools, by IP version."""
+
+
 class CalicoNetwork:
     """Calico with VXLAN, as its file calico-vxlan.yaml installs it."""
 
@@ -101,14 +105,20 @@ class CalicoNetwork:
         return f"cali-tw-{interface}"
 
     def facts(self, settings: Settings) -> Mapping[str, str]:
-        return {"podSubnet": str(settings.cluster.pod_subnet), "encapsulation": settings.calico.encapsulation}
+        return {
+            "podSubnet": ",".join(map(str, settings.cluster.pod_subnets)),
+            "encapsulation": settings.calico.encapsulation,
+        }
 
     def declared(self, environment: Mapping[str, Any]) -> Mapping[str, str]:
-        if "CALICO_IPV4POOL_CIDR" not in environment:
+        pools = [
+            str(environment[pool]) for pool in POOL_VARIABLES.values() if environment.get(pool) not in (None, "none")
+        ]
+        if not pools:
             return {}
         modes = {value: mode for mode, value in self.vxlan_modes.items()}
         encapsulation = modes.get(str(environment.get("CALICO_IPV4POOL_VXLAN")), "None")
-        return {"podSubnet": str(environment["CALICO_IPV4POOL_CIDR"]), "encapsulation": encapsulation}
+        return {"podSubnet": ",".join(pools), "encapsulation": encapsulation}
 
     def fixed(self, settings: Settings, *, by_alias: bool = False) -> Mapping[str, Any]:
         # calico-node makes its pool once, at its first start.

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from hops.model.commands import of_stack
+from hops.model.hop import ip_version
 from hops.model.kind_names import is_control_plane
 from hops.model.plan import Plan
-from hops.model.settings.setting_types import NAMESPACE
-from hops.model.settings.stack_settings import Settings
+from hops.model.settings import NAMESPACE, Settings
 
 MARK = "/ingress-hops/"
 """Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""
@@ -82,10 +82,12 @@ class Machine:
     docker_error: why none answers, in Docker's words.
     remote: the address of a Docker elsewhere.
     kind_provider: KIND_EXPERIMENTAL_PROVIDER of the environment; None if it is not set.
-    busy: the planned ports that something listens on.
+    busy: ports of the wanted ones that something listens on.
     inotify_instances, inotify_watches: the limits of this user; None outside Linux.
     lowest_port: the lowest port that a process without root may bind.
     folder_error: why the kubeconfig folder cannot be made or written, empty where it can.
+    no_ipv6: why this machine cannot publish on an IPv6 address, empty where it can or none is wanted.
+    network_without_ipv6: the name of kind's Docker network, where it exists and has no IPv6.
     """
 
     missing_tools: tuple[str, ...] = ()
@@ -98,6 +100,8 @@ class Machine:
     inotify_watches: int | None = None
     lowest_port: int = 0
     folder_error: str = ""
+    no_ipv6: str = ""
+    network_without_ipv6: str = ""
 
     def nodes(self, cluster: str) -> tuple[DockerContainer, ...]:
         """The node containers of a kind cluster, whoever made it; the control plane first."""
@@ -325,7 +329,8 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
             yield f"Docker does not answer ({machine.docker_error}); start it and check with: docker info"
         return
     yield from _unfit(settings, machine, machine.docker)
-    yield from _short(settings, machine, machine.docker, state)
+    yield from _without_ipv6(settings, machine)
+    yield from _short(settings, machine, machine.docker)
     if state.foreign:
         names = ", ".join(node.name for node in machine.nodes(settings.cluster.name))
         yield (
@@ -369,7 +374,23 @@ def _unfit(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
         )
 
 
-def _short(settings: Settings, machine: Machine, docker: DockerDaemon, state: ClusterState) -> Iterator[str]:
+def _without_ipv6(settings: Settings, machine: Machine) -> Iterator[str]:
+    family = settings.cluster.ip_family
+    if family == "ipv4":
+        return
+    if machine.no_ipv6:
+        yield (
+            f"{_KEY}.ipFamily is {family}, and {machine.no_ipv6}; enable IPv6: sudo sysctl "
+            f"net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.lo.disable_ipv6=0, or set {_KEY}.ipFamily to ipv4"
+        )
+    if name := machine.network_without_ipv6:
+        yield (
+            f"{_KEY}.ipFamily is {family}, and Docker's network {name} has no IPv6; delete all kind clusters and run "
+            f"docker network rm {name}, so that kind makes it again with IPv6, or set {_KEY}.ipFamily to ipv4"
+        )
+
+
+def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
     nodes = 1 + settings.cluster.workers
     memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
@@ -377,8 +398,7 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon, state: Cl
             f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {nodes} nodes need "
             f"{memory // MEBIBYTE}: raise it in Docker Desktop's settings, or lower {_KEY}.workers"
         )
-    # Nodes that are there have their share of the disk.
-    if state.generation is None and docker.disk_free is not None and docker.disk_free < disk:
+    if docker.disk_free is not None and docker.disk_free < disk:
         yield (
             f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; {nodes} nodes need {disk // MEBIBYTE}: "
             "make room, for example with docker system prune"
@@ -400,10 +420,8 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon, state: Cl
 def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.holds}
-    listen = plan.entrypoint.listen
-    for number, mapping in (
-        (number, mapping) for number, entrypoint in enumerate(plan.entrypoints) for mapping in entrypoint.mappings
-    ):
+    listens = plan.door.listens
+    for number, mapping in ((number, mapping) for number, door in enumerate(plan.doors) for mapping in door.mappings):
         if mapping.host in own:
             continue
         key = f"{_KEY}.{_port_key(number, mapping.scheme)}"
@@ -412,13 +430,14 @@ def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> 
                 container.name
                 for container in docker.containers
                 for address, port in container.holds
-                if port == mapping.host and _overlap(address, listen)
+                if port == mapping.host and any(_overlap(address, listen) for listen in listens)
             ),
             None,
         )
         if owner or mapping.host in machine.busy:
             who = f"the container {owner}" if owner else f"another process (see: ss -ltnp sport = :{mapping.host})"
-            yield (f"{key} is {mapping.host}, and {who} has that port on {listen}; free it, or set {key} to another")
+            where = " or ".join(listens)
+            yield f"{key} is {mapping.host}, and {who} has that port on {where}; free it, or set {key} to another"
 
 
 def _port_key(number: int, scheme: str) -> str:
@@ -437,5 +456,6 @@ def _occupied(docker: DockerDaemon, cluster: str, state: ClusterState) -> Iterat
             )
 
 
-def _overlap(one: str, other: str | None) -> bool:
-    return one == other or "0.0.0.0" in (one, other)
+def _overlap(one: str, other: str) -> bool:
+    # Docker takes both families on `::`, or IPv6 only; a port on all addresses of IPv4 leaves those of IPv6 free.
+    return one == other or "::" in (one, other) or ("0.0.0.0" in (one, other) and ip_version(one) == ip_version(other))

@@ -23,9 +23,12 @@ PROGRAM = "stacks/build.py"
 _SETTINGS = tuple(
     (component, kind, re.compile(pointer), setting)
     for component, kind, pointer, setting in (
-        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/\d+/listenAddress", "cluster/listenAddress"),
-        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/0(/(hostPort|protocol))?", "cluster/httpPort"),
-        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/1(/(hostPort|protocol))?", "cluster/httpsPort"),
+        # Those of IPv4 come first.
+        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/[01]/listenAddress", "cluster/listenAddress"),
+        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/[23]/listenAddress", "cluster/listenAddressIPv6"),
+        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/[02](/(hostPort|protocol))?", "cluster/httpPort"),
+        ("KindCluster", "Cluster", r"/nodes/\d+/extraPortMappings/[13](/(hostPort|protocol))?", "cluster/httpsPort"),
+        ("KindCluster", "Cluster", r"/networking/ipFamily", "cluster/ipFamily"),
         ("KindCluster", "Cluster", r"/networking/podSubnet", "cluster/podSubnet"),
         ("KindCluster", "Cluster", r"/networking/serviceSubnet", "cluster/serviceSubnet"),
         ("KindCluster", "Cluster", r"/name", "cluster/name"),
@@ -56,6 +59,7 @@ _SETTINGS = tuple(
         ("Workload", "Service", r"/metadata/name", "services/{}/name"),
         ("Workload", "Service", r"/spec/ports(/.*)?", "services/{}/port"),
         ("Workload", "Service", r"/spec/clusterIP", "services/{}/clusterIP"),
+        ("Workload", "Service", r"/spec/ipFamil(ies|yPolicy)(/.*)?", "services/{}/ipFamily"),
         ("Ingress", "Ingress", r"/metadata/namespace", "services/{}/namespace"),
         ("Ingress", "Ingress", r"/metadata/name", "services/{}/ingress"),
         ("Ingress", "Ingress", r"/spec/rules/\d+/host", "services/{}/host"),

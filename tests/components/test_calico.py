@@ -1,6 +1,7 @@
 """Calico: the arguments reach the published objects, and a file of another structure is refused."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,58 @@ def test_the_published_file(manifests: Path, monkeypatch: pytest.MonkeyPatch) ->
     recording = run(lambda: Calico("calico", {}), Recording())
     assert len(recording.resources) == 1 + len(before)
     assert len({resource.urn for resource in recording.resources}) == len(recording.resources)
+
+
+def with_ipv6(objects: Objects) -> Objects:
+    """The fixture with what the published file has for IPv6."""
+    whole = copy.deepcopy(objects)
+    server = named(find(whole, "DaemonSet", "calico-node")["spec"]["template"]["spec"]["containers"], "calico-node")
+    server["env"] += [
+        {"name": "IP", "value": "autodetect"},
+        {"name": "CALICO_IPV6POOL_VXLAN", "value": "CrossSubnet"},
+        {"name": "FELIX_IPV6SUPPORT", "value": "false"},
+    ]
+    ipam = '{"plugins": [{"type": "calico", "ipam": {"type": "calico-ipam"}}, {"type": "portmap"}]}'
+    find(whole, "ConfigMap", "calico-config")["data"] = {"cni_network_config": ipam}
+    return whole
+
+
+def test_pods_get_addresses_of_both_families(calico_objects: Objects) -> None:
+    objects = patched(args(with_ipv6(calico_objects), ip_family="dual", encapsulation="VXLAN"))
+    assert environment(objects) == {
+        "CALICO_IPV4POOL_VXLAN": "Always",
+        "CALICO_IPV4POOL_CIDR": "10.244.0.0/16",
+        "CALICO_IPV4POOL_BLOCK_SIZE": "26",
+        "CALICO_IPV6POOL_VXLAN": "Always",
+        "CALICO_IPV6POOL_CIDR": "fd00:10:244::/56",
+        "CALICO_IPV6POOL_NAT_OUTGOING": "true",
+        "FELIX_IPV6SUPPORT": "true",
+        "IP": "autodetect",
+        "IP6": "autodetect",
+    }
+    network = json.loads(find(objects, "ConfigMap", "calico-config")["data"]["cni_network_config"])
+    assert network["plugins"][0]["ipam"] == {"type": "calico-ipam", "assign_ipv4": "true", "assign_ipv6": "true"}
+
+
+def test_pods_get_ipv6_addresses_only(calico_objects: Objects) -> None:
+    objects = patched(args(with_ipv6(calico_objects), ip_family="ipv6", pod_subnet_ipv6="fd00:20:244::/56"))
+    found = environment(objects)
+    assert (found["IP"], found["CALICO_IPV4POOL_CIDR"]) == ("none", "none")
+    assert found["CALICO_IPV6POOL_CIDR"] == "fd00:20:244::/56"
+    assert "CALICO_IPV4POOL_BLOCK_SIZE" not in found
+    network = json.loads(find(objects, "ConfigMap", "calico-config")["data"]["cni_network_config"])
+    assert network["plugins"][0]["ipam"]["assign_ipv4"] == "false"
+
+
+def test_a_file_without_calicos_ipam_takes_no_ipv6(calico_objects: Objects) -> None:
+    objects = with_ipv6(calico_objects)
+    find(objects, "ConfigMap", "calico-config")["data"]["cni_network_config"] = "{}"
+    assert patched(args(objects))
+    with pytest.raises(ManifestError, match="adapt the component"):
+        patched(args(objects, ip_family="dual"))
+
+
+@pytest.mark.parametrize("family", ["dual", "ipv6"])
+def test_the_published_file_takes_ipv6(manifests: Path, family: str) -> None:
+    found = environment(patched({"objects": published(CALICO, manifests), "ip_family": family}))
+    assert (found["IP6"], found["FELIX_IPV6SUPPORT"]) == ("autodetect", "true")

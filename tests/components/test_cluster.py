@@ -585,3 +585,34 @@ def test_a_wrong_argument_is_refused_before_anything_is_declared(change: dict[st
         run(lambda: KindCluster("cluster", args(**change)), recording)
     assert message in str(caught.value)
     assert recording.resources == []
+
+
+def test_a_cluster_of_both_families() -> None:
+    config = kind_config(resolved("cluster", args(ip_family="dual", listen_address="127.0.0.1")))
+    assert config["networking"] == {
+        "disableDefaultCNI": True,
+        "ipFamily": "dual",
+        "podSubnet": "10.244.0.0/16,fd00:10:244::/56",
+        "serviceSubnet": "10.96.0.0/16,fd00:10:96::/112",
+    }
+    mapped = [(one["listenAddress"], one["hostPort"]) for one in config["nodes"][1]["extraPortMappings"]]
+    assert mapped == [("127.0.0.1", 80), ("127.0.0.1", 443), ("::1", 80), ("::1", 443)]
+
+
+def test_a_cluster_of_ipv6() -> None:
+    recording = recorded(ip_family="ipv6", listen_address="127.0.0.1", service_subnet_ipv6="fd00:20:96::/112")
+    config = json.loads(recording.one("Command").inputs["stdin"])
+    assert config["networking"] == {
+        "disableDefaultCNI": True,
+        "ipFamily": "ipv6",
+        "podSubnet": "fd00:10:244::/56",
+        "serviceSubnet": "fd00:20:96::/112",
+    }
+    assert [one["listenAddress"] for one in config["nodes"][1]["extraPortMappings"]] == ["::1", "::1"]
+    component = recording.resources[0]
+    assert recording.registered[component.urn]["service_subnet"] == "fd00:20:96::/112"
+    assert component.inputs["ip_family"] == "ipv6"
+
+
+def test_without_ipv6_a_cluster_is_what_it_was() -> None:
+    assert not [name for name in recorded().resources[0].inputs if "ip" in name.split("_") or "ipv6" in name]

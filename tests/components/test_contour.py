@@ -227,7 +227,7 @@ def test_the_callers_objects_stay_as_they_are(contour_objects: Objects) -> None:
         ),
         (
             {"xds_address": "contour"},
-            'the argument xds_address is "contour": it has to be an IPv4 address such as 127.0.0.1',
+            'the argument xds_address is "contour": it has to be an IP address such as 127.0.0.1 or ::1',
         ),
         ({"service_type": "ExternalName"}, "Input should be 'ClusterIP', 'LoadBalancer' or 'NodePort'"),
         ({"network": []}, "Contour edge: there is no argument network; the arguments are"),
@@ -292,3 +292,27 @@ def test_the_published_file(manifests: Path, monkeypatch: pytest.MonkeyPatch) ->
     recording = run(lambda: Contour("contour", {}), Recording())
     assert len(recording.resources) == 1 + len(before)
     assert len({resource.urn for resource in recording.resources}) == len(recording.resources)
+
+
+def test_with_ipv6_everything_listens_on_both_families(contour_objects: Objects) -> None:
+    listening = ["serve", "--xds-address=0.0.0.0", "--xds-port=8001"]
+    container(contour_objects, "Deployment", "contour")["args"] = list(listening)
+    plain = patched(args(contour_objects))
+    assert container(plain, "Deployment", "contour")["args"] == listening
+    assert "ipFamilyPolicy" not in find(plain, "Service", "envoy")["spec"]
+    for family, policy in (("dual", "RequireDualStack"), ("ipv6", None)):
+        objects = patched(args(contour_objects, ip_family=family))
+        arguments = container(objects, "Deployment", "contour")["args"]
+        assert arguments[:3] == ["serve", "--xds-address=::", "--xds-port=8001"]
+        assert {"--envoy-service-http-address=::", "--envoy-service-https-address=::", "--stats-address=::"} <= set(
+            arguments
+        )
+        assert find(objects, "Service", "envoy")["spec"].get("ipFamilyPolicy") == policy
+
+
+def test_envoy_finds_contour_by_an_ipv6_address(contour_objects: Objects) -> None:
+    container(contour_objects, "Deployment", "contour")["args"] = ["serve", "--xds-address=0.0.0.0"]
+    objects = patched(args(contour_objects, ip_family="ipv6", xds_address="fd00:10:96::8"))
+    bootstrap = container(objects, "DaemonSet", "envoy", "initContainers", "envoy-initconfig")
+    assert "--xds-address=fd00:10:96::8" in bootstrap["args"]
+    assert find(objects, "Service", "contour")["spec"]["clusterIP"] == "fd00:10:96::8"

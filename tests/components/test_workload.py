@@ -724,3 +724,17 @@ def test_a_variable_has_one_value() -> None:
     with pytest.raises(ArgumentError, match="env and secret_env both have A") as caught:
         recorded(env={"A": "1"}, secret_env={"A": PLANTED})
     assert PLANTED not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("family", "declared"),
+    [
+        (None, {}),
+        ("ipv4", {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack"}),
+        ("ipv6", {"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}),
+        ("dual", {"ipFamilyPolicy": "RequireDualStack"}),
+    ],
+)
+def test_the_families_of_a_service(family: str | None, declared: dict[str, Any]) -> None:
+    spec = recorded(ip_family=family).one("Service").inputs["spec"]
+    assert {key: value for key, value in spec.items() if key.startswith("ipFamil")} == declared

@@ -17,6 +17,7 @@ from hops.cli.stacks.stack_file import in_file
 from hops.cli.tables import print_table
 from hops.kubernetes.resources.claims import Fleet
 from hops.model.finding import Finding, Level
+from hops.model.hop import bracketed
 from hops.model.preflight import Machine, standing
 from hops.model.project_files import stack_path
 from hops.model.settings.stack_config import SettingsError
@@ -116,8 +117,8 @@ class Seen:
         return StackSummary(
             name=name,
             cluster=cluster.existing or cluster.name,
-            address=_entrance(str(cluster.listen_address), ports)
-            if cluster.listen_address
+            address=_entrance(cluster.listen_addresses[0], ports)
+            if cluster.listen_addresses
             else f"its {of.contour.entrance or ('load balancer' if not of.contour.existing else 'Contour')}",
             hosts=tuple(dict.fromkeys(route.host for service in of.services for route in service.routes)),
             file=stack_path(name),
@@ -127,7 +128,7 @@ class Seen:
 
 
 def _entrance(address: str, ports: list[int]) -> str:
-    return f"{address}:{','.join(map(str, ports))}"
+    return f"{bracketed(address)}:{','.join(map(str, ports))}"
 
 
 def look_around(project: Path) -> Seen:

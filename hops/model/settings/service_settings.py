@@ -20,11 +20,12 @@ from hops.model import versions
 from hops.model.settings.route_settings import RouteSettings
 from hops.model.settings.setting_types import (
     NOBODY,
-    Address,
     ContainerFile,
     ContainerFolder,
     HostName,
     ImageName,
+    IPAddress,
+    IPFamily,
     Label,
     Port,
     PortName,
@@ -456,11 +457,18 @@ class ServiceSettings(Section):
         "use. Null means the short form.",
         examples=[[{"kind": "HTTPProxy", "path": "/api", "rewrite": "/"}]],
     )
-    cluster_ip: Address | None = Field(
+    cluster_ip: IPAddress | None = Field(
         None,
         alias="clusterIP",
-        description="The Service's address inside cluster.serviceSubnet. Null lets Kubernetes choose one.",
+        description="The Service's address inside cluster.serviceSubnet, or with `cluster.ipFamily: ipv6` inside "
+        "cluster.serviceSubnetIPv6. Null lets Kubernetes choose one.",
         examples=["10.96.0.50"],
+    )
+    ip_family: IPFamily | None = Field(
+        None,
+        description="The families of the Service in a cluster with `ipFamily: dual`. Envoy connects to the pods by "
+        "these, so a process that listens on 0.0.0.0 only needs `ipv4`. Null means all of the cluster.",
+        examples=["ipv4"],
     )
 
     @model_serializer(mode="wrap")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -69,8 +69,42 @@ def _network(value: object) -> object:
     return value
 
 
-def _sized(shortest: int, longest: int) -> Callable[[IPv4Network], IPv4Network]:
-    def check(subnet: IPv4Network) -> IPv4Network:
+def _ipv6_address(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            IPv6Address(value)
+        except ValueError:
+            raise ValueError("it has to be an IPv6 address such as ::1") from None
+        if "%" in value:
+            raise ValueError("it has to be an IPv6 address without a zone, such as ::1")
+    return value
+
+
+def _ip_address(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            ip_address(value)
+        except ValueError:
+            raise ValueError("it has to be an IP address such as 127.0.0.1 or ::1") from None
+    return value
+
+
+def _ipv6_network(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            network = IPv6Network(value, strict=False)
+        except ValueError:
+            raise ValueError("it has to be an IPv6 network such as fd00:10:244::/56") from None
+        if value != str(network):
+            raise ValueError(f"an IPv6 network ends in zero bits and its prefix, here {network}")
+    return value
+
+
+_Network = IPv4Network | IPv6Network
+
+
+def _sized(shortest: int, longest: int) -> Callable[[_Network], _Network]:
+    def check(subnet: _Network) -> _Network:
         if not shortest <= subnet.prefixlen <= longest:
             raise ValueError(f"the prefix is /{shortest} to /{longest} here")
         return subnet
@@ -220,6 +254,20 @@ PodSubnet = Annotated[
 ServiceSubnet = Annotated[
     IPv4Network, BeforeValidator(_network), AfterValidator(_sized(12, 24)), _bounded("an IPv4 network of /12 to /24")
 ]
+# Each node takes a /64 of it, and kube-controller-manager allows 16 bits between the two (its --node-cidr-mask-size).
+PodSubnetIPv6 = Annotated[
+    IPv6Network,
+    BeforeValidator(_ipv6_network),
+    AfterValidator(_sized(48, 60)),
+    _bounded("an IPv6 network of /48 to /60"),
+]
+# kubeadm takes no service subnet of more than 20 bits.
+ServiceSubnetIPv6 = Annotated[
+    IPv6Network,
+    BeforeValidator(_ipv6_network),
+    AfterValidator(_sized(108, 120)),
+    _bounded("an IPv6 network of /108 to /120"),
+]
 _TLS = "true, false, or the name of a Secret: 1 to 63 lower-case letters, digits and hyphens"
 
 
@@ -266,6 +314,10 @@ UserId = Annotated[int, Field(ge=0, le=2147483647)]
 NOBODY = 65534
 """The user and group that a container runs as by default."""
 Address = Annotated[IPv4Address, BeforeValidator(_address), _bounded("an IPv4 address")]
+IPv6Listener = Annotated[IPv6Address, BeforeValidator(_ipv6_address), _bounded("an IPv6 address without a zone")]
+IPAddress = Annotated[IPv4Address | IPv6Address, BeforeValidator(_ip_address), _bounded("an IPv4 or IPv6 address")]
+IPFamily = Literal["ipv4", "dual", "ipv6"]
+"""The IP families of a cluster or a Service."""
 FolderName = Annotated[str, Field(min_length=1, max_length=1024)]
 
 

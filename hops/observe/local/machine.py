@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from hops.kubernetes.resources import docker_containers
-from hops.model.hop import Entrypoint
+from hops.model.hop import Entrypoint, ip_version
 from hops.model.preflight import DockerContainer, DockerDaemon, Machine
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 from hops.observe.timed_tasks import later
 
 _SECONDS = 15
+_IPV6 = 6
 _FILES = 1024 * 1024
 """Bytes that the folder of the kubeconfig files needs. A cluster without its kubeconfig file is half made."""
 _KUBELET = "/var/lib/kubelet/kubeadm-flags.env"
@@ -27,19 +28,18 @@ _REWRITTEN = "/kind/old-ipv4"
 (images/base/files/usr/local/bin/entrypoint)."""
 
 
-def look(entrypoints: Sequence[Entrypoint], folder: Path | None = None, *, addresses: bool = False) -> Machine:
+def look(doors: Sequence[Entrypoint], folder: Path | None = None, *, addresses: bool = False) -> Machine:
     """The state of this machine.
 
-    entrypoints: the entrypoints whose ports must be free. All are of one cluster.
+    doors: the entrypoints whose ports must be free. All are of one cluster.
     folder: the folder for kubeconfig files, which must be writable. Default: not checked.
     addresses: whether to read the address that each node of each kind cluster is configured with. Default: only those
       of the entrypoints' cluster.
     """
+    wanted = any(ip_version(address) == _IPV6 for door in doors for address in door.listens)
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
     daemon, error = (
-        (None, "")
-        if "docker" in missing
-        else _daemon(entrypoints[0].node if entrypoints else None, addresses=addresses)
+        (None, "") if "docker" in missing else _daemon(doors[0].node if doors else None, addresses=addresses)
     )
     return Machine(
         missing_tools=missing,
@@ -48,16 +48,35 @@ def look(entrypoints: Sequence[Entrypoint], folder: Path | None = None, *, addre
         remote=None if "docker" in missing else _remote(_endpoint()),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
         busy=tuple(
-            m.host
-            for entrypoint in entrypoints
-            for m in entrypoint.mappings
-            if entrypoint.listen and busy(entrypoint.listen, m.host)
+            m.host for door in doors for m in door.mappings if any(busy(address, m.host) for address in door.listens)
         ),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
-        folder_error=unwritable(folder) if folder else "",
+        folder_error=_unwritable(folder) if folder else "",
+        no_ipv6=_no_ipv6() if wanted else "",
+        network_without_ipv6=_network_without_ipv6() if wanted and daemon else "",
     )
+
+
+def _no_ipv6() -> str:
+    """Why nothing can listen on the IPv6 loopback address; "" if something can."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        return f"this machine has no IPv6 ({error.strerror or error})"
+    return ""
+
+
+def _network_without_ipv6() -> str:
+    """The name of kind's Docker network if it exists without IPv6. kind makes a missing one with IPv6."""
+    name = os.environ.get("KIND_EXPERIMENTAL_DOCKER_NETWORK", "kind")
+    try:
+        printed = docker.run("network", "inspect", "--format", "{{.EnableIPv6}}", name, seconds=_SECONDS)
+    except DockerError:
+        return ""
+    return name if printed.strip() == "false" else ""
 
 
 def _daemon(node: str | None, *, addresses: bool) -> tuple[DockerDaemon | None, str]:
@@ -126,11 +145,8 @@ def _container(item: Mapping[str, Any]) -> DockerContainer:
     )
 
 
-def unwritable(folder: Path, needed: int = _FILES) -> str:
-    """Why no files can be written into a folder, which need not exist yet; "" if they can.
-
-    needed: their bytes. Default: those of the kubeconfig files.
-    """
+def _unwritable(folder: Path) -> str:
+    """Why no file can be written into a folder, which need not exist yet; "" if one can."""
     parent = folder
     while not os.path.lexists(parent) and parent != parent.parent:
         parent = parent.parent
@@ -138,8 +154,8 @@ def unwritable(folder: Path, needed: int = _FILES) -> str:
         return f"{parent} is no folder"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"{parent} cannot be written by this user"
-    if (free := shutil.disk_usage(parent).free) < needed:
-        return f"the disk of {parent} has {free // 1024} KiB free, and {needed // 1024} KiB are needed"
+    if (free := shutil.disk_usage(parent).free) < _FILES:
+        return f"the disk of {parent} has {free // 1024} KiB free, and {_FILES // 1024} KiB are needed"
     return ""
 
 
@@ -158,15 +174,21 @@ def _remote(host: str) -> str | None:
     return host if remote else None
 
 
+def _socket(address: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ip_version(address) == _IPV6 else socket.AF_INET)
+
+
 def busy(address: str, port: int) -> bool:
-    """Whether something listens on a port. A port that this user may not bind is tested by connecting to it."""
-    with socket.socket() as probe:
+    """Whether something listens on a port of an address. One that this user may not bind is tested by connecting."""
+    with _socket(address) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if probe.family == socket.AF_INET6:
+            probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
             probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EACCES:
-                return _answers("127.0.0.1" if address == "0.0.0.0" else address, port)
+                return _answers({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port)
             # Docker itself reports an address that this machine does not have.
             return error.errno == errno.EADDRINUSE
     return False
@@ -183,7 +205,7 @@ def has_address(address: str) -> bool:
 
 
 def _answers(address: str, port: int) -> bool:
-    with socket.socket() as probe:
+    with _socket(address) as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0
 

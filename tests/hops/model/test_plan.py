@@ -559,3 +559,51 @@ def test_only_a_deployment_has_pods_without_a_name() -> None:
     services = [{"name": "web", "image": "web:1"}, {"name": "plain", "pod": "plain"}]
     first, second = plan(settings("alice", {"services": services}), unnamed).paths
     assert (hop(first, "pod").address, hop(second, "pod").address) == ("?", None)
+
+
+DUAL = {"cluster": {"ipFamily": "dual"}}
+SIX = {"cluster": {"ipFamily": "ipv6"}}
+
+
+def test_a_cluster_of_both_families_is_entered_by_both() -> None:
+    (path,) = plan(settings("alice", DUAL)).paths
+    published = hop(path, "port-mapping")
+    assert (published.address, published.details["ipv6"]) == ("127.0.0.1", "::1")
+    assert path.curl == ("curl --resolve 'my-service.localhost:80:127.0.0.1,[::1]' http://my-service.localhost/")
+    assert hop(path, "endpoint").details["podSubnet"] == "10.244.0.0/16,fd00:10:244::/56"
+
+
+def test_the_second_address_of_each_part_is_told() -> None:
+    found = dataclasses.replace(
+        DOCUMENTED,
+        services={"apps/my-service": "10.96.1.1"},
+        pods={"apps/my-service-pod": "10.244.1.2"},
+        seconds={"172.18.0.3": "fc00::3", "10.244.55.133": "fd00::5", "10.96.1.1": "fd00::1", "10.244.1.2": "fd00::2"},
+    )
+    (path,) = plan(settings("alice", DUAL), found).paths
+    told = {name: hop(path, name).details.get("ipv6") for name in ("host-port", "route", "service", "pod")}
+    assert told == {"host-port": "fc00::3", "route": "fd00::5", "service": "fd00::1", "pod": "fd00::2"}
+    (plain,) = plan(settings("alice", {}), dataclasses.replace(found, seconds={})).paths
+    assert not any("ipv6" in one.details for one in plain.hops)
+
+
+def test_an_ipv6_cluster_has_bracketed_addresses() -> None:
+    found = LiveAddresses(node="fc00::3", envoy="fd00::5", pods={"apps/my-service-pod": "fd00::2"})
+    intended = plan(settings("alice", SIX), found)
+    (path,) = intended.paths
+    assert intended.xds == "fd00:10:96::8"
+    assert (hop(path, "name").next, hop(path, "host-port").next) == ("[::1]:80", "[fd00::5]:8080")
+    assert hop(path, "service").next == "[fd00::2]:8080"
+    assert hop(path, "route").details["control"] == "xDS of contour at [fd00:10:96::8]:8001"
+    assert shlex.split(path.curl)[1:3] == ["--resolve", "my-service.localhost:80:[::1]"]
+
+
+def test_running_clusters_keep_their_fingerprint_without_ipv6() -> None:
+    plain, dual = plan(settings("alice", {})), plan(settings("alice", DUAL))
+    assert not [key for key in plain.fixed if "IPv6" in key or "ipFamily" in key]
+    assert (dual.fingerprint != plain.fingerprint, dual.fixed["cluster.ipFamily"]) == (True, "dual")
+
+
+def test_every_ipv6_address_is_reached_on_loopback() -> None:
+    (path,) = plan(settings("alice", {"cluster": {"ipFamily": "ipv6", "listenAddressIPv6": "::"}})).paths
+    assert hop(path, "name").next == "[::1]:80"

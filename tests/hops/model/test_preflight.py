@@ -547,3 +547,36 @@ def test_a_kubeconfig_folder_that_cannot_be_written_is_a_problem(seed: Settings)
         "ingress-hops:cluster.kubeconfigFolder is .ingress-hops/kubeconfig: /a is no folder; "
         "set it to a folder that you can write"
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        (
+            replace(HEALTHY, no_ipv6="this machine has no IPv6 (Cannot assign requested address)"),
+            "ingress-hops:cluster.ipFamily is dual, and this machine has no IPv6 (Cannot assign requested address); en",
+        ),
+        (
+            replace(HEALTHY, network_without_ipv6="kind"),
+            "ingress-hops:cluster.ipFamily is dual, and Docker's network kind has no IPv6; delete all kind clusters",
+        ),
+        (
+            with_docker(containers=(DockerContainer("web", None, "running", (), (("::", 80),)),)),
+            "ingress-hops:cluster.httpPort is 80, and the container web has that port on 127.0.0.1 or ::1; free it",
+        ),
+    ],
+)
+def test_a_machine_without_ipv6_takes_no_cluster_with_it(machine: Machine, said: str) -> None:
+    dual = settings("alice", {"cluster": {"ipFamily": "dual"}})
+    (problem,) = found(dual, machine)
+    assert problem.startswith(said)
+    assert found(dual, HEALTHY) == []
+
+
+def test_a_machine_without_ipv6_takes_an_ipv4_cluster(seed: Settings) -> None:
+    assert found(seed, replace(HEALTHY, no_ipv6="this machine has no IPv6", network_without_ipv6="kind")) == []
+
+
+def test_the_same_port_of_the_other_family_is_free() -> None:
+    six = settings("alice", {"cluster": {"ipFamily": "ipv6"}})
+    assert found(six, with_docker(containers=(STRANGER,))) == []

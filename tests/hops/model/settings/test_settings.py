@@ -31,7 +31,11 @@ def test_every_default() -> None:
             "nodeImage": versions.NODE_IMAGE,
             "podSubnet": "10.244.0.0/16",
             "serviceSubnet": "10.96.0.0/16",
+            "ipFamily": "ipv4",
+            "podSubnetIPv6": "fd00:10:244::/56",
+            "serviceSubnetIPv6": "fd00:10:96::/112",
             "listenAddress": "127.0.0.1",
+            "listenAddressIPv6": "::1",
             "httpPort": 80,
             "httpsPort": 443,
             "publishingWorker": 1,
@@ -77,6 +81,7 @@ def test_every_default() -> None:
                 "request": "/",
                 "tls": None,
                 "clusterIP": None,
+                "ipFamily": None,
                 "routes": None,
             }
         ],
@@ -130,6 +135,16 @@ GOOD: list[tuple[str, str, Any]] = [
     ("cluster", "podSubnet", "100.0.0.0/8"),
     ("cluster", "serviceSubnet", "172.16.0.0/12"),
     ("cluster", "listenAddress", "0.0.0.0"),
+    ("cluster", "ipFamily", "ipv4"),
+    ("cluster", "ipFamily", "dual"),
+    ("cluster", "ipFamily", "ipv6"),
+    ("cluster", "podSubnetIPv6", "fd00::/48"),
+    ("cluster", "podSubnetIPv6", "fd00:10:244::/60"),
+    ("cluster", "serviceSubnetIPv6", "fd00:10:96::/108"),
+    ("cluster", "serviceSubnetIPv6", "fd00:10:96::/120"),
+    ("cluster", "listenAddressIPv6", "::"),
+    ("service", "ipFamily", "dual"),
+    ("service", "ipFamily", "ipv6"),
     ("cluster", "httpPort", 65535),
     ("cluster", "httpsPort", None),
     ("cluster", "publishingWorker", 1),
@@ -203,6 +218,9 @@ GOOD: list[tuple[str, str, Any]] = [
 
 
 def config_of(section: str, key: str, value: Any) -> dict[str, Any]:
+    if key.endswith("IPv6") or (section, key) == ("service", "ipFamily"):
+        cluster = {"ipFamily": "dual"} | ({key: value} if section == "cluster" else {})
+        return {"cluster": cluster} | ({"services": [{key: value}]} if section == "service" else {})
     secrets = {"secrets": {"login": {"secure": "v1:abc"}}} if key == "pullSecret" else {}
     if section == "service":
         return {"services": [{key: value}], **secrets}
@@ -588,6 +606,16 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("cluster", "podSubnet", "ten", "IPv4 network"),
     ("cluster", "serviceSubnet", "10.0.0.0/8", "/12 to /24"),
     ("cluster", "serviceSubnet", "10.96.0.0/25", "/12 to /24"),
+    ("cluster", "ipFamily", "IPv6", "'ipv4', 'dual' or 'ipv6'"),
+    ("cluster", "podSubnetIPv6", "fd00:10:244::1/56", "here fd00:10:244::/56"),
+    ("cluster", "podSubnetIPv6", "fd00:10:244::/61", "/48 to /60"),
+    ("cluster", "podSubnetIPv6", "fd00::/47", "/48 to /60"),
+    ("cluster", "podSubnetIPv6", "10.244.0.0/16", "IPv6 network"),
+    ("cluster", "serviceSubnetIPv6", "fd00:10:96::/107", "/108 to /120"),
+    ("cluster", "serviceSubnetIPv6", "fd00:10:96::/121", "/108 to /120"),
+    ("cluster", "serviceSubnetIPv6", "six", "IPv6 network"),
+    ("cluster", "listenAddressIPv6", "127.0.0.1", "IPv6 address"),
+    ("cluster", "listenAddressIPv6", "fe80::1%eth0", "IPv6 address"),
     ("cluster", "listenAddress", "::1", "IPv4 address"),
     ("cluster", "listenAddress", "localhost", "IPv4 address"),
     ("cluster", "httpPort", 0, "it has to be a whole number from 1 to 65535"),
@@ -640,6 +668,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "port", 70000, "it has to be a whole number from 1 to 65535"),
     ("service", "ports", [], "at least one entry"),
     ("service", "ports", 80, "it has to be a list"),
+    ("service", "ipFamily", 4, "'ipv4', 'dual' or 'ipv6'"),
     ("service", "admit", "api", "it has to be a list"),
     ("service", "replicas", 0, "it has to be a whole number from 1 to 20"),
     ("service", "replicas", 21, "it has to be a whole number from 1 to 20"),
@@ -654,7 +683,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("service", "tls", "A", "1 to 63"),
     ("service", "tls", "true", "true, false, or the name of a Secret"),
     ("service", "tls", 1, "true, false, or the name of a Secret"),
-    ("service", "clusterIP", "fd00::1", "IPv4 address"),
+    ("service", "clusterIP", "ten", "IP address"),
     ("service", "routes", 3, "it has to be a list"),
 ]
 
@@ -815,6 +844,34 @@ CLASHES: list[tuple[dict[str, Any], str]] = [
     (
         {"cluster": {"podSubnet": "10.244.0.0/22"}, "calico": {"blockSize": 20}},
         "calico.blockSize /20 does not fit into cluster.podSubnet 10.244.0.0/22; take a number from 22 to 32",
+    ),
+    (
+        {"cluster": {"podSubnetIPv6": "fd00:20:244::/56"}},
+        "podSubnetIPv6 is fd00:20:244::/56, and ipFamily is ipv4; set ipFamily to dual or ipv6, or remove podSubnet",
+    ),
+    (
+        {"cluster": {"ipFamily": "ipv6", "listenAddress": "0.0.0.0"}},
+        "listenAddress is 0.0.0.0, and ipFamily is ipv6; set listenAddressIPv6 instead of listenAddress",
+    ),
+    (
+        {"cluster": {"ipFamily": "dual", "podSubnetIPv6": "fd00:10::/48", "serviceSubnetIPv6": "fd00:10::/112"}},
+        "podSubnetIPv6 fd00:10::/48 and serviceSubnetIPv6 fd00:10::/112 overlap; separate them",
+    ),
+    (
+        {"cluster": {"existing": "office", "ipFamily": "dual"}},
+        "existing is office, and ipFamily is of a cluster that the stack makes; remove ipFamily",
+    ),
+    (
+        {"services": [{"ipFamily": "dual"}]},
+        "services[0].ipFamily is dual, and cluster.ipFamily is ipv4; set cluster.ipFamily to dual, or remove ipFamily",
+    ),
+    (
+        {"cluster": {"ipFamily": "ipv6"}, "services": [{"clusterIP": "10.96.0.50"}]},
+        "clusterIP 10.96.0.50 of my-service lies outside cluster.serviceSubnetIPv6 fd00:10:96::/112; take one inside",
+    ),
+    (
+        {"cluster": {"ipFamily": "dual"}, "services": [{"clusterIP": "fd00:10:96::a", "ipFamily": "ipv6"}]},
+        "clusterIP fd00:10:96::a of my-service is the cluster's DNS's; take another",
     ),
     ({"services": [{"clusterIP": "10.97.0.9"}]}, "lies outside cluster.serviceSubnet 10.96.0.0/16"),
     ({"services": [{"clusterIP": "10.96.0.0"}]}, "is the subnet itself's; take another"),
@@ -1331,3 +1388,40 @@ def test_a_gateway_needs_a_contour_of_the_stack() -> None:
 )
 def test_an_entrance_that_can_be(cluster: dict[str, Any], contour: dict[str, Any]) -> None:
     assert settings("alice", {"cluster": cluster, "contour": contour}).cluster.existing == "prod"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"cluster": {"ipFamily": "dual", "podSubnetIPv6": "fd00:20::/48", "serviceSubnetIPv6": "fd00:30::/108"}},
+        {"cluster": {"ipFamily": "dual", "listenAddress": "0.0.0.0", "listenAddressIPv6": "::"}},
+        {"cluster": {"ipFamily": "ipv6", "podSubnetIPv6": "fd00:20:244::/60", "listenAddressIPv6": "::"}},
+        {"cluster": {"ipFamily": "ipv6"}, "services": [{"clusterIP": "fd00:10:96::50"}]},
+        {"cluster": {"ipFamily": "dual"}, "services": [{"clusterIP": "10.96.0.50", "ipFamily": "ipv4"}]},
+        {"cluster": {"ipFamily": "dual"}, "services": [{"clusterIP": "fd00:10:96::50", "ipFamily": "ipv6"}]},
+    ],
+)
+def test_values_of_either_family_are_taken(config: dict[str, Any]) -> None:
+    assert settings("alice", config).cluster.ip_family == config["cluster"]["ipFamily"]
+
+
+def test_a_cluster_tells_its_networks_by_family() -> None:
+    found = {
+        family: settings("alice", {"cluster": {"ipFamily": family}}).cluster for family in ("ipv4", "dual", "ipv6")
+    }
+    assert {family: tuple(map(str, of.pod_subnets)) for family, of in found.items()} == {
+        "ipv4": ("10.244.0.0/16",),
+        "dual": ("10.244.0.0/16", "fd00:10:244::/56"),
+        "ipv6": ("fd00:10:244::/56",),
+    }
+    assert {family: of.listen_addresses for family, of in found.items()} == {
+        "ipv4": ("127.0.0.1",),
+        "dual": ("127.0.0.1", "::1"),
+        "ipv6": ("::1",),
+    }
+
+
+@pytest.mark.parametrize(("family", "more"), [("ipv4", []), ("dual", ["--bind", "::"]), ("ipv6", ["--bind", "::"])])
+def test_the_default_command_listens_on_the_families_of_the_cluster(family: str, more: list[str]) -> None:
+    (service,) = settings("alice", {"cluster": {"ipFamily": family}}).services
+    assert service.command == ("python", "-m", "http.server", "8080", *more, "--directory", "/srv")

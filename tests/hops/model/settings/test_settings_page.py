@@ -65,7 +65,8 @@ def test_a_rebuild_is_what_changes_the_fingerprint() -> None:
                 # Another cluster has no fingerprint.
                 continue
             # The example of a publishing worker is the second one.
-            several = {"cluster": {"workers": 3}} if key in ("publishingWorker", "alsoPublish") else {}
+            several: dict[str, Any] = {"cluster": {"workers": 3}} if key in ("publishingWorker", "alsoPublish") else {}
+            several = {"cluster": {"ipFamily": "dual"}} if key.endswith("IPv6") else several
             before = plan(settings("a", several)).fingerprint
             after = plan(settings("a", {section: several.get(section, {}) | {key: of["examples"][0]}})).fingerprint
             assert (after != before) == fixed, key
