@@ -480,7 +480,7 @@ def _until_it_changes(asked: FollowedRequest, every: float) -> None:
     before = None
     while (left := end - time.monotonic()) > 0:
         if not asked.from_node:
-            answer = from_client(asked, resolve(asked.host), None)[0]
+            answer = from_client(asked, resolve(asked.host), ())[0]
             now = (answer.status, answer.failure, answer.by_pod, answer.expected)
             if before not in (None, now):
                 return

@@ -17,6 +17,7 @@ from hops.kubernetes.routing.routes import led_to, routes
 from hops.kubernetes.values import at, sequence
 from hops.model.finding import Place
 from hops.model.hop import (
+    IPV6,
     NOTHING_FOUND,
     Backend,
     Entrance,
@@ -25,6 +26,7 @@ from hops.model.hop import (
     LiveAddresses,
     PortMapping,
     RequestPath,
+    ip_version,
 )
 from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.plan import NODE_PORTS
@@ -138,8 +140,13 @@ def _published(inventory: Inventory, own: Sequence[Port]) -> Iterator[Entrypoint
             if (outside := _port(published.host_port))
         }
         if "http" in mappings:
-            listen = mappings["http"][0].listen_address
-            yield Entrypoint(listen, node.name, tuple(mapping for _, mapping in mappings.values()))
+            number = mappings["http"][1].node
+            listens = [one.listen_address for one in node.mappings if one.container_port == number]
+            # An address of each family, IPv4 first.
+            first = {version: next((a for a in listens if ip_version(a) == version), None) for version in (4, IPV6)}
+            listen, second = (*filter(None, first.values()), None)[:2]
+            ports = tuple(mapping for _, mapping in mappings.values())
+            yield Entrypoint(listen, node.name, ports, listen_ipv6=second)
 
 
 def _balanced(inventory: Inventory, own: Sequence[Port]) -> Entrypoint | None:

@@ -112,9 +112,12 @@ def bracketed(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
+IPV6 = 6
+
+
 def ip_version(address: str | None) -> int:
     """4 or 6; 4 for a name or None."""
-    return 6 if address and ":" in address else 4
+    return IPV6 if address and ":" in address else 4
 
 
 @dataclass(frozen=True)

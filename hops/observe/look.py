@@ -28,7 +28,7 @@ from hops.observe.in_cluster.cluster import cluster, logs, secrets
 from hops.observe.in_cluster.envoy import Admin, envoy
 from hops.observe.in_cluster.nodes import node
 from hops.observe.local.docker import docker
-from hops.observe.local.host import Resolved, environment, host, resolve
+from hops.observe.local.host import Resolved, environment, host, on_loopback, resolve, with_loopback
 from hops.observe.requests import from_client, from_node, over, through_proxy
 from hops.observe.timed_tasks import Progress, TimedTasks, later
 from hops.trace.facts.client_proxy import client_proxy
@@ -142,7 +142,12 @@ class _Look:
             api.close()
         if self.seen.stack and published_outputs:
             self._add(stack=self.seen.stack.model_copy(update={"outputs": published_outputs()}))
-        self._add(host=host_seen(), versions=_versions(self.seen), unseen=dict(parts.unseen))
+        seen = host_seen()
+        self._add(host=seen and with_loopback(asked.host, seen, published(view)))
+        self._add(
+            versions=_versions(self.seen),
+            unseen=dict(parts.unseen),
+        )
         taken = {what: seconds for what, seconds in parts.seconds.items() if seconds is not None}
         self._add(seconds={what: round(s, 3) for what, s in {**taken, "all": time.monotonic() - began}.items()})
         return self.seen
@@ -241,8 +246,8 @@ def _opened(api: API, namespace: str, pod: str) -> tuple[Admin, ObservedEnvoy]:
     return admin, envoy(admin)
 
 
-def _from_client(asked: FollowedRequest, resolved: Future[Resolved], address: str | None) -> list[SentRequest]:
-    return from_client(asked, resolved.result(), address)
+def _from_client(asked: FollowedRequest, resolved: Future[Resolved], published: tuple[str, ...]) -> list[SentRequest]:
+    return from_client(asked, on_loopback(asked.host, resolved.result(), published), published)
 
 
 def _forwarded(api: API, planned: list[Probe], asked: FollowedRequest) -> list[SentRequest]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from hops.model.hop import bracketed
 from hops.observe.in_cluster.nodes import PART, sections
 from hops.observe.local import docker
 from hops.observe.local.host import Resolved
@@ -89,14 +90,14 @@ class _Outcome:
     tls: Handshake | None = None
 
 
-def from_client(asked: FollowedRequest, resolved: Resolved, published: str | None) -> list[SentRequest]:
+def from_client(asked: FollowedRequest, resolved: Resolved, published: Iterable[str]) -> list[SentRequest]:
     """The request as a client on this machine sends it, then one request to each other address.
 
     asked: the followed request.
     resolved: the addresses of its host name.
-    published: the address at which requests should enter; it is tried, too, if the name does not lead to it.
+    published: the addresses at which requests should enter; they are tried, too, if the name does not lead there.
     """
-    others = [published] if published and published not in resolved.addresses else []
+    others = [address for address in published if address not in resolved.addresses]
     if not resolved.addresses:
         outcome = _Outcome("no name", resolved.error or "the name has no address")
         nowhere = Probe("client", "", asked.port, asked.method, scheme=asked.scheme)
@@ -331,7 +332,7 @@ def from_node(
 
     Raises DockerError.
     """
-    lines = [f"{p.namespace or '-'} {_bracketed(p.address)} {p.port} {p.method} {p.scheme}" for p in probes]
+    lines = [f"{p.namespace or '-'} {bracketed(p.address)} {p.port} {p.method} {p.scheme}" for p in probes]
     # Standard input, because a header may be a secret and other users can read arguments.
     text = "\n".join([*lines, "", *_curl(asked)])
     words = ("exec", "--interactive", f"--env=NODE_PORT={port or ''}", node.name, "bash", "-c", _SCRIPT)
@@ -346,10 +347,6 @@ def from_node(
             unseen[f"requests: {probe.where}"] = f"curl in {node.name} printed {text[:200]!r}"
     after = {field: parts.get(section, "") for field, section in _AFTER.items()}
     return answers, node.model_copy(update=after)
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 def _curl(asked: FollowedRequest) -> Iterable[str]:

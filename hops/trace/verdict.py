@@ -1,15 +1,15 @@
-"""The verdict: all checks run, and each hop with its planned, declared and found address."""
+"""The verdict: all checks asked, and each hop told as planned, as declared and as found."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hops.kubernetes import objects
-from hops.kubernetes.declared_path import backends, entrypoint
+from hops.kubernetes.declared_path import backends, door
 from hops.model.finding import Finding, Level
-from hops.model.hop import KINDS, Hop, HopKind, HopName, HopRole, LiveAddresses, published_hops
+from hops.model.hop import IPV6, KINDS, Hop, HopKind, HopName, HopRole, LiveAddresses, SocketAddress, published_hops
 from hops.model.path import request_path
 from hops.trace.checks.bisect import climbed
-from hops.trace.checks.registry import CHECKS, CODES, Check
+from hops.trace.checks.registry import CHECKS, Check
 from hops.trace.facts.evidence import NOTHING, between_nodes, found
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
 from hops.trace.observed.observation import Observation
@@ -22,7 +22,7 @@ _BELOW = 0
 
 @dataclass(frozen=True)
 class _Looked:
-    """What is known of the whole path before its hops are judged. crossed: the hops that answered requests crossed."""
+    """What is known of the whole path before its hops are told. crossed: the hops that answered requests crossed."""
 
     view: PathFacts
     findings: tuple[Finding, ...]
@@ -30,25 +30,25 @@ class _Looked:
     unseen: Mapping[str, str]
 
 
-def trace(observation: Observation) -> Trace:
-    """Judges an observation: the first broken hop, and all findings."""
-    view = PathFacts(observation)
-    unseen = dict(observation.unseen)
+def trace(sight: Observation) -> Trace:
+    """What a sight says of the path."""
+    view = PathFacts(sight)
+    unseen = dict(sight.unseen)
     findings = _in_order(unexplained(finding for check in CHECKS for finding in _asked(check, view, unseen)))
     if not any(finding.level is Level.MANDATORY for finding in findings):
         findings = _in_order([*findings, *_asked(climbed, view, unseen)])
     looked = _Looked(view, tuple(findings), _crossed(view), unseen)
     planned, declared = _planned(view), _declared(view)
     return Trace(
-        asked=observation.asked,
-        taken=observation.taken,
-        stack=observation.stack.name if observation.stack else None,
+        asked=sight.asked,
+        taken=sight.taken,
+        stack=sight.stack.name if sight.stack else None,
         hops=tuple(_hop(k, looked, planned.get(k.name), declared.get(k.name)) for k in KINDS),
         findings=looked.findings,
         answer=view.request("client"),
         unseen=tuple(unseen.items()),
         handshakes=tuple(one for place in THROUGH_ENVOY if (one := view.request(place)) and one.tls),
-        then=trace(observation.then) if observation.then and not _ends(findings) else None,
+        then=trace(sight.then) if sight.then and not _ends(findings) else None,
         between_nodes=_ways(view, unseen),
     )
 
@@ -62,8 +62,8 @@ def _ways(view: PathFacts, unseen: dict[str, str]) -> tuple[str, ...]:
 
 
 def _ends(findings: Iterable[Finding]) -> bool:
-    """Whether a finding says where the redirects end."""
-    return any(finding.code in CODES and CODES[finding.code].ends_redirects for finding in findings)
+    """Whether a finding says where the redirects end, so that the request behind them has no verdict of its own."""
+    return any(finding.code in ("T59", "T60") for finding in findings)
 
 
 def status(traced: Trace) -> int:
@@ -128,41 +128,64 @@ def _hop(kind: HopKind, looked: _Looked, planned: Hop | None, declared: Hop | No
 def _planned(view: PathFacts) -> Mapping[HopName, Hop]:
     """What the stack published, or else what its settings say, by hop."""
     backend = view.backend
-    if view.observation.stack is None or view.planned is None or backend is None:
+    if view.sight.stack is None or view.planned is None or backend is None:
         return {}
     service = f"{backend.namespace}/{backend.service}"
-    outputs = view.observation.stack.outputs or {}
+    outputs = view.sight.stack.outputs or {}
     published = [
         hop for hop in published_hops(outputs.get("hops")) if hop.service == service and hop.route == backend.route
     ]
     # They enter by the first publishing node.
-    if len(published) == len(KINDS) and view.entrypoint == view.planned.entrypoint:
-        return {hop.name.role: hop for hop in published}
+    if len(published) == len(KINDS) and view.door == view.planned.door:
+        return _entered({hop.name.role: hop for hop in published}, view.version)
     path = view.planned.path_by(view.asked.port, backend)
-    return {hop.name.role: hop for hop in path.hops} if path else {}
+    return _entered({hop.name.role: hop for hop in path.hops}, view.version) if path else {}
+
+
+def _entered(hops: Mapping[HopName, Hop], version: int) -> Mapping[HopName, Hop]:
+    """The hops as a request of an IP version enters them: by the second address of those that have two."""
+    second = {hop.address: hop.details["ipv6"] for hop in hops.values() if hop.address and "ipv6" in hop.details}
+    if version != IPV6 or not second:
+        return hops
+
+    def changed(hop: Hop) -> Hop:
+        address = second.get(hop.address or "", hop.address)
+        if hop.to is None:
+            return replace(hop, address=address, next=second.get(hop.next or "", hop.next))
+        to = SocketAddress(second.get(hop.to.address, hop.to.address), hop.to.port)
+        return replace(hop, address=address, to=to, next=str(to))
+
+    return {name: changed(hop) if name in _BEFORE_ENVOY else hop for name, hop in hops.items()}
+
+
+_BEFORE_ENVOY = (
+    *(HopName.NAME, HopName.PORT_MAPPING, HopName.HOST_PORT),
+    *(HopName.REPLY_ROUTE, HopName.REPLY_HOST_PORT, HopName.REPLY_PORT_MAPPING, HopName.REPLY_CLIENT),
+)
+"""The hops that a request crosses by the family of the client; Envoy opens a connection of its own to the pod."""
 
 
 def _declared(view: PathFacts) -> Mapping[HopName, Hop]:
     """What containers and objects declare for the asked host and path, by hop."""
-    entrance = entrypoint(view.inventory, view.asked.port)
-    planned = view.backend
+    entrance = door(view.inventory, view.asked.port)
+    wanted = view.backend
     followed = [
-        b
-        for b in backends(view.inventory)
-        if planned and (b.namespace, b.service) == (planned.namespace, planned.service)
+        b for b in backends(view.inventory) if wanted and (b.namespace, b.service) == (wanted.namespace, wanted.service)
     ]
     if entrance is None or not followed:
         return {}
-    own = next((b for b in followed if planned and (b.host, b.path) == (planned.host, planned.path)), followed[0])
+    own = next((b for b in followed if wanted and (b.host, b.path) == (wanted.host, wanted.path)), followed[0])
     path = request_path(entrance, own, _addresses(view, entrance.node), {})
-    return {hop.name.role: hop for hop in path.hops}
+    return _entered({hop.name.role: hop for hop in path.hops}, view.version)
 
 
 def _addresses(view: PathFacts, node: str | None) -> LiveAddresses:
     """The addresses that the API gives."""
     pods = {f"{objects.full_name(pod)}": address for pod in view.of("Pod") if (address := objects.address(pod))}
     envoy = next((address for pod in view.envoy_pods if (address := objects.address(pod))), None)
-    return LiveAddresses(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods)
+    whole = (view.internal_addresses(node), *map(objects.addresses, (*view.envoy_pods, *view.of("Pod"))))
+    second = {of[0]: of[1] for of in whole if len(of) > 1}
+    return LiveAddresses(node=next(iter(view.internal_addresses(node)), None), envoy=envoy, pods=pods, seconds=second)
 
 
 def _address(hop: Hop | None, scheme: str) -> HopAddress | None:
@@ -170,7 +193,7 @@ def _address(hop: Hop | None, scheme: str) -> HopAddress | None:
     if hop is None:
         return None
     hop = _of_scheme(hop, scheme)
-    here = f"{hop.address}:{hop.port}" if hop.address and hop.port else hop.address
+    here = str(SocketAddress(hop.address, hop.port)) if hop.address and hop.port else hop.address
     match hop.name.role:
         case HopName.NAME:
             shown = HopAddress(hop.to.address if hop.to else None)
@@ -216,7 +239,7 @@ def _crossed(view: PathFacts) -> frozenset[HopName]:
     in_cluster = {HopName.HOST_PORT, HopName.ROUTE}
     outside = set() if view.asked.from_node else {HopName.PORT_MAPPING}
     ways = {"client": in_cluster | outside, "node": in_cluster, "envoy": {HopName.ROUTE}}
-    for request in view.observation.requests:
+    for request in view.sight.requests:
         if request.where in ways and view.met_envoy(request):
             crossed |= ways[request.where] | ({HopName.ENDPOINT, HopName.POD} if request.by_pod else set())
             crossed |= {HopName.NAME} if request is client and not view.asked.from_node else set()

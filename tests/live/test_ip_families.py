@@ -1,4 +1,4 @@
-"""Clusters with IPv6: each family that the cluster has is a way in, and the trace follows the one that a client uses."""
+"""Clusters with IPv6: each family of the cluster is a way in, and the trace follows the one that a client uses."""
 
 import json
 import shlex

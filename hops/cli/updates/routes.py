@@ -88,7 +88,7 @@ def failed_migrations(settings: Settings, intended: Plan) -> list[str]:
 
 
 def _first(asked: FollowedRequest, address: str) -> SentRequest:
-    return from_client(asked, Resolved((address,), 0.0), None)[0]
+    return from_client(asked, Resolved((address,), 0.0), ())[0]
 
 
 def _answer(request: SentRequest, redirect: str) -> Answer:

@@ -7,6 +7,7 @@ from hops.kubernetes.resources.pods import Port
 from hops.kubernetes.resources.resource import Resource, resource
 from hops.kubernetes.values import JSON, UNKNOWN, at, entries, mapping, number, pairs, protocol, sequence, text, texts
 from hops.model.finding import Place
+from hops.model.hop import bracketed
 
 _SERVICE_LABEL = "kubernetes.io/service-name"
 """Label of an EndpointSlice (discovery/v1, LabelServiceName)."""
@@ -85,7 +86,7 @@ class Endpoint:
         return self.ready and self.port is not None
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port or 'no port'}{'' if self.ready else ' (not ready)'}"
+        return f"{bracketed(self.address)}:{self.port or 'no port'}{'' if self.ready else ' (not ready)'}"
 
 
 def declared_service(resource: Resource) -> DeclaredService:

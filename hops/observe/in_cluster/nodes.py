@@ -35,6 +35,11 @@ part sysctls sysctls /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/for
 # kind configures a kubelet with its node's address.
 address() {{ grep --no-messages --only-matching -- '--node-ip=[^," ]*' /var/lib/kubelet/kubeadm-flags.env; true; }}
 part kubelet address
+# The tables of IPv6 matter where the node has such an address.
+if address | grep --quiet :; then
+  part nat_ipv6 ip6tables-save --counters --table nat
+  part routes_ipv6 ip -6 -json route
+fi
 for file in /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist; do
   test -f "$file" && part "cni ${{file##*/}}" cat "$file"
 done
@@ -70,6 +75,8 @@ def node(name: str, unseen: MutableMapping[str, str]) -> ObservedNode:
         filter=parts.get("filter", ""),
         links=parts.get("links", ""),
         routes=parts.get("routes", ""),
+        nat_ipv6=parts.get("nat_ipv6", ""),
+        routes_ipv6=parts.get("routes_ipv6", ""),
         sysctls=dict(_sysctls(parts.get("sysctls", ""))),
         cni={key.removeprefix("cni "): text for key, text in parts.items() if key.startswith("cni ")},
         namespaces=tuple(_namespaces(parts)),

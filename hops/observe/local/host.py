@@ -7,14 +7,15 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, MutableMapping
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+from hops.model.hop import IPV6
 from hops.observe.timed_tasks import later
 from hops.trace.facts.client_proxy import PROXY_VARIABLES
 from hops.trace.observed.observation import FollowedRequest, Host, Listener, Lookup
@@ -95,6 +96,31 @@ def _lookup(name: str, family: Literal[4, 6]) -> Lookup:
     # curl tries ::1 for such a name too, and tries 127.0.0.1 at once if nothing listens there.
     found = Resolved(("127.0.0.1",) if family == 4 else (), 0.0) if _local(name) else _resolved(name, _FAMILIES[family])
     return Lookup(family=family, addresses=found.addresses, seconds=round(found.seconds, 4), error=found.error)
+
+
+def on_loopback(name: str, found: Resolved, published: Iterable[str]) -> Resolved:
+    """The addresses of a name for a client, where ports are published on the IPv6 loopback address.
+
+    name: the host name. One in `.localhost` is `::1` as well for clients such as curl, which try it first; if nothing
+        is published there, they go on at once.
+    found: its addresses by `resolve`.
+    published: the addresses on which the request's port is published.
+    """
+    if not _local(name) or _LOOPBACK_IPV6 not in published:
+        return found
+    return replace(found, addresses=(_LOOPBACK_IPV6, *found.addresses))
+
+
+def with_loopback(name: str, seen: Host, published: Iterable[str]) -> Host:
+    """The state of this machine with the same address in its look-up for IPv6; the arguments are those above."""
+    more = on_loopback(name, Resolved((), 0.0), published).addresses
+    lookups = tuple(
+        one.model_copy(update={"addresses": more}) if one.family == IPV6 and more else one for one in seen.lookups
+    )
+    return seen.model_copy(update={"lookups": lookups})
+
+
+_LOOPBACK_IPV6 = "::1"
 
 
 def _local(name: str) -> bool:

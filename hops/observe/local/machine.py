@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from hops.kubernetes.resources import docker_containers
-from hops.model.hop import Entrypoint, ip_version
+from hops.model.hop import IPV6, Entrypoint, ip_version
 from hops.model.preflight import DockerContainer, DockerDaemon, Machine
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
 from hops.observe.timed_tasks import later
 
 _SECONDS = 15
-_IPV6 = 6
 _FILES = 1024 * 1024
 """Bytes that the folder of the kubeconfig files needs. A cluster without its kubeconfig file is half made."""
 _KUBELET = "/var/lib/kubelet/kubeadm-flags.env"
@@ -36,7 +35,7 @@ def look(doors: Sequence[Entrypoint], folder: Path | None = None, *, addresses: 
     addresses: whether to read the address that each node of each kind cluster is configured with. Default: only those
       of the entrypoints' cluster.
     """
-    wanted = any(ip_version(address) == _IPV6 for door in doors for address in door.listens)
+    wanted = any(ip_version(address) == IPV6 for door in doors for address in door.listens)
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
     daemon, error = (
         (None, "") if "docker" in missing else _daemon(doors[0].node if doors else None, addresses=addresses)
@@ -175,7 +174,7 @@ def _remote(host: str) -> str | None:
 
 
 def _socket(address: str) -> socket.socket:
-    return socket.socket(socket.AF_INET6 if ip_version(address) == _IPV6 else socket.AF_INET)
+    return socket.socket(socket.AF_INET6 if ip_version(address) == IPV6 else socket.AF_INET)
 
 
 def busy(address: str, port: int) -> bool:

@@ -10,7 +10,7 @@ from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service
 from hops.kubernetes.routing.route import Route
 from hops.kubernetes.values import JSON
-from hops.model.hop import Backend, HopName, between
+from hops.model.hop import Backend, HopName, SocketAddress, between, bracketed, ip_version
 from hops.model.kind_names import is_control_plane
 from hops.trace.facts.declared_routes import detached, every, takes_host
 from hops.trace.facts.envoy_drift import dialled, taken
@@ -40,9 +40,9 @@ def found(view: PathFacts, hop: HopName) -> HopEvidence:
     return _HOPS[hop](view)
 
 
-def request_line(request: SentRequest) -> str:
+def told(request: SentRequest) -> str:
     """A request and how it ended, as a line of evidence."""
-    reached = f"{request.address}:{request.port}"
+    reached = f"{bracketed(request.address)}:{request.port}"
     took = request.seconds.get("total")
     time = f" in {took * _MILLISECONDS:.0f} ms" if took is not None else ""
     if request.status is None:
@@ -54,13 +54,13 @@ def request_line(request: SentRequest) -> str:
 
 
 def _asked(view: PathFacts, *places: Where) -> Iterator[str]:
-    for request in view.observation.requests:
+    for request in view.sight.requests:
         if request.where in places:
-            yield request_line(request)
-            yield from handshake_lines(request)
+            yield told(request)
+            yield from shaken(request)
 
 
-def handshake_lines(request: SentRequest) -> Iterator[str]:
+def shaken(request: SentRequest) -> Iterator[str]:
     """The TLS handshake of a request, a line each for what was agreed and for each certificate."""
     tls = request.tls
     if tls is None:
@@ -68,7 +68,7 @@ def handshake_lines(request: SentRequest) -> Iterator[str]:
     agreed = f"{tls.protocol} {tls.cipher}, ALPN {tls.alpn or 'none'}" if tls.protocol else "no protocol agreed"
     asks = ", asks for a client certificate" if tls.wants_client else ""
     failed = f": {tls.error}" if tls.error else ""
-    yield f"TLS at {request.address}:{request.port} for {tls.name or 'no name'}: {agreed}{asks}{failed}"
+    yield f"TLS at {bracketed(request.address)}:{request.port} for {tls.name or 'no name'}: {agreed}{asks}{failed}"
     for number, one in enumerate(tls.chain, 1):
         hosts = f" for {', '.join(one.hosts)}" if one.hosts else ""
         dates = f"from {one.begins} to {one.ends}"
@@ -90,7 +90,7 @@ def _stage(view: PathFacts, place: Where, stage: str, since: str = "") -> float 
 
 
 def _name(view: PathFacts) -> HopEvidence:
-    host = view.observation.host
+    host = view.sight.host
     if host is None or view.asked.from_node:
         return NOTHING
     evidence = [f"hosts file: {line.strip()}" for line in host.hosts]
@@ -111,11 +111,13 @@ def _port_mapping(view: PathFacts) -> HopEvidence:
         for one in published(name, item):
             if one.port == view.asked.port and one.bound:
                 evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {state}")
-                value = value or HopAddress(str(one), f"{name}:{one.inside}")
-    if view.observation.host:
+                first = ip_version(one.address) == view.version
+                value = HopAddress(str(one), f"{name}:{one.inside}") if first or value is None else value
+    if view.sight.host:
         evidence += [
-            f"{listener.address}:{listener.port} is held by {listener.process or 'a process of another user'}"
-            for listener in view.observation.host.listeners
+            f"{SocketAddress(listener.address, listener.port)} is held by "
+            f"{listener.process or 'a process of another user'}"
+            for listener in view.sight.host.listeners
         ]
     took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
     return HopEvidence(value, (*evidence, *_asked(view, "client")), took)
@@ -127,14 +129,17 @@ def _host_port(view: PathFacts) -> HopEvidence:
     evidence: list[str] = [line for pod in view.envoy_pods for line in _envoy_pod(pod)]
     value = None
     if node:
+        table = node.nat_of(view.address_of(node.name))
         after = {rule.chain: rule.packets for rule in kernel.host_port_rules(node.nat_after, port)}
-        for rule in kernel.host_port_rules(node.nat, port):
+        for rule in kernel.host_port_rules(table, port):
             to = rule.to or ("", 0)
-            value = value or HopAddress(f"{node.name}:{port}", f"{to[0]}:{to[1]}")
+            value = value or HopAddress(f"{node.name}:{port}", f"{bracketed(to[0])}:{to[1]}")
             counted = (
-                f", {rule.packets} packets before and {after.get(rule.chain)} after" if rule.chain in after else ""
+                f", {rule.packets} packets before and {after.get(rule.chain)} after"
+                if rule.chain in after and table == node.nat
+                else ""
             )
-            evidence.append(f"nat {rule.chain}: port {port} to {to[0]}:{to[1]}{counted}")
+            evidence.append(f"nat {rule.chain}: port {port} to {bracketed(to[0])}:{to[1]}{counted}")
         entry = kernel.tracked(node.conntrack, port)
         evidence += [f"conntrack: {entry}"] if entry else []
     return HopEvidence(value, (*evidence, *_asked(view, "node")), _stage(view, "node", "connect", "name"))
@@ -148,8 +153,8 @@ def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
 
 
 def _standing(pod: Mapping[str, JSON]) -> str:
-    found = objects.condition(pod, "Ready")
-    ready = {"True": "ready", "False": "not ready"}.get(found.status if found else "", "readiness unknown")
+    status = (objects.condition(pod, "Ready") or {}).get("status")
+    ready = {"True": "ready", "False": "not ready"}.get(str(status), "readiness unknown")
     restarts = sum(status.restarts for status in container_statuses(pod))
     return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {restarts} restarts"
 
@@ -207,18 +212,18 @@ def _service(view: PathFacts) -> HopEvidence:
         return HopEvidence(None, tuple(_asked(view, "service")))
     address = objects.cluster_ip(item)
     selector = ", ".join(f"{key}={value}" for key, value in sorted(as_service(item).selector.items()))
-    evidence = [f"{identity(item)}: {address}:{backend.port}, selector {selector or 'none'}", *_slices(view, backend)]
+    at_port = f"{bracketed(address or 'None')}:{backend.port}"
+    also = "".join(f" and {bracketed(one)}:{backend.port}" for one in objects.cluster_ips(item)[1:])
+    evidence = [f"{identity(item)}: {at_port}{also}, selector {selector or 'none'}", *_slices(view, backend)]
     node = view.node(view.publishing)
-    if node and node.nat and address:
-        rules = kernel.service_rules(node.nat, address, backend.port)
-        to = ", ".join(f"{rule.to[0]}:{rule.to[1]}" for rule in rules if rule.to)
+    if node and address and node.nat_of(address):
+        rules = kernel.service_rules(node.nat_of(address), address, backend.port)
+        to = ", ".join(f"{bracketed(rule.to[0])}:{rule.to[1]}" for rule in rules if rule.to)
         after = sum(r.packets or 0 for r in kernel.service_rules(node.nat_after, address, backend.port))
         before = sum(rule.packets or 0 for rule in rules)
         counted = f", {before} packets before and {after} after" if rules and node.nat_after else ""
         evidence.append(f"kube-proxy's rules in {node.name}: {f'to {to}' if to else 'none'}{counted}")
-    return HopEvidence(
-        HopAddress(f"{address}:{backend.port}") if address else None, (*evidence, *_asked(view, "service"))
-    )
+    return HopEvidence(HopAddress(at_port) if address else None, (*evidence, *_asked(view, "service")))
 
 
 def _slices(view: PathFacts, backend: Backend) -> Iterator[str]:
@@ -240,12 +245,13 @@ def _endpoint(view: PathFacts) -> HopEvidence:
         own = (dialled_pods.get(objects.address(pod) or "") for pod in view.pods)
         value = next(filter(None, own), None) or next(iter(dialled_pods.values()), None)
     for pod in view.pods:
-        address = objects.address(pod)
         node = view.node(objects.node_of(pod))
-        device = kernel.device(node.routes, address) if node and address else None
-        if node and device:
+        for address in objects.addresses(pod):
+            device = kernel.device(node.routes_of(address), address) if node else None
+            if node is None or device is None:
+                continue
             evidence.append(f"route in {node.name}: {address} dev {device}")
-            if value is None or (value.device is None and str(value.here).startswith(f"{address}:")):
+            if value is None or (value.device is None and str(value.here).startswith(f"{bracketed(address)}:")):
                 value = HopAddress(value.here if value else address, device=device)
     evidence += _between_nodes(view)
     return HopEvidence(
@@ -310,20 +316,20 @@ def _crossings(view: PathFacts) -> Iterator[_Crossing]:
     envoy = next(iter(view.envoys_on(view.publishing)), None)
     start = view.node(objects.node_of(envoy)) if envoy else None
     several = sum(not is_control_plane(objects.name(node)) for node in view.of("Node")) > 1
-    reported: set[str] = set()
+    told_of: set[str] = set()
     for pod in view.pods if start else ():
         name, address = objects.node_of(pod), objects.address(pod)
-        if start is None or name is None or address is None or name in reported:
+        if start is None or name is None or address is None or name in told_of:
             continue
         if name == start.name and several:
             yield _Crossing(start, name, objects.full_name(pod), address)
-        elif name != start.name and (route := kernel.longest(start.routes, address)):
+        elif name != start.name and (route := kernel.longest(start.routes_of(address), address)):
             device, via = str(route.get("dev")), str(route.get("gateway") or "")
             default = route.get("dst") == "default"
             yield _Crossing(start, name, objects.full_name(pod), address, device, via, default)
         else:
             continue
-        reported.add(name)
+        told_of.add(name)
 
 
 def _carried(node: ObservedNode, device: str) -> Iterator[str]:
@@ -345,20 +351,17 @@ def _pod(view: PathFacts) -> HopEvidence:
     evidence: list[str] = []
     value = None
     for pod in view.pods:
-        evidence.append(f"{identity(pod)} {_standing(pod)} on {objects.node_of(pod) or 'no node'}")
+        also = f", {' and '.join(own)}" if len(own := objects.addresses(pod)) > 1 else ""
+        evidence.append(f"{identity(pod)} {_standing(pod)} on {objects.node_of(pod) or 'no node'}{also}")
         space = view.namespace(pod)
         listening = kernel.sockets(space.sockets) if space else ()
         if space:
             evidence.append(f"listens in its namespace: {', '.join(map(str, listening)) or 'nothing'}")
-        target = view.backend.target_port if view.backend else None
-        bound = next((socket for socket in listening if socket.port == target), None)
-        if bound and value is None:
-            address = objects.address(pod)
-            # A server on every address is reached at the pod's own.
-            value = HopAddress(f"{address}:{bound.port}" if bound.wildcard and address else str(bound))
+        wanted = view.backend.target_port if view.backend else None
+        value = value or next((HopAddress(str(socket)) for socket in listening if socket.port == wanted), None)
     if value is None and view.answered("pod"):
         request = view.request("pod")
-        value = HopAddress(f"{request.address}:{request.port}") if request else None
+        value = HopAddress(f"{bracketed(request.address)}:{request.port}") if request else None
     served: Where = "pod from envoy" if view.answered("pod from envoy") else "pod"
     return HopEvidence(value, (*evidence, *_asked(view, "pod")), _stage(view, served, "first byte", "connect"))
 
@@ -370,7 +373,7 @@ def _reply(view: PathFacts, what: str) -> HopEvidence:
     answer = view.request("client")
     if answer is None or answer.status is None:
         return NOTHING
-    return HopEvidence(HopAddress(what), (request_line(answer),))
+    return HopEvidence(HopAddress(what), (told(answer),))
 
 
 def _reply_endpoint(view: PathFacts) -> HopEvidence:
@@ -405,7 +408,7 @@ def _reply_client(view: PathFacts) -> HopEvidence:
         return NOTHING
     return HopEvidence(
         HopAddress(f"{answer.status}, {answer.size} bytes"),
-        (request_line(answer),),
+        (told(answer),),
         _stage(view, "client", "total", "first byte"),
     )
 

@@ -1,6 +1,6 @@
 """An observation, indexed for the followed request: facts that all checks share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -8,7 +8,7 @@ from typing import Any
 
 from hops.kubernetes import objects
 from hops.kubernetes.controller.installed import InstalledContour, chosen, installed
-from hops.kubernetes.declared_path import backends, entrypoint, foreign_service, match_of
+from hops.kubernetes.declared_path import backends, door, foreign_service, match_of
 from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources import docker_containers
@@ -19,8 +19,8 @@ from hops.kubernetes.resources.warning_events import WarningEvent, warning_event
 from hops.kubernetes.routing.route import takes_path
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity, Place
-from hops.model.hop import Backend, Entrypoint, PortMapping
-from hops.model.kind_names import CONTROL_PLANE, KIND_API
+from hops.model.hop import Backend, Entrypoint, PortMapping, ip_version
+from hops.model.kind_names import CONTROL_PLANE
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.trace.facts.conditions import met
@@ -42,28 +42,28 @@ THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
 
 @dataclass(frozen=True)
 class PathFacts:
-    """The facts of a path. A fact that was not observed is None or empty, and `observation.unseen` has the reason.
+    """The facts of a path. A fact that was not observed is None or empty, and `sight.unseen` has the reason.
 
-    observation: the observation.
+    sight: the observation.
     """
 
-    observation: Observation
+    sight: Observation
 
     @property
     def asked(self) -> FollowedRequest:
-        return self.observation.asked
+        return self.sight.asked
 
     @cached_property
     def planned(self) -> Plan | None:
         """The plan of the stack; None without a stack."""
-        return plan(self.observation.stack.settings) if self.observation.stack else None
+        return plan(self.sight.stack.settings) if self.sight.stack else None
 
     # --- Docker
 
     @cached_property
     def containers(self) -> Mapping[str, Mapping[str, Any]]:
         """The containers as `docker inspect` shows them, by name; empty if Docker was not seen."""
-        found = self.observation.docker.containers if self.observation.docker else ()
+        found = self.sight.docker.containers if self.sight.docker else ()
         return {docker_containers.name(item): item for item in found}
 
     @cached_property
@@ -72,12 +72,12 @@ class PathFacts:
         return {
             name: item
             for name, item in self.containers.items()
-            if self.observation.cluster_name and docker_containers.cluster(item) == self.observation.cluster_name
+            if self.sight.cluster_name and docker_containers.cluster(item) == self.sight.cluster_name
         }
 
     def running(self, container: str) -> bool | None:
         """Whether a container runs and is not paused; None if Docker was not seen."""
-        if self.observation.docker is None:
+        if self.sight.docker is None:
             return None
         item = self.containers.get(container)
         return docker_containers.running(item) and not docker_containers.paused(item)
@@ -91,7 +91,7 @@ class PathFacts:
     @cached_property
     def publishing(self) -> str | None:
         """The node that requests enter: the one that publishes the request's port, or else the planned one."""
-        return self.published[0].container if self.published else self.entrypoint.node if self.entrypoint else None
+        return self.published[0].container if self.published else self.door.node if self.door else None
 
     @cached_property
     def neighbour(self) -> str | None:
@@ -102,15 +102,31 @@ class PathFacts:
     @cached_property
     def node_port(self) -> int | None:
         """The port of the publishing node that the request's port leads to."""
-        mappings = self.entrypoint.mappings if self.entrypoint else ()
+        mappings = self.door.mappings if self.door else ()
         scheme = self.asked.scheme
         planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == scheme)
         return self.published[0].inside if self.published else next(planned, None)
 
+    @cached_property
+    def version(self) -> int:
+        """The IP version by which the request entered: that of the client's request, or else of the entrance."""
+        sent = self.request("client")
+        entrance = self.door.listen if self.door else None
+        return ip_version(sent.address if sent and sent.address else entrance)
+
+    def of_version(self, addresses: Iterable[str]) -> str | None:
+        """The address of the family by which the request entered; the first if there is none of it."""
+        found = tuple(addresses)
+        return next((one for one in found if ip_version(one) == self.version), found[0] if found else None)
+
     def address_of(self, node: str | None) -> str | None:
-        """The address of a node: that of its container, or else that in the API; None if neither was seen."""
-        in_docker = docker_containers.addresses(self.node_containers.get(node or ""))
-        return next(iter((*in_docker, *self.internal_addresses(node))), None)
+        """The address of a node: that of its container, or else that in the API; None if neither was seen.
+
+        It is of the family by which the request entered.
+        """
+        keys = ("IPAddress", "GlobalIPv6Address")
+        in_docker = docker_containers.addresses(self.node_containers.get(node or ""), *keys)
+        return self.of_version((*in_docker, *self.internal_addresses(node)))
 
     def internal_addresses(self, node: str | None) -> tuple[str, ...]:
         """A node's addresses as the API has them; empty if the node was not seen."""
@@ -121,11 +137,9 @@ class PathFacts:
     @cached_property
     def resolved(self) -> tuple[str, ...]:
         """The addresses of the host name for a client on this machine, IPv4 before IPv6; empty if there are none."""
-        lookups = (
-            sorted(self.observation.host.lookups, key=lambda lookup: lookup.family) if self.observation.host else ()
-        )
+        lookups = sorted(self.sight.host.lookups, key=lambda lookup: lookup.family) if self.sight.host else ()
         found = dict.fromkeys(address for lookup in lookups for address in lookup.addresses)
-        sent = [request for request in self.observation.requests if request.where == "client"]
+        sent = [request for request in self.sight.requests if request.where == "client"]
         if sent and sent[0].address in found and "connect" not in sent[0].seconds:
             # A client that looks up both families goes on to an address that connects. If the hosts file has ::1, glibc
             # gives 127.0.0.1 to a client that looks up IPv4 only (nss/nss_files/files-hosts.c).
@@ -148,12 +162,12 @@ class PathFacts:
 
     @property
     def _all(self) -> tuple[Mapping[str, Any], ...]:
-        return self.observation.cluster.objects if self.observation.cluster else ()
+        return self.sight.cluster.objects if self.sight.cluster else ()
 
     @property
     def sees_cluster(self) -> bool:
         """Whether the path's own cluster answered."""
-        return self.observation.cluster is not None and not self.foreign
+        return self.sight.cluster is not None and not self.foreign
 
     @cached_property
     def objects(self) -> tuple[dict[str, JSON], ...]:
@@ -162,7 +176,7 @@ class PathFacts:
 
     def sees(self, kind: str) -> bool:
         """Whether all objects of a kind were read, so that a missing one does not exist."""
-        return self.sees_cluster and f"cluster: {kind}" not in self.observation.unseen
+        return self.sees_cluster and f"cluster: {kind}" not in self.sight.unseen
 
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
         """The objects of a kind, in a namespace or in all."""
@@ -184,15 +198,15 @@ class PathFacts:
 
     def inventory_with(self, *more: dict[str, JSON]) -> Inventory:
         """The inventory with more objects."""
-        taken = datetime.fromisoformat(self.observation.taken).date()
-        settings = self.observation.stack.settings if self.observation.stack else None
+        taken = datetime.fromisoformat(self.sight.taken).date()
+        settings = self.sight.stack.settings if self.sight.stack else None
         declared = [(self._with_entries(item), Place()) for item in (*self.declared, *more)]
         live = self.sees("Gateway") and self.sees("Namespace")
         return Inventory(declared, today=taken, settings=settings, live=live)
 
     def _with_entries(self, item: dict[str, JSON]) -> dict[str, JSON]:
         """A Secret with all keys that the rules require: an observation contains no data."""
-        unusable = self.observation.cluster.unusable if self.observation.cluster else {}
+        unusable = self.sight.cluster.unusable if self.sight.cluster else {}
         if item.get("kind") != "Secret" or unusable.get(f"{objects.namespace(item)}/{objects.name(item)}"):
             return item
         return {**item, "data": dict.fromkeys(("tls.crt", "tls.key", "ca.crt", "crl.pem"), "")}
@@ -215,9 +229,9 @@ class PathFacts:
             nodes.append((role != CONTROL_PLANE, name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
-                "apiVersion": KIND_API,
+                "apiVersion": "kind.x-k8s.io/v1alpha4",
                 "kind": "Cluster",
-                "name": self.observation.cluster_name,
+                "name": self.sight.cluster_name,
                 "nodes": [node for _, _, node in sorted(nodes, key=lambda entry: entry[:2])],
             }
 
@@ -229,20 +243,20 @@ class PathFacts:
         return (*self.objects, *self._kind_cluster())
 
     @cached_property
-    def entrypoint(self) -> Entrypoint | None:
+    def door(self) -> Entrypoint | None:
         """The entrypoint: as planned, or else as the containers and objects declare it."""
-        stack = self.observation.stack
+        stack = self.sight.stack
         if stack and stack.settings.cluster.existing and self.sees_cluster:
-            return plan(stack.settings, ExistingCluster(self.objects, stack.settings).addresses).entrypoint
+            return plan(stack.settings, ExistingCluster(self.objects, stack.settings).addresses).door
         if self.planned is None:
-            return entrypoint(self.inventory, self.asked.port)
-        by_port = (own for own in self.planned.entrypoints if any(m.host == self.asked.port for m in own.mappings))
-        return next(by_port, self.planned.entrypoint)
+            return door(self.inventory, self.asked.port)
+        by_port = (own for own in self.planned.doors if any(m.host == self.asked.port for m in own.mappings))
+        return next(by_port, self.planned.door)
 
     @cached_property
     def installed(self) -> InstalledContour | None:
         """The Contour of the path: that of the stack, or else the published one, or else the first of the cluster."""
-        existing = self.observation.stack.settings.contour.existing if self.observation.stack else None
+        existing = self.sight.stack.settings.contour.existing if self.sight.stack else None
         there = chosen(self.inventory, existing or CONTOUR_NAMESPACE) or self.inventory.once(installed)
         return there[0] if there else None
 
@@ -266,7 +280,7 @@ class PathFacts:
     @cached_property
     def entry(self) -> PortMapping | None:
         """The port mapping that the request takes: that of its port, or else that of its scheme."""
-        mappings = self.entrypoint.mappings if self.entrypoint else ()
+        mappings = self.door.mappings if self.door else ()
         own = next((m for m in mappings if m.host == self.asked.port), None)
         return own or next((m for m in mappings if m.scheme == self.asked.scheme), None)
 
@@ -335,7 +349,7 @@ class PathFacts:
     def envoy(self) -> ObservedEnvoy | None:
         """The state of the first of Envoy's pods."""
         names = [objects.full_name(pod) for pod in self.envoy_pods]
-        return next((envoy for name in names for envoy in self.observation.envoys if envoy.pod == name), None)
+        return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
 
     def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods that run on a node or wait for it, without those that are being deleted."""
@@ -357,7 +371,7 @@ class PathFacts:
 
     def node(self, name: str | None) -> ObservedNode | None:
         """The observed state of a node; None if it was not seen."""
-        return next((node for node in self.observation.nodes if node.name == name), None)
+        return next((node for node in self.sight.nodes if node.name == name), None)
 
     def namespace(self, pod: Mapping[str, JSON]) -> Namespace | None:
         """The network namespace of a pod: the one on its node that has its address; None if it was not seen."""
@@ -383,7 +397,7 @@ class PathFacts:
             return True
         shown = request.tls.chain[:1] if request.tls else ()
         others = (
-            one.tls.chain[:1] for one in self.observation.requests if one.tls and (one.by_envoy or one.where == "envoy")
+            one.tls.chain[:1] for one in self.sight.requests if one.tls and (one.by_envoy or one.where == "envoy")
         )
         return bool(shown) and request.where in THROUGH_ENVOY and shown in others
 
@@ -394,13 +408,14 @@ class PathFacts:
         if request is None:
             return None
         # The text that is expected stands in the answer behind a redirect.
-        return (request.served or request.redirected) and (
-            request.expected is not False or self.observation.then is not None
-        )
+        return (request.served or request.redirected) and (request.expected is not False or self.sight.then is not None)
 
     def request(self, where: Where) -> SentRequest | None:
-        """The first request that was sent to this place."""
-        return next((request for request in self.observation.requests if request.where == where), None)
+        """The first request that was sent to this place, by the family of the client's request if there is one."""
+        sent = [request for request in self.sight.requests if request.where == where]
+        if where not in ("node", "envoy"):
+            return sent[0] if sent else None
+        return next((one for one in sent if ip_version(one.address) == self.version), sent[0] if sent else None)
 
 
 def _node_of(pod: Mapping[str, JSON]) -> str | None:

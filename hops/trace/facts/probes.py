@@ -8,12 +8,15 @@ from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.resources.services import as_service, load_balancers
 from hops.kubernetes.values import JSON
+from hops.model.hop import ip_version
 from hops.model.plan import ENVOY_PORTS
 from hops.trace.facts.declared_routes import shares
 from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest, Where
 
 _MOST = 5
+_BOTH = ("IPAddress", "GlobalIPv6Address")
+"""Where Docker has the addresses of a container."""
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -47,15 +50,15 @@ def probing(asked: FollowedRequest) -> str:
     return asked.method if asked.grpc else asked.method if asked.method in SAFE else "GET"
 
 
-def published(view: PathFacts) -> str | None:
-    """The address at which requests should enter, whatever the host name resolves to; None if unknown."""
-    if view.entrypoint and view.entrypoint.listen:
-        return "127.0.0.1" if view.entrypoint.listen == "0.0.0.0" else view.entrypoint.listen
+def published(view: PathFacts) -> tuple[str, ...]:
+    """The addresses at which requests should enter, whatever the host name resolves to; empty if unknown."""
+    if view.door and view.door.listen:
+        return view.door.clients
     for service in view.of("Service"):
         declared = as_service(service)
         if declared.type == "LoadBalancer" and declared.selector.get("app") == "envoy":
-            return next((ip or name for ip, name in load_balancers(service)), None)
-    return None
+            return tuple(each for ip, name in load_balancers(service) if (each := ip or name))[:1]
+    return ()
 
 
 def probes(view: PathFacts) -> tuple[Probe, ...]:
@@ -65,27 +68,15 @@ def probes(view: PathFacts) -> tuple[Probe, ...]:
 
 def _probes(view: PathFacts) -> Iterator[Probe]:
     method, plain = probing(view.asked), "h2c" if view.asked.grpc else "http"
-    node, inside = view.publishing, view.node_port
-    if node and inside and (address := next(docker_containers.addresses(view.containers.get(node)), None)):
-        yield Probe("node", address, inside, method, node, scheme=view.asked.scheme)
-        if view.asked.from_node:
-            yield Probe("client", address, inside, view.asked.method, node, scheme=view.asked.scheme)
     envoy = next((pod for pod in view.envoy_pods if objects.address(pod)), None)
-    if envoy and (address := objects.address(envoy)):
-        of_envoy = objects.node_of(envoy)
-        yield Probe(
-            "envoy",
-            address,
-            _envoy_port(envoy, view),
-            method,
-            node or of_envoy,
-            pod=objects.full_name(envoy),
-            scheme=view.asked.scheme,
-        )
+    yield from _entering(view, envoy, method)
     if view.backend is None:
         return
-    for pod in view.pods[:_MOST]:
-        if not (address := objects.address(pod)):
+    dialled = {one.address for one in view.endpoints(view.backend.namespace, view.backend.service)}
+    whole = [(pod, address) for pod in view.pods[:_MOST] for address in objects.addresses(pod)]
+    for pod, address in whole:
+        # Envoy connects to a pod by the families of its Service.
+        if address != objects.address(pod) and address not in dialled:
             continue
         port = view.backend.target_port
         yield Probe("pod", address, port, method, objects.node_of(pod), pod=objects.full_name(pod), scheme=plain)
@@ -110,12 +101,32 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
         yield Probe("service", cluster_ip, view.backend.port, method, view.neighbour, scheme=plain)
 
 
+def _entering(view: PathFacts, envoy: Mapping[str, JSON] | None, method: str) -> Iterator[Probe]:
+    """The requests to the publishing node and to its Envoy, by each family in which the port is published."""
+    door, inside, scheme = view.publishing, view.node_port, view.asked.scheme
+    versions = {ip_version(address) for address in published(view)} or {ip_version(None)}
+    own = [
+        address
+        for address in docker_containers.addresses(view.containers.get(door or ""), *_BOTH)
+        if ip_version(address) in versions
+    ]
+    if door and inside:
+        yield from (Probe("node", address, inside, method, door, scheme=scheme) for address in own)
+        if view.asked.from_node and own:
+            yield Probe("client", own[0], inside, view.asked.method, door, scheme=scheme)
+    for address in objects.addresses(envoy) if envoy else ():
+        if envoy and (ip_version(address) in versions or address == objects.address(envoy)):
+            pod, port = objects.full_name(envoy), _envoy_port(envoy, view)
+            sender = door or objects.node_of(envoy)
+            yield Probe("envoy", address, port, method, sender, pod=pod, scheme=scheme)
+
+
 def _others(view: PathFacts, envoy: Mapping[str, JSON] | None, method: str) -> Iterator[Probe]:
     """The requests to the pods of the route's other backends, from Envoy's network."""
     space = view.namespace(envoy) if envoy else None
     if envoy is None or not (space or as_pod(envoy).host_network):
         return
-    own = {objects.address(pod) for pod in view.pods}
+    own = {address for pod in view.pods for address in objects.addresses(pod)}
     for share in [one for one in shares(view) if one.address not in own][:_MOST]:
         name = space.name if space else None
         yield Probe("pod from envoy", share.address, share.port, method, objects.node_of(envoy), name)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from hops.model.finding import Finding, Level
-from hops.model.hop import Hop, HopName, HopRole, KnownAt, RequestPath
+from hops.model.hop import Hop, HopName, HopRole, KnownAt, RequestPath, SocketAddress
 from hops.model.plan import Plan
 from hops.trace.html import parts
 from hops.trace.html.diagram import Sign, Stop, duration
@@ -132,7 +132,8 @@ def _answer(answer: SentRequest) -> str:
     after = f" after {duration(total)}" if total is not None else ""
     if answer.status is None:
         why = f" ({answer.error})" if answer.error else ""
-        return f"No answer from {answer.address}:{answer.port}{after}: {answer.failure or 'it was not sent'}{why}."
+        whom = SocketAddress(answer.address, answer.port)
+        return f"No answer from {whom}{after}: {answer.failure or 'it was not sent'}{why}."
     by = "" if answer.by_pod else ", and not by the pod"
     lack = ", without the text that was expected" if answer.expected is False else ""
     end = f"; the answer broke off: {answer.failure}" if answer.failure else ""
@@ -193,7 +194,11 @@ def _planned(
         component=hop.component,
         sign=Sign.BROKEN if broken else Sign.BESIDE if beside else Sign.PLANNED,
         said="breaks a mandatory rule" if broken else str(hop.standing) if beside else "planned",
-        address=None if hop.name.reply else f"{hop.address}:{hop.port}" if hop.address and hop.port else port,
+        address=None
+        if hop.name.reply
+        else str(SocketAddress(hop.address, hop.port))
+        if hop.address and hop.port
+        else port,
         crossed=True,
         facts=tuple((name, value) for name, value in facts.items() if value),
         notes=tuple(_beside(hop, intended)) if intended else (),

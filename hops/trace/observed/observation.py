@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from hops.model.hop import IPV6, ip_version
 from hops.model.path import USUAL_PORTS
 from hops.model.settings.stack_settings import Settings
 
@@ -178,7 +179,9 @@ class ObservedNode(Part):
     sysctls: by name with dots.
     cni: configuration files by name.
     namespaces: of the pods on it.
-    kubelet_address: the address that its kubelet is configured with; "" where none is.
+    kubelet_address: the address that its kubelet is configured with, or two joined by a comma; "" where none is.
+    nat_ipv6: of `ip6tables-save --counters`; "" on a node without an IPv6 address.
+    routes_ipv6: of `ip -6 -json route`; "" on such a node.
     """
 
     name: str
@@ -193,6 +196,16 @@ class ObservedNode(Part):
     cni: Mapping[str, str] = {}
     namespaces: tuple[Namespace, ...] = ()
     kubelet_address: str = ""
+    nat_ipv6: str = ""
+    routes_ipv6: str = ""
+
+    def nat_of(self, address: str | None) -> str:
+        """The nat table that a connection to an address meets."""
+        return self.nat_ipv6 if ip_version(address) == IPV6 else self.nat
+
+    def routes_of(self, address: str | None) -> str:
+        """The routes of the family of an address."""
+        return self.routes_ipv6 if ip_version(address) == IPV6 else self.routes
 
 
 class ObservedCluster(Part):

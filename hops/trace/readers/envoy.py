@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from hops.kubernetes.values import JSON, at, mapping, number, sequence, text
-from hops.model.hop import RouteCondition
+from hops.model.hop import RouteCondition, bracketed
 from hops.model.regular_expressions import matches_whole
 from hops.trace.observed.observation import ObservedEnvoy
 
@@ -38,14 +38,14 @@ class EnvoyEndpoint:
         return self.health in ("HEALTHY", "UNKNOWN")
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+        return f"{bracketed(self.address)}:{self.port}"
 
 
 def listens(envoy: ObservedEnvoy, scheme: str = "http") -> str | None:
     """The address that the listener of a scheme is bound to, None where there is no such listener."""
     for status in _listening(envoy, scheme):
         address = at(status, "local_address", "socket_address")
-        return f"{at(address, 'address')}:{at(address, 'port_value')}"
+        return f"{bracketed(str(at(address, 'address')))}:{at(address, 'port_value')}"
     return None
 
 

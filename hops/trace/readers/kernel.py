@@ -11,10 +11,11 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from hops.kubernetes.values import JSON, at, number, sequence, text
+from hops.model.hop import IPV6, bracketed, ip_version
 from hops.model.path import HOST_PORT_CHAIN
 
 _RULE = re.compile(r"(?:\[(\d+):\d+\] )?-A (\S+)(.*)")
-_TO = re.compile(r"--to-destination (\S+?):(\d+)")
+_TO = re.compile(r"--to-destination (?:\[(\S+?)\]|([^\s:]+)):(\d+)")
 _PORTS = re.compile(r"--dports? ([\d,]+)")
 _LISTEN = "0A"
 """TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)."""
@@ -43,7 +44,7 @@ class IptablesRule:
     def to(self) -> tuple[str, int] | None:
         """The address and port of a DNAT rule."""
         found = _TO.search(self.text)
-        return (found[1], int(found[2])) if found else None
+        return (found[1] or found[2], int(found[3])) if found else None
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -99,17 +100,25 @@ def service_rules(nat: str, cluster_ip: str, port: int) -> tuple[IptablesRule, .
     """kube-proxy's DNAT rules for a ClusterIP and its port, empty where it has none.
 
     nat: of `iptables-save --table nat`.
-    cluster_ip: IPv4 address.
+    cluster_ip: IP address.
     port: of the Service.
     """
     found = list(rules(nat))
     chains = {
         r.jump
         for r in found
-        if r.chain == "KUBE-SERVICES" and f"-d {cluster_ip}/32" in r.text and port in r.ports and r.jump[:5] == "KUBE-"
+        if r.chain == "KUBE-SERVICES"
+        and f"-d {_host(cluster_ip)}" in r.text
+        and port in r.ports
+        and r.jump[:5] == "KUBE-"
     }
     ends = {r.jump for r in found if r.chain in chains and r.jump.startswith("KUBE-SEP-")}
     return tuple(r for r in found if r.chain in ends and r.to)
+
+
+def _host(address: str) -> str:
+    """An address as the only one of its network."""
+    return f"{address}/{ip_address(address).max_prefixlen}"
 
 
 @dataclass(frozen=True)
@@ -125,14 +134,13 @@ class Socket:
         plain = self.address.partition("%")[0]
         return plain not in ("*", "") and ip_address(plain).is_loopback
 
-    @property
-    def wildcard(self) -> bool:
-        """Whether every address of the pod leads to it."""
+    def takes(self, address: str) -> bool:
+        """Whether a connection to this address of the pod can come to it. A socket on `::` may take IPv4 as well."""
         plain = self.address.partition("%")[0]
-        return plain in ("*", "") or ip_address(plain).is_unspecified
+        return plain in ("*", "", "::", address) or (plain == "0.0.0.0" and ip_version(address) != IPV6)
 
     def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return f"{bracketed(self.address)}:{self.port}"
 
 
 def sockets(listening: str) -> tuple[Socket, ...]:
@@ -192,7 +200,7 @@ class Link:
     name: of the interface.
     on: whether it is switched on.
     up: whether its other end is too.
-    mtu: bytes; None if unknown.
+    mtu: bytes; None if not told.
     received, sent, dropped: packets; None where no counters were printed.
     dropped: of both directions, with errors.
     """
@@ -247,10 +255,8 @@ def longest(routes: str, address: str) -> Mapping[str, Any] | None:
 
 def device(routes: str, address: str) -> str | None:
     """The interface of the host route to an address in `ip -json route`."""
-    destinations = (address, f"{address}/32")
-    return next(
-        (text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in destinations), None
-    )
+    wanted = (address, _host(address))
+    return next((text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in wanted), None)
 
 
 def tracked(conntrack: str, port: int) -> str | None:

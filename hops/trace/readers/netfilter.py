@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from hops.model.hop import bracketed
 from hops.trace.readers.kernel import IptablesRule, rules
 
 _DEEPEST = 32
@@ -27,7 +28,7 @@ class Translation:
     certain: bool
 
     def __str__(self) -> str:
-        return self.address if self.port is None else f"{self.address}:{self.port}"
+        return self.address if self.port is None else f"{bracketed(self.address)}:{self.port}"
 
 
 @dataclass(frozen=True)

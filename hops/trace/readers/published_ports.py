@@ -7,6 +7,7 @@ from typing import Any
 
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.resources.docker_containers import PortBinding
+from hops.model.hop import bracketed
 
 _ANY = {4: "0.0.0.0", 6: "::"}
 
@@ -44,8 +45,7 @@ class Published:
         return self.address == address
 
     def __str__(self) -> str:
-        address = self.address or "0.0.0.0"
-        return f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+        return f"{bracketed(self.address or '0.0.0.0')}:{self.port}"
 
 
 def published(name: str, container: Mapping[str, Any]) -> Iterator[Published]:
