@@ -48,7 +48,7 @@ def secure(settings: ssl.SSLContext, behaviour: Behaviour) -> Behaviour:
 
 def by_client(port: int, **more: object) -> SentRequest:
     asked = FollowedRequest.model_validate({"scheme": "https", "host": HOST, "port": port, **more})
-    return from_client(asked, Resolved(("127.0.0.1",), 0.0), None)[0]
+    return from_client(asked, Resolved(("127.0.0.1",), 0.0), ())[0]
 
 
 def by_node(port: int, **more: object) -> SentRequest:

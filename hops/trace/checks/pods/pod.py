@@ -6,7 +6,7 @@ from hops.kubernetes import objects
 from hops.kubernetes.resources.pods import as_pod
 from hops.kubernetes.values import JSON, at
 from hops.model.finding import Finding, Identity
-from hops.model.hop import HopName
+from hops.model.hop import HopName, SocketAddress
 from hops.model.pod_network import POD_NETWORK
 from hops.trace.code import Code
 from hops.trace.facts.declared_routes import claims, shares
@@ -29,7 +29,7 @@ not_ready = Code(
     "answers. A pod that crashes or is starting is T42, one that does not listen T40 or T41.",
     remedy="Correct the readiness probe; `kubectl describe pod` shows why it fails.",
     references=("https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",),
-    yields_to=("T40", "T41", "T42", "T69"),
+    yields_to=("T40", "T41", "T42", "T69", "T90"),
 )
 
 loopback_only = Code(
@@ -42,6 +42,22 @@ loopback_only = Code(
     "address.",
     remedy="Bind the server to 0.0.0.0, such as `python -m http.server 8080 --bind 0.0.0.0`.",
     references=("https://kubernetes.io/docs/tasks/debug/debug-application/debug-service/",),
+    yields_to=("T42",),
+)
+
+one_family = Code(
+    code="T90",
+    hop=HopName.POD,
+    title="The process listens on one IP family, and Envoy connects by the other too",
+    symptom="503 from Envoy (`connection refused`): for every second request in a cluster of both families, for all in "
+    "a cluster of IPv6.",
+    cause="The server is bound to 0.0.0.0, which takes IPv4 only. Contour gives Envoy the pod's addresses of all "
+    "families of the Service.",
+    told_apart="In the pod's network namespace, a socket listens on the port, and none takes connections to one of the "
+    "pod's addresses that the Service has. The finding is advisory if the followed request reached another address.",
+    remedy="Bind the server to `::`, which takes both families in most servers, or give the Service the family that it "
+    "listens on.",
+    references=("https://kubernetes.io/docs/concepts/services-networking/dual-stack/",),
     yields_to=("T42",),
 )
 
@@ -222,6 +238,30 @@ def _elsewhere(view: PathFacts, pod: Mapping[str, JSON], port: int, listening: t
     return other_port.finding(identity(pod), f"The process {where}.", remedy, evidence, setting=wrong)
 
 
+def _half_deaf(view: PathFacts) -> Iterator[Finding]:
+    if view.backend is None or not view.sees("Pod"):
+        return
+    port = view.backend.target_port
+    dialled = {one.address for one in view.endpoints(view.backend.namespace, view.backend.service)}
+    for pod in view.pods:
+        space = view.namespace(pod)
+        listening = kernel.sockets(space.sockets) if space and space.sockets else ()
+        on_port = [socket for socket in listening if socket.port == port and not socket.loopback]
+        own = [address for address in objects.addresses(pod) if address in dialled]
+        deaf = [address for address in own if on_port and not any(socket.takes(address) for socket in on_port)]
+        if not deaf:
+            continue
+        where = " and ".join(map(str, on_port))
+        message = f"The process listens on {where}, and Envoy connects to {SocketAddress(deaf[0], port)} as well."
+        if len(deaf) == len(own):
+            message = f"The process listens on {where}, and Envoy connects to {SocketAddress(deaf[0], port)}."
+        remedy, wrong = _changed(view, pod, "command")
+        evidence = _ears(view, pod, listening)
+        evidence += [f"the Service has the addresses {' and '.join(own)} of the pod"]
+        stops = view.well is False
+        yield one_family.finding(identity(pod), message, remedy, evidence, setting=wrong, stops=stops)
+
+
 def _ears(view: PathFacts, pod: Mapping[str, JSON], listening: tuple[kernel.Socket, ...]) -> list[str]:
     refused = _refused(view, pod)
     shown = [f"listens in its namespace: {', '.join(map(str, listening))}"] if listening else []
@@ -368,4 +408,4 @@ def _marks(answer: SentRequest) -> tuple[str, ...]:
     return tuple(f"{key}: {answer.headers[key]}" for key in keys if key in answer.headers)
 
 
-CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_not_running, _deaf, _not_ready, _answers)
+CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (_not_running, _deaf, _half_deaf, _not_ready, _answers)

@@ -24,7 +24,7 @@ some_fail = Code(
     "and some do not. The finding is advisory if the followed request reached a good pod.",
     remedy="Read the log of the pod that the trace names. Meanwhile, set the weight of its backend to 0.",
     references=("https://projectcontour.io/docs/1.33/config/request-routing/#upstream-weighting",),
-    yields_to=("T41", "T66", "T67"),
+    yields_to=("T41", "T66", "T67", "T90"),
 )
 
 
@@ -36,7 +36,7 @@ def _some(view: PathFacts) -> Iterator[Finding]:
     if not bad or len(bad) == len(asked):
         return
     for share, sent in bad:
-        pod = next((pod for pod in view.of("Pod", share.namespace) if objects.address(pod) == share.address), None)
+        pod = next((pod for pod in view.of("Pod", share.namespace) if share.address in objects.addresses(pod)), None)
         who = identity(pod) if pod else Identity("v1", "Service", share.namespace, share.service)
         how = str(sent.status) if sent.status is not None else f"nothing ({sent.failure})"
         part = f"about {share.part:.0%} of the requests"
