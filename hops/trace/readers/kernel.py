@@ -241,9 +241,10 @@ def longest(routes: str, address: str) -> Mapping[str, Any] | None:
     """The route of `ip -json route` that leads to an address: the longest prefix, then the smallest metric."""
     best: tuple[int, int] | None = None
     chosen = None
+    whole = "::/0" if ip_version(address) == IPV6 else "0.0.0.0/0"
     for route in parsed(routes):
         try:
-            given = "0.0.0.0/0" if route.get("dst") == "default" else str(route.get("dst"))
+            given = whole if route.get("dst") == "default" else str(route.get("dst"))
             network = ip_network(given, strict=False)
         except ValueError:
             continue

@@ -74,8 +74,10 @@ def waiting(observation: JSON, reason: str, name: str = POD, **last: JSON) -> No
 
 def no_endpoints(observation: JSON) -> None:
     """A Service without ready endpoints: 503 from Envoy, a REJECT rule of kube-proxy."""
-    for endpoint in found(observation, "EndpointSlice", "my-service-8fmwz")["endpoints"]:
-        endpoint["conditions"]["ready"] = False
+    for one in observation["cluster"]["objects"]:
+        if one["kind"] == "EndpointSlice" and one["metadata"]["name"].startswith("my-service-"):
+            for endpoint in one["endpoints"]:
+                endpoint["conditions"]["ready"] = False
     envoy(observation)["clusters"]["cluster_statuses"][0]["host_statuses"] = []
     failed(observation, "503", *THROUGH_ENVOY)
     failed(observation, "refused", "service")

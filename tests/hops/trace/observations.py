@@ -16,19 +16,25 @@ from tests.hops.trace.names import (
     CLUSTER,
     CONTROL,
     CONTROL_IP,
+    DNAT_CHAIN,
     ENVOY,
     ENVOY_IP,
+    ENVOY_IPV6,
     GATEWAY,
     HOST,
     JSON,
+    POD,
     POD_IP,
+    POD_IPV6,
     PORT,
     SERVICE_IP,
+    SERVICE_IPV6,
     WORKER,
     WORKER_IP,
+    WORKER_IPV6,
 )
 from tests.hops.trace.nodes import control_plane, node_container, worker
-from tests.hops.trace.objects import objects
+from tests.hops.trace.objects import objects, thing
 
 
 def view(observation: JSON) -> PathFacts:
@@ -82,6 +88,49 @@ def healthy() -> JSON:
     """Everything seen, and everything as it should be."""
     # A copy that keeps what two places share.
     return deepcopy(_healthy())
+
+
+def dual() -> JSON:
+    """The same path in a cluster of both families, each of which the client's requests enter by; IPv4 first."""
+    observation = healthy()
+    observation["stack"]["settings"]["cluster"]["ipFamily"] = "dual"
+    observation["host"]["listeners"].append({**observation["host"]["listeners"][0], "address": "::1"})
+    network = container(observation)
+    network["HostConfig"]["PortBindings"]["80/tcp"].append({"HostIp": "::1", "HostPort": str(PORT)})
+    network["NetworkSettings"]["Networks"]["kind"]["GlobalIPv6Address"] = WORKER_IPV6
+    found(observation, "Node", WORKER)["status"]["addresses"].append({"type": "InternalIP", "address": WORKER_IPV6})
+    node(observation)["nat_ipv6"] = "\n".join(
+        [
+            "*nat",
+            "-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT",
+            f"-A CNI-HOSTPORT-DNAT -p tcp -m multiport --dports 80 -j {DNAT_CHAIN}",
+            f"-A {DNAT_CHAIN} -p tcp -m tcp --dport 80 -j DNAT --to-destination [{ENVOY_IPV6}]:8080",
+            "COMMIT",
+        ]
+    )
+    for name, ipv4, ipv6 in ((POD, POD_IP, POD_IPV6), (ENVOY, ENVOY_IP, ENVOY_IPV6)):
+        found(observation, "Pod", name)["status"]["podIPs"] = [{"ip": ipv4}, {"ip": ipv6}]
+    found(observation, "Service", "my-service")["spec"]["clusterIPs"] = [SERVICE_IP, SERVICE_IPV6]
+    first = found(observation, "EndpointSlice", "my-service-8fmwz")
+    endpoints = [{**first["endpoints"][0], "addresses": [POD_IPV6]}]
+    labels = first["metadata"]["labels"]
+    kind, ports = (first["apiVersion"], "EndpointSlice", "my-service-v6", "apps"), first["ports"]
+    added(observation, thing(*kind, labels=labels, addressType="IPv6", endpoints=endpoints, ports=ports))
+    (envoy,) = observation["envoys"]
+    envoy["listeners"]["listener_statuses"][0]["local_address"]["socket_address"]["address"] = "::"
+    hosts = envoy["clusters"]["cluster_statuses"][0]["host_statuses"]
+    hosts.append({**hosts[0], "address": {"socket_address": {"address": POD_IPV6, "port_value": 8080}}})
+    for space in node(observation)["namespaces"]:
+        if POD_IP in space["links"] or ENVOY_IP in space["links"]:
+            space["sockets"] = space["sockets"].replace("0.0.0.0:8080 ", "*:8080 ")
+    observation["requests"] += [
+        _request("client", "::1", PORT, through_envoy=True),
+        _request("node", WORKER_IPV6, 80, through_envoy=True),
+        _request("envoy", ENVOY_IPV6, 8080, through_envoy=True),
+        _request("pod", POD_IPV6, 8080, through_envoy=False),
+        _request("pod from envoy", POD_IPV6, 8080, through_envoy=False),
+    ]
+    return observation
 
 
 @cache

@@ -13,7 +13,7 @@ from hops.trace.precedence import YIELDS_TO, unexplained
 from tests.hops.trace import faults
 from tests.hops.trace.checks.envoy import test_contour_start
 from tests.hops.trace.checks.nodes.test_between_nodes import switched_off
-from tests.hops.trace.checks.pods import test_process, test_share
+from tests.hops.trace.checks.pods import test_pod, test_process, test_share
 from tests.hops.trace.names import (
     CONTOUR,
     CONTROL,
@@ -24,13 +24,14 @@ from tests.hops.trace.names import (
     JSON,
     POD,
     POD_INTERFACE,
+    POD_IPV6,
     PORT,
     WORKER,
     WORKER_IP,
 )
 from tests.hops.trace.nodes import host_port, namespace, nat
 from tests.hops.trace.objects import pod, thing
-from tests.hops.trace.observations import added, container, failed, found, healthy, node, request, view, without
+from tests.hops.trace.observations import added, container, dual, failed, found, healthy, node, request, view, without
 
 _SANDBOX = 'Failed to create pod sandbox: plugin type="calico" failed (add): stat /var/lib/calico/nodename'
 _SCHEDULED = "0/2 nodes are available: 1 node(s) didn't have free ports for the requested pod ports."
@@ -144,6 +145,11 @@ def _no_pod(observation: JSON) -> None:
 
 def _loopback(observation: JSON) -> None:
     faults.listening(observation, ("127.0.0.1", 8080))
+
+
+def _one_family(observation: JSON) -> None:
+    """The process listens on IPv6 only, and the Service has IPv4."""
+    faults.listening(observation, (f"[{POD_IPV6}]", 8080))
 
 
 def _other_port(observation: JSON) -> None:
@@ -389,6 +395,7 @@ _FAULTS = (
     _Fault("T32", faults.unready, "objects inside pod probe status"),
     _Fault("T32", _unready_and_unasked, "objects inside pod status"),
     _Fault("T40", _loopback, "objects inside pod sockets", "sockets"),
+    _Fault("T90", _one_family, "objects inside pod sockets", "sockets"),
     _Fault("T41", _other_port, "objects inside pod sockets", "sockets"),
     _Fault("T42", _crash, "objects pod"),
     _Fault("T64", faults.unready_node, "objects inside", "status"),
@@ -474,6 +481,12 @@ def _second(socket: tuple[str, int], process: str = "", failure: str = "refused"
     return change
 
 
+def _second_family(observation: JSON) -> None:
+    """The process takes no connection by IPv6, and the followed request came to it by that."""
+    observation |= test_pod.on_ipv4_only(dual())
+    failed(observation, "503", *faults.THROUGH_ENVOY)
+
+
 def _one_of_two(observation: JSON) -> None:
     test_share.answers(test_share.replicas(observation), test_share.OTHER_IP, 500)
     for place in faults.THROUGH_ENVOY:
@@ -529,6 +542,7 @@ _ALONE = (
     _Fault("T66", _hanging("934 T 5 64 python")),
     _Fault("T67", _hanging("934 S 64 64 python")),
     _Fault("T83", _one_of_two),
+    _Fault("T90", _second_family),
     _Fault("T41", _second(("0.0.0.0", 8081))),
     _Fault("T66", _second(("0.0.0.0", 8080), "934 T 5 64 python", "timeout")),
     _Fault("T67", _second(("0.0.0.0", 8080), "934 S 64 64 python", "timeout")),

@@ -167,7 +167,7 @@ def dead_end(view: PathFacts) -> Iterator[Finding]:
     if envoy is None or node.inside in claims or as_pod(envoy).host_network:
         return
     address = view.address_of(node.container)
-    if inside and taken(translations(inside.nat, address, node.inside)):
+    if inside and taken(translations(inside.nat_of(address), address, node.inside)):
         return
     own = sorted(port for port, owner in claims.items() if owner == objects.name(envoy))
     if not own:

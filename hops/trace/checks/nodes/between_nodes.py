@@ -121,4 +121,4 @@ def _failed(view: PathFacts, wire: VethPair) -> SentRequest | None:
 
 
 def _device(node: ObservedNode, address: str) -> str:
-    return text((longest(node.routes, address) or {}).get("dev")) or ""
+    return text((longest(node.routes_of(address), address) or {}).get("dev")) or ""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from hops.kubernetes import objects
@@ -99,6 +100,11 @@ class VethPair:
         return f"{objects.full_name(self.pod)}"
 
     @property
+    def routes(self) -> str:
+        """The node's routes of the family of the pod's address."""
+        return self.node.routes_of(self.address)
+
+    @property
     def up(self) -> bool:
         return self.host is not None and self.host.up and (self.own is None or self.own.up)
 
@@ -129,13 +135,21 @@ def unrouted(view: PathFacts) -> Iterator[Finding]:
         if envoy and wire.node.name != envoy.node.name and _cut_off(view, wire):
             # The way there is the first to be cut, so the way back is asked only where it isn't.
             yield from [*_between(envoy, wire), *_between(wire, envoy)][:1]
-        if _unsure(view, wire) or _reached(view, wire) or not wire.node.routes:
+        if _unsure(view, wire) or _reached(view, wire) or not wire.routes:
             continue
-        route = longest(wire.node.routes, wire.address)
+        route = longest(wire.routes, wire.address)
         if text((route or {}).get("dev")) != wire.interface:
             message = f"{wire.node.name} has no route to {wire.name} at {wire.address} by {wire.interface}."
             remedy = _on(
-                wire.node, "ip", "route", "replace", f"{wire.address}/32", "dev", wire.interface, "scope", "link"
+                wire.node,
+                "ip",
+                "route",
+                "replace",
+                str(ip_network(wire.address)),
+                "dev",
+                wire.interface,
+                "scope",
+                "link",
             )
             evidence = [f"{wire.node.name}: {wire.address} goes {_way(route)}"]
             yield T35.finding(identity(wire.pod), message, remedy, evidence, hop=wire.hop)
@@ -259,8 +273,9 @@ def _way(route: Mapping[str, Any] | None) -> str:
 
 def _between(one: VethPair, other: VethPair) -> Iterator[Finding]:
     """T35 where two nodes are on the way: the first one's route to the other's pod."""
-    route = longest(one.node.routes, other.address)
-    if not one.node.routes or (route and route.get("dst") != "default" and not route.get("type")):
+    routes = one.node.routes_of(other.address)
+    route = longest(routes, other.address)
+    if not routes or (route and route.get("dst") != "default" and not route.get("type")):
         return
     message = f"{one.node.name} has no route to {other.name} at {other.address} on {other.node.name}."
     evidence = [f"{one.node.name}: {other.address} goes {_way(route)}"]
@@ -270,8 +285,8 @@ def _between(one: VethPair, other: VethPair) -> Iterator[Finding]:
 
 def _block(wire: VethPair) -> str:
     """The block of addresses of a pod's node: the node itself has a blackhole for it. Else the pod's own address."""
-    holes = [route for route in parsed(wire.node.routes) if route.get("type") == "blackhole"]
-    return text((longest(json.dumps(holes), wire.address) or {}).get("dst")) or f"{wire.address}/32"
+    holes = [route for route in parsed(wire.routes) if route.get("type") == "blackhole"]
+    return text((longest(json.dumps(holes), wire.address) or {}).get("dst")) or str(ip_network(wire.address))
 
 
 def _next_hop(one: ObservedNode, other: ObservedNode) -> tuple[str, ...]:
@@ -285,8 +300,8 @@ def _next_hop(one: ObservedNode, other: ObservedNode) -> tuple[str, ...]:
 
 def _one_way(one: VethPair, other: VethPair, failed: SentRequest) -> Iterator[Finding]:
     """T36 where strict rp_filter drops what comes in by another interface than its answer would leave by."""
-    out = text((longest(one.node.routes, other.address) or {}).get("dev"))
-    back = text((longest(other.node.routes, one.address) or {}).get("dev"))
+    out = text((longest(one.node.routes_of(other.address), other.address) or {}).get("dev"))
+    back = text((longest(other.node.routes_of(one.address), one.address) or {}).get("dev"))
     sysctls = other.node.sysctls
     both = (f"net.ipv4.conf.{name}.rp_filter" for name in ("all", out))
     strict = max((number(sysctls.get(name)) or 0) for name in both) == 1

@@ -249,12 +249,12 @@ def _half_deaf(view: PathFacts) -> Iterator[Finding]:
         on_port = [socket for socket in listening if socket.port == port and not socket.loopback]
         own = [address for address in objects.addresses(pod) if address in dialled]
         deaf = [address for address in own if on_port and not any(socket.takes(address) for socket in on_port)]
-        if not deaf:
+        # The kubelet probes the first address. If that one is taken, the pod is not ready for another reason.
+        if not deaf or (objects.ready(pod) is False and objects.address(pod) not in deaf):
             continue
         where = " and ".join(map(str, on_port))
-        message = f"The process listens on {where}, and Envoy connects to {SocketAddress(deaf[0], port)} as well."
-        if len(deaf) == len(own):
-            message = f"The process listens on {where}, and Envoy connects to {SocketAddress(deaf[0], port)}."
+        also = "" if len(deaf) == len(own) else " as well"
+        message = f"The process listens on {where}, and Envoy connects to {SocketAddress(deaf[0], port)}{also}."
         remedy, wrong = _changed(view, pod, "command")
         evidence = _ears(view, pod, listening)
         evidence += [f"the Service has the addresses {' and '.join(own)} of the pod"]

@@ -168,17 +168,18 @@ def _kube_proxy(view: PathFacts) -> Iterator[Finding]:
 def _lacks_rules(view: PathFacts) -> bool:
     """Whether the asked node has no rules for the ClusterIP, though there are endpoints and iptables is used."""
     node, address = view.node(view.neighbour), objects.cluster_ip(view.service)
-    if node is None or not node.nat or not view.backend or address is None or not _has_endpoints(view):
+    if node is None or not node.nat_of(address) or not view.backend or address is None or not _has_endpoints(view):
         return False
     # Where kube-proxy works by ipvs or nftables it has no chain here, and a request shows whether it serves.
-    return not _by_backend(view) and not kernel.service_rules(node.nat, address, view.backend.port)
+    return not _by_backend(view) and not kernel.service_rules(node.nat_of(address), address, view.backend.port)
 
 
 def _never_served(view: PathFacts) -> bool:
     """Whether the asked node has no rules of kube-proxy at all in a cluster of the stack's own, where kind puts it."""
     node = view.node(view.neighbour)
     kind = view.planned is not None and view.planned.control_plane is not None
-    return kind and node is not None and bool(node.nat) and "-A KUBE-SERVICES " not in node.nat
+    nat = node.nat_of(objects.cluster_ip(view.service)) if node else ""
+    return kind and bool(nat) and "-A KUBE-SERVICES " not in nat
 
 
 def _by_backend(view: PathFacts) -> bool:

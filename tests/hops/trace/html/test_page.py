@@ -212,7 +212,9 @@ HOSTILE = [
 def test_a_text_stays_where_it_belongs(seed: Settings, text: str) -> None:
     tame, wild = (read(html(spoken(seed, one))) for one in ("tame", text))
     assert shape(wild) == shape(tame)
-    assert wild.one("body").text == tame.one("body").text.replace("tame", text)
+    # An address with a colon stands in brackets before a port.
+    body = wild.one("body").text.replace(f"[{text}]:", f"{text}:")
+    assert body == tame.one("body").text.replace("tame", text)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=20))

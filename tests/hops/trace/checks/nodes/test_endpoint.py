@@ -9,9 +9,9 @@ from hops.model.finding import Level
 from hops.model.versions import CALICO as CALICO_MANIFEST
 from tests.hops.trace import faults
 from tests.hops.trace.asked import codes, found
-from tests.hops.trace.names import CONTROL, ENVOY, JSON, POD, POD_INTERFACE, WORKER
+from tests.hops.trace.names import CONTROL, ENVOY, ENVOY_IP, ENVOY_IPV6, JSON, POD, POD_INTERFACE, POD_IPV6, WORKER
 from tests.hops.trace.objects import thing
-from tests.hops.trace.observations import added, failed, healthy, node, without
+from tests.hops.trace.observations import added, dual, failed, healthy, node, without
 from tests.hops.trace.observations import found as get
 
 K8S, CALICO = "networking.k8s.io/v1", "crd.projectcalico.org/v1"
@@ -92,6 +92,45 @@ def test_a_policy_counts_where_no_request_could_be_sent() -> None:
     observation["requests"] = [r for r in observation["requests"] if r["where"] in ("client", "node")]
     added(observation, deny("projectcontour", "Egress"))
     assert codes(observation) == ["T33"]
+
+
+def by_ipv4_only(observation: JSON) -> JSON:
+    """A policy that admits Envoy by its IPv4 address alone: connections by IPv6 find no answer."""
+    without(observation, "NetworkPolicy", "my-service")
+    ingress = [{"from": [{"ipBlock": {"cidr": f"{ENVOY_IP}/32"}}], "ports": [{"port": 8080}]}]
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}
+    added(observation, thing(K8S, "NetworkPolicy", "by-address", "apps", spec=spec))
+    for one in observation["requests"]:
+        if (one["where"], one["address"]) == ("pod from envoy", POD_IPV6):
+            one |= {"failure": "timeout"}
+            one.pop("status", None)
+    return observation
+
+
+def test_a_policy_that_admits_one_family_denies_the_other() -> None:
+    observation = by_ipv4_only(dual())
+    finding = next(one for one in found(observation) if one.code == "T33")
+    assert str(finding.resource) == "NetworkPolicy/apps/by-address"
+    assert f"to port 8080 of apps/{POD} by IPv6" in finding.message
+    assert finding.level is Level.ADVISORY, "the followed request was answered"
+    failed(observation, "503", "client", "node", "envoy")
+    assert next(one for one in found(observation) if one.code == "T33").level is Level.MANDATORY
+    # What the remedy makes does mend it.
+    added(observation, json.loads(shlex.split(finding.remedy)[2]))
+    assert "T33" not in codes(observation)
+
+
+def test_a_policy_that_admits_both_families_is_left_alone() -> None:
+    observation = by_ipv4_only(dual())
+    peers = get(observation, "NetworkPolicy", "by-address")["spec"]["ingress"][0]["from"]
+    peers.append({"ipBlock": {"cidr": f"{ENVOY_IPV6}/128"}})
+    assert "T33" not in codes(observation)
+
+
+def test_a_policy_for_ipv4_is_enough_where_the_service_has_no_ipv6() -> None:
+    observation = by_ipv4_only(dual())
+    without(observation, "EndpointSlice", "my-service-v6")
+    assert "T33" not in codes(observation)
 
 
 def test_what_is_not_understood_is_reported_only_where_nothing_but_the_node_gets_in() -> None:

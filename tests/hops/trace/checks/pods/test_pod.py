@@ -1,169 +1,186 @@
 """The pod and its process: T32, T40 to T44, and two faults at once."""
 
 import shlex
+from typing import Any
 
 import pytest
 
-from hops.model.finding import Level
+from hops.model.finding import Finding, Level
+from hops.model.hop import HopName
+from hops.trace.facts.evidence import found as seen_at
 from hops.trace.verdict import trace
 from tests.hops.trace import faults
-from tests.hops.trace.faults import told
-from tests.hops.trace.names import HOST, JSON, POD, POD_IP, WORKER
+from tests.hops.trace.checks.envoy.test_route_kinds import planned_proxy
+from tests.hops.trace.faults import reported
+from tests.hops.trace.names import HOST, JSON, POD, POD_IP, POD_IPV6, WORKER
 from tests.hops.trace.objects import thing
-from tests.hops.trace.observations import added, failed, found, healthy, request, view, without
+from tests.hops.trace.observations import added, dual, failed, found, healthy, node, request, view, without
 
 UP = "make up STACK=local"
 KUBECTL = (".venv/bin/hops", "kubectl", "local", "--namespace", "apps")
 
 
-def first(sight: JSON) -> tuple[str, str, str]:
-    finding = trace(view(sight).sight).findings[0]
+def first(observation: JSON) -> tuple[str, str, str]:
+    finding = trace(view(observation).observation).findings[0]
     return finding.message, finding.remedy, finding.evidence
 
 
-def look(sight: JSON) -> tuple[str, ...]:
-    return tuple(shlex.split(trace(view(sight).sight).findings[0].look))
+def look(observation: JSON) -> tuple[str, ...]:
+    return tuple(shlex.split(trace(view(observation).observation).findings[0].look))
 
 
-def setting(sight: JSON) -> str:
-    return trace(view(sight).sight).findings[0].setting
+def setting(observation: JSON) -> str:
+    return trace(view(observation).observation).findings[0].setting
 
 
 def test_a_readiness_probe_that_fails_while_the_process_serves() -> None:
-    sight = healthy()
-    faults.unready(sight)
+    observation = healthy()
+    faults.unready(observation)
     probe = {"httpGet": {"path": "/ready", "port": 8080}}
-    found(sight, "Pod", POD)["spec"]["containers"][0]["readinessProbe"] = probe
-    assert told(sight) == [("pod", "T32")]
-    assert "readiness probe: httpGet /ready:8080" in first(sight)[2]
-    assert first(sight)[1] == UP
-    assert look(sight) == (*KUBECTL, "describe", "pod", POD)
+    found(observation, "Pod", POD)["spec"]["containers"][0]["readinessProbe"] = probe
+    assert reported(observation) == [("pod", "T32")]
+    assert "readiness probe: httpGet /ready:8080" in first(observation)[2]
+    assert first(observation)[1] == UP
+    assert look(observation) == (*KUBECTL, "describe", "pod", POD)
 
 
 def test_a_direct_request_is_evidence_for_the_pod_that_it_went_to_alone() -> None:
-    sight = healthy()
-    three_replicas(sight)
-    faults.unready(sight)  # All of them: they share one status.
+    observation = healthy()
+    three_replicas(observation)
+    faults.unready(observation)  # All of them: they share one status.
     cited = {
         finding.resource.name: f"request to {POD_IP}:8080 (pod)" in finding.evidence
-        for finding in trace(view(sight).sight).findings
+        for finding in trace(view(observation).observation).findings
         if finding.code == "T32"
     }
     assert cited == {POD: True, f"{POD}-2": False, f"{POD}-3": False}
 
 
 def test_a_pod_that_is_not_ready_since_it_cannot_be_reached_is_the_networks() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    failed(sight, "timeout", *faults.DIRECT)
-    assert ("pod", "T32") not in told(sight)
+    observation = healthy()
+    faults.unready(observation)
+    failed(observation, "timeout", *faults.DIRECT)
+    assert ("pod", "T32") not in reported(observation)
 
 
 def test_a_server_on_loopback() -> None:
-    sight = healthy()
-    faults.listening(sight, ("127.0.0.1", 8080))
-    assert told(sight) == [("pod", "T40")]
-    assert "127.0.0.1:8080" in first(sight)[2]
-    assert first(sight)[1] == UP
-    assert shlex.split(first(faults.unowned(sight))[1]) == [*KUBECTL, "edit", "pod", POD]
+    observation = healthy()
+    faults.listening(observation, ("127.0.0.1", 8080))
+    assert reported(observation) == [("pod", "T40")]
+    assert "127.0.0.1:8080" in first(observation)[2]
+    assert first(observation)[1] == UP
+    assert shlex.split(first(faults.unowned(observation))[1]) == [*KUBECTL, "edit", "pod", POD]
 
 
 def test_a_server_on_another_port() -> None:
-    sight = healthy()
-    faults.listening(sight, ("0.0.0.0", 8081))
-    assert told(sight) == [("pod", "T41")]
-    assert "listens on 8081 and not on 8080" in first(sight)[0]
+    observation = healthy()
+    faults.listening(observation, ("0.0.0.0", 8081))
+    assert reported(observation) == [("pod", "T41")]
+    assert "listens on 8081 and not on 8080" in first(observation)[0]
 
 
 def test_a_refusal_tells_where_no_socket_could_be_seen() -> None:
-    sight = healthy()
-    faults.listening(sight)
-    assert told(sight) == [("pod", "T41")]
+    observation = healthy()
+    faults.listening(observation)
+    assert reported(observation) == [("pod", "T41")]
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "[::]", "*", POD_IP])
 def test_a_server_that_can_be_reached_is_not_deaf(address: str) -> None:
-    sight = healthy()
-    faults.listening(sight, (address, 8080), ("127.0.0.1", 8080))
-    failed(sight, "timeout", *faults.DIRECT)
-    assert not {("pod", "T40"), ("pod", "T41")} & set(told(sight))
+    observation = healthy()
+    faults.listening(observation, (address, 8080), ("127.0.0.1", 8080))
+    failed(observation, "timeout", *faults.DIRECT)
+    assert not {("pod", "T40"), ("pod", "T41")} & set(reported(observation))
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"), [("0.0.0.0", POD_IP), ("[::]", POD_IP), ("*", POD_IP), (POD_IP, POD_IP), ("127.0.0.1", None)]
+)
+def test_a_pod_is_shown_at_the_address_that_leads_to_its_server(address: str, shown: str | None) -> None:
+    observation = healthy()
+    faults.listening(observation, (address, 8080))
+    seen = seen_at(view(observation), HopName.POD)
+    assert str(seen.value) == f"{shown or address}:8080"
+    assert f"listens in its namespace: {address}:8080" in seen.evidence
 
 
 def test_sockets_of_the_kernels_own_table_are_read_as_well() -> None:
-    sight = healthy()
-    faults.listening(sight)
-    space = next(one for one in sight["nodes"][1]["namespaces"] if POD_IP in one["links"])
+    observation = healthy()
+    faults.listening(observation)
+    space = next(one for one in observation["nodes"][1]["namespaces"] if POD_IP in one["links"])
     space["sockets"] = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  65534        0 7 1"
-    assert told(sight) == [("pod", "T40")]
+    assert reported(observation) == [("pod", "T40")]
 
 
 @pytest.mark.parametrize(
     "reason", ["CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "CreateContainerConfigError"]
 )
 def test_a_container_that_waits(reason: str) -> None:
-    sight = healthy()
-    faults.waiting(sight, reason, terminated={"reason": "Error", "exitCode": 1})
-    failed(sight, "unreachable", *faults.DIRECT)
-    sight["cluster"]["logs"][f"apps/{POD}/server previous"] = "Traceback\nOSError: no such directory"
-    assert told(sight) == [("pod", "T42")]
-    message, _, evidence = first(sight)
+    observation = healthy()
+    faults.waiting(observation, reason, terminated={"reason": "Error", "exitCode": 1})
+    failed(observation, "unreachable", *faults.DIRECT)
+    observation["cluster"]["logs"][f"apps/{POD}/server previous"] = "Traceback\nOSError: no such directory"
+    assert reported(observation) == [("pod", "T42")]
+    message, _, evidence = first(observation)
     assert reason in message
     assert "OSError: no such directory" in evidence
 
 
 def test_the_last_line_is_of_the_container_and_of_none_whose_name_only_begins_like_its() -> None:
-    sight = healthy()
-    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
-    failed(sight, "unreachable", *faults.DIRECT)
-    sight["cluster"]["logs"] |= {f"apps/{POD}/server2 previous": "another's", f"apps/{POD}/server": "its own"}
-    assert f"log of apps/{POD}/server: its own" in first(sight)[2]
-    assert "another's" not in first(sight)[2]
-    assert look(sight) == (*KUBECTL, "logs", POD, "--container", "server", "--previous")
+    observation = healthy()
+    faults.waiting(observation, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    failed(observation, "unreachable", *faults.DIRECT)
+    observation["cluster"]["logs"] |= {f"apps/{POD}/server2 previous": "another's", f"apps/{POD}/server": "its own"}
+    assert f"log of apps/{POD}/server: its own" in first(observation)[2]
+    assert "another's" not in first(observation)[2]
+    assert look(observation) == (*KUBECTL, "logs", POD, "--container", "server", "--previous")
 
 
 def test_an_image_that_cannot_be_had_is_the_stacks_setting_where_the_pod_has_it_from_there() -> None:
-    sight = healthy()
-    faults.waiting(sight, "ImagePullBackOff")
-    failed(sight, "unreachable", *faults.DIRECT)
-    service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]
-    container = found(sight, "Pod", POD)["spec"]["containers"][0]
+    observation = healthy()
+    faults.waiting(observation, "ImagePullBackOff")
+    failed(observation, "unreachable", *faults.DIRECT)
+    service = view(observation).observation.stack.settings.services[0]  # type: ignore[union-attr]
+    container = found(observation, "Pod", POD)["spec"]["containers"][0]
     container |= {"image": service.image, "command": list(service.command)}
-    assert told(sight) == [("pod", "T42")]
-    assert (setting(sight), first(sight)[1]) == ("stacks/Pulumi.local.yaml: services[0].image", UP)
-    assert look(sight) == (*KUBECTL, "describe", "pod", POD)
+    assert reported(observation) == [("pod", "T42")]
+    assert (setting(observation), first(observation)[1]) == ("stacks/Pulumi.local.yaml: services[0].image", UP)
+    assert look(observation) == (*KUBECTL, "describe", "pod", POD)
     container["image"] = "registry.example/typo"
-    assert (setting(sight), first(sight)[1]) == ("", UP)
+    assert (setting(observation), first(observation)[1]) == ("", UP)
 
 
 def test_a_setting_is_that_of_the_traced_service() -> None:
-    sight = healthy()
-    faults.waiting(sight, "ImagePullBackOff")
-    failed(sight, "unreachable", *faults.DIRECT)
-    services = sight["stack"]["settings"]["services"]
+    observation = healthy()
+    faults.waiting(observation, "ImagePullBackOff")
+    failed(observation, "unreachable", *faults.DIRECT)
+    services = observation["stack"]["settings"]["services"]
     names = {"name": "other", "pod": "other-pod", "ingress": "other-ingress", "host": "other.localhost"}
     services.insert(0, {**services[0], **names})
-    service = view(sight).sight.stack.settings.services[1]  # type: ignore[union-attr]
-    container = found(sight, "Pod", POD)["spec"]["containers"][0]
+    service = view(observation).observation.stack.settings.services[1]  # type: ignore[union-attr]
+    container = found(observation, "Pod", POD)["spec"]["containers"][0]
     container |= {"image": service.image, "command": list(service.command)}
-    assert setting(sight) == "stacks/Pulumi.local.yaml: services[1].image"
+    assert setting(observation) == "stacks/Pulumi.local.yaml: services[1].image"
 
 
 def test_a_container_that_was_killed_for_its_memory_and_runs_for_a_moment() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    status = faults.status(sight)["containerStatuses"][0]
+    observation = healthy()
+    faults.unready(observation)
+    status = faults.status(observation)["containerStatuses"][0]
     ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
     status |= {"state": {"running": {"startedAt": "2026-11-24T09:59:50Z"}}, "lastState": ended, "restartCount": 3}
-    failed(sight, "refused", *faults.DIRECT)
-    assert told(sight) == [("pod", "T42")]
-    assert "OOMKilled in container server, exit code 137" in first(sight)[0]
+    failed(observation, "refused", *faults.DIRECT)
+    assert reported(observation) == [("pod", "T42")]
+    assert "OOMKilled in container server, exit code 137" in first(observation)[0]
 
 
 def test_a_container_that_crashed_long_ago_is_only_not_ready() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    faults.status(sight)["containerStatuses"][0]["lastState"] = {"terminated": {"reason": "Unknown", "exitCode": 255}}
-    assert told(sight) == [("pod", "T32")]
+    observation = healthy()
+    faults.unready(observation)
+    faults.status(observation)["containerStatuses"][0]["lastState"] = {
+        "terminated": {"reason": "Unknown", "exitCode": 255}
+    }
+    assert reported(observation) == [("pod", "T32")]
 
 
 @pytest.mark.parametrize(
@@ -172,297 +189,343 @@ def test_a_container_that_crashed_long_ago_is_only_not_ready() -> None:
 )
 def test_a_container_that_runs_for_longer_than_the_last_time_does_not_crash_now(lasted: str, code: str) -> None:
     """It runs since 90 s, and ran for a second, for 22 s or for minutes before it crashed."""
-    sight = healthy()
-    faults.unready(sight)
+    observation = healthy()
+    faults.unready(observation)
     end = {"exitCode": 1, "reason": "Error", "startedAt": lasted, "finishedAt": "2026-11-24T09:58:00Z"}
-    faults.status(sight)["containerStatuses"][0] |= {
+    faults.status(observation)["containerStatuses"][0] |= {
         "state": {"running": {"startedAt": "2026-11-24T09:58:30Z"}},
         "lastState": {"terminated": end},
     }
-    assert told(sight) == [("pod", code)]
+    assert reported(observation) == [("pod", code)]
 
 
 def test_a_pod_that_no_node_takes() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    status = faults.status(sight)
+    observation = healthy()
+    faults.unready(observation)
+    status = faults.status(observation)
     scheduled = next(c for c in status["conditions"] if c["type"] == "PodScheduled")
     scheduled |= {"status": "False", "reason": "Unschedulable", "message": "0/2 nodes: Insufficient memory"}
     status |= {"phase": "Pending", "podIP": "", "containerStatuses": []}
-    del found(sight, "Pod", POD)["spec"]["nodeName"]
-    failed(sight, "unreachable", *faults.DIRECT)
-    assert told(sight) == [("pod", "T42")]
-    assert "Insufficient memory" in first(sight)[2]
+    del found(observation, "Pod", POD)["spec"]["nodeName"]
+    failed(observation, "unreachable", *faults.DIRECT)
+    assert reported(observation) == [("pod", "T42")]
+    assert "Insufficient memory" in first(observation)[2]
 
 
 def test_an_evicted_pod() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    faults.status(sight).update({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."})
-    faults.status(sight)["containerStatuses"] = []
-    failed(sight, "unreachable", *faults.DIRECT)
-    assert told(sight) == [("pod", "T42")]
-    assert first(sight)[1].endswith(f"delete pod {POD}")
+    observation = healthy()
+    faults.unready(observation)
+    faults.status(observation).update(
+        {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}
+    )
+    faults.status(observation)["containerStatuses"] = []
+    failed(observation, "unreachable", *faults.DIRECT)
+    assert reported(observation) == [("pod", "T42")]
+    assert first(observation)[1].endswith(f"delete pod {POD}")
 
 
 def test_a_pod_without_a_network_is_the_networks_where_calico_is_away() -> None:
-    sight = healthy()
-    faults.waiting(sight, "ContainerCreating")
-    faults.status(sight).update({"phase": "Pending", "podIP": ""})
+    observation = healthy()
+    faults.waiting(observation, "ContainerCreating")
+    faults.status(observation).update({"phase": "Pending", "podIP": ""})
     about = {"kind": "Pod", "name": POD, "namespace": "apps"}
     message = 'plugin type="calico" failed (add): error getting ClusterInformation'
-    told_ = {"involvedObject": about, "reason": "FailedCreatePodSandBox", "message": message}
-    added(sight, thing("v1", "Event", "e.1", "apps", **told_))
-    assert told(sight) == [("pod", "T42")], "while Calico runs, the pod itself is all that can be told"
-    without(sight, "Pod", "calico-node-5kq8v")
-    assert told(sight) == [("endpoint", "T37")]
+    event = {"involvedObject": about, "reason": "FailedCreatePodSandBox", "message": message}
+    added(observation, thing("v1", "Event", "e.1", "apps", **event))
+    assert reported(observation) == [("pod", "T42")], "while Calico runs, the pod itself is all that can be reported"
+    without(observation, "Pod", "calico-node-5kq8v")
+    assert reported(observation) == [("endpoint", "T37")]
 
 
 def test_a_pod_that_crashes_for_want_of_inotify_instances_is_the_machines() -> None:
-    sight = healthy()
-    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
-    failed(sight, "refused", *faults.DIRECT)
-    sight["cluster"]["logs"][f"apps/{POD}/server previous"] = "inotify_init: too many open files"
-    assert told(sight) == [("pod", "T42")], "the limits are high enough"
-    sight["host"]["inotify"]["max_user_instances"] = 128
-    assert told(sight) == [(None, "T49")]
+    observation = healthy()
+    faults.waiting(observation, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    failed(observation, "refused", *faults.DIRECT)
+    observation["cluster"]["logs"][f"apps/{POD}/server previous"] = "inotify_init: too many open files"
+    assert reported(observation) == [("pod", "T42")], "the limits are high enough"
+    observation["host"]["inotify"]["max_user_instances"] = 128
+    assert reported(observation) == [(None, "T49")]
 
 
 def test_the_apps_own_404() -> None:
-    sight = healthy()
-    sight["asked"]["path"] = "/etc/passwd"
+    observation = healthy()
+    observation["asked"]["path"] = "/etc/passwd"
     for place in (*faults.THROUGH_ENVOY, *faults.DIRECT):
-        request(sight, place)["status"] = 404
-    assert told(sight) == [("pod", "T43")]
-    assert "404 for /etc/passwd itself" in first(sight)[0]
-    assert first(sight)[1] == UP
-    assert look(sight) == (*KUBECTL, "logs", POD, "--tail", "20")
+        request(observation, place)["status"] = 404
+    assert reported(observation) == [("pod", "T43")]
+    assert "404 for /etc/passwd itself" in first(observation)[0]
+    assert first(observation)[1] == UP
+    assert look(observation) == (*KUBECTL, "logs", POD, "--tail", "20")
 
 
 def test_envoys_own_404_is_not_the_apps() -> None:
-    sight = healthy()
-    faults.not_found(sight)
-    assert ("pod", "T43") not in told(sight)
+    observation = healthy()
+    faults.not_found(observation)
+    assert ("pod", "T43") not in reported(observation)
 
 
 @pytest.mark.parametrize("status", [500, 503])
 def test_the_apps_own_failure(status: int) -> None:
-    sight = healthy()
+    observation = healthy()
     for place in (*faults.THROUGH_ENVOY, *faults.DIRECT):
-        request(sight, place)["status"] = status
-    assert told(sight) == [("pod", "T44")]
-    assert first(sight)[1] == UP
-    assert look(sight) == (*KUBECTL, "logs", POD, "--tail", "20")
+        request(observation, place)["status"] = status
+    assert reported(observation) == [("pod", "T44")]
+    assert first(observation)[1] == UP
+    assert look(observation) == (*KUBECTL, "logs", POD, "--tail", "20")
 
 
 def test_an_app_that_takes_the_connection_and_is_silent() -> None:
-    sight = healthy()
+    observation = healthy()
     for place in (*faults.THROUGH_ENVOY, *faults.DIRECT):
-        failed(sight, "timeout", place)
-        request(sight, place)["seconds"] = {"name": 0.0, "connect": 0.001, "total": 4.0}
-    assert told(sight) == [("pod", "T44")]
-    assert "sent nothing in 4 s" in first(sight)[0]
+        failed(observation, "timeout", place)
+        request(observation, place)["seconds"] = {"name": 0.0, "connect": 0.001, "total": 4.0}
+    assert reported(observation) == [("pod", "T44")]
+    assert "sent nothing in 4 s" in first(observation)[0]
 
 
 def test_a_pod_that_takes_no_connection_is_not_slow() -> None:
-    sight = healthy()
-    failed(sight, "503", *faults.THROUGH_ENVOY)
+    observation = healthy()
+    failed(observation, "503", *faults.THROUGH_ENVOY)
     for place in faults.DIRECT:
-        failed(sight, "timeout", place)
-        request(sight, place)["seconds"] = {"name": 0.0, "total": 4.0}
-    assert ("pod", "T44") not in told(sight)
+        failed(observation, "timeout", place)
+        request(observation, place)["seconds"] = {"name": 0.0, "total": 4.0}
+    assert ("pod", "T44") not in reported(observation)
 
 
 def test_an_answer_without_the_expected_text() -> None:
-    sight = healthy()
-    sight["asked"]["expect"] = "hello"
-    request(sight, "client")["expected"] = False
-    assert told(sight) == [("pod", "T44")]
-    request(sight, "client")["expected"] = True
-    assert told(sight) == []
+    observation = healthy()
+    observation["asked"]["expect"] = "hello"
+    request(observation, "client")["expected"] = False
+    assert reported(observation) == [("pod", "T44")]
+    request(observation, "client")["expected"] = True
+    assert reported(observation) == []
 
 
 # Two faults at once
 
 
-def test_two_faults_are_told_in_the_order_of_the_path() -> None:
-    sight = healthy()
-    found(sight, "Service", "my-service")["spec"]["selector"] = {"service": "exampel-pod"}
-    faults.listening(sight, ("127.0.0.1", 8080))
-    found(sight, "EndpointSlice", "my-service-8fmwz")["endpoints"] = []
-    assert told(sight) == [("endpoint", "SV01"), ("pod", "T40")]
+def test_two_faults_are_reported_in_the_order_of_the_path() -> None:
+    observation = healthy()
+    found(observation, "Service", "my-service")["spec"]["selector"] = {"service": "exampel-pod"}
+    faults.listening(observation, ("127.0.0.1", 8080))
+    found(observation, "EndpointSlice", "my-service-8fmwz")["endpoints"] = []
+    assert reported(observation) == [("endpoint", "SV01"), ("pod", "T40")]
 
 
 def test_a_route_and_a_pod_fail_together() -> None:
-    sight = healthy()
-    faults.ingress(sight)["spec"]["ingressClassName"] = "nginx"
-    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
-    faults.listenerless(sight)
-    failed(sight, "refused", *faults.DIRECT)
-    assert told(sight) == [("route", "IN09"), ("pod", "T42")]
+    observation = healthy()
+    faults.ingress(observation)["spec"]["ingressClassName"] = "nginx"
+    faults.waiting(observation, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    faults.listenerless(observation)
+    failed(observation, "refused", *faults.DIRECT)
+    assert reported(observation) == [("route", "IN09"), ("pod", "T42")]
 
 
 # Healthy variants
 
 
-def without_class(sight: JSON) -> None:
-    del faults.ingress(sight)["spec"]["ingressClassName"]
+def without_class(observation: JSON) -> None:
+    del faults.ingress(observation)["spec"]["ingressClassName"]
 
 
-def unnamed_port(sight: JSON) -> None:
-    del found(sight, "Service", "my-service")["spec"]["ports"][0]["name"]
+def unnamed_port(observation: JSON) -> None:
+    del found(observation, "Service", "my-service")["spec"]["ports"][0]["name"]
 
 
-def undeclared_port(sight: JSON) -> None:
-    del found(sight, "Pod", POD)["spec"]["containers"][0]["ports"]
+def undeclared_port(observation: JSON) -> None:
+    del found(observation, "Pod", POD)["spec"]["containers"][0]["ports"]
 
 
-def three_replicas(sight: JSON) -> None:
-    sight["stack"]["settings"]["services"][0]["replicas"] = 3
+def three_replicas(observation: JSON) -> None:
+    observation["stack"]["settings"]["services"][0]["replicas"] = 3
     for number in (2, 3):
-        more = {**found(sight, "Pod", POD)}
+        more = {**found(observation, "Pod", POD)}
         more["metadata"] = {**more["metadata"], "name": f"{POD}-{number}"}
         more["status"] = {**more["status"], "podIP": f"10.244.81.{80 + number}"}
-        added(sight, more)
+        added(observation, more)
 
 
 @pytest.mark.parametrize("variant", [without_class, unnamed_port, undeclared_port, three_replicas])
 def test_a_healthy_variant_has_no_finding(variant: object) -> None:
-    sight = healthy()
-    variant(sight)  # type: ignore[operator]
-    assert told(sight) == []
+    observation = healthy()
+    variant(observation)  # type: ignore[operator]
+    assert reported(observation) == []
 
 
 def test_a_host_in_capital_letters_is_the_same_host() -> None:
-    sight = healthy()
-    sight["asked"]["host"] = HOST.upper()
-    assert told(sight) == []
+    observation = healthy()
+    observation["asked"]["host"] = HOST.upper()
+    assert reported(observation) == []
 
 
 def test_a_missing_pod_of_the_plan() -> None:
-    sight = healthy()
-    without(sight, "Pod", POD)
-    faults.no_endpoints(sight)
-    failed(sight, "unreachable", *faults.DIRECT)
-    assert told(sight) == [("pod", "T42")]
-    assert first(sight)[0] == "The pod does not exist."
-    assert first(sight)[1] == UP
-    assert look(sight) == (*KUBECTL, "get", "pods")
-    service = view(sight).sight.stack.settings.services[0]  # type: ignore[union-attr]
-    assert shlex.split(first(faults.unowned(sight))[1]) == [
+    observation = healthy()
+    without(observation, "Pod", POD)
+    faults.no_endpoints(observation)
+    failed(observation, "unreachable", *faults.DIRECT)
+    assert reported(observation) == [("pod", "T42")]
+    assert first(observation)[0] == "The pod does not exist."
+    assert first(observation)[1] == UP
+    assert look(observation) == (*KUBECTL, "get", "pods")
+    service = view(observation).observation.stack.settings.services[0]  # type: ignore[union-attr]
+    assert shlex.split(first(faults.unowned(observation))[1]) == [
         *(*KUBECTL, "run", POD, "--image", service.image, "--port", "8080", "--labels", f"service={POD}"),
         *("--command", "--", *service.command),
     ]
 
 
 def test_a_pod_on_a_stopped_node_is_the_nodes_matter() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    faults.stopped(sight)
-    assert not {"T16", "T20", "T32", "T42", "T45"} & {code for _, code in told(sight)}
+    observation = healthy()
+    faults.unready(observation)
+    faults.stopped(observation)
+    assert not {"T16", "T20", "T32", "T42", "T45"} & {code for _, code in reported(observation)}
 
 
-def test_a_pod_that_failed_before_its_node_stopped_is_told_as_well() -> None:
-    sight = healthy()
-    faults.waiting(sight, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
-    faults.stopped(sight)
-    assert ("pod", "T42") in told(sight)
+def test_a_pod_that_failed_before_its_node_stopped_is_reported_as_well() -> None:
+    observation = healthy()
+    faults.waiting(observation, "CrashLoopBackOff", terminated={"reason": "Error", "exitCode": 1})
+    faults.stopped(observation)
+    assert ("pod", "T42") in reported(observation)
 
 
-def test_behind_an_ingress_that_takes_the_requests_the_pods_own_fault_is_told() -> None:
-    sight = healthy()
-    faults.claimed_twice(sight)
+def test_behind_an_ingress_that_takes_the_requests_the_pods_own_fault_is_reported() -> None:
+    observation = healthy()
+    faults.claimed_twice(observation)
     for place in faults.DIRECT:
-        request(sight, place)["status"] = 404
-    assert told(sight) == [("route", "IN05"), ("pod", "T43")]
+        request(observation, place)["status"] = 404
+    assert reported(observation) == [("route", "IN05"), ("pod", "T43")]
 
 
 def test_a_node_that_is_not_ready_takes_its_pods_readiness_along() -> None:
-    sight = healthy()
-    faults.unready(sight)
-    conditions = found(sight, "Node", WORKER)["status"]["conditions"]
+    observation = healthy()
+    faults.unready(observation)
+    conditions = found(observation, "Node", WORKER)["status"]["conditions"]
     next(one for one in conditions if one["type"] == "Ready")["status"] = "Unknown"
-    assert ("pod", "T32") not in told(sight)
+    assert ("pod", "T32") not in reported(observation)
 
 
 def deployed() -> JSON:
     """A healthy path to the pod of a Deployment."""
-    sight = healthy()
-    service = sight["stack"]["settings"]["services"][0]
+    observation = healthy()
+    service = observation["stack"]["settings"]["services"][0]
     service |= {"name": "my-service", "kind": "Deployment", "pod": "my-service-pod"}
-    metadata = found(sight, "Pod", POD)["metadata"]
+    metadata = found(observation, "Pod", POD)["metadata"]
     metadata["labels"]["service"] = "my-service-pod"
     metadata["ownerReferences"] = [{"kind": "ReplicaSet", "name": "my-service-1", "controller": True}]
-    found(sight, "Service", "my-service")["spec"]["selector"] = {"service": "my-service-pod"}
-    return sight
+    found(observation, "Service", "my-service")["spec"]["selector"] = {"service": "my-service-pod"}
+    return observation
 
 
 def test_the_pods_of_a_deployment_are_those_with_its_label() -> None:
-    assert told(deployed()) == []
-    sight = deployed()
-    faults.listening(sight, ("127.0.0.1", 8080))
-    assert told(sight) == [("pod", "T40")]
-    assert first(sight)[1] == UP
-    assert shlex.split(first(faults.unowned(sight))[1])[-3:] == ["edit", "deployment", "my-service"]
+    assert reported(deployed()) == []
+    observation = deployed()
+    faults.listening(observation, ("127.0.0.1", 8080))
+    assert reported(observation) == [("pod", "T40")]
+    assert first(observation)[1] == UP
+    assert shlex.split(first(faults.unowned(observation))[1])[-3:] == ["edit", "deployment", "my-service"]
 
 
 def test_a_deployment_without_a_pod() -> None:
-    sight = deployed()
-    without(sight, "Pod", POD)
-    faults.no_endpoints(sight)
-    failed(sight, "unreachable", *faults.DIRECT)
-    assert told(sight) == [("pod", "T42")]
-    assert first(sight)[:2] == ("The Deployment has no pod.", UP)
+    observation = deployed()
+    without(observation, "Pod", POD)
+    faults.no_endpoints(observation)
+    failed(observation, "unreachable", *faults.DIRECT)
+    assert reported(observation) == [("pod", "T42")]
+    assert first(observation)[:2] == ("The Deployment has no pod.", UP)
 
 
-POD_IPV6 = "fd00:10:244::2"
+def without_backend(**route: Any) -> JSON:
+    """A stack whose HTTPProxy leads to a Service that does not exist; the pod has nothing at the requested path."""
+    observation = planned_proxy()
+    proxy = found(observation, "HTTPProxy", HOST)
+    proxy["spec"]["routes"][0] |= {"services": [{"name": "my-servise", "port": 8080}], **route}
+    proxy["status"] = {"currentStatus": "invalid"}
+    faults.unrouted(observation)
+    for one in observation["requests"]:
+        if one["where"] in faults.DIRECT:
+            one["status"] = 404
+    return observation
 
 
-def with_both_families(sight: JSON) -> None:
-    """Gives the pod and the endpoints of its Service an IPv6 address as well."""
-    faults.status(sight)["podIPs"] = [{"ip": POD_IP}, {"ip": POD_IPV6}]
-    endpoints = [{"addresses": [POD_IPV6], "conditions": {"ready": True}}]
-    labels = {"kubernetes.io/service-name": "my-service"}
-    ports = [{"port": 8080}]
-    added(
-        sight,
-        thing(
-            "discovery.k8s.io/v1",
-            "EndpointSlice",
-            "my-service-v6",
-            "apps",
-            labels=labels,
-            addressType="IPv6",
-            endpoints=endpoints,
-            ports=ports,
-        ),
-    )
+def test_a_pod_is_not_judged_by_a_path_that_the_route_rewrites() -> None:
+    observation = without_backend(pathRewritePolicy={"replacePrefix": [{"replacement": "/app"}]})
+    assert reported(observation) == [("route", "IN17")]
 
 
-@pytest.mark.parametrize("address", ["*", "[::]"])
-def test_a_server_on_both_families_is_left_alone(address: str) -> None:
-    sight = healthy()
-    with_both_families(sight)
-    faults.listening(sight, (address, 8080))
-    assert ("pod", "T90") not in told(sight)
+def test_a_pods_own_404_at_the_path_that_it_gets_is_reported() -> None:
+    assert reported(without_backend()) == [("route", "IN17"), ("pod", "T43")]
+
+
+# One of both families
+
+
+def on_ipv4_only(observation: JSON) -> JSON:
+    """The process listens on 0.0.0.0, and refuses Envoy's connections by IPv6."""
+    space = next(one for one in node(observation)["namespaces"] if POD_IP in one["links"])
+    space["sockets"] = "LISTEN 0 5 0.0.0.0:8080 0.0.0.0:*"
+    for one in observation["requests"]:
+        if one["address"] == POD_IPV6:
+            one |= {"failure": "refused"}
+            one.pop("status", None)
+    return observation
+
+
+def one_family(observation: JSON) -> Finding:
+    (finding,) = trace(view(observation).observation).findings
+    assert finding.code == "T90"
+    return finding
+
+
+@pytest.mark.parametrize("address", ["*", "[::]", f"[{POD_IPV6}]"])
+def test_a_server_that_takes_both_families_is_left_alone(address: str) -> None:
+    observation = dual()
+    space = next(one for one in node(observation)["namespaces"] if POD_IP in one["links"])
+    also = f"\nLISTEN 0 5 {POD_IP}:8080 0.0.0.0:*" if address == f"[{POD_IPV6}]" else ""
+    space["sockets"] = f"LISTEN 0 5 {address}:8080 *:*{also}"
+    assert reported(observation) == []
 
 
 def test_a_server_on_ipv4_only_refuses_every_second_connection() -> None:
-    sight = healthy()
-    with_both_families(sight)
-    space = next(one for one in sight["nodes"][1]["namespaces"] if POD_IP in one["links"])
-    space["sockets"] = "LISTEN 0 5 0.0.0.0:8080 0.0.0.0:*"
-    (finding,) = [one for one in trace(view(sight).sight).findings if one.code == "T90"]
+    observation = on_ipv4_only(dual())
+    finding = one_family(observation)
     assert finding.level is Level.ADVISORY, "the followed request was answered"
     assert f"listens on 0.0.0.0:8080, and Envoy connects to [{POD_IPV6}]:8080 as well" in finding.message
-    failed(sight, "503", "client", "node", "envoy")
-    (finding,) = [one for one in trace(view(sight).sight).findings if one.code == "T90"]
-    assert finding.level is Level.MANDATORY
+    failed(observation, "503", "client", "node", "envoy")
+    assert one_family(observation).level is Level.MANDATORY
+
+
+def test_a_server_on_ipv4_only_in_a_cluster_of_ipv6() -> None:
+    observation = with_ipv6_only(on_ipv4_only(dual()))
+    faults.unready(observation)
+    finding = one_family(observation)
+    assert (finding.level, finding.message) == (
+        Level.MANDATORY,
+        f"The process listens on 0.0.0.0:8080, and Envoy connects to [{POD_IPV6}]:8080.",
+    )
+
+
+def with_ipv6_only(observation: JSON) -> JSON:
+    """The pod and its Service have no IPv4 address."""
+    faults.status(observation).update({"podIP": POD_IPV6, "podIPs": [{"ip": POD_IPV6}]})
+    found(observation, "EndpointSlice", "my-service-8fmwz")["endpoints"][0]["addresses"] = [POD_IPV6]
+    without(observation, "EndpointSlice", "my-service-v6")
+    del faults.envoy(observation)["clusters"]["cluster_statuses"][0]["host_statuses"][0]
+    space = next(one for one in node(observation)["namespaces"] if POD_IP in one["links"])
+    space["links"] = space["links"].replace(POD_IP, POD_IPV6)
+    observation["requests"] = [one for one in observation["requests"] if one["address"] != POD_IP]
+    return observation
+
+
+def test_a_pod_that_is_not_ready_for_another_reason_keeps_that_reason() -> None:
+    observation = on_ipv4_only(dual())
+    faults.unready(observation)
+    assert reported(observation) == [("pod", "T32")]
 
 
 def test_a_service_of_ipv4_only_needs_no_ipv6_server() -> None:
-    sight = healthy()
-    faults.status(sight)["podIPs"] = [{"ip": POD_IP}, {"ip": POD_IPV6}]
-    space = next(one for one in sight["nodes"][1]["namespaces"] if POD_IP in one["links"])
-    space["sockets"] = "LISTEN 0 5 0.0.0.0:8080 0.0.0.0:*"
-    assert told(sight) == []
+    observation = on_ipv4_only(dual())
+    without(observation, "EndpointSlice", "my-service-v6")
+    hosts = faults.envoy(observation)["clusters"]["cluster_statuses"][0]["host_statuses"]
+    del hosts[1]
+    observation["requests"] = [one for one in observation["requests"] if one["address"] != POD_IPV6]
+    assert reported(observation) == []
