@@ -19,6 +19,7 @@ DOCUMENTS = (
     "docs/routes.md",
     "docs/registries.md",
     "docs/services.md",
+    "docs/ip-families.md",
     "docs/own-resources.md",
     "docs/pull-requests.md",
     "docs/teams.md",

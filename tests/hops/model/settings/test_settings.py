@@ -847,7 +847,10 @@ CLASHES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"cluster": {"podSubnetIPv6": "fd00:20:244::/56"}},
-        "podSubnetIPv6 is fd00:20:244::/56, and ipFamily is ipv4; set ipFamily to dual or ipv6, or remove podSubnet",
+        (
+            "ingress-hops:cluster: podSubnetIPv6 is fd00:20:244::/56, and ipFamily is ipv4; set ipFamily to dual or "
+            "ipv6, or remove podSubnetIPv6"
+        ),
     ),
     (
         {"cluster": {"ipFamily": "ipv6", "listenAddress": "0.0.0.0"}},
@@ -863,11 +866,17 @@ CLASHES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"services": [{"ipFamily": "dual"}]},
-        "services[0].ipFamily is dual, and cluster.ipFamily is ipv4; set cluster.ipFamily to dual, or remove ipFamily",
+        (
+            "services[0].ipFamily is dual, and cluster.ipFamily is ipv4; set cluster.ipFamily to dual, or remove "
+            "ipFamily of the service"
+        ),
     ),
     (
         {"cluster": {"ipFamily": "ipv6"}, "services": [{"clusterIP": "10.96.0.50"}]},
-        "clusterIP 10.96.0.50 of my-service lies outside cluster.serviceSubnetIPv6 fd00:10:96::/112; take one inside",
+        (
+            "clusterIP 10.96.0.50 of my-service lies outside cluster.serviceSubnetIPv6 fd00:10:96::/112; take one "
+            "inside it"
+        ),
     ),
     (
         {"cluster": {"ipFamily": "dual"}, "services": [{"clusterIP": "fd00:10:96::a", "ipFamily": "ipv6"}]},
