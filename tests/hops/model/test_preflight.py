@@ -556,8 +556,8 @@ def test_a_kubeconfig_folder_that_cannot_be_written_is_a_problem(seed: Settings)
             replace(HEALTHY, no_ipv6="this machine has no IPv6 (Cannot assign requested address)"),
             (
                 "ingress-hops:cluster.ipFamily is dual, and this machine has no IPv6 (Cannot assign requested "
-                "address); enable IPv6: sudo sysctl net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.lo.disable_ipv6=0, or set "
-                "ingress-hops:cluster.ipFamily to ipv4"
+                "address); enable IPv6: sudo sysctl net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.lo.disable_ipv6=0, "
+                "or set ingress-hops:cluster.ipFamily to ipv4"
             ),
         ),
         (
