@@ -17,8 +17,8 @@ from components.upstream import (
     started_by_readiness,
     without_waiting,
 )
-from hops.model import setting_types, settings
 from hops.model.pod_network import CALICO_NETWORK, POOL_VARIABLES
+from hops.model.settings import cluster_settings, setting_types
 from hops.model.versions import CALICO
 
 
@@ -42,10 +42,12 @@ class CalicoArgs(TypedDict):
     """The objects of Calico's file calico-vxlan.yaml. Default: the published file of the pinned version."""
 
 
-class _Bounds(settings.CalicoSettings):
+class _Bounds(cluster_settings.CalicoSettings):
     pod_subnet: setting_types.PodSubnet = IPv4Network("10.244.0.0/16")
     ip_family: setting_types.IPFamily = "ipv4"
-    pod_subnet_ipv6: setting_types.PodSubnetIPv6 = settings.ClusterSettings.model_fields["pod_subnet_ipv6"].default
+    pod_subnet_ipv6: setting_types.PodSubnetIPv6 = cluster_settings.ClusterSettings.model_fields[
+        "pod_subnet_ipv6"
+    ].default
 
 
 class Calico(pulumi.ComponentResource):
@@ -82,7 +84,7 @@ class Calico(pulumi.ComponentResource):
 
 
 def _values(args: CalicoArgs, where: str) -> dict[str, Any]:
-    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds)
+    return checked(where, {key: value for key, value in args.items() if key != "objects"}, _Bounds, CalicoArgs)
 
 
 def patched(args: CalicoArgs, where: str = "Calico") -> list[dict[str, Any]]:

@@ -19,12 +19,14 @@ from pydantic import Field
 
 from components.arguments import ArgumentError, checked
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
-from hops.model import setting_types, settings
-from hops.model.kind_names import CONTROL_PLANE, KUBECTL, context, control_plane
+from hops.model.kind_names import CONTROL_PLANE, KIND_API, KUBECTL, context, control_plane
 from hops.model.plan import NODE_PORTS, Plan, plan
 from hops.model.pod_network import POD_NETWORK
 from hops.model.preflight import MARK, PublishedCluster, cluster_state, generation, mark
 from hops.model.project_files import generations, kubeconfig_file, owner_folder
+from hops.model.settings import setting_types
+from hops.model.settings.cluster_settings import ClusterSettings, PublisherSettings
+from hops.model.settings.stack_config import SettingsError, settings
 from hops.observe.local.machine import look
 
 _NODES = f"""
@@ -202,23 +204,19 @@ class _Bounds(setting_types.Section):
     name: setting_types.ClusterName
     http_port: setting_types.Port = 80
     https_port: setting_types.Port | None = 443
-    listen_address: setting_types.Address = settings.ClusterSettings.model_fields["listen_address"].default
+    listen_address: setting_types.Address = ClusterSettings.model_fields["listen_address"].default
     workers: Annotated[int, Field(ge=0, le=9)] = 1
     publishing_worker: Annotated[int, Field(ge=1, le=9)] = 1
-    also_publish: tuple[settings.PublisherSettings, ...] = ()
-    image: setting_types.ImageName = settings.ClusterSettings.model_fields["node_image"].default
-    pod_subnet: setting_types.PodSubnet = settings.ClusterSettings.model_fields["pod_subnet"].default
-    service_subnet: setting_types.ServiceSubnet = settings.ClusterSettings.model_fields["service_subnet"].default
+    also_publish: tuple[PublisherSettings, ...] = ()
+    image: setting_types.ImageName = ClusterSettings.model_fields["node_image"].default
+    pod_subnet: setting_types.PodSubnet = ClusterSettings.model_fields["pod_subnet"].default
+    service_subnet: setting_types.ServiceSubnet = ClusterSettings.model_fields["service_subnet"].default
     ip_family: setting_types.IPFamily = "ipv4"
-    pod_subnet_ipv6: setting_types.PodSubnetIPv6 = settings.ClusterSettings.model_fields["pod_subnet_ipv6"].default
-    service_subnet_ipv6: setting_types.ServiceSubnetIPv6 = settings.ClusterSettings.model_fields[
-        "service_subnet_ipv6"
-    ].default
-    listen_address_ipv6: setting_types.IPv6Listener = settings.ClusterSettings.model_fields[
-        "listen_address_ipv6"
-    ].default
+    pod_subnet_ipv6: setting_types.PodSubnetIPv6 = ClusterSettings.model_fields["pod_subnet_ipv6"].default
+    service_subnet_ipv6: setting_types.ServiceSubnetIPv6 = ClusterSettings.model_fields["service_subnet_ipv6"].default
+    listen_address_ipv6: setting_types.IPv6Listener = ClusterSettings.model_fields["listen_address_ipv6"].default
     registries: dict[setting_types.RegistryHost, tuple[setting_types.Mirror, ...]] = Field(default_factory=dict)
-    folder: setting_types.FolderName = settings.ClusterSettings.model_fields["kubeconfig_folder"].default
+    folder: setting_types.FolderName = ClusterSettings.model_fields["kubeconfig_folder"].default
     owner: setting_types.FolderName | None = None
     generation: Annotated[int, Field(ge=1)] | None = None
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{8}$")] | None = None
@@ -365,14 +363,14 @@ def resolved(name: str, args: KindClusterArgs) -> dict[str, Any]:
     """
     where = f"KindCluster {name}"
     image = os.environ.get("INGRESS_HOPS_NODE_IMAGE")
-    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds)
+    values = checked(where, {"name": name, **({"image": image} if image else {}), **args}, _Bounds, KindClusterArgs)
     intended = _plan(where, values)
     folder = Path(values.pop("folder")).expanduser().resolve()
     cluster = values["name"]
     values["owner"] = values["owner"] or owner_folder(str(folder), cluster)
     values["fingerprint"] = values["fingerprint"] or intended.fingerprint
     if values["generation"] is None:
-        state = cluster_state(look(intended.doors), intended, cluster, values["owner"])
+        state = cluster_state(look(intended.entrypoints), intended, cluster, values["owner"])
         kept = generations(cluster, (file.name for file in folder.glob("*.yaml")))
         values["generation"] = generation(state, PublishedCluster(), kept)
         if values["stopped"] is None:
@@ -402,8 +400,8 @@ def _plan(where: str, values: Mapping[str, Any]) -> Plan:
         "listenAddressIPv6": "listen_address_ipv6",
     }
     try:
-        return plan(settings.settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
-    except settings.SettingsError as error:
+        return plan(settings(values["name"], {"cluster": {key: values[name] for key, name in keys.items()}}))
+    except SettingsError as error:
         raise ArgumentError(f"{where}: {str(error).removeprefix('ingress-hops:cluster: ')}") from None
 
 
@@ -441,7 +439,7 @@ def kind_config(values: Mapping[str, Any]) -> dict[str, Any]:
             ]
         }
     return {
-        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "apiVersion": KIND_API,
         "kind": "Cluster",
         "name": values["name"],
         "networking": {

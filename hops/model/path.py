@@ -1,4 +1,4 @@
-"""Draws the twelve hops of one route, wherever its door and its backend were learnt."""
+"""Draws the twelve hops of one route, wherever its entrypoint and its backend were learnt."""
 
 import hashlib
 import re
@@ -75,7 +75,7 @@ def _others(backend: Backend) -> dict[str, str]:
 
 
 def request_path(
-    door: Entrypoint, backend: Backend, found: LiveAddresses, network: Mapping[str, str], xds: str | None = None
+    entrypoint: Entrypoint, backend: Backend, found: LiveAddresses, network: Mapping[str, str], xds: str | None = None
 ) -> RequestPath:
     """The path of the requests to one backend.
 
@@ -83,15 +83,15 @@ def request_path(
     network: further facts of the endpoint hop.
     xds: the address of Contour's Service, from which Envoy has its routes.
     """
-    mappings = door.mappings
+    mappings = entrypoint.mappings
     # An entrance without https, as objects may declare it, leaves a route with a certificate its plain port.
     entry = next((mapping for mapping in mappings if mapping.scheme == backend.scheme), mappings[0])
     name = f"{backend.namespace}/{backend.service}"
     pods = {pod: found.pods.get(f"{backend.namespace}/{pod}") for pod in backend.pods}
     pod_address = next(iter(pods.values()), found.unnamed if backend.named_later else None)
     cluster_ip = backend.cluster_ip or found.services.get(name)
-    entrance, docker = door.listen, door.by is Entrance.DOCKER
-    client = next(iter(door.clients), None)
+    entrance, docker = entrypoint.listen, entrypoint.by is Entrance.DOCKER
+    client = next(iter(entrypoint.clients), None)
     known = docker or found.network == POD_NETWORK.name
     interface = POD_NETWORK.interface(backend.namespace, backend.pods[0]) if backend.pods and known else None
     authority = backend.host if entry.host == USUAL_PORTS[entry.scheme] else f"{backend.host}:{entry.host}"
@@ -109,9 +109,9 @@ def request_path(
     envoy = at(found.envoy, entry.envoy)
     served = backend.target_port or None
     pod = at(pod_address, served)
-    published = f"docker {door.node}" if docker else "load balancer"
-    role = "node" if not docker else "control plane" if is_control_plane(str(door.node)) else "worker"
-    node = f"{role} {door.node}" if door.node else "nodes of the cluster"
+    published = f"docker {entrypoint.node}" if docker else "load balancer"
+    role = "node" if not docker else "control plane" if is_control_plane(str(entrypoint.node)) else "worker"
+    node = f"{role} {entrypoint.node}" if entrypoint.node else "nodes of the cluster"
     ingress = f"{backend.kind.lower()} {backend.namespace}/{backend.ingress}"
     behind = SocketAddress(backend.service, backend.port)
     network_name = POD_NETWORK.name if known else "pod network"
@@ -141,15 +141,17 @@ def request_path(
         "selector": ",".join(f"{k}={v}" for k, v in sorted(backend.selector.items())),
     }
     addresses = {"pods": " ".join(f"{pod}={address or '?'}" for pod, address in pods.items())} if len(pods) > 1 else {}
-    ways = {m.scheme: f"{m.host} -> {door.node}:{m.node}" if docker else f"{m.host} -> {m.envoy}" for m in mappings}
+    ways = {
+        m.scheme: f"{m.host} -> {entrypoint.node}:{m.node}" if docker else f"{m.host} -> {m.envoy}" for m in mappings
+    }
     inward = {m.scheme: f"{m.node} -> {m.envoy}" for m in mappings}
-    chains = {"chain": HOST_PORT_CHAIN, "node": str(door.node), **inward} if docker else inward
+    chains = {"chain": HOST_PORT_CHAIN, "node": str(entrypoint.node), **inward} if docker else inward
 
     # component, address, port, next, details; in the order of KINDS
     rows: list[tuple[str, str | None, int | None, SocketAddress | str | None, dict[str, str]]] = [
         ("resolver of the host machine", backend.host, entry.host, at(client, entry.host), {}),
-        (published, entrance, entry.host, SocketAddress(str(door.node), entry.node) if docker else envoy, ways),
-        (node, found.node, entry.node, envoy, {} if door.by is Entrance.LOAD_BALANCER else chains),
+        (published, entrance, entry.host, SocketAddress(str(entrypoint.node), entry.node) if docker else envoy, ways),
+        (node, found.node, entry.node, envoy, {} if entrypoint.by is Entrance.LOAD_BALANCER else chains),
         (ingress, found.envoy, entry.envoy, client if backend.redirect else behind, route),
         (f"service {name}", cluster_ip, backend.port, pod, selector),
         (network_component, pod_address, served, onward, inside),
@@ -167,13 +169,13 @@ def request_path(
         HopName.REPLY_PORT_MAPPING: docker,
         HopName.REPLY_CLIENT: docker,
     }
-    publishing = (HopName.PORT_MAPPING, *(() if door.by is Entrance.LOAD_BALANCER else (HopName.HOST_PORT,)))
-    left_out = (_BEHIND_ENVOY if backend.redirect else ()) + (_BEFORE_NODES if door.by.on_node else ())
+    publishing = (HopName.PORT_MAPPING, *(() if entrypoint.by is Entrance.LOAD_BALANCER else (HopName.HOST_PORT,)))
+    left_out = (_BEHIND_ENVOY if backend.redirect else ()) + (_BEFORE_NODES if entrypoint.by.on_node else ())
     hops = tuple(
         Hop(
             service=name,
             number=kind.number,
-            name=kind.name.shown(door.by),
+            name=kind.name.shown(entrypoint.by),
             component=component,
             address=address,
             port=port,
@@ -181,7 +183,7 @@ def request_path(
             next=None if to is None else str(to),
             standing=kind.standing,
             known_at=KnownAt.PREVIEW if in_preview.get(kind.name) else KnownAt.UP,
-            details=details | _second(kind.name, address, door, found),
+            details=details | _second(kind.name, address, entrypoint, found),
             to=to if isinstance(to, SocketAddress) else None,
             mappings=mappings if kind.name in publishing else (),
             match=match if kind.name is HopName.ROUTE else None,
@@ -194,7 +196,7 @@ def request_path(
     # The status of a gRPC call is in the headers of an answer without a body.
     call = "--include --request POST " if backend.grpc else ""
     call += "".join(f"--header {shlex.quote(f'{name}: {value}')} " for name, value in backend.request_headers.items())
-    resolve = f"{_connect(backend.host, entry.host, door.clients)} " if client else ""
+    resolve = f"{_connect(backend.host, entry.host, entrypoint.clients)} " if client else ""
     return RequestPath(
         service=name,
         scheme=entry.scheme,
@@ -214,9 +216,9 @@ _BEFORE_NODES = (HopName.PORT_MAPPING, HopName.REPLY_PORT_MAPPING)
 """The hops that requests to a node's own address do not have."""
 
 
-def _second(hop: HopName, address: str | None, door: Entrypoint, found: LiveAddresses) -> dict[str, str]:
+def _second(hop: HopName, address: str | None, entrypoint: Entrypoint, found: LiveAddresses) -> dict[str, str]:
     """The address of the other family that a hop has beside its first one, as a detail."""
-    second = door.listen_ipv6 if hop is HopName.PORT_MAPPING else found.seconds.get(address or "")
+    second = entrypoint.listen_ipv6 if hop is HopName.PORT_MAPPING else found.seconds.get(address or "")
     return {"ipv6": second} if second and hop in _WITH_ADDRESS else {}
 
 

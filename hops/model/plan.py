@@ -22,8 +22,9 @@ from hops.model.hop import (
 )
 from hops.model.path import CONTOUR_NAMESPACE, request_path
 from hops.model.pod_network import POD_NETWORK
-from hops.model.service_settings import PortSettings, ServiceSettings
-from hops.model.settings import ENTRANCE_PORTS, RESERVED, ClusterSettings, PublisherSettings, Settings
+from hops.model.settings.cluster_settings import ENTRANCE_PORTS, RESERVED, ClusterSettings, PublisherSettings
+from hops.model.settings.service_settings import PortSettings, ServiceSettings
+from hops.model.settings.stack_settings import Settings
 from hops.model.versions import CONTOUR, GATEWAY_API, Manifest
 
 NODE_PORTS = {"http": 80, "https": 443}
@@ -60,7 +61,7 @@ class Plan:
     control_plane, workers: names of kind's node containers, empty for an existing cluster.
     services: one for each service of the settings; the host of one without a route is "".
     backends, paths: one for each route, in order.
-    doors: the entrypoints, one for each publishing node; `paths` enter by the first.
+    entrypoints: the entrypoints, one for each publishing node; `paths` enter by the first.
     entrances: the paths that enter by the others; a route with TLS enters where https is published.
     manifests: the published files that it is made of.
     fixed: the settings behind the fingerprint, by key without the namespace, such as cluster.httpPort; of an existing
@@ -75,7 +76,7 @@ class Plan:
     xds: str | None
     control_plane: str | None
     workers: tuple[str, ...]
-    doors: tuple[Entrypoint, ...]
+    entrypoints: tuple[Entrypoint, ...]
     services: tuple[Backend, ...]
     backends: tuple[Backend, ...]
     paths: tuple[RequestPath, ...]
@@ -86,14 +87,14 @@ class Plan:
     controller_namespace: str = CONTOUR_NAMESPACE
 
     @property
-    def door(self) -> Entrypoint:
+    def entrypoint(self) -> Entrypoint:
         """The entrypoint of httpPort and httpsPort."""
-        return self.doors[0]
+        return self.entrypoints[0]
 
     @property
     def publishing(self) -> tuple[str, ...]:
         """The nodes that publish ports; empty for an existing cluster."""
-        return tuple(door.node for door in self.doors if door.node)
+        return tuple(entrypoint.node for entrypoint in self.entrypoints if entrypoint.node)
 
     @property
     def asked(self) -> tuple[tuple[RequestPath, Backend], ...]:
@@ -126,34 +127,37 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
     """
     cluster = settings.cluster
     workers: tuple[str, ...] = ()
-    doors: tuple[Entrypoint, ...]
+    entrypoints: tuple[Entrypoint, ...]
     if cluster.existing:
         context, xds, control_plane = cluster.existing, None, None
-        doors = (_existing_door(settings, found.entrance),)
+        entrypoints = (_existing_entrypoint(settings, found.entrance),)
     else:
         context, control_plane = kind_names.context(cluster.name), kind_names.control_plane(cluster.name)
         xds = str(cluster.service_subnets[0][XDS_HOST_NUMBER])
         workers = kind_names.workers(cluster.name, cluster.workers)
         nodes = workers or (control_plane,)
         listen, second = (*cluster.listen_addresses, None, None)[:2]
-        doors = tuple(
+        entrypoints = tuple(
             Entrypoint(listen, nodes[one.worker - 1], _mappings(one), listen_ipv6=second) for one in cluster.publishers
         )
     routed = [_backends(settings, service, found, authority) for service in settings.services]
     services = tuple(of[0] for of in routed)
     backends = tuple(backend for of in routed for backend in of if backend.host)
     network = {} if cluster.existing else POD_NETWORK.facts(settings)
-    paths = tuple(request_path(doors[0], backend, found, network, xds) for backend in backends)
+    paths = tuple(request_path(entrypoints[0], backend, found, network, xds) for backend in backends)
     # What was found of the node and its Envoy is the first publishing node's.
     elsewhere = replace(found, node=None, envoy=None)
     entrances = tuple(
-        request_path(door, backend, elsewhere, network, xds)
-        for door in doors[1:]
+        request_path(entrypoint, backend, elsewhere, network, xds)
+        for entrypoint in entrypoints[1:]
         for backend in backends
-        if any(mapping.scheme == backend.scheme for mapping in door.mappings)
+        if any(mapping.scheme == backend.scheme for mapping in entrypoint.mappings)
     )
     crossings = (
-        crossing for backend in backends for door in doors for crossing in _between(settings, door, backend, found)
+        crossing
+        for backend in backends
+        for entrypoint in entrypoints
+        for crossing in _between(settings, entrypoint, backend, found)
     )
     # An existing cluster has a pod network already.
     manifests = () if settings.contour.existing else (CONTOUR,)
@@ -167,7 +171,7 @@ def plan(settings: Settings, found: LiveAddresses = NOTHING_FOUND, authority: st
         xds=xds,
         control_plane=control_plane,
         workers=workers,
-        doors=doors,
+        entrypoints=entrypoints,
         services=services,
         backends=backends,
         paths=paths,
@@ -187,28 +191,28 @@ def _mappings(publisher: PublisherSettings) -> tuple[PortMapping, ...]:
     )
 
 
-def _existing_door(settings: Settings, found: Entrypoint | None) -> Entrypoint:
+def _existing_entrypoint(settings: Settings, found: Entrypoint | None) -> Entrypoint:
     """The entrance of an existing cluster: as found, or else as the settings want it."""
     cluster, entrance = settings.cluster, settings.contour.entrance or "LoadBalancer"
-    wanted = {"http": cluster.http_port, "https": cluster.https_port}
-    inside = ENTRANCE_PORTS[entrance] if cluster.listen_address else wanted
-    door = found or Entrypoint(
+    requested = {"http": cluster.http_port, "https": cluster.https_port}
+    inside = ENTRANCE_PORTS[entrance] if cluster.listen_address else requested
+    entrypoint = found or Entrypoint(
         None,
         None,
         tuple(
             PortMapping(scheme, port, port, ENVOY_PORTS[scheme])
             for scheme in ENVOY_PORTS
-            if wanted[scheme] and (port := inside[scheme])
+            if requested[scheme] and (port := inside[scheme])
         ),
         Entrance(entrance),
     )
     if cluster.listen_address is None:
-        return door
-    outside = tuple(replace(one, host=port) for one in door.mappings if (port := wanted[one.scheme]))
-    return replace(door, listen=str(cluster.listen_address), mappings=outside)
+        return entrypoint
+    outside = tuple(replace(one, host=port) for one in entrypoint.mappings if (port := requested[one.scheme]))
+    return replace(entrypoint, listen=str(cluster.listen_address), mappings=outside)
 
 
-def _between(settings: Settings, door: Entrypoint, backend: Backend, found: LiveAddresses) -> Iterator[NodeHop]:
+def _between(settings: Settings, entrypoint: Entrypoint, backend: Backend, found: LiveAddresses) -> Iterator[NodeHop]:
     """The way from Envoy's node to the node of each pod of a backend."""
     # Envoy itself answers a redirect.
     pods = () if backend.redirect or settings.cluster.existing else backend.pods or (backend.service,)
@@ -218,7 +222,7 @@ def _between(settings: Settings, door: Entrypoint, backend: Backend, found: Live
             service=f"{backend.namespace}/{backend.service}",
             route=backend.route,
             pod=name,
-            source=str(door.node),
+            source=str(entrypoint.node),
             target=found.nodes.get(name, found.unnamed if backend.named_later else None),
             encapsulation=settings.calico.encapsulation,
             encapsulated=settings.calico.encapsulation == "VXLAN",

@@ -11,7 +11,8 @@ from hops.model.commands import of_stack
 from hops.model.hop import ip_version
 from hops.model.kind_names import is_control_plane
 from hops.model.plan import Plan
-from hops.model.settings import NAMESPACE, Settings
+from hops.model.settings.setting_types import NAMESPACE
+from hops.model.settings.stack_settings import Settings
 
 MARK = "/ingress-hops/"
 """Where a cluster's owner is mounted in its nodes; generation and fingerprint follow."""
@@ -82,7 +83,7 @@ class Machine:
     docker_error: why none answers, in Docker's words.
     remote: the address of a Docker elsewhere.
     kind_provider: KIND_EXPERIMENTAL_PROVIDER of the environment; None if it is not set.
-    busy: ports of the wanted ones that something listens on.
+    busy: the planned ports that something listens on.
     inotify_instances, inotify_watches: the limits of this user; None outside Linux.
     lowest_port: the lowest port that a process without root may bind.
     folder_error: why the kubeconfig folder cannot be made or written, empty where it can.
@@ -330,7 +331,7 @@ def _problems(settings: Settings, plan: Plan, machine: Machine, state: ClusterSt
         return
     yield from _unfit(settings, machine, machine.docker)
     yield from _without_ipv6(settings, machine)
-    yield from _short(settings, machine, machine.docker)
+    yield from _short(settings, machine, machine.docker, state)
     if state.foreign:
         names = ", ".join(node.name for node in machine.nodes(settings.cluster.name))
         yield (
@@ -390,7 +391,7 @@ def _without_ipv6(settings: Settings, machine: Machine) -> Iterator[str]:
         )
 
 
-def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterator[str]:
+def _short(settings: Settings, machine: Machine, docker: DockerDaemon, state: ClusterState) -> Iterator[str]:
     nodes = 1 + settings.cluster.workers
     memory, disk = MEMORY_PER_NODE * nodes, DISK_PER_NODE * nodes
     if docker.memory is not None and docker.memory < memory:
@@ -398,7 +399,8 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
             f"Docker has {docker.memory // MEBIBYTE} MiB of memory; {nodes} nodes need "
             f"{memory // MEBIBYTE}: raise it in Docker Desktop's settings, or lower {_KEY}.workers"
         )
-    if docker.disk_free is not None and docker.disk_free < disk:
+    # Nodes that are there have their share of the disk.
+    if state.generation is None and docker.disk_free is not None and docker.disk_free < disk:
         yield (
             f"Docker's disk has {docker.disk_free // MEBIBYTE} MiB left; {nodes} nodes need {disk // MEBIBYTE}: "
             "make room, for example with docker system prune"
@@ -420,8 +422,10 @@ def _short(settings: Settings, machine: Machine, docker: DockerDaemon) -> Iterat
 def _taken(plan: Plan, machine: Machine, docker: DockerDaemon, cluster: str) -> Iterator[str]:
     # What the stack's own cluster has, it keeps or gives back.
     own = {port for node in machine.nodes(cluster) for _, port in node.holds}
-    listens = plan.door.listens
-    for number, mapping in ((number, mapping) for number, door in enumerate(plan.doors) for mapping in door.mappings):
+    listens = plan.entrypoint.listens
+    for number, mapping in (
+        (number, mapping) for number, entrypoint in enumerate(plan.entrypoints) for mapping in entrypoint.mappings
+    ):
         if mapping.host in own:
             continue
         key = f"{_KEY}.{_port_key(number, mapping.scheme)}"

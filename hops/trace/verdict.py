@@ -1,15 +1,15 @@
-"""The verdict: all checks asked, and each hop told as planned, as declared and as found."""
+"""The verdict: all checks run, and each hop with its planned, declared and found address."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hops.kubernetes import objects
-from hops.kubernetes.declared_path import backends, door
+from hops.kubernetes.declared_path import backends, entrypoint
 from hops.model.finding import Finding, Level
 from hops.model.hop import IPV6, KINDS, Hop, HopKind, HopName, HopRole, LiveAddresses, SocketAddress, published_hops
 from hops.model.path import request_path
 from hops.trace.checks.bisect import climbed
-from hops.trace.checks.registry import CHECKS, Check
+from hops.trace.checks.registry import CHECKS, CODES, Check
 from hops.trace.facts.evidence import NOTHING, between_nodes, found
 from hops.trace.facts.path_facts import THROUGH_ENVOY, PathFacts
 from hops.trace.observed.observation import Observation
@@ -22,7 +22,7 @@ _BELOW = 0
 
 @dataclass(frozen=True)
 class _Looked:
-    """What is known of the whole path before its hops are told. crossed: the hops that answered requests crossed."""
+    """What is known of the whole path before its hops are judged. crossed: the hops that answered requests crossed."""
 
     view: PathFacts
     findings: tuple[Finding, ...]
@@ -30,25 +30,25 @@ class _Looked:
     unseen: Mapping[str, str]
 
 
-def trace(sight: Observation) -> Trace:
-    """What a sight says of the path."""
-    view = PathFacts(sight)
-    unseen = dict(sight.unseen)
+def trace(observation: Observation) -> Trace:
+    """Judges an observation: the first broken hop, and all findings."""
+    view = PathFacts(observation)
+    unseen = dict(observation.unseen)
     findings = _in_order(unexplained(finding for check in CHECKS for finding in _asked(check, view, unseen)))
     if not any(finding.level is Level.MANDATORY for finding in findings):
         findings = _in_order([*findings, *_asked(climbed, view, unseen)])
     looked = _Looked(view, tuple(findings), _crossed(view), unseen)
     planned, declared = _planned(view), _declared(view)
     return Trace(
-        asked=sight.asked,
-        taken=sight.taken,
-        stack=sight.stack.name if sight.stack else None,
+        asked=observation.asked,
+        taken=observation.taken,
+        stack=observation.stack.name if observation.stack else None,
         hops=tuple(_hop(k, looked, planned.get(k.name), declared.get(k.name)) for k in KINDS),
         findings=looked.findings,
         answer=view.request("client"),
         unseen=tuple(unseen.items()),
         handshakes=tuple(one for place in THROUGH_ENVOY if (one := view.request(place)) and one.tls),
-        then=trace(sight.then) if sight.then and not _ends(findings) else None,
+        then=trace(observation.then) if observation.then and not _ends(findings) else None,
         between_nodes=_ways(view, unseen),
     )
 
@@ -62,8 +62,8 @@ def _ways(view: PathFacts, unseen: dict[str, str]) -> tuple[str, ...]:
 
 
 def _ends(findings: Iterable[Finding]) -> bool:
-    """Whether a finding says where the redirects end, so that the request behind them has no verdict of its own."""
-    return any(finding.code in ("T59", "T60") for finding in findings)
+    """Whether a finding says where the redirects end."""
+    return any(finding.code in CODES and CODES[finding.code].ends_redirects for finding in findings)
 
 
 def status(traced: Trace) -> int:
@@ -128,15 +128,15 @@ def _hop(kind: HopKind, looked: _Looked, planned: Hop | None, declared: Hop | No
 def _planned(view: PathFacts) -> Mapping[HopName, Hop]:
     """What the stack published, or else what its settings say, by hop."""
     backend = view.backend
-    if view.sight.stack is None or view.planned is None or backend is None:
+    if view.observation.stack is None or view.planned is None or backend is None:
         return {}
     service = f"{backend.namespace}/{backend.service}"
-    outputs = view.sight.stack.outputs or {}
+    outputs = view.observation.stack.outputs or {}
     published = [
         hop for hop in published_hops(outputs.get("hops")) if hop.service == service and hop.route == backend.route
     ]
     # They enter by the first publishing node.
-    if len(published) == len(KINDS) and view.door == view.planned.door:
+    if len(published) == len(KINDS) and view.entrypoint == view.planned.entrypoint:
         return _entered({hop.name.role: hop for hop in published}, view.version)
     path = view.planned.path_by(view.asked.port, backend)
     return _entered({hop.name.role: hop for hop in path.hops}, view.version) if path else {}
@@ -167,14 +167,16 @@ _BEFORE_ENVOY = (
 
 def _declared(view: PathFacts) -> Mapping[HopName, Hop]:
     """What containers and objects declare for the asked host and path, by hop."""
-    entrance = door(view.inventory, view.asked.port)
-    wanted = view.backend
+    entrance = entrypoint(view.inventory, view.asked.port)
+    planned = view.backend
     followed = [
-        b for b in backends(view.inventory) if wanted and (b.namespace, b.service) == (wanted.namespace, wanted.service)
+        b
+        for b in backends(view.inventory)
+        if planned and (b.namespace, b.service) == (planned.namespace, planned.service)
     ]
     if entrance is None or not followed:
         return {}
-    own = next((b for b in followed if wanted and (b.host, b.path) == (wanted.host, wanted.path)), followed[0])
+    own = next((b for b in followed if planned and (b.host, b.path) == (planned.host, planned.path)), followed[0])
     path = request_path(entrance, own, _addresses(view, entrance.node), {})
     return _entered({hop.name.role: hop for hop in path.hops}, view.version)
 
@@ -239,7 +241,7 @@ def _crossed(view: PathFacts) -> frozenset[HopName]:
     in_cluster = {HopName.HOST_PORT, HopName.ROUTE}
     outside = set() if view.asked.from_node else {HopName.PORT_MAPPING}
     ways = {"client": in_cluster | outside, "node": in_cluster, "envoy": {HopName.ROUTE}}
-    for request in view.sight.requests:
+    for request in view.observation.requests:
         if request.where in ways and view.met_envoy(request):
             crossed |= ways[request.where] | ({HopName.ENDPOINT, HopName.POD} if request.by_pod else set())
             crossed |= {HopName.NAME} if request is client and not view.asked.from_node else set()

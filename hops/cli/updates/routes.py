@@ -1,16 +1,20 @@
 """Asks each route of a stack once, from this machine."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from hops.cli.trace import GRPC_CALL, sight_of_stack
+from hops.cli.trace import GRPC_CALL, observation_of_stack
 from hops.cli.trace_text import verdict
+from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.resources.pod_start import migration_failed
 from hops.model.hop import Backend, RequestPath, met_by
-from hops.model.plan import Plan
-from hops.model.settings import Settings
-from hops.observe.in_cluster.answers import failed_migration, rollouts
+from hops.model.plan import Plan, plan
+from hops.model.settings.stack_settings import Settings
+from hops.observe.in_cluster.answers import context_objects, failed_migration, last_lines, rollouts
+from hops.observe.in_cluster.api import APIError
 from hops.observe.local.authority import authority_file, authority_folder
 from hops.observe.local.host import Resolved
 from hops.observe.requests import from_client
@@ -34,11 +38,24 @@ class Answer:
         return self.text
 
 
+def running(settings: Settings) -> Plan:
+    """The plan of a stack whose cluster runs. An existing cluster is asked where requests enter. Raises APIError."""
+    existing = settings.cluster.existing
+    return (
+        plan(settings, ExistingCluster(context_objects(existing), settings).addresses) if existing else plan(settings)
+    )
+
+
 def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
-    """The answer of each of the plan's `asked`. A stack in an existing cluster is not asked."""
-    if settings.cluster.existing:
-        return [Answer("was not asked: the output curl asks it at its address", well=True) for _ in intended.asked]
-    address = next(iter(intended.door.clients), "127.0.0.1")
+    """The answer of each of the plan's `asked`.
+
+    settings: the stack's settings.
+    intended: the plan of `running`.
+    """
+    address = next(iter(intended.entrypoint.clients), None)
+    if address is None:
+        unknown = f"cannot be asked: the {intended.entrypoint.by} of Envoy has no address"
+        return [Answer(unknown, well=False) for _ in intended.asked]
     authority = str(authority_file(authority_folder()))
     every = (route for service in settings.services for route in service.routes)
     routes = {
@@ -52,21 +69,28 @@ def ask(settings: Settings, intended: Plan) -> Sequence[Answer]:
             path=backend.request_path,
             headers=backend.request_headers,
             port=next(mapping.host for mapping in path.mappings if mapping.scheme == backend.scheme),
-            ca_file=authority if routes[backend.namespace, backend.service, backend.route].tls is True else None,
-            insecure=routes[backend.namespace, backend.service, backend.route].signed_elsewhere,
+            ca_file=authority if route.tls is True else None,
+            insecure=route.signed_elsewhere,
             **(GRPC_CALL if backend.grpc else {}),
         )
         for path, backend in intended.asked
+        for route in [routes[backend.namespace, backend.service, backend.route]]
     ]
     sent = [later(partial(_first, each, address)) for each in asked]
     return [_answer(look.result(), backend.redirect) for look, (_, backend) in zip(sent, intended.asked, strict=True)]
 
 
-def unfinished(settings: Settings, intended: Plan) -> list[str]:
-    """A sentence about each Deployment of a stack of which a pod is not ready. An existing cluster is not asked."""
-    if settings.cluster.existing or not any(backend.deployment for backend in intended.services):
+def unfinished(intended: Plan, kubeconfig: Path | None) -> list[str]:
+    """A sentence about each Deployment of a stack of which a pod is not ready.
+
+    kubeconfig: the file with the cluster's context; None for the user's own.
+    """
+    if not any(backend.deployment for backend in intended.services):
         return []
-    waiting = rollouts(str(intended.control_plane), intended.services)
+    try:
+        waiting = rollouts(context_objects(intended.context, kubeconfig), intended.services)
+    except APIError as error:
+        return [f"whether the Deployments are ready is not known: {error}"]
     return [
         f"Deployment {name}: its new version is not ready, and the ready pods continue to serve: "
         + "; ".join(f"{pod}: {start.reason or start.phase}" for pod, start in pods.items())
@@ -74,17 +98,20 @@ def unfinished(settings: Settings, intended: Plan) -> list[str]:
     ]
 
 
-def failed_migrations(settings: Settings, intended: Plan) -> list[str]:
-    """A message about each migration of a stack that did not succeed. An existing cluster is not asked."""
-    if settings.cluster.existing:
-        return []
-    failed = [
-        (f"services[{number}]", service.name, last)
-        for number, service in enumerate(settings.services)
-        if service.migration
-        if (last := failed_migration(str(intended.control_plane), f"{service.namespace}/{service.name}"))
-    ]
-    return [migration_failed(key, name, *last) for key, name, last in failed]
+def failed_migrations(settings: Settings, intended: Plan, kubeconfig: Path | None) -> list[str]:
+    """A message about each migration of a stack that did not succeed; empty if the cluster cannot be asked.
+
+    kubeconfig: the file with the cluster's context; None for the user's own.
+    """
+    found = []
+    with suppress(APIError):
+        objects = context_objects(intended.context, kubeconfig)
+        for number, service in enumerate(settings.services):
+            name = f"{service.namespace}/{service.name}"
+            if service.migration and (last := failed_migration(objects, name)):
+                lines = last_lines(intended.context, kubeconfig, last[0])
+                found.append(migration_failed(f"services[{number}]", service.name, *last, lines))
+    return found
 
 
 def _first(asked: FollowedRequest, address: str) -> SentRequest:
@@ -111,4 +138,4 @@ def verdict_of(name: str, settings: Settings, path: RequestPath, backend: Backen
     """
     headers = met_by(backend.requires)
     port = next((mapping.host for mapping in path.mappings if mapping.scheme == path.scheme), None)
-    return verdict(trace(sight_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))
+    return verdict(trace(observation_of_stack(name, settings, backend.host, backend.request_path, headers, port=port)))

@@ -1,7 +1,7 @@
 """The settings of the cluster, of its pod network and of its ingress controller."""
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -14,13 +14,17 @@ from hops.model.settings.setting_types import (
     ContourName,
     FolderName,
     ImageName,
+    IPFamily,
+    IPv6Listener,
     Mirror,
     PodSubnet,
+    PodSubnetIPv6,
     Port,
     Registry,
     RegistryHost,
     Section,
     ServiceSubnet,
+    ServiceSubnetIPv6,
 )
 
 ENTRANCE_PORTS = {
@@ -33,6 +37,15 @@ NODE_PORT_RANGE = range(30000, 32768)
 """The ports that Kubernetes gives to Services (kube-apiserver, --service-node-port-range)."""
 RESERVED = {0: "the subnet itself", 1: "the Kubernetes API", 8: "Contour", 10: "the cluster's DNS"}
 """Host numbers in the service subnet that are already in use, with their users."""
+
+
+VERSIONS: Mapping[str, tuple[Literal[4, 6], ...]] = {"ipv4": (4,), "dual": (4, 6), "ipv6": (6,)}
+_OF_FAMILY = {
+    f"{name}{suffix}": version
+    for name in ("pod_subnet", "service_subnet", "listen_address")
+    for suffix, version in (("", 4), ("_ipv6", 6))
+}
+"""The IP version of the keys of `cluster` that are of one family, by field."""
 
 
 class PublisherSettings(Section):
@@ -76,6 +89,12 @@ class ClusterSettings(Section):
         description="The image of kind's nodes. `INGRESS_HOPS_NODE_IMAGE` replaces the default.",
         examples=["kindest/node:v1.34.0"],
     )
+    ip_family: IPFamily = Field(
+        "ipv4",
+        description="The IP families of nodes, pods, Services and published ports: `ipv4`, `ipv6`, or `dual` for both "
+        "(docs/ip-families.md).",
+        examples=["dual"],
+    )
     pod_subnet: PodSubnet = Field(
         IPv4Network("10.244.0.0/16"),
         description="The network of the pods' addresses. It must not overlap serviceSubnet.",
@@ -84,12 +103,32 @@ class ClusterSettings(Section):
     service_subnet: ServiceSubnet = Field(
         IPv4Network("10.96.0.0/16"), description="The network of the Services' addresses.", examples=["10.97.0.0/16"]
     )
+    pod_subnet_ipv6: PodSubnetIPv6 = Field(
+        IPv6Network("fd00:10:244::/56"),
+        alias="podSubnetIPv6",
+        description="The network of the pods' IPv6 addresses, with ipFamily `dual` or `ipv6`. It must not overlap "
+        "serviceSubnetIPv6.",
+        examples=["fd00:20:244::/56"],
+    )
+    service_subnet_ipv6: ServiceSubnetIPv6 = Field(
+        IPv6Network("fd00:10:96::/112"),
+        alias="serviceSubnetIPv6",
+        description="The network of the Services' IPv6 addresses, with ipFamily `dual` or `ipv6`.",
+        examples=["fd00:20:96::/112"],
+    )
     listen_address: Address | None = Field(
         IPv4Address("127.0.0.1"),
         description="The address of this machine on which Docker publishes the ports. `0.0.0.0` means every address. "
         "With `existing`, the default is null: clients use the address that the cluster has. Set it if something "
         "outside of the cluster, such as a published port of a container, leads to the entrance.",
         examples=["127.0.0.2"],
+    )
+    listen_address_ipv6: IPv6Listener = Field(
+        IPv6Address("::1"),
+        alias="listenAddressIPv6",
+        description="The IPv6 address of this machine on which Docker publishes the ports, with ipFamily `dual` or "
+        "`ipv6`. `::` means every IPv6 address.",
+        examples=["::"],
     )
     http_port: Port = Field(
         80,
@@ -136,6 +175,7 @@ class ClusterSettings(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         made = {
+            "ipFamily": self.ip_family != "ipv4",
             "registries": bool(self.registries),
             "publishingWorker": self.publishing_worker > 1,
             "alsoPublish": bool(self.also_publish),
@@ -145,11 +185,47 @@ class ClusterSettings(Section):
                 f"existing is {self.existing}, and {key} is of a cluster that the stack makes; remove {key}"
             )
         self._check_publishers()
-        if self.pod_subnet.overlaps(self.service_subnet):
-            raise ValueError(
-                f"podSubnet {self.pod_subnet} and serviceSubnet {self.service_subnet} overlap; separate them"
-            )
+        self._check_families()
         return self
+
+    @property
+    def families(self) -> tuple[Literal[4, 6], ...]:
+        """The IP versions of the cluster; the first is the one that objects have if they ask for none."""
+        return VERSIONS[self.ip_family]
+
+    @property
+    def pod_subnets(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of the pods' addresses, one for each family."""
+        given: dict[int, IPv4Network | IPv6Network] = {4: self.pod_subnet, 6: self.pod_subnet_ipv6}
+        return tuple(given[family] for family in self.families)
+
+    @property
+    def service_subnets(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of the Services' addresses, one for each family."""
+        given: dict[int, IPv4Network | IPv6Network] = {4: self.service_subnet, 6: self.service_subnet_ipv6}
+        return tuple(given[family] for family in self.families)
+
+    @property
+    def listen_addresses(self) -> tuple[str, ...]:
+        """The addresses of this machine on which Docker publishes the ports, one for each family."""
+        given = {4: self.listen_address, 6: self.listen_address_ipv6}
+        return tuple(str(given[family]) for family in self.families if given[family])
+
+    def _check_families(self) -> None:
+        """Raises ValueError for keys of a family that the cluster does not have, and for subnets that overlap."""
+        for name, field in type(self).model_fields.items():
+            version = _OF_FAMILY.get(name)
+            given = getattr(self, name)
+            if version is None or version in self.families or given in (field.default, None) or self.existing:
+                continue
+            other = name.removesuffix("_ipv6") if version == 6 else f"{name}_ipv6"
+            of_cluster = "" if version == 6 else f"set {type(self).model_fields[other].alias} instead of {field.alias}"
+            remedy = of_cluster or f"set ipFamily to dual or ipv6, or remove {field.alias}"
+            raise ValueError(f"{field.alias} is {given}, and ipFamily is {self.ip_family}; {remedy}")
+        names = {4: ("podSubnet", "serviceSubnet"), 6: ("podSubnetIPv6", "serviceSubnetIPv6")}
+        for family, pods, services in zip(self.families, self.pod_subnets, self.service_subnets, strict=True):
+            if pods.overlaps(services):
+                raise ValueError(f"{names[family][0]} {pods} and {names[family][1]} {services} overlap; separate them")
 
     @property
     def publishers(self) -> tuple[PublisherSettings, ...]:

@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Literal
 
 from hops.model.hop import route_name
-from hops.model.settings.cluster_settings import ENTRANCE_PORTS, NODE_PORT_RANGE, RESERVED, InstalledContourSettings
+from hops.model.settings.cluster_settings import (
+    ENTRANCE_PORTS,
+    NODE_PORT_RANGE,
+    RESERVED,
+    VERSIONS,
+    InstalledContourSettings,
+)
 from hops.model.settings.problem_text import nearest, set_secret
 from hops.model.settings.service_settings import ServiceSettings, listed
 from hops.model.settings.setting_types import MOST_SECURE_LISTENERS
@@ -22,7 +29,6 @@ def problems_of(settings: "Settings", stack: str) -> list[str]:
     settings: of the whole stack.
     stack: the stack's name, which remedies contain.
     """
-    first = int(settings.cluster.service_subnet.network_address)
     problems = [
         *_twice("name", ((f"{s.namespace}/{s.name}", s) for s in settings.services)),
         # The pods of a Deployment have its label and its account.
@@ -108,15 +114,21 @@ def problems_of(settings: "Settings", stack: str) -> list[str]:
     problems += _entered(settings) if settings.cluster.existing else _made(settings)
     problems += _twice("clusterIP", ((str(s.cluster_ip), s) for s in settings.services if s.cluster_ip))
     problems += [
-        f"services: clusterIP {s.cluster_ip} of {s.name} is {RESERVED[int(s.cluster_ip) - first]}'s; take another"
+        f"services: clusterIP {s.cluster_ip} of {s.name} is {RESERVED[number]}'s; take another"
         for s in settings.services
-        if s.cluster_ip and int(s.cluster_ip) - first in RESERVED
+        if s.cluster_ip and (number := int(s.cluster_ip) - int(_network(settings, s).network_address)) in RESERVED
     ]
     problems += [
-        f"services: clusterIP {s.cluster_ip} of {s.name} lies outside cluster.serviceSubnet "
-        f"{settings.cluster.service_subnet}; take one inside it"
+        f"services: clusterIP {s.cluster_ip} of {s.name} lies outside cluster."
+        f"serviceSubnet{'IPv6' if isinstance(subnet, IPv6Network) else ''} {subnet}; take one inside it"
         for s in settings.services
-        if s.cluster_ip and s.cluster_ip not in settings.cluster.service_subnet
+        if s.cluster_ip and s.cluster_ip not in (subnet := _network(settings, s))
+    ]
+    problems += [
+        f"services[{number}].ipFamily is {s.ip_family}, and cluster.ipFamily is {settings.cluster.ip_family}; set "
+        "cluster.ipFamily to dual, or remove ipFamily of the service"
+        for number, s in enumerate(settings.services)
+        if s.ip_family and not set(VERSIONS[s.ip_family]) <= set(settings.cluster.families)
     ]
     if not any(s.routes for s in settings.services):
         problems.append("services: no service has a route, so no request comes in; give one of them a route")
@@ -127,6 +139,12 @@ def problems_of(settings: "Settings", stack: str) -> list[str]:
         if settings.cluster.https_port is None and any(route.tls for route in s.routes)
     ]
     return problems
+
+
+def _network(settings: "Settings", service: ServiceSettings) -> IPv4Network | IPv6Network:
+    """The network of the first address of a Service."""
+    subnets = settings.cluster.service_subnets
+    return subnets[-1] if service.ip_family == "ipv6" else subnets[0]
 
 
 def _backends(settings: "Settings", number: int, service: ServiceSettings) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The defaults of settings that depend on other settings."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hops.model.settings.cluster_settings import ENTRANCE_PORTS
@@ -13,10 +13,16 @@ def entrance_ports(contour: Any) -> dict[str, int]:
     return {f"{scheme}Port": port for scheme, port in known.items()}
 
 
-def with_derived(service: Any) -> Any:
+def ipv6(cluster: Any) -> bool:
+    """Whether the cluster has IPv6, by the declared section `cluster`."""
+    return isinstance(cluster, Mapping) and cluster.get("ipFamily") in ("dual", "ipv6")
+
+
+def with_derived(service: Any, *, listening: Sequence[str] = ()) -> Any:
     """An entry of `services` with the defaults that depend on its name, path and port.
 
     service: the entry as declared; a value that is no mapping stays as it is.
+    listening: the options by which the default command listens. Default: none, its own default, 0.0.0.0.
     """
     if not isinstance(service, Mapping):
         return service
@@ -33,7 +39,7 @@ def with_derived(service: Any) -> Any:
         "pod": f"{name}-pod",
         # A folder of its own and never /: whatever lies under the served folder, a token included, is public.
         **(
-            {"command": ["python", "-m", "http.server", str(port), "--directory", "/srv"]}
+            {"command": ["python", "-m", "http.server", str(port), *listening, "--directory", "/srv"]}
             if not imaged and not service.get("args") and service.get("kind") != "Service"
             else {}
         ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from hops.model.settings.defaults import entrance_ports, with_derived
+from hops.model.settings.defaults import entrance_ports, ipv6, with_derived
 from hops.model.settings.problem_text import problem_lines, set_secret
 from hops.model.settings.setting_types import NAMESPACE, SECRETS
 from hops.model.settings.stack_settings import Settings
@@ -95,12 +95,16 @@ def settings(stack: str, config: Mapping[str, Any], node_image: str | None = Non
     cluster, services = config.get("cluster", {}), config.get("services", [{}])
     if isinstance(cluster, Mapping) and cluster.get("existing"):
         derived |= {"listenAddress": None} | entrance_ports(config.get("contour"))
+    # On `::`, Python's server takes IPv4 as well.
+    listening = ("--bind", "::") if ipv6(cluster) else ()
     secrets = {SECRETS: secret_names(stack, config[SECRETS])} if config.get(SECRETS) is not None else {}
     whole = {
         **config,
         **secrets,
         "cluster": {**derived, **cluster} if isinstance(cluster, Mapping) else cluster,
-        "services": [with_derived(s) for s in services] if isinstance(services, list) else services,
+        "services": [with_derived(s, listening=listening) for s in services]
+        if isinstance(services, list)
+        else services,
     }
     try:
         return Settings.model_validate_json(json.dumps(whole), context={"stack": stack})

@@ -27,18 +27,20 @@ _REWRITTEN = "/kind/old-ipv4"
 (images/base/files/usr/local/bin/entrypoint)."""
 
 
-def look(doors: Sequence[Entrypoint], folder: Path | None = None, *, addresses: bool = False) -> Machine:
+def look(entrypoints: Sequence[Entrypoint], folder: Path | None = None, *, addresses: bool = False) -> Machine:
     """The state of this machine.
 
-    doors: the entrypoints whose ports must be free. All are of one cluster.
+    entrypoints: the entrypoints whose ports must be free. All are of one cluster.
     folder: the folder for kubeconfig files, which must be writable. Default: not checked.
     addresses: whether to read the address that each node of each kind cluster is configured with. Default: only those
       of the entrypoints' cluster.
     """
-    wanted = any(ip_version(address) == IPV6 for door in doors for address in door.listens)
+    wanted = any(ip_version(address) == IPV6 for entrypoint in entrypoints for address in entrypoint.listens)
     missing = tuple(tool for tool in ("docker", "kind") if not shutil.which(tool))
     daemon, error = (
-        (None, "") if "docker" in missing else _daemon(doors[0].node if doors else None, addresses=addresses)
+        (None, "")
+        if "docker" in missing
+        else _daemon(entrypoints[0].node if entrypoints else None, addresses=addresses)
     )
     return Machine(
         missing_tools=missing,
@@ -47,12 +49,15 @@ def look(doors: Sequence[Entrypoint], folder: Path | None = None, *, addresses: 
         remote=None if "docker" in missing else _remote(_endpoint()),
         kind_provider=os.environ.get("KIND_EXPERIMENTAL_PROVIDER"),
         busy=tuple(
-            m.host for door in doors for m in door.mappings if any(busy(address, m.host) for address in door.listens)
+            m.host
+            for entrypoint in entrypoints
+            for m in entrypoint.mappings
+            if any(busy(address, m.host) for address in entrypoint.listens)
         ),
         inotify_instances=_number("/proc/sys/fs/inotify/max_user_instances"),
         inotify_watches=_number("/proc/sys/fs/inotify/max_user_watches"),
         lowest_port=_number("/proc/sys/net/ipv4/ip_unprivileged_port_start") or 0,
-        folder_error=_unwritable(folder) if folder else "",
+        folder_error=unwritable(folder) if folder else "",
         no_ipv6=_no_ipv6() if wanted else "",
         network_without_ipv6=_network_without_ipv6() if wanted and daemon else "",
     )
@@ -144,8 +149,11 @@ def _container(item: Mapping[str, Any]) -> DockerContainer:
     )
 
 
-def _unwritable(folder: Path) -> str:
-    """Why no file can be written into a folder, which need not exist yet; "" if one can."""
+def unwritable(folder: Path, needed: int = _FILES) -> str:
+    """Why no files can be written into a folder, which need not exist yet; "" if they can.
+
+    needed: their bytes. Default: those of the kubeconfig files.
+    """
     parent = folder
     while not os.path.lexists(parent) and parent != parent.parent:
         parent = parent.parent
@@ -153,8 +161,8 @@ def _unwritable(folder: Path) -> str:
         return f"{parent} is no folder"
     if not os.access(parent, os.W_OK | os.X_OK):
         return f"{parent} cannot be written by this user"
-    if (free := shutil.disk_usage(parent).free) < _FILES:
-        return f"the disk of {parent} has {free // 1024} KiB free, and {_FILES // 1024} KiB are needed"
+    if (free := shutil.disk_usage(parent).free) < needed:
+        return f"the disk of {parent} has {free // 1024} KiB free, and {needed // 1024} KiB are needed"
     return ""
 
 

@@ -40,7 +40,7 @@ def found(view: PathFacts, hop: HopName) -> HopEvidence:
     return _HOPS[hop](view)
 
 
-def told(request: SentRequest) -> str:
+def request_line(request: SentRequest) -> str:
     """A request and how it ended, as a line of evidence."""
     reached = f"{bracketed(request.address)}:{request.port}"
     took = request.seconds.get("total")
@@ -54,13 +54,13 @@ def told(request: SentRequest) -> str:
 
 
 def _asked(view: PathFacts, *places: Where) -> Iterator[str]:
-    for request in view.sight.requests:
+    for request in view.observation.requests:
         if request.where in places:
-            yield told(request)
-            yield from shaken(request)
+            yield request_line(request)
+            yield from handshake_lines(request)
 
 
-def shaken(request: SentRequest) -> Iterator[str]:
+def handshake_lines(request: SentRequest) -> Iterator[str]:
     """The TLS handshake of a request, a line each for what was agreed and for each certificate."""
     tls = request.tls
     if tls is None:
@@ -90,7 +90,7 @@ def _stage(view: PathFacts, place: Where, stage: str, since: str = "") -> float 
 
 
 def _name(view: PathFacts) -> HopEvidence:
-    host = view.sight.host
+    host = view.observation.host
     if host is None or view.asked.from_node:
         return NOTHING
     evidence = [f"hosts file: {line.strip()}" for line in host.hosts]
@@ -113,11 +113,11 @@ def _port_mapping(view: PathFacts) -> HopEvidence:
                 evidence.append(f"docker port {name}: {one.inside}/tcp on {one}, container {state}")
                 first = ip_version(one.address) == view.version
                 value = HopAddress(str(one), f"{name}:{one.inside}") if first or value is None else value
-    if view.sight.host:
+    if view.observation.host:
         evidence += [
             f"{SocketAddress(listener.address, listener.port)} is held by "
             f"{listener.process or 'a process of another user'}"
-            for listener in view.sight.host.listeners
+            for listener in view.observation.host.listeners
         ]
     took = None if view.asked.from_node else _stage(view, "client", "connect", "name")
     return HopEvidence(value, (*evidence, *_asked(view, "client")), took)
@@ -153,8 +153,8 @@ def _envoy_pod(pod: Mapping[str, JSON]) -> Iterator[str]:
 
 
 def _standing(pod: Mapping[str, JSON]) -> str:
-    status = (objects.condition(pod, "Ready") or {}).get("status")
-    ready = {"True": "ready", "False": "not ready"}.get(str(status), "readiness unknown")
+    found = objects.condition(pod, "Ready")
+    ready = {"True": "ready", "False": "not ready"}.get(found.status if found else "", "readiness unknown")
     restarts = sum(status.restarts for status in container_statuses(pod))
     return f"{objects.phase(pod) or 'of unknown phase'}, {ready}, {restarts} restarts"
 
@@ -316,10 +316,10 @@ def _crossings(view: PathFacts) -> Iterator[_Crossing]:
     envoy = next(iter(view.envoys_on(view.publishing)), None)
     start = view.node(objects.node_of(envoy)) if envoy else None
     several = sum(not is_control_plane(objects.name(node)) for node in view.of("Node")) > 1
-    told_of: set[str] = set()
+    reported: set[str] = set()
     for pod in view.pods if start else ():
         name, address = objects.node_of(pod), objects.address(pod)
-        if start is None or name is None or address is None or name in told_of:
+        if start is None or name is None or address is None or name in reported:
             continue
         if name == start.name and several:
             yield _Crossing(start, name, objects.full_name(pod), address)
@@ -329,7 +329,7 @@ def _crossings(view: PathFacts) -> Iterator[_Crossing]:
             yield _Crossing(start, name, objects.full_name(pod), address, device, via, default)
         else:
             continue
-        told_of.add(name)
+        reported.add(name)
 
 
 def _carried(node: ObservedNode, device: str) -> Iterator[str]:
@@ -357,8 +357,12 @@ def _pod(view: PathFacts) -> HopEvidence:
         listening = kernel.sockets(space.sockets) if space else ()
         if space:
             evidence.append(f"listens in its namespace: {', '.join(map(str, listening)) or 'nothing'}")
-        wanted = view.backend.target_port if view.backend else None
-        value = value or next((HopAddress(str(socket)) for socket in listening if socket.port == wanted), None)
+        target = view.backend.target_port if view.backend else None
+        bound = next((socket for socket in listening if socket.port == target), None)
+        if bound and value is None:
+            address = objects.address(pod)
+            # A server on every address is reached at the pod's own.
+            value = HopAddress(str(SocketAddress(address, bound.port)) if bound.wildcard and address else str(bound))
     if value is None and view.answered("pod"):
         request = view.request("pod")
         value = HopAddress(f"{bracketed(request.address)}:{request.port}") if request else None
@@ -373,7 +377,7 @@ def _reply(view: PathFacts, what: str) -> HopEvidence:
     answer = view.request("client")
     if answer is None or answer.status is None:
         return NOTHING
-    return HopEvidence(HopAddress(what), (told(answer),))
+    return HopEvidence(HopAddress(what), (request_line(answer),))
 
 
 def _reply_endpoint(view: PathFacts) -> HopEvidence:
@@ -408,7 +412,7 @@ def _reply_client(view: PathFacts) -> HopEvidence:
         return NOTHING
     return HopEvidence(
         HopAddress(f"{answer.status}, {answer.size} bytes"),
-        (told(answer),),
+        (request_line(answer),),
         _stage(view, "client", "total", "first byte"),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hops.kubernetes import objects
 from hops.kubernetes.controller.installed import InstalledContour, chosen, installed
-from hops.kubernetes.declared_path import backends, door, foreign_service, match_of
+from hops.kubernetes.declared_path import backends, entrypoint, foreign_service, match_of
 from hops.kubernetes.existing_cluster import ExistingCluster
 from hops.kubernetes.inventory import Inventory
 from hops.kubernetes.resources import docker_containers
@@ -20,7 +20,7 @@ from hops.kubernetes.routing.route import takes_path
 from hops.kubernetes.values import JSON
 from hops.model.finding import Identity, Place
 from hops.model.hop import Backend, Entrypoint, PortMapping, ip_version
-from hops.model.kind_names import CONTROL_PLANE
+from hops.model.kind_names import CONTROL_PLANE, KIND_API
 from hops.model.path import CONTOUR_NAMESPACE
 from hops.model.plan import Plan, plan
 from hops.trace.facts.conditions import met
@@ -42,28 +42,28 @@ THROUGH_ENVOY: tuple[Where, ...] = ("client", "node", "envoy")
 
 @dataclass(frozen=True)
 class PathFacts:
-    """The facts of a path. A fact that was not observed is None or empty, and `sight.unseen` has the reason.
+    """The facts of a path. A fact that was not observed is None or empty, and `observation.unseen` has the reason.
 
-    sight: the observation.
+    observation: the observation.
     """
 
-    sight: Observation
+    observation: Observation
 
     @property
     def asked(self) -> FollowedRequest:
-        return self.sight.asked
+        return self.observation.asked
 
     @cached_property
     def planned(self) -> Plan | None:
         """The plan of the stack; None without a stack."""
-        return plan(self.sight.stack.settings) if self.sight.stack else None
+        return plan(self.observation.stack.settings) if self.observation.stack else None
 
     # --- Docker
 
     @cached_property
     def containers(self) -> Mapping[str, Mapping[str, Any]]:
         """The containers as `docker inspect` shows them, by name; empty if Docker was not seen."""
-        found = self.sight.docker.containers if self.sight.docker else ()
+        found = self.observation.docker.containers if self.observation.docker else ()
         return {docker_containers.name(item): item for item in found}
 
     @cached_property
@@ -72,12 +72,12 @@ class PathFacts:
         return {
             name: item
             for name, item in self.containers.items()
-            if self.sight.cluster_name and docker_containers.cluster(item) == self.sight.cluster_name
+            if self.observation.cluster_name and docker_containers.cluster(item) == self.observation.cluster_name
         }
 
     def running(self, container: str) -> bool | None:
         """Whether a container runs and is not paused; None if Docker was not seen."""
-        if self.sight.docker is None:
+        if self.observation.docker is None:
             return None
         item = self.containers.get(container)
         return docker_containers.running(item) and not docker_containers.paused(item)
@@ -91,7 +91,7 @@ class PathFacts:
     @cached_property
     def publishing(self) -> str | None:
         """The node that requests enter: the one that publishes the request's port, or else the planned one."""
-        return self.published[0].container if self.published else self.door.node if self.door else None
+        return self.published[0].container if self.published else self.entrypoint.node if self.entrypoint else None
 
     @cached_property
     def neighbour(self) -> str | None:
@@ -102,17 +102,18 @@ class PathFacts:
     @cached_property
     def node_port(self) -> int | None:
         """The port of the publishing node that the request's port leads to."""
-        mappings = self.door.mappings if self.door else ()
+        mappings = self.entrypoint.mappings if self.entrypoint else ()
         scheme = self.asked.scheme
         planned = (mapping.node for mapping in mappings if mapping.host == self.asked.port or mapping.scheme == scheme)
         return self.published[0].inside if self.published else next(planned, None)
 
     @cached_property
     def version(self) -> int:
-        """The IP version by which the request entered: that of the client's request, or else of the entrance."""
+        """The IP version by which the request entered: that of the client's request if the entrance has it."""
+        own = [ip_version(address) for address in self.entrypoint.listens] if self.entrypoint else []
         sent = self.request("client")
-        entrance = self.door.listen if self.door else None
-        return ip_version(sent.address if sent and sent.address else entrance)
+        entered = ip_version(sent.address) if sent and sent.address else None
+        return entered if entered and (not own or entered in own) else next(iter(own), ip_version(None))
 
     def of_version(self, addresses: Iterable[str]) -> str | None:
         """The address of the family by which the request entered; the first if there is none of it."""
@@ -137,9 +138,11 @@ class PathFacts:
     @cached_property
     def resolved(self) -> tuple[str, ...]:
         """The addresses of the host name for a client on this machine, IPv4 before IPv6; empty if there are none."""
-        lookups = sorted(self.sight.host.lookups, key=lambda lookup: lookup.family) if self.sight.host else ()
+        lookups = (
+            sorted(self.observation.host.lookups, key=lambda lookup: lookup.family) if self.observation.host else ()
+        )
         found = dict.fromkeys(address for lookup in lookups for address in lookup.addresses)
-        sent = [request for request in self.sight.requests if request.where == "client"]
+        sent = [request for request in self.observation.requests if request.where == "client"]
         if sent and sent[0].address in found and "connect" not in sent[0].seconds:
             # A client that looks up both families goes on to an address that connects. If the hosts file has ::1, glibc
             # gives 127.0.0.1 to a client that looks up IPv4 only (nss/nss_files/files-hosts.c).
@@ -162,12 +165,12 @@ class PathFacts:
 
     @property
     def _all(self) -> tuple[Mapping[str, Any], ...]:
-        return self.sight.cluster.objects if self.sight.cluster else ()
+        return self.observation.cluster.objects if self.observation.cluster else ()
 
     @property
     def sees_cluster(self) -> bool:
         """Whether the path's own cluster answered."""
-        return self.sight.cluster is not None and not self.foreign
+        return self.observation.cluster is not None and not self.foreign
 
     @cached_property
     def objects(self) -> tuple[dict[str, JSON], ...]:
@@ -176,7 +179,7 @@ class PathFacts:
 
     def sees(self, kind: str) -> bool:
         """Whether all objects of a kind were read, so that a missing one does not exist."""
-        return self.sees_cluster and f"cluster: {kind}" not in self.sight.unseen
+        return self.sees_cluster and f"cluster: {kind}" not in self.observation.unseen
 
     def of(self, kind: str, namespace: str | None = None) -> Iterator[dict[str, JSON]]:
         """The objects of a kind, in a namespace or in all."""
@@ -198,15 +201,15 @@ class PathFacts:
 
     def inventory_with(self, *more: dict[str, JSON]) -> Inventory:
         """The inventory with more objects."""
-        taken = datetime.fromisoformat(self.sight.taken).date()
-        settings = self.sight.stack.settings if self.sight.stack else None
+        taken = datetime.fromisoformat(self.observation.taken).date()
+        settings = self.observation.stack.settings if self.observation.stack else None
         declared = [(self._with_entries(item), Place()) for item in (*self.declared, *more)]
         live = self.sees("Gateway") and self.sees("Namespace")
         return Inventory(declared, today=taken, settings=settings, live=live)
 
     def _with_entries(self, item: dict[str, JSON]) -> dict[str, JSON]:
         """A Secret with all keys that the rules require: an observation contains no data."""
-        unusable = self.sight.cluster.unusable if self.sight.cluster else {}
+        unusable = self.observation.cluster.unusable if self.observation.cluster else {}
         if item.get("kind") != "Secret" or unusable.get(f"{objects.namespace(item)}/{objects.name(item)}"):
             return item
         return {**item, "data": dict.fromkeys(("tls.crt", "tls.key", "ca.crt", "crl.pem"), "")}
@@ -229,9 +232,9 @@ class PathFacts:
             nodes.append((role != CONTROL_PLANE, name, {"role": role, "extraPortMappings": published}))
         if nodes:
             yield {
-                "apiVersion": "kind.x-k8s.io/v1alpha4",
+                "apiVersion": KIND_API,
                 "kind": "Cluster",
-                "name": self.sight.cluster_name,
+                "name": self.observation.cluster_name,
                 "nodes": [node for _, _, node in sorted(nodes, key=lambda entry: entry[:2])],
             }
 
@@ -243,20 +246,20 @@ class PathFacts:
         return (*self.objects, *self._kind_cluster())
 
     @cached_property
-    def door(self) -> Entrypoint | None:
+    def entrypoint(self) -> Entrypoint | None:
         """The entrypoint: as planned, or else as the containers and objects declare it."""
-        stack = self.sight.stack
+        stack = self.observation.stack
         if stack and stack.settings.cluster.existing and self.sees_cluster:
-            return plan(stack.settings, ExistingCluster(self.objects, stack.settings).addresses).door
+            return plan(stack.settings, ExistingCluster(self.objects, stack.settings).addresses).entrypoint
         if self.planned is None:
-            return door(self.inventory, self.asked.port)
-        by_port = (own for own in self.planned.doors if any(m.host == self.asked.port for m in own.mappings))
-        return next(by_port, self.planned.door)
+            return entrypoint(self.inventory, self.asked.port)
+        by_port = (own for own in self.planned.entrypoints if any(m.host == self.asked.port for m in own.mappings))
+        return next(by_port, self.planned.entrypoint)
 
     @cached_property
     def installed(self) -> InstalledContour | None:
         """The Contour of the path: that of the stack, or else the published one, or else the first of the cluster."""
-        existing = self.sight.stack.settings.contour.existing if self.sight.stack else None
+        existing = self.observation.stack.settings.contour.existing if self.observation.stack else None
         there = chosen(self.inventory, existing or CONTOUR_NAMESPACE) or self.inventory.once(installed)
         return there[0] if there else None
 
@@ -280,7 +283,7 @@ class PathFacts:
     @cached_property
     def entry(self) -> PortMapping | None:
         """The port mapping that the request takes: that of its port, or else that of its scheme."""
-        mappings = self.door.mappings if self.door else ()
+        mappings = self.entrypoint.mappings if self.entrypoint else ()
         own = next((m for m in mappings if m.host == self.asked.port), None)
         return own or next((m for m in mappings if m.scheme == self.asked.scheme), None)
 
@@ -349,7 +352,7 @@ class PathFacts:
     def envoy(self) -> ObservedEnvoy | None:
         """The state of the first of Envoy's pods."""
         names = [objects.full_name(pod) for pod in self.envoy_pods]
-        return next((envoy for name in names for envoy in self.sight.envoys if envoy.pod == name), None)
+        return next((envoy for name in names for envoy in self.observation.envoys if envoy.pod == name), None)
 
     def envoys_on(self, node: str | None) -> tuple[dict[str, JSON], ...]:
         """Envoy's pods that run on a node or wait for it, without those that are being deleted."""
@@ -371,7 +374,7 @@ class PathFacts:
 
     def node(self, name: str | None) -> ObservedNode | None:
         """The observed state of a node; None if it was not seen."""
-        return next((node for node in self.sight.nodes if node.name == name), None)
+        return next((node for node in self.observation.nodes if node.name == name), None)
 
     def namespace(self, pod: Mapping[str, JSON]) -> Namespace | None:
         """The network namespace of a pod: the one on its node that has its address; None if it was not seen."""
@@ -397,7 +400,7 @@ class PathFacts:
             return True
         shown = request.tls.chain[:1] if request.tls else ()
         others = (
-            one.tls.chain[:1] for one in self.sight.requests if one.tls and (one.by_envoy or one.where == "envoy")
+            one.tls.chain[:1] for one in self.observation.requests if one.tls and (one.by_envoy or one.where == "envoy")
         )
         return bool(shown) and request.where in THROUGH_ENVOY and shown in others
 
@@ -408,11 +411,13 @@ class PathFacts:
         if request is None:
             return None
         # The text that is expected stands in the answer behind a redirect.
-        return (request.served or request.redirected) and (request.expected is not False or self.sight.then is not None)
+        return (request.served or request.redirected) and (
+            request.expected is not False or self.observation.then is not None
+        )
 
     def request(self, where: Where) -> SentRequest | None:
         """The first request that was sent to this place, by the family of the client's request if there is one."""
-        sent = [request for request in self.sight.requests if request.where == where]
+        sent = [request for request in self.observation.requests if request.where == where]
         if where not in ("node", "envoy"):
             return sent[0] if sent else None
         return next((one for one in sent if ip_version(one.address) == self.version), sent[0] if sent else None)

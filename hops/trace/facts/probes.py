@@ -52,8 +52,8 @@ def probing(asked: FollowedRequest) -> str:
 
 def published(view: PathFacts) -> tuple[str, ...]:
     """The addresses at which requests should enter, whatever the host name resolves to; empty if unknown."""
-    if view.door and view.door.listen:
-        return view.door.clients
+    if view.entrypoint and view.entrypoint.listen:
+        return view.entrypoint.clients
     for service in view.of("Service"):
         declared = as_service(service)
         if declared.type == "LoadBalancer" and declared.selector.get("app") == "envoy":
@@ -103,21 +103,21 @@ def _probes(view: PathFacts) -> Iterator[Probe]:
 
 def _entering(view: PathFacts, envoy: Mapping[str, JSON] | None, method: str) -> Iterator[Probe]:
     """The requests to the publishing node and to its Envoy, by each family in which the port is published."""
-    door, inside, scheme = view.publishing, view.node_port, view.asked.scheme
+    publishing, inside, scheme = view.publishing, view.node_port, view.asked.scheme
     versions = {ip_version(address) for address in published(view)} or {ip_version(None)}
     own = [
         address
-        for address in docker_containers.addresses(view.containers.get(door or ""), *_BOTH)
+        for address in docker_containers.addresses(view.containers.get(publishing or ""), *_BOTH)
         if ip_version(address) in versions
     ]
-    if door and inside:
-        yield from (Probe("node", address, inside, method, door, scheme=scheme) for address in own)
+    if publishing and inside:
+        yield from (Probe("node", address, inside, method, publishing, scheme=scheme) for address in own)
         if view.asked.from_node and own:
-            yield Probe("client", own[0], inside, view.asked.method, door, scheme=scheme)
+            yield Probe("client", own[0], inside, view.asked.method, publishing, scheme=scheme)
     for address in objects.addresses(envoy) if envoy else ():
         if envoy and (ip_version(address) in versions or address == objects.address(envoy)):
             pod, port = objects.full_name(envoy), _envoy_port(envoy, view)
-            sender = door or objects.node_of(envoy)
+            sender = publishing or objects.node_of(envoy)
             yield Probe("envoy", address, port, method, sender, pod=pod, scheme=scheme)
 
 

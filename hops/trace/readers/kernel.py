@@ -134,6 +134,12 @@ class Socket:
         plain = self.address.partition("%")[0]
         return plain not in ("*", "") and ip_address(plain).is_loopback
 
+    @property
+    def wildcard(self) -> bool:
+        """Whether every address of the pod leads to it."""
+        plain = self.address.partition("%")[0]
+        return plain in ("*", "") or ip_address(plain).is_unspecified
+
     def takes(self, address: str) -> bool:
         """Whether a connection to this address of the pod can come to it. A socket on `::` may take IPv4 as well."""
         plain = self.address.partition("%")[0]
@@ -200,7 +206,7 @@ class Link:
     name: of the interface.
     on: whether it is switched on.
     up: whether its other end is too.
-    mtu: bytes; None if not told.
+    mtu: bytes; None if unknown.
     received, sent, dropped: packets; None where no counters were printed.
     dropped: of both directions, with errors.
     """
@@ -256,8 +262,10 @@ def longest(routes: str, address: str) -> Mapping[str, Any] | None:
 
 def device(routes: str, address: str) -> str | None:
     """The interface of the host route to an address in `ip -json route`."""
-    wanted = (address, _host(address))
-    return next((text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in wanted), None)
+    destinations = (address, _host(address))
+    return next(
+        (text(at(dict(route), "dev")) for route in parsed(routes) if at(dict(route), "dst") in destinations), None
+    )
 
 
 def tracked(conntrack: str, port: int) -> str | None:

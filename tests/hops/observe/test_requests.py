@@ -55,8 +55,8 @@ def quick(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @BOTH
 def test_an_answer(serve: Serve, send: Send) -> None:
-    heard: list[bytes] = []
-    answer = send(serve(answering(OK, heard)), path="/a/../b", headers={"X-Any": 'a "b" \\c', "Empty": ""})
+    received: list[bytes] = []
+    answer = send(serve(answering(OK, received)), path="/a/../b", headers={"X-Any": 'a "b" \\c', "Empty": ""})
     assert (answer.failure, answer.status, answer.size) == (None, 200, 5)
     assert answer.sha256 == hashlib.sha256(b"hello").hexdigest()
     assert answer.headers["x-envoy-upstream-service-time"] == "3"
@@ -64,7 +64,7 @@ def test_an_answer(serve: Serve, send: Send) -> None:
     assert answer.body == "", "what a pod says is nobody's business"
     assert list(answer.seconds)[-3:] == ["connect", "first byte", "total"]
     assert list(answer.seconds.values()) == sorted(answer.seconds.values())
-    head = heard[0].decode()
+    head = received[0].decode()
     assert head.startswith("GET /a/../b HTTP/1.1\r\n")
     assert f"\r\nHost: web.localhost:{answer.port}\r\n" in head
     assert '\r\nX-Any: a "b" \\c\r\n' in head
@@ -172,10 +172,10 @@ def test_what_is_expected_is_looked_for_in_the_body(serve: Serve, send: Send) ->
 
 @BOTH
 def test_a_head_request_has_no_body(serve: Serve, send: Send) -> None:
-    heard: list[bytes] = []
-    answer = send(serve(answering(OK.removesuffix(b"hello"), heard)), method="HEAD")
+    received: list[bytes] = []
+    answer = send(serve(answering(OK.removesuffix(b"hello"), received)), method="HEAD")
     assert (answer.status, answer.failure, answer.size) == (200, None, 0)
-    assert heard[0].startswith(b"HEAD / ")
+    assert received[0].startswith(b"HEAD / ")
 
 
 @BOTH
@@ -202,12 +202,12 @@ def test_a_client_goes_on_to_the_next_address_where_it_cannot_connect(serve: Ser
 
 
 def test_what_may_change_something_is_sent_once(serve: Serve) -> None:
-    heard: list[bytes] = []
-    port = serve(answering(OK, heard))
+    received: list[bytes] = []
+    port = serve(answering(OK, received))
     answers = from_client(asked(port, method="POST"), Resolved(("127.0.0.2", "127.0.0.1", "127.0.0.1"), 0.0), ())
     assert answers[0].method == "POST"
-    assert sum(request.startswith(b"POST ") for request in heard) == 1
-    assert {request.split()[0] for request in heard} == {b"POST", b"GET"}
+    assert sum(request.startswith(b"POST ") for request in received) == 1
+    assert {request.split()[0] for request in received} == {b"POST", b"GET"}
 
 
 def test_a_node_sends_several_requests_at_once(serve: Serve, stand_in: StandIn) -> None:
@@ -243,12 +243,12 @@ def test_a_pod_behind_http_2_is_asked_by_it_and_by_http_1_where_it_speaks_no_oth
 ) -> None:
     if not shutil.which("curl"):
         pytest.skip("curl is not on PATH")
-    heard: list[bytes] = []
-    probe = Probe("pod", "127.0.0.1", serve(answering(said, heard)), "POST", scheme="h2c")
+    received: list[bytes] = []
+    probe = Probe("pod", "127.0.0.1", serve(answering(said, received)), "POST", scheme="h2c")
     request = asked(1, method="POST", grpc=True)
     (answer,), _ = from_node(ObservedNode(name="node"), request, [probe], None, {})
     assert (answer.failure, answer.status) == (None, status)
-    assert heard[-1].startswith(spoken)
+    assert received[-1].startswith(spoken)
 
 
 def test_the_node_tells_its_counters_afterwards(serve: Serve, stand_in: StandIn) -> None:
@@ -261,7 +261,7 @@ def test_the_node_tells_its_counters_afterwards(serve: Serve, stand_in: StandIn)
     assert after.conntrack == "--dump --proto tcp --orig-port-dst 80\n"
 
 
-def test_a_node_without_curl_is_told(stand_in: StandIn) -> None:
+def test_a_node_without_curl_is_reported(stand_in: StandIn) -> None:
     (stand_in.bin / "curl").unlink(missing_ok=True)
     unseen: dict[str, str] = {}
     answers, _ = from_node(ObservedNode(name="node"), asked(1), [Probe("envoy", "127.0.0.1", 1)], None, unseen)
@@ -280,12 +280,12 @@ def test_a_node_without_curl_is_told(stand_in: StandIn) -> None:
 )
 def test_a_node_tells_why_it_could_not_connect(stand_in: StandIn, why: str, failure: str) -> None:
     """Its exit status is 7 for all of them, and its message is the same."""
-    told = '{"exitcode": 7, "errormsg": "Could not connect to server", "response_code": 0, "size_header": 0, '
-    told += '"time_connect": 0, "time_starttransfer": 0, "time_total": 3.1}'
+    reported = '{"exitcode": 7, "errormsg": "Could not connect to server", "response_code": 0, "size_header": 0, '
+    reported += '"time_connect": 0, "time_starttransfer": 0, "time_total": 3.1}'
     stand_in.program(
         "curl",
         "#!/bin/sh\nprintf '%s\\n' '*   Trying 10.0.0.1:80...' "
-        f"'* connect to 10.0.0.1 port 80 failed: {why}' '{{ [5 bytes data]' '{told}' >&2\n",
+        f"'* connect to 10.0.0.1 port 80 failed: {why}' '{{ [5 bytes data]' '{reported}' >&2\n",
     )
     answers, _ = from_node(ObservedNode(name="node"), asked(1), [Probe("pod", "10.0.0.1", 80)], None, {})
     assert [(answer.failure, answer.error) for answer in answers] == [(failure, why)]
@@ -300,18 +300,18 @@ def test_headers_are_no_arguments(serve: Serve, stand_in: StandIn) -> None:
 
 @BOTH
 def test_an_upgrade_is_sent_with_one_connection_header(serve: Serve, send: Send) -> None:
-    heard: list[bytes] = []
-    send(serve(answering(OK, heard)), headers={"Connection": "Upgrade", "Upgrade": "websocket"})
-    lines = [line for line in heard[0].split(b"\r\n") if line.lower().startswith(b"connection:")]
+    received: list[bytes] = []
+    send(serve(answering(OK, received)), headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    lines = [line for line in received[0].split(b"\r\n") if line.lower().startswith(b"connection:")]
     assert lines == [b"Connection: Upgrade"]
 
 
 def test_a_proxy_is_asked_for_the_whole_url(serve: Serve) -> None:
-    heard: list[bytes] = []
-    proxy = ClientProxy("http_proxy", "http", "127.0.0.1", serve(answering(OK, heard)))
+    received: list[bytes] = []
+    proxy = ClientProxy("http_proxy", "http", "127.0.0.1", serve(answering(OK, received)))
     (answer,) = through_proxy(asked(8080, path="/a?b=1"), proxy)
     assert (answer.where, answer.status) == ("proxy", 200)
-    assert heard[0].startswith(b"GET http://web.localhost:8080/a?b=1 HTTP/1.1\r\nHost: web.localhost:8080\r\n")
+    assert received[0].startswith(b"GET http://web.localhost:8080/a?b=1 HTTP/1.1\r\nHost: web.localhost:8080\r\n")
 
 
 def test_nothing_is_sent_to_a_proxy_that_speaks_another_protocol() -> None:

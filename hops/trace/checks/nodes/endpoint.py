@@ -7,18 +7,18 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 
 from hops.kubernetes import objects
-from hops.kubernetes.policies.network_policies import KINDS, Connection, Direction, Peer, peer
+from hops.kubernetes.policies.network_policies import DEFAULT, KINDS, Connection, Direction, Peer, peer, tier_of
 from hops.kubernetes.policies.policy_order import Ruling, ruling
 from hops.kubernetes.resources import ip_pools
 from hops.kubernetes.resources.pods import as_pod, as_template
-from hops.kubernetes.values import JSON, at, mapping, network, text
+from hops.kubernetes.values import JSON, at, network, text
 from hops.model.finding import Finding, Identity
 from hops.model.hop import HopName, ip_version
 from hops.model.pod_network import POD_NETWORK
 from hops.trace.checks.nodes.pod_interfaces import wires
 from hops.trace.code import Code
 from hops.trace.facts.envoy_drift import arrived, contour_pods
-from hops.trace.facts.evidence import told
+from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, identity
 from hops.trace.facts.remedies import NETWORK_AGENT, command, kubectl, mend
 from hops.trace.observed.observation import SentRequest
@@ -30,7 +30,7 @@ T33 = Code(
     symptom="503 from Envoy, after its connect time-out of 2 s.",
     cause=f"A NetworkPolicy of Kubernetes or {POD_NETWORK.title} selects the pod, and no rule allows connections "
     "from Envoy.",
-    told_apart="The trace evaluates the policies for the connection from Envoy's pod to the pod's port. A request "
+    confirmed_by="The trace evaluates the policies for the connection from Envoy's pod to the pod's port. A request "
     "from the pod's own node succeeds, one from Envoy's pod fails. A policy that the trace cannot evaluate is "
     "reported only if both requests were seen.",
     remedy="Allow Envoy's pod, or remove the rule that denies it.",
@@ -42,7 +42,7 @@ T37 = Code(
     title=f"{POD_NETWORK.title} does not run on the pod's node",
     symptom="503 from Envoy; the pod stays in ContainerCreating, or runs and cannot be reached.",
     cause=f"{POD_NETWORK.agent} is stopped, deleted or fails, so the network of a new pod is not set up.",
-    told_apart=f"No {POD_NETWORK.agent} is ready on the node, and the pod's sandbox error names {POD_NETWORK.title}, "
+    confirmed_by=f"No {POD_NETWORK.agent} is ready on the node, and the pod's sandbox error names {POD_NETWORK.title}, "
     "or the node's firewall drops packets of the pod's interface as unknown. The finding is advisory if the request "
     "is answered.",
     remedy=f"Start {POD_NETWORK.agent} on the node again.",
@@ -53,7 +53,7 @@ T38 = Code(
     title=f"{POD_NETWORK.title} gives pods addresses outside of the cluster's pod subnet",
     symptom="Some connections work, others are masqueraded or dropped.",
     cause="The IPPool's CIDR is outside the podSubnet with which the cluster was created.",
-    told_apart="The trace compares the pool's CIDR with podSubnet of kubeadm's configuration. The finding is "
+    confirmed_by="The trace compares the pool's CIDR with podSubnet of kubeadm's configuration. The finding is "
     "advisory if the request is answered.",
     remedy="Create a pool in the pod subnet, disable the other, and recreate the pods.",
     references=("https://docs.tigera.io/calico/latest/networking/ipam/migrate-pools",),
@@ -66,7 +66,7 @@ def denied(view: PathFacts) -> Iterator[Finding]:
     if envoy is None or view.backend is None or as_pod(envoy).host_network:
         return
     policies = [item for kind in KINDS for item in view.of(kind)]
-    told_of = set()
+    reported = set()
     for pod, address in [(each, address) for each in view.pods for address in _dialled(view, each)]:
         sent = _sent(view, address)
         if as_pod(pod).host_network or _passed(view, sent):
@@ -77,11 +77,11 @@ def denied(view: PathFacts) -> Iterator[Finding]:
         directions: tuple[Direction, ...] = ("Ingress", "Egress")
         for direction in directions:
             said = ruling(policies, direction, connection)
-            if said.by is None or said.allowed or id(said.by) in told_of:
+            if said.by is None or said.allowed or id(said.by) in reported:
                 continue
             if said.allowed is None and not (sent and sent.failure == "timeout" and _from_node(view, address)):
                 continue
-            told_of.add(id(said.by))
+            reported.add(id(said.by))
             yield _denial(view, said, direction, (envoy, pod), address)
 
 
@@ -122,12 +122,13 @@ def outside(view: PathFacts) -> Iterator[Finding]:
         if not same or any(_inside(cidr, subnet) for subnet in same):
             continue
         name = objects.name(pool)
-        wanted = str(same[0])
-        evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {wanted}"]
+        pod_subnet = str(same[0])
+        evidence = [f"IPPool {name}: {cidr}", f"podSubnet: {pod_subnet}"]
         message = (
-            f"{POD_NETWORK.title}'s pool {name} gives addresses of {cidr}, and the cluster's pod subnet is {wanted}."
+            f"{POD_NETWORK.title}'s pool {name} gives addresses of {cidr}, and the cluster's pod subnet is "
+            f"{pod_subnet}."
         )
-        yield T38.finding(identity(pool), message, _pool(view, pool, wanted), evidence, stops=not arrived(view))
+        yield T38.finding(identity(pool), message, _pool(view, pool, pod_subnet), evidence, stops=not arrived(view))
 
 
 CHECKS: tuple[Callable[[PathFacts], Iterator[Finding]], ...] = (denied, unready, outside)
@@ -150,7 +151,7 @@ def _dialled(view: PathFacts, pod: Mapping[str, JSON]) -> tuple[str | None, ...]
 
 def _sent(view: PathFacts, address: str | None) -> SentRequest | None:
     """The request from Envoy's network namespace to an address of a pod."""
-    return next((r for r in view.sight.requests if r.where == "pod from envoy" and r.address == address), None)
+    return next((r for r in view.observation.requests if r.where == "pod from envoy" and r.address == address), None)
 
 
 def _passed(view: PathFacts, sent: SentRequest | None) -> bool:
@@ -162,7 +163,7 @@ def _passed(view: PathFacts, sent: SentRequest | None) -> bool:
 
 def _from_node(view: PathFacts, address: str | None) -> bool:
     """Whether a pod answers its own node at an address."""
-    return any(r.where == "pod" and r.address == address and r.status is not None for r in view.sight.requests)
+    return any(r.where == "pod" and r.address == address and r.status is not None for r in view.observation.requests)
 
 
 def _denial(
@@ -185,12 +186,12 @@ def _denial(
     else:
         message = f"{whole} {'denies' if said.explicit else 'does not allow'} {way}."
     evidence = [f"{direction} of {whole} ({policy.get('apiVersion')}): {_verdict(said)}"]
-    evidence += [told(r) for r in view.sight.requests if r.where in ("pod", "pod from envoy")]
+    evidence += [request_line(r) for r in view.observation.requests if r.where in ("pod", "pod from envoy")]
     labels = objects.labels(pod)
     chosen = {k: v for k, v in (view.backend.selector if view.backend else {}).items() if labels.get(k) == v}
     admission = _admission(view, direction, str(objects.namespace(pod)), chosen or labels, port)
     remedy = f"{command('printf', '%s', json.dumps(admission))} | {kubectl(view, 'apply', '--filename', '-')}"
-    if said.explicit or said.allowed is None or at(policy, "spec", "tier") not in (None, "default"):
+    if said.explicit or said.allowed is None or tier_of(policy) != DEFAULT:
         remedy = _deletion(view, policy)
     several = len(_dialled(view, pod)) > 1
     return T33.finding(identity(policy), message, remedy, evidence, stops=not several or view.well is not True)
@@ -287,9 +288,9 @@ def _agent_again(view: PathFacts, node: str) -> str:
     if not sets:
         return mend(view, NETWORK_AGENT, kubectl(view, "apply", "--filename", POD_NETWORK.manifest.url))
     namespace = objects.namespace(sets[0])
-    wanted = as_template(sets[0]).node_selector
+    selector = as_template(sets[0]).node_selector
     labels = objects.labels(view.get("Node", None, node) or {})
-    off = [key for key, value in wanted.items() if labels and labels.get(key) != value]
+    off = [key for key, value in selector.items() if labels and labels.get(key) != value]
     if off:
         gone = json.dumps({"spec": {"template": {"spec": {"nodeSelector": dict.fromkeys(off)}}}})
         words = ("patch", "daemonset", POD_NETWORK.agent, "--type", "merge", "--patch", gone)
@@ -315,8 +316,7 @@ def _inside(cidr: IPv4Network | IPv6Network, subnet: IPv4Network | IPv6Network) 
 
 def _pool(view: PathFacts, pool: dict[str, JSON], subnet: str) -> str:
     """The command that makes a pool in the pod subnet, and ends the use of the other."""
-    spec = {**mapping(at(pool, "spec")), "cidr": subnet}
-    made = {"apiVersion": pool.get("apiVersion"), "kind": "IPPool", "metadata": {"name": "pod-subnet"}, "spec": spec}
+    made = ip_pools.like(pool, "pod-subnet", subnet)
     kind = f"ippools.{str(pool.get('apiVersion')).partition('/')[0]}"
     name = objects.name(pool)
     make_it = f"{command('printf', '%s', json.dumps(made))} | {kubectl(view, 'apply', '--filename', '-')}"

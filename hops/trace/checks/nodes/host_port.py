@@ -26,7 +26,7 @@ T11 = Code(
     title="Envoy's pod has no host port",
     symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
     cause="hostPort is missing in Envoy's DaemonSet, or differs from the port to which Docker's mapping leads.",
-    told_apart="Envoy's pod runs on the publishing node and declares no such hostPort, and no DNAT rule leads to it.",
+    confirmed_by="Envoy's pod runs on the publishing node and declares no such hostPort, and no DNAT rule leads to it.",
     remedy="Give Envoy's container the hostPort.",
 )
 T12 = Code(
@@ -36,7 +36,7 @@ T12 = Code(
     symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
     cause=f"The portmap plugin is missing in the CNI configuration; {POD_NETWORK.title}'s operator leaves it out with "
     "hostPorts: Disabled.",
-    told_apart="Envoy's pod declares its hostPort, the node has no DNAT rule to it, and the configuration in "
+    confirmed_by="Envoy's pod declares its hostPort, the node has no DNAT rule to it, and the configuration in "
     "/etc/cni/net.d has no portmap.",
     remedy="Put portmap back and make Envoy's pod again: it gets its rules when it is made.",
     references=("https://docs.tigera.io/calico/latest/reference/installation/api",),
@@ -47,7 +47,7 @@ T13 = Code(
     title="A stale DNAT rule leads to a pod other than Envoy's",
     symptom="curl ends with 52, 56 or 28, or another pod answers.",
     cause="The rule of a deleted pod was left behind, and the node applies the first rule for a port.",
-    told_apart="The target of the node's DNAT rule for the port is not the address of Envoy's pod. The finding is "
+    confirmed_by="The target of the node's DNAT rule for the port is not the address of Envoy's pod. The finding is "
     "advisory if Envoy's own rule comes first.",
     remedy="Delete the rule.",
     references=(
@@ -63,7 +63,7 @@ T14 = Code(
     symptom="curl ends with 52 or 56: Docker accepts the connection and closes it without an answer.",
     cause=f"The node's nat table or its chain {HOST_PORT_CHAIN} was flushed. portmap writes rules only when a pod is "
     "created.",
-    told_apart="Envoy's pod declares its hostPort, portmap is configured, and no rule of the node forwards the port.",
+    confirmed_by="Envoy's pod declares its hostPort, portmap is configured, and no rule of the node forwards the port.",
     remedy="Recreate Envoy's pod.",
     references=("https://github.com/kubernetes/kubernetes/issues/93091",),
     yields_to=("T12", "T16"),
@@ -74,23 +74,23 @@ T15 = Code(
     title="Another pod has Envoy's host port",
     symptom="curl ends with 52 or 56, or another page answers.",
     cause="Only one pod of a node can have a host port. Another pod was first, so Envoy waits.",
-    told_apart="Envoy's pod for the node is Pending, or was rejected because no port is free, and another pod on "
+    confirmed_by="Envoy's pod for the node is Pending, or was rejected because no port is free, and another pod on "
     "the node declares the same hostPort.",
     remedy="Remove the other pod, or give it another port.",
 )
 
 
 @dataclass(frozen=True)
-class _Door:
+class _PublishedPort:
     """The publishing node's port and the Envoy behind it.
 
-    wanted: address and port where the request should go, None where that Envoy has no such hostPort.
+    target: address and port where the request should go, None where that Envoy has no such hostPort.
     """
 
     node: str
     port: int
     envoy: Mapping[str, JSON]
-    wanted: tuple[str, int] | None
+    target: tuple[str, int] | None
     inside: ObservedNode | None
     found: tuple[Translation, ...]
 
@@ -98,34 +98,38 @@ class _Door:
     def led(self) -> bool:
         """Whether the node leads the port to Envoy."""
         first = taken(self.found)
-        return first is not None and (first.address, first.port) == self.wanted
+        return first is not None and (first.address, first.port) == self.target
 
     @property
     def mine(self) -> tuple[Translation, ...]:
         """The rules that lead to Envoy's pod, or may."""
-        return tuple(one for one in self.found if (one.address, one.port) == self.wanted)
+        return tuple(one for one in self.found if (one.address, one.port) == self.target)
 
 
 def unclaimed(view: PathFacts) -> Iterator[Finding]:
     """T11."""
-    door = _door(view)
-    if door is None or door.wanted or door.port not in expected(view) or taken(door.found):
+    published = _published_port(view)
+    if published is None or published.target or published.port not in expected(view) or taken(published.found):
         return
-    declared = sorted(outside for _, outside in _ports(door.envoy) if outside)
-    name = objects.name(door.envoy)
+    declared = sorted(outside for _, outside in _ports(published.envoy) if outside)
+    name = objects.name(published.envoy)
     evidence = [f"pod {view.home}/{name} declares {' '.join(map(str, declared)) or 'no hostPort'}"]
-    evidence += [f"nat of {door.node}: no rule for port {door.port}"] if door.inside and door.inside.nat else []
-    message = f"Envoy's pod {name} does not use port {door.port} of {door.node}."
-    yield T11.finding(identity(door.envoy), message, patch_host_port(view, door.port), evidence)
+    evidence += (
+        [f"nat of {published.node}: no rule for port {published.port}"]
+        if published.inside and published.inside.nat
+        else []
+    )
+    message = f"Envoy's pod {name} does not use port {published.port} of {published.node}."
+    yield T11.finding(identity(published.envoy), message, patch_host_port(view, published.port), evidence)
 
 
 def unsupported(view: PathFacts) -> Iterator[Finding]:
     """T12."""
-    door = _door(view)
-    if door is None or not door.wanted or door.mine:
+    published = _published_port(view)
+    if published is None or not published.target or published.mine:
         return
     disabled = next((item for item in view.objects if POD_NETWORK.host_ports_disabled(item)), None)
-    file, plugins = _plugins(door.inside)
+    file, plugins = _plugins(published.inside)
     restart = kubectl(view, "rollout", "restart", "daemonset", view.envoy_workload.name, namespace=view.home)
     if disabled:
         who = identity(disabled)
@@ -133,58 +137,60 @@ def unsupported(view: PathFacts) -> Iterator[Finding]:
         enable = kubectl(view, *words)
         remedy = f"{enable} && {restart}"
         evidence = [f"{who.kind} {who.name}: hostPorts is Disabled"]
-        message = _without(door, f"{POD_NETWORK.title}'s {who.kind} has them disabled")
-        yield T12.finding(who, message, remedy, evidence, about=[container(door.node)])
+        message = _without(published, f"{POD_NETWORK.title}'s {who.kind} has them disabled")
+        yield T12.finding(who, message, remedy, evidence, about=[container(published.node)])
     elif file and "portmap" not in plugins:
         agent = ("daemonset", POD_NETWORK.agent)
         again = kubectl(view, "rollout", "restart", *agent, namespace=POD_NETWORK.agent_namespace)
         ready = kubectl(view, "rollout", "status", *agent, namespace=POD_NETWORK.agent_namespace)
-        evidence = [f"{door.node}: /etc/cni/net.d/{file} has the plugins {' '.join(plugins)}"]
-        message = _without(door, f"/etc/cni/net.d/{file} has no portmap")
-        yield T12.finding(container(door.node), message, f"{again} && {ready} && {restart}", evidence)
+        evidence = [f"{published.node}: /etc/cni/net.d/{file} has the plugins {' '.join(plugins)}"]
+        message = _without(published, f"/etc/cni/net.d/{file} has no portmap")
+        yield T12.finding(container(published.node), message, f"{again} && {ready} && {restart}", evidence)
 
 
 def stale(view: PathFacts) -> Iterator[Finding]:
     """T13."""
-    door = _door(view)
-    if door is None or not door.wanted:
+    published = _published_port(view)
+    if published is None or not published.target:
         return
-    for one in door.found:
-        if not one.certain or one in door.mine:
+    for one in published.found:
+        if not one.certain or one in published.mine:
             continue
         owner = next((pod for pod in view.of("Pod") if one.address in objects.addresses(pod)), None)
         whose = f"{objects.full_name(owner)}" if owner else "no pod"
-        evidence = [f"nat {other.rule.chain}: port {door.port} to {other}" for other in door.found]
-        evidence.append(f"{one.address} is the address of {whose}, Envoy's is {door.wanted[0]}")
-        before = "before" if not door.led else "behind"
-        also = f", {before} the rule to Envoy's {SocketAddress(*door.wanted)}" if door.mine else ""
-        message = f"{door.node} leads port {door.port} to {one}, which is {whose}'s{also}."
+        evidence = [f"nat {other.rule.chain}: port {published.port} to {other}" for other in published.found]
+        evidence.append(f"{one.address} is the address of {whose}, Envoy's is {published.target[0]}")
+        before = "before" if not published.led else "behind"
+        also = f", {before} the rule to Envoy's {SocketAddress(*published.target)}" if published.mine else ""
+        message = f"{published.node} leads port {published.port} to {one}, which is {whose}'s{also}."
         rule = shlex.split(one.rule.text)
-        tool = "ip6tables" if ip_version(door.wanted[0]) == IPV6 else "iptables"
-        remedy = command("docker", "exec", door.node, tool, "--table", "nat", "--delete", one.rule.chain, *rule)
-        if not door.mine:
+        tool = "ip6tables" if ip_version(published.target[0]) == IPV6 else "iptables"
+        remedy = command("docker", "exec", published.node, tool, "--table", "nat", "--delete", one.rule.chain, *rule)
+        if not published.mine:
             restart = kubectl(view, "rollout", "restart", "daemonset", view.envoy_workload.name, namespace=view.home)
             remedy += f" && {restart}"
-        stops = not (door.led or view.through_envoy("node"))
-        yield T13.finding(container(door.node), message, remedy, evidence, stops=stops)
+        stops = not (published.led or view.through_envoy("node"))
+        yield T13.finding(container(published.node), message, remedy, evidence, stops=stops)
 
 
 def missing(view: PathFacts) -> Iterator[Finding]:
     """T14."""
-    door = _door(view)
-    if door is None or not door.wanted or not door.inside or not door.inside.nat_of(door.wanted[0]):
+    published = _published_port(view)
+    if published is None or not published.target or not published.inside:
         return
-    if door.mine or taken(door.found):
+    if not published.inside.nat_of(published.target[0]):
         return
-    name = objects.name(door.envoy)
-    phase, to = objects.phase(door.envoy), SocketAddress(*door.wanted)
+    if published.mine or taken(published.found):
+        return
+    name = objects.name(published.envoy)
+    phase, to = objects.phase(published.envoy), SocketAddress(*published.target)
     evidence = [
-        f"nat of {door.node}: no rule for port {door.port}",
-        f"pod {view.home}/{name} is {phase} at {to} and declares hostPort {door.port}",
+        f"nat of {published.node}: no rule for port {published.port}",
+        f"pod {view.home}/{name} is {phase} at {to} and declares hostPort {published.port}",
     ]
-    message = f"{door.node} has no rule that leads its port {door.port} to Envoy's pod at {to}."
+    message = f"{published.node} has no rule that leads its port {published.port} to Envoy's pod at {to}."
     remedy = kubectl(view, "rollout", "restart", "daemonset", view.envoy_workload.name, namespace=view.home)
-    yield T14.finding(container(door.node), message, remedy, evidence, about=[identity(door.envoy)])
+    yield T14.finding(container(published.node), message, remedy, evidence, about=[identity(published.envoy)])
 
 
 def claimed(view: PathFacts) -> Iterator[Finding]:
@@ -213,7 +219,7 @@ def portless(pod: Mapping[str, JSON]) -> str | None:
     return waiting.message if waiting and "free ports" in waiting.message else None
 
 
-def _door(view: PathFacts) -> _Door | None:
+def _published_port(view: PathFacts) -> _PublishedPort | None:
     """What leads into Envoy; None where there is no running Envoy there, or requests get to it anyway."""
     node, port = view.publishing, view.node_port
     running = (pod for pod in view.envoys_on(node) if objects.phase(pod) == "Running")
@@ -223,20 +229,20 @@ def _door(view: PathFacts) -> _Door | None:
     address = view.of_version(objects.addresses(envoy))
     if address is None or view.running(node) is False:
         return None
-    target = next((inside for inside, outside in _ports(envoy) if outside == port), None)
+    container_port = next((inside for inside, outside in _ports(envoy) if outside == port), None)
     inside = view.node(node)
     own = view.address_of(node)
     found = translations(inside.nat_of(own), own, port) if inside else ()
-    wanted = (address, target) if target else None
-    door = _Door(node, port, envoy, wanted, inside, found)
+    target = (address, container_port) if container_port else None
+    published = _PublishedPort(node, port, envoy, target, inside, found)
     asked = view.request("node")
     reached = view.through_envoy("client") or (asked is not None and asked.port == port and asked.by_envoy)
-    return None if reached and not door.led else door
+    return None if reached and not published.led else published
 
 
 def _by_service(view: PathFacts) -> bool:
     """Whether requests enter by the NodePort of a Service, which needs no host port of Envoy."""
-    return view.door is not None and view.door.by is Entrance.NODE_PORT
+    return view.entrypoint is not None and view.entrypoint.by is Entrance.NODE_PORT
 
 
 def _ports(pod: Mapping[str, JSON]) -> Iterator[tuple[int, int]]:
@@ -258,8 +264,8 @@ def _plugins(node: ObservedNode | None) -> tuple[str | None, tuple[str, ...]]:
     return None, ()
 
 
-def _without(door: _Door, why: str) -> str:
-    return f"Port {door.port} of {door.node} leads to no pod, because host ports are not set up there: {why}."
+def _without(published: _PublishedPort, why: str) -> str:
+    return f"Port {published.port} of {published.node} leads to no pod, because host ports are not set up there: {why}."
 
 
 def _removal(view: PathFacts, pod: Mapping[str, JSON]) -> str:

@@ -53,8 +53,8 @@ one_family = Code(
     "a cluster of IPv6.",
     cause="The server is bound to 0.0.0.0, which takes IPv4 only. Contour gives Envoy the pod's addresses of all "
     "families of the Service.",
-    told_apart="In the pod's network namespace, a socket listens on the port, and none takes connections to one of the "
-    "pod's addresses that the Service has. The finding is advisory if the followed request reached another address.",
+    confirmed_by="In the pod's network namespace, a socket listens on the port, and none takes connections to one of "
+    "the pod's addresses that the Service has. The finding is advisory if the followed request was answered.",
     remedy="Bind the server to `::`, which takes both families in most servers, or give the Service the family that it "
     "listens on.",
     references=("https://kubernetes.io/docs/concepts/services-networking/dual-stack/",),

@@ -385,8 +385,8 @@ def test_a_full_disk_of_the_kubeconfig_folder(
 def test_a_port_of_the_ipv6_loopback(answering: Answering, address: str, *, busy: bool) -> None:
     with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
         port = server.getsockname()[1]
-        door = Entrypoint(address, "w", (PortMapping("http", port, 80, 8080),))
-        assert answering(door=door).busy == ((port,) if busy else ())
+        entrypoint = Entrypoint(address, "w", (PortMapping("http", port, 80, 8080),))
+        assert answering(entrypoint=entrypoint).busy == ((port,) if busy else ())
 
 
 def test_only_a_cluster_with_ipv6_asks_for_it(answering: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -394,6 +394,6 @@ def test_only_a_cluster_with_ipv6_asks_for_it(answering: Answering, monkeypatch:
         raise OSError(99, "Cannot assign requested address")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    assert answering(door=Entrypoint("127.0.0.1", "w", ())).no_ipv6 == ""
-    seen = answering(door=Entrypoint("127.0.0.1", "w", (), listen_ipv6="::1"))
+    assert answering(entrypoint=Entrypoint("127.0.0.1", "w", ())).no_ipv6 == ""
+    seen = answering(entrypoint=Entrypoint("127.0.0.1", "w", (), listen_ipv6="::1"))
     assert seen.no_ipv6 == "this machine has no IPv6 (Cannot assign requested address)"

@@ -77,7 +77,7 @@ def test_a_chain_that_calls_itself_ends() -> None:
 def test_targets_in_all_their_forms() -> None:
     assert walked("-A PREROUTING -j DNAT --to-destination 10.0.0.1") == [("10.0.0.1", True)]
     assert walked("-A PREROUTING -j DNAT --to-destination 10.0.0.1:80-90") == [("10.0.0.1:80", True)]
-    assert walked("-A PREROUTING -j DNAT --to-destination [fd00::1]:80", address="fd00::9") == [("fd00::1:80", True)]
+    assert walked("-A PREROUTING -j DNAT --to-destination [fd00::1]:80", address="fd00::9") == [("[fd00::1]:80", True)]
     assert walked("-A PREROUTING -p tcp -j REDIRECT --to-ports 9090") == [(f"{WORKER_IP}:9090", True)]
 
 
