@@ -59,6 +59,10 @@ def paused(container: Mapping[str, JSON] | None) -> bool:
     return bool(_field(container, "State", "Paused"))
 
 
+BOTH_FAMILIES = ("IPAddress", "GlobalIPv6Address")
+"""The fields of a network with the container's addresses of IPv4 and IPv6."""
+
+
 def addresses(container: Mapping[str, JSON] | None, *keys: str) -> Iterator[str]:
     """The addresses of the container in Docker's networks.
 

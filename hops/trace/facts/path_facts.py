@@ -125,8 +125,8 @@ class PathFacts:
 
         It is of the family by which the request entered.
         """
-        keys = ("IPAddress", "GlobalIPv6Address")
-        in_docker = docker_containers.addresses(self.node_containers.get(node or ""), *keys)
+        both = docker_containers.BOTH_FAMILIES
+        in_docker = docker_containers.addresses(self.node_containers.get(node or ""), *both)
         return self.of_version((*in_docker, *self.internal_addresses(node)))
 
     def internal_addresses(self, node: str | None) -> tuple[str, ...]:

@@ -15,8 +15,6 @@ from hops.trace.facts.path_facts import PathFacts
 from hops.trace.observed.observation import FollowedRequest, Where
 
 _MOST = 5
-_BOTH = ("IPAddress", "GlobalIPv6Address")
-"""Where Docker has the addresses of a container."""
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
@@ -107,7 +105,9 @@ def _entering(view: PathFacts, envoy: Mapping[str, JSON] | None, method: str) ->
     versions = {ip_version(address) for address in published(view)} or {ip_version(None)}
     own = [
         address
-        for address in docker_containers.addresses(view.containers.get(publishing or ""), *_BOTH)
+        for address in docker_containers.addresses(
+            view.containers.get(publishing or ""), *docker_containers.BOTH_FAMILIES
+        )
         if ip_version(address) in versions
     ]
     if publishing and inside:

@@ -172,7 +172,7 @@ def _crashes(view: PathFacts, where: str) -> bool:
 
 
 def _addresses(item: Mapping[str, Any]) -> set[str]:
-    return set(docker_containers.addresses(item, "IPAddress", "GlobalIPv6Address"))
+    return set(docker_containers.addresses(item, *docker_containers.BOTH_FAMILIES))
 
 
 def _believed(view: PathFacts, node: str) -> set[str]:
