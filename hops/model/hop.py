@@ -314,10 +314,15 @@ class Entrypoint:
     @property
     def clients(self) -> tuple[str, ...]:
         """The addresses that a client on this machine connects to: loopback for an entrance on every address."""
-        return tuple(_LOOPBACKS.get(address, address) for address in self.listens)
+        return tuple(map(reached_at, self.listens))
 
 
-_LOOPBACKS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+def reached_at(listen: str) -> str:
+    """The address at which a client on this machine reaches a server.
+
+    listen: the address that the server listens on. One that stands for every address becomes the loopback address.
+    """
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen, listen)
 
 
 GRPC_HEADERS: Mapping[str, str] = {"content-type": "application/grpc", "te": "trailers"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hops.kubernetes.resources import docker_containers
-from hops.model.hop import IPV6, Entrypoint, ip_version
+from hops.model.hop import IPV6, Entrypoint, ip_version, reached_at
 from hops.model.preflight import DockerContainer, DockerDaemon, Machine
 from hops.observe.local import docker
 from hops.observe.local.docker import DockerError
@@ -195,7 +195,7 @@ def busy(address: str, port: int) -> bool:
             probe.bind((address, port))
         except OSError as error:
             if error.errno == errno.EACCES:
-                return _answers({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address), port)
+                return _answers(reached_at(address), port)
             # Docker itself reports an address that this machine does not have.
             return error.errno == errno.EADDRINUSE
     return False

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hops.kubernetes.resources import docker_containers
 from hops.kubernetes.values import text
 from hops.model.finding import Finding, Identity
-from hops.model.hop import HopName
-from hops.trace.checks.host.name import LOOPBACK, balanced
+from hops.model.hop import HopName, reached_at
+from hops.trace.checks.host.name import balanced
 from hops.trace.code import Code
 from hops.trace.facts.evidence import request_line
 from hops.trace.facts.path_facts import PathFacts, container
@@ -111,8 +111,7 @@ def _claim(view: PathFacts) -> _Claim | None:
 
 def _aimed(view: PathFacts, claim: _Claim) -> Sequence[str]:
     """The addresses that requests go to."""
-    anywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
-    return view.resolved or [anywhere.get(address, address) for address in claim.addresses]
+    return view.resolved or [reached_at(address) for address in claim.addresses]
 
 
 def _meets(view: PathFacts, one: Published, aimed: Sequence[str]) -> bool:
