@@ -58,6 +58,17 @@ def checked(where: str, args: Mapping[str, Any], bounds: type[Section], declared
     return values
 
 
+_IPV6 = frozenset(("ip_family", "pod_subnet_ipv6", "service_subnet_ipv6", "listen_address_ipv6"))
+
+
+def as_before_ipv6(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values without those of IPv6 if `ip_family` is ipv4.
+
+    Older versions had no such arguments, and the component stays as it was.
+    """
+    return {key: value for key, value in values.items() if values["ip_family"] != "ipv4" or key not in _IPV6}
+
+
 @cache
 def _inputs(declared: type) -> frozenset[str]:
     """The arguments that may be an Output or hold one."""

@@ -6,7 +6,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
-from components.arguments import checked
+from components.arguments import as_before_ipv6, checked
 from components.upstream import (
     ManifestError,
     declare,
@@ -67,10 +67,7 @@ class Calico(pulumi.ComponentResource):
         """
         values = _values(args, f"Calico {name}")
         objects = patched(args, f"Calico {name}")
-        # Older versions had no such arguments: without IPv6, the component stays as it was.
-        left_out = {"ip_family", "pod_subnet_ipv6"} if values["ip_family"] == "ipv4" else set()
-        inputs = {key: value for key, value in values.items() if key not in left_out}
-        super().__init__("ingress-hops:index:Calico", name, inputs, opts)
+        super().__init__("ingress-hops:index:Calico", name, as_before_ipv6(values), opts)
         resources = declare(objects, name, self, opts)
         self._node = resources[objects.index(find(objects, "DaemonSet", "calico-node"))]
         first = "pod_subnet_ipv6" if values["ip_family"] == "ipv6" else "pod_subnet"

@@ -17,7 +17,7 @@ import pulumi_command as command
 import pulumi_kubernetes as kubernetes
 from pydantic import Field
 
-from components.arguments import ArgumentError, checked
+from components.arguments import ArgumentError, as_before_ipv6, checked
 from hops.kubernetes.resources.docker_containers import KIND_LABEL
 from hops.model.kind_names import CONTROL_PLANE, KIND_API, KUBECTL, context, control_plane
 from hops.model.plan import NODE_PORTS, Plan, plan
@@ -250,8 +250,7 @@ class KindCluster(pulumi.ComponentResource):
         # Older versions had no such arguments: where they say nothing, the component stays as it was.
         left_out |= {key for key in ("registries", "also_publish") if not values[key]}
         left_out |= {"publishing_worker"} if values["publishing_worker"] == 1 else set()
-        left_out |= {"ip_family", *_IPV6} if values["ip_family"] == "ipv4" else set()
-        inputs = {key: value for key, value in values.items() if key not in left_out}
+        inputs = {key: value for key, value in as_before_ipv6(values).items() if key not in left_out}
         super().__init__("ingress-hops:index:KindCluster", name, inputs, opts)
         self._generation: int = values["generation"]
         config = kind_config(values)
@@ -405,7 +404,6 @@ def _plan(where: str, values: Mapping[str, Any]) -> Plan:
         raise ArgumentError(f"{where}: {str(error).removeprefix('ingress-hops:cluster: ')}") from None
 
 
-_IPV6 = ("pod_subnet_ipv6", "service_subnet_ipv6", "listen_address_ipv6")
 _SUFFIXES = {"ipv4": ("",), "dual": ("", "_ipv6"), "ipv6": ("_ipv6",)}
 
 

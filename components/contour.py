@@ -7,7 +7,7 @@ import pulumi
 import yaml
 from pydantic import Field
 
-from components.arguments import checked
+from components.arguments import as_before_ipv6, checked
 from components.upstream import (
     ManifestError,
     declare,
@@ -95,10 +95,7 @@ class Contour(pulumi.ComponentResource):
         """
         values = _values(args, f"Contour {name}")
         objects = patched(args, f"Contour {name}")
-        # Older versions had no such argument: without IPv6, the component stays as it was.
-        left_out = {"ip_family"} if values["ip_family"] == "ipv4" else set()
-        inputs = {key: value for key, value in values.items() if key not in left_out}
-        super().__init__("ingress-hops:index:Contour", name, inputs, opts)
+        super().__init__("ingress-hops:index:Contour", name, as_before_ipv6(values), opts)
         resources = declare(objects, name, self, opts)
         self._definitions = [
             resource
