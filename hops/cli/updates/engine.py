@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,7 +41,7 @@ from hops.cli.updates.pulumi_run import Ended, EngineError, Interruption, Progre
 from hops.kubernetes.values import at
 from hops.model.commands import HOPS, of_stack
 from hops.model.images.image import Build
-from hops.model.plan import plan
+from hops.model.plan import Plan, plan
 from hops.model.preflight import ClusterState
 from hops.model.project_files import kubeconfig_file, kubeconfig_link
 from hops.model.settings.stack_settings import Settings
@@ -92,6 +92,11 @@ class OpenedStack:
         """The folder of the policy pack. A repository that `hops init` made has none of its own."""
         own = self.project / "policy"
         return "policy" if own.is_dir() else str(Path(hops.__file__).parents[1] / "policy")
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of its settings."""
+        return plan(self.settings)
 
     @property
     def kubeconfig(self) -> Path | None:
@@ -238,13 +243,13 @@ def bring_up(of: OpenedStack, *, verbose: bool) -> int:
         words = ["up", "--yes", "--stack", of.name, "--policy-pack", of.pack, *_refresh(drifts)]
         status = run_verbose(of.project, words, of.around(force=seen.unknown or bool(drifts)))
         if status == 0:
-            remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
+            remove_added(drifts, seen.kubeconfig, of.plan.context)
         return _ending(of, _PATIENCE) if status == 0 else Status.FINDINGS
     planned, drifts = _planned(of, seen, f"up: preview of the stack {of.name}")
     if planned.interrupted or planned.stopped or planned.could_not_start:
         _tell(planned, "stopped; nothing was changed")
         return Status.FINDINGS if planned.stopped else Status.COULD_NOT_LOOK
-    left = remove_added(drifts, seen.kubeconfig, plan(of.settings).context)
+    left = remove_added(drifts, seen.kubeconfig, of.plan.context)
     loaded = _load_again(seen, load=True)
     if seen.running and not drifts and not planned.changes and not planned.said.outputs_change:
         _tell(planned, f"looked for {time.monotonic() - began:.0f} s")
@@ -381,7 +386,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
 
     forget: whether to remove the steps that a killed update left open in the state.
     """
-    machine = later(partial(look, plan(of.settings).entrypoints))
+    machine = later(partial(look, of.plan.entrypoints))
     # The client takes longer to be imported than the state to be read.
     later(partial(import_module, "kubernetes"))
     kept = backend.state(of.project, of.name)
@@ -391,7 +396,7 @@ def _look(of: OpenedStack, *, forget: bool = False) -> _Seen:
     elif forget:
         _forget_interrupted(of.project, of.name, kept)
     exists = bool(at(kept, "deployment", "resources"))
-    context, kubeconfig = plan(of.settings).context, None
+    context, kubeconfig = of.plan.context, None
     published = publishes_cluster(kept, context)
     if of.settings.cluster.existing:
         if not published:
@@ -426,7 +431,7 @@ def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
     The state names the file of the cluster before, if the update that made this one was interrupted.
     """
     file = kubeconfig_folder(of.project, of.settings) / kubeconfig_file(of.name, state.marked)
-    now, context = datetime.now(UTC), plan(of.settings).context
+    now, context = datetime.now(UTC), of.plan.context
     fault = kubeconfig_fault(file, context, now)
     if not fault:
         return file
@@ -448,7 +453,7 @@ def _kubeconfig(of: OpenedStack, state: ClusterState, *, write: bool) -> Path:
 
 def _free_addresses(of: OpenedStack, seen: _Seen) -> None:
     """Frees the addresses of Services that an interrupted update left allocated, and tells them."""
-    for address in free_addresses(plan(of.settings)) if seen.running else ():
+    for address in free_addresses(of.plan) if seen.running else ():
         echo(f"an interrupted update left the address {address} of a Service allocated; it is free again")
 
 
@@ -505,7 +510,7 @@ def tell_migrations(of: OpenedStack) -> None:
     if any(service.migration for service in of.settings.services):
         from hops.cli.updates.routes import failed_migrations  # noqa: PLC0415 - only a failure needs it
 
-        for text in failed_migrations(of.settings, plan(of.settings), of.kubeconfig):
+        for text in failed_migrations(of.settings, of.plan, of.kubeconfig):
             echo(text)
 
 
